@@ -1,0 +1,24 @@
+// UTF-8 (RFC 3629).
+#ifndef COMMON_BASE_UTF8_H_
+#define COMMON_BASE_UTF8_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hotline {
+
+// Number of code points, or nothing if `text` is not well-formed UTF-8.
+std::optional<int64_t> CountCodePoints(std::string_view text);
+
+// True if `text` holds a C0 or C1 control character or U+FEFF; tab and line feed count unless
+// `allow_line_breaks`, carriage return likewise. `text` is well-formed.
+bool HasControlCharacters(std::string_view text, bool allow_line_breaks);
+
+// The longest prefix of well-formed `text` with at most `max_code_points`.
+std::string_view TruncateCodePoints(std::string_view text, int64_t max_code_points);
+
+}  // namespace hotline
+
+#endif  // COMMON_BASE_UTF8_H_

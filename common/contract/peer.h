@@ -1,0 +1,23 @@
+// The contract of hotline.exchange.v1.ExchangeService as a C++ interface: the transport of a link. gRPC is
+// one, a spool of bundle files can be another; the protocol above cannot tell which it is on.
+#ifndef COMMON_CONTRACT_PEER_H_
+#define COMMON_CONTRACT_PEER_H_
+
+#include "common/contract/call.h"
+#include "hotline/exchange/v1/exchange_service.pb.h"
+
+namespace hotline {
+
+// Thread-safe. Promises and errors are in exchange_service.proto.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+  virtual void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
+                       Done<exchange::v1::DeliverResponse> done) = 0;
+  virtual void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
+                       Done<exchange::v1::GetLinkResponse> done) = 0;
+};
+
+}  // namespace hotline
+
+#endif  // COMMON_CONTRACT_PEER_H_

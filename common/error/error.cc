@@ -1,0 +1,373 @@
+#include "common/error/error.h"
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/cord.h"
+#include "common/base/text.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace hotline::error {
+namespace {
+
+// Where the wire form travels inside an absl::Status.
+constexpr std::string_view kPayload = "type.googleapis.com/google.rpc.Status";
+constexpr std::string_view kPrefix = "ERROR_REASON_";
+
+// A failure before it becomes a status.
+struct Draft {
+  absl::StatusCode code;
+  Reason reason;
+  std::string english;
+  std::string chinese;
+  std::string field;
+  absl::Duration retry_after = absl::ZeroDuration();
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+absl::Status Attach(absl::Status status, const google::rpc::Status& proto) {
+  status.SetPayload(ToAbsl(kPayload), absl::Cord(proto.SerializeAsString()));
+  return status;
+}
+
+absl::Status Make(Draft draft) {
+  google::rpc::Status proto;
+  proto.set_code(static_cast<int>(draft.code));
+  proto.set_message(draft.english);
+
+  google::rpc::ErrorInfo info;
+  info.set_reason(std::string(ReasonName(draft.reason)));
+  info.set_domain("hotline");
+  for (auto& [key, value] : draft.metadata) (*info.mutable_metadata())[key] = value;
+  proto.add_details()->PackFrom(info);
+
+  if (!draft.field.empty()) {
+    google::rpc::BadRequest bad;
+    auto* violation = bad.add_field_violations();
+    violation->set_field(draft.field);
+    violation->set_description(draft.english);
+    proto.add_details()->PackFrom(bad);
+  }
+  if (draft.retry_after > absl::ZeroDuration()) {
+    google::rpc::RetryInfo retry;
+    const int64_t nanos = absl::ToInt64Nanoseconds(draft.retry_after);
+    retry.mutable_retry_delay()->set_seconds(nanos / 1'000'000'000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+    proto.add_details()->PackFrom(retry);
+  }
+  google::rpc::LocalizedMessage localized;
+  localized.set_locale("zh-CN");
+  localized.set_message(draft.chinese);
+  proto.add_details()->PackFrom(localized);
+
+  return Attach(absl::Status(draft.code, draft.english), proto);
+}
+
+google::rpc::Status WireOf(const absl::Status& status) {
+  google::rpc::Status proto;
+  const auto payload = status.GetPayload(ToAbsl(kPayload));
+  if (!payload.has_value() || !proto.ParseFromString(std::string(*payload))) {
+    proto.Clear();
+    proto.set_code(static_cast<int>(status.code()));
+    proto.set_message(std::string(status.message()));
+  }
+  return proto;
+}
+
+// The first detail of type T, or a default one.
+template <typename T>
+T DetailOf(const absl::Status& status) {
+  T detail;
+  if (status.ok()) return detail;
+  const google::rpc::Status wire = WireOf(status);
+  for (const google::protobuf::Any& any : wire.details()) {
+    if (any.Is<T>() && any.UnpackTo(&detail)) break;
+  }
+  return detail;
+}
+
+}  // namespace
+
+absl::Status BadField(Reason reason, std::string_view field, std::string_view english,
+                      std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kInvalidArgument,
+               .reason = reason,
+               .english = StrCat(field, ": ", english),
+               .chinese = StrCat("字段 ", field, "：", chinese),
+               .field = std::string(field)});
+}
+
+absl::Status Required(std::string_view field) {
+  return BadField(Reason::ERROR_REASON_FIELD_REQUIRED, field, "is required", "必填");
+}
+
+absl::Status TooLong(std::string_view field, int64_t max_code_points) {
+  return BadField(Reason::ERROR_REASON_TEXT_TOO_LONG, field,
+                  StrCat("is longer than ", max_code_points, " characters"),
+                  StrCat("超过", max_code_points, "个字符"));
+}
+
+absl::Status BadText(std::string_view field) {
+  return BadField(Reason::ERROR_REASON_TEXT_INVALID, field, "is not valid UTF-8 or has control characters",
+                  "不是有效的UTF-8文本，或含有控制字符");
+}
+
+absl::Status BadEnum(std::string_view field, int value) {
+  return BadField(Reason::ERROR_REASON_ENUM_INVALID, field, StrCat("has no value ", value, " to use here"),
+                  StrCat("取值", value, "无效"));
+}
+
+absl::Status OrderNotFound(std::string_view id_or_number) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_ORDER_NOT_FOUND,
+               .english = StrCat("no order ", id_or_number, " at this site"),
+               .chinese = StrCat("本平台没有工单", id_or_number),
+               .metadata = {{"order", std::string(id_or_number)}}});
+}
+
+absl::Status WrongState(std::string_view command, std::string_view command_zh, type::v1::OrderState state) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_WRONG_STATE,
+               .english = StrCat("cannot ", command, " an order in ", type::v1::OrderState_Name(state)),
+               .chinese = StrCat("工单状态为“", StateNameZh(state), "”，不能", command_zh),
+               .metadata = {{"command", std::string(command)}, {"state", type::v1::OrderState_Name(state)}}});
+}
+
+absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames = {
+      {{"holder", "持有方"}, {"origin", "首接平台"}, {"giver", "推送方"}, {"receiver", "接收方"}}};
+  std::string_view needed_zh = needed;
+  for (const auto& [english, chinese] : kNames) {
+    if (english == needed) needed_zh = chinese;
+  }
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NOT_HOLDER,
+               .english = StrCat("only the ", needed, " may do this; the holder is ", holder),
+               .chinese = StrCat("只有", needed_zh, "可以", command_zh, "；当前持有方为", holder),
+               .metadata = {{"holder", std::string(holder)}, {"needed", std::string(needed)}}});
+}
+
+absl::Status Suspended() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_SUSPENDED,
+               .english = "the order is suspended; resume it first",
+               .chinese = "工单已挂起，请先恢复"});
+}
+
+absl::Status UnitNotAssigned(std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNIT_NOT_ASSIGNED,
+               .english = StrCat("unit ", unit, " is not at work on this order"),
+               .chinese = StrCat("单位", unit, "不是本工单的主办或协办单位"),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status RequestIdReused(std::string_view request_id) {
+  return Make({.code = absl::StatusCode::kAlreadyExists,
+               .reason = Reason::ERROR_REASON_REQUEST_ID_REUSED,
+               .english = StrCat("request id ", request_id, " was used before with another body"),
+               .chinese = "该请求编号已用于内容不同的请求",
+               .field = "header.request_id"});
+}
+
+absl::Status StaleVersion(int64_t expected, int64_t actual) {
+  return Make({.code = absl::StatusCode::kAborted,
+               .reason = Reason::ERROR_REASON_STALE_VERSION,
+               .english = StrCat("the order is at version ", actual, ", not ", expected, ": read it again"),
+               .chinese = "工单已被他人更新，请刷新后重试",
+               .field = "header.expected_version",
+               .metadata = {{"version", StrCat(actual)}}});
+}
+
+absl::Status SequenceOutOfRange(int64_t wanted, int64_t head) {
+  return Make({.code = absl::StatusCode::kOutOfRange,
+               .reason = Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE,
+               .english = StrCat("sequence ", wanted, " is out of range: the head is ", head),
+               .chinese = StrCat("序号", wanted, "超出范围，当前末尾为", head),
+               .field = "start_sequence",
+               .metadata = {{"head", StrCat(head)}}});
+}
+
+absl::Status TargetUnknown(std::string_view hotline) {
+  return BadField(Reason::ERROR_REASON_TARGET_UNKNOWN, "offer.to_hotline",
+                  StrCat("'", hotline, "' is not a configured peer of this site"),
+                  "不是本平台已配置的联动平台");
+}
+
+absl::Status PeerUnknown(std::string_view hotline) {
+  return Make(
+      {.code = absl::StatusCode::kPermissionDenied,
+       .reason = Reason::ERROR_REASON_PEER_UNKNOWN,
+       .english = StrCat("'", hotline, "' is not a peer of this site, or the caller is not that peer"),
+       .chinese = "对方不是本平台已配置的联动平台，或身份不符",
+       .metadata = {{"peer", std::string(hotline)}}});
+}
+
+absl::Status RoleForbidden(std::string_view identity, std::string_view method) {
+  return Make({.code = absl::StatusCode::kPermissionDenied,
+               .reason = Reason::ERROR_REASON_ROLE_FORBIDDEN,
+               .english = StrCat("'", identity, "' may not call ", method),
+               .chinese = "当前身份无权调用该接口",
+               .metadata = {{"identity", std::string(identity)}, {"method", std::string(method)}}});
+}
+
+absl::Status ProtocolVersionUnsupported(int theirs, int ours) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED,
+       .english = StrCat("exchange protocol version ", theirs, " is not spoken here; version ", ours, " is"),
+       .chinese = StrCat("不支持交换协议版本", theirs, "，本平台为版本", ours),
+       .metadata = {{"supported", StrCat(ours)}}});
+}
+
+absl::Status LinkForked(std::string_view peer, int64_t sequence) {
+  return Make(
+      {.code = absl::StatusCode::kDataLoss,
+       .reason = Reason::ERROR_REASON_LINK_FORKED,
+       .english = StrCat("the link with ", peer, " does not continue the agreed chain at ", sequence),
+       .chinese = StrCat("与", peer, "的链路在第", sequence, "条处与已确认的记录不一致，已停止，请人工处理"),
+       .metadata = {{"peer", std::string(peer)}, {"sequence", StrCat(sequence)}}});
+}
+
+absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
+  return Make({.code = absl::StatusCode::kResourceExhausted,
+               .reason = Reason::ERROR_REASON_OVERLOADED,
+               .english = StrCat(queue, " is full; try again later"),
+               .chinese = "系统繁忙，请稍后重试",
+               .retry_after = retry_after,
+               .metadata = {{"queue", std::string(queue)}}});
+}
+
+absl::Status StoreFailed(std::string_view what) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_STORE_FAILED,
+               .english = StrCat("the store failed: ", what),
+               .chinese = "数据存储故障，本次操作未生效，请联系管理员",
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status DiskFull() {
+  return Make({.code = absl::StatusCode::kResourceExhausted,
+               .reason = Reason::ERROR_REASON_DISK_FULL,
+               .english = "the disk is full; nothing was done",
+               .chinese = "磁盘已满，本次操作未生效，请联系管理员",
+               .retry_after = absl::Seconds(10)});
+}
+
+absl::Status WorkOrderUnreachable(std::string_view what) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_WORK_ORDER_UNREACHABLE,
+               .english = StrCat("work_order cannot be reached: ", what,
+                                 "; the outcome is unknown, try again with the same request id"),
+               .chinese = "工单服务暂不可用，结果未知，请用同一请求编号重试",
+               .retry_after = absl::Milliseconds(500)});
+}
+
+absl::Status Draining() {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_DRAINING,
+               .english = "the service is going down; try again",
+               .chinese = "服务正在停止，请稍后重试",
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status Internal(std::string_view what) {
+  return Make({.code = absl::StatusCode::kInternal,
+               .reason = Reason::ERROR_REASON_INTERNAL,
+               .english = StrCat("internal error: ", what),
+               .chinese = "程序内部错误，请联系管理员"});
+}
+
+absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix) {
+  if (FieldOf(status).empty()) return status;
+  google::rpc::Status wire = WireOf(status);
+  for (google::protobuf::Any& any : *wire.mutable_details()) {
+    google::rpc::BadRequest bad;
+    if (!any.Is<google::rpc::BadRequest>() || !any.UnpackTo(&bad)) continue;
+    for (auto& violation : *bad.mutable_field_violations()) {
+      violation.set_field(StrCat(prefix, ".", violation.field()));
+    }
+    any.PackFrom(bad);
+  }
+  return Attach(absl::Status(status.code(), status.message()), wire);
+}
+
+Reason ReasonOf(const absl::Status& status) {
+  Reason reason = Reason::ERROR_REASON_UNSPECIFIED;
+  type::v1::ErrorReason_Parse(StrCat(kPrefix, DetailOf<google::rpc::ErrorInfo>(status).reason()), &reason);
+  return reason;
+}
+
+std::string FieldOf(const absl::Status& status) {
+  const auto bad = DetailOf<google::rpc::BadRequest>(status);
+  return bad.field_violations().empty() ? std::string() : bad.field_violations(0).field();
+}
+
+std::string ChineseOf(const absl::Status& status) {
+  return DetailOf<google::rpc::LocalizedMessage>(status).message();
+}
+
+absl::Duration RetryDelayOf(const absl::Status& status) {
+  const auto retry = DetailOf<google::rpc::RetryInfo>(status);
+  return absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
+}
+
+std::string_view ReasonName(Reason reason) {
+  std::string_view name = type::v1::ErrorReason_Name(reason);
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  return name;
+}
+
+std::string_view StateNameZh(type::v1::OrderState state) {
+  switch (state) {
+    case type::v1::ORDER_STATE_REGISTERED:
+      return "已登记";
+    case type::v1::ORDER_STATE_OFFERED:
+      return "已推送";
+    case type::v1::ORDER_STATE_RECEIVED:
+      return "对方已接收";
+    case type::v1::ORDER_STATE_UNDERSTOOD:
+      return "待受理";
+    case type::v1::ORDER_STATE_ACCEPTED:
+      return "已受理";
+    case type::v1::ORDER_STATE_RETURNED:
+      return "已退回";
+    case type::v1::ORDER_STATE_RECALLED:
+      return "已撤回";
+    case type::v1::ORDER_STATE_DISPATCHED:
+      return "已派单";
+    case type::v1::ORDER_STATE_SIGNED:
+      return "已签收";
+    case type::v1::ORDER_STATE_IN_PROGRESS:
+      return "办理中";
+    case type::v1::ORDER_STATE_REPLIED:
+      return "已答复";
+    case type::v1::ORDER_STATE_CALLED_BACK:
+      return "已回访";
+    case type::v1::ORDER_STATE_REDO:
+      return "重办";
+    case type::v1::ORDER_STATE_CLOSED:
+      return "已办结";
+    case type::v1::ORDER_STATE_CANCELLED:
+      return "已作废";
+    case type::v1::ORDER_STATE_ARCHIVED:
+      return "已归档";
+    default:
+      return "未知";
+  }
+}
+
+google::rpc::Status ToProto(const absl::Status& status) {
+  if (status.ok()) return google::rpc::Status();
+  return WireOf(status);
+}
+
+absl::Status FromProto(const google::rpc::Status& status) {
+  if (status.code() == 0) return absl::OkStatus();
+  const bool known = status.code() >= 1 && status.code() <= 16;
+  const auto code = known ? static_cast<absl::StatusCode>(status.code()) : absl::StatusCode::kUnknown;
+  return Attach(absl::Status(code, status.message()), status);
+}
+
+}  // namespace hotline::error

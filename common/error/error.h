@@ -1,0 +1,79 @@
+// The one catalogue of errors: a constructor for each family of reasons. A failure is an absl::Status whose
+// code says what the caller should do; its reason, bad fields, retry delay and Chinese message travel in it
+// as a serialized google.rpc.Status, which the edges put on the wire as it is.
+#ifndef COMMON_ERROR_ERROR_H_
+#define COMMON_ERROR_ERROR_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/rpc/status.pb.h"
+#include "hotline/type/v1/error_reason.pb.h"
+#include "hotline/type/v1/order_state.pb.h"
+
+namespace hotline::error {
+
+using Reason = hotline::type::v1::ErrorReason;
+
+// INVALID_ARGUMENT for `field`, a dotted path as the client sees it (`content.caller.phone`,
+// `content.attachments[2].uri`). `english` and `chinese` say what is wrong with it, without the value
+// if that may be personal.
+absl::Status BadField(Reason reason, std::string_view field, std::string_view english,
+                      std::string_view chinese);
+// Frequent kinds of the same.
+absl::Status Required(std::string_view field);
+absl::Status TooLong(std::string_view field, int64_t max_code_points);
+absl::Status BadText(std::string_view field);
+absl::Status BadEnum(std::string_view field, int value);
+
+absl::Status OrderNotFound(std::string_view id_or_number);
+// `command` and `command_zh` name the command, e.g. "sign", "签收".
+absl::Status WrongState(std::string_view command, std::string_view command_zh,
+                        hotline::type::v1::OrderState state);
+// `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`.
+absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed);
+absl::Status Suspended();
+absl::Status UnitNotAssigned(std::string_view unit);
+absl::Status RequestIdReused(std::string_view request_id);
+absl::Status StaleVersion(int64_t expected, int64_t actual);
+absl::Status SequenceOutOfRange(int64_t wanted, int64_t head);
+absl::Status TargetUnknown(std::string_view hotline);
+absl::Status PeerUnknown(std::string_view hotline);
+absl::Status RoleForbidden(std::string_view identity, std::string_view method);
+absl::Status ProtocolVersionUnsupported(int theirs, int ours);
+absl::Status LinkForked(std::string_view peer, int64_t sequence);
+// `queue` names what is full.
+absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
+absl::Status StoreFailed(std::string_view what);
+absl::Status DiskFull();
+absl::Status WorkOrderUnreachable(std::string_view what);
+absl::Status Draining();
+absl::Status Internal(std::string_view what);
+
+// `status` with `prefix.` before each field path in it (`prefix` = `commands[3]`).
+absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix);
+
+// The reason in `status`; UNSPECIFIED if it carries none (e.g. it came from a transport).
+Reason ReasonOf(const absl::Status& status);
+// First bad field's path, or empty.
+std::string FieldOf(const absl::Status& status);
+// Message in Chinese, or empty.
+std::string ChineseOf(const absl::Status& status);
+// How long to wait before trying again; zero if it does not say.
+absl::Duration RetryDelayOf(const absl::Status& status);
+// Name as on the wire: `WRONG_STATE`.
+std::string_view ReasonName(Reason reason);
+// 已受理 etc.
+std::string_view StateNameZh(hotline::type::v1::OrderState state);
+
+// To and from the wire form. `ToProto(OkStatus())` is empty; an unknown code reads as UNKNOWN.
+google::rpc::Status ToProto(const absl::Status& status);
+absl::Status FromProto(const google::rpc::Status& status);
+
+}  // namespace hotline::error
+
+#endif  // COMMON_ERROR_ERROR_H_

@@ -1,0 +1,299 @@
+#include "common/stream/event_hub.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
+
+namespace hotline {
+namespace {
+
+// Appends `event` as one element of field 1 (`events`).
+void AppendEvent(const std::string& event, std::string* message) {
+  message->push_back('\x0a');
+  size_t length = event.size();
+  while (length >= 0x80) {
+    message->push_back(static_cast<char>(length | 0x80));
+    length >>= 7;
+  }
+  message->push_back(static_cast<char>(length));
+  message->append(event);
+}
+
+}  // namespace
+
+// One watcher. Touched on the executor only.
+struct Watcher {
+  int64_t next = 0;  // 0: from the next event on, not yet resolved
+  std::string order_id;
+  absl::Duration heartbeat;
+  absl::Duration silent = absl::ZeroDuration();
+  bool fetching = false;  // a history read is under way
+  bool said_draining = false;
+  bool closed = false;
+  absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> pending;
+};
+
+class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
+ public:
+  State(Executor* executor, const Clock* clock, Fetch fetch, Options options)
+      : executor_(executor), clock_(clock), fetch_(std::move(fetch)), options_(options) {}
+
+  Executor* executor() const { return executor_; }
+  std::atomic<int64_t>& open_streams() { return open_streams_; }
+
+  void Start() { ScheduleTick(); }
+
+  void SetHead(int64_t head) {
+    if (head_ >= 0) return;
+    head_ = head;
+    ServeAll();
+  }
+
+  void Publish(Items items) {
+    if (items.empty() || head_ < 0) return;
+    for (Item& item : items) {
+      // What was already there when the head was read comes once more; it is not news.
+      if (item.sequence != head_ + 1) continue;
+      head_ = item.sequence;
+      ring_bytes_ += item.bytes->size();
+      ring_.push_back(std::move(item));
+    }
+    while (ring_.size() > options_.ring_items || (ring_bytes_ > options_.ring_bytes && ring_.size() > 1)) {
+      ring_bytes_ -= ring_.front().bytes->size();
+      ring_.pop_front();
+    }
+    ServeAll();
+  }
+
+  void Add(std::shared_ptr<Watcher> watcher) { watchers_.insert(std::move(watcher)); }
+
+  void Remove(const std::shared_ptr<Watcher>& watcher) {
+    watcher->closed = true;
+    watcher->pending = nullptr;
+    watchers_.erase(watcher);
+  }
+
+  void Next(const std::shared_ptr<Watcher>& watcher,
+            absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> next) {
+    if (watcher->closed) return next(absl::CancelledError("stream closed"));
+    watcher->pending = std::move(next);
+    Serve(watcher);
+  }
+
+  void Drain() {
+    draining_ = true;
+    ServeAll();
+  }
+
+ private:
+  void ScheduleTick() {
+    executor_->PostAfter(options_.tick, [self = weak_from_this()] {
+      if (auto state = self.lock()) state->Tick();
+    });
+  }
+
+  void Tick() {
+    for (const auto& watcher : Snapshot()) {
+      watcher->silent += options_.tick;
+      if (watcher->silent + options_.tick > watcher->heartbeat && watcher->pending && !watcher->fetching &&
+          head_ >= 0) {
+        Answer(watcher, Encode({}, Watermark(*watcher), false));
+      }
+    }
+    ScheduleTick();
+  }
+
+  // Serving can add and remove watchers, so loops run over a copy.
+  std::vector<std::shared_ptr<Watcher>> Snapshot() const { return {watchers_.begin(), watchers_.end()}; }
+
+  void ServeAll() {
+    for (const auto& watcher : Snapshot()) Serve(watcher);
+  }
+
+  int64_t Watermark(const Watcher& watcher) const { return watcher.next - 1; }
+
+  void Serve(const std::shared_ptr<Watcher>& watcher) {
+    if (!watcher->pending || watcher->fetching || head_ < 0) return;
+    if (watcher->next == 0) watcher->next = head_ + 1;
+    if (watcher->next < 1 || watcher->next > head_ + 1) {
+      return Fail(watcher, error::SequenceOutOfRange(watcher->next, head_));
+    }
+    if (draining_) {
+      if (watcher->said_draining) {
+        auto next = std::exchange(watcher->pending, nullptr);
+        return next(SharedMessage());
+      }
+      watcher->said_draining = true;
+      return Answer(watcher, Encode({}, Watermark(*watcher), true));
+    }
+    if (watcher->next > head_) return;
+    if (ring_.empty() || watcher->next < ring_.front().sequence) return FetchHistory(watcher);
+    ServeRing(watcher);
+  }
+
+  void ServeRing(const std::shared_ptr<Watcher>& watcher) {
+    const size_t begin = static_cast<size_t>(watcher->next - ring_.front().sequence);
+    if (watcher->order_id.empty()) {
+      // Watchers at the head all ask for the same stretch: encode it once.
+      if (cache_from_ != watcher->next || cache_head_ != head_) {
+        std::vector<const Item*> chosen;
+        const size_t end = Choose(ring_.begin() + begin, ring_.end(), *watcher, &chosen) + begin;
+        cache_from_ = watcher->next;
+        cache_head_ = head_;
+        cache_through_ = ring_[end - 1].sequence;
+        cache_ = chosen.empty() ? nullptr : Encode(chosen, cache_through_, false);
+      }
+      watcher->next = cache_through_ + 1;
+      if (cache_ != nullptr) return Answer(watcher, cache_);
+      return Serve(watcher);
+    }
+    std::vector<const Item*> chosen;
+    const size_t count = Choose(ring_.begin() + begin, ring_.end(), *watcher, &chosen);
+    watcher->next += static_cast<int64_t>(count);
+    if (!chosen.empty()) return Answer(watcher, Encode(chosen, Watermark(*watcher), false));
+    Serve(watcher);
+  }
+
+  // Picks what `watcher` is to see from [begin, end), up to a batch; returns how many were looked at.
+  template <typename Iterator>
+  size_t Choose(Iterator begin, Iterator end, const Watcher& watcher,
+                std::vector<const Item*>* chosen) const {
+    size_t bytes = 0;
+    Iterator it = begin;
+    for (; it != end && chosen->size() < static_cast<size_t>(options_.batch_items); ++it) {
+      if (!it->shown || (!watcher.order_id.empty() && it->order_id != watcher.order_id)) continue;
+      if (!chosen->empty() && bytes + it->bytes->size() > options_.batch_bytes) break;
+      bytes += it->bytes->size();
+      chosen->push_back(&*it);
+    }
+    return static_cast<size_t>(it - begin);
+  }
+
+  void FetchHistory(const std::shared_ptr<Watcher>& watcher) {
+    watcher->fetching = true;
+    fetch_(watcher->next, options_.batch_items,
+           [self = weak_from_this(), watcher](absl::StatusOr<Items> items) {
+             const auto state = self.lock();
+             if (state == nullptr) return;
+             state->executor_->Post([self, watcher, items = std::move(items)]() mutable {
+               if (const auto state = self.lock()) state->OnHistory(watcher, std::move(items));
+             });
+           });
+  }
+
+  void OnHistory(const std::shared_ptr<Watcher>& watcher, absl::StatusOr<Items> items) {
+    watcher->fetching = false;
+    if (watcher->closed || !watcher->pending) return;
+    if (!items.ok()) return Fail(watcher, items.status());
+    if (items->empty() || items->front().sequence != watcher->next) {
+      return Fail(watcher, error::Internal("the log did not give the events asked for"));
+    }
+    std::vector<const Item*> chosen;
+    const size_t count = Choose(items->begin(), items->end(), *watcher, &chosen);
+    watcher->next += static_cast<int64_t>(count);
+    if (!chosen.empty()) return Answer(watcher, Encode(chosen, Watermark(*watcher), false));
+    Serve(watcher);
+  }
+
+  SharedMessage Encode(const std::vector<const Item*>& items, int64_t watermark, bool draining) const {
+    auto message = std::make_shared<std::string>();
+    size_t bytes = 64;
+    for (const Item* item : items) bytes += item->bytes->size() + 6;
+    message->reserve(bytes);
+    for (const Item* item : items) AppendEvent(*item->bytes, message.get());
+    workorder::v1::WatchWorkOrdersResponse rest;
+    rest.set_watermark(watermark);
+    *rest.mutable_server_time() = ToTimestamp(clock_->Now());
+    rest.set_draining(draining);
+    // Serialized messages put end to end are one message with the fields of both.
+    rest.AppendToString(message.get());
+    return message;
+  }
+
+  void Answer(const std::shared_ptr<Watcher>& watcher, SharedMessage message) {
+    watcher->silent = absl::ZeroDuration();
+    auto next = std::exchange(watcher->pending, nullptr);
+    next(std::move(message));
+  }
+
+  void Fail(const std::shared_ptr<Watcher>& watcher, absl::Status status) {
+    auto next = std::exchange(watcher->pending, nullptr);
+    next(std::move(status));
+  }
+
+  Executor* const executor_;
+  const Clock* const clock_;
+  Fetch fetch_;
+  const Options options_;
+  std::atomic<int64_t> open_streams_{0};
+
+  // On the executor only.
+  int64_t head_ = -1;
+  bool draining_ = false;
+  std::deque<Item> ring_;
+  size_t ring_bytes_ = 0;
+  absl::flat_hash_set<std::shared_ptr<Watcher>> watchers_;
+  int64_t cache_from_ = 0;
+  int64_t cache_head_ = -1;
+  int64_t cache_through_ = 0;
+  SharedMessage cache_;
+};
+
+class EventHub::Stream : public MessageStream {
+ public:
+  Stream(std::shared_ptr<State> state, std::shared_ptr<Watcher> watcher)
+      : state_(std::move(state)), watcher_(std::move(watcher)) {
+    ++state_->open_streams();
+  }
+  ~Stream() override {
+    --state_->open_streams();
+    state_->executor()->Post([state = state_, watcher = watcher_] { state->Remove(watcher); });
+  }
+  void Next(absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> next) override {
+    state_->executor()->Post([state = state_, watcher = watcher_, next = std::move(next)]() mutable {
+      state->Next(watcher, std::move(next));
+    });
+  }
+
+ private:
+  const std::shared_ptr<State> state_;
+  const std::shared_ptr<Watcher> watcher_;
+};
+
+EventHub::EventHub(Executor* executor, const Clock* clock, Fetch fetch, Options options)
+    : state_(std::make_shared<State>(executor, clock, std::move(fetch), options)) {
+  state_->Start();
+}
+
+EventHub::~EventHub() = default;
+
+void EventHub::SetHead(int64_t head) {
+  state_->executor()->Post([state = state_, head] { state->SetHead(head); });
+}
+
+void EventHub::Publish(Items items) {
+  state_->executor()->Post(
+      [state = state_, items = std::move(items)]() mutable { state->Publish(std::move(items)); });
+}
+
+std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_id, absl::Duration heartbeat) {
+  auto watcher = std::make_shared<Watcher>();
+  watcher->next = start;
+  watcher->order_id = std::move(order_id);
+  watcher->heartbeat = heartbeat;
+  state_->executor()->Post([state = state_, watcher] { state->Add(watcher); });
+  return std::make_unique<Stream>(state_, watcher);
+}
+
+void EventHub::Drain() {
+  state_->executor()->Post([state = state_] { state->Drain(); });
+}
+
+int64_t EventHub::open_streams() const { return state_->open_streams().load(); }
+
+}  // namespace hotline

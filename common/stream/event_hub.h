@@ -1,0 +1,72 @@
+// Serves a site's log to many watchers: ordered, gap-free, resumable, with heartbeats, each message encoded
+// once for all watchers that stand at the same place. Recent events come from memory; older ones are fetched.
+//
+// The messages are those of WatchWorkOrdersResponse and WatchHandoffsResponse, which have the same fields.
+#ifndef COMMON_STREAM_EVENT_HUB_H_
+#define COMMON_STREAM_EVENT_HUB_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/contract/stream.h"
+
+namespace hotline {
+
+class EventHub {
+ public:
+  // One event of the log.
+  struct Item {
+    int64_t sequence = 0;
+    std::string order_id;
+    bool shown = true;    // false: moves the watermark but is not sent
+    SharedMessage bytes;  // serialized hotline.type.v1.Event
+  };
+  using Items = std::vector<Item>;
+  // Reads at most `limit` consecutive events from `start` on and calls back from any thread. Called on the
+  // executor.
+  using Fetch = absl::AnyInvocable<void(int64_t start, int limit,
+                                        absl::AnyInvocable<void(absl::StatusOr<Items>)> done)>;
+
+  struct Options {
+    size_t ring_items = 32768;                      // recent events kept
+    size_t ring_bytes = 32 << 20;                   // and their size
+    int batch_items = 256;                          // most events in one message
+    size_t batch_bytes = 1 << 20;                   // and their size, unless one alone is larger
+    absl::Duration tick = absl::Milliseconds(500);  // grain of heartbeats
+  };
+
+  // `executor` and `clock` outlive the hub; the executor is stopped before the hub is destroyed.
+  EventHub(Executor* executor, const Clock* clock, Fetch fetch, Options options);
+  ~EventHub();
+
+  // The log's head when serving begins. Streams opened before wait for it. Thread-safe.
+  void SetHead(int64_t head);
+  // Appends what was committed: consecutive, beginning at head + 1. Thread-safe; calls from one thread keep
+  // their order.
+  void Publish(Items items);
+  // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty),
+  // that is silent for no longer than `heartbeat` (a multiple of the tick is used). A start beyond the head
+  // ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
+  std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat);
+  // Ends every stream with a message that says `draining`. Thread-safe.
+  void Drain();
+  // Streams open now. Thread-safe.
+  int64_t open_streams() const;
+
+ private:
+  class State;
+  class Stream;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace hotline
+
+#endif  // COMMON_STREAM_EVENT_HUB_H_

@@ -1,0 +1,57 @@
+#include "common/error/error.h"
+
+#include <gtest/gtest.h>
+
+#include "google/rpc/error_details.pb.h"
+
+namespace hotline::error {
+namespace {
+
+TEST(ErrorTest, CarriesReasonFieldAndChinese) {
+  const absl::Status status =
+      BadField(Reason::ERROR_REASON_PHONE_INVALID, "content.caller.phone", "bad", "格式不对");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(status), Reason::ERROR_REASON_PHONE_INVALID);
+  EXPECT_EQ(FieldOf(status), "content.caller.phone");
+  EXPECT_NE(ChineseOf(status).find("格式不对"), std::string::npos);
+}
+
+TEST(ErrorTest, SurvivesTheWire) {
+  const absl::Status status = Overloaded("commit queue", absl::Milliseconds(250));
+  const absl::Status back = FromProto(ToProto(status));
+  EXPECT_EQ(back, status);
+  EXPECT_EQ(RetryDelayOf(back), absl::Milliseconds(250));
+  EXPECT_EQ(ReasonOf(back), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_TRUE(FromProto(ToProto(absl::OkStatus())).ok());
+}
+
+TEST(ErrorTest, PlainStatusHasNoReason) {
+  const absl::Status status = absl::UnavailableError("connection refused");
+  EXPECT_EQ(ReasonOf(status), Reason::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(FieldOf(status), "");
+  EXPECT_EQ(FromProto(ToProto(status)).message(), "connection refused");
+}
+
+TEST(ErrorTest, PrefixesFieldPaths) {
+  EXPECT_EQ(FieldOf(WithFieldPrefix(Required("content.title"), "requests[3]")), "requests[3].content.title");
+  const absl::Status no_field = OrderNotFound("x");
+  EXPECT_EQ(WithFieldPrefix(no_field, "requests[3]"), no_field);
+}
+
+TEST(ErrorTest, EveryStateHasAChineseName) {
+  const auto* states = type::v1::OrderState_descriptor();
+  for (int i = 0; i < states->value_count(); ++i) {
+    const auto state = static_cast<type::v1::OrderState>(states->value(i)->number());
+    EXPECT_EQ(StateNameZh(state) == "未知", state == type::v1::ORDER_STATE_UNSPECIFIED)
+        << states->value(i)->name();
+  }
+}
+
+TEST(ErrorTest, WrongStateNamesTheStateInBothLanguages) {
+  const absl::Status status = WrongState("sign", "签收", type::v1::ORDER_STATE_CLOSED);
+  EXPECT_EQ(ChineseOf(status), "工单状态为“已办结”，不能签收");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace hotline::error

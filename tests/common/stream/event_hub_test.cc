@@ -1,0 +1,206 @@
+#include "common/stream/event_hub.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "common/error/error.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "hotline/type/v1/event.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
+#include "tests/support/steps.h"
+
+namespace hotline {
+namespace {
+
+using Response = workorder::v1::WatchWorkOrdersResponse;
+
+EventHub::Item MakeItem(int64_t sequence, const std::string& order_id, bool shown = true) {
+  type::v1::Event event;
+  event.set_sequence(sequence);
+  event.set_order_id(order_id);
+  return {.sequence = sequence,
+          .order_id = order_id,
+          .shown = shown,
+          .bytes = std::make_shared<const std::string>(event.SerializeAsString())};
+}
+
+class EventHubTest : public testing::Test {
+ protected:
+  EventHubTest() : steps_(absl::FromUnixSeconds(1'795'000'000)) {
+    EventHub::Options options;
+    options.ring_items = 4;
+    options.batch_items = 3;
+    hub_ = std::make_unique<EventHub>(
+        &steps_, steps_.clock(),
+        [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+          ++fetches_;
+          EventHub::Items items;
+          for (const EventHub::Item& item : log_) {
+            if (item.sequence >= start && static_cast<int>(items.size()) < limit) items.push_back(item);
+          }
+          done(std::move(items));
+        },
+        options);
+  }
+  ~EventHubTest() override { steps_.Clear(); }
+
+  void Commit(const std::string& order_id, bool shown = true) {
+    log_.push_back(MakeItem(static_cast<int64_t>(log_.size()) + 1, order_id, shown));
+    hub_->Publish({log_.back()});
+    steps_.RunDue();
+  }
+  // Asks for the next message; nothing if none comes without time passing.
+  std::optional<absl::StatusOr<Response>> Next(MessageStream* stream) {
+    std::optional<absl::StatusOr<Response>> got;
+    auto slot = std::make_shared<std::optional<absl::StatusOr<Response>>*>(&got);
+    stream->Next([slot](absl::StatusOr<SharedMessage> message) {
+      if (*slot == nullptr) return;
+      if (!message.ok()) {
+        **slot = message.status();
+      } else if (*message == nullptr) {
+        **slot = absl::CancelledError("end");
+      } else {
+        Response response;
+        EXPECT_TRUE(response.ParseFromString(**message));
+        **slot = response;
+      }
+    });
+    steps_.RunDue();
+    if (!got.has_value()) steps_.Advance(waiting_);
+    *slot = nullptr;
+    return got;
+  }
+  static std::vector<int64_t> Sequences(const Response& response) {
+    std::vector<int64_t> sequences;
+    for (const auto& event : response.events()) sequences.push_back(event.sequence());
+    return sequences;
+  }
+
+  test::Steps steps_;
+  std::vector<EventHub::Item> log_;
+  int fetches_ = 0;
+  absl::Duration waiting_ = absl::ZeroDuration();
+  std::unique_ptr<EventHub> hub_;
+};
+
+TEST_F(EventHubTest, TheTwoWatchMessagesAreOneOnTheWire) {
+  for (const char* name : {"events", "watermark", "server_time", "draining"}) {
+    EXPECT_EQ(workorder::v1::WatchWorkOrdersResponse::descriptor()->FindFieldByName(name)->number(),
+              dispatch::v1::WatchHandoffsResponse::descriptor()->FindFieldByName(name)->number());
+  }
+}
+
+TEST_F(EventHubTest, GivesHistoryThenWhatIsNewWithoutGaps) {
+  hub_->SetHead(0);
+  for (int i = 0; i < 10; ++i) Commit("a");
+  const auto stream = hub_->Open(1, "", absl::Seconds(10));
+  std::vector<int64_t> seen;
+  while (seen.size() < 10) {
+    const auto message = Next(stream.get());
+    ASSERT_TRUE(message.has_value() && message->ok());
+    for (int64_t sequence : Sequences(**message)) seen.push_back(sequence);
+    EXPECT_EQ((*message)->watermark(), seen.back());
+  }
+  EXPECT_GT(fetches_, 0);
+  for (int64_t i = 0; i < 10; ++i) EXPECT_EQ(seen[static_cast<size_t>(i)], i + 1);
+  EXPECT_FALSE(Next(stream.get()).has_value());
+}
+
+TEST_F(EventHubTest, StartsWithTheNextEventWhenAskedFromZero) {
+  hub_->SetHead(0);
+  Commit("a");
+  const auto stream = hub_->Open(0, "", absl::Seconds(10));
+  EXPECT_FALSE(Next(stream.get()).has_value());
+  const auto second = hub_->Open(0, "", absl::Seconds(10));
+  std::optional<Response> got;
+  second->Next([&got](absl::StatusOr<SharedMessage> message) {
+    got.emplace();
+    got->ParseFromString(**message);
+  });
+  steps_.RunDue();
+  Commit("b");
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(Sequences(*got), (std::vector<int64_t>{2}));
+}
+
+TEST_F(EventHubTest, WaitsForTheHeadBeforeItServes) {
+  const auto stream = hub_->Open(5, "", absl::Seconds(10));
+  EXPECT_FALSE(Next(stream.get()).has_value());
+  hub_->SetHead(2);
+  steps_.RunDue();
+  const auto other = hub_->Open(5, "", absl::Seconds(10));
+  const auto message = Next(other.get());
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(error::ReasonOf(message->status()), error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+}
+
+TEST_F(EventHubTest, FiltersByOrderAndHidesWhatIsNotShown) {
+  hub_->SetHead(0);
+  Commit("a");
+  Commit("b");
+  Commit("a", false);
+  const auto stream = hub_->Open(1, "a", absl::Seconds(10));
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_EQ(Sequences(**message), (std::vector<int64_t>{1}));
+  EXPECT_EQ((*message)->watermark(), 3);
+}
+
+TEST_F(EventHubTest, BeatsWhenSilentAndTellsTheTime) {
+  hub_->SetHead(0);
+  Commit("a");
+  const auto stream = hub_->Open(0, "", absl::Seconds(2));
+  waiting_ = absl::Seconds(3);
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_EQ((*message)->events_size(), 0);
+  EXPECT_EQ((*message)->watermark(), 1);
+  EXPECT_GT((*message)->server_time().seconds(), 1'795'000'000);
+}
+
+TEST_F(EventHubTest, EncodesOnceForAllAtTheSamePlace) {
+  hub_->SetHead(0);
+  std::vector<std::unique_ptr<MessageStream>> streams;
+  std::vector<SharedMessage> messages;
+  for (int i = 0; i < 100; ++i) {
+    streams.push_back(hub_->Open(0, "", absl::Seconds(10)));
+    streams.back()->Next(
+        [&messages](absl::StatusOr<SharedMessage> message) { messages.push_back(*message); });
+  }
+  steps_.RunDue();
+  Commit("a");
+  ASSERT_EQ(messages.size(), 100u);
+  for (const SharedMessage& message : messages) EXPECT_EQ(message, messages.front());
+}
+
+TEST_F(EventHubTest, DrainSaysSoThenEnds) {
+  hub_->SetHead(0);
+  Commit("a");
+  const auto stream = hub_->Open(0, "", absl::Seconds(10));
+  hub_->Drain();
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_TRUE((*message)->draining());
+  EXPECT_EQ((*message)->watermark(), 1);
+  const auto end = Next(stream.get());
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->status().message(), "end");
+}
+
+TEST_F(EventHubTest, AClosedStreamIsForgotten) {
+  hub_->SetHead(0);
+  auto stream = hub_->Open(0, "", absl::Seconds(10));
+  bool called = false;
+  stream->Next([&called](absl::StatusOr<SharedMessage>) { called = true; });
+  steps_.RunDue();
+  EXPECT_EQ(hub_->open_streams(), 1);
+  stream.reset();
+  steps_.RunDue();
+  EXPECT_EQ(hub_->open_streams(), 0);
+  Commit("a");
+  EXPECT_FALSE(called);
+}
+
+}  // namespace
+}  // namespace hotline

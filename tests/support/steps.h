@@ -1,0 +1,66 @@
+// Time and threads under a test's hand: nothing runs until the test says so, and then in a fixed order.
+#ifndef TESTS_SUPPORT_STEPS_H_
+#define TESTS_SUPPORT_STEPS_H_
+
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+
+namespace hotline::test {
+
+class Steps : public Executor {
+ public:
+  explicit Steps(absl::Time start) : clock_(start) {}
+
+  ManualClock* clock() { return &clock_; }
+  void Post(Task task) override { tasks_.push_back(std::move(task)); }
+  void PostAfter(absl::Duration delay, Task task) override {
+    timers_.emplace(clock_.Now() + delay, std::move(task));
+  }
+
+  // Runs one task that is due; false if there is none.
+  bool RunOne() {
+    while (!timers_.empty() && timers_.begin()->first <= clock_.Now()) {
+      tasks_.push_back(std::move(timers_.begin()->second));
+      timers_.erase(timers_.begin());
+    }
+    if (tasks_.empty()) return false;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    task();
+    return true;
+  }
+  void RunDue() {
+    while (RunOne()) {
+    }
+  }
+  // Moves time on, from timer to timer, running what falls due.
+  void Advance(absl::Duration by) {
+    const absl::Time end = clock_.Now() + by;
+    RunDue();
+    while (!timers_.empty() && timers_.begin()->first <= end) {
+      clock_.Set(timers_.begin()->first);
+      RunDue();
+    }
+    clock_.Set(end);
+    RunDue();
+  }
+  // Drops everything that has not run, as a kill does.
+  void Clear() {
+    tasks_.clear();
+    timers_.clear();
+  }
+
+ private:
+  ManualClock clock_;
+  std::deque<Task> tasks_;
+  std::multimap<absl::Time, Task> timers_;
+};
+
+}  // namespace hotline::test
+
+#endif  // TESTS_SUPPORT_STEPS_H_
