@@ -93,8 +93,8 @@ absl::Status BadField(Reason reason, std::string_view field, std::string_view en
                       std::string_view chinese) {
   return Make({.code = absl::StatusCode::kInvalidArgument,
                .reason = reason,
-               .english = StrCat(field, ": ", english),
-               .chinese = StrCat("字段 ", field, "：", chinese),
+               .english = field.empty() ? std::string(english) : StrCat(field, ": ", english),
+               .chinese = field.empty() ? std::string(chinese) : StrCat("字段 ", field, "：", chinese),
                .field = std::string(field)});
 }
 

@@ -19,7 +19,8 @@ class Steps : public Executor {
   ManualClock* clock() { return &clock_; }
   void Post(Task task) override { tasks_.push_back(std::move(task)); }
   void PostAfter(absl::Duration delay, Task task) override {
-    timers_.emplace(clock_.Now() + delay, std::move(task));
+    // Whole nanoseconds, as the clock has them.
+    timers_.emplace(clock_.Now() + absl::Nanoseconds(absl::ToInt64Nanoseconds(delay)), std::move(task));
   }
 
   // Runs one task that is due; false if there is none.

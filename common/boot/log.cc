@@ -1,0 +1,182 @@
+#include "common/boot/log.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <iterator>
+#include <memory>
+
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/mutex.h"
+#include "common/base/utf8.h"
+
+namespace hotline::log {
+namespace {
+
+constexpr size_t kMaxValueCodePoints = 1000;
+constexpr size_t kMaxLineBytes = 8192;
+
+constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
+
+spdlog::level::level_enum ToSpdlog(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarn:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+// A logger with the names that its lines carry. Replaced whole, so that a line in the making keeps its own.
+struct Sink {
+  std::string service;
+  std::string hotline;
+  Level level = Level::kInfo;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+std::shared_ptr<spdlog::logger> NewLogger(spdlog::sink_ptr sink) {
+  auto logger = std::make_shared<spdlog::logger>("hotline", std::move(sink));
+  logger->set_level(spdlog::level::trace);  // `Sink::level` decides
+  logger->set_pattern("%v");
+  logger->flush_on(spdlog::level::trace);
+  return logger;
+}
+
+class Registry {
+ public:
+  std::shared_ptr<const Sink> sink() {
+    MutexLock lock(&mu_);
+    return sink_;
+  }
+  void Replace(Sink sink) {
+    auto fresh = std::make_shared<const Sink>(std::move(sink));
+    MutexLock lock(&mu_);
+    sink_.swap(fresh);
+  }
+
+ private:
+  Mutex mu_;
+  std::shared_ptr<const Sink> sink_ ABSL_GUARDED_BY(mu_) = std::make_shared<const Sink>(Sink{
+      .logger = NewLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>())});
+};
+
+Registry& Global() {
+  static auto* const registry = new Registry;  // loggers outlive whoever logs
+  return *registry;
+}
+
+// `text` as a JSON string. What is no UTF-8 is replaced as a whole.
+void AppendString(std::string_view text, std::string* line) {
+  if (!CountCodePoints(text).has_value()) text = "(not UTF-8)";
+  const std::string_view shown = TruncateCodePoints(text, kMaxValueCodePoints);
+  line->push_back('"');
+  for (const char c : shown) {
+    switch (c) {
+      case '"':
+        line->append("\\\"");
+        break;
+      case '\\':
+        line->append("\\\\");
+        break;
+      case '\n':
+        line->append("\\n");
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+          fmt::format_to(std::back_inserter(*line), "\\u{:04x}", static_cast<unsigned char>(c));
+        } else {
+          line->push_back(c);
+        }
+    }
+  }
+  if (shown.size() < text.size()) line->append("…");
+  line->push_back('"');
+}
+
+void AppendKey(std::string_view key, std::string* line) {
+  line->push_back(',');
+  AppendString(key, line);
+  line->push_back(':');
+}
+
+}  // namespace
+
+absl::Status Configure(const Options& options) {
+  spdlog::sink_ptr sink;
+  if (options.file.empty()) {
+    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  } else {
+    try {
+      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, 64u << 20, 8);
+    } catch (const spdlog::spdlog_ex& exception) {
+      return absl::FailedPreconditionError(
+          fmt::format("cannot log to {}: {}", options.file, exception.what()));
+    }
+  }
+  Global().Replace({.service = options.service,
+                    .hotline = options.hotline,
+                    .level = options.level,
+                    .logger = NewLogger(std::move(sink))});
+  return absl::OkStatus();
+}
+
+void Write(Level level, std::string_view message, std::initializer_list<Field> fields,
+           std::string_view traceparent) {
+  const std::shared_ptr<const Sink> sink = Global().sink();
+  if (level < sink->level) return;
+  sink->logger->log(ToSpdlog(level), JsonLine(SystemClock()->Now(), level, sink->service, sink->hotline,
+                                              message, fields, traceparent));
+}
+
+std::string JsonLine(absl::Time now, Level level, std::string_view service, std::string_view hotline,
+                     std::string_view message, std::initializer_list<Field> fields,
+                     std::string_view traceparent) {
+  std::string line = "{\"ts\":\"";
+  line += absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now, absl::UTCTimeZone());
+  line += "\",\"level\":\"";
+  line += kLevels[static_cast<size_t>(level)];
+  line += '"';
+  if (!service.empty()) {
+    AppendKey("service", &line);
+    AppendString(service, &line);
+  }
+  if (!hotline.empty()) {
+    AppendKey("hotline", &line);
+    AppendString(hotline, &line);
+  }
+  AppendKey("msg", &line);
+  AppendString(message, &line);
+  if (!traceparent.empty()) {
+    const std::string_view trace_id = TraceId(traceparent);
+    AppendKey("trace", &line);
+    AppendString(trace_id.empty() ? traceparent : trace_id, &line);
+  }
+  for (const Field& field : fields) {
+    if (line.size() > kMaxLineBytes) break;
+    AppendKey(field.key, &line);
+    if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+      AppendString(*text, &line);
+    } else if (const auto* number = std::get_if<int64_t>(&field.value)) {
+      fmt::format_to(std::back_inserter(line), "{}", *number);
+    } else if (const auto* real = std::get_if<double>(&field.value)) {
+      // JSON has no infinities.
+      line += std::isfinite(*real) ? fmt::format("{}", *real) : "null";
+    } else {
+      line += std::get<bool>(field.value) ? "true" : "false";
+    }
+  }
+  line += '}';
+  return line;
+}
+
+}  // namespace hotline::log

@@ -1,0 +1,358 @@
+// The rules of a site's configuration beyond its form.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "common/base/utf8.h"
+#include "common/boot/config.h"
+#include "common/rpc/address.h"
+
+namespace hotline::boot {
+namespace {
+
+using config::v1::ListenConfig;
+using config::v1::SiteConfig;
+
+// Collects problems under paths.
+class Checker {
+ public:
+  template <typename... Args>
+  void Add(std::string path, fmt::format_string<Args...> format, Args&&... args) {
+    problems_.push_back(
+        {.path = std::move(path), .message = fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  void Required(std::string path, std::string_view value) {
+    if (value.empty()) Add(std::move(path), "is required");
+  }
+
+  // 0, where it stands for a default, or within the bounds.
+  void Range(std::string path, int64_t value, int64_t min, int64_t max, bool zero_is_default = true) {
+    if ((value == 0 && zero_is_default) || (value >= min && value <= max)) return;
+    Add(std::move(path), "must be from {} to {}, not {}", min, max, value);
+  }
+
+  void Text(std::string path, std::string_view value, int64_t max_code_points) {
+    if (CountCodePoints(value).value_or(max_code_points + 1) > max_code_points) {
+      Add(std::move(path), "has more than {} characters", max_code_points);
+    }
+  }
+
+  void Hotline(std::string path, std::string_view code) {
+    if (code.empty()) {
+      Add(std::move(path), "is required");
+    } else if (code.size() > 16 || !std::all_of(code.begin(), code.end(), [](char c) {
+                 return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+               })) {
+      Add(std::move(path), "must be 1 to 16 letters or digits");
+    }
+  }
+
+  // `any_port`: port 0 takes a free one.
+  std::optional<rpc::Address> HostPort(std::string path, std::string_view text, bool any_port,
+                                       bool plain_text) {
+    std::optional<rpc::Address> address = rpc::ParseAddress(text);
+    if (!address.has_value() || (address->port == 0 && !any_port)) {
+      Add(std::move(path), "\"{}\" is not host:port", text);
+      return std::nullopt;
+    }
+    if (plain_text && !rpc::IsLoopback(address->host)) {
+      Add(std::move(path),
+          "{} is not on loopback and would be plain text: configure tls, or start with --insecure-listen",
+          text);
+    }
+    return address;
+  }
+
+  std::vector<Problem> Take() { return std::move(problems_); }
+
+ private:
+  std::vector<Problem> problems_;
+};
+
+void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
+                 const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
+  const auto take = [&](const std::string& field, const std::string& address, bool plain_text) {
+    const std::optional<rpc::Address> parsed = check->HostPort(field, address, /*any_port=*/true, plain_text);
+    if (!parsed.has_value() || parsed->port == 0) return;
+    const auto [it, fresh] = taken->try_emplace(address, field);
+    if (!fresh) check->Add(field, "{} is taken by {}", address, it->second);
+  };
+  if (listen.address().empty()) {
+    check->Add(path + ".address", "is required");
+  } else {
+    take(path + ".address", listen.address(), !site.has_tls() && !options.insecure_listen);
+  }
+  // Metrics are served without TLS.
+  if (!listen.metrics_address().empty()) {
+    take(path + ".metrics_address", listen.metrics_address(), !options.insecure_listen);
+  }
+  check->Range(path + ".max_message_bytes", listen.max_message_bytes(), 64 << 10, 16 << 20);
+  check->Range(path + ".max_deadline_ms", listen.max_deadline_ms(), 100, 600'000);
+  check->Range(path + ".drain_ms", listen.drain_ms(), 1, 300'000);
+  check->Range(path + ".max_streams", listen.max_streams(), 1, 1'000'000);
+}
+
+bool IsUnitCode(std::string_view code) {
+  return !code.empty() && code.size() <= 32 && std::all_of(code.begin(), code.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+  });
+}
+
+// True if every order that `later` is for has found `earlier` first.
+bool Hides(const config::v1::DeadlineRule& earlier, const config::v1::DeadlineRule& later) {
+  if (earlier.clock() != later.clock()) return false;
+  if (earlier.urgency() != 0 && earlier.urgency() != later.urgency()) return false;
+  if (earlier.types().empty()) return true;
+  return !later.types().empty() && std::all_of(later.types().begin(), later.types().end(), [&](int type) {
+    return std::find(earlier.types().begin(), earlier.types().end(), type) != earlier.types().end();
+  });
+}
+
+void Default(int32_t value, int32_t fallback, void (ListenConfig::*set)(int32_t), ListenConfig* listen) {
+  if (value == 0) (listen->*set)(fallback);
+}
+
+void ResolveListen(ListenConfig* listen) {
+  Default(listen->max_message_bytes(), 4 << 20, &ListenConfig::set_max_message_bytes, listen);
+  Default(listen->max_deadline_ms(), 30'000, &ListenConfig::set_max_deadline_ms, listen);
+  Default(listen->drain_ms(), 10'000, &ListenConfig::set_drain_ms, listen);
+  Default(listen->max_streams(), 4096, &ListenConfig::set_max_streams, listen);
+}
+
+// Where `path`, or what it should have been in, was written.
+Position Locate(const Positions& positions, std::string_view path) {
+  while (true) {
+    if (const auto it = positions.find(path); it != positions.end()) return it->second;
+    const size_t cut = path.find_last_of(".[");
+    if (cut == std::string_view::npos) break;
+    path = path.substr(0, cut);
+  }
+  const auto root = positions.find("");
+  return root == positions.end() ? Position{.line = 1, .column = 1} : root->second;
+}
+
+absl::Status Report(const std::string& file, const Positions& positions,
+                    const std::vector<Problem>& problems) {
+  if (problems.empty()) return absl::OkStatus();
+  std::string text;
+  for (const Problem& problem : problems) {
+    const Position at = Locate(positions, problem.path);
+    fmt::format_to(std::back_inserter(text), "{}{}:{}:{}: {}: {}", text.empty() ? "" : "\n", file, at.line,
+                   at.column, problem.path, problem.message);
+  }
+  return absl::InvalidArgumentError(text);
+}
+
+void Replace(std::string_view what, std::string_view with, std::string* text) {
+  for (size_t at = text->find(what); at != std::string::npos; at = text->find(what, at + with.size())) {
+    text->replace(at, what.size(), with);
+  }
+}
+
+void ResolvePaths(const std::filesystem::path& folder, const std::string& role, SiteConfig* site) {
+  const auto resolve = [&](std::string* path) {
+    if (!path->empty()) *path = (folder / *path).lexically_normal().string();
+  };
+  if (!site->units_file().empty()) resolve(site->mutable_units_file());
+  if (site->has_tls()) {
+    for (std::string* path :
+         {site->mutable_tls()->mutable_certificate_file(), site->mutable_tls()->mutable_key_file(),
+          site->mutable_tls()->mutable_ca_file()}) {
+      Replace("{role}", role, path);
+      resolve(path);
+    }
+  }
+  if (site->has_work_order()) resolve(site->mutable_work_order()->mutable_data_dir());
+  if (site->has_escalation()) {
+    resolve(site->mutable_escalation()->mutable_data_dir());
+    resolve(site->mutable_escalation()->mutable_policy_file());
+  }
+  if (site->has_log()) resolve(site->mutable_log()->mutable_file());
+}
+
+}  // namespace
+
+std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& options) {
+  Checker check;
+  check.Hotline("hotline", site.hotline());
+  check.Text("display_name", site.display_name(), 64);
+
+  const bool plain_text = !site.has_tls() && !options.insecure_listen;
+  std::set<std::string_view> peers;
+  if (site.peers_size() > 64) check.Add("peers", "has more than 64 entries");
+  for (int i = 0; i < site.peers_size(); ++i) {
+    const config::v1::PeerConfig& peer = site.peers(i);
+    const std::string path = fmt::format("peers[{}]", i);
+    check.Hotline(path + ".hotline", peer.hotline());
+    if (!peer.hotline().empty()) {
+      if (peer.hotline() == site.hotline())
+        check.Add(path + ".hotline", "{} is this site itself", peer.hotline());
+      if (!peers.insert(peer.hotline()).second)
+        check.Add(path + ".hotline", "{} is there twice", peer.hotline());
+    }
+    if (peer.address().empty()) {
+      check.Add(path + ".address", "is required");
+    } else {
+      check.HostPort(path + ".address", peer.address(), /*any_port=*/false, plain_text);
+    }
+    check.Text(path + ".display_name", peer.display_name(), 64);
+  }
+
+  if (site.has_tls()) {
+    check.Required("tls.certificate_file", site.tls().certificate_file());
+    check.Required("tls.key_file", site.tls().key_file());
+    check.Required("tls.ca_file", site.tls().ca_file());
+  }
+
+  std::map<std::string, std::string> taken;
+  if (site.has_work_order()) {
+    const config::v1::WorkOrderConfig& part = site.work_order();
+    CheckListen("work_order.listen", part.listen(), site, options, &taken, &check);
+    check.Required("work_order.data_dir", part.data_dir());
+    if (!part.address().empty()) {
+      check.HostPort("work_order.address", part.address(), /*any_port=*/false, plain_text);
+    }
+    check.Range("work_order.queue_limit", part.queue_limit(), 1, 1'000'000);
+    check.Range("work_order.commit_batch", part.commit_batch(), 1, 4096);
+  }
+  if (site.has_dispatch()) {
+    const config::v1::DispatchConfig& part = site.dispatch();
+    CheckListen("dispatch.listen", part.listen(), site, options, &taken, &check);
+    check.Range("dispatch.queue_limit", part.queue_limit(), 1, 1'000'000);
+    check.Range("dispatch.delivery_batch", part.delivery_batch(), 1, 512);
+    check.Range("dispatch.backoff_min_ms", part.backoff_min_ms(), 1, 3'600'000);
+    check.Range("dispatch.backoff_max_ms", part.backoff_max_ms(), 1, 3'600'000);
+    const int min = part.backoff_min_ms() == 0 ? 100 : part.backoff_min_ms();
+    const int max = part.backoff_max_ms() == 0 ? 10'000 : part.backoff_max_ms();
+    if (min > max)
+      check.Add("dispatch.backoff_max_ms", "must not be less than backoff_min_ms ({} < {})", max, min);
+    check.Range("dispatch.emergency_receipt_s", part.emergency_receipt_s(), 1, 3600);
+  }
+  if (site.has_escalation()) {
+    const config::v1::EscalationConfig& part = site.escalation();
+    CheckListen("escalation.listen", part.listen(), site, options, &taken, &check);
+    check.Required("escalation.data_dir", part.data_dir());
+    check.Required("escalation.policy_file", part.policy_file());
+    if (site.has_work_order() && !part.data_dir().empty() &&
+        part.data_dir() == site.work_order().data_dir()) {
+      check.Add("escalation.data_dir", "must not be the folder of work_order");
+    }
+  }
+
+  if (options.role == "work_order" && !site.has_work_order()) check.Add("work_order", "is required");
+  if (options.role == "dispatch" && !site.has_dispatch()) check.Add("dispatch", "is required");
+  if (options.role == "escalation" && !site.has_escalation()) check.Add("escalation", "is required");
+  if (options.role == "dispatch" || options.role == "escalation") {
+    const std::optional<rpc::Address> listen = rpc::ParseAddress(site.work_order().listen().address());
+    if (site.work_order().address().empty() && (!listen.has_value() || listen->port == 0)) {
+      check.Add("work_order.address", "is required: its listen.address has no fixed port");
+    }
+  }
+  return check.Take();
+}
+
+std::vector<Problem> CheckUnits(const config::v1::UnitList& units) {
+  Checker check;
+  std::set<std::string_view> codes;
+  std::set<std::string_view> names;
+  for (int i = 0; i < units.units_size(); ++i) {
+    const config::v1::Unit& unit = units.units(i);
+    const std::string path = fmt::format("units[{}]", i);
+    if (!IsUnitCode(unit.code())) {
+      check.Add(path + ".code", "must be 1 to 32 of a-z 0-9 _ -, not \"{}\"", unit.code());
+    } else if (!codes.insert(unit.code()).second) {
+      check.Add(path + ".code", "{} is there twice", unit.code());
+    }
+    const auto name = [&](std::string field, const std::string& text) {
+      if (text.empty()) {
+        check.Add(std::move(field), "is required");
+      } else if (!names.insert(text).second) {
+        check.Add(std::move(field), "{} is there twice", text);
+      } else {
+        check.Text(std::move(field), text, 64);
+      }
+    };
+    name(path + ".display_name", unit.display_name());
+    for (int a = 0; a < unit.aliases_size(); ++a)
+      name(fmt::format("{}.aliases[{}]", path, a), unit.aliases(a));
+  }
+  return check.Take();
+}
+
+std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
+  Checker check;
+  check.Required("version", policy.version());
+  check.Text("version", policy.version(), 64);
+  if (policy.rules().empty()) check.Add("rules", "is required");
+  for (int i = 0; i < policy.rules_size(); ++i) {
+    const config::v1::DeadlineRule& rule = policy.rules(i);
+    const std::string path = fmt::format("rules[{}]", i);
+    if (rule.clock() == 0) check.Add(path + ".clock", "is required");
+    // Ten years: a longer limit is a slip of units.
+    check.Range(path + ".limit_s", rule.limit_s(), 1, int64_t{10} * 366 * 86'400, /*zero_is_default=*/false);
+    if (rule.remind_before_s() < 0 || rule.remind_before_s() >= std::max<int64_t>(rule.limit_s(), 1)) {
+      check.Add(path + ".remind_before_s", "must be from 0 to less than limit_s, not {}",
+                rule.remind_before_s());
+    }
+    for (int e = 0; e < i; ++e) {
+      if (rule.clock() != 0 && Hides(policy.rules(e), rule)) {
+        check.Add(path, "never applies: rules[{}] comes first and takes all it is for", e);
+        break;
+      }
+    }
+  }
+  return check.Take();
+}
+
+void ResolveDefaults(SiteConfig* site) {
+  if (site->has_work_order()) {
+    config::v1::WorkOrderConfig& part = *site->mutable_work_order();
+    ResolveListen(part.mutable_listen());
+    if (part.address().empty()) part.set_address(part.listen().address());
+    if (part.queue_limit() == 0) part.set_queue_limit(8192);
+    if (part.commit_batch() == 0) part.set_commit_batch(256);
+  }
+  if (site->has_dispatch()) {
+    config::v1::DispatchConfig& part = *site->mutable_dispatch();
+    ResolveListen(part.mutable_listen());
+    if (part.queue_limit() == 0) part.set_queue_limit(8192);
+    if (part.delivery_batch() == 0) part.set_delivery_batch(256);
+    if (part.backoff_min_ms() == 0) part.set_backoff_min_ms(100);
+    if (part.backoff_max_ms() == 0) part.set_backoff_max_ms(10'000);
+    if (part.emergency_receipt_s() == 0) part.set_emergency_receipt_s(10);
+  }
+  if (site->has_escalation()) ResolveListen(site->mutable_escalation()->mutable_listen());
+  if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {
+    site->mutable_log()->set_level(config::v1::LOG_LEVEL_INFO);
+  }
+}
+
+absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options) {
+  LoadedSite loaded;
+  Positions positions;
+  if (absl::Status status = LoadYaml(path, &loaded.site, &positions); !status.ok()) return status;
+  if (absl::Status status = Report(path, positions, CheckSite(loaded.site, options)); !status.ok())
+    return status;
+  ResolvePaths(std::filesystem::path(path).parent_path(), options.role, &loaded.site);
+  if (const std::string& file = loaded.site.units_file(); !file.empty()) {
+    if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
+    if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;
+  }
+  if (loaded.site.has_escalation()) {
+    const std::string& file = loaded.site.escalation().policy_file();
+    if (absl::Status status = LoadYaml(file, &loaded.policy, &positions); !status.ok()) return status;
+    if (absl::Status status = Report(file, positions, CheckPolicy(loaded.policy)); !status.ok())
+      return status;
+  }
+  ResolveDefaults(&loaded.site);
+  return loaded;
+}
+
+}  // namespace hotline::boot

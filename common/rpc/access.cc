@@ -1,0 +1,80 @@
+#include "common/rpc/access.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "common/error/error.h"
+
+namespace hotline::rpc {
+namespace {
+
+enum class Who {
+  kOwn,   // a part of this site
+  kPeer,  // a configured peer
+};
+
+struct Rule {
+  std::string_view service;
+  Who who;
+  std::array<std::string_view, 6> roles;
+};
+
+// Every method of a service has the same callers. What is not here is refused.
+constexpr std::array<std::string_view, 6> kSiteRoles = {"desktop",  "supervisor", "admin",
+                                                        "dispatch", "escalation", "work_order"};
+constexpr Rule kRules[] = {
+    {"hotline.workorder.v1.LedgerService", Who::kOwn, {"dispatch", "escalation", "admin"}},
+    {"hotline.exchange.v1.ExchangeService", Who::kPeer, {"dispatch"}},
+    {"hotline.dispatch.v1.DispatchService", Who::kOwn, kSiteRoles},
+    {"hotline.workorder.v1.WorkOrderService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.EscalationService", Who::kOwn, kSiteRoles},
+};
+
+}  // namespace
+
+std::optional<Identity> ParseSpiffeId(std::string_view uri) {
+  constexpr std::string_view kPrefix = "spiffe://hotline/";
+  if (!uri.starts_with(kPrefix)) return std::nullopt;
+  uri.remove_prefix(kPrefix.size());
+  const size_t slash = uri.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view hotline = uri.substr(0, slash);
+  const std::string_view role = uri.substr(slash + 1);
+  if (hotline.empty() || hotline.size() > 16 || role.empty() || role.size() > 32) return std::nullopt;
+  if (!std::all_of(hotline.begin(), hotline.end(), [](char c) { return absl::ascii_isalnum(c); }) ||
+      !std::all_of(role.begin(), role.end(), [](char c) { return absl::ascii_islower(c) || c == '_'; })) {
+    return std::nullopt;
+  }
+  return Identity{.hotline = std::string(hotline), .role = std::string(role)};
+}
+
+std::string FormatIdentity(const Identity& identity) { return identity.hotline + "/" + identity.role; }
+
+std::string_view HotlineOf(std::string_view identity) {
+  const size_t slash = identity.find('/');
+  return slash == std::string_view::npos ? std::string_view() : identity.substr(0, slash);
+}
+
+absl::Status CheckAccess(const AccessPolicy& policy, const Identity& identity, std::string_view service,
+                         std::string_view method) {
+  for (const Rule& rule : kRules) {
+    if (rule.service != service) continue;
+    if (rule.who == Who::kPeer) {
+      if (std::find(policy.peers.begin(), policy.peers.end(), identity.hotline) == policy.peers.end()) {
+        return error::PeerUnknown(identity.hotline);
+      }
+    } else if (identity.hotline != policy.hotline) {
+      break;
+    }
+    // An empty role would find the unused places of a rule.
+    if (identity.role.empty() ||
+        std::find(rule.roles.begin(), rule.roles.end(), identity.role) == rule.roles.end()) {
+      break;
+    }
+    return absl::OkStatus();
+  }
+  return error::RoleForbidden(FormatIdentity(identity), std::string(service) + "/" + std::string(method));
+}
+
+}  // namespace hotline::rpc

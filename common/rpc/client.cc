@@ -1,0 +1,72 @@
+#include "common/rpc/client.h"
+
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "common/error/error.h"
+#include "google/rpc/status.pb.h"
+
+namespace hotline::rpc {
+namespace {
+
+// Trailing metadata is bounded (8 KiB by default); a status that would not fit arrives as nothing at all.
+constexpr size_t kMaxDetailsBytes = 4096;
+constexpr size_t kMaxMessageBytes = 1024;
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status();
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  std::string_view message(status.message().data(), status.message().size());
+  if (message.size() > kMaxMessageBytes) {
+    size_t end = kMaxMessageBytes;
+    while (end > 0 && (message[end] & 0xC0) == 0x80) --end;  // not within a character
+    message = message.substr(0, end);
+  }
+  std::string details = error::ToProto(status).SerializeAsString();
+  if (details.size() > kMaxDetailsBytes) details.clear();
+  return grpc::Status(code, std::string(message), std::move(details));
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  if (const std::string details = status.error_details(); !details.empty()) {
+    google::rpc::Status proto;
+    if (proto.ParseFromString(details) && proto.code() == status.error_code()) return error::FromProto(proto);
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+void Propagate(const CallContext& call, grpc::ClientContext* context) {
+  if (!call.traceparent.empty()) context->AddMetadata("traceparent", call.traceparent);
+  if (call.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(call.deadline));
+}
+
+Calls::~Calls() {
+  Cancel();
+  MutexLock lock(&mu_);
+  while (!contexts_.empty()) empty_.Wait(&mu_);
+}
+
+void Calls::Cancel() {
+  MutexLock lock(&mu_);
+  cancelled_ = true;
+  for (grpc::ClientContext* context : contexts_) context->TryCancel();
+}
+
+void Calls::Add(grpc::ClientContext* context) {
+  MutexLock lock(&mu_);
+  contexts_.insert(context);
+  // Of a call that is not begun yet: it is then cancelled when it begins.
+  if (cancelled_) context->TryCancel();
+}
+
+void Calls::Remove(grpc::ClientContext* context) {
+  MutexLock lock(&mu_);
+  contexts_.erase(context);
+  if (contexts_.empty()) empty_.NotifyAll();
+}
+
+}  // namespace hotline::rpc

@@ -1,0 +1,88 @@
+// Calls with the async callback stubs as the contracts want them: a CallContext in, a Done out.
+#ifndef COMMON_RPC_CLIENT_H_
+#define COMMON_RPC_CLIENT_H_
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/mutex.h"
+#include "common/contract/call.h"
+
+namespace hotline::rpc {
+
+// Between the two kinds of status, both ways with reason, fields, retry delay and Chinese message
+// (`grpc-status-details-bin`). A status that the transport made has none.
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+// `traceparent` and deadline of `call` for an outgoing call.
+void Propagate(const CallContext& call, grpc::ClientContext* context);
+
+// The calls that a client has under way. Destroying it cancels them and waits until each has been answered,
+// so that no `done` outlives what its owner points to; hence never destroyed from within a `done`.
+// Thread-safe.
+class Calls {
+ public:
+  Calls() = default;
+  ~Calls();
+  Calls(const Calls&) = delete;
+  Calls& operator=(const Calls&) = delete;
+
+  // Cancels what is under way, and from now on whatever is begun. Does not wait.
+  void Cancel();
+
+  // Used by Call().
+  void Add(grpc::ClientContext* context);
+  void Remove(grpc::ClientContext* context);
+
+ private:
+  Mutex mu_;
+  CondVar empty_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  absl::flat_hash_set<grpc::ClientContext*> contexts_ ABSL_GUARDED_BY(mu_);
+};
+
+// Starts `(async->*method)(…)`, e.g.
+//   Call(calls_, stub_->async(), &LedgerService::StubInterface::async_interface::Execute, call,
+//   std::move(request),
+//        std::move(done));
+// `done` is called once, from a gRPC thread; UNAVAILABLE without a reason means that the server could not be
+// reached or was lost on the way, so that the outcome is unknown. Not retried here.
+template <typename Async, typename Request, typename Response>
+void Call(Calls& calls, Async* async,
+          void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                                std::function<void(grpc::Status)>),
+          const CallContext& call, std::type_identity_t<Request> request,
+          std::type_identity_t<Done<Response>> done) {
+  struct Pending {
+    grpc::ClientContext context;
+    Request request;
+    Response response;
+    Done<Response> done;
+  };
+  auto* const pending = new Pending{.request = std::move(request), .done = std::move(done)};
+  Propagate(call, &pending->context);
+  calls.Add(&pending->context);
+  (async->*method)(&pending->context, &pending->request, &pending->response,
+                   [pending, &calls](const grpc::Status& status) {
+                     const std::unique_ptr<Pending> owned(pending);
+                     if (status.ok()) {
+                       owned->done(std::move(owned->response));
+                     } else {
+                       owned->done(FromGrpc(status));
+                     }
+                     owned->done = nullptr;
+                     calls.Remove(&owned->context);
+                   });
+}
+
+}  // namespace hotline::rpc
+
+#endif  // COMMON_RPC_CLIENT_H_

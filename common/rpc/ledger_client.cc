@@ -1,0 +1,80 @@
+#include "common/rpc/ledger_client.h"
+
+#include <grpcpp/channel.h>
+
+#include <utility>
+
+#include "common/error/error.h"
+#include "common/rpc/client.h"
+#include "hotline/workorder/v1/ledger_service.grpc.pb.h"
+
+namespace hotline::rpc {
+namespace {
+
+using workorder::v1::LedgerService;
+using Async = LedgerService::StubInterface::async_interface;
+
+// A status that work_order did not make is the transport's.
+template <typename Response>
+Done<Response> Reached(Done<Response> done) {
+  return [done = std::move(done)](absl::StatusOr<Response> response) mutable {
+    if (!response.ok() && error::ReasonOf(response.status()) == type::v1::ERROR_REASON_UNSPECIFIED &&
+        (response.status().code() == absl::StatusCode::kUnavailable ||
+         response.status().code() == absl::StatusCode::kDeadlineExceeded ||
+         response.status().code() == absl::StatusCode::kCancelled)) {
+      done(error::WorkOrderUnreachable(std::string(response.status().message())));
+      return;
+    }
+    done(std::move(response));
+  };
+}
+
+}  // namespace
+
+struct RpcLedger::Stubs {
+  std::unique_ptr<LedgerService::Stub> commands;
+  std::unique_ptr<LedgerService::Stub> reads;
+  Calls calls;  // last: its destructor waits for what uses the stubs
+};
+
+RpcLedger::RpcLedger(std::shared_ptr<grpc::Channel> commands, std::shared_ptr<grpc::Channel> reads)
+    : stubs_(std::make_unique<Stubs>()) {
+  stubs_->commands = LedgerService::NewStub(std::move(commands));
+  stubs_->reads = LedgerService::NewStub(std::move(reads));
+}
+
+RpcLedger::~RpcLedger() = default;
+
+void RpcLedger::Cancel() { stubs_->calls.Cancel(); }
+
+void RpcLedger::Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+                        Done<workorder::v1::ExecuteResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->commands->async()), &Async::Execute, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                           Done<workorder::v1::ApplyInboxResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->commands->async()), &Async::ApplyInbox, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                           Done<workorder::v1::PullOutboxResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->reads->async()), &Async::PullOutbox, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::ReadEvents(const CallContext& call, workorder::v1::ReadEventsRequest request,
+                           Done<workorder::v1::ReadEventsResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->reads->async()), &Async::ReadEvents, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
+                                Done<workorder::v1::ListLinkCursorsResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->reads->async()), &Async::ListLinkCursors, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+}  // namespace hotline::rpc

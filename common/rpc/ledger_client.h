@@ -1,0 +1,46 @@
+// work_order's ledger over gRPC.
+#ifndef COMMON_RPC_LEDGER_CLIENT_H_
+#define COMMON_RPC_LEDGER_CLIENT_H_
+
+#include <memory>
+
+#include "common/contract/ledger.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace hotline::rpc {
+
+// Thread-safe. Nothing is retried here. Errors are the ledger's, as it sent them; WORK_ORDER_UNREACHABLE when
+// the transport failed, so that the outcome is unknown. Destroying it cancels and answers the calls under
+// way, and waits for that: not from within a `done`.
+class RpcLedger final : public Ledger {
+ public:
+  // `commands` carries Execute and ApplyInbox, `reads` the rest, so that a large read delays no commit. May
+  // be the same.
+  RpcLedger(std::shared_ptr<grpc::Channel> commands, std::shared_ptr<grpc::Channel> reads);
+  ~RpcLedger() override;
+
+  // Cancels calls under way and to come, long polls first of all. For a drain.
+  void Cancel();
+
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override;
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override;
+  void PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                  Done<workorder::v1::PullOutboxResponse> done) override;
+  void ReadEvents(const CallContext& call, workorder::v1::ReadEventsRequest request,
+                  Done<workorder::v1::ReadEventsResponse> done) override;
+  void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
+                       Done<workorder::v1::ListLinkCursorsResponse> done) override;
+
+ private:
+  struct Stubs;
+  const std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace hotline::rpc
+
+#endif  // COMMON_RPC_LEDGER_CLIENT_H_

@@ -1,0 +1,192 @@
+#include "common/rpc/security.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/access.h"
+#include "common/rpc/address.h"
+
+namespace hotline::rpc {
+namespace {
+
+template <typename T, void (*Free)(T*)>
+struct Freer {
+  void operator()(T* object) const { Free(object); }
+};
+using CertificatePtr = std::unique_ptr<X509, Freer<X509, X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY, EVP_PKEY_free>>;
+using FilePtr = std::unique_ptr<BIO, Freer<BIO, BIO_free_all>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES, GENERAL_NAMES_free>>;
+
+absl::StatusOr<FilePtr> OpenFile(const std::string& path) {
+  FilePtr file(BIO_new_file(path.c_str(), "r"));
+  if (file == nullptr) return absl::FailedPreconditionError(absl::StrCat("cannot read ", path));
+  return file;
+}
+
+// No pass phrase is ever asked for: a service starts without a person.
+int NoPassPhrase(char*, int, int, void*) { return -1; }
+
+absl::StatusOr<CertificatePtr> ReadCertificate(const std::string& path) {
+  absl::StatusOr<FilePtr> file = OpenFile(path);
+  if (!file.ok()) return file.status();
+  CertificatePtr certificate(PEM_read_bio_X509(file->get(), nullptr, NoPassPhrase, nullptr));
+  if (certificate == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat("no PEM certificate in ", path));
+  }
+  return certificate;
+}
+
+bool HasIdentity(X509* certificate) {
+  const NamesPtr names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  if (names == nullptr) return false;
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_URI) continue;
+    const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
+    if (ParseSpiffeId({reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                       static_cast<size_t>(ASN1_STRING_length(uri))})) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// gRPC itself is silent about bad files and then refuses every handshake, so they are looked at before.
+absl::Status CheckFiles(const SecurityOptions& options) {
+  absl::StatusOr<CertificatePtr> certificate = ReadCertificate(options.certificate_file);
+  if (!certificate.ok()) return certificate.status();
+  if (!HasIdentity(certificate->get())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the certificate in ", options.certificate_file,
+                     " has no URI name of the form spiffe://hotline/<hotline>/<role>"));
+  }
+  absl::StatusOr<FilePtr> key_file = OpenFile(options.key_file);
+  if (!key_file.ok()) return key_file.status();
+  const KeyPtr key(PEM_read_bio_PrivateKey(key_file->get(), nullptr, NoPassPhrase, nullptr));
+  if (key == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat("no PEM private key in ", options.key_file));
+  }
+  if (X509_check_private_key(certificate->get(), key.get()) != 1) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the key in ", options.key_file, " does not belong to ", options.certificate_file));
+  }
+  return ReadCertificate(options.ca_file).status();
+}
+
+// Checks that a server is a part of the hotline that was meant. Its host name does not matter: sites are
+// known by their identity, not by what a name server says.
+class IdentityVerifier final : public grpc::experimental::ExternalCertificateVerifier {
+ public:
+  explicit IdentityVerifier(std::string hotline) : hotline_(std::move(hotline)) {}
+
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/, grpc::Status* sync_status) override {
+    *sync_status =
+        grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the server's certificate names another party");
+    for (const grpc::string_ref& uri : request->uri_names()) {
+      const std::optional<Identity> identity = ParseSpiffeId({uri.data(), uri.size()});
+      if (identity.has_value() && (hotline_.empty() || identity->hotline == hotline_)) {
+        *sync_status = grpc::Status::OK;
+        break;
+      }
+    }
+    return true;  // decided at once
+  }
+  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
+
+ private:
+  const std::string hotline_;
+};
+
+}  // namespace
+
+Security::Security(SecurityOptions options) : options_(std::move(options)) {}
+
+absl::StatusOr<std::unique_ptr<Security>> Security::Create(SecurityOptions options) {
+  const bool any = !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_file.empty();
+  std::unique_ptr<Security> security(new Security(std::move(options)));
+  if (!any) return security;
+  const SecurityOptions& files = security->options_;
+  if (absl::Status status = CheckFiles(files); !status.ok()) return status;
+  const int64_t refresh_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(files.refresh));
+  security->provider_ = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      files.key_file, files.certificate_file, files.ca_file, static_cast<unsigned int>(refresh_seconds));
+  return security;
+}
+
+absl::Status Security::AllowPlainText(std::string_view address) const {
+  const std::optional<Address> parsed = ParseAddress(address);
+  if (!parsed.has_value()) {
+    return absl::FailedPreconditionError("\"" + std::string(address) + "\" is not host:port");
+  }
+  if (IsLoopback(parsed->host) || options_.insecure_beyond_loopback) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      std::string(address) +
+      " is not on loopback and tls is not configured: plain text would be readable on the network");
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Security::ForServer(std::string_view address) const {
+  if (!tls()) {
+    if (absl::Status status = AllowPlainText(address); !status.ok()) return status;
+    return grpc::InsecureServerCredentials();
+  }
+  grpc::experimental::TlsServerCredentialsOptions options(provider_);
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  // The handshake verifies the chain; the access table looks at the identity, call by call, and can say why
+  // it refuses.
+  options.set_certificate_verifier(std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
+  options.set_check_call_host(false);
+  return grpc::experimental::TlsServerCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Security::NewChannel(std::string_view target,
+                                                                    const ChannelOptions& options) const {
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (tls()) {
+    grpc::experimental::TlsChannelCredentialsOptions tls_options;
+    tls_options.set_certificate_provider(provider_);
+    tls_options.watch_root_certs();
+    tls_options.watch_identity_key_cert_pairs();
+    tls_options.set_verify_server_certs(true);
+    tls_options.set_certificate_verifier(
+        grpc::experimental::ExternalCertificateVerifier::Create<IdentityVerifier>(options.expected_hotline));
+    tls_options.set_check_call_host(false);
+    credentials = grpc::experimental::TlsCredentials(tls_options);
+  } else {
+    if (absl::Status status = AllowPlainText(target); !status.ok()) return status;
+    credentials = grpc::InsecureChannelCredentials();
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(options.max_message_bytes);
+  arguments.SetMaxSendMessageSize(options.max_message_bytes);
+  // Channels to one target would share a connection otherwise.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                   static_cast<int>(options.backoff_min / absl::Milliseconds(1)));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+                   static_cast<int>(options.backoff_max / absl::Milliseconds(1)));
+  // This is also how long one attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
+  return grpc::CreateCustomChannel(std::string(target), credentials, arguments);
+}
+
+}  // namespace hotline::rpc

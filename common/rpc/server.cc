@@ -1,0 +1,232 @@
+// The part of unary.h and server_stream.h that does not depend on a message's type.
+#include <grpcpp/security/auth_context.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "common/base/id.h"
+#include "common/base/mutex.h"
+#include "common/error/error.h"
+#include "common/rpc/access.h"
+#include "common/rpc/client.h"
+#include "common/rpc/server_stream.h"
+#include "common/rpc/unary.h"
+
+namespace hotline::rpc::internal {
+namespace {
+
+int64_t SteadyNanos() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string Traceparent(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  if (const auto it = metadata.find("traceparent"); it != metadata.end()) {
+    const std::string_view text(it->second.data(), it->second.size());
+    if (IsTraceparent(text)) return std::string(text);
+  }
+  return NewTraceparent();
+}
+
+// The certificate was verified in the handshake; this reads who it names.
+std::optional<Identity> CallerOf(const grpc::CallbackServerContext& context) {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth == nullptr) return std::nullopt;
+  for (const char* property : {"peer_spiffe_id", "x509_uri"}) {
+    for (const grpc::string_ref& value : auth->FindPropertyValues(property)) {
+      if (auto identity = ParseSpiffeId({value.data(), value.size()})) return identity;
+    }
+  }
+  return std::nullopt;
+}
+
+// Fills what is known of the caller. Errors: ROLE_FORBIDDEN, PEER_UNKNOWN.
+absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_context, CallContext* context) {
+  const HostOptions& options = method.host().options();
+  context->now = options.clock->Now();
+  context->deadline = absl::FromChrono(server_context.deadline());
+  context->traceparent = Traceparent(server_context);
+  if (!options.tls) return absl::OkStatus();
+  const std::optional<Identity> caller = CallerOf(server_context);
+  if (!caller.has_value()) return error::RoleForbidden("", method.service() + "/" + method.name());
+  context->identity = FormatIdentity(*caller);
+  return CheckAccess(options.access, *caller, method.service(), method.name());
+}
+
+}  // namespace
+
+std::unique_ptr<UnaryCall> UnaryCall::Begin(Method& method, grpc::CallbackServerContext* server_context,
+                                            grpc::ServerUnaryReactor* reactor, CallContext* context) {
+  const int64_t start = SteadyNanos();
+  method.Started();
+  absl::Status status = Admit(method, *server_context, context);
+  context->deadline = std::min(context->deadline, context->now + method.host().options().max_deadline);
+  if (status.ok()) status = method.host().EnterCall();
+  if (!status.ok()) {
+    method.Handled(status, absl::Nanoseconds(SteadyNanos() - start), TraceId(context->traceparent));
+    reactor->Finish(ToGrpc(status));
+    return nullptr;
+  }
+  std::unique_ptr<UnaryCall> call(new UnaryCall(method, reactor));
+  call->start_nanos_ = start;
+  const std::string_view trace_id = TraceId(context->traceparent);
+  std::memcpy(call->trace_id_.data(), trace_id.data(), std::min(trace_id.size(), call->trace_id_.size()));
+  return call;
+}
+
+UnaryCall::~UnaryCall() {
+  if (reactor_ != nullptr) Finish(error::Draining());
+}
+
+void UnaryCall::Finish(const absl::Status& status) {
+  // Counted before it is answered: who has an answer finds it in the metrics, and finds its place free.
+  method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_),
+                  std::string_view(trace_id_.data(), trace_id_.size()));
+  method_.host().LeaveCall();
+  std::exchange(reactor_, nullptr)->Finish(status.ok() ? grpc::Status() : ToGrpc(status));
+}
+
+namespace {
+
+// Bytes for gRPC that keep `message` alive instead of copying it.
+grpc::ByteBuffer Share(SharedMessage message) {
+  auto* const owner = new SharedMessage(std::move(message));
+  const grpc::Slice slice(
+      const_cast<char*>((*owner)->data()), (*owner)->size(),
+      [](void* owner) { delete static_cast<SharedMessage*>(owner); }, owner);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// Pulls from a MessageStream and pushes to gRPC. gRPC's events and the producer's answers come from different
+// threads, and the last event (OnDone) may come while an answer is still being handed in: so each answer
+// holds the reactor. The stream is called and destroyed without the lock, because it has one of its own.
+class StreamReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  explicit StreamReactor(Method& method) : method_(method), start_nanos_(SteadyNanos()) { method_.Started(); }
+
+  // Ends a call that never had a stream.
+  void Refuse(const absl::Status& status, std::string_view traceparent) {
+    self_.reset(this);
+    trace_id_ = TraceId(traceparent);
+    MutexLock lock(&mu_);
+    End(status);
+  }
+
+  void Run(std::unique_ptr<MessageStream> stream, std::string_view traceparent) {
+    self_.reset(this);
+    trace_id_ = TraceId(traceparent);
+    entered_ = true;
+    stream_ = std::move(stream);
+    Pull();
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(&mu_);
+      writing_ = false;
+      buffer_.Clear();
+      if (ended_) {
+        // Cancelled meanwhile: gRPC wants no Finish beside a write, so it was left to us.
+        Finish(grpc::Status::CANCELLED);
+        return;
+      }
+      if (!ok) {
+        End(absl::CancelledError("the client went away"));
+        return;
+      }
+    }
+    Pull();
+  }
+
+  void OnCancel() override {
+    MutexLock lock(&mu_);
+    if (!ended_) End(absl::CancelledError("the client went away"));
+  }
+
+  void OnDone() override {
+    stream_.reset();
+    if (entered_) method_.host().LeaveStream();
+    const std::shared_ptr<StreamReactor> last = std::move(self_);
+  }
+
+ private:
+  void Pull() {
+    stream_->Next([self = self_](absl::StatusOr<SharedMessage> message) { self->Push(std::move(message)); });
+  }
+
+  void Push(absl::StatusOr<SharedMessage> message) {
+    MutexLock lock(&mu_);
+    if (ended_) return;
+    if (!message.ok()) {
+      End(message.status());
+    } else if (*message == nullptr) {
+      End(absl::OkStatus());
+    } else {
+      buffer_ = Share(*std::move(message));
+      writing_ = true;
+      StartWrite(&buffer_);
+    }
+  }
+
+  void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    ended_ = true;
+    method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_), trace_id_);
+    if (!writing_) Finish(ToGrpc(status));
+  }
+
+  Method& method_;
+  const int64_t start_nanos_;
+  std::string trace_id_;
+  bool entered_ = false;
+  std::unique_ptr<MessageStream> stream_;
+  std::shared_ptr<StreamReactor> self_;  // until OnDone
+
+  Mutex mu_;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
+  grpc::ByteBuffer buffer_ ABSL_GUARDED_BY(mu_);
+};
+
+absl::Status Parse(const grpc::ByteBuffer& request, google::protobuf::MessageLite* parsed) {
+  grpc::ByteBuffer copy = request;  // of references; the reader wants it mutable
+  grpc::ProtoBufferReader reader(&copy);
+  if (!reader.status().ok() || !parsed->ParseFromZeroCopyStream(&reader)) {
+    return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID, "",
+                           "the request is not a message of its type", "请求无法解析");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* Serve(grpc::CallbackServerContext* server_context,
+                                                  const grpc::ByteBuffer& request,
+                                                  google::protobuf::MessageLite* parsed, Method& method,
+                                                  OpenStream open) {
+  auto* const reactor = new StreamReactor(method);
+  CallContext context;
+  absl::Status status = Admit(method, *server_context, &context);
+  if (status.ok()) status = Parse(request, parsed);
+  if (status.ok()) status = method.host().EnterStream();
+  if (!status.ok()) {
+    reactor->Refuse(status, context.traceparent);
+    return reactor;
+  }
+  absl::StatusOr<std::unique_ptr<MessageStream>> stream = open(context);
+  if (!stream.ok()) {
+    method.host().LeaveStream();
+    reactor->Refuse(stream.status(), context.traceparent);
+    return reactor;
+  }
+  reactor->Run(*std::move(stream), context.traceparent);
+  return reactor;
+}
+
+}  // namespace hotline::rpc::internal

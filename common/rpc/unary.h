@@ -1,0 +1,76 @@
+// Serves a unary method of the callback API in one line:
+//
+//   grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const DeliverRequest* request,
+//                                     DeliverResponse* response) override {
+//     return rpc::Unary(context, request, response, deliver_,
+//                       [this](const CallContext& call, DeliverRequest request, Done<DeliverResponse> done) {
+//                         peer_->Deliver(call, std::move(request), std::move(done));
+//                       });
+//   }
+#ifndef COMMON_RPC_UNARY_H_
+#define COMMON_RPC_UNARY_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/contract/call.h"
+#include "common/rpc/host.h"
+
+namespace hotline::rpc {
+namespace internal {
+
+// A call under way: its place among the bounded, its metrics, its answer.
+class UnaryCall {
+ public:
+  // Stamps, traces, clamps the deadline, checks bounds and access, and fills `*context`. Null if the call was
+  // refused; `reactor` is finished then.
+  static std::unique_ptr<UnaryCall> Begin(Method& method, grpc::CallbackServerContext* server_context,
+                                          grpc::ServerUnaryReactor* reactor, CallContext* context);
+  // A `done` that was dropped instead of called (its owner went away) is answered with DRAINING.
+  ~UnaryCall();
+  // The response, if any, is in place. Once.
+  void Finish(const absl::Status& status);
+
+ private:
+  UnaryCall(Method& method, grpc::ServerUnaryReactor* reactor) : method_(method), reactor_(reactor) {}
+
+  Method& method_;
+  grpc::ServerUnaryReactor* reactor_;  // null once finished
+  int64_t start_nanos_ = 0;
+  std::array<char, 32> trace_id_;
+};
+
+}  // namespace internal
+
+// `fn(const CallContext&, Request&&, Done<Response>)`; it may also take the request by value or `const
+// Request&` (which lives until `done` is called). `CallContext` lives until `fn` returns. `done` is called
+// from any thread; a cancelled call is answered all the same, to nobody. Answering serializes the response on
+// the thread that calls `done`. Errors that need no `fn`: DRAINING, OVERLOADED, ROLE_FORBIDDEN, PEER_UNKNOWN.
+template <typename Request, typename Response, typename Fn>
+grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, const Request* request,
+                                Response* response, Method& method, Fn&& fn) {
+  grpc::ServerUnaryReactor* const reactor = server_context->DefaultReactor();
+  CallContext context;
+  std::unique_ptr<internal::UnaryCall> call =
+      internal::UnaryCall::Begin(method, server_context, reactor, &context);
+  if (call == nullptr) return reactor;
+  // gRPC made the request for this call only and never looks at it again.
+  Request& owned = *const_cast<Request*>(request);
+  std::forward<Fn>(fn)(std::as_const(context), std::move(owned),
+                       Done<Response>([call = std::move(call), response](absl::StatusOr<Response> result) {
+                         if (result.ok()) *response = *std::move(result);
+                         call->Finish(result.status());
+                       }));
+  return reactor;
+}
+
+}  // namespace hotline::rpc
+
+#endif  // COMMON_RPC_UNARY_H_

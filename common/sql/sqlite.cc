@@ -1,0 +1,516 @@
+#include "common/sql/sqlite.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/call_once.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/mutex.h"
+#include "common/base/utf8.h"
+
+namespace hotline::sql {
+namespace {
+
+constexpr int kPageBytes = 4096;
+constexpr int kFrameBytes = kPageBytes + 24;  // a page in the write-ahead log
+constexpr Dialect kDialect = {.integer = "INTEGER",
+                              .blob = "BLOB",
+                              .rows = "STRICT",
+                              .keyed = "STRICT, WITHOUT ROWID",
+                              .and_id = ""};  // the rowid ends every index of its own
+
+// Only for how long something took and how long to wait: never stored, never decided on.
+using SteadyClock = std::chrono::steady_clock;
+
+int64_t NanosSince(SteadyClock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start).count();
+}
+
+bool IsFull(int code, int system_errno) {
+  if ((code & 0xff) == SQLITE_FULL) return true;
+  // The file system's own words for it, which SQLite passes on as I/O errors. A failed sync is never taken
+  // for one.
+  return (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE) &&
+         (system_errno == ENOSPC || system_errno == EDQUOT);
+}
+
+absl::Status ToStatus(int code, sqlite3* db) {
+  const int system_errno = db == nullptr ? 0 : sqlite3_system_errno(db);
+  // SQLite's messages hold names of tables and columns, and pieces of SQL, which has no values in it.
+  const std::string message =
+      absl::StrCat(db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db), " (SQLite ", code,
+                   system_errno == 0 ? "" : absl::StrCat(", errno ", system_errno), ")");
+  if (IsFull(code, system_errno)) return absl::ResourceExhaustedError(message);
+  switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID:
+      return absl::AlreadyExistsError(message);
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+      return absl::FailedPreconditionError(message);
+    default:
+      break;
+  }
+  switch (code & 0xff) {
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+      return absl::InvalidArgumentError(message);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_INTERRUPT:
+      return absl::UnavailableError(message);
+    case SQLITE_READONLY:
+      return absl::FailedPreconditionError(message);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+struct CloseHandle {
+  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+};
+using Handle = std::unique_ptr<sqlite3, CloseHandle>;
+
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using StatementHandle = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+// Waits in short steps: what holds a lock here holds it for a millisecond or two, and SQLite's own handler
+// sleeps longer.
+struct BusyWait {
+  explicit BusyWait(absl::Duration timeout) : limit(absl::ToChronoNanoseconds(timeout)) {}
+  static int Handle(void* self, int tries) {
+    auto* wait = static_cast<BusyWait*>(self);
+    if (tries == 0) wait->start = SteadyClock::now();
+    if (SteadyClock::now() - wait->start >= wait->limit) return 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    return 1;
+  }
+  const std::chrono::nanoseconds limit;
+  SteadyClock::time_point start;
+};
+
+absl::Status RunScript(sqlite3* db, const std::string& script) {
+  const int code = sqlite3_exec(db, script.c_str(), nullptr, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : ToStatus(sqlite3_extended_errcode(db), db);
+}
+
+// What connections share with their database, which outlives them.
+struct Shared {
+  std::atomic<bool> has_writer{false};
+  std::atomic<bool> poisoned{false};
+  std::atomic<int64_t> wal_frames{0};
+  std::atomic<int64_t> commits{0};
+  std::atomic<int64_t> commit_failures{0};
+  std::atomic<int64_t> commit_nanos_sum{0};
+  std::atomic<int64_t> commit_nanos_last{0};
+  std::atomic<int64_t> checkpoints{0};
+  std::atomic<int64_t> checkpoints_partial{0};
+  std::atomic<int64_t> checkpoint_nanos_sum{0};
+};
+
+class SqliteConnection;
+
+class SqliteStatement : public Statement {
+ public:
+  SqliteStatement(SqliteConnection* connection, StatementHandle statement)
+      : connection_(connection),
+        statement_(std::move(statement)),
+        writes_(sqlite3_stmt_readonly(statement_.get()) == 0) {}
+
+  void BindInt64(int parameter, int64_t value) override {
+    Check(sqlite3_bind_int64(statement_.get(), parameter, value));
+  }
+  void BindText(int parameter, std::string_view value) override {
+    // SQLite would store what PostgreSQL refuses.
+    if (value.find('\0') != std::string_view::npos || !CountCodePoints(value)) {
+      not_text_ = true;
+      return;
+    }
+    Check(sqlite3_bind_text64(statement_.get(), parameter, value.empty() ? "" : value.data(), value.size(),
+                              SQLITE_STATIC, SQLITE_UTF8));
+  }
+  void BindBlob(int parameter, std::string_view value) override {
+    Check(sqlite3_bind_blob64(statement_.get(), parameter, value.empty() ? "" : value.data(), value.size(),
+                              SQLITE_STATIC));
+  }
+  void BindNull(int parameter) override { Check(sqlite3_bind_null(statement_.get(), parameter)); }
+
+  absl::StatusOr<bool> Step() override;
+  void Reset() override {
+    sqlite3_reset(statement_.get());
+    bind_code_ = SQLITE_OK;
+    not_text_ = false;
+  }
+
+  int64_t Int64(int column) const override { return sqlite3_column_int64(statement_.get(), column); }
+  std::string_view Text(int column) const override {
+    const unsigned char* text = sqlite3_column_text(statement_.get(), column);
+    if (text == nullptr) return {};
+    return {reinterpret_cast<const char*>(text),
+            static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  }
+  std::string_view Blob(int column) const override {
+    const void* blob = sqlite3_column_blob(statement_.get(), column);
+    if (blob == nullptr) return {};
+    return {static_cast<const char*>(blob),
+            static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  }
+  bool IsNull(int column) const override {
+    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+  }
+
+ private:
+  void Check(int code) {
+    if (code != SQLITE_OK) bind_code_ = code;
+  }
+
+  SqliteConnection* const connection_;
+  const StatementHandle statement_;
+  const bool writes_;
+  int bind_code_ = SQLITE_OK;
+  bool not_text_ = false;
+};
+
+class SqliteConnection : public Connection {
+ public:
+  SqliteConnection(Handle db, std::unique_ptr<BusyWait> wait, bool writer, Shared* shared)
+      : wait_(std::move(wait)), db_(std::move(db)), writer_(writer), shared_(shared) {
+    if (writer_) sqlite3_wal_hook(db_.get(), &SqliteConnection::OnCommit, shared_);
+  }
+  ~SqliteConnection() override {
+    Rollback();
+    if (writer_) shared_->has_writer = false;
+  }
+
+  absl::Status Init() {
+    for (auto [sql, statement] : {std::pair(writer_ ? "BEGIN IMMEDIATE" : "BEGIN", &begin_),
+                                  std::pair("COMMIT", &commit_), std::pair("ROLLBACK", &rollback_)}) {
+      absl::StatusOr<StatementHandle> prepared = PrepareHandle(sql);
+      if (!prepared.ok()) return prepared.status();
+      *statement = *std::move(prepared);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<Statement>> Prepare(std::string_view sql) override {
+    absl::StatusOr<StatementHandle> prepared = PrepareHandle(sql);
+    if (!prepared.ok()) return prepared.status();
+    if (!writer_ && sqlite3_stmt_readonly(prepared->get()) == 0) {
+      return absl::FailedPreconditionError("a reader does not write");
+    }
+    return std::make_unique<SqliteStatement>(this, *std::move(prepared));
+  }
+
+  absl::Status Execute(std::string_view script) override {
+    if (!writer_) return absl::FailedPreconditionError("a reader does not write");
+    if (absl::Status ready = ReadyFor(/*writes=*/true); !ready.ok()) return ready;
+    absl::Status done = RunScript(db_.get(), Expand(kDialect, script));
+    if (!done.ok()) failed_ = true;
+    return done;
+  }
+
+  absl::Status Begin() override {
+    if (in_transaction_) return absl::FailedPreconditionError("already in a transaction");
+    if (writer_ && shared_->poisoned) {
+      return absl::UnavailableError("a commit failed; the database must be reopened");
+    }
+    if (int code = RunHandle(begin_.get()); code != SQLITE_DONE) return ToStatus(code, db_.get());
+    in_transaction_ = true;
+    failed_ = false;
+    return absl::OkStatus();
+  }
+
+  absl::Status Commit() override {
+    if (!in_transaction_) return absl::FailedPreconditionError("not in a transaction");
+    if (failed_) {
+      Rollback();
+      return absl::FailedPreconditionError("rolled back, because a statement in the transaction failed");
+    }
+    const SteadyClock::time_point start = SteadyClock::now();
+    const int code = RunHandle(commit_.get());
+    if (!writer_) {
+      in_transaction_ = false;
+      return code == SQLITE_DONE ? absl::OkStatus() : ToStatus(code, db_.get());
+    }
+    const int64_t nanos = NanosSince(start);
+    shared_->commit_nanos_sum += nanos;
+    shared_->commit_nanos_last = nanos;
+    if (code == SQLITE_DONE) {
+      in_transaction_ = false;
+      ++shared_->commits;
+      return absl::OkStatus();
+    }
+    ++shared_->commit_failures;
+    if (!IsFull(code, sqlite3_system_errno(db_.get()))) shared_->poisoned = true;
+    absl::Status failure = ToStatus(code, db_.get());
+    Rollback();
+    return failure;
+  }
+
+  void Rollback() override {
+    if (!in_transaction_) return;
+    in_transaction_ = false;
+    failed_ = false;
+    // Some failures have rolled back already.
+    if (sqlite3_get_autocommit(db_.get()) == 0) RunHandle(rollback_.get());
+  }
+
+  // Whether a statement may run now.
+  absl::Status ReadyFor(bool writes) const {
+    if (failed_) return absl::FailedPreconditionError("a statement in the transaction failed; roll back");
+    if (writes && !in_transaction_) return absl::FailedPreconditionError("a write needs a transaction");
+    return absl::OkStatus();
+  }
+  // Doom the transaction.
+  void Fail() { failed_ = in_transaction_; }
+  sqlite3* db() const { return db_.get(); }
+
+ private:
+  static int OnCommit(void* shared, sqlite3*, const char*, int frames) {
+    static_cast<Shared*>(shared)->wal_frames = frames;
+    return SQLITE_OK;
+  }
+
+  absl::StatusOr<StatementHandle> PrepareHandle(std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
+    const char* rest = nullptr;
+    const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, &rest);
+    StatementHandle owned(statement);
+    if (code != SQLITE_OK) return ToStatus(code, db_.get());
+    if (statement == nullptr) return absl::InternalError("no statement to prepare");
+    const std::string_view tail(rest, static_cast<size_t>(sql.data() + sql.size() - rest));
+    if (tail.find_first_not_of(" \n\t;") != std::string_view::npos) {
+      return absl::InternalError("more than one statement to prepare");
+    }
+    return owned;
+  }
+
+  // The extended code of stepping once; the statement is reset.
+  static int RunHandle(sqlite3_stmt* statement) {
+    const int code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return code;
+  }
+
+  const std::unique_ptr<BusyWait> wait_;
+  const Handle db_;
+  const bool writer_;
+  Shared* const shared_;
+  StatementHandle begin_;
+  StatementHandle commit_;
+  StatementHandle rollback_;
+  bool in_transaction_ = false;
+  bool failed_ = false;
+};
+
+absl::StatusOr<bool> SqliteStatement::Step() {
+  absl::Status status = connection_->ReadyFor(writes_);
+  if (status.ok() && not_text_) status = absl::InvalidArgumentError("a text is not UTF-8 or holds a NUL");
+  if (status.ok() && bind_code_ != SQLITE_OK) status = ToStatus(bind_code_, nullptr);
+  if (status.ok()) {
+    const int code = sqlite3_step(statement_.get());
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) {
+      sqlite3_reset(statement_.get());
+      return false;
+    }
+    status = ToStatus(code, connection_->db());
+  }
+  Reset();
+  connection_->Fail();
+  return status;
+}
+
+// Holds `<path>.lock` for as long as it lives; the system lets go of it when the process dies.
+class FileLock {
+ public:
+  explicit FileLock(int file) : file_(file) {}
+  ~FileLock() { close(file_); }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+  static absl::StatusOr<std::unique_ptr<FileLock>> Take(const std::string& path) {
+    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return absl::UnavailableError(absl::StrCat("cannot open ", path, " (errno ", errno, ")"));
+    auto lock = std::make_unique<FileLock>(file);
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+      return absl::UnavailableError(absl::StrCat(path, " is locked: another process uses this database"));
+    }
+    return lock;
+  }
+
+ private:
+  const int file_;
+};
+
+class SqliteDatabase : public Database {
+ public:
+  SqliteDatabase(SqliteOptions options, std::unique_ptr<FileLock> lock)
+      : options_(std::move(options)), lock_(std::move(lock)), checkpoint_wait_(absl::Seconds(1)) {}
+
+  absl::Status Init() {
+    absl::StatusOr<Handle> db = OpenHandle(&checkpoint_wait_, 64 * kPageBytes);
+    if (!db.ok()) return db.status();
+    // Page size: set before the file has a page; no effect on one that has.
+    absl::Status status = RunScript(
+        db->get(),
+        absl::StrCat("PRAGMA page_size=", kPageBytes, "; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL;"));
+    if (!status.ok()) return status;
+    // Where the file system cannot share memory SQLite goes on without a write-ahead log; what is promised
+    // here would not hold.
+    bool logged = false;
+    sqlite3_exec(
+        db->get(), "PRAGMA journal_mode",
+        [](void* found, int columns, char** values, char**) {
+          *static_cast<bool*>(found) = columns == 1 && std::string_view(values[0]) == "wal";
+          return 0;
+        },
+        &logged, nullptr);
+    if (!logged) return absl::UnavailableError("the file system does not support a write-ahead log");
+    const int code =
+        sqlite3_wal_checkpoint_v2(db->get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    if (code != SQLITE_OK) return ToStatus(code, db->get());
+    MutexLock lock(&checkpoint_mu_);
+    checkpoint_db_ = *std::move(db);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> OpenWriter() override {
+    if (shared_.poisoned) return absl::UnavailableError("a commit failed; the database must be reopened");
+    if (shared_.has_writer.exchange(true)) return absl::FailedPreconditionError("there is a writer");
+    absl::StatusOr<std::unique_ptr<Connection>> writer = OpenConnection(/*writer=*/true);
+    if (!writer.ok()) shared_.has_writer = false;
+    return writer;
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> OpenReader() override {
+    return OpenConnection(/*writer=*/false);
+  }
+
+  absl::Status Checkpoint() override {
+    MutexLock lock(&checkpoint_mu_);
+    const SteadyClock::time_point start = SteadyClock::now();
+    int frames = 0;
+    int moved = 0;
+    int code =
+        sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    if (code == SQLITE_OK && int64_t{frames} * kFrameBytes > options_.wal_limit_bytes) {
+      // The writer has been faster than the passes. Most is moved by now, so what it must wait for is short.
+      code = sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_RESTART, &frames,
+                                       &moved);
+      if (code == SQLITE_OK) shared_.wal_frames = 0;
+    }
+    shared_.checkpoint_nanos_sum += NanosSince(start);
+    if ((code & 0xff) == SQLITE_BUSY) {
+      ++shared_.checkpoints_partial;
+      return absl::OkStatus();
+    }
+    if (code != SQLITE_OK) return ToStatus(code, checkpoint_db_.get());
+    ++(moved == frames ? shared_.checkpoints : shared_.checkpoints_partial);
+    return absl::OkStatus();
+  }
+
+  Stats stats() const override {
+    Stats stats;
+    stats.commits = shared_.commits;
+    stats.commit_failures = shared_.commit_failures;
+    stats.commit_seconds_sum = static_cast<double>(shared_.commit_nanos_sum) * 1e-9;
+    stats.commit_seconds_last = static_cast<double>(shared_.commit_nanos_last) * 1e-9;
+    stats.checkpoints = shared_.checkpoints;
+    stats.checkpoints_partial = shared_.checkpoints_partial;
+    stats.checkpoint_seconds_sum = static_cast<double>(shared_.checkpoint_nanos_sum) * 1e-9;
+    stats.wal_bytes = shared_.wal_frames * kFrameBytes;
+    stats.poisoned = shared_.poisoned;
+    struct stat file;
+    if (stat(options_.path.c_str(), &file) == 0) stats.database_bytes = file.st_size;
+    struct statvfs disk;
+    stats.free_disk_bytes = statvfs(options_.path.c_str(), &disk) == 0
+                                ? static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize)
+                                : -1;
+    return stats;
+  }
+
+ private:
+  absl::StatusOr<Handle> OpenHandle(BusyWait* wait, int64_t cache_bytes) {
+    sqlite3* raw = nullptr;
+    const int code = sqlite3_open_v2(options_.path.c_str(), &raw,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                         SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
+                                     nullptr);
+    Handle db(raw);
+    if (code != SQLITE_OK) return ToStatus(code, raw);
+    sqlite3_busy_handler(raw, &BusyWait::Handle, wait);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    absl::Status status = RunScript(
+        raw, absl::StrCat("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                          "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
+                          "PRAGMA journal_size_limit=",
+                          options_.wal_limit_bytes, "; PRAGMA cache_size=-", cache_bytes / 1024));
+    if (!status.ok()) return status;
+    return db;
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> OpenConnection(bool writer) {
+    auto wait = std::make_unique<BusyWait>(options_.busy_timeout);
+    absl::StatusOr<Handle> db =
+        OpenHandle(wait.get(), writer ? options_.writer_cache_bytes : options_.reader_cache_bytes);
+    if (!db.ok()) return db.status();
+    std::string script = writer ? "" : "PRAGMA query_only=ON;";
+    if (writer && options_.max_database_bytes > 0) {
+      absl::StrAppend(&script, "PRAGMA max_page_count=", options_.max_database_bytes / kPageBytes);
+    }
+    if (absl::Status status = RunScript(db->get(), script); !status.ok()) return status;
+    auto connection = std::make_unique<SqliteConnection>(*std::move(db), std::move(wait), writer, &shared_);
+    if (absl::Status status = connection->Init(); !status.ok()) return status;
+    return connection;
+  }
+
+  const SqliteOptions options_;
+  const std::unique_ptr<FileLock> lock_;
+  Shared shared_;
+  Mutex checkpoint_mu_;
+  BusyWait checkpoint_wait_;
+  Handle checkpoint_db_ ABSL_GUARDED_BY(checkpoint_mu_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options) {
+  static absl::once_flag configured;
+  // Counting every allocation takes a lock that all connections share.
+  absl::call_once(configured, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+  absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Take(options.path + ".lock");
+  if (!lock.ok()) return lock.status();
+  auto database = std::make_unique<SqliteDatabase>(options, *std::move(lock));
+  if (absl::Status status = database->Init(); !status.ok()) return status;
+  return database;
+}
+
+}  // namespace hotline::sql

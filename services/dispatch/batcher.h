@@ -1,0 +1,57 @@
+// Gathers commands for work_order: one batch is under way, the next collects meanwhile. No timers, so nothing
+// waits when nothing is under way.
+#ifndef SERVICES_DISPATCH_BATCHER_H_
+#define SERVICES_DISPATCH_BATCHER_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/contract/ledger.h"
+
+namespace hotline::dispatch {
+
+struct BatcherOptions {
+  int queue_limit = 8192;     // commands that may wait
+  int emergency_room = 1024;  // more, for emergencies only
+  int batch_limit = 256;      // most commands in one batch
+  absl::Duration timeout = absl::Seconds(20);
+};
+
+// Thread-safe. `done` is called on the ledger's thread, or at once if the queue is full (OVERLOADED). The
+// ledger answers every call before this is destroyed.
+class Batcher {
+ public:
+  Batcher(Ledger* ledger, const Clock* clock, BatcherOptions options)
+      : ledger_(ledger), clock_(clock), options_(options) {}
+
+  // Emergencies go ahead of what waits.
+  void Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done);
+
+  int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Waiting {
+    type::v1::Command command;
+    Done<workorder::v1::CommandResult> done;
+  };
+  // Sends the next batch; called with one place under way taken.
+  void Send();
+
+  Ledger* const ledger_;
+  const Clock* const clock_;
+  const BatcherOptions options_;
+  std::atomic<int64_t> waiting_{0};
+  Mutex mu_;
+  bool under_way_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<Waiting> queue_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace hotline::dispatch
+
+#endif  // SERVICES_DISPATCH_BATCHER_H_

@@ -1,0 +1,67 @@
+#include "services/dispatch/edge.h"
+
+#include "common/rpc/forward.h"
+#include "common/rpc/server_stream.h"
+#include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+
+namespace hotline::dispatch {
+namespace {
+
+class DispatchEdge final
+    : public v1::DispatchService::WithRawCallbackMethod_WatchHandoffs<v1::DispatchService::CallbackService> {
+ public:
+  DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchHandoffs(grpc::CallbackServerContext* context,
+                                                            const grpc::ByteBuffer* request) override {
+    return rpc::ServerStream<v1::WatchHandoffsRequest>(
+        context, request, watch_, [this](const CallContext& call, const v1::WatchHandoffsRequest& request) {
+          return service_->WatchHandoffs(call, request);
+        });
+  }
+
+ private:
+  static const char* service_full_name() { return v1::DispatchService::service_full_name(); }
+
+  DispatchService* const service_;
+  rpc::Host* const host_;
+  rpc::Method watch_{host_, service_full_name(), "WatchHandoffs", rpc::MethodType::kServerStream};
+
+ public:
+  HOTLINE_FORWARD(v1, PushWorkOrder, service_)
+  HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
+  HOTLINE_FORWARD(v1, ListLinks, service_)
+  HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
+  HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
+  HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)
+  HOTLINE_COMMAND(v1, service_, ReportHandoffProgress, progress)
+  HOTLINE_COMMAND(v1, service_, FinishHandoff, completion)
+};
+
+class ExchangeEdge final : public exchange::v1::ExchangeService::CallbackService {
+ public:
+  ExchangeEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
+
+ private:
+  static const char* service_full_name() { return exchange::v1::ExchangeService::service_full_name(); }
+
+  DispatchService* const service_;
+  rpc::Host* const host_;
+
+ public:
+  HOTLINE_FORWARD(exchange::v1, Deliver, service_)
+  HOTLINE_FORWARD(exchange::v1, GetLink, service_)
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewDispatchEdge(DispatchService* service, rpc::Host* host) {
+  return std::make_unique<DispatchEdge>(service, host);
+}
+
+std::unique_ptr<grpc::Service> NewExchangeEdge(DispatchService* service, rpc::Host* host) {
+  return std::make_unique<ExchangeEdge>(service, host);
+}
+
+}  // namespace hotline::dispatch

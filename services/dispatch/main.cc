@@ -1,0 +1,167 @@
+// dispatch: the front door of a site, and its end of each link.
+#include <grpcpp/channel.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include "common/base/text.h"
+#include "common/boot/boot.h"
+#include "common/boot/log.h"
+#include "common/rpc/ledger_client.h"
+#include "common/rpc/peer_client.h"
+#include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+#include "services/dispatch/edge.h"
+#include "services/dispatch/service.h"
+
+namespace hotline::dispatch {
+namespace {
+
+class DispatchProcess final : public boot::Service {
+ public:
+  static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
+    const config::v1::SiteConfig& config = environment.site->site;
+    std::unique_ptr<DispatchProcess> process(new DispatchProcess(environment));
+    rpc::ChannelOptions own;
+    own.expected_hotline = config.hotline();
+    std::shared_ptr<grpc::Channel> channels[2];
+    for (auto& channel : channels) {
+      absl::StatusOr<std::shared_ptr<grpc::Channel>> made =
+          environment.security->NewChannel(config.work_order().address(), own);
+      if (!made.ok()) return made.status();
+      channel = *std::move(made);
+    }
+    process->ledger_ = std::make_unique<rpc::RpcLedger>(channels[0], channels[1]);
+
+    std::map<std::string, Peer*> peers;
+    for (const config::v1::PeerConfig& peer : config.peers()) {
+      rpc::ChannelOptions options;
+      options.expected_hotline = peer.hotline();
+      absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
+          environment.security->NewChannel(peer.address(), options);
+      if (!channel.ok()) return channel.status();
+      process->peers_.push_back(std::make_unique<rpc::RpcPeer>(*std::move(channel)));
+      peers.emplace(peer.hotline(), process->peers_.back().get());
+    }
+
+    DispatchOptions options;
+    options.hotline = config.hotline();
+    options.emergency_receipt = absl::Seconds(config.dispatch().emergency_receipt_s());
+    options.batcher.queue_limit = config.dispatch().queue_limit();
+    options.link.delivery_batch = config.dispatch().delivery_batch();
+    options.link.backoff_min = absl::Milliseconds(config.dispatch().backoff_min_ms());
+    options.link.backoff_max = absl::Milliseconds(config.dispatch().backoff_max_ms());
+    options.on_link_change = [health = environment.health](const std::string& peer, bool up,
+                                                           const absl::Status& why) {
+      health->SetServing("peer." + peer, up);
+      if (up) {
+        log::Info("link is up", {{"peer", peer}});
+      } else {
+        log::Warn("link is down", {{"peer", peer}, {"error", ToStd(why.message())}});
+      }
+    };
+    process->service_ = std::make_unique<DispatchService>(
+        process->ledger_.get(), std::move(peers), &process->loop_, environment.clock, std::move(options));
+    process->dispatch_edge_ = NewDispatchEdge(process->service_.get(), environment.host);
+    process->exchange_edge_ = NewExchangeEdge(process->service_.get(), environment.host);
+    for (const config::v1::PeerConfig& peer : config.peers()) {
+      environment.health->SetServing("peer." + peer.hotline(), false);
+    }
+    process->Measure();
+    return process;
+  }
+
+  ~DispatchProcess() override {
+    // The service's callbacks run on the loop and on the clients' threads: both end before it does.
+    loop_.Stop();
+    for (const auto& peer : peers_) peer->Cancel();
+    ledger_->Cancel();
+    peers_.clear();
+    ledger_.reset();
+  }
+
+  std::vector<boot::Endpoint> endpoints() override {
+    return {{v1::DispatchService::service_full_name(), dispatch_edge_.get()},
+            {exchange::v1::ExchangeService::service_full_name(), exchange_edge_.get()}};
+  }
+
+  void Start() override { service_->Start(); }
+  void Drain() override { service_->Drain(); }
+
+ private:
+  explicit DispatchProcess(boot::Environment& environment) : environment_(environment), loop_("dispatch") {}
+
+  void Measure() {
+    prometheus::Registry& registry = environment_.metrics->registry();
+    const auto gauge = [&registry](const char* name,
+                                   const char* help) -> prometheus::Family<prometheus::Gauge>& {
+      return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+    };
+    const auto total = [&registry](const char* name,
+                                   const char* help) -> prometheus::Family<prometheus::Counter>& {
+      return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+    };
+    auto& up = gauge("hotline_link_up", "1 while the last delivery to the peer succeeded.");
+    auto& lag =
+        gauge("hotline_link_lag_envelopes", "Envelopes committed for the peer that it has not acknowledged.");
+    auto& acknowledged =
+        gauge("hotline_link_acknowledged_sequence", "Last envelope that the peer acknowledged.");
+    auto& waits = gauge("hotline_receipt_waits", "Pushes that wait for the peer's receipt.");
+    auto& deliveries = total("hotline_deliveries_total", "Deliveries to the peer.");
+    auto& envelopes =
+        total("hotline_envelopes_delivered_total", "Envelopes delivered to the peer, repeats included.");
+    const auto raise = [](prometheus::Counter& counter, int64_t value) {
+      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+    };
+    for (const auto& [peer, link] : service_->links()) {
+      const prometheus::Labels labels = {{"peer", peer}};
+      environment_.metrics->OnScrape([raise, link = link.get(), &up = up.Add(labels), &lag = lag.Add(labels),
+                                      &acknowledged = acknowledged.Add(labels), &waits = waits.Add(labels),
+                                      &good = deliveries.Add({{"peer", peer}, {"result", "ok"}}),
+                                      &bad = deliveries.Add({{"peer", peer}, {"result", "failed"}}),
+                                      &envelopes = envelopes.Add(labels)] {
+        const LinkHealth health = link->health();
+        up.Set(health.up ? 1 : 0);
+        lag.Set(static_cast<double>(health.outgoing - health.acknowledged));
+        acknowledged.Set(static_cast<double>(health.acknowledged));
+        waits.Set(static_cast<double>(link->waits()));
+        raise(good, health.deliveries - health.failed_deliveries);
+        raise(bad, health.failed_deliveries);
+        raise(envelopes, health.envelopes);
+      });
+    }
+    auto& queue = gauge("hotline_dispatch_queue_length", "Commands that wait for work_order.").Add({});
+    auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
+    auto& pushes = total("hotline_pushes_total", "Pushes committed.").Add({});
+    auto& received =
+        total("hotline_pushes_received_total", "Pushes answered with the peer's receipt.").Add({});
+    auto& telephone =
+        total("hotline_telephone_required_total", "Emergencies answered without the peer's receipt.").Add({});
+    auto& deliveries_in = total("hotline_deliveries_in_total", "Deliveries taken from peers.").Add({});
+    environment_.metrics->OnScrape(
+        [this, raise, &queue, &watches, &pushes, &received, &telephone, &deliveries_in] {
+          queue.Set(static_cast<double>(service_->waiting_commands()));
+          watches.Set(static_cast<double>(service_->open_watches()));
+          const DispatchCounters& counters = service_->counters();
+          raise(pushes, counters.pushes);
+          raise(received, counters.pushes_received);
+          raise(telephone, counters.telephone_required);
+          raise(deliveries_in, counters.deliveries_in);
+        });
+  }
+
+  boot::Environment environment_;
+  Loop loop_;
+  std::unique_ptr<rpc::RpcLedger> ledger_;
+  std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
+  std::unique_ptr<DispatchService> service_;
+  std::unique_ptr<grpc::Service> dispatch_edge_;
+  std::unique_ptr<grpc::Service> exchange_edge_;
+};
+
+}  // namespace
+}  // namespace hotline::dispatch
+
+int main(int argc, char** argv) {
+  return hotline::boot::RunService(argc, argv, "dispatch", hotline::dispatch::DispatchProcess::Create);
+}

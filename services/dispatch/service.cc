@@ -1,0 +1,384 @@
+#include "services/dispatch/service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+
+namespace hotline::dispatch {
+namespace {
+
+using error::Reason;
+
+constexpr int kMaxBatchPush = 256;
+constexpr int kMaxEnvelopes = 512;
+constexpr int kFollowLimit = 1000;
+constexpr absl::Duration kFollowWait = absl::Seconds(10);
+constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
+constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
+constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
+
+EventHub::Items ToItems(const google::protobuf::RepeatedPtrField<type::v1::Event>& events) {
+  EventHub::Items items;
+  items.reserve(static_cast<size_t>(events.size()));
+  for (const type::v1::Event& event : events) {
+    items.push_back({.sequence = event.sequence(),
+                     .order_id = event.order_id(),
+                     .shown = !event.handoff_id().empty(),
+                     .bytes = std::make_shared<const std::string>(event.SerializeAsString())});
+  }
+  return items;
+}
+
+workorder::v1::ReadEventsRequest ReadRequest(int64_t start, int limit, absl::Duration wait) {
+  workorder::v1::ReadEventsRequest request;
+  request.set_start_sequence(start);
+  request.set_limit(limit);
+  request.mutable_wait()->set_seconds(absl::ToInt64Seconds(wait));
+  return request;
+}
+
+// The request as a command, or what is wrong with it beyond what work_order checks.
+absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
+                                            const std::string& traceparent) {
+  if (request.has_receipt_wait()) {
+    const absl::Duration wait = FromProtoDuration(request.receipt_wait());
+    if (wait < absl::ZeroDuration() || wait > kMaxReceiptWait) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "receipt_wait", "must be 0 to 30 s",
+                             "应在0到30秒之间");
+    }
+  }
+  if (request.has_content() && !request.header().order_id().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                           "must be empty when header.order_id names an order",
+                           "指定已有工单时不得再填写内容");
+  }
+  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_offer() = std::move(*request.mutable_offer());
+  if (request.has_content())
+    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
+  command.set_traceparent(traceparent);
+  return command;
+}
+
+bool IsEmergency(const type::v1::Command& command) {
+  return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
+}
+
+}  // namespace
+
+DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, Executor* executor,
+                                 const Clock* clock, DispatchOptions options)
+    : ledger_(ledger),
+      executor_(executor),
+      clock_(clock),
+      options_(std::move(options)),
+      batcher_(ledger, clock, options_.batcher),
+      hub_(
+          executor, clock,
+          [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+            CallContext call;
+            call.now = clock_->Now();
+            call.deadline = call.now + kLedgerTimeout;
+            call.traceparent = NewTraceparent();
+            ledger_->ReadEvents(
+                call, ReadRequest(start, limit, absl::ZeroDuration()),
+                [done = std::move(done)](absl::StatusOr<workorder::v1::ReadEventsResponse> response) mutable {
+                  if (!response.ok()) return done(response.status());
+                  done(ToItems(response->events()));
+                });
+          },
+          EventHub::Options()),
+      follow_backoff_(options_.link.backoff_min, options_.link.backoff_max) {
+  for (const auto& [hotline, peer] : peers) {
+    LinkOptions link = options_.link;
+    link.hotline = options_.hotline;
+    link.peer = hotline;
+    if (options_.on_link_change) {
+      link.on_change = [this, hotline](bool up, const absl::Status& why) {
+        options_.on_link_change(hotline, up, why);
+      };
+    }
+    links_.emplace(hotline, std::make_unique<Link>(ledger, peer, executor, clock, std::move(link)));
+  }
+}
+
+DispatchService::~DispatchService() = default;
+
+void DispatchService::Start() {
+  for (const auto& [peer, link] : links_) link->Start();
+  executor_->Post([this] { FindHead(); });
+}
+
+void DispatchService::Drain() {
+  draining_ = true;
+  hub_.Drain();
+  for (const auto& [peer, link] : links_) link->Stop();
+}
+
+// ---- Commands
+// -------------------------------------------------------------------------------------------------------
+
+void DispatchService::Execute(const CallContext& call, type::v1::Command command,
+                              Done<workorder::v1::CommandResult> done) {
+  command.set_traceparent(call.traceparent);
+  batcher_.Submit(std::move(command), false, std::move(done));
+}
+
+void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
+                                    Done<v1::PushWorkOrderResponse> done) {
+  absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
+  if (!command.ok()) return done(command.status());
+  const bool emergency = IsEmergency(*command);
+  batcher_.Submit(
+      *std::move(command), emergency,
+      [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
+       done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+        if (!result.ok()) return done(result.status());
+        FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
+      });
+}
+
+void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
+                                 workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done) {
+  counters_.pushes.fetch_add(1, std::memory_order_relaxed);
+  v1::PushWorkOrderResponse response;
+  response.set_event_sequence(result.event_sequence());
+  *response.mutable_order() = std::move(*result.mutable_order());
+  const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
+  if (emergency && !wait_set) wait = options_.emergency_receipt;
+  const auto link = links_.find(response.order().handoff().to_hotline());
+  if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
+
+  const auto answer = [this, emergency](v1::PushWorkOrderResponse response, ReceiptOutcome outcome) {
+    if (outcome == ReceiptOutcome::kReceived) {
+      counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
+      response.set_status(v1::DELIVERY_STATUS_RECEIVED);
+      response.set_advice("对方平台已接收");
+      return response;
+    }
+    response.set_status(v1::DELIVERY_STATUS_QUEUED);
+    response.set_advice("已提交，待对方平台接收，系统会持续重试");
+    if (emergency) {
+      counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
+      response.set_telephone_required(true);
+      response.set_advice("对方平台尚未接收，请立即使用电话一键转接或三方通话");
+    }
+    return response;
+  };
+  if (wait <= absl::ZeroDuration() && !emergency) {
+    return done(answer(std::move(response), ReceiptOutcome::kTimedOut));
+  }
+  // An answer a little before the client's own deadline is worth more than one after it.
+  const absl::Time deadline = std::min(clock_->Now() + wait, call.deadline - absl::Milliseconds(200));
+  const int64_t sequence = response.order().handoff().link_sequence();
+  link->second->AwaitReceipt(
+      sequence, deadline, emergency,
+      [answer, response = std::move(response), done = std::move(done)](ReceiptOutcome outcome) mutable {
+        done(answer(std::move(response), outcome));
+      });
+}
+
+void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
+                                          Done<v1::BatchPushWorkOrdersResponse> done) {
+  if (request.requests_size() > kMaxBatchPush) {
+    return done(error::BadField(Reason::ERROR_REASON_BATCH_TOO_LARGE, "requests",
+                                StrCat("has more than ", kMaxBatchPush, " entries"),
+                                StrCat("超过", kMaxBatchPush, "条")));
+  }
+  if (request.requests_size() == 0) return done(v1::BatchPushWorkOrdersResponse());
+  // Collects the outcomes; the last one answers. Each slot is written by one call only.
+  struct Gather {
+    v1::BatchPushWorkOrdersResponse response;
+    std::atomic<int> left;
+    Done<v1::BatchPushWorkOrdersResponse> done;
+  };
+  auto gather = std::make_shared<Gather>();
+  gather->left = request.requests_size();
+  gather->done = std::move(done);
+  std::vector<v1::BatchPushResult*> slots;
+  for (int i = 0; i < request.requests_size(); ++i) slots.push_back(gather->response.add_results());
+  for (int i = 0; i < request.requests_size(); ++i) {
+    const auto finish = [gather, slot = slots[static_cast<size_t>(i)],
+                         i](absl::StatusOr<v1::PushWorkOrderResponse> response) {
+      if (response.ok()) {
+        *slot->mutable_response() = *std::move(response);
+      } else {
+        *slot->mutable_error() =
+            error::ToProto(error::WithFieldPrefix(response.status(), StrCat("requests[", i, "]")));
+      }
+      if (--gather->left == 0) gather->done(std::move(gather->response));
+    };
+    v1::PushWorkOrderRequest& one = *request.mutable_requests(i);
+    absl::StatusOr<type::v1::Command> command = ToCommand(one, call.traceparent);
+    if (!command.ok()) {
+      finish(command.status());
+      continue;
+    }
+    const bool emergency = IsEmergency(*command);
+    batcher_.Submit(*std::move(command), emergency,
+                    [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                      if (!result.ok()) return finish(result.status());
+                      FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+                    });
+  }
+}
+
+// ---- Watches
+// ----------------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
+    const CallContext&, const v1::WatchHandoffsRequest& request) {
+  absl::Duration heartbeat = kDefaultHeartbeat;
+  if (request.has_heartbeat_interval()) {
+    heartbeat = FromProtoDuration(request.heartbeat_interval());
+    if (heartbeat < absl::Seconds(1) || heartbeat > absl::Seconds(60)) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
+                             "应在1到60秒之间");
+    }
+  }
+  if (request.order_id().size() > 64) return error::BadText("order_id");
+  return hub_.Open(request.start_sequence(), request.order_id(), heartbeat);
+}
+
+// Where the log stands when serving begins: older events are history, newer ones are followed.
+void DispatchService::FindHead() {
+  if (draining_) return;
+  CallContext call;
+  call.now = clock_->Now();
+  call.deadline = call.now + kLedgerTimeout;
+  call.traceparent = NewTraceparent();
+  ledger_->ReadEvents(call, ReadRequest(1, 1, absl::ZeroDuration()),
+                      [this](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+                        if (!response.ok()) {
+                          counters_.follower_failures.fetch_add(1, std::memory_order_relaxed);
+                          executor_->PostAfter(follow_backoff_.Next(random_), [this] { FindHead(); });
+                          return;
+                        }
+                        follow_backoff_.Reset();
+                        hub_.SetHead(response->head_sequence());
+                        Follow(response->head_sequence() + 1);
+                      });
+}
+
+void DispatchService::Follow(int64_t next) {
+  if (draining_) return;
+  CallContext call;
+  call.now = clock_->Now();
+  call.deadline = call.now + kFollowWait + kLedgerTimeout;
+  call.traceparent = NewTraceparent();
+  ledger_->ReadEvents(call, ReadRequest(next, kFollowLimit, kFollowWait),
+                      [this, next](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+                        if (!response.ok()) return FollowLater(next);
+                        follow_backoff_.Reset();
+                        EventHub::Items items = ToItems(response->events());
+                        const int64_t after = items.empty() ? next : items.back().sequence + 1;
+                        // Published first: the next answer may come on another thread.
+                        if (!items.empty()) hub_.Publish(std::move(items));
+                        Follow(after);
+                      });
+}
+
+void DispatchService::FollowLater(int64_t next) {
+  counters_.follower_failures.fetch_add(1, std::memory_order_relaxed);
+  executor_->PostAfter(follow_backoff_.Next(random_), [this, next] { Follow(next); });
+}
+
+// ---- Links
+// --------------------------------------------------------------------------------------------------------------
+
+void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
+                                Done<v1::ListLinksResponse> done) {
+  ledger_->ListLinkCursors(
+      call, {},
+      [this, done = std::move(done)](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> cursors) mutable {
+        if (!cursors.ok()) return done(cursors.status());
+        v1::ListLinksResponse response;
+        for (const workorder::v1::LinkCursor& cursor : cursors->links()) {
+          v1::LinkStatus& status = *response.add_links();
+          status.set_peer(cursor.peer());
+          status.set_outgoing_sequence(cursor.outgoing_sequence());
+          status.set_acknowledged_sequence(cursor.acknowledged_sequence());
+          status.set_incoming_sequence(cursor.incoming().received_through());
+          const auto link = links_.find(cursor.peer());
+          if (link == links_.end()) continue;
+          const LinkHealth health = link->second->health();
+          status.set_up(health.up);
+          if (health.acknowledge_time > absl::InfinitePast()) {
+            *status.mutable_acknowledge_time() = ToTimestamp(health.acknowledge_time);
+          }
+          if (!health.up && !health.last_error.ok()) {
+            status.set_last_error(std::string(health.last_error.message()));
+            *status.mutable_next_try_time() = ToTimestamp(health.next_try_time);
+          }
+        }
+        done(std::move(response));
+      });
+}
+
+absl::Status DispatchService::CheckPeer(const CallContext& call, int version, const std::string& from,
+                                        const std::string& to) const {
+  if (!links_.contains(from) || to != options_.hotline) return error::PeerUnknown(from);
+  // Without TLS there is no identity, and only loopback gets here.
+  if (!call.identity.empty() && !call.identity.starts_with(StrCat(from, "/"))) {
+    return error::PeerUnknown(from);
+  }
+  if (version != kProtocolVersion) return error::ProtocolVersionUnsupported(version, kProtocolVersion);
+  return absl::OkStatus();
+}
+
+void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
+                              Done<exchange::v1::DeliverResponse> done) {
+  if (absl::Status status =
+          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+      !status.ok()) {
+    return done(status);
+  }
+  if (request.envelopes_size() > kMaxEnvelopes) {
+    return done(error::BadField(Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes",
+                                StrCat("has more than ", kMaxEnvelopes, " entries"),
+                                StrCat("超过", kMaxEnvelopes, "条")));
+  }
+  counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
+  workorder::v1::ApplyInboxRequest inbox;
+  inbox.set_peer(request.from_hotline());
+  *inbox.mutable_envelopes() = std::move(*request.mutable_envelopes());
+  ledger_->ApplyInbox(
+      call, std::move(inbox),
+      [done = std::move(done)](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) mutable {
+        if (!response.ok()) return done(response.status());
+        exchange::v1::DeliverResponse delivered;
+        *delivered.mutable_receipt() = std::move(*response->mutable_receipt());
+        done(std::move(delivered));
+      });
+}
+
+void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
+                              Done<exchange::v1::GetLinkResponse> done) {
+  if (absl::Status status =
+          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+      !status.ok()) {
+    return done(status);
+  }
+  ledger_->ListLinkCursors(call, {},
+                           [from = request.from_hotline(), done = std::move(done)](
+                               absl::StatusOr<workorder::v1::ListLinkCursorsResponse> cursors) mutable {
+                             if (!cursors.ok()) return done(cursors.status());
+                             exchange::v1::GetLinkResponse response;
+                             response.set_protocol_version(kProtocolVersion);
+                             for (workorder::v1::LinkCursor& cursor : *cursors->mutable_links()) {
+                               if (cursor.peer() != from) continue;
+                               *response.mutable_incoming() = std::move(*cursor.mutable_incoming());
+                               response.set_outgoing_sequence(cursor.outgoing_sequence());
+                             }
+                             done(std::move(response));
+                           });
+}
+
+}  // namespace hotline::dispatch

@@ -1,0 +1,101 @@
+// hotline.dispatch.v1.DispatchService and the receiving end of hotline.exchange.v1.ExchangeService without a
+// wire.
+#ifndef SERVICES_DISPATCH_SERVICE_H_
+#define SERVICES_DISPATCH_SERVICE_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/contract/ledger.h"
+#include "common/contract/peer.h"
+#include "common/contract/stream.h"
+#include "common/stream/event_hub.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "services/dispatch/batcher.h"
+#include "services/dispatch/link.h"
+
+namespace hotline::dispatch {
+
+struct DispatchOptions {
+  std::string hotline;
+  absl::Duration emergency_receipt = absl::Seconds(10);
+  BatcherOptions batcher;
+  LinkOptions link;  // `peer` is filled in for each
+  // Told when a link goes up or down. May be empty.
+  std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
+};
+
+// What is counted. Thread-safe to read.
+struct DispatchCounters {
+  std::atomic<int64_t> pushes{0};              // committed
+  std::atomic<int64_t> pushes_received{0};     // answered with the peer's receipt
+  std::atomic<int64_t> telephone_required{0};  // emergencies answered without it
+  std::atomic<int64_t> deliveries_in{0};
+  std::atomic<int64_t> follower_failures{0};
+};
+
+// Thread-safe. `ledger` and `peers` answer every call before this is destroyed, and outlive it, as does
+// `clock`; `executor` is stopped before. Promises and errors of each method are in the protos.
+class DispatchService : public Peer {
+ public:
+  DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, Executor* executor, const Clock* clock,
+                  DispatchOptions options);
+  ~DispatchService() override;
+
+  // Starts the links and the follower that feeds the watches.
+  void Start();
+  // Watches end, links begin nothing more.
+  void Drain();
+
+  void PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
+                     Done<v1::PushWorkOrderResponse> done);
+  void BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
+                           Done<v1::BatchPushWorkOrdersResponse> done);
+  // Every other command.
+  void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
+  absl::StatusOr<std::unique_ptr<MessageStream>> WatchHandoffs(const CallContext& call,
+                                                               const v1::WatchHandoffsRequest& request);
+  void ListLinks(const CallContext& call, v1::ListLinksRequest request, Done<v1::ListLinksResponse> done);
+
+  // A peer calls: ExchangeService.
+  void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
+               Done<exchange::v1::DeliverResponse> done) override;
+  void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
+               Done<exchange::v1::GetLinkResponse> done) override;
+
+  const DispatchCounters& counters() const { return counters_; }
+  const std::map<std::string, std::unique_ptr<Link>>& links() const { return links_; }
+  int64_t open_watches() const { return hub_.open_streams(); }
+  int64_t waiting_commands() const { return batcher_.waiting(); }
+
+ private:
+  void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
+                  workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
+  absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
+                         const std::string& to) const;
+  void FindHead();
+  void Follow(int64_t next);
+  void FollowLater(int64_t next);
+
+  Ledger* const ledger_;
+  Executor* const executor_;
+  const Clock* const clock_;
+  const DispatchOptions options_;
+  DispatchCounters counters_;
+  std::atomic<bool> draining_{false};
+  Batcher batcher_;
+  std::map<std::string, std::unique_ptr<Link>> links_;
+  EventHub hub_;
+  Backoff follow_backoff_;
+  absl::BitGen random_;
+};
+
+}  // namespace hotline::dispatch
+
+#endif  // SERVICES_DISPATCH_SERVICE_H_

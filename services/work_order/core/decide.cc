@@ -1,0 +1,539 @@
+#include "services/work_order/core/decide.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "common/error/error.h"
+#include "services/work_order/core/order.h"
+#include "services/work_order/core/validate.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using type::v1::Command;
+using type::v1::OrderState;
+using type::v1::WorkOrder;
+
+// What a command asks for.
+enum class Verb {
+  kRegister,
+  kOffer,
+  kAccept,
+  kReturn,
+  kRecall,
+  kDispatch,
+  kSign,
+  kProgress,
+  kExtend,
+  kSuspend,
+  kResume,
+  kFinish,
+  kCallBack,
+  kRedo,
+  kClose,
+  kCancel,
+  kArchive,
+  kEscalate,
+};
+
+// As errors name it. In the order of Verb.
+struct VerbName {
+  const char* english;
+  const char* chinese;
+};
+constexpr VerbName kVerbNames[] = {
+    {"register", "登记"},     {"push", "推送"},     {"accept", "受理"}, {"return", "退回"},
+    {"recall", "撤回"},       {"dispatch", "派单"}, {"sign", "签收"},   {"report progress on", "办理"},
+    {"extend", "延期"},       {"suspend", "挂起"},  {"resume", "恢复"}, {"finish", "办结答复"},
+    {"call back on", "回访"}, {"redo", "重办"},     {"close", "办结"},  {"cancel", "作废"},
+    {"archive", "归档"},      {"escalate", "催办"},
+};
+
+// Which site may do it.
+enum class Who {
+  kAnyone,        // each site for itself
+  kHolder,        // custody.holder
+  kOrigin,        // origin_hotline
+  kOriginHolder,  // the origin while it is the holder
+  kGiver,         // handoff.from_hotline
+  kReceiver,      // handoff.to_hotline
+};
+
+// Whether a suspension matters.
+enum class Pause { kEither, kMustNot, kMust };
+
+constexpr StateSet kNew = In(type::v1::ORDER_STATE_UNSPECIFIED);
+constexpr StateSet kRegistered = In(type::v1::ORDER_STATE_REGISTERED);
+constexpr StateSet kUnderstood = In(type::v1::ORDER_STATE_UNDERSTOOD);
+constexpr StateSet kAccepted = In(type::v1::ORDER_STATE_ACCEPTED);
+constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
+constexpr StateSet kDispatched = In(type::v1::ORDER_STATE_DISPATCHED);
+constexpr StateSet kSignedOn =
+    In(type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);
+constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
+constexpr StateSet kDone = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED);
+constexpr StateSet kLiving = ~(kEnded | kNew);
+
+// The same state as before, or one that the verb's function chooses.
+constexpr OrderState kSame = type::v1::ORDER_STATE_UNSPECIFIED;
+
+// The state machine: in `states`, `who` may do `verb`, and the order is in `next` after it. A verb may have
+// several rows with disjoint states.
+struct Rule {
+  Verb verb;
+  StateSet states;
+  Who who;
+  Pause pause;
+  OrderState next;
+};
+constexpr Rule kRules[] = {
+    {Verb::kRegister, kNew, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_REGISTERED},
+    {Verb::kOffer, kNew, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_OFFERED},
+    {Verb::kOffer, kRegistered | kGivenBack, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_OFFERED},
+    {Verb::kAccept, kUnderstood, Who::kReceiver, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
+    {Verb::kAccept, kRegistered | kGivenBack, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
+    {Verb::kReturn, kUnderstood | kAccepted, Who::kReceiver, Pause::kEither, type::v1::ORDER_STATE_RETURNED},
+    {Verb::kRecall, kOnOffer, Who::kGiver, Pause::kEither, kSame},
+    {Verb::kDispatch, kAccepted, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_DISPATCHED},
+    // Only the lead unit's signature moves the order, and only from DISPATCHED and REDO: see Sign().
+    {Verb::kSign, kDispatched | kSignedOn, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kProgress, kAccepted | kSignedOn, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
+    {Verb::kExtend, kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kSuspend, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
+    {Verb::kResume, kAtWork, Who::kHolder, Pause::kMust, kSame},
+    {Verb::kFinish, kAccepted | kSignedOn, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_REPLIED},
+    {Verb::kCallBack, kAnswered, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_CALLED_BACK},
+    {Verb::kRedo, kAnswered, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
+    {Verb::kClose, kAnswered, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_CLOSED},
+    {Verb::kCancel, kRegistered | kAccepted | kGivenBack, Who::kOriginHolder, Pause::kEither,
+     type::v1::ORDER_STATE_CANCELLED},
+    {Verb::kArchive, kDone, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_ARCHIVED},
+    {Verb::kEscalate, kLiving, Who::kAnyone, Pause::kEither, kSame},
+};
+
+// The action of a command that passed ValidateAction.
+Verb VerbOf(const Command& command) {
+  if (command.has_offer()) return Verb::kOffer;
+  switch (command.action_case()) {
+    case Command::kAcceptance:
+      return Verb::kAccept;
+    case Command::kHandoffReturn:
+      return Verb::kReturn;
+    case Command::kRecall:
+      return Verb::kRecall;
+    case Command::kUnitDispatch:
+      return Verb::kDispatch;
+    case Command::kSignature:
+      return Verb::kSign;
+    case Command::kProgress:
+      return Verb::kProgress;
+    case Command::kExtension:
+      return Verb::kExtend;
+    case Command::kSuspension:
+      return Verb::kSuspend;
+    case Command::kResumption:
+      return Verb::kResume;
+    case Command::kCompletion:
+      return Verb::kFinish;
+    case Command::kCallBackRecord:
+      return Verb::kCallBack;
+    case Command::kRedoDemand:
+      return Verb::kRedo;
+    case Command::kClosure:
+      return Verb::kClose;
+    case Command::kCancellation:
+      return Verb::kCancel;
+    case Command::kArchival:
+      return Verb::kArchive;
+    case Command::kEscalation:
+      return Verb::kEscalate;
+    case Command::ACTION_NOT_SET:
+      break;
+  }
+  return Verb::kRegister;
+}
+
+bool MayDo(Who who, const WorkOrder& order, const Site& site) {
+  switch (who) {
+    case Who::kAnyone:
+      return true;
+    case Who::kHolder:
+      return order.custody().holder() == site.hotline;
+    case Who::kOrigin:
+      return order.origin_hotline() == site.hotline;
+    case Who::kOriginHolder:
+      return order.origin_hotline() == site.hotline && order.custody().holder() == site.hotline;
+    case Who::kGiver:
+      return order.handoff().from_hotline() == site.hotline;
+    case Who::kReceiver:
+      return order.handoff().to_hotline() == site.hotline;
+  }
+  return false;
+}
+
+// As `needed` of error::NotHolder.
+const char* RoleName(Who who, const WorkOrder& order, const Site& site) {
+  switch (who) {
+    case Who::kOrigin:
+      return "origin";
+    case Who::kOriginHolder:
+      return order.origin_hotline() == site.hotline ? "holder" : "origin";
+    case Who::kGiver:
+      return "giver";
+    case Who::kReceiver:
+      return "receiver";
+    default:
+      return "holder";
+  }
+}
+
+// The row for `verb` on `order`, or why there is none: first the role, then the state, then a suspension. An
+// order that never was handed over has neither giver nor receiver: there it is the state that is wrong.
+absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Site& site) {
+  const VerbName& name = kVerbNames[static_cast<int>(verb)];
+  const Rule* row = nullptr;
+  Who needed = Who::kAnyone;
+  bool may_somewhere = false;
+  for (const Rule& rule : kRules) {
+    if (rule.verb != verb) continue;
+    if (!order.has_handoff() && (rule.who == Who::kGiver || rule.who == Who::kReceiver)) {
+      may_somewhere = true;
+      continue;
+    }
+    if (Contains(rule.states, order.state())) row = &rule;
+    may_somewhere |= (rule.states & ~kNew) != 0 && MayDo(rule.who, order, site);
+    needed = rule.who;
+  }
+  if (row != nullptr ? !MayDo(row->who, order, site) : !may_somewhere) {
+    return error::NotHolder(name.chinese, order.custody().holder(),
+                            RoleName(row != nullptr ? row->who : needed, order, site));
+  }
+  if (row == nullptr) return error::WrongState(name.english, name.chinese, order.state());
+  if (row->pause == Pause::kMustNot && order.facts().suspended()) return error::Suspended();
+  if (row->pause == Pause::kMust && !order.facts().suspended()) {
+    return error::WrongState(name.english, name.chinese, order.state());
+  }
+  return row;
+}
+
+// One command at work on one order. Each verb's function writes what only it changes, and the event's detail;
+// state, custody's other rules, version and envelopes follow in Decide.
+class Step {
+ public:
+  Step(const WorkOrder* before, const Command& command, const Site& site, absl::Time now, Change* change)
+      : before_(before),
+        command_(command),
+        site_(site),
+        now_(now),
+        change_(change),
+        after_(change->after),
+        event_(change->event) {}
+
+  void Register(const NewOrder& fresh) {
+    change_->creates = true;
+    const type::v1::OrderContent& content = command_.registration().content();
+    change_->content = content.SerializeAsString();
+    after_.set_id(fresh.id);
+    after_.set_number(fresh.number);
+    after_.set_origin_hotline(site_.hotline);
+    MoveCustody(&after_, site_.hotline, now_);
+    ToProto(now_, after_.mutable_register_time());
+    AdoptContent(content, change_->content, fresh.content_salt, &after_);
+    after_.set_state(type::v1::ORDER_STATE_REGISTERED);
+    if (!command_.has_offer()) DescribeContent(content, after_, event_.mutable_registered());
+  }
+
+  absl::Status Apply(Verb verb) {
+    switch (verb) {
+      case Verb::kRegister:
+        break;
+      case Verb::kOffer:
+        Offer();
+        break;
+      case Verb::kAccept:
+        Accept();
+        break;
+      case Verb::kReturn:
+        Return();
+        break;
+      case Verb::kRecall:
+        Recall();
+        break;
+      case Verb::kDispatch:
+        Dispatch();
+        break;
+      case Verb::kSign:
+        return Sign();
+      case Verb::kProgress:
+        *event_.mutable_progressed() = command_.progress();
+        break;
+      case Verb::kExtend:
+        return Extend();
+      case Verb::kSuspend:
+        Suspend();
+        break;
+      case Verb::kResume:
+        after_.mutable_facts()->clear_suspended();
+        after_.mutable_facts()->clear_suspend_time();
+        after_.mutable_facts()->clear_review_time();
+        *event_.mutable_resumed() = command_.resumption();
+        break;
+      case Verb::kFinish:
+        Finish();
+        break;
+      case Verb::kCallBack:
+        CallBack();
+        break;
+      case Verb::kRedo:
+        // Back to whom gave the reply: the peer, if it has the order by the last handoff.
+        MoveCustody(&after_, IsHandedOver(after_) ? after_.handoff().to_hotline() : site_.hotline, now_);
+        after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
+        *event_.mutable_redo_demanded() = command_.redo_demand();
+        break;
+      case Verb::kClose:
+        MoveCustody(&after_, site_.hotline, now_);
+        *event_.mutable_closed() = command_.closure();
+        break;
+      case Verb::kCancel:
+        *event_.mutable_cancelled() = command_.cancellation();
+        break;
+      case Verb::kArchive:
+        *event_.mutable_archived() = command_.archival();
+        break;
+      case Verb::kEscalate:
+        Escalate();
+        break;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void Offer() {
+    const type::v1::Offer& offer = command_.offer();
+    int attempt = 1;
+    if (after_.has_handoff()) {
+      attempt = after_.handoff().attempt() + 1;
+      // The log keeps them all.
+      if (after_.past_handoffs_size() == kMaxPastHandoffs) {
+        after_.mutable_past_handoffs()->erase(after_.past_handoffs().begin());
+      }
+      after_.add_past_handoffs()->Swap(after_.mutable_handoff());
+    }
+    type::v1::Handoff* handoff = after_.mutable_handoff();
+    handoff->set_id(HandoffId(site_.hotline, after_.id(), attempt));
+    handoff->set_from_hotline(site_.hotline);
+    handoff->set_to_hotline(offer.to_hotline());
+    handoff->set_kind(offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? type::v1::HANDOFF_KIND_ORDER_PUSH
+                                                                         : offer.kind());
+    handoff->set_attempt(attempt);
+    handoff->set_from_number(after_.number());
+    handoff->set_note(offer.note());
+    ToProto(now_, handoff->mutable_offer_time());
+    const int urgency =
+        std::clamp<int>(after_.urgency() - 1, 0, static_cast<int>(std::size(site_.confirm_within)) - 1);
+    ToProto(now_ + site_.confirm_within[urgency], handoff->mutable_confirm_by_time());
+
+    type::v1::OfferedDetail* detail = event_.mutable_offered();
+    *detail->mutable_handoff() = *handoff;
+    if (change_->creates) {
+      DescribeContent(command_.registration().content(), after_, detail->mutable_registered());
+    }
+    exchange::v1::OfferBody body;
+    *body.mutable_handoff() = *handoff;
+    body.set_origin_hotline(after_.origin_hotline());
+    body.set_content_salt(after_.content_salt());
+    *body.mutable_custody() = after_.custody();
+    change_->envelopes.push_back({.peer = handoff->to_hotline(),
+                                  .handoff_id = handoff->id(),
+                                  .kind = exchange::v1::ENVELOPE_KIND_OFFER,
+                                  .body = body.SerializeAsString()});
+  }
+
+  void Accept() {
+    type::v1::AcceptedDetail* detail = event_.mutable_accepted();
+    *detail->mutable_acceptance() = command_.acceptance();
+    if (before_->state() != type::v1::ORDER_STATE_UNDERSTOOD) return;
+    MoveCustody(&after_, site_.hotline, now_);
+    ToProto(now_, after_.mutable_handoff()->mutable_accept_time());
+    detail->set_handoff_id(after_.handoff().id());
+  }
+
+  void Return() {
+    type::v1::Handoff* handoff = after_.mutable_handoff();
+    MoveCustody(&after_, handoff->from_hotline(), now_);
+    *handoff->mutable_returned() = command_.handoff_return();
+    ToProto(now_, handoff->mutable_end_time());
+    // Time granted to the returner is nobody else's.
+    after_.mutable_facts()->clear_extension_count();
+    after_.mutable_facts()->clear_extend_until_time();
+    type::v1::ReturnedDetail* detail = event_.mutable_returned();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_handoff_return() = command_.handoff_return();
+  }
+
+  void Recall() {
+    type::v1::Handoff* handoff = after_.mutable_handoff();
+    after_.mutable_facts()->set_recall_requested(true);
+    if (!handoff->has_recall_request_time()) ToProto(now_, handoff->mutable_recall_request_time());
+    type::v1::RecallRequestedDetail* detail = event_.mutable_recall_requested();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_recall() = command_.recall();
+    exchange::v1::RecallBody body;
+    body.set_reason(command_.recall().reason());
+    change_->envelopes.push_back({.peer = handoff->to_hotline(),
+                                  .handoff_id = handoff->id(),
+                                  .kind = exchange::v1::ENVELOPE_KIND_RECALL,
+                                  .body = body.SerializeAsString()});
+  }
+
+  void Dispatch() {
+    const type::v1::UnitDispatch& dispatch = command_.unit_dispatch();
+    after_.clear_units();
+    const auto add = [&](const std::string& unit, bool lead) {
+      type::v1::UnitTask* task = after_.add_units();
+      task->set_unit(unit);
+      task->set_lead(lead);
+      ToProto(now_, task->mutable_dispatch_time());
+    };
+    add(dispatch.lead_unit(), true);
+    for (const std::string& unit : dispatch.assist_units()) add(unit, false);
+    *event_.mutable_dispatched() = dispatch;
+  }
+
+  absl::Status Sign() {
+    const std::string& wanted = command_.signature().unit();
+    const auto task = std::find_if(
+        after_.mutable_units()->begin(), after_.mutable_units()->end(),
+        [&](const type::v1::UnitTask& unit) { return wanted.empty() ? unit.lead() : unit.unit() == wanted; });
+    if (task == after_.mutable_units()->end()) return error::UnitNotAssigned(wanted);
+    if (task->lead()) {
+      if (!Contains(kDispatched | In(type::v1::ORDER_STATE_REDO), before_->state())) {
+        const VerbName& name = kVerbNames[static_cast<int>(Verb::kSign)];
+        return error::WrongState(name.english, name.chinese, before_->state());
+      }
+      after_.set_state(type::v1::ORDER_STATE_SIGNED);
+    }
+    ToProto(now_, task->mutable_sign_time());
+    task->set_handler(command_.header().actor().account());
+    event_.mutable_signed_()->set_unit(task->unit());
+    return absl::OkStatus();
+  }
+
+  absl::Status Extend() {
+    const type::v1::Extension& extension = command_.extension();
+    type::v1::Facts* facts = after_.mutable_facts();
+    if (facts->has_extend_until_time() &&
+        FromProto(extension.until_time()) <= FromProto(facts->extend_until_time())) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension.until_time",
+                             "must be later than any earlier extension", "必须晚于此前的延期时间");
+    }
+    facts->set_extension_count(facts->extension_count() + 1);
+    *facts->mutable_extend_until_time() = extension.until_time();
+    *event_.mutable_extended() = extension;
+    return absl::OkStatus();
+  }
+
+  void Suspend() {
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_suspended(true);
+    ToProto(now_, facts->mutable_suspend_time());
+    *facts->mutable_review_time() = command_.suspension().review_time();
+    *event_.mutable_suspended() = command_.suspension();
+  }
+
+  void Finish() {
+    *after_.mutable_reply() = command_.completion().reply();
+    // A call-back was about an earlier reply.
+    after_.clear_call_back();
+    *event_.mutable_replied()->mutable_reply() = after_.reply();
+    event_.mutable_replied()->mutable_reply()->clear_internal_reply();
+  }
+
+  void CallBack() {
+    MoveCustody(&after_, site_.hotline, now_);
+    type::v1::CallBack* call_back = after_.mutable_call_back();
+    *call_back = command_.call_back_record().call_back();
+    if (!call_back->has_record_time()) ToProto(now_, call_back->mutable_record_time());
+    *event_.mutable_called_back() = *call_back;
+    event_.mutable_called_back()->clear_note();
+  }
+
+  void Escalate() {
+    const type::v1::Escalation& escalation = command_.escalation();
+    type::v1::Facts* facts = after_.mutable_facts();
+    if (escalation.rung() == type::v1::RUNG_REMIND) {
+      facts->set_remind_count(facts->remind_count() + 1);
+    } else {
+      facts->set_urge_count(facts->urge_count() + 1);
+      facts->set_overdue(true);
+    }
+    *event_.mutable_escalated() = escalation;
+  }
+
+  const WorkOrder* const before_;
+  const Command& command_;
+  const Site& site_;
+  const absl::Time now_;
+  Change* const change_;
+  WorkOrder& after_;
+  type::v1::Event& event_;
+};
+
+// Pushes and recalls have envelopes of their own; filing and the ladder are each site's own affair.
+bool IsMirrored(Verb verb) {
+  return verb != Verb::kOffer && verb != Verb::kRecall && verb != Verb::kArchive && verb != Verb::kEscalate;
+}
+
+}  // namespace
+
+absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, const NewOrder& fresh,
+                              const Site& site, absl::Time now) {
+  const type::v1::CommandHeader& header = command.header();
+  if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
+  if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
+  const Verb verb = VerbOf(command);
+  if (verb == Verb::kEscalate && header.actor().account() != kEscalationAccount) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
+                           "must be the escalation service", "只能由督办服务执行");
+  }
+  if (command.has_registration()) {
+    if (!header.order_id().empty()) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.order_id",
+                             "must be empty for a new order", "登记新工单时应为空");
+    }
+    before = nullptr;
+  } else {
+    if (header.order_id().empty()) return error::Required("header.order_id");
+    if (before == nullptr) return error::OrderNotFound(header.order_id());
+  }
+  const int64_t version = before == nullptr ? 0 : before->version();
+  if (header.expected_version() != 0 && header.expected_version() != version) {
+    return error::StaleVersion(header.expected_version(), version);
+  }
+  absl::StatusOr<const Rule*> rule =
+      FindRule(verb, before == nullptr ? WorkOrder::default_instance() : *before, site);
+  if (!rule.ok()) return rule.status();
+
+  Change change;
+  Step step(before, command, site, now, &change);
+  if (before != nullptr) {
+    change.after = *before;
+    change.after.clear_content();
+  } else {
+    step.Register(fresh);
+  }
+  if (absl::Status status = step.Apply(verb); !status.ok()) return status;
+  if ((*rule)->next != kSame) change.after.set_state((*rule)->next);
+  DropFactsOfOtherStates(&change.after);
+  *change.event.mutable_actor() = header.actor();
+  change.event.mutable_actor()->set_hotline(site.hotline);
+  change.event.set_traceparent(command.traceparent());
+  Seal(before, now, &change);
+  if (before != nullptr && IsMirrored(verb) && HasCounterpart(*before)) OweMirror(site, &change);
+  return change;
+}
+
+}  // namespace hotline::work_order

@@ -1,0 +1,516 @@
+// What a peer's envelopes and receipts do to an order. Declared in decide.h.
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "common/base/id.h"
+#include "common/base/utf8.h"
+#include "common/error/error.h"
+#include "google/protobuf/unknown_field_set.h"
+#include "services/work_order/core/decide.h"
+#include "services/work_order/core/order.h"
+#include "services/work_order/core/validate.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using exchange::v1::Envelope;
+using type::v1::WorkOrder;
+
+constexpr size_t kMaxBodyBytes = 256 << 10;
+constexpr size_t kSaltBytes = 16;
+constexpr int kMaxAttempt = 1'000'000;
+constexpr int64_t kMaxEpoch = int64_t{1} << 40;
+constexpr int kMaxUnits = 17;
+constexpr char kRecorder[] = "service/work_order";
+
+// States in which the receiver of a handoff has the next move, as its peer may see them, and the states it
+// moves to.
+constexpr StateSet kReceiversTurn = kOnOffer | kAtWork;
+constexpr StateSet kReceiversMoves =
+    (kAtWork & ~In(type::v1::ORDER_STATE_REDO)) |
+    In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED, type::v1::ORDER_STATE_REPLIED);
+// The same of the origin's side.
+constexpr StateSet kOriginsTurn = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
+constexpr StateSet kOriginsMoves =
+    In(type::v1::ORDER_STATE_CALLED_BACK, type::v1::ORDER_STATE_REDO, type::v1::ORDER_STATE_CLOSED);
+
+// One envelope at work. Each kind's function either fills the change or says what was wrong with the
+// envelope.
+class Receiving {
+ public:
+  Receiving(const WorkOrder* before, const Envelope& envelope, std::string_view peer, const NewOrder& fresh,
+            const Site& site, absl::Time now)
+      : before_(before), envelope_(envelope), peer_(peer), fresh_(fresh), site_(site), now_(now) {}
+
+  Received Run() {
+    absl::Status status = Dispatch();
+    if (status.ok() && received_.changes) {
+      if (const std::string fault = Unsound(received_.change.after, site_); !fault.empty()) {
+        status = error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "body", fault, "与工单状态不符");
+      }
+    }
+    if (status.ok()) return std::move(received_);
+    received_ = Received();
+    // Never an answer to an answer of this kind, or two sites would send them to and fro for ever.
+    if (envelope_.kind() != exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) AnswerNotUnderstood(status);
+    return std::move(received_);
+  }
+
+ private:
+  absl::Status Dispatch() {
+    if (envelope_.body().size() > kMaxBodyBytes) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "body", "is larger than 256 KiB",
+                             "超过256 KiB");
+    }
+    if (envelope_.kind() == exchange::v1::ENVELOPE_KIND_OFFER) return Offer();
+    // All others are about an order that both sites know.
+    if (before_ == nullptr || !before_->has_handoff()) return error::OrderNotFound(KnownId());
+    if (before_->handoff().id() != envelope_.handoff_id()) {
+      // An answer in an earlier handoff of the order: that one is over, whatever it says.
+      for (const type::v1::Handoff& past : before_->past_handoffs()) {
+        if (past.id() == envelope_.handoff_id()) return absl::OkStatus();
+      }
+      return error::OrderNotFound(KnownId());
+    }
+    if (OtherSite(*before_, site_) != peer_) return error::OrderNotFound(KnownId());
+    switch (envelope_.kind()) {
+      case exchange::v1::ENVELOPE_KIND_UNDERSTOOD:
+        return Understood();
+      case exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD:
+        return NotUnderstood();
+      case exchange::v1::ENVELOPE_KIND_RECALL:
+        return Recall();
+      case exchange::v1::ENVELOPE_KIND_MIRROR:
+        return Mirror();
+      case exchange::v1::ENVELOPE_KIND_RECALL_REFUSED:
+        return RecallRefused();
+      default:
+        return error::BadEnum("kind", envelope_.kind());
+    }
+  }
+
+  // The peer offers an order.
+  absl::Status Offer() {
+    if (before_ != nullptr) {
+      const type::v1::Handoff& known = before_->handoff();
+      if (known.id() == envelope_.handoff_id() && known.from_hotline() == peer_) return absl::OkStatus();
+      return Bad("handoff.id", "is another order's", "与其他工单冲突");
+    }
+    exchange::v1::OfferBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (absl::Status status = CheckOffer(body); !status.ok()) return status;
+    type::v1::OrderContent content;
+    if (!content.ParseFromString(body.content())) return Bad("content", "cannot be read", "无法解析");
+    if (absl::Status status = ValidateOfferedContent(content); !status.ok()) return status;
+
+    Change& change = Begin();
+    change.creates = true;
+    WorkOrder& after = change.after;
+    after.set_id(fresh_.id);
+    after.set_number(fresh_.number);
+    after.set_origin_hotline(body.origin_hotline());
+    *after.mutable_custody() = body.custody();
+    after.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+    ToProto(now_, after.mutable_register_time());
+    AdoptContent(content, body.content(), body.content_salt(), &after);
+    change.content = std::move(*body.mutable_content());
+
+    type::v1::Handoff* handoff = after.mutable_handoff();
+    *handoff = std::move(*body.mutable_handoff());
+    if (handoff->kind() == type::v1::HANDOFF_KIND_UNSPECIFIED)
+      handoff->set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
+    handoff->set_to_number(fresh_.number);
+    handoff->clear_link_sequence();
+    *handoff->mutable_receive_time() = after.register_time();
+    *handoff->mutable_understand_time() = after.register_time();
+    handoff->clear_accept_time();
+    handoff->clear_end_time();
+    handoff->clear_returned();
+
+    type::v1::UnderstoodDetail* detail = change.event.mutable_understood();
+    *detail->mutable_handoff() = *handoff;
+    DescribeContent(content, after, detail->mutable_registered());
+    Finish(site_.hotline, /*mirrored=*/false);
+
+    exchange::v1::UnderstoodBody answer;
+    answer.set_to_number(handoff->to_number());
+    *answer.mutable_receive_time() = handoff->receive_time();
+    *answer.mutable_understand_time() = handoff->understand_time();
+    change.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, answer));
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckOffer(const exchange::v1::OfferBody& body) const {
+    const type::v1::Handoff& handoff = body.handoff();
+    if (handoff.id().empty() || handoff.id() != envelope_.handoff_id()) {
+      return Bad("handoff.id", "is not the envelope's", "与信封不符");
+    }
+    if (handoff.attempt() < 1 || handoff.attempt() > kMaxAttempt) {
+      return Bad("handoff.attempt", "must be 1 or more", "应大于等于1");
+    }
+    // The giver's own form, so that no peer can use up another's ids.
+    const std::string giver = std::string(peer_) + "-";
+    const std::string attempt = "-" + std::to_string(handoff.attempt());
+    const std::string& id = handoff.id();
+    if (id.size() <= giver.size() + attempt.size() || id.size() > 128 ||
+        id.compare(0, giver.size(), giver) != 0 ||
+        id.compare(id.size() - attempt.size(), attempt.size(), attempt) != 0) {
+      return Bad("handoff.id", "is not <giver>-<order id>-<attempt>", "应为<推送方>-<工单编号>-<次数>");
+    }
+    if (handoff.from_hotline() != peer_)
+      return Bad("handoff.from_hotline", "is not the sender", "与发送方不符");
+    if (handoff.to_hotline() != site_.hotline)
+      return Bad("handoff.to_hotline", "is not this site", "不是本平台");
+    if (absl::Status status = ValidateText("handoff.from_number", handoff.from_number(), 64, true, false);
+        !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = ValidateText("handoff.note", handoff.note(), 500, false, true); !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = ValidateText("origin_hotline", body.origin_hotline(), 32, true, false);
+        !status.ok()) {
+      return status;
+    }
+    if (body.content_salt().size() != kSaltBytes)
+      return Bad("content_salt", "must be 16 bytes", "应为16字节");
+    if (body.custody().holder() != peer_)
+      return Bad("custody.holder", "is not the giver", "持有方应为推送方");
+    if (!body.custody().has_hold_time()) return error::Required("custody.hold_time");
+    return CheckEpoch(body.custody().epoch());
+  }
+
+  // Second receipt.
+  absl::Status Understood() {
+    exchange::v1::UnderstoodBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (absl::Status status = ValidateText("to_number", body.to_number(), 64, true, false); !status.ok())
+      return status;
+    if (!Awaits()) return absl::OkStatus();
+    Change& change = Begin();
+    change.after.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+    type::v1::Handoff* handoff = change.after.mutable_handoff();
+    handoff->set_to_number(body.to_number());
+    if (body.has_understand_time()) {
+      *handoff->mutable_understand_time() = body.understand_time();
+    } else {
+      ToProto(now_, handoff->mutable_understand_time());
+    }
+    // This may overtake the link's receipt.
+    if (!handoff->has_receive_time()) {
+      *handoff->mutable_receive_time() =
+          body.has_receive_time() ? body.receive_time() : handoff->understand_time();
+    }
+    *change.event.mutable_understood()->mutable_handoff() = *handoff;
+    Finish(peer_, /*mirrored=*/true);
+    return absl::OkStatus();
+  }
+
+  absl::Status NotUnderstood() {
+    exchange::v1::NotUnderstoodBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (body.kind() == exchange::v1::ENVELOPE_KIND_RECALL) return RecallIsVain();
+    // What else was not understood is a matter for the two sites' operators, not for the order.
+    if (body.kind() != exchange::v1::ENVELOPE_KIND_OFFER || !Awaits()) return absl::OkStatus();
+    Change& change = Begin();
+    change.after.set_state(type::v1::ORDER_STATE_RETURNED);
+    type::v1::Handoff* handoff = change.after.mutable_handoff();
+    type::v1::HandoffReturn* returned = handoff->mutable_returned();
+    returned->set_ground(type::v1::RETURN_GROUND_NOT_UNDERSTOOD);
+    std::string reason = body.reason();
+    for (const std::string* part : {&body.field(), &body.message()}) {
+      if (!part->empty()) reason.append(reason.empty() ? "" : ": ").append(*part);
+    }
+    if (reason.empty()) reason = "NOT_UNDERSTOOD";
+    returned->set_reason(std::string(TruncateCodePoints(reason, 500)));
+    ToProto(now_, handoff->mutable_end_time());
+    type::v1::ReturnedDetail* detail = change.event.mutable_returned();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_handoff_return() = *returned;
+    Finish(peer_, /*mirrored=*/true);
+    return absl::OkStatus();
+  }
+
+  // The giver wants its offer back: it gets it, unless somebody here decided first.
+  absl::Status Recall() {
+    exchange::v1::RecallBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (absl::Status status = ValidateText("reason", body.reason(), 500, false, true); !status.ok())
+      return status;
+    if (before_->handoff().from_hotline() != peer_) return error::OrderNotFound(KnownId());
+    if (before_->state() != type::v1::ORDER_STATE_UNDERSTOOD) {
+      exchange::v1::RecallRefusedBody answer;
+      answer.set_state(before_->state());
+      received_.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_RECALL_REFUSED, answer));
+      return absl::OkStatus();
+    }
+    Change& change = Begin();
+    change.after.set_state(type::v1::ORDER_STATE_RECALLED);
+    type::v1::Handoff* handoff = change.after.mutable_handoff();
+    ToProto(now_, handoff->mutable_end_time());
+    type::v1::RecalledDetail* detail = change.event.mutable_recalled();
+    detail->set_handoff_id(handoff->id());
+    detail->mutable_recall()->set_reason(body.reason());
+    Finish(site_.hotline, /*mirrored=*/false);
+    OweMirror(site_, &change);
+    return absl::OkStatus();
+  }
+
+  absl::Status RecallRefused() {
+    exchange::v1::RecallRefusedBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    return RecallIsVain();
+  }
+
+  // The peer did not, or cannot, give the offer back.
+  absl::Status RecallIsVain() {
+    if (!before_->facts().recall_requested()) return absl::OkStatus();
+    Change& change = Begin();
+    change.after.mutable_facts()->clear_recall_requested();
+    change.event.mutable_recall_refused()->set_handoff_id(before_->handoff().id());
+    Finish(peer_, /*mirrored=*/true);
+    return absl::OkStatus();
+  }
+
+  // The order moved at the peer.
+  absl::Status Mirror() {
+    exchange::v1::MirrorBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
+    if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
+    if (body.custody().epoch() == before_->custody().epoch() &&
+        body.custody().holder() != before_->custody().holder()) {
+      return Bad("custody.holder", "is another in the same epoch", "与同一轮次的持有方不符");
+    }
+    if (!IsOpen(*before_) || !IsPeersMove(body.state())) {
+      return error::WrongState("move to the peer's state", "按对方状态更新", before_->state());
+    }
+    const type::v1::Handoff& before_handoff = before_->handoff();
+    if (body.has_handoff() && (body.handoff().id() != before_handoff.id() ||
+                               body.handoff().from_hotline() != before_handoff.from_hotline() ||
+                               body.handoff().to_hotline() != before_handoff.to_hotline() ||
+                               body.handoff().attempt() != before_handoff.attempt())) {
+      return Bad("handoff", "is another handoff", "不是同一次移交");
+    }
+    if (body.units_size() > kMaxUnits) {
+      return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "units", "has more than 17 units",
+                             "超过17个单位");
+    }
+
+    Change& change = Begin();
+    change.after.set_state(body.state());
+    *change.after.mutable_custody() = std::move(*body.mutable_custody());
+    *change.after.mutable_units() = std::move(*body.mutable_units());
+    MergeReply(body);
+    MergeFacts(body);
+    MergeHandoff(body);
+    DropFactsOfOtherStates(&change.after);
+
+    change.event = std::move(*body.mutable_event());
+    change.event.clear_sequence();
+    change.event.clear_previous_order_sequence();
+    if (change.event.has_replied()) change.event.mutable_replied()->mutable_reply()->clear_internal_reply();
+    if (change.event.has_called_back()) change.event.mutable_called_back()->clear_note();
+    type::v1::Actor* actor = change.event.mutable_actor();
+    actor->set_hotline(peer_.data(), peer_.size());
+    actor->clear_seat();
+    change.event.set_mirrored(true);
+    change.event.set_traceparent(Trace());
+    Seal(before_, now_, &change);
+    return absl::OkStatus();
+  }
+
+  // Whether the peer may take the order from where it stands here to `state`.
+  bool IsPeersMove(int state) const {
+    const type::v1::Handoff& handoff = before_->handoff();
+    // Work on an order to be redone (an extension, say) leaves it REDO; only the origin's side makes it so.
+    const bool goes_on = state == type::v1::ORDER_STATE_REDO && before_->state() == state;
+    if (Contains(kReceiversMoves, state) || goes_on) {
+      return handoff.to_hotline() == peer_ && Contains(kReceiversTurn, before_->state());
+    }
+    // With an origin beyond the giver, the giver relays what the origin does.
+    const bool for_origin = before_->origin_hotline() == peer_ ||
+                            (handoff.from_hotline() == peer_ && before_->origin_hotline() != site_.hotline);
+    return Contains(kOriginsMoves, state) && for_origin && Contains(kOriginsTurn, before_->state());
+  }
+
+  void MergeReply(exchange::v1::MirrorBody& body) {
+    WorkOrder& after = received_.change.after;
+    if (body.has_reply()) {
+      // The internal text never leaves the site that wrote it, so what is here stays here.
+      body.mutable_reply()->set_internal_reply(before_->reply().internal_reply());
+      *after.mutable_reply() = std::move(*body.mutable_reply());
+    }
+    if (body.has_call_back()) {
+      body.mutable_call_back()->set_note(before_->call_back().note());
+      *after.mutable_call_back() = std::move(*body.mutable_call_back());
+    } else if (body.state() == type::v1::ORDER_STATE_REPLIED) {
+      after.clear_call_back();
+    }
+  }
+
+  void MergeFacts(exchange::v1::MirrorBody& body) {
+    if (!body.has_facts()) return;
+    const type::v1::Facts& own = before_->facts();
+    type::v1::Facts* facts = body.mutable_facts();
+    facts->set_overdue(own.overdue());
+    facts->set_urge_count(own.urge_count());
+    facts->set_remind_count(own.remind_count());
+    facts->set_secret(own.secret());
+    facts->set_recall_requested(own.recall_requested());
+    *received_.change.after.mutable_facts() = std::move(*facts);
+  }
+
+  // Each site stamps its part of a handoff; the peer's part comes from the mirror, or else from when it
+  // moved.
+  void MergeHandoff(exchange::v1::MirrorBody& body) {
+    type::v1::Handoff* handoff = received_.change.after.mutable_handoff();
+    const bool by_receiver = handoff->to_hotline() == peer_;
+    if (body.has_handoff()) {
+      type::v1::Handoff* theirs = body.mutable_handoff();
+      theirs->clear_link_sequence();
+      if (by_receiver) {
+        theirs->clear_kind();
+        theirs->clear_from_number();
+        theirs->clear_note();
+        theirs->clear_offer_time();
+        theirs->clear_confirm_by_time();
+        theirs->clear_recall_request_time();
+      } else {
+        theirs->clear_to_number();
+        theirs->clear_receive_time();
+        theirs->clear_understand_time();
+        theirs->clear_accept_time();
+        theirs->clear_end_time();
+        theirs->clear_returned();
+      }
+      // Merging appends unknown fields; the peer's latest ones are to replace those it sent before.
+      const google::protobuf::Reflection& reflection = *theirs->GetReflection();
+      if (!reflection.GetUnknownFields(*theirs).empty()) reflection.MutableUnknownFields(handoff)->Clear();
+      handoff->MergeFrom(*theirs);
+    }
+    if (!by_receiver) return;
+    google::protobuf::Timestamp moved = body.event().commit_time();
+    if (!body.event().has_commit_time()) ToProto(now_, &moved);
+    if (!handoff->has_understand_time()) *handoff->mutable_understand_time() = moved;
+    if (body.state() == type::v1::ORDER_STATE_RETURNED || body.state() == type::v1::ORDER_STATE_RECALLED) {
+      if (!handoff->has_end_time()) *handoff->mutable_end_time() = moved;
+      if (!handoff->has_returned() && body.event().has_returned()) {
+        *handoff->mutable_returned() = body.event().returned().handoff_return();
+      }
+    } else if (!handoff->has_accept_time()) {
+      *handoff->mutable_accept_time() = moved;
+    }
+  }
+
+  // This site gave the order and has no second receipt yet.
+  bool Awaits() const {
+    return before_->handoff().from_hotline() == site_.hotline &&
+           Contains(In(type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED), before_->state());
+  }
+
+  template <typename Body>
+  absl::Status Read(Body* body) const {
+    if (!body->ParseFromString(envelope_.body())) return Bad("body", "cannot be read", "无法解析");
+    return ValidateForeign(*body);
+  }
+
+  static absl::Status CheckEpoch(int64_t epoch) {
+    if (epoch >= 1 && epoch <= kMaxEpoch) return absl::OkStatus();
+    return Bad("custody.epoch", "is out of range", "超出范围");
+  }
+
+  static absl::Status Bad(const char* field, const char* english, const char* chinese) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, field, english, chinese);
+  }
+
+  std::string KnownId() const { return std::string(TruncateCodePoints(envelope_.handoff_id(), 128)); }
+
+  std::string Trace() const {
+    return IsTraceparent(envelope_.traceparent()) ? envelope_.traceparent() : std::string();
+  }
+
+  // Starts a change from the order as it is.
+  Change& Begin() {
+    received_.changes = true;
+    if (before_ != nullptr) {
+      received_.change.after = *before_;
+      received_.change.after.clear_content();
+    }
+    return received_.change;
+  }
+
+  // Completes a change that no person made: `hotline`'s work_order did.
+  void Finish(std::string_view hotline, bool mirrored) {
+    Change& change = received_.change;
+    DropFactsOfOtherStates(&change.after);
+    change.event.mutable_actor()->set_hotline(std::string(hotline));
+    change.event.mutable_actor()->set_account(kRecorder);
+    change.event.set_mirrored(mirrored);
+    change.event.set_traceparent(Trace());
+    Seal(before_, now_, &change);
+  }
+
+  template <typename Body>
+  EnvelopeDraft Draft(exchange::v1::EnvelopeKind kind, const Body& body) const {
+    return {.peer = std::string(peer_),
+            .handoff_id = envelope_.handoff_id(),
+            .kind = kind,
+            .body = body.SerializeAsString()};
+  }
+
+  void AnswerNotUnderstood(const absl::Status& status) {
+    exchange::v1::NotUnderstoodBody body;
+    body.set_reason(std::string(error::ReasonName(error::ReasonOf(status))));
+    body.set_message(std::string(status.message()));
+    body.set_field(error::FieldOf(status));
+    body.set_sequence(envelope_.sequence());
+    body.set_kind(envelope_.kind());
+    received_.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, body));
+  }
+
+  const WorkOrder* const before_;
+  const Envelope& envelope_;
+  const std::string_view peer_;
+  const NewOrder& fresh_;
+  const Site& site_;
+  const absl::Time now_;
+  Received received_;
+};
+
+}  // namespace
+
+Received DecideEnvelope(const WorkOrder* before, const Envelope& envelope, std::string_view peer,
+                        const NewOrder& fresh, const Site& site, absl::Time now) {
+  return Receiving(before, envelope, peer, fresh, site, now).Run();
+}
+
+Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, absl::Time receive_time,
+                       const Site& site, absl::Time now) {
+  Received received;
+  if (before.state() != type::v1::ORDER_STATE_OFFERED || before.handoff().id() != handoff_id ||
+      before.handoff().from_hotline() != site.hotline) {
+    return received;
+  }
+  received.changes = true;
+  Change& change = received.change;
+  change.after = before;
+  change.after.clear_content();
+  change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
+  google::protobuf::Timestamp* received_at = change.after.mutable_handoff()->mutable_receive_time();
+  ToProto(receive_time, received_at);
+  // A peer's clock is not to put a time into the log that nobody can read.
+  if (!IsValidTime(*received_at)) ToProto(now, received_at);
+  type::v1::ReceivedDetail* detail = change.event.mutable_received();
+  detail->set_handoff_id(before.handoff().id());
+  *detail->mutable_receive_time() = change.after.handoff().receive_time();
+  change.event.mutable_actor()->set_hotline(before.handoff().to_hotline());
+  change.event.mutable_actor()->set_account(kRecorder);
+  change.event.set_mirrored(true);
+  Seal(&before, now, &change);
+  return received;
+}
+
+}  // namespace hotline::work_order

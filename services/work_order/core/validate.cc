@@ -1,0 +1,579 @@
+#include "services/work_order/core/validate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/base/utf8.h"
+#include "common/error/error.h"
+#include "google/protobuf/message.h"
+#include "services/work_order/core/order.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using google::protobuf::Timestamp;
+using type::v1::Command;
+using type::v1::OrderContent;
+
+constexpr absl::Duration kClockSkew = absl::Minutes(1);
+constexpr int kMaxAssistUnits = 16;
+constexpr int kMaxAttachments = 32;
+constexpr int64_t kMaxAttachmentBytes = int64_t{1} << 40;
+constexpr size_t kMaxCode = 32;
+constexpr size_t kMaxForeignText = 32'000;
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool AreDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
+
+bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+// 3 to 20 characters: digits with single `-` between them, after an optional `+`.
+bool IsPhone(std::string_view phone) {
+  if (phone.size() < 3 || phone.size() > 20) return false;
+  if (phone.front() == '+') phone.remove_prefix(1);
+  char before = '-';
+  for (const char c : phone) {
+    if (!IsDigit(c) && (c != '-' || before == '-')) return false;
+    before = c;
+  }
+  return before != '-';
+}
+
+// An absolute URI by its outer form (RFC 3986): a scheme, a colon, and something without blanks.
+bool IsAbsoluteUri(std::string_view uri) {
+  const size_t colon = uri.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == uri.size() || !IsLetter(uri[0]))
+    return false;
+  const std::string_view scheme = uri.substr(0, colon);
+  return std::all_of(scheme.begin(), scheme.end(),
+                     [](char c) { return IsLetter(c) || IsDigit(c) || c == '+' || c == '-' || c == '.'; }) &&
+         std::all_of(uri.begin(), uri.end(), [](char c) { return static_cast<unsigned char>(c) > ' '; });
+}
+
+// An item of the regulation's annex: A1 … A22 or B1 … B9.
+bool IsCatalogueItem(std::string_view item) {
+  if (item.size() < 2 || item.size() > 3 || item[1] == '0' || !AreDigits(item.substr(1))) return false;
+  const int number = item.size() == 2 ? item[1] - '0' : (item[1] - '0') * 10 + (item[2] - '0');
+  return (item[0] == 'A' && number <= 22) || (item[0] == 'B' && number <= 9);
+}
+
+bool IsUnitCode(std::string_view code) {
+  return !code.empty() && code.size() <= kMaxCode && std::all_of(code.begin(), code.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '_' || c == '-';
+  });
+}
+
+bool IsLanguageTag(std::string_view tag) {
+  return std::all_of(tag.begin(), tag.end(), [](char c) { return IsLetter(c) || IsDigit(c) || c == '-'; });
+}
+
+bool IsRequestId(std::string_view id) {
+  return id.size() >= 8 && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+           return IsLetter(c) || IsDigit(c) || c == '.' || c == '_' || c == '/' || c == '-';
+         });
+}
+
+enum class Need { kOptional, kRequired };
+enum class Lines { kOne, kMany };
+enum class When { kAny, kPast, kFuture };
+
+// Whom a check trusts. Desks are held to this site's lists and clock; peers to form alone.
+struct Context {
+  const Site* site;
+  absl::Time now;
+  bool peer;
+};
+
+// A run of checks that keeps the first fault. Paths are put together only for a fault, so that good input
+// costs nothing.
+class Checks {
+ public:
+  Checks(const Context& context, const char* name) : context_(context), name_(name) {}
+
+  Checks& Text(const char* field, std::string_view text, int64_t max, Need need, Lines lines) {
+    if (!status_.ok()) return *this;
+    if (text.empty() && need == Need::kOptional) return *this;
+    // A code point has at most four bytes, so longer ones need no scan.
+    const bool huge = text.size() > static_cast<size_t>(max) * 4;
+    const std::optional<int64_t> count = huge ? max + 1 : CountCodePoints(text);
+    if (!count.has_value()) {
+      status_ = error::BadText(Path(field));
+    } else if (*count > max) {
+      status_ = error::TooLong(Path(field), max);
+    } else if (need == Need::kRequired && IsBlank(text)) {
+      status_ = error::Required(Path(field));
+    } else if (HasControlCharacters(text, lines == Lines::kMany)) {
+      status_ = error::BadText(Path(field));
+    }
+    return *this;
+  }
+
+  // `known` is the enum's generated check.
+  Checks& Enum(const char* field, int value, bool (*known)(int)) {
+    if (status_.ok() && (value == 0 || !(known(value) || context_.peer)))
+      status_ = error::BadEnum(Path(field), value);
+    return *this;
+  }
+
+  Checks& Time(const char* field, bool has, const Timestamp& time, When when) {
+    if (!status_.ok() || !has) return *this;
+    if (!IsValidTime(time)) {
+      return That(false, Reason::ERROR_REASON_TIME_INVALID, field, "is not a valid time", "不是有效的时间");
+    }
+    if (when == When::kPast && !context_.peer) {
+      That(FromProto(time) <= context_.now + kClockSkew, Reason::ERROR_REASON_TIME_INVALID, field,
+           "lies in the future", "不能晚于当前时间");
+    } else if (when == When::kFuture) {
+      That(FromProto(time) > context_.now, Reason::ERROR_REASON_TIME_INVALID, field, "must be later than now",
+           "必须晚于当前时间");
+    }
+    return *this;
+  }
+
+  Checks& Present(const char* field, bool has) {
+    if (status_.ok() && !has) status_ = error::Required(Path(field));
+    return *this;
+  }
+
+  Checks& Phone(const char* field, const std::string& phone) {
+    return That(phone.empty() || IsPhone(phone), Reason::ERROR_REASON_PHONE_INVALID, field,
+                "must be 3 to 20 digits with an optional leading + and - between digits",
+                "应为3至20位数字，可以+开头，可用-分隔");
+  }
+
+  Checks& Unit(const char* field, const std::string& unit, Need need) {
+    if (!status_.ok()) return *this;
+    if (unit.empty() && need == Need::kRequired) {
+      status_ = error::Required(Path(field));
+    } else if (!unit.empty()) {
+      CheckUnit(field, unit);
+    }
+    return *this;
+  }
+
+  // Units that assist `lead`.
+  Checks& AssistUnits(const char* field, const google::protobuf::RepeatedPtrField<std::string>& units,
+                      const std::string& lead) {
+    if (!status_.ok()) return *this;
+    if (units.size() > kMaxAssistUnits) {
+      return That(false, Reason::ERROR_REASON_LIST_INVALID, field, "has more than 16 units", "超过16个单位");
+    }
+    for (int i = 0; i < units.size() && status_.ok(); ++i) {
+      CheckUnit(field, units[i], i);
+      const bool doubled =
+          units[i] == lead || std::find(units.begin(), units.begin() + i, units[i]) != units.begin() + i;
+      if (status_.ok() && doubled) {
+        status_ = error::BadField(Reason::ERROR_REASON_LIST_INVALID, Path(field, i), "names a unit twice",
+                                  "单位重复");
+      }
+    }
+    return *this;
+  }
+
+  Checks& That(bool holds, error::Reason reason, const char* field, const char* english,
+               const char* chinese) {
+    if (status_.ok() && !holds) status_ = error::BadField(reason, Path(field), english, chinese);
+    return *this;
+  }
+  Checks& Rule(bool holds, const char* field, const char* english, const char* chinese) {
+    return That(holds, Reason::ERROR_REASON_FIELD_INVALID, field, english, chinese);
+  }
+
+  // Goes on inside `field` (its element `index`, if not negative), if nothing was wrong so far. `check` takes
+  // a Checks.
+  template <typename Check>
+  Checks& Inside(const char* field, Check check, int index = -1) {
+    if (!status_.ok()) return *this;
+    Checks inner(context_, field, this, index);
+    check(inner);
+    status_ = std::move(inner.status_);
+    return *this;
+  }
+
+  bool ok() const { return status_.ok(); }
+  absl::Status Take() { return std::move(status_); }
+
+ private:
+  Checks(const Context& context, const char* name, const Checks* parent, int index)
+      : context_(context), name_(name), parent_(parent), index_(index) {}
+
+  void CheckUnit(const char* field, const std::string& unit, int index = -1) {
+    if (context_.peer || context_.site->units.empty()) {
+      if (!IsUnitCode(unit)) {
+        status_ = error::BadField(Reason::ERROR_REASON_FIELD_INVALID, Path(field, index),
+                                  "must be a unit's code: 1 to 32 of a-z 0-9 _ -",
+                                  "应为单位代码：1至32位a-z、0-9、_、-");
+      }
+    } else if (!context_.site->units.contains(unit)) {
+      status_ = error::BadField(Reason::ERROR_REASON_UNIT_UNKNOWN, Path(field, index),
+                                "is not in this site's list of units", "不在本平台的单位名录中");
+    }
+  }
+
+  std::string Path(const char* field, int index = -1) const {
+    std::string path = parent_ == nullptr ? std::string(name_) : parent_->Path(name_, index_);
+    if (!path.empty()) path += '.';
+    path += field;
+    if (index >= 0) path.append("[").append(std::to_string(index)).append("]");
+    return path;
+  }
+
+  const Context context_;
+  const char* const name_;
+  const Checks* const parent_ = nullptr;
+  const int index_ = -1;
+  absl::Status status_;
+};
+
+void CheckCoordinates(const char* field, bool has, const type::v1::Coordinates& at, Checks& checks) {
+  // Not-a-number fails both comparisons.
+  const bool on_earth = std::abs(at.latitude()) <= 90 && std::abs(at.longitude()) <= 180;
+  checks.That(!has || on_earth, Reason::ERROR_REASON_COORDINATES_INVALID, field,
+              "must be degrees: latitude -90 to 90, longitude -180 to 180",
+              "应为度数：纬度-90至90，经度-180至180");
+}
+
+void CheckCaller(const type::v1::Caller& caller, Checks& checks) {
+  checks.Text("name", caller.name(), 64, Need::kOptional, Lines::kOne)
+      .Rule(!caller.anonymous() || caller.name().empty(), "name",
+            "must be empty when the caller is anonymous", "匿名时应为空")
+      .Phone("phone", caller.phone())
+      .Rule(!caller.anonymous() || caller.phone().empty(), "phone",
+            "must be empty when the caller is anonymous", "匿名时应为空")
+      .Phone("contact_phone", caller.contact_phone())
+      .Text("language", caller.language(), 16, Need::kOptional, Lines::kOne)
+      .Rule(IsLanguageTag(caller.language()), "language", "must be a BCP 47 tag", "应为BCP 47语言代码");
+}
+
+void CheckPlace(const type::v1::Place& place, Checks& checks) {
+  const std::string& code = place.township_code();
+  checks
+      .Rule(code.empty() || (code.size() == 9 && AreDigits(code)), "township_code", "must be 9 digits",
+            "应为9位数字")
+      .Text("address", place.address(), 200, Need::kOptional, Lines::kOne);
+  CheckCoordinates("automatic_coordinates", place.has_automatic_coordinates(), place.automatic_coordinates(),
+                   checks);
+  CheckCoordinates("manual_coordinates", place.has_manual_coordinates(), place.manual_coordinates(), checks);
+}
+
+void CheckCall(const type::v1::CallReference& call, Checks& checks) {
+  checks.Text("call_id", call.call_id(), 128, Need::kOptional, Lines::kOne)
+      .Text("recording_id", call.recording_id(), 128, Need::kOptional, Lines::kOne)
+      .Text("seat", call.seat(), 32, Need::kOptional, Lines::kOne)
+      .Time("ring_time", call.has_ring_time(), call.ring_time(), When::kPast)
+      .Time("answer_time", call.has_answer_time(), call.answer_time(), When::kPast)
+      .Time("end_time", call.has_end_time(), call.end_time(), When::kPast);
+}
+
+void CheckAttachment(const type::v1::Attachment& attachment, Checks& checks) {
+  checks.Text("uri", attachment.uri(), 512, Need::kRequired, Lines::kOne)
+      .Rule(IsAbsoluteUri(attachment.uri()), "uri", "must be an absolute URI", "应为绝对URI")
+      .Text("display_name", attachment.display_name(), 128, Need::kOptional, Lines::kOne)
+      .Text("media_type", attachment.media_type(), 64, Need::kOptional, Lines::kOne)
+      .Rule(attachment.size_bytes() >= 0 && attachment.size_bytes() <= kMaxAttachmentBytes, "size_bytes",
+            "must be 0 to 2^40", "应在0至2^40之间")
+      .Rule(attachment.sha256().size() == 32, "sha256", "must be 32 bytes", "应为32字节");
+}
+
+void CheckPolice(const type::v1::PoliceRecord& police, Checks& checks) {
+  const std::string& code = police.incident_code();
+  checks
+      .Rule(code.empty() || (code.size() == 6 && AreDigits(code)), "incident_code", "must be 6 digits",
+            "应为6位数字")
+      .Text("related_number", police.related_number(), 64, Need::kOptional, Lines::kOne)
+      .Time("arrive_time", police.has_arrive_time(), police.arrive_time(), When::kPast)
+      .Text("action", police.action(), 2000, Need::kOptional, Lines::kMany);
+}
+
+void CheckContent(const OrderContent& content, bool peer, Checks& checks) {
+  checks.Enum("type", content.type(), type::v1::OrderType_IsValid)
+      .Enum("channel", content.channel(), type::v1::Channel_IsValid)
+      .Enum("urgency", content.urgency(), type::v1::Urgency_IsValid)
+      .Text("title", content.title(), 100, Need::kRequired, Lines::kOne)
+      .Text("text", content.text(), 8000, Need::kRequired, Lines::kMany)
+      .Present("caller", content.has_caller())
+      .Inside("caller", [&](Checks& inner) { CheckCaller(content.caller(), inner); });
+  if (content.has_place()) {
+    checks.Inside("place", [&](Checks& inner) { CheckPlace(content.place(), inner); });
+  }
+  if (content.has_catalogue()) {
+    checks.Inside("catalogue", [&](Checks& inner) {
+      inner.Text("item", content.catalogue().item(), 64, Need::kRequired, Lines::kOne)
+          .Rule(peer || IsCatalogueItem(content.catalogue().item()), "item", "must be A1 to A22 or B1 to B9",
+                "应为A1至A22或B1至B9")
+          .Text("version", content.catalogue().version(), 64, Need::kOptional, Lines::kOne);
+    });
+  }
+  checks.Unit("lead_unit", content.lead_unit(), Need::kOptional)
+      .AssistUnits("assist_units", content.assist_units(), content.lead_unit());
+  if (content.has_call()) {
+    checks.Inside("call", [&](Checks& inner) { CheckCall(content.call(), inner); });
+  }
+  checks.That(content.attachments_size() <= kMaxAttachments, Reason::ERROR_REASON_LIST_INVALID, "attachments",
+              "has more than 32 entries", "超过32个");
+  for (int i = 0; i < content.attachments_size() && checks.ok(); ++i) {
+    checks.Inside(
+        "attachments", [&](Checks& inner) { CheckAttachment(content.attachments(i), inner); }, i);
+  }
+  if (content.has_police()) {
+    checks.Inside("police", [&](Checks& inner) { CheckPolice(content.police(), inner); });
+  }
+  checks.Time("occur_time", content.has_occur_time(), content.occur_time(), When::kPast);
+}
+
+void CheckReturn(const type::v1::HandoffReturn& returned, Checks& checks) {
+  checks.Enum("ground", returned.ground(), type::v1::ReturnGround_IsValid)
+      .Text("reason", returned.reason(), 500, Need::kRequired, Lines::kMany)
+      .Text("legal_basis", returned.legal_basis(), 200, Need::kOptional, Lines::kOne)
+      // A unit of the giver's, whose list is not known here.
+      .Text("proposed_unit", returned.proposed_unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Rule(returned.proposed_item().empty() || IsCatalogueItem(returned.proposed_item()), "proposed_item",
+            "must be A1 to A22 or B1 to B9", "应为A1至A22或B1至B9");
+}
+
+void CheckReply(const type::v1::Reply& reply, Checks& checks) {
+  const bool unresolved = reply.disposition() == type::v1::DISPOSITION_UNRESOLVED;
+  checks.Enum("disposition", reply.disposition(), type::v1::Disposition_IsValid)
+      .Text("public_reply", reply.public_reply(), 2000, Need::kRequired, Lines::kMany)
+      .Text("internal_reply", reply.internal_reply(), 4000, Need::kOptional, Lines::kMany)
+      .Time("contact_time", reply.has_contact_time(), reply.contact_time(), When::kPast)
+      .Text("unresolved_reason", reply.unresolved_reason(), 500,
+            unresolved ? Need::kRequired : Need::kOptional, Lines::kMany)
+      .Unit("unit", reply.unit(), Need::kOptional);
+}
+
+void CheckCallBack(const type::v1::CallBack& call_back, Checks& checks) {
+  checks
+      .Rule(call_back.satisfaction() >= 0 && call_back.satisfaction() <= 5, "satisfaction", "must be 0 to 5",
+            "应在0至5之间")
+      .Text("note", call_back.note(), 500, Need::kOptional, Lines::kMany)
+      .Time("record_time", call_back.has_record_time(), call_back.record_time(), When::kPast);
+}
+
+void CheckEscalation(const type::v1::Escalation& escalation, Checks& checks) {
+  checks.Enum("clock", escalation.clock(), type::v1::ClockKind_IsValid)
+      .Enum("rung", escalation.rung(), type::v1::Rung_IsValid)
+      .Rule(escalation.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
+      .Present("due_time", escalation.has_due_time())
+      .Time("due_time", escalation.has_due_time(), escalation.due_time(), When::kAny)
+      .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne);
+}
+
+void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) {
+  checks.Text("to_hotline", offer.to_hotline(), kMaxCode, Need::kRequired, Lines::kOne)
+      .That(site.peers.contains(offer.to_hotline()), Reason::ERROR_REASON_TARGET_UNKNOWN, "to_hotline",
+            "is not a configured peer of this site", "不是本平台已配置的联动平台")
+      .Text("note", offer.note(), 500, Need::kOptional, Lines::kMany);
+  if (offer.kind() != type::v1::HANDOFF_KIND_UNSPECIFIED) {
+    checks.Enum("kind", offer.kind(), type::v1::HandoffKind_IsValid);
+  }
+}
+
+void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
+  checks.Unit("lead_unit", dispatch.lead_unit(), Need::kRequired)
+      .AssistUnits("assist_units", dispatch.assist_units(), dispatch.lead_unit())
+      .Text("note", dispatch.note(), 500, Need::kOptional, Lines::kMany);
+}
+
+void CheckExtension(const type::v1::Extension& extension, Checks& checks) {
+  checks.Present("until_time", extension.has_until_time())
+      .Time("until_time", extension.has_until_time(), extension.until_time(), When::kFuture)
+      .Text("ground", extension.ground(), 200, Need::kRequired, Lines::kOne)
+      .Text("approved_by", extension.approved_by(), 64, Need::kRequired, Lines::kOne);
+}
+
+void CheckSuspension(const type::v1::Suspension& suspension, Checks& checks) {
+  checks.Text("reason", suspension.reason(), 500, Need::kRequired, Lines::kMany)
+      .Present("review_time", suspension.has_review_time())
+      .Time("review_time", suspension.has_review_time(), suspension.review_time(), When::kFuture)
+      .Text("approved_by", suspension.approved_by(), 64, Need::kRequired, Lines::kOne);
+}
+
+void CheckNote(const std::string& note, Checks& checks) {
+  checks.Text("note", note, 500, Need::kOptional, Lines::kMany);
+}
+
+void CheckReason(const std::string& reason, Checks& checks) {
+  checks.Text("reason", reason, 500, Need::kRequired, Lines::kMany);
+}
+
+// Number of actions set. A registration with an offer is one.
+int CountActions(const Command& command) {
+  return (command.has_registration() || command.has_offer() ? 1 : 0) +
+         (command.action_case() != Command::ACTION_NOT_SET ? 1 : 0);
+}
+
+// The first malformed string or time in `message`.
+absl::Status ForeignFault(const google::protobuf::Message& message, const std::string& path) {
+  using google::protobuf::FieldDescriptor;
+  if (message.GetDescriptor() == Timestamp::descriptor()) {
+    if (IsValidTime(static_cast<const Timestamp&>(message))) return absl::OkStatus();
+    return error::BadField(Reason::ERROR_REASON_TIME_INVALID, path, "is not a valid time", "不是有效的时间");
+  }
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const auto inner_path = [&] { return path.empty() ? field->name() : path + "." + field->name(); };
+    const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (field->type() == FieldDescriptor::TYPE_MESSAGE) {
+        const google::protobuf::Message& inner = field->is_repeated()
+                                                     ? reflection.GetRepeatedMessage(message, field, i)
+                                                     : reflection.GetMessage(message, field);
+        if (absl::Status status = ForeignFault(inner, inner_path()); !status.ok()) return status;
+      } else if (field->type() == FieldDescriptor::TYPE_STRING) {
+        std::string scratch;
+        const std::string& text = field->is_repeated()
+                                      ? reflection.GetRepeatedStringReference(message, field, i, &scratch)
+                                      : reflection.GetStringReference(message, field, &scratch);
+        if (text.size() > kMaxForeignText) return error::TooLong(inner_path(), kMaxForeignText);
+        if (!CountCodePoints(text).has_value() || HasControlCharacters(text, true)) {
+          return error::BadText(inner_path());
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateContent(const OrderContent& content, const Site& site, absl::Time now) {
+  Checks checks({.site = &site, .now = now, .peer = false}, "content");
+  CheckContent(content, /*peer=*/false, checks);
+  return checks.Take();
+}
+
+absl::Status ValidateOfferedContent(const OrderContent& content) {
+  Checks checks({.site = nullptr, .now = absl::InfiniteFuture(), .peer = true}, "content");
+  CheckContent(content, /*peer=*/true, checks);
+  return checks.Take();
+}
+
+absl::Status ValidateHeader(const type::v1::CommandHeader& header) {
+  Checks checks({.site = nullptr, .now = absl::InfiniteFuture(), .peer = false}, "header");
+  checks
+      .That(IsRequestId(header.request_id()), Reason::ERROR_REASON_REQUEST_ID_INVALID, "request_id",
+            "must be 8 to 64 characters of A-Z a-z 0-9 . _ / -", "应为8至64位A-Z、a-z、0-9、.、_、/、-")
+      .Text("order_id", header.order_id(), 128, Need::kOptional, Lines::kOne)
+      .Rule(header.expected_version() >= 0, "expected_version", "must not be negative", "不能为负数")
+      .Inside("actor", [&](Checks& inner) {
+        inner.Text("account", header.actor().account(), 64, Need::kRequired, Lines::kOne)
+            .Text("unit", header.actor().unit(), kMaxCode, Need::kOptional, Lines::kOne)
+            .Text("seat", header.actor().seat(), 32, Need::kOptional, Lines::kOne);
+      });
+  return checks.Take();
+}
+
+absl::Status ValidateAction(const Command& command, const Site& site, absl::Time now) {
+  Checks checks({.site = &site, .now = now, .peer = false}, "");
+  checks.That(CountActions(command) == 1, Reason::ERROR_REASON_ACTION_INVALID, "action",
+              "must be exactly one", "必须且只能有一个操作");
+  if (!checks.ok()) return checks.Take();
+  if (command.has_registration()) {
+    checks.Present("content", command.registration().has_content());
+    if (checks.ok()) {
+      if (absl::Status status = ValidateContent(command.registration().content(), site, now); !status.ok()) {
+        return status;
+      }
+    }
+  }
+  if (command.has_offer()) {
+    checks.Inside("offer", [&](Checks& inner) { CheckOffer(command.offer(), site, inner); });
+  }
+  switch (command.action_case()) {
+    case Command::kAcceptance:
+      checks.Inside("acceptance", [&](Checks& inner) { CheckNote(command.acceptance().note(), inner); });
+      break;
+    case Command::kHandoffReturn:
+      checks.Inside("handoff_return", [&](Checks& inner) { CheckReturn(command.handoff_return(), inner); });
+      break;
+    case Command::kRecall:
+      checks.Inside("recall", [&](Checks& inner) { CheckReason(command.recall().reason(), inner); });
+      break;
+    case Command::kUnitDispatch:
+      checks.Inside("unit_dispatch",
+                    [&](Checks& inner) { CheckUnitDispatch(command.unit_dispatch(), inner); });
+      break;
+    case Command::kSignature:
+      // Whether the unit is at work on the order is the order's to say.
+      checks.Inside("signature", [&](Checks& inner) {
+        inner.Text("unit", command.signature().unit(), kMaxCode, Need::kOptional, Lines::kOne);
+      });
+      break;
+    case Command::kProgress:
+      checks.Inside("progress", [&](Checks& inner) {
+        inner.Text("note", command.progress().note(), 2000, Need::kRequired, Lines::kMany);
+      });
+      break;
+    case Command::kExtension:
+      checks.Inside("extension", [&](Checks& inner) { CheckExtension(command.extension(), inner); });
+      break;
+    case Command::kSuspension:
+      checks.Inside("suspension", [&](Checks& inner) { CheckSuspension(command.suspension(), inner); });
+      break;
+    case Command::kResumption:
+      checks.Inside("resumption", [&](Checks& inner) { CheckNote(command.resumption().note(), inner); });
+      break;
+    case Command::kCompletion:
+      checks.Inside("completion", [&](Checks& inner) {
+        inner.Present("reply", command.completion().has_reply()).Inside("reply", [&](Checks& reply) {
+          CheckReply(command.completion().reply(), reply);
+        });
+      });
+      break;
+    case Command::kCallBackRecord:
+      checks.Inside("call_back_record", [&](Checks& inner) {
+        inner.Present("call_back", command.call_back_record().has_call_back())
+            .Inside("call_back",
+                    [&](Checks& record) { CheckCallBack(command.call_back_record().call_back(), record); });
+      });
+      break;
+    case Command::kRedoDemand:
+      checks.Inside("redo_demand",
+                    [&](Checks& inner) { CheckReason(command.redo_demand().reason(), inner); });
+      break;
+    case Command::kClosure:
+      checks.Inside("closure", [&](Checks& inner) { CheckNote(command.closure().note(), inner); });
+      break;
+    case Command::kCancellation:
+      checks.Inside("cancellation",
+                    [&](Checks& inner) { CheckReason(command.cancellation().reason(), inner); });
+      break;
+    case Command::kArchival:
+      checks.Inside("archival", [&](Checks& inner) { CheckNote(command.archival().note(), inner); });
+      break;
+    case Command::kEscalation:
+      checks.Inside("escalation", [&](Checks& inner) { CheckEscalation(command.escalation(), inner); });
+      break;
+    case Command::ACTION_NOT_SET:
+      break;
+  }
+  return checks.Take();
+}
+
+absl::Status ValidateText(std::string_view field, std::string_view text, int64_t max, bool required,
+                          bool multi_line) {
+  Checks checks({.site = nullptr, .now = absl::InfiniteFuture(), .peer = false}, "");
+  checks.Text(std::string(field).c_str(), text, max, required ? Need::kRequired : Need::kOptional,
+              multi_line ? Lines::kMany : Lines::kOne);
+  return checks.Take();
+}
+
+absl::Status ValidateForeign(const google::protobuf::Message& message) { return ForeignFault(message, ""); }
+
+std::string NormalizePhone(std::string_view phone) {
+  std::string number;
+  number.reserve(phone.size());
+  std::copy_if(phone.begin(), phone.end(), std::back_inserter(number), [](char c) { return c != '-'; });
+  return number;
+}
+
+}  // namespace hotline::work_order

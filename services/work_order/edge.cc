@@ -1,0 +1,84 @@
+#include "services/work_order/edge.h"
+
+#include <utility>
+
+#include "common/rpc/forward.h"
+#include "common/rpc/server_stream.h"
+#include "hotline/workorder/v1/ledger_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+
+namespace hotline::work_order {
+namespace {
+
+namespace v1 = hotline::workorder::v1;
+
+class WorkOrderEdge final : public v1::WorkOrderService::WithRawCallbackMethod_WatchWorkOrders<
+                                v1::WorkOrderService::CallbackService> {
+ public:
+  WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchWorkOrders(grpc::CallbackServerContext* context,
+                                                              const grpc::ByteBuffer* request) override {
+    return rpc::ServerStream<v1::WatchWorkOrdersRequest>(
+        context, request, watch_, [this](const CallContext& call, const v1::WatchWorkOrdersRequest& request) {
+          return service_->WatchWorkOrders(call, request);
+        });
+  }
+
+ private:
+  static const char* service_full_name() { return v1::WorkOrderService::service_full_name(); }
+
+  WorkOrderService* const service_;
+  rpc::Host* const host_;
+  rpc::Method watch_{host_, service_full_name(), "WatchWorkOrders", rpc::MethodType::kServerStream};
+
+ public:
+  HOTLINE_COMMAND(v1, service_, CreateWorkOrder, registration)
+  HOTLINE_COMMAND(v1, service_, AcceptWorkOrder, acceptance)
+  HOTLINE_COMMAND(v1, service_, DispatchWorkOrder, unit_dispatch)
+  HOTLINE_COMMAND(v1, service_, SignWorkOrder, signature)
+  HOTLINE_COMMAND(v1, service_, ReportProgress, progress)
+  HOTLINE_COMMAND(v1, service_, ExtendWorkOrder, extension)
+  HOTLINE_COMMAND(v1, service_, SuspendWorkOrder, suspension)
+  HOTLINE_COMMAND(v1, service_, ResumeWorkOrder, resumption)
+  HOTLINE_COMMAND(v1, service_, FinishWorkOrder, completion)
+  HOTLINE_COMMAND(v1, service_, RecordCallBack, call_back_record)
+  HOTLINE_COMMAND(v1, service_, RedoWorkOrder, redo_demand)
+  HOTLINE_COMMAND(v1, service_, CloseWorkOrder, closure)
+  HOTLINE_COMMAND(v1, service_, CancelWorkOrder, cancellation)
+  HOTLINE_COMMAND(v1, service_, ArchiveWorkOrder, archival)
+  HOTLINE_FORWARD(v1, GetWorkOrder, service_)
+  HOTLINE_FORWARD(v1, ListWorkOrders, service_)
+  HOTLINE_FORWARD(v1, ListOrderEvents, service_)
+  HOTLINE_FORWARD(v1, VerifyLog, service_)
+};
+
+class LedgerEdge final : public v1::LedgerService::CallbackService {
+ public:
+  LedgerEdge(Ledger* ledger, rpc::Host* host) : ledger_(ledger), host_(host) {}
+
+ private:
+  static const char* service_full_name() { return v1::LedgerService::service_full_name(); }
+
+  Ledger* const ledger_;
+  rpc::Host* const host_;
+
+ public:
+  HOTLINE_FORWARD(v1, Execute, ledger_)
+  HOTLINE_FORWARD(v1, ApplyInbox, ledger_)
+  HOTLINE_FORWARD(v1, PullOutbox, ledger_)
+  HOTLINE_FORWARD(v1, ReadEvents, ledger_)
+  HOTLINE_FORWARD(v1, ListLinkCursors, ledger_)
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewWorkOrderEdge(WorkOrderService* service, rpc::Host* host) {
+  return std::make_unique<WorkOrderEdge>(service, host);
+}
+
+std::unique_ptr<grpc::Service> NewLedgerEdge(Ledger* ledger, rpc::Host* host) {
+  return std::make_unique<LedgerEdge>(ledger, host);
+}
+
+}  // namespace hotline::work_order

@@ -1,0 +1,991 @@
+#include "services/work_order/engine.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/time/civil_time.h"
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "services/work_order/core/link.h"
+#include "services/work_order/core/validate.h"
+
+namespace hotline::work_order {
+namespace {
+
+using exchange::v1::LinkReceipt;
+using type::v1::Command;
+using type::v1::WorkOrder;
+
+constexpr int kMaxBatch = 512;
+constexpr size_t kMaxPullBytes = 2 << 20;
+constexpr int kMaxReadEvents = 1000;
+constexpr absl::Duration kMaxWait = absl::Seconds(30);
+constexpr absl::Duration kWaitTick = absl::Milliseconds(200);
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+
+absl::StatusOr<absl::Duration> WaitOf(const google::protobuf::Duration& wait) {
+  const absl::Duration duration = FromProtoDuration(wait);
+  if (duration < absl::ZeroDuration() || duration > kMaxWait) {
+    return error::BadField(error::Reason::ERROR_REASON_TIME_INVALID, "wait", "must be 0 to 30 s",
+                           "应在0到30秒之间");
+  }
+  return duration;
+}
+
+absl::Status BatchTooLarge(std::string_view field, int limit) {
+  return error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, field,
+                         StrCat("has more than ", limit, " entries"), StrCat("超过", limit, "条"));
+}
+
+// A store answers with the catalogue's errors; anything else is wrapped so that every failure carries a
+// reason.
+absl::Status StoreError(const absl::Status& status) {
+  if (error::ReasonOf(status) != error::Reason::ERROR_REASON_UNSPECIFIED) return status;
+  return error::StoreFailed(ToStd(status.message()));
+}
+
+// What a repeated request must agree on: everything but the trace. `command` has no traceparent.
+std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
+
+// The fields of an order that never change are not stored once more with each answer.
+void StripConstant(WorkOrder* order) {
+  order->clear_title();
+  order->clear_content_digest();
+  order->clear_content_salt();
+}
+
+void FillConstant(const WorkOrder& source, WorkOrder* order) {
+  order->set_title(source.title());
+  order->set_content_digest(source.content_digest());
+  order->set_content_salt(source.content_salt());
+}
+
+}  // namespace
+
+// Something that needs the committer.
+struct Engine::Work {
+  enum class Kind { kCommands, kInbox, kReceipt } kind;
+  CallContext call;
+  int weight = 1;
+
+  workorder::v1::ExecuteRequest commands;
+  workorder::v1::ExecuteResponse results;
+  Done<workorder::v1::ExecuteResponse> commands_done;
+
+  workorder::v1::ApplyInboxRequest inbox;
+  Done<workorder::v1::ApplyInboxResponse> inbox_done;
+
+  workorder::v1::PullOutboxRequest pull;
+  Done<workorder::v1::PullOutboxResponse> pull_done;
+
+  // Set when this work, but not the batch, failed.
+  absl::Status failure;
+
+  void Fail(const absl::Status& status) {
+    switch (kind) {
+      case Kind::kCommands:
+        return commands_done(status);
+      case Kind::kInbox:
+        return inbox_done(status);
+      case Kind::kReceipt:
+        return pull_done(status);
+    }
+  }
+};
+
+// What one commit gathers.
+struct Engine::Transaction {
+  absl::Time now;
+  bool begun = false;
+  absl::Status store_failure;
+  EventHub::Items events;
+  std::vector<std::pair<std::string, OutboxRow>> envelopes;  // by peer
+  absl::flat_hash_set<std::string> dirty_links;
+  int64_t commands = 0;
+  int64_t refused = 0;
+  int64_t replayed = 0;
+  int64_t envelopes_in = 0;
+  int64_t envelopes_doubled = 0;
+};
+
+// Latest envelopes for a peer and where the link stands, as committed.
+struct Engine::OutboxRing {
+  std::deque<OutboxRow> rows;
+  size_t bytes = 0;
+  int64_t outgoing = 0;
+  int64_t acknowledged = 0;
+  LinkReceipt incoming;
+};
+
+struct Engine::WaitingPull {
+  std::string peer;
+  int64_t after = 0;
+  int limit = 0;
+  absl::Duration left;
+  Done<workorder::v1::PullOutboxResponse> done;
+};
+
+struct Engine::WaitingRead {
+  int64_t start = 0;
+  int limit = 0;
+  absl::Duration left;
+  Done<workorder::v1::ReadEventsResponse> done;
+};
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Store> store, EngineOptions options,
+                                                       const Clock* clock, Executor* readers) {
+  absl::StatusOr<std::unique_ptr<Reader>> reader = store->NewReader();
+  if (!reader.ok()) return reader.status();
+  std::unique_ptr<Engine> engine(
+      new Engine(std::move(store), *std::move(reader), std::move(options), clock, readers));
+  if (absl::Status status = engine->LoadHeads(); !status.ok()) return status;
+  struct Tick {
+    static void Schedule(Engine* engine) {
+      engine->readers_->PostAfter(kWaitTick, [engine] {
+        engine->ExpireWaiters();
+        Schedule(engine);
+      });
+    }
+  };
+  Tick::Schedule(engine.get());
+  return engine;
+}
+
+Engine::Engine(std::unique_ptr<Store> store, std::unique_ptr<Reader> reader, EngineOptions options,
+               const Clock* clock, Executor* readers)
+    : store_(std::move(store)),
+      options_(std::move(options)),
+      clock_(clock),
+      readers_(readers),
+      reader_(std::move(reader)) {}
+
+Engine::~Engine() = default;
+
+absl::Status Engine::LoadHeads() {
+  absl::StatusOr<Heads> heads = store_->reader().ReadHeads();
+  if (!heads.ok()) return heads.status();
+  absl::StatusOr<std::vector<LinkRow>> links = store_->reader().Links();
+  if (!links.ok()) return links.status();
+  heads_ = *std::move(heads);
+  links_.clear();
+  for (LinkRow& link : *links) links_.emplace(link.peer, std::move(link));
+  for (const std::string& peer : options_.site.peers) {
+    links_.try_emplace(peer,
+                       LinkRow{.peer = peer, .outgoing_hash = ChainStart(), .incoming_hash = ChainStart()});
+  }
+  orders_.clear();
+  orders_by_age_.clear();
+  head_sequence_ = heads_.event_sequence;
+
+  MutexLock lock(&tail_mu_);
+  for (const auto& [peer, link] : links_) {
+    OutboxRing& ring = outbox_rings_[peer];
+    ring.outgoing = link.outgoing_sequence;
+    ring.acknowledged = link.acknowledged_sequence;
+    ring.incoming.set_received_through(link.incoming_sequence);
+    ring.incoming.set_head_hash(link.incoming_hash);
+    *ring.incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
+  }
+  return absl::OkStatus();
+}
+
+// ---- Admission
+// -------------------------------------------------------------------------------------------------
+
+absl::Status Engine::Admit(int weight, bool emergency) {
+  const int64_t limit = options_.queue_limit + (emergency ? options_.emergency_room : 0);
+  if (draining_) return error::Draining();
+  // An empty queue takes anything, so that a batch larger than the limit is not refused for ever.
+  if (queued_weight_ > 0 && queued_weight_ + weight > limit) {
+    counters_.rejected.fetch_add(weight);
+    return error::Overloaded("commit queue", kRetryAfter);
+  }
+  queued_weight_ += weight;
+  counters_.queue_length.store(queued_weight_);
+  return absl::OkStatus();
+}
+
+void Engine::Enqueue(std::unique_ptr<Work> work) {
+  bool emergency = false;
+  for (const Command& command : work->commands.commands()) {
+    emergency |= command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
+  }
+  absl::Status admitted;
+  {
+    MutexLock lock(&queue_mu_);
+    admitted = Admit(work->weight, emergency);
+    if (admitted.ok()) (emergency ? emergency_queue_ : queue_).push_back(std::move(work));
+  }
+  if (!admitted.ok()) return work->Fail(admitted);
+  queue_wake_.NotifyOne();
+}
+
+bool Engine::WaitForWork() {
+  MutexLock lock(&queue_mu_);
+  while (queue_.empty() && emergency_queue_.empty() && !stopped_) queue_wake_.Wait(&queue_mu_);
+  return !queue_.empty() || !emergency_queue_.empty();
+}
+
+void Engine::Drain() {
+  {
+    MutexLock lock(&queue_mu_);
+    draining_ = true;
+  }
+  std::list<WaitingPull> pulls;
+  std::list<WaitingRead> reads;
+  {
+    MutexLock lock(&tail_mu_);
+    tail_draining_ = true;
+    pulls.swap(waiting_pulls_);
+    reads.swap(waiting_reads_);
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  for (WaitingRead& read : reads) AnswerRead(std::move(read));
+}
+
+void Engine::Stop() {
+  {
+    MutexLock lock(&queue_mu_);
+    draining_ = true;
+    stopped_ = true;
+  }
+  queue_wake_.NotifyAll();
+}
+
+// ---- The contract
+// ------------------------------------------------------------------------------------------------
+
+void Engine::Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+                     Done<workorder::v1::ExecuteResponse> done) {
+  if (request.commands_size() > kMaxBatch) return done(BatchTooLarge("commands", kMaxBatch));
+  if (request.commands_size() == 0) return done(workorder::v1::ExecuteResponse());
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kCommands;
+  work->call = call;
+  work->weight = request.commands_size();
+  work->commands = std::move(request);
+  work->commands_done = std::move(done);
+  Enqueue(std::move(work));
+}
+
+void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                        Done<workorder::v1::ApplyInboxResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
+  if (request.envelopes_size() == 0) {
+    workorder::v1::ApplyInboxResponse response;
+    {
+      MutexLock lock(&tail_mu_);
+      *response.mutable_receipt() = outbox_rings_.find(request.peer())->second.incoming;
+    }
+    return done(std::move(response));
+  }
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kInbox;
+  work->call = call;
+  work->weight = request.envelopes_size();
+  work->inbox = std::move(request);
+  work->inbox_done = std::move(done);
+  Enqueue(std::move(work));
+}
+
+void Engine::PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                        Done<workorder::v1::PullOutboxResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (request.limit() < 0 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
+  const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
+  if (!wait.ok()) return done(wait.status());
+  bool news;
+  {
+    MutexLock lock(&tail_mu_);
+    const OutboxRing& ring = outbox_rings_.find(request.peer())->second;
+    news = request.receipt().received_through() > ring.acknowledged;
+  }
+  if (!news) {
+    return AnswerPull({.peer = request.peer(),
+                       .after = request.after_sequence(),
+                       .limit = request.limit(),
+                       .left = *wait,
+                       .done = std::move(done)});
+  }
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kReceipt;
+  work->call = call;
+  work->pull = std::move(request);
+  work->pull_done = std::move(done);
+  Enqueue(std::move(work));
+}
+
+void Engine::ReadEvents(const CallContext&, workorder::v1::ReadEventsRequest request,
+                        Done<workorder::v1::ReadEventsResponse> done) {
+  const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
+  if (!wait.ok()) return done(wait.status());
+  if (request.limit() < 1 || request.limit() > kMaxReadEvents)
+    return done(BatchTooLarge("limit", kMaxReadEvents));
+  AnswerRead(
+      {.start = request.start_sequence(), .limit = request.limit(), .left = *wait, .done = std::move(done)});
+}
+
+void Engine::ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsRequest,
+                             Done<workorder::v1::ListLinkCursorsResponse> done) {
+  workorder::v1::ListLinkCursorsResponse response;
+  {
+    MutexLock lock(&tail_mu_);
+    for (const auto& [peer, ring] : outbox_rings_) {
+      if (!options_.site.peers.contains(peer)) continue;
+      auto* link = response.add_links();
+      link->set_peer(peer);
+      link->set_outgoing_sequence(ring.outgoing);
+      link->set_acknowledged_sequence(ring.acknowledged);
+      *link->mutable_incoming() = ring.incoming;
+    }
+  }
+  done(std::move(response));
+}
+
+// ---- Long polls
+// ----------------------------------------------------------------------------------------------------
+
+void Engine::AnswerPull(WaitingPull pull) {
+  workorder::v1::PullOutboxResponse response;
+  bool from_store = false;
+  absl::Status failure;
+  {
+    MutexLock lock(&tail_mu_);
+    const OutboxRing& ring = outbox_rings_.find(pull.peer)->second;
+    response.set_acknowledged_through(ring.acknowledged);
+    response.set_outgoing_sequence(ring.outgoing);
+    if (pull.after < 0) pull.after = ring.acknowledged;
+    if (pull.after > ring.outgoing) {
+      failure = error::SequenceOutOfRange(pull.after, ring.outgoing);
+    } else if (pull.limit > 0 && pull.after == ring.outgoing) {
+      if (pull.left > absl::ZeroDuration() && !tail_draining_) {
+        waiting_pulls_.push_back(std::move(pull));
+        return;
+      }
+    } else if (pull.limit > 0) {
+      if (ring.rows.empty() || ring.rows.front().envelope.sequence() > pull.after + 1) {
+        from_store = true;
+      } else {
+        size_t bytes = 0;
+        for (size_t i = static_cast<size_t>(pull.after + 1 - ring.rows.front().envelope.sequence());
+             i < ring.rows.size() && response.envelopes_size() < pull.limit; ++i) {
+          const exchange::v1::Envelope& envelope = ring.rows[i].envelope;
+          bytes += envelope.body().size();
+          if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
+          *response.add_envelopes() = envelope;
+        }
+      }
+    }
+  }
+  if (!failure.ok()) return pull.done(failure);
+  if (!from_store) return pull.done(std::move(response));
+  readers_->Post([this, pull = std::move(pull), response = std::move(response)]() mutable {
+    absl::StatusOr<std::vector<OutboxRow>> rows = reader_->ReadOutbox(pull.peer, pull.after, pull.limit);
+    if (!rows.ok()) return pull.done(StoreError(rows.status()));
+    size_t bytes = 0;
+    for (OutboxRow& row : *rows) {
+      bytes += row.envelope.body().size();
+      if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
+      *response.add_envelopes() = std::move(row.envelope);
+    }
+    pull.done(std::move(response));
+  });
+}
+
+void Engine::AnswerRead(WaitingRead read) {
+  workorder::v1::ReadEventsResponse response;
+  std::vector<SharedMessage> events;
+  bool from_store = false;
+  absl::Status failure;
+  {
+    MutexLock lock(&tail_mu_);
+    const int64_t head = head_sequence_.load();
+    response.set_head_sequence(head);
+    if (read.start < 1 || read.start > head + 1) {
+      failure = error::SequenceOutOfRange(read.start, head);
+    } else if (read.start == head + 1) {
+      if (read.left > absl::ZeroDuration() && !tail_draining_) {
+        waiting_reads_.push_back(std::move(read));
+        return;
+      }
+    } else if (event_ring_.empty() || event_ring_.front().sequence > read.start) {
+      from_store = true;
+    } else {
+      for (size_t i = static_cast<size_t>(read.start - event_ring_.front().sequence);
+           i < event_ring_.size() && events.size() < static_cast<size_t>(read.limit); ++i) {
+        events.push_back(event_ring_[i].bytes);
+      }
+    }
+  }
+  if (!failure.ok()) return read.done(failure);
+  if (!from_store) {
+    for (const SharedMessage& event : events) response.add_events()->ParseFromString(*event);
+    return read.done(std::move(response));
+  }
+  readers_->Post([this, read = std::move(read), response = std::move(response)]() mutable {
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(read.start, read.limit);
+    if (!rows.ok()) return read.done(StoreError(rows.status()));
+    for (const EventRow& row : *rows) {
+      if (!response.add_events()->ParseFromString(row.bytes)) {
+        return read.done(error::Internal(StrCat("event ", row.sequence, " cannot be read")));
+      }
+    }
+    read.done(std::move(response));
+  });
+}
+
+void Engine::ExpireWaiters() {
+  std::list<WaitingPull> pulls;
+  std::list<WaitingRead> reads;
+  {
+    MutexLock lock(&tail_mu_);
+    for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
+      const auto next = std::next(it);
+      if ((it->left -= kWaitTick) <= absl::ZeroDuration()) pulls.splice(pulls.end(), waiting_pulls_, it);
+      it = next;
+    }
+    for (auto it = waiting_reads_.begin(); it != waiting_reads_.end();) {
+      const auto next = std::next(it);
+      if ((it->left -= kWaitTick) <= absl::ZeroDuration()) reads.splice(reads.end(), waiting_reads_, it);
+      it = next;
+    }
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  for (WaitingRead& read : reads) AnswerRead(std::move(read));
+}
+
+// ---- The committer
+// ---------------------------------------------------------------------------------------------------
+
+bool Engine::RunBatch() {
+  std::vector<std::unique_ptr<Work>> batch;
+  int weight = 0;
+  {
+    MutexLock lock(&queue_mu_);
+    for (auto* queue : {&emergency_queue_, &queue_}) {
+      while (!queue->empty() && (batch.empty() || weight + queue->front()->weight <= options_.commit_batch)) {
+        weight += queue->front()->weight;
+        batch.push_back(std::move(queue->front()));
+        queue->pop_front();
+      }
+    }
+    queued_weight_ -= weight;
+    counters_.queue_length.store(queued_weight_);
+  }
+  if (batch.empty()) return false;
+
+  Transaction tx;
+  tx.now = clock_->Now();
+  for (const auto& work : batch) {
+    switch (work->kind) {
+      case Work::Kind::kCommands:
+        RunCommands(*work, tx);
+        break;
+      case Work::Kind::kInbox:
+        RunInbox(*work, tx);
+        break;
+      case Work::Kind::kReceipt:
+        RunReceipt(*work, tx);
+        break;
+    }
+    if (!tx.store_failure.ok()) break;
+  }
+  if (tx.store_failure.ok() && tx.begun) {
+    for (const std::string& peer : tx.dirty_links) {
+      tx.store_failure = store_->PutLink(links_.find(peer)->second);
+      if (!tx.store_failure.ok()) break;
+    }
+  }
+  absl::Duration took;
+  if (tx.store_failure.ok() && tx.begun) {
+    const auto start = std::chrono::steady_clock::now();
+    tx.store_failure = store_->Commit();
+    took = absl::FromChrono(std::chrono::steady_clock::now() - start);
+  } else if (!tx.store_failure.ok() && tx.begun) {
+    store_->Rollback();
+  }
+  if (!tx.store_failure.ok()) {
+    Abandon(StoreError(tx.store_failure), batch);
+    return true;
+  }
+  healthy_ = true;
+  counters_.commands.fetch_add(tx.commands);
+  counters_.refused.fetch_add(tx.refused);
+  counters_.replayed.fetch_add(tx.replayed);
+  counters_.envelopes_in.fetch_add(tx.envelopes_in);
+  counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
+  Publish(tx);
+  if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
+
+  for (const auto& work : batch) {
+    if (!work->failure.ok()) {
+      work->Fail(work->failure);
+      continue;
+    }
+    switch (work->kind) {
+      case Work::Kind::kCommands:
+        work->commands_done(std::move(work->results));
+        break;
+      case Work::Kind::kInbox: {
+        workorder::v1::ApplyInboxResponse response;
+        {
+          MutexLock lock(&tail_mu_);
+          *response.mutable_receipt() = outbox_rings_.find(work->inbox.peer())->second.incoming;
+        }
+        work->inbox_done(std::move(response));
+        break;
+      }
+      case Work::Kind::kReceipt: {
+        // What was recorded is news to who asked, so the answer does not wait for more to hand out.
+        AnswerPull({.peer = work->pull.peer(),
+                    .after = work->pull.after_sequence(),
+                    .limit = work->pull.limit(),
+                    .left = absl::ZeroDuration(),
+                    .done = std::move(work->pull_done)});
+        break;
+      }
+    }
+  }
+  return true;
+}
+
+// Nothing of the batch is in the store: forget what was decided on top of it and say so to everyone who
+// waits.
+void Engine::Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch) {
+  counters_.failed_commits.fetch_add(1);
+  healthy_ = false;
+  // If the heads cannot be read either, the next commit fails as this one did; numbering never runs ahead.
+  LoadHeads().IgnoreError();
+  for (const auto& work : batch) work->Fail(why);
+}
+
+void Engine::RunCommands(Work& work, Transaction& tx) {
+  for (Command& command : *work.commands.mutable_commands()) {
+    std::string traceparent = std::move(*command.mutable_traceparent());
+    command.clear_traceparent();
+    if (traceparent.empty()) traceparent = work.call.traceparent;
+    absl::StatusOr<workorder::v1::CommandResult> result = RunCommand(command, traceparent, tx);
+    if (!tx.store_failure.ok()) return;
+    if (result.ok()) {
+      ++(result->replayed() ? tx.replayed : tx.commands);
+      *work.results.add_results() = *std::move(result);
+    } else {
+      ++tx.refused;
+      *work.results.add_results()->mutable_error() = error::ToProto(result.status());
+    }
+  }
+}
+
+// Errors of the decision are returned; a failure of the store is left in `tx.store_failure` and ends the
+// batch.
+absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& command,
+                                                                const std::string& traceparent,
+                                                                Transaction& tx) {
+  const auto store_failed = [&tx](absl::Status status) {
+    tx.store_failure = status;
+    return status;
+  };
+  const std::string fingerprint = Fingerprint(command);
+  const std::string& request_id = command.header().request_id();
+  if (!request_id.empty()) {
+    absl::StatusOr<std::optional<RequestRow>> known = store_->reader().FindRequest(request_id);
+    if (!known.ok()) return store_failed(known.status());
+    if (known->has_value()) {
+      if ((*known)->fingerprint != fingerprint) return error::RequestIdReused(request_id);
+      workorder::v1::CommandResult result;
+      const bool readable = result.ParseFromString((*known)->result);
+      const std::optional<int64_t> id = ParseOrderId(result.order().id());
+      if (!readable || !id.has_value()) return error::Internal("a stored answer cannot be read");
+      absl::StatusOr<const WorkOrder*> order = LoadOrder(*id);
+      if (!order.ok()) return store_failed(order.status());
+      if (*order == nullptr) return error::Internal("a stored answer names no order");
+      FillConstant(**order, result.mutable_order());
+      result.set_replayed(true);
+      return result;
+    }
+  }
+
+  const WorkOrder* before = nullptr;
+  int64_t order_id = 0;
+  if (!command.header().order_id().empty()) {
+    absl::StatusOr<int64_t> resolved = ResolveOrder(command.header().order_id());
+    if (!resolved.ok()) return store_failed(resolved.status());
+    order_id = *resolved;
+    if (order_id != 0) {
+      absl::StatusOr<const WorkOrder*> order = LoadOrder(order_id);
+      if (!order.ok()) return store_failed(order.status());
+      before = *order;
+    }
+  }
+  NewOrder fresh;
+  if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  absl::StatusOr<Change> change = Decide(before, command, fresh, options_.site, tx.now);
+  if (!change.ok()) return change.status();
+  absl::StatusOr<int64_t> applied = Apply(*std::move(change), order_id, traceparent, tx);
+  if (!applied.ok()) return applied.status();
+
+  workorder::v1::CommandResult result;
+  *result.mutable_order() = orders_.find(*applied)->second;
+  result.set_event_sequence(heads_.event_sequence);
+  workorder::v1::CommandResult stored = result;
+  StripConstant(stored.mutable_order());
+  absl::Status inserted = store_->InsertRequest(
+      request_id, {.fingerprint = fingerprint, .result = stored.SerializeAsString()}, *applied);
+  if (!inserted.ok()) return store_failed(inserted);
+  return result;
+}
+
+void Engine::RunInbox(Work& work, Transaction& tx) {
+  const std::string& peer = work.inbox.peer();
+  LinkRow& link = links_.find(peer)->second;
+  for (const exchange::v1::Envelope& envelope : work.inbox.envelopes()) {
+    if (envelope.sequence() <= link.incoming_sequence) {
+      // Sent again because our answer was lost. Only the head can be compared without reading back.
+      if (envelope.sequence() == link.incoming_sequence && envelope.hash() != link.incoming_hash) {
+        work.failure = error::LinkForked(peer, envelope.sequence());
+        return;
+      }
+      ++tx.envelopes_doubled;
+      continue;
+    }
+    if (envelope.sequence() != link.incoming_sequence + 1) return;  // a gap: the receipt says where to go on
+    if (envelope.previous_hash() != link.incoming_hash ||
+        envelope.hash() != EnvelopeHash(envelope.previous_hash(), envelope.sequence(), envelope.kind(),
+                                        envelope.handoff_id(), envelope.body())) {
+      work.failure = error::LinkForked(peer, envelope.sequence());
+      return;
+    }
+
+    absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+    if (!order_id.ok()) {
+      tx.store_failure = order_id.status();
+      return;
+    }
+    const WorkOrder* before = nullptr;
+    if (*order_id != 0) {
+      absl::StatusOr<const WorkOrder*> order = LoadOrder(*order_id);
+      if (!order.ok()) {
+        tx.store_failure = order.status();
+        return;
+      }
+      before = *order;
+    }
+    NewOrder fresh;
+    if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+    Received received = DecideEnvelope(before, envelope, peer, fresh, options_.site, tx.now);
+    if (!tx.begun) {
+      tx.begun = true;
+      tx.store_failure = store_->Begin();
+      if (!tx.store_failure.ok()) return;
+    }
+    if (received.changes) {
+      if (absl::StatusOr<int64_t> applied =
+              Apply(std::move(received.change), *order_id, envelope.traceparent(), tx);
+          !applied.ok()) {
+        // A broken invariant: stop the link here rather than lose the envelope.
+        if (tx.store_failure.ok()) work.failure = applied.status();
+        return;
+      }
+    }
+    for (const EnvelopeDraft& draft : received.envelopes) {
+      tx.store_failure = Owe(draft, *order_id, nullptr, envelope.traceparent(), tx);
+      if (!tx.store_failure.ok()) return;
+    }
+    link.incoming_sequence = envelope.sequence();
+    link.incoming_hash = envelope.hash();
+    link.incoming_time = tx.now;
+    tx.dirty_links.insert(peer);
+    ++tx.envelopes_in;
+  }
+}
+
+void Engine::RunReceipt(Work& work, Transaction& tx) {
+  const std::string& peer = work.pull.peer();
+  const LinkReceipt& receipt = work.pull.receipt();
+  LinkRow& link = links_.find(peer)->second;
+  const int64_t through = receipt.received_through();
+  if (through <= link.acknowledged_sequence) return;
+  if (through > link.outgoing_sequence) {
+    // The peer holds what we do not know: this store is older than the link.
+    work.failure = error::LinkForked(peer, link.outgoing_sequence + 1);
+    return;
+  }
+
+  // What was acknowledged: handoff, kind and hash of each. Recent ones are in memory.
+  struct Acknowledged {
+    std::string handoff_id;
+    int kind;
+    int64_t order_id;
+    std::string hash;
+  };
+  std::vector<Acknowledged> acknowledged;
+  {
+    MutexLock lock(&tail_mu_);
+    const OutboxRing& ring = outbox_rings_.find(peer)->second;
+    if (!ring.rows.empty() && ring.rows.front().envelope.sequence() <= link.acknowledged_sequence + 1) {
+      const int64_t first = ring.rows.front().envelope.sequence();
+      for (int64_t sequence = link.acknowledged_sequence + 1; sequence <= through; ++sequence) {
+        const OutboxRow& row = ring.rows[static_cast<size_t>(sequence - first)];
+        acknowledged.push_back(
+            {row.envelope.handoff_id(), row.envelope.kind(), row.order_id, row.envelope.hash()});
+      }
+    }
+  }
+  while (link.acknowledged_sequence + static_cast<int64_t>(acknowledged.size()) < through) {
+    const int64_t after = link.acknowledged_sequence + static_cast<int64_t>(acknowledged.size());
+    absl::StatusOr<std::vector<OutboxRow>> rows = store_->reader().ReadOutbox(
+        peer, after, static_cast<int>(std::min<int64_t>(through - after, kMaxBatch)));
+    if (rows.ok() && rows->empty()) rows = error::Internal("the outbox has a gap");
+    if (!rows.ok()) {
+      tx.store_failure = rows.status();
+      return;
+    }
+    for (const OutboxRow& row : *rows) {
+      acknowledged.push_back(
+          {row.envelope.handoff_id(), row.envelope.kind(), row.order_id, row.envelope.hash()});
+    }
+  }
+  if (acknowledged.back().hash != receipt.head_hash()) {
+    work.failure = error::LinkForked(peer, through);
+    return;
+  }
+  if (!tx.begun) {
+    tx.begun = true;
+    tx.store_failure = store_->Begin();
+    if (!tx.store_failure.ok()) return;
+  }
+  const absl::Time receive_time = FromTimestamp(receipt.receive_time());
+  for (const Acknowledged& one : acknowledged) {
+    if (one.kind != exchange::v1::ENVELOPE_KIND_OFFER || one.order_id == 0) continue;
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(one.order_id);
+    if (!order.ok()) {
+      tx.store_failure = order.status();
+      return;
+    }
+    if (*order == nullptr) continue;
+    Received received = DecideReceipt(**order, one.handoff_id, receive_time, options_.site, tx.now);
+    if (!received.changes) continue;
+    if (absl::StatusOr<int64_t> applied =
+            Apply(std::move(received.change), one.order_id, work.call.traceparent, tx);
+        !applied.ok()) {
+      if (tx.store_failure.ok()) work.failure = applied.status();
+      return;
+    }
+  }
+  link.acknowledged_sequence = through;
+  tx.dirty_links.insert(peer);
+}
+
+// Stores a change and what it owes. Returns the order's id. A broken invariant is returned before anything is
+// written; a failure of the store is left in `tx.store_failure` too.
+absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std::string& traceparent,
+                                      Transaction& tx) {
+  if (const std::string fault = Unsound(change.after, options_.site); !fault.empty()) {
+    return error::Internal(fault);
+  }
+  if (change.creates) {
+    const std::optional<int64_t> id = ParseOrderId(change.after.id());
+    if (!id.has_value()) return error::Internal("a new order has no id");
+    order_id = *id;
+  }
+  const auto write = [&]() -> absl::Status {
+    if (!tx.begun) {
+      tx.begun = true;
+      if (absl::Status status = store_->Begin(); !status.ok()) return status;
+    }
+    const int64_t sequence = heads_.event_sequence + 1;
+    type::v1::Event& event = change.event;
+    event.set_sequence(sequence);
+    event.set_previous_order_sequence(change.after.last_event_sequence());
+    if (event.traceparent().empty()) event.set_traceparent(traceparent);
+    event.set_handoff_id(change.after.handoff().id());
+    change.after.set_last_event_sequence(sequence);
+    for (const EnvelopeDraft& draft : change.envelopes) {
+      if (draft.kind != exchange::v1::ENVELOPE_KIND_OFFER) continue;
+      const int64_t next = links_.find(draft.peer)->second.outgoing_sequence + 1;
+      change.after.mutable_handoff()->set_link_sequence(next);
+      if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
+    }
+
+    if (change.creates) {
+      std::string phone;
+      type::v1::OrderContent content;
+      if (content.ParseFromString(change.content)) phone = NormalizePhone(content.caller().phone());
+      if (absl::Status status = store_->InsertOrder(order_id, change.after, change.content, phone);
+          !status.ok()) {
+        return status;
+      }
+      heads_.last_order_id = order_id;
+      const absl::CivilDay day = std::max(absl::ToCivilDay(tx.now, Beijing()), heads_.number_day);
+      heads_.number_counter = day == heads_.number_day ? heads_.number_counter + 1 : 1;
+      heads_.number_day = day;
+    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
+      return status;
+    }
+    auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
+    std::string hash = EventHash(heads_.event_hash, *bytes);
+    if (absl::Status status = store_->AppendEvent(sequence, *bytes, hash); !status.ok()) return status;
+    heads_.event_sequence = sequence;
+    heads_.event_hash = std::move(hash);
+    tx.events.push_back({.sequence = sequence,
+                         .order_id = event.order_id(),
+                         .shown = !event.handoff_id().empty(),
+                         .bytes = std::move(bytes)});
+
+    for (const EnvelopeDraft& draft : change.envelopes) {
+      std::string stored_content;
+      const std::string* content = nullptr;
+      if (draft.kind == exchange::v1::ENVELOPE_KIND_OFFER) {
+        content = &change.content;
+        if (!change.creates) {
+          absl::StatusOr<std::string> found = store_->reader().FindContent(order_id);
+          if (!found.ok()) return found.status();
+          stored_content = *std::move(found);
+          content = &stored_content;
+        }
+      }
+      if (absl::Status status = Owe(draft, order_id, content, traceparent, tx); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+  if (absl::Status status = write(); !status.ok()) {
+    tx.store_failure = status;
+    return status;
+  }
+  Remember(order_id, std::move(change.after));
+  return order_id;
+}
+
+absl::Status Engine::Owe(const EnvelopeDraft& draft, int64_t order_id, const std::string* content,
+                         const std::string& traceparent, Transaction& tx) {
+  LinkRow& link = links_.find(draft.peer)->second;
+  OutboxRow row;
+  row.order_id = order_id;
+  exchange::v1::Envelope& envelope = row.envelope;
+  envelope.set_sequence(link.outgoing_sequence + 1);
+  envelope.set_handoff_id(draft.handoff_id);
+  envelope.set_kind(draft.kind);
+  envelope.set_previous_hash(link.outgoing_hash);
+  envelope.set_traceparent(traceparent);
+  const std::string whole = content == nullptr ? draft.body : OfferBodyWithContent(draft.body, *content);
+  envelope.set_hash(
+      EnvelopeHash(link.outgoing_hash, envelope.sequence(), envelope.kind(), envelope.handoff_id(), whole));
+  envelope.set_body(draft.body);
+  if (absl::Status status = store_->AppendOutbox(draft.peer, envelope, order_id); !status.ok()) return status;
+  envelope.set_body(whole);
+  link.outgoing_sequence = envelope.sequence();
+  link.outgoing_hash = envelope.hash();
+  tx.dirty_links.insert(draft.peer);
+  tx.envelopes.emplace_back(draft.peer, std::move(row));
+  return absl::OkStatus();
+}
+
+NewOrder Engine::PrepareNewOrder(absl::Time now) {
+  const absl::CivilDay day = std::max(absl::ToCivilDay(now, Beijing()), heads_.number_day);
+  const int64_t counter = day == heads_.number_day ? heads_.number_counter + 1 : 1;
+  return {.id = FormatOrderId(NextOrderId(heads_.last_order_id, now)),
+          .number = FormatOrderNumber(options_.site.hotline, day, counter),
+          .content_salt = options_.draw_salt()};
+}
+
+absl::StatusOr<const WorkOrder*> Engine::LoadOrder(int64_t id) {
+  if (const auto it = orders_.find(id); it != orders_.end()) return &it->second;
+  absl::StatusOr<std::optional<WorkOrder>> order = store_->reader().FindOrder(id);
+  if (!order.ok()) return order.status();
+  if (!order->has_value()) return nullptr;
+  Remember(id, **std::move(order));
+  return &orders_.find(id)->second;
+}
+
+void Engine::Remember(int64_t id, WorkOrder order) {
+  const auto [it, inserted] = orders_.insert_or_assign(id, std::move(order));
+  if (!inserted) return;
+  orders_by_age_.push_back(id);
+  if (orders_by_age_.size() > static_cast<size_t>(options_.cached_orders)) {
+    orders_.erase(orders_by_age_.front());
+    orders_by_age_.pop_front();
+  }
+}
+
+// 0 if there is none.
+absl::StatusOr<int64_t> Engine::ResolveHandoff(const std::string& handoff_id) {
+  // A handoff that this site gave names the order: `<giver>-<order id>-<attempt>`.
+  const std::string prefix = StrCat(options_.site.hotline, "-");
+  if (std::string_view(handoff_id).starts_with(prefix)) {
+    const std::optional<int64_t> id = ParseOrderId(std::string_view(handoff_id).substr(prefix.size(), 13));
+    return id.value_or(0);
+  }
+  absl::StatusOr<std::optional<int64_t>> id = store_->reader().FindIdByHandoff(handoff_id);
+  if (!id.ok()) return id.status();
+  return id->value_or(0);
+}
+
+absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {
+  if (const std::optional<int64_t> id = ParseOrderId(id_or_number); id.has_value()) return *id;
+  absl::StatusOr<std::optional<int64_t>> id = store_->reader().FindIdByNumber(id_or_number);
+  if (!id.ok()) return id.status();
+  return id->value_or(0);
+}
+
+void Engine::Publish(Transaction& tx) {
+  counters_.events.fetch_add(static_cast<int64_t>(tx.events.size()));
+  counters_.envelopes_out.fetch_add(static_cast<int64_t>(tx.envelopes.size()));
+  std::vector<WaitingPull> pulls;
+  std::list<WaitingRead> reads;
+  {
+    MutexLock lock(&tail_mu_);
+    for (const EventHub::Item& item : tx.events) {
+      event_ring_bytes_ += item.bytes->size();
+      event_ring_.push_back(item);
+    }
+    while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
+           (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
+      event_ring_bytes_ -= event_ring_.front().bytes->size();
+      event_ring_.pop_front();
+    }
+    for (auto& [peer, row] : tx.envelopes) {
+      OutboxRing& ring = outbox_rings_.find(peer)->second;
+      ring.bytes += row.envelope.body().size();
+      ring.rows.push_back(std::move(row));
+    }
+    for (const std::string& peer : tx.dirty_links) {
+      OutboxRing& ring = outbox_rings_.find(peer)->second;
+      const LinkRow& link = links_.find(peer)->second;
+      ring.outgoing = link.outgoing_sequence;
+      ring.acknowledged = link.acknowledged_sequence;
+      if (ring.incoming.received_through() != link.incoming_sequence) {
+        ring.incoming.set_received_through(link.incoming_sequence);
+        ring.incoming.set_head_hash(link.incoming_hash);
+        *ring.incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
+      }
+      // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
+      // room.
+      while (!ring.rows.empty() && (ring.rows.front().envelope.sequence() <= ring.acknowledged ||
+                                    ring.rows.size() > static_cast<size_t>(options_.ring_items) ||
+                                    (ring.bytes > options_.ring_bytes && ring.rows.size() > 1))) {
+        ring.bytes -= ring.rows.front().envelope.body().size();
+        ring.rows.pop_front();
+      }
+    }
+    head_sequence_.store(heads_.event_sequence);
+    if (!tx.envelopes.empty()) {
+      for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
+        const auto next = std::next(it);
+        if (outbox_rings_.find(it->peer)->second.outgoing > it->after) {
+          pulls.push_back(std::move(*it));
+          waiting_pulls_.erase(it);
+        }
+        it = next;
+      }
+    }
+    if (!tx.events.empty()) reads.swap(waiting_reads_);
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  for (WaitingRead& read : reads) AnswerRead(std::move(read));
+}
+
+}  // namespace hotline::work_order

@@ -1,0 +1,179 @@
+// The heart of work_order: takes what waits, decides each (core/), commits all in one transaction (store/),
+// then answers and publishes. Implements the Ledger contract; reads go to a connection of their own and never
+// wait for a commit.
+#ifndef SERVICES_WORK_ORDER_ENGINE_H_
+#define SERVICES_WORK_ORDER_ENGINE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/base/mutex.h"
+#include "common/contract/ledger.h"
+#include "common/stream/event_hub.h"
+#include "services/work_order/core/decide.h"
+#include "services/work_order/store/store.h"
+
+namespace hotline::work_order {
+
+struct EngineOptions {
+  Site site;
+  int queue_limit = 8192;        // commands and envelopes that may wait for a commit
+  int emergency_room = 1024;     // more, for emergencies only
+  int commit_batch = 256;        // most commands and envelopes in one commit
+  int cached_orders = 16384;     // orders kept decoded on the committing thread
+  int ring_items = 8192;         // latest envelopes for each peer, and latest events, kept in memory
+  size_t ring_bytes = 16 << 20;  // and their size, for each ring
+  // Draws the salt of a content digest.
+  absl::AnyInvocable<std::string()> draw_salt;
+};
+
+// A commit that succeeded.
+struct Committed {
+  const EventHub::Items& events;  // perhaps none
+  int weight = 0;                 // commands, envelopes and receipts in it
+  absl::Duration took;            // the store's commit alone
+};
+
+// What the committer counts. Thread-safe to read.
+struct EngineCounters {
+  std::atomic<int64_t> queue_length{0};
+  std::atomic<int64_t> rejected{0};  // for a full queue
+  std::atomic<int64_t> commands{0};  // decided and committed
+  std::atomic<int64_t> refused{0};   // decided: not legal
+  std::atomic<int64_t> replayed{0};  // known request ids
+  std::atomic<int64_t> events{0};
+  std::atomic<int64_t> envelopes_in{0};
+  std::atomic<int64_t> envelopes_doubled{0};  // skipped: at or below the cursor
+  std::atomic<int64_t> envelopes_out{0};
+  std::atomic<int64_t> failed_commits{0};
+};
+
+class Engine : public Ledger {
+ public:
+  // Reads the store's heads. `readers` runs reads that are not in memory and timeouts; it is stopped before
+  // the engine is destroyed. `clock` stamps commits and outlives the engine.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(std::unique_ptr<Store> store, EngineOptions options,
+                                                        const Clock* clock, Executor* readers);
+  ~Engine() override;
+
+  // Ledger.
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override;
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override;
+  void PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                  Done<workorder::v1::PullOutboxResponse> done) override;
+  void ReadEvents(const CallContext& call, workorder::v1::ReadEventsRequest request,
+                  Done<workorder::v1::ReadEventsResponse> done) override;
+  void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
+                       Done<workorder::v1::ListLinkCursorsResponse> done) override;
+
+  // Commits what waits, at most one batch; false if nothing waited. One thread at a time: the committer's.
+  // Answers are given on this thread.
+  bool RunBatch();
+  // Blocks until something waits or Stop. For the committer's thread.
+  bool WaitForWork();
+  // Refuses new work with DRAINING; what waits is still committed. Waiting polls are answered.
+  void Drain();
+  // Ends WaitForWork once nothing waits.
+  void Stop();
+
+  // Called on the committing thread after each commit. Set before work begins.
+  void set_on_commit(absl::AnyInvocable<void(const Committed&)> on_commit) {
+    on_commit_ = std::move(on_commit);
+  }
+
+  int64_t head_sequence() const { return head_sequence_.load(); }
+  const EngineCounters& counters() const { return counters_; }
+  const Site& site() const { return options_.site; }
+  Store& store() { return *store_; }
+  // False after a failed sync: the store refuses until restart.
+  bool healthy() const { return healthy_.load(); }
+
+ private:
+  struct Work;
+  struct Transaction;
+  struct OutboxRing;
+  struct WaitingPull;
+  struct WaitingRead;
+
+  Engine(std::unique_ptr<Store> store, std::unique_ptr<Reader> reader, EngineOptions options,
+         const Clock* clock, Executor* readers);
+
+  absl::Status LoadHeads();
+  absl::Status Admit(int weight, bool emergency) ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mu_);
+  void Enqueue(std::unique_ptr<Work> work);
+
+  void RunCommands(Work& work, Transaction& tx);
+  void RunInbox(Work& work, Transaction& tx);
+  void RunReceipt(Work& work, Transaction& tx);
+  absl::StatusOr<workorder::v1::CommandResult> RunCommand(const type::v1::Command& command,
+                                                          const std::string& traceparent, Transaction& tx);
+  absl::StatusOr<const type::v1::WorkOrder*> LoadOrder(int64_t id);
+  absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
+  absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
+  NewOrder PrepareNewOrder(absl::Time now);
+  absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
+                                Transaction& tx);
+  absl::Status Owe(const EnvelopeDraft& draft, int64_t order_id, const std::string* content,
+                   const std::string& traceparent, Transaction& tx);
+  void Remember(int64_t id, type::v1::WorkOrder order);
+  void Publish(Transaction& tx);
+  void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
+
+  void AnswerPull(WaitingPull pull);
+  void AnswerRead(WaitingRead read);
+  void ExpireWaiters();
+
+  const std::unique_ptr<Store> store_;
+  EngineOptions options_;
+  const Clock* const clock_;
+  Executor* const readers_;
+  const std::unique_ptr<Reader> reader_;  // used on `readers_` only
+  absl::AnyInvocable<void(const Committed&)> on_commit_;
+  EngineCounters counters_;
+  std::atomic<int64_t> head_sequence_{0};
+  std::atomic<bool> healthy_{true};
+
+  // Work that waits.
+  Mutex queue_mu_;
+  CondVar queue_wake_;
+  std::deque<std::unique_ptr<Work>> queue_ ABSL_GUARDED_BY(queue_mu_);
+  std::deque<std::unique_ptr<Work>> emergency_queue_ ABSL_GUARDED_BY(queue_mu_);
+  int64_t queued_weight_ ABSL_GUARDED_BY(queue_mu_) = 0;
+  bool draining_ ABSL_GUARDED_BY(queue_mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(queue_mu_) = false;
+
+  // What was committed last, and who waits for more.
+  Mutex tail_mu_;
+  std::deque<EventHub::Item> event_ring_ ABSL_GUARDED_BY(tail_mu_);
+  size_t event_ring_bytes_ ABSL_GUARDED_BY(tail_mu_) = 0;
+  std::map<std::string, OutboxRing, std::less<>> outbox_rings_ ABSL_GUARDED_BY(tail_mu_);
+  std::list<WaitingPull> waiting_pulls_ ABSL_GUARDED_BY(tail_mu_);
+  std::list<WaitingRead> waiting_reads_ ABSL_GUARDED_BY(tail_mu_);
+  bool tail_draining_ ABSL_GUARDED_BY(tail_mu_) = false;
+
+  // The committer's alone.
+  Heads heads_;
+  std::map<std::string, LinkRow, std::less<>> links_;
+  absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
+  std::deque<int64_t> orders_by_age_;
+};
+
+}  // namespace hotline::work_order
+
+#endif  // SERVICES_WORK_ORDER_ENGINE_H_

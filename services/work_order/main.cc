@@ -1,0 +1,207 @@
+// work_order: the system of record of a site.
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <thread>
+
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/boot/boot.h"
+#include "common/boot/log.h"
+#include "hotline/workorder/v1/ledger_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+#include "services/work_order/edge.h"
+#include "services/work_order/engine.h"
+#include "services/work_order/service.h"
+#include "services/work_order/store/store.h"
+
+namespace hotline::work_order {
+namespace {
+
+constexpr absl::Duration kCheckpointEvery = absl::Milliseconds(250);
+constexpr int64_t kCheckpointWalBytes = 8 << 20;
+constexpr size_t kSaltBytes = 16;
+
+Site SiteOf(const boot::LoadedSite& loaded) {
+  Site site;
+  site.hotline = loaded.site.hotline();
+  for (const auto& peer : loaded.site.peers()) site.peers.insert(peer.hotline());
+  for (const auto& unit : loaded.units.units()) site.units.insert(unit.code());
+  return site;
+}
+
+class WorkOrderProcess final : public boot::Service {
+ public:
+  static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
+    const config::v1::SiteConfig& config = environment.site->site;
+    absl::StatusOr<std::unique_ptr<Store>> store =
+        Store::Open({.directory = config.work_order().data_dir(), .hotline = config.hotline()});
+    if (!store.ok()) return store.status();
+    std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
+    absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
+    if (!reader.ok()) return reader.status();
+    EngineOptions options;
+    options.site = SiteOf(*environment.site);
+    options.queue_limit = config.work_order().queue_limit();
+    options.commit_batch = config.work_order().commit_batch();
+    options.draw_salt = [] { return RandomBytes(kSaltBytes); };
+    absl::StatusOr<std::unique_ptr<Engine>> engine =
+        Engine::Create(*std::move(store), std::move(options), environment.clock, &process->readers_);
+    if (!engine.ok()) return engine.status();
+    process->engine_ = *std::move(engine);
+    process->service_ = std::make_unique<WorkOrderService>(
+        process->engine_.get(), *std::move(reader), &process->readers_, &process->hub_, environment.clock);
+    process->work_order_edge_ = NewWorkOrderEdge(process->service_.get(), environment.host);
+    process->ledger_edge_ = NewLedgerEdge(process->engine_.get(), environment.host);
+    process->Measure();
+    return process;
+  }
+
+  ~WorkOrderProcess() override {
+    engine_->Stop();
+    if (committer_.joinable()) committer_.join();
+    readers_.Stop();
+    hub_.Stop();
+    checkpoints_.Stop();
+  }
+
+  std::vector<boot::Endpoint> endpoints() override {
+    return {{workorder::v1::WorkOrderService::service_full_name(), work_order_edge_.get()},
+            {workorder::v1::LedgerService::service_full_name(), ledger_edge_.get()}};
+  }
+
+  void Start() override {
+    environment_.health->SetServing("store", true);
+    committer_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "committer");
+      while (engine_->WaitForWork()) {
+        engine_->RunBatch();
+        if (engine_->healthy() != told_healthy_) {
+          told_healthy_ = engine_->healthy();
+          environment_.health->SetServing("store", told_healthy_);
+          environment_.health->SetServing("", told_healthy_);
+          log::Write(told_healthy_ ? log::Level::kInfo : log::Level::kError,
+                     told_healthy_ ? "the store commits again" : "the store refuses to commit");
+        }
+      }
+    });
+    ScheduleCheckpoint();
+  }
+
+  void Drain() override {
+    service_->Drain();
+    engine_->Drain();
+  }
+
+ private:
+  explicit WorkOrderProcess(boot::Environment& environment)
+      : environment_(environment), readers_("readers"), hub_("watches"), checkpoints_("checkpoints") {}
+
+  // Checkpoints are the store's latency spikes, so they run apart from the committing thread.
+  void ScheduleCheckpoint() {
+    checkpoints_.PostAfter(kCheckpointEvery, [this] {
+      if (engine_->store().stats().wal_bytes > kCheckpointWalBytes) {
+        if (absl::Status status = engine_->store().Checkpoint(); !status.ok()) {
+          log::Warn("checkpoint failed", {{"error", ToStd(status.message())}});
+        }
+      }
+      ScheduleCheckpoint();
+    });
+  }
+
+  void Measure() {
+    prometheus::Registry& registry = environment_.metrics->registry();
+    auto& batch =
+        prometheus::BuildHistogram()
+            .Name("hotline_commit_batch_size")
+            .Help("Commands, envelopes and receipts in one commit.")
+            .Register(registry)
+            .Add({}, prometheus::Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
+    auto& seconds =
+        prometheus::BuildHistogram()
+            .Name("hotline_commit_seconds")
+            .Help("Time of the store's commit, sync included.")
+            .Register(registry)
+            .Add({}, prometheus::Histogram::BucketBoundaries{0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025,
+                                                             0.05, 0.1, 0.25, 0.5, 1});
+    engine_->set_on_commit([this, &batch, &seconds](const Committed& committed) {
+      batch.Observe(committed.weight);
+      seconds.Observe(absl::ToDoubleSeconds(committed.took));
+      if (!committed.events.empty()) service_->Publish(committed.events);
+    });
+
+    struct Row {
+      const char* name;
+      const char* help;
+      std::function<double()> read;
+    };
+    const auto count = [](const std::atomic<int64_t>& counter) {
+      return [&counter] { return static_cast<double>(counter.load()); };
+    };
+    const EngineCounters& counters = engine_->counters();
+    const std::vector<Row> gauges = {
+        {"hotline_commit_queue_length", "Commands and envelopes that wait for a commit.",
+         count(counters.queue_length)},
+        {"hotline_log_head_sequence", "Sequence of the latest event.",
+         [this] { return static_cast<double>(engine_->head_sequence()); }},
+        {"hotline_watch_streams", "Watches open.",
+         [this] { return static_cast<double>(service_->open_watches()); }},
+        {"hotline_store_wal_bytes", "Size of the write-ahead log.",
+         [this] { return static_cast<double>(engine_->store().stats().wal_bytes); }},
+        {"hotline_store_database_bytes", "Size of the database.",
+         [this] { return static_cast<double>(engine_->store().stats().database_bytes); }},
+        {"hotline_store_free_bytes", "Free space on the store's disk.",
+         [this] { return static_cast<double>(engine_->store().stats().free_disk_bytes); }},
+        {"hotline_store_healthy", "1 while the store commits.",
+         [this] { return engine_->healthy() ? 1.0 : 0.0; }},
+    };
+    const std::vector<Row> totals = {
+        {"hotline_commands_total", "Commands committed.", count(counters.commands)},
+        {"hotline_commands_refused_total", "Commands decided and refused.", count(counters.refused)},
+        {"hotline_commands_replayed_total", "Commands answered from a known request id.",
+         count(counters.replayed)},
+        {"hotline_commands_rejected_total", "Commands refused because the queue was full.",
+         count(counters.rejected)},
+        {"hotline_events_total", "Events written.", count(counters.events)},
+        {"hotline_envelopes_in_total", "Envelopes of peers applied.", count(counters.envelopes_in)},
+        {"hotline_envelopes_doubled_total", "Envelopes skipped as known.", count(counters.envelopes_doubled)},
+        {"hotline_envelopes_out_total", "Envelopes committed for peers.", count(counters.envelopes_out)},
+        {"hotline_commits_failed_total", "Commits that failed.", count(counters.failed_commits)},
+    };
+    std::vector<std::pair<prometheus::Gauge*, std::function<double()>>> gauge_reads;
+    for (const Row& row : gauges) {
+      gauge_reads.emplace_back(
+          &prometheus::BuildGauge().Name(row.name).Help(row.help).Register(registry).Add({}), row.read);
+    }
+    std::vector<std::pair<prometheus::Counter*, std::function<double()>>> total_reads;
+    for (const Row& row : totals) {
+      total_reads.emplace_back(
+          &prometheus::BuildCounter().Name(row.name).Help(row.help).Register(registry).Add({}), row.read);
+    }
+    environment_.metrics->OnScrape([gauge_reads, total_reads] {
+      for (const auto& [gauge, read] : gauge_reads) gauge->Set(read());
+      for (const auto& [counter, read] : total_reads)
+        counter->Increment(std::max(0.0, read() - counter->Value()));
+    });
+  }
+
+  boot::Environment environment_;
+  Loop readers_;
+  Loop hub_;
+  Loop checkpoints_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<WorkOrderService> service_;
+  std::unique_ptr<grpc::Service> work_order_edge_;
+  std::unique_ptr<grpc::Service> ledger_edge_;
+  std::thread committer_;
+  bool told_healthy_ = true;
+};
+
+}  // namespace
+}  // namespace hotline::work_order
+
+int main(int argc, char** argv) {
+  return hotline::boot::RunService(argc, argv, "work_order", hotline::work_order::WorkOrderProcess::Create);
+}

@@ -1,0 +1,387 @@
+#include "services/work_order/service.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/base/utf8.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "services/work_order/core/link.h"
+#include "services/work_order/core/validate.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+
+constexpr int kDefaultPage = 50;
+constexpr int kMaxPage = 500;
+constexpr int kScanLimit = 20'000;
+constexpr int kMaxHistory = 1000;
+constexpr int kVerifySlice = 2000;
+constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
+
+// Items of a stretch of the log, for a watch that starts in the past.
+EventHub::Items ToItems(std::vector<EventRow> rows) {
+  EventHub::Items items;
+  for (EventRow& row : rows) {
+    type::v1::Event event;
+    event.ParseFromString(row.bytes);
+    items.push_back({.sequence = row.sequence,
+                     .order_id = event.order_id(),
+                     .bytes = std::make_shared<const std::string>(std::move(row.bytes))});
+  }
+  return items;
+}
+
+// A page token says where to go on and for which filter, so that it cannot be used with another.
+std::string FilterMark(const workorder::v1::ListFilter& filter) {
+  return absl::BytesToHexString(Sha256({filter.SerializeAsString()}).substr(0, 8));
+}
+
+std::string MakePageToken(int64_t before_id, const workorder::v1::ListFilter& filter) {
+  return absl::WebSafeBase64Escape(StrCat(before_id, "/", FilterMark(filter)));
+}
+
+absl::StatusOr<int64_t> ReadPageToken(const std::string& token, const workorder::v1::ListFilter& filter) {
+  std::string text;
+  int64_t before_id = 0;
+  if (absl::WebSafeBase64Unescape(token, &text)) {
+    const std::vector<std::string> parts = absl::StrSplit(text, '/');
+    if (parts.size() == 2 && parts[1] == FilterMark(filter) && absl::SimpleAtoi(parts[0], &before_id) &&
+        before_id > 0) {
+      return before_id;
+    }
+  }
+  return error::BadField(Reason::ERROR_REASON_PAGE_TOKEN_INVALID, "page_token",
+                         "is not one this service gave for this filter", "不是本服务为该查询给出的翻页标记");
+}
+
+absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
+  for (int i = 0; i < filter.states_size(); ++i) {
+    if (filter.states(i) == type::v1::ORDER_STATE_UNSPECIFIED ||
+        !type::v1::OrderState_IsValid(filter.states(i))) {
+      return error::BadEnum(StrCat("filter.states[", i, "]"), filter.states(i));
+    }
+  }
+  if (!type::v1::OrderType_IsValid(filter.type())) return error::BadEnum("filter.type", filter.type());
+  if (!type::v1::Urgency_IsValid(filter.urgency())) return error::BadEnum("filter.urgency", filter.urgency());
+  if (absl::Status status = ValidateText("filter.unit", filter.unit(), 32, false, false); !status.ok())
+    return status;
+  if (absl::Status status = ValidateText("filter.hotline", filter.hotline(), 16, false, false);
+      !status.ok()) {
+    return status;
+  }
+  return ValidateText("filter.caller_phone", filter.caller_phone(), 20, false, false);
+}
+
+}  // namespace
+
+WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers,
+                                   Executor* hub_thread, const Clock* clock)
+    : engine_(engine),
+      reader_(std::move(reader)),
+      readers_(readers),
+      hub_(
+          hub_thread, clock,
+          [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+            readers_->Post([this, start, limit, done = std::move(done)]() mutable {
+              absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(start, limit);
+              if (!rows.ok()) return done(rows.status());
+              done(ToItems(*std::move(rows)));
+            });
+          },
+          EventHub::Options()) {
+  hub_.SetHead(engine->head_sequence());
+}
+
+void WorkOrderService::Execute(const CallContext& call, type::v1::Command command,
+                               Done<workorder::v1::CommandResult> done) {
+  workorder::v1::ExecuteRequest request;
+  command.set_traceparent(call.traceparent);
+  *request.add_commands() = std::move(command);
+  engine_->Execute(call, std::move(request),
+                   [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     if (!response.ok()) return done(response.status());
+                     workorder::v1::CommandResult& result = *response->mutable_results(0);
+                     if (result.has_error()) return done(error::FromProto(result.error()));
+                     done(std::move(result));
+                   });
+}
+
+absl::StatusOr<int64_t> WorkOrderService::Resolve(const std::string& order_id) {
+  if (order_id.empty()) return error::Required("order_id");
+  if (order_id.size() > 64 || !CountCodePoints(order_id).has_value()) return error::BadText("order_id");
+  std::optional<int64_t> id = ParseOrderId(order_id);
+  for (auto find : {&Reader::FindIdByNumber, &Reader::FindIdByHandoff}) {
+    if (id.has_value()) break;
+    absl::StatusOr<std::optional<int64_t>> found = (reader_.get()->*find)(order_id);
+    if (!found.ok()) return found.status();
+    id = *found;
+  }
+  if (!id.has_value()) return error::OrderNotFound(order_id);
+  return *id;
+}
+
+absl::StatusOr<workorder::v1::GetWorkOrderResponse> WorkOrderService::Get(const std::string& order_id) {
+  absl::StatusOr<int64_t> id = Resolve(order_id);
+  if (!id.ok()) return id.status();
+  absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(*id);
+  if (!order.ok()) return order.status();
+  if (!order->has_value()) return error::OrderNotFound(order_id);
+  absl::StatusOr<std::string> content = reader_->FindContent(*id);
+  if (!content.ok()) return content.status();
+  workorder::v1::GetWorkOrderResponse response;
+  *response.mutable_order() = **std::move(order);
+  // What a newer peer sent and this version does not know is shown on as unknown fields.
+  if (!content->empty() && !response.mutable_order()->mutable_content()->ParseFromString(*content)) {
+    return error::Internal("a stored content cannot be read");
+  }
+  return response;
+}
+
+void WorkOrderService::GetWorkOrder(const CallContext&, workorder::v1::GetWorkOrderRequest request,
+                                    Done<workorder::v1::GetWorkOrderResponse> done) {
+  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    done(Get(request.order_id()));
+  });
+}
+
+absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
+    const workorder::v1::ListWorkOrdersRequest& request) {
+  workorder::v1::ListFilter filter = request.filter();
+  filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
+  int64_t before_id = INT64_MAX;
+  if (!request.page_token().empty()) {
+    absl::StatusOr<int64_t> token = ReadPageToken(request.page_token(), filter);
+    if (!token.ok()) return token.status();
+    before_id = *token;
+  }
+  const size_t limit = static_cast<size_t>(request.page_size() == 0 ? kDefaultPage : request.page_size());
+  int64_t next_before_id = 0;
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
+      reader_->List(filter, before_id, static_cast<int>(limit), kScanLimit, &next_before_id);
+  if (!orders.ok()) return orders.status();
+  workorder::v1::ListWorkOrdersResponse response;
+  for (type::v1::WorkOrder& order : *orders) *response.add_orders() = std::move(order);
+  if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, filter));
+  return response;
+}
+
+void WorkOrderService::ListWorkOrders(const CallContext&, workorder::v1::ListWorkOrdersRequest request,
+                                      Done<workorder::v1::ListWorkOrdersResponse> done) {
+  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
+    return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
+                                StrCat("must be 0 to ", kMaxPage), StrCat("应在0到", kMaxPage, "之间")));
+  }
+  if (absl::Status status = ValidateFilter(request.filter()); !status.ok()) return done(status);
+  readers_->Post(
+      [this, request = std::move(request), done = std::move(done)]() mutable { done(List(request)); });
+}
+
+absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History(
+    const std::string& order_id) {
+  absl::StatusOr<int64_t> id = Resolve(order_id);
+  if (!id.ok()) return id.status();
+  absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(*id);
+  if (!order.ok()) return order.status();
+  if (!order->has_value()) return error::OrderNotFound(order_id);
+  std::vector<type::v1::Event> events;
+  for (int64_t sequence = (*order)->last_event_sequence(); sequence > 0 && events.size() < kMaxHistory;) {
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(sequence, 1);
+    if (!rows.ok()) return rows.status();
+    type::v1::Event event;
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes)) {
+      return error::Internal(StrCat("event ", sequence, " cannot be read"));
+    }
+    sequence = event.previous_order_sequence();
+    events.push_back(std::move(event));
+  }
+  workorder::v1::ListOrderEventsResponse response;
+  for (auto it = events.rbegin(); it != events.rend(); ++it) *response.add_events() = std::move(*it);
+  return response;
+}
+
+void WorkOrderService::ListOrderEvents(const CallContext&, workorder::v1::ListOrderEventsRequest request,
+                                       Done<workorder::v1::ListOrderEventsResponse> done) {
+  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    done(History(request.order_id()));
+  });
+}
+
+absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders(
+    const CallContext&, const workorder::v1::WatchWorkOrdersRequest& request) {
+  absl::Duration heartbeat = kDefaultHeartbeat;
+  if (request.has_heartbeat_interval()) {
+    heartbeat = FromProtoDuration(request.heartbeat_interval());
+    if (heartbeat < absl::Seconds(1) || heartbeat > absl::Seconds(60)) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
+                             "应在1到60秒之间");
+    }
+  }
+  std::string order_id = request.order_id();
+  if (order_id.size() > 64) return error::BadText("order_id");
+  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat);
+}
+
+// ---- VerifyLog
+// -----------------------------------------------------------------------------------------------------
+
+struct WorkOrderService::Verification {
+  workorder::v1::VerifyLogResponse response;
+  Done<workorder::v1::VerifyLogResponse> done;
+  absl::Time deadline;
+  // Log.
+  int64_t next_event = 1;
+  int64_t last_event = 0;
+  std::string hash;  // of the event before `next_event`; empty if not known yet
+  // Links.
+  std::vector<LinkRow> links;
+  size_t link = 0;
+  int64_t after_envelope = 0;
+  std::string envelope_hash = ChainStart();
+  // Orders.
+  int64_t after_order = 0;
+};
+
+void WorkOrderService::VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
+                                 Done<workorder::v1::VerifyLogResponse> done) {
+  const int64_t head = engine_->head_sequence();
+  if (request.start_sequence() < 0 || request.start_sequence() > head + 1) {
+    return done(error::SequenceOutOfRange(request.start_sequence(), head));
+  }
+  if (request.end_sequence() < 0 || request.end_sequence() > head) {
+    return done(error::SequenceOutOfRange(request.end_sequence(), head));
+  }
+  auto verification = std::make_shared<Verification>();
+  verification->done = std::move(done);
+  verification->deadline = call.deadline;
+  verification->next_event = std::max<int64_t>(1, request.start_sequence());
+  verification->last_event = request.end_sequence() == 0 ? head : request.end_sequence();
+  verification->response.set_intact(true);
+  readers_->Post([this, verification] { VerifySlice(verification); });
+}
+
+void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
+  const auto fault = [&](std::string english, std::string chinese) {
+    v->response.set_intact(false);
+    v->response.set_fault(std::move(english));
+    v->response.set_fault_zh(std::move(chinese));
+    v->done(std::move(v->response));
+  };
+  const auto again = [&] { readers_->Post([this, v] { VerifySlice(v); }); };
+
+  if (v->next_event <= v->last_event) {
+    // One row before the stretch gives the hash it continues.
+    const bool anchored = !v->hash.empty() || v->next_event == 1;
+    if (v->next_event == 1) v->hash = ChainStart();
+    const int64_t start = anchored ? v->next_event : v->next_event - 1;
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(start, kVerifySlice);
+    if (!rows.ok()) return v->done(rows.status());
+    int64_t expected = start;
+    for (const EventRow& row : *rows) {
+      if (row.sequence > v->last_event) break;
+      if (row.sequence != expected) {
+        return fault(StrCat("event ", expected, " is missing"), StrCat("日志缺少第", expected, "条"));
+      }
+      ++expected;
+      if (!anchored && row.sequence == start) {
+        v->hash = row.hash;
+        continue;
+      }
+      type::v1::Event event;
+      if (EventHash(v->hash, row.bytes) != row.hash || !event.ParseFromString(row.bytes) ||
+          event.sequence() != row.sequence) {
+        return fault(StrCat("event ", row.sequence, " does not continue the chain"),
+                     StrCat("日志第", row.sequence, "条与哈希链不符"));
+      }
+      if (event.custody().holder().empty()) {
+        return fault(
+            StrCat("event ", row.sequence, " leaves order ", event.order_number(), " without a holder"),
+            StrCat("日志第", row.sequence, "条使工单", event.order_number(), "没有持有方"));
+      }
+      v->hash = row.hash;
+      v->response.set_event_count(v->response.event_count() + 1);
+    }
+    if (expected == start) {
+      return fault(StrCat("event ", start, " is missing"), StrCat("日志缺少第", start, "条"));
+    }
+    v->next_event = expected;
+    if (v->next_event > v->last_event) {
+      v->response.set_head_sequence(v->last_event);
+      v->response.set_head_hash(v->hash);
+      absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
+      if (!links.ok()) return v->done(links.status());
+      v->links = *std::move(links);
+    }
+    return again();
+  }
+
+  if (v->link < v->links.size()) {
+    const LinkRow& link = v->links[v->link];
+    absl::StatusOr<std::vector<OutboxRow>> rows =
+        reader_->ReadOutbox(link.peer, v->after_envelope, kVerifySlice / 4);
+    if (!rows.ok()) return v->done(rows.status());
+    for (const OutboxRow& row : *rows) {
+      const exchange::v1::Envelope& envelope = row.envelope;
+      if (envelope.sequence() > link.outgoing_sequence) break;
+      if (envelope.sequence() != v->after_envelope + 1 || envelope.previous_hash() != v->envelope_hash ||
+          envelope.hash() != EnvelopeHash(v->envelope_hash, envelope.sequence(), envelope.kind(),
+                                          envelope.handoff_id(), envelope.body())) {
+        return fault(
+            StrCat("envelope ", v->after_envelope + 1, " for ", link.peer, " does not continue its chain"),
+            StrCat("发往", link.peer, "的第", v->after_envelope + 1, "条信封与哈希链不符"));
+      }
+      v->after_envelope = envelope.sequence();
+      v->envelope_hash = envelope.hash();
+      v->response.set_envelope_count(v->response.envelope_count() + 1);
+    }
+    if (v->after_envelope < link.outgoing_sequence && rows->empty()) {
+      return fault(StrCat("envelope ", v->after_envelope + 1, " for ", link.peer, " is missing"),
+                   StrCat("发往", link.peer, "的第", v->after_envelope + 1, "条信封缺失"));
+    }
+    if (v->after_envelope >= link.outgoing_sequence) {
+      if (v->envelope_hash != link.outgoing_hash) {
+        return fault(StrCat("the link to ", link.peer, " does not end in its recorded hash"),
+                     StrCat("发往", link.peer, "的链路末尾哈希不符"));
+      }
+      ++v->link;
+      v->after_envelope = 0;
+      v->envelope_hash = ChainStart();
+    }
+    return again();
+  }
+
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
+      reader_->ScanOrders(v->after_order, kVerifySlice / 4);
+  if (!orders.ok()) return v->done(orders.status());
+  if (orders->empty()) return v->done(std::move(v->response));
+  for (const type::v1::WorkOrder& order : *orders) {
+    v->after_order = ParseOrderId(order.id()).value_or(v->after_order);
+    v->response.set_order_count(v->response.order_count() + 1);
+    if (const std::string unsound = Unsound(order, engine_->site()); !unsound.empty()) {
+      return fault(StrCat("order ", order.number(), ": ", unsound),
+                   StrCat("工单", order.number(), "的记录自相矛盾：", unsound));
+    }
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(order.last_event_sequence(), 1);
+    if (!rows.ok()) return v->done(rows.status());
+    type::v1::Event event;
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes) || event.order_id() != order.id() ||
+        event.state() != order.state() || event.custody().holder() != order.custody().holder() ||
+        event.order_version() != order.version()) {
+      return fault(StrCat("order ", order.number(), " does not agree with its latest event"),
+                   StrCat("工单", order.number(), "与其最近一条日志不一致"));
+    }
+  }
+  again();
+}
+
+}  // namespace hotline::work_order

@@ -1,0 +1,65 @@
+// hotline.workorder.v1.WorkOrderService without a wire: commands go to the engine, reads to a connection of
+// their own, watches to the hub.
+#ifndef SERVICES_WORK_ORDER_SERVICE_H_
+#define SERVICES_WORK_ORDER_SERVICE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/loop.h"
+#include "common/contract/call.h"
+#include "common/contract/stream.h"
+#include "common/stream/event_hub.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
+#include "services/work_order/engine.h"
+
+namespace hotline::work_order {
+
+// Thread-safe. Promises and errors of each method are in work_order_service.proto.
+class WorkOrderService {
+ public:
+  // `engine`, `reader` and both executors outlive it; `readers` is the only thread that uses `reader`.
+  // `hub_thread` runs the watches.
+  WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers, Executor* hub_thread,
+                   const Clock* clock);
+
+  // Every command: the request's header and action become a Command; the answer is its result.
+  void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
+
+  void GetWorkOrder(const CallContext& call, workorder::v1::GetWorkOrderRequest request,
+                    Done<workorder::v1::GetWorkOrderResponse> done);
+  void ListWorkOrders(const CallContext& call, workorder::v1::ListWorkOrdersRequest request,
+                      Done<workorder::v1::ListWorkOrdersResponse> done);
+  void ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
+                       Done<workorder::v1::ListOrderEventsResponse> done);
+  // Works in slices, so that other reads go on beside it.
+  void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
+                 Done<workorder::v1::VerifyLogResponse> done);
+  absl::StatusOr<std::unique_ptr<MessageStream>> WatchWorkOrders(
+      const CallContext& call, const workorder::v1::WatchWorkOrdersRequest& request);
+
+  // What the engine committed goes out to the watches.
+  void Publish(const EventHub::Items& items) { hub_.Publish(items); }
+  void Drain() { hub_.Drain(); }
+  int64_t open_watches() const { return hub_.open_streams(); }
+
+ private:
+  struct Verification;
+
+  absl::StatusOr<int64_t> Resolve(const std::string& order_id);
+  absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
+  absl::StatusOr<workorder::v1::ListWorkOrdersResponse> List(
+      const workorder::v1::ListWorkOrdersRequest& request);
+  absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(const std::string& order_id);
+  void VerifySlice(std::shared_ptr<Verification> verification);
+
+  Engine* const engine_;
+  const std::unique_ptr<Reader> reader_;
+  Executor* const readers_;
+  EventHub hub_;
+};
+
+}  // namespace hotline::work_order
+
+#endif  // SERVICES_WORK_ORDER_SERVICE_H_

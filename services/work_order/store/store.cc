@@ -1,0 +1,950 @@
+#include "services/work_order/store/store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/error/error.h"
+#include "common/sql/sqlite.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+
+namespace hotline::work_order {
+namespace {
+
+using type::v1::OrderContent;
+using type::v1::WorkOrder;
+
+constexpr int64_t kSchemaVersion = 1;
+
+constexpr std::string_view kSchema = R"sql(
+CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
+CREATE INDEX work_order_state ON work_order (state{,id});
+CREATE INDEX work_order_unit ON work_order (lead_unit{,id}) WHERE lead_unit IS NOT NULL;
+CREATE TABLE content (id {int} PRIMARY KEY, bytes {blob} NOT NULL) {rows};
+CREATE TABLE number (number {int} PRIMARY KEY, order_id {int} NOT NULL) {rows};
+CREATE TABLE handoff (handoff_id TEXT PRIMARY KEY, order_id {int} NOT NULL) {keyed};
+CREATE TABLE caller (block {int}, hash {int}, order_id {int}, PRIMARY KEY (block, hash, order_id)) {keyed};
+CREATE TABLE event (sequence {int} PRIMARY KEY, bytes {blob} NOT NULL, hash {blob} NOT NULL) {rows};
+CREATE TABLE link (peer TEXT PRIMARY KEY, number {int} NOT NULL UNIQUE, outgoing_sequence {int} NOT NULL,
+                   outgoing_hash {blob} NOT NULL, acknowledged_sequence {int} NOT NULL,
+                   incoming_sequence {int} NOT NULL, incoming_hash {blob} NOT NULL,
+                   incoming_nanos {int} NOT NULL) {keyed};
+CREATE TABLE outbox (place {int} PRIMARY KEY, order_id {int} NOT NULL, kind {int} NOT NULL, handoff_id TEXT NOT NULL,
+                     hash {blob} NOT NULL, traceparent TEXT NOT NULL, body {blob} NOT NULL) {rows};
+CREATE TABLE request (request_id TEXT PRIMARY KEY, order_id {int} NOT NULL, fingerprint {blob} NOT NULL,
+                      result {blob} NOT NULL) {rows};
+)sql";
+
+// `number.number`: day as yyyymmdd, then the day's counter in seven digits.
+constexpr int64_t kNumbersPerDay = 10'000'000;
+// `outbox.place`: the link's number, then the sequence in its log.
+constexpr int kSequenceBits = 44;
+// Callers in one block of `caller`: a block is some 30 pages, and a lookup in ten million orders asks 2,500
+// blocks.
+constexpr int64_t kCallersPerBlock = 4096;
+// Ids fetched at a time from an index for a list.
+constexpr int kListChunk = 64;
+constexpr int64_t kNoBound = std::numeric_limits<int64_t>::max();
+
+// What the seam reports, in the words of the catalogue.
+absl::Status Explain(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return status;
+    case absl::StatusCode::kResourceExhausted:
+      return error::DiskFull();
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDataLoss:
+      return error::StoreFailed(std::string_view(status.message().data(), status.message().size()));
+    default:
+      return error::Internal(absl::StrCat("store: ", status.message()));
+  }
+}
+
+absl::Status Unreadable(std::string_view what) {
+  return error::StoreFailed(absl::StrCat("a stored record cannot be read: ", std::string(what)));
+}
+
+absl::Status PrepareAll(
+    sql::Connection& connection,
+    std::initializer_list<std::pair<std::unique_ptr<sql::Statement>*, std::string_view>> all) {
+  for (const auto& [statement, text] : all) {
+    absl::StatusOr<std::unique_ptr<sql::Statement>> prepared = connection.Prepare(text);
+    if (!prepared.ok()) return prepared.status();
+    *statement = *std::move(prepared);
+  }
+  return absl::OkStatus();
+}
+
+// The compact key of an order number of `hotline`. Nothing if `text` is not written as one.
+std::optional<int64_t> NumberKey(std::string_view hotline, std::string_view text) {
+  const size_t prefix = hotline.size() + 1;
+  if (text.size() < prefix + 15 || text.substr(0, hotline.size()) != hotline || text[prefix - 1] != '-' ||
+      text[prefix + 8] != '-') {
+    return std::nullopt;
+  }
+  const std::string_view day = text.substr(prefix, 8);
+  const std::string_view counter = text.substr(prefix + 9);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!std::all_of(day.begin(), day.end(), is_digit) ||
+      !std::all_of(counter.begin(), counter.end(), is_digit) || counter.size() > 7 ||
+      (counter.size() == 7 && counter[0] == '0')) {
+    return std::nullopt;
+  }
+  int64_t key = 0;
+  for (char c : day) key = key * 10 + (c - '0');
+  int64_t count = 0;
+  for (char c : counter) count = count * 10 + (c - '0');
+  return key * kNumbersPerDay + count;
+}
+
+// The lead unit that a serialized OrderContent names, without reading the rest of it. Empty if none.
+std::string LeadUnitOf(std::string_view content) {
+  using google::protobuf::internal::WireFormatLite;
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(content.data()),
+                                               static_cast<int>(content.size()));
+  std::string unit;
+  constexpr uint32_t kTag =
+      OrderContent::kLeadUnitFieldNumber << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+  while (const uint32_t tag = input.ReadTag()) {
+    if (tag == kTag) {
+      uint32_t size = 0;
+      if (!input.ReadVarint32(&size) || !input.ReadString(&unit, static_cast<int>(size))) return {};
+    } else if (!WireFormatLite::SkipField(&input, tag)) {
+      return {};
+    }
+  }
+  return unit;
+}
+
+// Empty if no unit leads.
+std::string_view LeadUnitAtWork(const WorkOrder& order) {
+  for (const type::v1::UnitTask& task : order.units()) {
+    if (task.lead()) return task.unit();
+  }
+  return {};
+}
+
+// `stored` may have `-` separators; `normalized` has none.
+bool SamePhone(std::string_view stored, std::string_view normalized) {
+  size_t at = 0;
+  for (char c : stored) {
+    if (c == '-') continue;
+    if (at == normalized.size() || normalized[at] != c) return false;
+    ++at;
+  }
+  return at == normalized.size();
+}
+
+std::string WithoutSeparators(std::string_view phone) {
+  std::string digits;
+  std::copy_if(phone.begin(), phone.end(), std::back_inserter(digits), [](char c) { return c != '-'; });
+  return digits;
+}
+
+int64_t PhoneHash(std::string_view key, std::string_view phone) {
+  const std::string digest = Sha256({key, phone});
+  uint64_t hash = 0;
+  for (int i = 0; i < 8; ++i) hash = hash << 8 | static_cast<unsigned char>(digest[i]);
+  return static_cast<int64_t>(hash);
+}
+
+// The first id of the first millisecond that is not before `time`.
+int64_t FirstIdFrom(const google::protobuf::Timestamp& time) {
+  const absl::Time exact = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return FirstOrderIdAt(exact + absl::Milliseconds(1) - absl::Nanoseconds(1));
+}
+
+// In one of these for good: their index part grows with history, that of the other states does not.
+bool IsFinal(int state) {
+  return state == type::v1::ORDER_STATE_CLOSED || state == type::v1::ORDER_STATE_CANCELLED ||
+         state == type::v1::ORDER_STATE_ARCHIVED;
+}
+
+bool Concerns(const WorkOrder& order, std::string_view hotline) {
+  const auto between = [hotline](const type::v1::Handoff& handoff) {
+    return handoff.from_hotline() == hotline || handoff.to_hotline() == hotline;
+  };
+  return order.custody().holder() == hotline || between(order.handoff()) ||
+         std::any_of(order.past_handoffs().begin(), order.past_handoffs().end(), between);
+}
+
+bool HasHandoff(const WorkOrder& order, std::string_view handoff_id) {
+  const auto same = [handoff_id](const type::v1::Handoff& handoff) { return handoff.id() == handoff_id; };
+  return same(order.handoff()) ||
+         std::any_of(order.past_handoffs().begin(), order.past_handoffs().end(), same);
+}
+
+// What a store is told once and keeps for good.
+struct Identity {
+  std::string hotline;
+  std::string phone_key;
+};
+
+// The order that handed over under `handoff_id`, if this site was the giver: the id holds it.
+std::optional<int64_t> GivenOrder(std::string_view hotline, std::string_view handoff_id) {
+  if (handoff_id.size() < hotline.size() + 15 || handoff_id.substr(0, hotline.size()) != hotline ||
+      handoff_id[hotline.size()] != '-' || handoff_id[hotline.size() + 14] != '-') {
+    return std::nullopt;
+  }
+  return ParseOrderId(handoff_id.substr(hotline.size() + 1, 13));
+}
+
+class SqlReader : public Reader {
+ public:
+  // `owned` is null if `connection` is somebody else's.
+  SqlReader(std::unique_ptr<sql::Connection> owned, sql::Connection* connection, Identity identity)
+      : owned_(std::move(owned)), connection_(connection), identity_(std::move(identity)) {}
+
+  absl::Status Init() {
+    return PrepareAll(
+        *connection_,
+        {{&find_order_, "SELECT record, lead_unit FROM work_order WHERE id = ?1"},
+         {&find_number_, "SELECT order_id FROM number WHERE number = ?1"},
+         {&find_handoff_, "SELECT order_id FROM handoff WHERE handoff_id = ?1"},
+         {&find_content_, "SELECT bytes FROM content WHERE id = ?1"},
+         {&find_request_, "SELECT fingerprint, result FROM request WHERE request_id = ?1"},
+         {&ids_, "SELECT id FROM work_order WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3"},
+         {&ids_by_state_,
+          "SELECT id FROM work_order WHERE state = ?4 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3"},
+         {&ids_by_unit_,
+          "SELECT id FROM work_order WHERE lead_unit = ?4 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT "
+          "?3"},
+         {&last_block_, "SELECT block FROM caller WHERE block < ?1 ORDER BY block DESC LIMIT 1"},
+         {&ids_by_caller_,
+          "SELECT order_id FROM caller WHERE block = ?4 AND hash = ?5 AND order_id < ?1 AND order_id >= ?2 "
+          "ORDER BY order_id DESC LIMIT ?3"},
+         {&events_,
+          "SELECT sequence, bytes, hash FROM event WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2"},
+         {&link_number_, "SELECT number FROM link WHERE peer = ?1"},
+         {&outbox_,
+          "SELECT place, order_id, kind, handoff_id, hash, traceparent, body FROM outbox "
+          "WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3"},
+         {&links_,
+          "SELECT peer, outgoing_sequence, outgoing_hash, acknowledged_sequence, incoming_sequence, "
+          "incoming_hash, incoming_nanos FROM link ORDER BY peer"},
+         {&last_id_, "SELECT id FROM work_order ORDER BY id DESC LIMIT 1"},
+         {&last_event_, "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"},
+         {&last_number_, "SELECT number FROM number ORDER BY number DESC LIMIT 1"},
+         {&scan_, "SELECT record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"}});
+  }
+
+  absl::StatusOr<std::optional<WorkOrder>> FindOrder(int64_t id) override {
+    WorkOrder order;
+    absl::StatusOr<bool> found = ReadOrder(id, &order, nullptr);
+    if (!found.ok()) return found.status();
+    if (!*found) return std::nullopt;
+    return order;
+  }
+
+  absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) override {
+    const std::optional<int64_t> key = NumberKey(identity_.hotline, number);
+    if (!key.has_value()) return std::nullopt;
+    find_number_->BindInt64(1, *key);
+    return FindInt64(*find_number_);
+  }
+
+  absl::StatusOr<std::optional<int64_t>> FindIdByHandoff(std::string_view handoff_id) override {
+    if (const std::optional<int64_t> id = GivenOrder(identity_.hotline, handoff_id); id.has_value()) {
+      absl::StatusOr<std::optional<WorkOrder>> order = FindOrder(*id);
+      if (!order.ok()) return order.status();
+      if (order->has_value() && HasHandoff(**order, handoff_id)) return id;
+    }
+    find_handoff_->BindText(1, handoff_id);
+    return FindInt64(*find_handoff_);
+  }
+
+  absl::StatusOr<std::string> FindContent(int64_t id) override {
+    const sql::ScopedReset reset(find_content_.get());
+    find_content_->BindInt64(1, id);
+    absl::StatusOr<bool> row = find_content_->Step();
+    if (!row.ok()) return Explain(row.status());
+    return *row ? std::string(find_content_->Blob(0)) : std::string();
+  }
+
+  absl::StatusOr<std::vector<WorkOrder>> List(const workorder::v1::ListFilter& filter, int64_t before_id,
+                                              int limit, int scan_limit, int64_t* next_before_id) override {
+    const Path path = PathFor(filter);
+    int64_t before = before_id > 0 ? before_id : kNoBound;
+    if (filter.has_register_end_time()) before = std::min(before, FirstIdFrom(filter.register_end_time()));
+    const int64_t floor = filter.has_register_start_time() ? FirstIdFrom(filter.register_start_time()) : 0;
+
+    std::vector<WorkOrder> orders;
+    int64_t scanned = 0;
+    for (;;) {
+      absl::StatusOr<Chunk> chunk = NextChunk(path, before, floor);
+      if (!chunk.ok()) return chunk.status();
+      scanned += chunk->probes;
+      for (int64_t id : chunk->ids) {
+        WorkOrder order;
+        absl::StatusOr<bool> matches = Matches(filter, path, id, &order);
+        if (!matches.ok()) return matches.status();
+        if (*matches) orders.push_back(std::move(order));
+        if (static_cast<int>(orders.size()) >= limit || ++scanned >= scan_limit) {
+          *next_before_id = id == chunk->ids.back() ? chunk->resume : id;
+          return orders;
+        }
+      }
+      if (chunk->resume == 0 || scanned >= scan_limit) {
+        *next_before_id = chunk->resume;
+        return orders;
+      }
+      before = chunk->resume;
+    }
+  }
+
+  absl::StatusOr<std::vector<EventRow>> ReadEvents(int64_t start, int limit) override {
+    std::vector<EventRow> events;
+    const sql::ScopedReset reset(events_.get());
+    events_->BindInt64(1, start);
+    events_->BindInt64(2, limit);
+    for (;;) {
+      absl::StatusOr<bool> row = events_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return events;
+      events.push_back({.sequence = events_->Int64(0),
+                        .bytes = std::string(events_->Blob(1)),
+                        .hash = std::string(events_->Blob(2))});
+    }
+  }
+
+  absl::StatusOr<std::vector<OutboxRow>> ReadOutbox(std::string_view peer, int64_t after,
+                                                    int limit) override {
+    std::vector<OutboxRow> rows;
+    link_number_->BindText(1, peer);
+    absl::StatusOr<std::optional<int64_t>> number = FindInt64(*link_number_);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return rows;
+    const int64_t base = **number << kSequenceBits;
+    // The envelope before the first one is read for its hash.
+    const bool from_start = after <= 0;
+    const int64_t first = from_start ? 1 : after;
+    const sql::ScopedReset reset(outbox_.get());
+    outbox_->BindInt64(1, base + first);
+    outbox_->BindInt64(2, base + (int64_t{1} << kSequenceBits) - 1);
+    outbox_->BindInt64(3, from_start ? limit : int64_t{limit} + 1);
+    std::string previous = ChainStart();
+    for (int64_t sequence = first;; ++sequence) {
+      absl::StatusOr<bool> row = outbox_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return rows;
+      if (outbox_->Int64(0) != base + sequence) return error::StoreFailed("the outbox has a gap");
+      std::string hash(outbox_->Blob(4));
+      if (from_start || sequence > first) {
+        OutboxRow& out = rows.emplace_back();
+        out.order_id = outbox_->Int64(1);
+        exchange::v1::Envelope& envelope = out.envelope;
+        envelope.set_sequence(sequence);
+        envelope.set_kind(static_cast<exchange::v1::EnvelopeKind>(outbox_->Int64(2)));
+        envelope.set_handoff_id(std::string(outbox_->Text(3)));
+        envelope.set_previous_hash(std::move(previous));
+        envelope.set_hash(hash);
+        envelope.set_traceparent(std::string(outbox_->Text(5)));
+        if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+          absl::StatusOr<std::string> content = FindContent(out.order_id);
+          if (!content.ok()) return content.status();
+          envelope.set_body(OfferBodyWithContent(outbox_->Blob(6), *content));
+        } else {
+          envelope.set_body(std::string(outbox_->Blob(6)));
+        }
+      }
+      previous = std::move(hash);
+    }
+  }
+
+  absl::StatusOr<std::vector<LinkRow>> Links() override {
+    std::vector<LinkRow> links;
+    const sql::ScopedReset reset(links_.get());
+    for (;;) {
+      absl::StatusOr<bool> row = links_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return links;
+      links.push_back({.peer = std::string(links_->Text(0)),
+                       .outgoing_sequence = links_->Int64(1),
+                       .outgoing_hash = std::string(links_->Blob(2)),
+                       .acknowledged_sequence = links_->Int64(3),
+                       .incoming_sequence = links_->Int64(4),
+                       .incoming_hash = std::string(links_->Blob(5)),
+                       .incoming_time = absl::FromUnixNanos(links_->Int64(6))});
+    }
+  }
+
+  absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) override {
+    const sql::ScopedReset reset(find_request_.get());
+    find_request_->BindText(1, request_id);
+    absl::StatusOr<bool> row = find_request_->Step();
+    if (!row.ok()) return Explain(row.status());
+    if (!*row) return std::nullopt;
+    return RequestRow{.fingerprint = std::string(find_request_->Blob(0)),
+                      .result = std::string(find_request_->Blob(1))};
+  }
+
+  absl::StatusOr<Heads> ReadHeads() override {
+    Heads heads;
+    absl::StatusOr<std::optional<int64_t>> id = FindInt64(*last_id_);
+    if (!id.ok()) return id.status();
+    heads.last_order_id = id->value_or(0);
+    absl::StatusOr<std::optional<int64_t>> number = FindInt64(*last_number_);
+    if (!number.ok()) return number.status();
+    if (number->has_value()) {
+      const int64_t day = **number / kNumbersPerDay;
+      heads.number_day = absl::CivilDay(day / 10000, day / 100 % 100, day % 100);
+      heads.number_counter = **number % kNumbersPerDay;
+    }
+    heads.event_hash = ChainStart();
+    const sql::ScopedReset reset(last_event_.get());
+    absl::StatusOr<bool> row = last_event_->Step();
+    if (!row.ok()) return Explain(row.status());
+    if (*row) {
+      heads.event_sequence = last_event_->Int64(0);
+      heads.event_hash = std::string(last_event_->Blob(1));
+    }
+    return heads;
+  }
+
+  absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
+    std::vector<WorkOrder> orders;
+    const sql::ScopedReset reset(scan_.get());
+    scan_->BindInt64(1, after_id);
+    scan_->BindInt64(2, limit);
+    for (;;) {
+      absl::StatusOr<bool> row = scan_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return orders;
+      const std::string_view record = scan_->Blob(0);
+      if (!orders.emplace_back().ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+        return Unreadable("work_order");
+      }
+    }
+  }
+
+ private:
+  // The index that a list walks.
+  struct Path {
+    enum class Kind { kAll, kStates, kUnit, kCaller } kind = Kind::kAll;
+    std::vector<int> states;
+    std::string unit;
+    std::string phone;
+    int64_t hash = 0;
+  };
+  // A stretch of it.
+  struct Chunk {
+    std::vector<int64_t> ids;  // descending
+    int64_t resume = 0;        // all ids from here up have been given; 0: all there are
+    int64_t probes = 0;        // seeks that found nothing to look at
+  };
+
+  // The integer in the first row, if there is a row.
+  absl::StatusOr<std::optional<int64_t>> FindInt64(sql::Statement& statement) {
+    const sql::ScopedReset reset(&statement);
+    absl::StatusOr<bool> row = statement.Step();
+    if (!row.ok()) return Explain(row.status());
+    if (!*row) return std::nullopt;
+    return statement.Int64(0);
+  }
+
+  absl::StatusOr<bool> ReadOrder(int64_t id, WorkOrder* order, std::string* lead_unit) {
+    const sql::ScopedReset reset(find_order_.get());
+    find_order_->BindInt64(1, id);
+    absl::StatusOr<bool> row = find_order_->Step();
+    if (!row.ok()) return Explain(row.status());
+    if (!*row) return false;
+    const std::string_view record = find_order_->Blob(0);
+    if (!order->ParseFromArray(record.data(), static_cast<int>(record.size())))
+      return Unreadable("work_order");
+    if (lead_unit != nullptr) *lead_unit = std::string(find_order_->Text(1));
+    return true;
+  }
+
+  Path PathFor(const workorder::v1::ListFilter& filter) const {
+    Path path;
+    path.unit = filter.unit();
+    for (int state : filter.states()) {
+      if (std::find(path.states.begin(), path.states.end(), state) == path.states.end())
+        path.states.push_back(state);
+    }
+    if (!filter.caller_phone().empty()) {
+      path.kind = Path::Kind::kCaller;
+      path.phone = WithoutSeparators(filter.caller_phone());
+      path.hash = PhoneHash(identity_.phone_key, path.phone);
+    } else if (!path.states.empty() &&
+               (path.unit.empty() || std::none_of(path.states.begin(), path.states.end(), IsFinal))) {
+      path.kind = Path::Kind::kStates;
+    } else if (!path.unit.empty()) {
+      path.kind = Path::Kind::kUnit;
+    }
+    return path;
+  }
+
+  // Appends the first column of all rows.
+  absl::Status Collect(sql::Statement& statement, int64_t before, int64_t floor, std::vector<int64_t>* ids) {
+    const sql::ScopedReset reset(&statement);
+    statement.BindInt64(1, before);
+    statement.BindInt64(2, floor);
+    statement.BindInt64(3, kListChunk);
+    for (;;) {
+      absl::StatusOr<bool> row = statement.Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return absl::OkStatus();
+      ids->push_back(statement.Int64(0));
+    }
+  }
+
+  absl::StatusOr<Chunk> NextChunk(const Path& path, int64_t before, int64_t floor) {
+    Chunk chunk;
+    absl::Status status;
+    switch (path.kind) {
+      case Path::Kind::kAll:
+        status = Collect(*ids_, before, floor, &chunk.ids);
+        break;
+      case Path::Kind::kUnit:
+        ids_by_unit_->BindText(4, path.unit);
+        status = Collect(*ids_by_unit_, before, floor, &chunk.ids);
+        break;
+      case Path::Kind::kStates:
+        // The newest of each state hold the newest of all.
+        for (int state : path.states) {
+          ids_by_state_->BindInt64(4, state);
+          status = Collect(*ids_by_state_, before, floor, &chunk.ids);
+          if (!status.ok()) break;
+        }
+        std::sort(chunk.ids.begin(), chunk.ids.end(), std::greater<>());
+        if (chunk.ids.size() > kListChunk) chunk.ids.resize(kListChunk);
+        break;
+      case Path::Kind::kCaller: {
+        chunk.probes = 1;
+        last_block_->BindInt64(1, before);
+        absl::StatusOr<std::optional<int64_t>> block = FindInt64(*last_block_);
+        if (!block.ok()) return block.status();
+        if (!block->has_value()) return chunk;
+        ids_by_caller_->BindInt64(4, **block);
+        ids_by_caller_->BindInt64(5, path.hash);
+        status = Collect(*ids_by_caller_, before, floor, &chunk.ids);
+        // A block holds no id below its own.
+        if (chunk.ids.size() < kListChunk && **block > floor) chunk.resume = **block;
+        break;
+      }
+    }
+    if (!status.ok()) return status;
+    if (chunk.ids.size() == kListChunk) chunk.resume = chunk.ids.back();
+    return chunk;
+  }
+
+  absl::StatusOr<bool> Matches(const workorder::v1::ListFilter& filter, const Path& path, int64_t id,
+                               WorkOrder* order) {
+    std::string lead_unit;
+    absl::StatusOr<bool> found = ReadOrder(id, order, &lead_unit);
+    if (!found.ok()) return found.status();
+    if (!*found) return false;
+    if (!path.states.empty() &&
+        std::find(path.states.begin(), path.states.end(), order->state()) == path.states.end()) {
+      return false;
+    }
+    if (!filter.unit().empty() && lead_unit != filter.unit()) return false;
+    if (!filter.hotline().empty() && !Concerns(*order, filter.hotline())) return false;
+    if (filter.type() != type::v1::ORDER_TYPE_UNSPECIFIED && order->type() != filter.type()) return false;
+    if (filter.urgency() != type::v1::URGENCY_UNSPECIFIED && order->urgency() != filter.urgency())
+      return false;
+    if (path.kind != Path::Kind::kCaller) return true;
+    // Two numbers can share a hash.
+    absl::StatusOr<std::string> bytes = FindContent(id);
+    if (!bytes.ok()) return bytes.status();
+    OrderContent content;
+    if (!content.ParseFromString(*bytes)) return Unreadable("content");
+    return SamePhone(content.caller().phone(), path.phone);
+  }
+
+  const std::unique_ptr<sql::Connection> owned_;
+  sql::Connection* const connection_;
+  const Identity identity_;
+  std::unique_ptr<sql::Statement> find_order_;
+  std::unique_ptr<sql::Statement> find_number_;
+  std::unique_ptr<sql::Statement> find_handoff_;
+  std::unique_ptr<sql::Statement> find_content_;
+  std::unique_ptr<sql::Statement> find_request_;
+  std::unique_ptr<sql::Statement> ids_;
+  std::unique_ptr<sql::Statement> ids_by_state_;
+  std::unique_ptr<sql::Statement> ids_by_unit_;
+  std::unique_ptr<sql::Statement> last_block_;
+  std::unique_ptr<sql::Statement> ids_by_caller_;
+  std::unique_ptr<sql::Statement> events_;
+  std::unique_ptr<sql::Statement> link_number_;
+  std::unique_ptr<sql::Statement> outbox_;
+  std::unique_ptr<sql::Statement> links_;
+  std::unique_ptr<sql::Statement> last_id_;
+  std::unique_ptr<sql::Statement> last_event_;
+  std::unique_ptr<sql::Statement> last_number_;
+  std::unique_ptr<sql::Statement> scan_;
+};
+
+// Reads `meta`, and makes the tables of a new store.
+absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hotline) {
+  if (absl::Status status = writer.Begin(); !status.ok()) return Explain(status);
+  const auto run = [&]() -> absl::StatusOr<Identity> {
+    absl::Status status = writer.Execute(
+        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value {blob} NOT NULL) {keyed};");
+    if (!status.ok()) return Explain(status);
+    std::unique_ptr<sql::Statement> select;
+    std::unique_ptr<sql::Statement> insert;
+    status = PrepareAll(writer, {{&select, "SELECT name, value FROM meta"},
+                                 {&insert, "INSERT INTO meta (name, value) VALUES (?1, ?2)"}});
+    if (!status.ok()) return Explain(status);
+    std::map<std::string, std::string> meta;
+    for (;;) {
+      absl::StatusOr<bool> row = select->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) break;
+      meta[std::string(select->Text(0))] = std::string(select->Blob(1));
+    }
+    if (meta.empty()) {
+      meta = {{"schema_version", absl::StrCat(kSchemaVersion)},
+              {"hotline", std::string(hotline)},
+              {"phone_key", RandomBytes(32)}};
+      status = writer.Execute(kSchema);
+      for (auto it = meta.begin(); status.ok() && it != meta.end(); ++it) {
+        insert->BindText(1, it->first);
+        insert->BindBlob(2, it->second);
+        status = insert->Run();
+      }
+      if (!status.ok()) return Explain(status);
+    }
+    int64_t version = 0;
+    if (!absl::SimpleAtoi(meta["schema_version"], &version) || version < 1) {
+      return error::StoreFailed("this database is not a store of work orders");
+    }
+    if (version > kSchemaVersion) {
+      return error::StoreFailed(absl::StrCat("the store has schema version ", version,
+                                             ", this program knows ", kSchemaVersion,
+                                             ": start a newer program"));
+    }
+    if (meta["hotline"] != hotline) {
+      return error::StoreFailed(
+          absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
+    }
+    return Identity{.hotline = meta["hotline"], .phone_key = meta["phone_key"]};
+  };
+  absl::StatusOr<Identity> identity = run();
+  if (!identity.ok()) {
+    writer.Rollback();
+    return identity;
+  }
+  if (absl::Status status = writer.Commit(); !status.ok()) return Explain(status);
+  return identity;
+}
+
+class SqlStore : public Store {
+ public:
+  SqlStore(std::unique_ptr<sql::Database> database, std::unique_ptr<sql::Connection> writer,
+           Identity identity)
+      : database_(std::move(database)),
+        writer_(std::move(writer)),
+        identity_(std::move(identity)),
+        reader_(nullptr, writer_.get(), identity_) {}
+
+  absl::Status Init() {
+    if (absl::Status status = reader_.Init(); !status.ok()) return Explain(status);
+    return Explain(PrepareAll(
+        *writer_,
+        {{&insert_order_, "INSERT INTO work_order (id, state, lead_unit, record) VALUES (?1, ?2, ?3, ?4)"},
+         {&insert_content_, "INSERT INTO content (id, bytes) VALUES (?1, ?2)"},
+         {&insert_number_, "INSERT INTO number (number, order_id) VALUES (?1, ?2)"},
+         {&insert_handoff_, "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2)"},
+         {&insert_caller_, "INSERT INTO caller (block, hash, order_id) VALUES (?1, ?2, ?3)"},
+         {&find_columns_, "SELECT state, lead_unit FROM work_order WHERE id = ?1"},
+         {&update_record_, "UPDATE work_order SET record = ?2 WHERE id = ?1"},
+         {&update_state_, "UPDATE work_order SET record = ?2, state = ?3 WHERE id = ?1"},
+         {&update_unit_, "UPDATE work_order SET record = ?2, state = ?3, lead_unit = ?4 WHERE id = ?1"},
+         {&insert_event_, "INSERT INTO event (sequence, bytes, hash) VALUES (?1, ?2, ?3)"},
+         {&insert_outbox_,
+          "INSERT INTO outbox (place, order_id, kind, handoff_id, hash, traceparent, body) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+         {&insert_request_,
+          "INSERT INTO request (request_id, order_id, fingerprint, result) VALUES (?1, ?2, ?3, ?4)"},
+         {&link_numbers_, "SELECT peer, number FROM link"},
+         {&put_link_,
+          "INSERT INTO link (peer, number, outgoing_sequence, outgoing_hash, acknowledged_sequence, "
+          "incoming_sequence, incoming_hash, incoming_nanos) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+          "ON CONFLICT (peer) DO UPDATE SET outgoing_sequence = ?3, outgoing_hash = ?4, "
+          "acknowledged_sequence = ?5, incoming_sequence = ?6, incoming_hash = ?7, incoming_nanos = ?8"},
+         {&last_block_,
+          "SELECT block, count(*) FROM caller WHERE block = (SELECT max(block) FROM caller) GROUP BY "
+          "block"}}));
+  }
+
+  absl::StatusOr<std::unique_ptr<Reader>> NewReader() override {
+    absl::StatusOr<std::unique_ptr<sql::Connection>> connection = database_->OpenReader();
+    if (!connection.ok()) return Explain(connection.status());
+    sql::Connection* const borrowed = connection->get();
+    auto reader = std::make_unique<SqlReader>(*std::move(connection), borrowed, identity_);
+    if (absl::Status status = reader->Init(); !status.ok()) return Explain(status);
+    return reader;
+  }
+  Reader& reader() override { return reader_; }
+
+  absl::Status Begin() override { return Explain(writer_->Begin()); }
+  absl::Status Commit() override {
+    absl::Status status = writer_->Commit();
+    if (!status.ok()) Forget();
+    return Explain(status);
+  }
+  void Rollback() override {
+    writer_->Rollback();
+    Forget();
+  }
+
+  absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
+                           std::string_view caller_phone) override {
+    const std::optional<int64_t> number = NumberKey(identity_.hotline, order.number());
+    if (!number.has_value()) return error::Internal("an order has no number of this site");
+    if (absl::Status status = Serialize(order); !status.ok()) return status;
+    std::string lead_unit(LeadUnitAtWork(order));
+    if (lead_unit.empty()) lead_unit = LeadUnitOf(content);
+    insert_order_->BindInt64(1, id);
+    insert_order_->BindInt64(2, order.state());
+    if (lead_unit.empty()) {
+      insert_order_->BindNull(3);
+    } else {
+      insert_order_->BindText(3, lead_unit);
+    }
+    insert_order_->BindBlob(4, record_);
+    if (absl::Status status = insert_order_->Run(); !status.ok()) return Explain(status);
+    insert_content_->BindInt64(1, id);
+    insert_content_->BindBlob(2, content);
+    if (absl::Status status = insert_content_->Run(); !status.ok()) return Explain(status);
+    insert_number_->BindInt64(1, *number);
+    insert_number_->BindInt64(2, id);
+    if (absl::Status status = insert_number_->Run(); !status.ok()) return Explain(status);
+    if (absl::Status status = IndexHandoff(id, order.handoff().id(), /*is_new=*/true); !status.ok())
+      return status;
+    return caller_phone.empty() ? absl::OkStatus() : IndexCaller(id, caller_phone);
+  }
+
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
+    if (absl::Status status = Serialize(order); !status.ok()) return status;
+    const std::string_view lead_unit = LeadUnitAtWork(order);
+    bool same_state = false;
+    bool same_unit = false;
+    {
+      const sql::ScopedReset reset(find_columns_.get());
+      find_columns_->BindInt64(1, id);
+      absl::StatusOr<bool> row = find_columns_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return error::Internal("an order to be updated is not there");
+      same_state = find_columns_->Int64(0) == order.state();
+      same_unit = lead_unit.empty() || find_columns_->Text(1) == lead_unit;
+    }
+    // SQLite rewrites the entries of every index whose column is named, changed or not.
+    sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
+    update.BindInt64(1, id);
+    update.BindBlob(2, record_);
+    if (!same_unit || !same_state) update.BindInt64(3, order.state());
+    if (!same_unit) update.BindText(4, lead_unit);
+    if (absl::Status status = update.Run(); !status.ok()) return Explain(status);
+    return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
+  }
+
+  absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) override {
+    insert_event_->BindInt64(1, sequence);
+    insert_event_->BindBlob(2, bytes);
+    insert_event_->BindBlob(3, hash);
+    return Explain(insert_event_->Run());
+  }
+
+  absl::Status AppendOutbox(std::string_view peer, const exchange::v1::Envelope& envelope,
+                            int64_t order_id) override {
+    absl::StatusOr<int64_t> number = LinkNumber(peer);
+    if (!number.ok()) return number.status();
+    insert_outbox_->BindInt64(1, (*number << kSequenceBits) + envelope.sequence());
+    insert_outbox_->BindInt64(2, order_id);
+    insert_outbox_->BindInt64(3, envelope.kind());
+    insert_outbox_->BindText(4, envelope.handoff_id());
+    insert_outbox_->BindBlob(5, envelope.hash());
+    insert_outbox_->BindText(6, envelope.traceparent());
+    insert_outbox_->BindBlob(7, envelope.body());
+    return Explain(insert_outbox_->Run());
+  }
+
+  absl::Status PutLink(const LinkRow& link) override {
+    absl::StatusOr<int64_t> number = LinkNumber(link.peer);
+    if (!number.ok()) return number.status();
+    return WriteLink(link, *number);
+  }
+
+  absl::Status InsertRequest(std::string_view request_id, const RequestRow& row, int64_t order_id) override {
+    insert_request_->BindText(1, request_id);
+    insert_request_->BindInt64(2, order_id);
+    insert_request_->BindBlob(3, row.fingerprint);
+    insert_request_->BindBlob(4, row.result);
+    return Explain(insert_request_->Run());
+  }
+
+  absl::Status Checkpoint() override { return Explain(database_->Checkpoint()); }
+  sql::Stats stats() const override { return database_->stats(); }
+
+ private:
+  // Into `record_`.
+  absl::Status Serialize(const WorkOrder& order) {
+    if (order.has_content()) return error::Internal("an order to be stored carries its content");
+    order.SerializeToString(&record_);
+    return absl::OkStatus();
+  }
+
+  // Lets an order be found by the id of a handoff that a peer gave. Its own it is found by without.
+  absl::Status IndexHandoff(int64_t id, const std::string& handoff_id, bool is_new) {
+    if (handoff_id.empty() || GivenOrder(identity_.hotline, handoff_id) == id) return absl::OkStatus();
+    if (!is_new) {
+      absl::StatusOr<std::optional<int64_t>> known = reader_.FindIdByHandoff(handoff_id);
+      if (!known.ok()) return known.status();
+      if (known->has_value()) {
+        return **known == id ? absl::OkStatus() : error::Internal("two orders have the same handoff");
+      }
+    }
+    insert_handoff_->BindText(1, handoff_id);
+    insert_handoff_->BindInt64(2, id);
+    return Explain(insert_handoff_->Run());
+  }
+
+  absl::Status IndexCaller(int64_t id, std::string_view phone) {
+    if (block_count_ < 0) {
+      const sql::ScopedReset reset(last_block_.get());
+      absl::StatusOr<bool> row = last_block_->Step();
+      if (!row.ok()) return Explain(row.status());
+      block_ = *row ? last_block_->Int64(0) : 0;
+      block_count_ = *row ? last_block_->Int64(1) : kCallersPerBlock;
+    }
+    if (id <= block_) return error::Internal("order ids do not grow");
+    if (block_count_ >= kCallersPerBlock) {
+      block_ = id;
+      block_count_ = 0;
+    }
+    ++block_count_;
+    insert_caller_->BindInt64(1, block_);
+    insert_caller_->BindInt64(2, PhoneHash(identity_.phone_key, phone));
+    insert_caller_->BindInt64(3, id);
+    return Explain(insert_caller_->Run());
+  }
+
+  // Numbers the link if it is new.
+  absl::StatusOr<int64_t> LinkNumber(std::string_view peer) {
+    if (const auto it = link_numbers_by_peer_.find(peer); it != link_numbers_by_peer_.end())
+      return it->second;
+    int64_t largest = 0;
+    {
+      const sql::ScopedReset reset(link_numbers_.get());
+      for (;;) {
+        absl::StatusOr<bool> row = link_numbers_->Step();
+        if (!row.ok()) return Explain(row.status());
+        if (!*row) break;
+        link_numbers_by_peer_[std::string(link_numbers_->Text(0))] = link_numbers_->Int64(1);
+        largest = std::max(largest, link_numbers_->Int64(1));
+      }
+    }
+    if (const auto it = link_numbers_by_peer_.find(peer); it != link_numbers_by_peer_.end())
+      return it->second;
+    absl::Status status =
+        WriteLink({.peer = std::string(peer), .outgoing_hash = ChainStart(), .incoming_hash = ChainStart()},
+                  largest + 1);
+    if (!status.ok()) return status;
+    link_numbers_by_peer_[std::string(peer)] = largest + 1;
+    return largest + 1;
+  }
+
+  absl::Status WriteLink(const LinkRow& link, int64_t number) {
+    put_link_->BindText(1, link.peer);
+    put_link_->BindInt64(2, number);
+    put_link_->BindInt64(3, link.outgoing_sequence);
+    put_link_->BindBlob(4, link.outgoing_hash);
+    put_link_->BindInt64(5, link.acknowledged_sequence);
+    put_link_->BindInt64(6, link.incoming_sequence);
+    put_link_->BindBlob(7, link.incoming_hash);
+    put_link_->BindInt64(8, absl::ToUnixNanos(link.incoming_time));
+    return Explain(put_link_->Run());
+  }
+
+  // What is remembered of a transaction that is not there.
+  void Forget() {
+    link_numbers_by_peer_.clear();
+    block_count_ = -1;
+  }
+
+  const std::unique_ptr<sql::Database> database_;
+  const std::unique_ptr<sql::Connection> writer_;
+  const Identity identity_;
+  SqlReader reader_;
+  std::unique_ptr<sql::Statement> insert_order_;
+  std::unique_ptr<sql::Statement> insert_content_;
+  std::unique_ptr<sql::Statement> insert_number_;
+  std::unique_ptr<sql::Statement> insert_handoff_;
+  std::unique_ptr<sql::Statement> insert_caller_;
+  std::unique_ptr<sql::Statement> find_columns_;
+  std::unique_ptr<sql::Statement> update_record_;
+  std::unique_ptr<sql::Statement> update_state_;
+  std::unique_ptr<sql::Statement> update_unit_;
+  std::unique_ptr<sql::Statement> insert_event_;
+  std::unique_ptr<sql::Statement> insert_outbox_;
+  std::unique_ptr<sql::Statement> insert_request_;
+  std::unique_ptr<sql::Statement> link_numbers_;
+  std::unique_ptr<sql::Statement> put_link_;
+  std::unique_ptr<sql::Statement> last_block_;
+  std::string record_;                                                // kept for its memory
+  std::map<std::string, int64_t, std::less<>> link_numbers_by_peer_;  // as far as known
+  int64_t block_ = 0;         // newest block of `caller`: its first order
+  int64_t block_count_ = -1;  // callers in it; -1: to be read
+};
+
+}  // namespace
+
+std::string OfferBodyWithContent(std::string_view body, std::string_view content) {
+  using google::protobuf::internal::WireFormatLite;
+  using google::protobuf::io::CodedOutputStream;
+  if (content.empty()) return std::string(body);
+  uint8_t head[2 * 10];
+  uint8_t* end = WireFormatLite::WriteTagToArray(exchange::v1::OfferBody::kContentFieldNumber,
+                                                 WireFormatLite::WIRETYPE_LENGTH_DELIMITED, head);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(content.size()), end);
+  std::string whole;
+  whole.reserve(body.size() + static_cast<size_t>(end - head) + content.size());
+  whole.append(body);
+  whole.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
+  whole.append(content);
+  return whole;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  const std::filesystem::path directory(options.directory);
+  std::error_code code;
+  if (std::filesystem::create_directories(directory, code)) {
+    // What callers said is in it.
+    std::filesystem::permissions(directory, std::filesystem::perms::owner_all, code);
+  }
+  if (code)
+    return error::StoreFailed(absl::StrCat("cannot create ", options.directory, ": ", code.message()));
+  absl::StatusOr<std::unique_ptr<sql::Database>> database =
+      sql::OpenSqlite({.path = (directory / "work_order.db").string()});
+  if (!database.ok()) return Explain(database.status());
+  return OpenOn(*std::move(database), options.hotline);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::unique_ptr<sql::Database> database,
+                                                     std::string_view hotline) {
+  absl::StatusOr<std::unique_ptr<sql::Connection>> writer = database->OpenWriter();
+  if (!writer.ok()) return Explain(writer.status());
+  absl::StatusOr<Identity> identity = Establish(**writer, hotline);
+  if (!identity.ok()) return identity.status();
+  auto store = std::make_unique<SqlStore>(std::move(database), *std::move(writer), *std::move(identity));
+  if (absl::Status status = store->Init(); !status.ok()) return status;
+  return store;
+}
+
+}  // namespace hotline::work_order

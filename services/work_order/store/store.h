@@ -1,0 +1,157 @@
+// The order tables of a site. The only code that writes them; holds no rule of the trade.
+//
+// Tables: work_order (record without content, and the columns that lists need), content (written once), event
+// (the log), outbox (envelopes owed; an offer's body without its content, which is joined from `content`),
+// link (both cursors of each peer), request (request ids and what was answered), number, handoff and caller
+// (ways to an order), meta (schema version, site, phone key).
+//
+// Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
+// from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
+// callers' numbers are indexed by keyed hash in blocks of some thousand orders, so that inserts touch one
+// block's few pages and a lookup asks each block.
+#ifndef SERVICES_WORK_ORDER_STORE_STORE_H_
+#define SERVICES_WORK_ORDER_STORE_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/sql/database.h"
+#include "hotline/exchange/v1/exchange_service.pb.h"
+#include "hotline/type/v1/event.pb.h"
+#include "hotline/type/v1/work_order.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
+
+namespace hotline::work_order {
+
+// Both ends of a link, as stored.
+struct LinkRow {
+  std::string peer;
+  int64_t outgoing_sequence = 0;      // last envelope committed for the peer
+  std::string outgoing_hash;          // its hash; 32 zero bytes if none
+  int64_t acknowledged_sequence = 0;  // last one the peer acknowledged
+  int64_t incoming_sequence = 0;      // last one received from the peer
+  std::string incoming_hash;          // its hash; 32 zero bytes if none
+  absl::Time incoming_time;           // when it was received; UnixEpoch if none
+};
+
+// A stored event: `bytes` is what the chain covers.
+struct EventRow {
+  int64_t sequence = 0;
+  std::string bytes;
+  std::string hash;
+};
+
+// A known request id.
+struct RequestRow {
+  std::string fingerprint;  // 32 bytes over the command's body
+  std::string result;       // serialized workorder::v1::CommandResult
+};
+
+// An envelope of the outbox and the order it is about.
+struct OutboxRow {
+  exchange::v1::Envelope envelope;  // whole, with hashes; an offer's body with its content
+  int64_t order_id = 0;             // 0 if it is about none
+};
+
+// What was last numbered, read once at start.
+struct Heads {
+  int64_t last_order_id = 0;
+  int64_t event_sequence = 0;
+  std::string event_hash;      // 32 zero bytes if there is none
+  absl::CivilDay number_day;   // day of the last number given; 1970-01-01 if there is none
+  int64_t number_counter = 0;  // counter of that day
+};
+
+struct StoreOptions {
+  std::string directory;  // created if missing; the file is `work_order.db` in it
+  std::string hotline;    // refused if the store belongs to another
+};
+
+// The whole body of an OFFER, as hashed and delivered: `body` without content, and the serialized
+// OrderContent.
+std::string OfferBodyWithContent(std::string_view body, std::string_view content);
+
+// A read-only view on a connection of its own: sees the last commit at each call. Not thread-safe: one for
+// each thread. Lives no longer than its store. Errors: STORE_FAILED (UNAVAILABLE).
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // The order without content. Nothing if there is none.
+  virtual absl::StatusOr<std::optional<type::v1::WorkOrder>> FindOrder(int64_t id) = 0;
+  virtual absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) = 0;
+  virtual absl::StatusOr<std::optional<int64_t>> FindIdByHandoff(std::string_view handoff_id) = 0;
+  // Serialized OrderContent; empty if erased or unknown.
+  virtual absl::StatusOr<std::string> FindContent(int64_t id) = 0;
+  // Newest first; ids below `before_id` only, 0 for all. Looks at about `scan_limit` rows at most: then
+  // `*next_before_id` says where to go on; it is 0 when the list is complete. `caller_phone` is compared
+  // without `-`. Times of registration are those in the ids, to the millisecond. An order's unit is the lead
+  // unit at work, or the last that was, or the one that its content names.
+  virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> List(const workorder::v1::ListFilter& filter,
+                                                                int64_t before_id, int limit, int scan_limit,
+                                                                int64_t* next_before_id) = 0;
+  // At most `limit` events from `start` on, in order.
+  virtual absl::StatusOr<std::vector<EventRow>> ReadEvents(int64_t start, int limit) = 0;
+  // At most `limit` envelopes for `peer` after `after`, in order.
+  virtual absl::StatusOr<std::vector<OutboxRow>> ReadOutbox(std::string_view peer, int64_t after,
+                                                            int limit) = 0;
+  virtual absl::StatusOr<std::vector<LinkRow>> Links() = 0;
+  virtual absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) = 0;
+  virtual absl::StatusOr<Heads> ReadHeads() = 0;
+  // Orders in ascending id after `after_id`, at most `limit`; for VerifyLog.
+  virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) = 0;
+};
+
+// The writer. One thread; only Checkpoint, NewReader and stats may be called from others. After a failed
+// Commit its outcome is unknown, and Begin refuses (UNAVAILABLE, STORE_FAILED) until the store is opened
+// again; reading goes on. But a full disk (RESOURCE_EXHAUSTED, DISK_FULL) rolls back and may be tried again.
+// After a method between Begin and Commit failed, nothing is left but Rollback. INTERNAL: used wrongly, e.g.
+// an id twice.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Errors: STORE_FAILED: the file cannot be opened, another process has it, it is of another hotline or of a
+  // newer schema.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  // The same on a database that is open already, e.g. a faulty one.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenOn(std::unique_ptr<sql::Database> database,
+                                                       std::string_view hotline);
+
+  virtual absl::StatusOr<std::unique_ptr<Reader>> NewReader() = 0;
+  // Reads on the writer's own connection: sees the open transaction.
+  virtual Reader& reader() = 0;
+
+  virtual absl::Status Begin() = 0;
+  // Makes everything since Begin durable. On failure the transaction has ended.
+  virtual absl::Status Commit() = 0;
+  virtual void Rollback() = 0;
+
+  // Between Begin and Commit. `id` is larger than all before; `order` has its number and no content.
+  // `caller_phone` is normalized; empty if unknown.
+  virtual absl::Status InsertOrder(int64_t id, const type::v1::WorkOrder& order, std::string_view content,
+                                   std::string_view caller_phone) = 0;
+  virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
+  virtual absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) = 0;
+  // `body` of an offer is without content. Sequence and hash of the link's head are the caller's to PutLink.
+  virtual absl::Status AppendOutbox(std::string_view peer,
+                                    const exchange::v1::Envelope& envelope_without_content,
+                                    int64_t order_id) = 0;
+  virtual absl::Status PutLink(const LinkRow& link) = 0;
+  virtual absl::Status InsertRequest(std::string_view request_id, const RequestRow& row,
+                                     int64_t order_id) = 0;
+
+  // Moves committed pages from the write-ahead log into the database. Call from a thread of its own,
+  // regularly.
+  virtual absl::Status Checkpoint() = 0;
+  virtual sql::Stats stats() const = 0;
+};
+
+}  // namespace hotline::work_order
+
+#endif  // SERVICES_WORK_ORDER_STORE_STORE_H_

@@ -1,0 +1,314 @@
+// The life of a server and of a service's process.
+#include "common/boot/boot.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <grpcpp/channel.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/rpc/address.h"
+#include "common/rpc/client.h"
+#include "common/rpc/peer_client.h"
+#include "common/rpc/unary.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+
+namespace hotline::boot {
+namespace {
+
+using exchange::v1::ExchangeService;
+using exchange::v1::GetLinkRequest;
+using exchange::v1::GetLinkResponse;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+// Answers GetLink when the test says so.
+class Edge final : public ExchangeService::CallbackService {
+ public:
+  explicit Edge(rpc::Host* host) : get_link_(host, ExchangeService::service_full_name(), "GetLink") {}
+  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const GetLinkRequest* request,
+                                    GetLinkResponse* response) override {
+    return rpc::Unary(context, request, response, get_link_,
+                      [this](const CallContext&, const GetLinkRequest& request, Done<GetLinkResponse> done) {
+                        if (request.from_hotline() == "wait") {
+                          waiting.set_value(std::move(done));
+                        } else {
+                          done(GetLinkResponse());
+                        }
+                      });
+  }
+  std::promise<Done<GetLinkResponse>> waiting;
+
+ private:
+  rpc::Method get_link_;
+};
+
+class TestService final : public Service {
+ public:
+  explicit TestService(Environment& environment) : environment(environment), edge(environment.host) {
+    environment.health->SetServing("peer.110", false);
+  }
+  std::vector<Endpoint> endpoints() override { return {{ExchangeService::service_full_name(), &edge}}; }
+  void Start() override {
+    ++started;
+    if (on_start) on_start();
+  }
+  void Drain() override {
+    ++drained;
+    if (on_drain) on_drain();
+  }
+  Environment environment;
+  Edge edge;
+  int started = 0;
+  int drained = 0;
+  std::function<void()> on_start;
+  std::function<void()> on_drain;
+};
+
+LoadedSite TestSite() {
+  LoadedSite loaded;
+  const absl::Status status = ParseYaml(R"(hotline: 12345
+peers: [{hotline: 110, address: "127.0.0.1:11001"}]
+dispatch:
+  listen: {address: "127.0.0.1:0", metrics_address: "127.0.0.1:0", drain_ms: 30000}
+work_order: {address: "127.0.0.1:1"}
+)",
+                                        "site.yaml", &loaded.site);
+  EXPECT_TRUE(status.ok()) << status;
+  ResolveDefaults(&loaded.site);
+  return loaded;
+}
+
+class BootTest : public ::testing::Test {
+ protected:
+  void Start() {
+    auto server = Server::Start(TestSite(), "dispatch", [](Environment& environment) {
+      return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+    });
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    service_ = static_cast<TestService*>(&server_->service());
+    security_ = *rpc::Security::Create({});
+    channel_ = *security_->NewChannel(server_->address());
+  }
+
+  HealthCheckResponse::ServingStatus Health(const std::string& name) {
+    grpc::ClientContext context;
+    HealthCheckRequest request;
+    request.set_service(name);
+    HealthCheckResponse response;
+    const grpc::Status status =
+        grpc::health::v1::Health::NewStub(channel_)->Check(&context, request, &response);
+    if (status.error_code() == grpc::StatusCode::NOT_FOUND) return HealthCheckResponse::SERVICE_UNKNOWN;
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.status();
+  }
+
+  // The body of GET /metrics.
+  static std::string Scrape(const std::string& address) {
+    const auto parsed = rpc::ParseAddress(address);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<uint16_t>(parsed->port));
+    inet_pton(AF_INET, parsed->host.c_str(), &to.sin_addr);
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
+    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    std::string text;
+    char buffer[4096];
+    for (ssize_t n = 0; (n = read(fd, buffer, sizeof(buffer))) > 0;)
+      text.append(buffer, static_cast<size_t>(n));
+    close(fd);
+    return text;
+  }
+
+  std::unique_ptr<Server> server_;
+  TestService* service_ = nullptr;
+  std::unique_ptr<rpc::Security> security_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(BootTest, ServesHealthOfTheWholeAndOfItsParts) {
+  Start();
+  EXPECT_EQ(service_->started, 1);
+  EXPECT_EQ(Health(""), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Health("hotline.exchange.v1.ExchangeService"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Health("peer.110"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Health("peer.119"), HealthCheckResponse::SERVICE_UNKNOWN);
+  service_->environment.health->SetServing("peer.110", true);
+  EXPECT_EQ(Health("peer.110"), HealthCheckResponse::SERVING);
+  service_->environment.health->SetServing("", false);
+  EXPECT_EQ(Health(""), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(BootTest, ServesMetrics) {
+  Start();
+  auto& gauge = prometheus::BuildGauge()
+                    .Name("hotline_test_depth")
+                    .Help("Of the test.")
+                    .Register(service_->environment.metrics->registry())
+                    .Add({});
+  service_->environment.metrics->OnScrape([&] { gauge.Set(7); });
+  grpc::ClientContext context;
+  GetLinkResponse response;
+  ASSERT_TRUE(ExchangeService::NewStub(channel_)->GetLink(&context, {}, &response).ok());
+  const std::string text = Scrape(server_->metrics_address());
+  for (const char* part :
+       {"hotline_test_depth 7", "build_info{compiler=", "service=\"dispatch\"",
+        "process_resident_memory_bytes ", "process_open_fds ", "process_cpu_seconds_total ",
+        "process_start_time_seconds ", "# TYPE process_cpu_seconds_total counter",
+        "# TYPE grpc_server_handling_seconds histogram",
+        "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"GetLink\","}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+}
+
+TEST_F(BootTest, DrainFinishesWhatWasAccepted) {
+  Start();
+  auto first = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    GetLinkRequest request;
+    request.set_from_hotline("wait");
+    GetLinkResponse response;
+    return rpc::FromGrpc(ExchangeService::NewStub(channel_)->GetLink(&context, request, &response));
+  });
+  Done<GetLinkResponse> done = service_->edge.waiting.get_future().get();
+  absl::Status during;
+  HealthCheckResponse::ServingStatus health = HealthCheckResponse::SERVING;
+  service_->on_drain = [&] {
+    health = Health("");
+    grpc::ClientContext context;
+    GetLinkResponse response;
+    during = rpc::FromGrpc(ExchangeService::NewStub(channel_)->GetLink(&context, {}, &response));
+    done(GetLinkResponse());
+  };
+  server_->Drain();
+  EXPECT_EQ(service_->drained, 1);
+  EXPECT_EQ(health, HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(error::ReasonOf(during), type::v1::ERROR_REASON_DRAINING);
+  EXPECT_TRUE(first.get().ok());
+  server_->Drain();
+  EXPECT_EQ(service_->drained, 1);
+}
+
+TEST_F(BootTest, ATakenPortIsRefused) {
+  Start();
+  LoadedSite site = TestSite();
+  site.site.mutable_dispatch()->mutable_listen()->set_address(server_->address());
+  const auto create = [](Environment& environment) {
+    return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+  };
+  auto second = Server::Start(site, "dispatch", create);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(std::string(second.status().message()), "cannot listen on " + server_->address());
+  site = TestSite();
+  site.site.mutable_dispatch()->mutable_listen()->set_metrics_address(server_->metrics_address());
+  second = Server::Start(site, "dispatch", create);
+  EXPECT_EQ(std::string(second.status().message()),
+            "cannot listen on " + server_->metrics_address() + " for metrics");
+}
+
+TEST_F(BootTest, AServiceThatCannotBeMadeDoesNotStart) {
+  const auto server = Server::Start(TestSite(), "dispatch", [](Environment&) {
+    return absl::StatusOr<std::unique_ptr<Service>>(error::StoreFailed("test"));
+  });
+  EXPECT_EQ(error::ReasonOf(server.status()), type::v1::ERROR_REASON_STORE_FAILED);
+}
+
+// The process: each runs in a process of its own, started afresh.
+class RunServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    path_ = fmt::format("{}/hotline-run-{}.yaml", std::filesystem::temp_directory_path().string(), getpid());
+    Put(R"(hotline: 12345
+work_order: {listen: {address: "127.0.0.1:0"}, data_dir: data, address: "127.0.0.1:1"}
+dispatch: {listen: {address: "127.0.0.1:0", metrics_address: "127.0.0.1:0"}}
+)");
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+  void Put(const std::string& text) { std::ofstream(path_) << text; }
+
+  // Runs to the end of the process. READY goes to standard error here, where the test can see it.
+  [[noreturn]] static void Run(std::vector<std::string> arguments, std::function<void()> on_start = nullptr,
+                               std::function<void()> on_drain = nullptr) {
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    arguments.insert(arguments.begin(), "dispatch");
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    const int status =
+        RunService(static_cast<int>(argv.size()), argv.data(), "dispatch", [&](Environment& environment) {
+          auto service = std::make_unique<TestService>(environment);
+          service->on_start = on_start;
+          service->on_drain = on_drain;
+          return absl::StatusOr<std::unique_ptr<Service>>(std::move(service));
+        });
+    std::exit(status);
+  }
+  static void Terminate() { kill(getpid(), SIGTERM); }
+
+  std::string path_;
+};
+
+TEST_F(RunServiceTest, ServesAndDrains) {
+  EXPECT_EXIT(
+      Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(0),
+      "READY dispatch 12345 grpc=127.0.0.1:[0-9]+ metrics=127.0.0.1:[0-9]+\n(.|\n)*\"msg\":\"stopped\"");
+}
+
+TEST_F(RunServiceTest, ASecondSignalExitsAtOnce) {
+  EXPECT_EXIT(Run({"--config=" + path_}, Terminate,
+                  [] {
+                    Terminate();
+                    std::promise<void>().get_future().wait();
+                  }),
+              ::testing::ExitedWithCode(1), "second signal");
+}
+
+TEST_F(RunServiceTest, ChecksWithoutServing) {
+  EXPECT_EXIT(Run({"--config", path_, "--check"}, Terminate), ::testing::ExitedWithCode(0), "is fine");
+  Put("hotline: 12345\ndispach: {}\n");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
+              ":2:1: unknown key \"dispach\" in SiteConfig; did you mean \"dispatch\"");
+  EXPECT_EXIT(Run({"--config", path_}), ::testing::ExitedWithCode(1), "unknown key");
+}
+
+TEST_F(RunServiceTest, PlainTextBeyondLoopbackNeedsTheFlag) {
+  Put(R"(hotline: 12345
+work_order: {listen: {address: "127.0.0.1:0"}, data_dir: data, address: "127.0.0.1:1"}
+dispatch: {listen: {address: "0.0.0.0:0"}}
+)");
+  EXPECT_EXIT(Run({"--config", path_}), ::testing::ExitedWithCode(1), "--insecure-listen");
+  EXPECT_EXIT(Run({"--config", path_, "--insecure-listen"}, Terminate), ::testing::ExitedWithCode(0),
+              "plain text is allowed(.|\n)*READY");
+}
+
+TEST_F(RunServiceTest, WrongUsageIsTold) {
+  EXPECT_EXIT(Run({}), ::testing::ExitedWithCode(2), "--config is required(.|\n)*Usage");
+  EXPECT_EXIT(Run({"--confg", "x"}), ::testing::ExitedWithCode(2), "unknown flag --confg");
+  EXPECT_EXIT(Run({"--config"}), ::testing::ExitedWithCode(2), "--config needs a value");
+  EXPECT_EXIT(Run({"--check=1", "--config=x"}), ::testing::ExitedWithCode(2), "unknown flag --check=1");
+  EXPECT_EXIT(Run({"--config=x", "--log-level", "loud"}), ::testing::ExitedWithCode(2), "one of debug");
+  EXPECT_EXIT(Run({"--help"}), ::testing::ExitedWithCode(0), "Usage: dispatch --config FILE");
+  EXPECT_EXIT(Run({"--version"}), ::testing::ExitedWithCode(0), "dispatch [0-9.]+\n");
+}
+
+}  // namespace
+}  // namespace hotline::boot

@@ -1,0 +1,56 @@
+#include "common/boot/log.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace hotline::log {
+namespace {
+
+TEST(LogTest, ALineIsOneJsonObject) {
+  EXPECT_EQ(JsonLine(absl::FromUnixMicros(1'795'392'000'000'001), Level::kInfo, "dispatch", "12345",
+                     "link is up", {{"peer", "110"}, {"sequence", 42}, {"share", 0.5}, {"up", true}},
+                     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            R"({"ts":"2026-11-23T00:00:00.000001Z","level":"info","service":"dispatch","hotline":"12345",)"
+            R"("msg":"link is up","trace":"4bf92f3577b34da6a3ce929d0e0e4736","peer":"110","sequence":42,)"
+            R"("share":0.5,"up":true})");
+  EXPECT_EQ(JsonLine(absl::UnixEpoch(), Level::kError, "", "", "x", {}, ""),
+            R"({"ts":"1970-01-01T00:00:00.000000Z","level":"error","msg":"x"})");
+}
+
+TEST(LogTest, ValuesCannotBreakALine) {
+  EXPECT_EQ(
+      JsonLine(absl::UnixEpoch(), Level::kWarn, "", "", "a\"b\\c\nd\te\x01", {{"乌恰", "\xff"}, {"n", NAN}},
+               "t"),
+      R"({"ts":"1970-01-01T00:00:00.000000Z","level":"warn","msg":"a\"b\\c\nd\u0009e\u0001","trace":"t",)"
+      R"_("乌恰":"(not UTF-8)","n":null})_");
+  const std::string huge(1'000'000, 'x');
+  EXPECT_LT(JsonLine(absl::UnixEpoch(), Level::kWarn, "", "", huge, {{"a", huge}, {"b", huge}}, huge).size(),
+            5000u);
+}
+
+TEST(LogTest, WritesToAFileFromTheLevelOn) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "hotline-log-XXXXXX").string();
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const std::string path = pattern + "/x.log";
+  ASSERT_TRUE(Configure({.service = "s", .hotline = "h", .level = Level::kWarn, .file = path}).ok());
+  Info("not this");
+  Warn("this {}", {{"n", 1}});
+  ASSERT_TRUE(Configure({}).ok());
+  std::ifstream file(path);
+  std::string line;
+  ASSERT_TRUE(std::getline(file, line));
+  EXPECT_NE(line.find(R"("level":"warn","service":"s","hotline":"h","msg":"this {}","n":1})"),
+            std::string::npos)
+      << line;
+  EXPECT_FALSE(std::getline(file, line));
+  std::filesystem::remove_all(pattern);
+  EXPECT_FALSE(Configure({.file = "/proc/none/x.log"}).ok());
+}
+
+}  // namespace
+}  // namespace hotline::log

@@ -1,0 +1,217 @@
+// The conformance suite on each driver, and what is particular to SQLite and to the fault wrapper.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/sql/faulty.h"
+#include "common/sql/sqlite.h"
+#include "tests/common/sql/conformance.h"
+
+namespace hotline::sql {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Database>> OpenIn(const std::string& folder, int64_t quota_bytes) {
+  return OpenSqlite({.path = folder + "/test.db", .max_database_bytes = quota_bytes});
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenFaultless(const std::string& folder, int64_t quota_bytes) {
+  absl::StatusOr<std::unique_ptr<Database>> real = OpenIn(folder, quota_bytes);
+  if (!real.ok()) return real;
+  return MakeFaulty(*std::move(real), [](int64_t) { return Fault::kNone; });
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, SqlConformance,
+                         testing::Values(Driver{.name = "Sqlite", .open = OpenIn},
+                                         Driver{.name = "Faulty", .open = OpenFaultless}),
+                         DriverName);
+
+// A table with one column, and rows counted.
+class Counted {
+ public:
+  explicit Counted(Database& database) : writer_(*database.OpenWriter()) {
+    EXPECT_TRUE(writer_->Begin().ok());
+    EXPECT_TRUE(
+        writer_->Execute("CREATE TABLE IF NOT EXISTS t (id {int} PRIMARY KEY, bytes {blob}) {rows}").ok());
+    EXPECT_TRUE(writer_->Commit().ok());
+  }
+  absl::Status Add(int64_t id, size_t bytes = 10) {
+    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
+    std::unique_ptr<Statement> insert = *writer_->Prepare("INSERT INTO t (id, bytes) VALUES (?1, ?2)");
+    const std::string value(bytes, 'v');
+    insert->BindInt64(1, id);
+    insert->BindBlob(2, value);
+    if (absl::Status status = insert->Run(); !status.ok()) return status;
+    return writer_->Commit();
+  }
+  int64_t Count() {
+    std::unique_ptr<Statement> count = *writer_->Prepare("SELECT count(*) FROM t");
+    EXPECT_TRUE(*count->Step());
+    return count->Int64(0);
+  }
+  Connection& writer() { return *writer_; }
+
+ private:
+  std::unique_ptr<Connection> writer_;
+};
+
+TEST(Sqlite, SecondOwnerIsRefused) {
+  const ScratchFolder folder;
+  auto first = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(OpenIn(folder.path(), 0).status().code(), absl::StatusCode::kUnavailable);
+  first->reset();
+  EXPECT_TRUE(OpenIn(folder.path(), 0).ok());
+}
+
+TEST(Sqlite, NotADatabase) {
+  const ScratchFolder folder;
+  std::ofstream(folder.path() + "/test.db") << std::string(10'000, 'x');
+  EXPECT_EQ(OpenIn(folder.path(), 0).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(OpenSqlite({.path = folder.path() + "/nosuch/test.db"}).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST(Sqlite, IsSetUpAsPromised) {
+  const ScratchFolder folder;
+  auto database = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(database.ok());
+  auto writer = (*database)->OpenWriter();
+  auto reader = (*database)->OpenReader();
+  const auto pragma = [](Connection& connection, std::string_view name) {
+    std::unique_ptr<Statement> statement = *connection.Prepare("PRAGMA " + std::string(name));
+    const absl::StatusOr<bool> row = statement->Step();
+    EXPECT_TRUE(row.ok()) << name << ": " << row.status();
+    return std::string(statement->Text(0));
+  };
+  for (Connection* connection : {writer->get(), reader->get()}) {
+    EXPECT_EQ(pragma(*connection, "synchronous"), "2");  // FULL
+    EXPECT_EQ(pragma(*connection, "foreign_keys"), "1");
+    EXPECT_EQ(pragma(*connection, "trusted_schema"), "0");
+    EXPECT_EQ(pragma(*connection, "wal_autocheckpoint"), "0");
+  }
+  EXPECT_EQ(pragma(**writer, "cache_size"), "-32768");
+  EXPECT_EQ(pragma(**reader, "cache_size"), "-4096");
+  EXPECT_EQ(pragma(**reader, "query_only"), "1");
+  EXPECT_TRUE(std::filesystem::exists(folder.path() + "/test.db-wal"));
+}
+
+// The write fails in the middle of a commit: nobody knows what is on the disk, so the writer refuses until
+// reopened.
+TEST(Sqlite, FailedCommitPoisonsTheWriter) {
+  const ScratchFolder folder;
+  auto database = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(database.ok());
+  {
+    Counted counted(**database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    rlimit before;
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit tight{.rlim_cur = 256 << 10, .rlim_max = before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const absl::Status failed = counted.Add(2, 1 << 20);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
+    EXPECT_TRUE((*database)->stats().poisoned);
+    EXPECT_EQ((*database)->stats().commit_failures, 1);
+    EXPECT_EQ(counted.Count(), 1) << "reading goes on";
+    EXPECT_EQ(counted.Add(3).code(), absl::StatusCode::kUnavailable);
+  }
+  EXPECT_EQ((*database)->OpenWriter().status().code(), absl::StatusCode::kUnavailable);
+  database->reset();
+  database = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(database.ok());
+  Counted counted(**database);
+  EXPECT_EQ(counted.Count(), 1);
+  EXPECT_TRUE(counted.Add(2).ok());
+}
+
+TEST(Sqlite, WriteAheadLogStaysBounded) {
+  const ScratchFolder folder;
+  auto database = OpenSqlite({.path = folder.path() + "/test.db", .wal_limit_bytes = 1 << 20});
+  ASSERT_TRUE(database.ok());
+  Counted counted(**database);
+  auto reader = (*database)->OpenReader();
+  int64_t largest = 0;
+  for (int64_t id = 1; id <= 200; ++id) {
+    ASSERT_TRUE(counted.Add(id, 50'000).ok());
+    largest = std::max(largest, (*database)->stats().wal_bytes);
+    if (id % 10 == 0) {
+      ASSERT_TRUE((*database)->Checkpoint().ok());
+    }
+  }
+  EXPECT_GT(largest, 500'000);
+  EXPECT_LT(largest, 3 << 20);
+  EXPECT_LT(std::filesystem::file_size(folder.path() + "/test.db-wal"), 3u << 20);
+  EXPECT_EQ((*database)->stats().checkpoints, 20);
+  EXPECT_EQ(counted.Count(), 200);
+}
+
+TEST(Sqlite, OutgrownLogIsEmptiedBesideABusyWriter) {
+  const ScratchFolder folder;
+  auto database = OpenSqlite({.path = folder.path() + "/test.db", .wal_limit_bytes = 64 << 10});
+  ASSERT_TRUE(database.ok());
+  std::atomic<bool> stop{false};
+  std::thread checkpoints([&] {
+    while (!stop) EXPECT_TRUE((*database)->Checkpoint().ok());
+  });
+  Counted counted(**database);
+  for (int64_t id = 1; id <= 500; ++id) ASSERT_TRUE(counted.Add(id, 5000).ok());
+  stop = true;
+  checkpoints.join();
+  EXPECT_EQ(counted.Count(), 500);
+}
+
+// Fails the commit that it is told to.
+std::unique_ptr<Database> FailingAt(const std::string& folder, int64_t commit, Fault fault) {
+  absl::StatusOr<std::unique_ptr<Database>> real = OpenIn(folder, 0);
+  EXPECT_TRUE(real.ok()) << real.status();
+  return MakeFaulty(*std::move(real),
+                    [commit, fault](int64_t number) { return number == commit ? fault : Fault::kNone; });
+}
+
+TEST(Faulty, FailsBeforeTheCommit) {
+  const ScratchFolder folder;
+  {
+    auto database = FailingAt(folder.path(), 3, Fault::kFailBeforeCommit);
+    Counted counted(*database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable);
+    EXPECT_TRUE(database->stats().poisoned);
+    EXPECT_EQ(counted.Count(), 1);
+    EXPECT_EQ(counted.Add(3).code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(database->stats().commit_failures, 1);
+  }
+  auto database = FailingAt(folder.path(), 0, Fault::kNone);
+  EXPECT_EQ(Counted(*database).Count(), 1);
+}
+
+TEST(Faulty, CommitsAndSaysThatItFailed) {
+  const ScratchFolder folder;
+  {
+    auto database = FailingAt(folder.path(), 3, Fault::kFailAfterCommit);
+    Counted counted(*database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(counted.writer().Begin().code(), absl::StatusCode::kUnavailable);
+  }
+  auto database = FailingAt(folder.path(), 0, Fault::kNone);
+  EXPECT_EQ(Counted(*database).Count(), 2);
+}
+
+TEST(Faulty, FullDiskPasses) {
+  const ScratchFolder folder;
+  auto database = FailingAt(folder.path(), 3, Fault::kDiskFull);
+  Counted counted(*database);
+  ASSERT_TRUE(counted.Add(1).ok());
+  EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(database->stats().poisoned);
+  EXPECT_EQ(counted.Count(), 1);
+  EXPECT_TRUE(counted.Add(2).ok());
+}
+
+}  // namespace
+}  // namespace hotline::sql

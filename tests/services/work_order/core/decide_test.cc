@@ -1,0 +1,680 @@
+// Commands: the whole table, and what a change consists of.
+#include "services/work_order/core/decide.h"
+
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "common/error/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/work_order/core/order.h"
+#include "tests/services/work_order/core/world.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using exchange::v1::MirrorBody;
+using type::v1::Command;
+using type::v1::OrderState;
+using type::v1::WorkOrder;
+
+const std::map<std::string, OrderState> kStates = {
+    {"REG", type::v1::ORDER_STATE_REGISTERED}, {"OFF", type::v1::ORDER_STATE_OFFERED},
+    {"RCV", type::v1::ORDER_STATE_RECEIVED},   {"UND", type::v1::ORDER_STATE_UNDERSTOOD},
+    {"ACC", type::v1::ORDER_STATE_ACCEPTED},   {"RET", type::v1::ORDER_STATE_RETURNED},
+    {"RCL", type::v1::ORDER_STATE_RECALLED},   {"DIS", type::v1::ORDER_STATE_DISPATCHED},
+    {"SIG", type::v1::ORDER_STATE_SIGNED},     {"PRO", type::v1::ORDER_STATE_IN_PROGRESS},
+    {"REP", type::v1::ORDER_STATE_REPLIED},    {"CAL", type::v1::ORDER_STATE_CALLED_BACK},
+    {"RDO", type::v1::ORDER_STATE_REDO},       {"CLO", type::v1::ORDER_STATE_CLOSED},
+    {"CAN", type::v1::ORDER_STATE_CANCELLED},  {"ARC", type::v1::ORDER_STATE_ARCHIVED}};
+
+const std::map<std::string, Act> kActNames = {
+    {"offer", Act::kOffer},       {"accept", Act::kAccept},     {"return", Act::kReturn},
+    {"recall", Act::kRecall},     {"dispatch", Act::kDispatch}, {"sign", Act::kSign},
+    {"assist", Act::kAssist},     {"progress", Act::kProgress}, {"extend", Act::kExtend},
+    {"suspend", Act::kSuspend},   {"resume", Act::kResume},     {"finish", Act::kFinish},
+    {"callback", Act::kCallBack}, {"redo", Act::kRedo},         {"close", Act::kClose},
+    {"cancel", Act::kCancel},     {"archive", Act::kArchive},   {"remind", Act::kRemind},
+    {"urge", Act::kUrge}};
+
+// Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
+// WRONG_STATE, `h` for NOT_HOLDER.
+
+// At the site that registered the order and never pushed it.
+constexpr char kLocal[] = R"(
+           REG ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
+  offer    OFF  s   s   s   s   s   s   s   s   s   s
+  accept   ACC  s   s   s   s   s   s   s   s   s   s
+  return    s   s   s   s   s   s   s   s   s   s   s
+  recall    s   s   s   s   s   s   s   s   s   s   s
+  dispatch  s  DIS  s   s   s   s   s   s   s   s   s
+  sign      s   s  SIG  s   s   s   s  SIG  s   s   s
+  assist    s   s   =   =   =   s   s   =   s   s   s
+  progress  s  PRO  s  PRO PRO  s   s  PRO  s   s   s
+  extend    s   =   =   =   =   s   s   =   s   s   s
+  suspend   s   =   =   =   =   s   s   =   s   s   s
+  resume    s   s   s   s   s   s   s   s   s   s   s
+  finish    s  REP  s  REP REP  s   s  REP  s   s   s
+  callback  s   s   s   s   s  CAL CAL  s   s   s   s
+  redo      s   s   s   s   s  RDO RDO  s   s   s   s
+  close     s   s   s   s   s  CLO CLO  s   s   s   s
+  cancel   CAN CAN  s   s   s   s   s   s   s   s   s
+  archive   s   s   s   s   s   s   s   s  ARC ARC  s
+  remind    =   =   =   =   =   =   =   =   s   s   s
+  urge      =   =   =   =   =   =   =   =   s   s   s
+)";
+
+// At the site that registered the order and pushed it.
+constexpr char kGiver[] = R"(
+           OFF RCV UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
+  offer     s   s   s   h   h   h   h   h   s   h   s   s  OFF OFF
+  accept    s   s   h   h   h   h   h   h   s   h   s   s  ACC ACC
+  return    h   h   h   h   h   h   h   h   h   h   h   h   h   h
+  recall    =   =   =   s   s   s   s   s   s   s   s   s   s   s
+  dispatch  s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  sign      s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  assist    s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  progress  s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  extend    s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  suspend   s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  resume    s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  finish    s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  callback  s   s   s   s   s   s   s  CAL CAL  s   s   s   s   s
+  redo      s   s   s   s   s   s   s  RDO RDO  s   s   s   s   s
+  close     s   s   s   s   s   s   s  CLO CLO  s   s   s   s   s
+  cancel    s   s   s   h   h   h   h   h   s   h   s   s  CAN CAN
+  archive   s   s   s   s   s   s   s   s   s   s  ARC  s   s   s
+  remind    =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  urge      =   =   =   =   =   =   =   =   =   =   s   s   =   =
+)";
+
+// At the site that the order was pushed to.
+constexpr char kReceiver[] = R"(
+           UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
+  offer     h   s   s   s   s   s   h   s   h   h   h   h
+  accept   ACC  s   s   s   s   s   s   s   s   s   h   h
+  return   RET RET  s   s   s   s   s   s   s   s   s   s
+  recall    h   h   h   h   h   h   h   h   h   h   h   h
+  dispatch  h  DIS  s   s   s   s   h   s   h   h   h   h
+  sign      h   s  SIG  s   s   s   h  SIG  h   h   h   h
+  assist    h   s   =   =   =   s   h   =   h   h   h   h
+  progress  h  PRO  s  PRO PRO  s   h  PRO  h   h   h   h
+  extend    h   =   =   =   =   s   h   =   h   h   h   h
+  suspend   h   =   =   =   =   s   h   =   h   h   h   h
+  resume    h   s   s   s   s   s   h   s   h   h   h   h
+  finish    h  REP  s  REP REP  s   h  REP  h   h   h   h
+  callback  h   h   h   h   h   h   h   h   h   h   h   h
+  redo      h   h   h   h   h   h   h   h   h   h   h   h
+  close     h   h   h   h   h   h   h   h   h   h   h   h
+  cancel    h   h   h   h   h   h   h   h   h   h   h   h
+  archive   s   s   s   s   s   s   s   s  ARC  s   s   s
+  remind    =   =   =   =   =   =   =   =   s   s   =   =
+  urge      =   =   =   =   =   =   =   =   s   s   =   =
+)";
+
+// At the site that pushed the order, got it back and took it up itself.
+constexpr char kTakenUpAgain[] = R"(
+           ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
+  offer     s   s   s   s   s   s   s   s   s   s
+  accept    s   s   s   s   s   s   s   s   s   s
+  return    h   h   h   h   h   h   h   h   h   h
+  recall    s   s   s   s   s   s   s   s   s   s
+  dispatch DIS  s   s   s   s   s   s   s   s   s
+  sign      s  SIG  s   s   s   s  SIG  s   s   s
+  assist    s   =   =   =   s   s   =   s   s   s
+  progress PRO  s  PRO PRO  s   s  PRO  s   s   s
+  extend    =   =   =   =   s   s   =   s   s   s
+  suspend   =   =   =   =   s   s   =   s   s   s
+  resume    s   s   s   s   s   s   s   s   s   s
+  finish   REP  s  REP REP  s   s  REP  s   s   s
+  callback  s   s   s   s  CAL CAL  s   s   s   s
+  redo      s   s   s   s  RDO RDO  s   s   s   s
+  close     s   s   s   s  CLO CLO  s   s   s   s
+  cancel   CAN  s   s   s   s   s   s   s   s   s
+  archive   s   s   s   s   s   s   s  ARC ARC  s
+  remind    =   =   =   =   =   =   =   s   s   s
+  urge      =   =   =   =   =   =   =   s   s   s
+)";
+
+struct Column {
+  std::string state;
+  WorkOrder order;
+  Site site;
+};
+
+// An order that only its own site works on, in `state`: never pushed, or pushed and returned.
+Column LocalIn(const std::string& state, bool returned = false) {
+  static const std::map<std::string, std::vector<Act>> kPaths = {
+      {"REG", {}},
+      {"ACC", {Act::kAccept}},
+      {"DIS", {Act::kAccept, Act::kDispatch}},
+      {"SIG", {Act::kAccept, Act::kDispatch, Act::kSign}},
+      {"PRO", {Act::kAccept, Act::kDispatch, Act::kSign, Act::kProgress}},
+      {"REP", {Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish}},
+      {"CAL", {Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish, Act::kCallBack}},
+      {"RDO", {Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish, Act::kRedo}},
+      {"CLO", {Act::kAccept, Act::kFinish, Act::kClose}},
+      {"CAN", {Act::kCancel}},
+      {"ARC", {Act::kAccept, Act::kFinish, Act::kClose, Act::kArchive}}};
+  World world;
+  const std::string id = world.Register(0, SampleContent(), returned);
+  if (returned) {
+    world.Settle();
+    world.Do(1, Act::kReturn, world.Twin(0, id));
+    world.Settle();
+  }
+  for (const Act act : kPaths.at(state)) world.Do(0, act, id);
+  EXPECT_EQ(world.fault(), "");
+  return {state, world.Order(0, id), world.site(0)};
+}
+
+// An order that 12345 pushed to 110, in `state`, as 12345 (`at` 0) or 110 (1) has it.
+Column SharedIn(const std::string& state, int at) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  if (state == "RCV") {
+    world.Deliver(0);
+    world.Receipt(0);
+  } else if (state != "OFF") {
+    world.Settle();
+    const std::string twin = world.Twin(0, id);
+    const auto receiver = [&](std::initializer_list<Act> acts) {
+      for (const Act act : acts) world.Do(1, act, twin);
+      world.Settle();
+    };
+    if (state == "ACC") receiver({Act::kAccept});
+    if (state == "RET") receiver({Act::kReturn});
+    if (state == "DIS") receiver({Act::kAccept, Act::kDispatch});
+    if (state == "SIG") receiver({Act::kAccept, Act::kDispatch, Act::kSign});
+    if (state == "PRO") receiver({Act::kAccept, Act::kDispatch, Act::kSign, Act::kProgress});
+    if (state == "RCL") world.Do(0, Act::kRecall, id);
+    if (state == "REP" || state == "CAL" || state == "RDO" || state == "CLO" || state == "ARC") {
+      receiver({Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish});
+      if (state == "CAL") world.Do(0, Act::kCallBack, id);
+      if (state == "RDO") world.Do(0, Act::kRedo, id);
+      if (state == "CLO" || state == "ARC") world.Do(0, Act::kClose, id);
+    }
+    world.Settle();
+    if (state == "ARC") {
+      world.Do(0, Act::kArchive, id);
+      world.Do(1, Act::kArchive, twin);
+    }
+  }
+  EXPECT_EQ(world.fault(), "");
+  return {state, world.Order(at, at == 0 ? id : world.Twin(0, id)), world.site(at)};
+}
+
+const absl::Time kNow = absl::FromUnixSeconds(1'796'000'000);
+
+std::string Outcome(const Column& column, Act act) {
+  const Command command =
+      MakeCommand(act, column.order.id(), column.site.hotline == "110" ? "12345" : "110", kNow);
+  const absl::StatusOr<Change> change = Decide(&column.order, command, NewOrder(), column.site, kNow);
+  if (!change.ok()) {
+    switch (error::ReasonOf(change.status())) {
+      case Reason::ERROR_REASON_WRONG_STATE:
+        return "s";
+      case Reason::ERROR_REASON_NOT_HOLDER:
+        return "h";
+      default:
+        return std::string(change.status().message());
+    }
+  }
+  EXPECT_EQ(Unsound(change->after, column.site), "");
+  EXPECT_FALSE(change->creates);
+  if (change->after.state() == column.order.state()) {
+    // Named when a row moves a state to itself, as progress in IN_PROGRESS does.
+    return "=";
+  }
+  for (const auto& [name, state] : kStates) {
+    if (state == change->after.state()) return name;
+  }
+  return "?";
+}
+
+template <typename Make>
+void CheckTable(const std::string& text, Make make) {
+  std::istringstream lines(text);
+  std::string line;
+  std::vector<Column> columns;
+  int rows = 0;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string word;
+    if (columns.empty()) {
+      while (words >> word) {
+        columns.push_back(make(word));
+        ASSERT_EQ(columns.back().order.state(), kStates.at(word)) << word;
+      }
+      continue;
+    }
+    if (!(words >> word)) continue;
+    const Act act = kActNames.at(word);
+    ++rows;
+    for (const Column& column : columns) {
+      std::string expected;
+      ASSERT_TRUE(words >> expected);
+      if (expected == column.state) expected = "=";
+      EXPECT_EQ(Outcome(column, act), expected) << word << " in " << column.state;
+    }
+  }
+  EXPECT_EQ(rows, kActs);
+}
+
+TEST(DecideTable, OrderNeverPushed) {
+  CheckTable(kLocal, [](const std::string& state) { return LocalIn(state); });
+}
+TEST(DecideTable, OrderTakenUpAgainAfterAReturn) {
+  CheckTable(kTakenUpAgain, [](const std::string& state) { return LocalIn(state, true); });
+}
+TEST(DecideTable, AtTheGiver) {
+  CheckTable(kGiver, [](const std::string& state) { return SharedIn(state, 0); });
+}
+TEST(DecideTable, AtTheReceiver) {
+  CheckTable(kReceiver, [](const std::string& state) { return SharedIn(state, 1); });
+}
+
+absl::StatusOr<Change> Try(const WorkOrder& order, const Command& command, const Site& site) {
+  return Decide(&order, command, NewOrder(), site, kNow);
+}
+
+Reason ReasonOfTry(const WorkOrder& order, const Command& command, const Site& site) {
+  return error::ReasonOf(Try(order, command, site).status());
+}
+
+TEST(Decide, SuspendedOrderIsNotFinishedNorSuspendedAgain) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kSuspend, id);
+  const WorkOrder order = world.Order(0, id);
+  EXPECT_TRUE(order.facts().suspended());
+  EXPECT_EQ(ReasonOfTry(order, MakeCommand(Act::kFinish, id, "110", kNow), world.site(0)),
+            Reason::ERROR_REASON_SUSPENDED);
+  EXPECT_EQ(ReasonOfTry(order, MakeCommand(Act::kSuspend, id, "110", kNow), world.site(0)),
+            Reason::ERROR_REASON_SUSPENDED);
+  world.Do(0, Act::kResume, id);
+  EXPECT_FALSE(world.Order(0, id).facts().suspended());
+  EXPECT_FALSE(world.Order(0, id).facts().has_review_time());
+  world.Do(0, Act::kFinish, id);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, SuspensionEndsWithTheWork) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kSuspend, id);
+  world.Do(0, Act::kCancel, id);
+  EXPECT_FALSE(world.Order(0, id).facts().suspended());
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, ChecksComeInOrder) {
+  const Column closed = LocalIn("CLO");
+  Command command = MakeCommand(Act::kSign, closed.order.id(), "110", kNow);
+  command.mutable_header()->set_expected_version(1);
+  command.mutable_header()->set_request_id("x");
+  command.mutable_signature()->set_unit(std::string(33, 'x'));
+  EXPECT_EQ(ReasonOfTry(closed.order, command, closed.site), Reason::ERROR_REASON_REQUEST_ID_INVALID);
+  command.mutable_header()->set_request_id("12345678");
+  EXPECT_EQ(ReasonOfTry(closed.order, command, closed.site), Reason::ERROR_REASON_TEXT_TOO_LONG);
+  command.mutable_signature()->set_unit("nosuch");
+  EXPECT_EQ(error::ReasonOf(Decide(nullptr, command, NewOrder(), closed.site, kNow).status()),
+            Reason::ERROR_REASON_ORDER_NOT_FOUND);
+  EXPECT_EQ(ReasonOfTry(closed.order, command, closed.site), Reason::ERROR_REASON_STALE_VERSION);
+  command.mutable_header()->set_expected_version(closed.order.version());
+  EXPECT_EQ(ReasonOfTry(closed.order, command, closed.site), Reason::ERROR_REASON_WRONG_STATE);
+  const Column dispatched = LocalIn("DIS");
+  command.mutable_header()->clear_expected_version();
+  EXPECT_EQ(ReasonOfTry(dispatched.order, command, dispatched.site), Reason::ERROR_REASON_UNIT_NOT_ASSIGNED);
+}
+
+TEST(Decide, RegistrationNamesNoOrderAndOthersDo) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  Command registration = MakeRegistration(SampleContent(), "110");
+  registration.mutable_header()->set_order_id(id);
+  absl::Status status = Try(world.Order(0, id), registration, world.site(0)).status();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(status), "header.order_id");
+  status =
+      Decide(nullptr, MakeCommand(Act::kAccept, "", "110", kNow), NewOrder(), world.site(0), kNow).status();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_FIELD_REQUIRED);
+  EXPECT_EQ(error::FieldOf(status), "header.order_id");
+  registration.mutable_header()->clear_order_id();
+  registration.mutable_header()->set_expected_version(1);
+  status = Decide(nullptr, registration, NewOrder(), world.site(0), kNow).status();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_STALE_VERSION);
+}
+
+TEST(Decide, OnlyTheEscalationServiceEscalates) {
+  const Column open = LocalIn("ACC");
+  Command command = MakeCommand(Act::kUrge, open.order.id(), "110", kNow);
+  command.mutable_header()->mutable_actor()->set_account("1001");
+  const absl::Status status = Try(open.order, command, open.site).status();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(status), "header.actor.account");
+}
+
+TEST(Decide, PushOfANewOrderIsOneChange) {
+  World world;
+  type::v1::OrderContent content = SampleContent();
+  content.set_urgency(type::v1::URGENCY_EMERGENCY);
+  content.mutable_caller()->set_secret(true);
+  const NewOrder fresh = {
+      .id = "0000000000001", .number = "12345-20261123-000001", .content_salt = "0123456789abcdef"};
+  Command command = MakeRegistration(content, "110");
+  command.set_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const absl::StatusOr<Change> change = Decide(nullptr, command, fresh, world.site(0), kNow);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_TRUE(change->creates);
+  EXPECT_EQ(change->content, content.SerializeAsString());
+  const WorkOrder& order = change->after;
+  EXPECT_EQ(order.id(), fresh.id);
+  EXPECT_EQ(order.number(), fresh.number);
+  EXPECT_EQ(order.state(), type::v1::ORDER_STATE_OFFERED);
+  EXPECT_EQ(order.custody().holder(), "12345");
+  EXPECT_EQ(order.custody().epoch(), 1);
+  EXPECT_EQ(order.origin_hotline(), "12345");
+  EXPECT_EQ(order.version(), 1);
+  EXPECT_EQ(order.title(), content.title());
+  EXPECT_TRUE(order.facts().secret());
+  EXPECT_EQ(order.content_digest(), Sha256({fresh.content_salt, change->content}));
+  EXPECT_EQ(order.handoff().id(), "12345-0000000000001-1");
+  EXPECT_EQ(order.handoff().kind(), type::v1::HANDOFF_KIND_ORDER_PUSH);
+  EXPECT_EQ(FromProto(order.handoff().confirm_by_time()), kNow + absl::Minutes(3));
+  EXPECT_EQ(change->event.offered().registered().content_digest(), order.content_digest());
+  EXPECT_EQ(change->event.offered().handoff().id(), order.handoff().id());
+  EXPECT_EQ(change->event.traceparent(), command.traceparent());
+  EXPECT_EQ(change->event.actor().hotline(), "12345");
+  EXPECT_EQ(change->event.actor().seat(), "07");
+  // Nothing that the caller said or is, anywhere in the log.
+  const std::string log = change->event.SerializeAsString();
+  for (const std::string& personal :
+       {content.title(), content.text(), content.caller().name(), content.caller().phone()}) {
+    EXPECT_EQ(log.find(personal), std::string::npos);
+  }
+  ASSERT_EQ(change->envelopes.size(), 1u);
+  EXPECT_EQ(change->envelopes[0].peer, "110");
+  EXPECT_EQ(change->envelopes[0].kind, exchange::v1::ENVELOPE_KIND_OFFER);
+  exchange::v1::OfferBody body;
+  ASSERT_TRUE(body.ParseFromString(change->envelopes[0].body));
+  EXPECT_EQ(body.content(), "");
+  EXPECT_EQ(body.content_salt(), fresh.content_salt);
+  EXPECT_EQ(body.custody().epoch(), 1);
+}
+
+// Who holds the order, in which epoch, after each step.
+struct Held {
+  std::string holder;
+  int64_t epoch;
+  bool operator==(const Held& other) const { return holder == other.holder && epoch == other.epoch; }
+};
+void PrintTo(const Held& held, std::ostream* out) { *out << held.holder << "@" << held.epoch; }
+Held HeldBy(const WorkOrder& order) { return {order.custody().holder(), order.custody().epoch()}; }
+
+TEST(Custody, LocalWorkNeverMovesIt) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  for (const Act act : {Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish, Act::kCallBack, Act::kRedo,
+                        Act::kProgress, Act::kFinish, Act::kClose, Act::kArchive}) {
+    world.Do(0, act, id);
+    EXPECT_EQ(HeldBy(world.Order(0, id)), (Held{"12345", 1}));
+  }
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Custody, FollowsAHandedOverOrderThereAndBack) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  const auto step = [&](int at, Act act, Held expected) {
+    world.Do(at, act, at == 0 ? id : twin);
+    world.Settle();
+    EXPECT_EQ(HeldBy(world.Order(0, id)), expected) << static_cast<int>(act);
+    EXPECT_EQ(HeldBy(world.Order(1, twin)), expected) << static_cast<int>(act);
+  };
+  EXPECT_EQ(HeldBy(world.Order(1, twin)), (Held{"12345", 1}));
+  step(1, Act::kAccept, {"110", 2});
+  step(1, Act::kDispatch, {"110", 2});
+  step(1, Act::kSign, {"110", 2});
+  step(1, Act::kFinish, {"110", 2});
+  step(0, Act::kRedo, {"110", 2});
+  step(1, Act::kFinish, {"110", 2});
+  step(0, Act::kCallBack, {"12345", 3});
+  step(0, Act::kCallBack, {"12345", 3});
+  step(0, Act::kRedo, {"110", 4});
+  step(1, Act::kProgress, {"110", 4});
+  step(1, Act::kFinish, {"110", 4});
+  step(0, Act::kClose, {"12345", 5});
+  EXPECT_EQ(world.Order(0, id).facts().redo_count(), 2);
+  EXPECT_EQ(world.Order(1, twin).facts().redo_count(), 2);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Custody, AReturnedOfferStaysWithTheGiver) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  world.Do(1, Act::kReturn, world.Twin(0, id));
+  world.Settle();
+  EXPECT_EQ(HeldBy(world.Order(0, id)), (Held{"12345", 1}));
+  EXPECT_EQ(HeldBy(world.Order(1, world.Twin(0, id))), (Held{"12345", 1}));
+}
+
+TEST(Custody, AReturnAfterAcceptanceMovesItBack) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  world.Do(1, Act::kAccept, twin);
+  world.Do(1, Act::kReturn, twin);
+  EXPECT_EQ(HeldBy(world.Order(1, twin)), (Held{"12345", 3}));
+  world.Settle();
+  EXPECT_EQ(HeldBy(world.Order(0, id)), (Held{"12345", 3}));
+  // And then the site's own work, its reply and a redo are its own.
+  for (const Act act : {Act::kAccept, Act::kFinish, Act::kRedo, Act::kFinish, Act::kClose}) {
+    world.Do(0, act, id);
+    EXPECT_EQ(HeldBy(world.Order(0, id)), (Held{"12345", 3}));
+    EXPECT_TRUE(world.Owed(0).empty()) << "nobody at the peer works on it any more";
+  }
+  EXPECT_EQ(world.Order(1, twin).state(), type::v1::ORDER_STATE_RETURNED);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, EveryMoveOfASharedOrderOwesOneMirror) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  const auto owes = [&](int at, Act act, size_t mirrors) {
+    world.Do(at, act, at == 0 ? id : twin);
+    EXPECT_EQ(world.Owed(at).size(), mirrors) << static_cast<int>(act);
+    for (const exchange::v1::Envelope& envelope : world.Owed(at)) {
+      EXPECT_EQ(envelope.kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+      EXPECT_EQ(envelope.handoff_id(), world.Order(0, id).handoff().id());
+      MirrorBody body;
+      ASSERT_TRUE(body.ParseFromString(envelope.body()));
+      EXPECT_EQ(body.state(), world.Order(at, at == 0 ? id : twin).state());
+      EXPECT_EQ(body.reply().internal_reply(), "");
+      EXPECT_EQ(body.call_back().note(), "");
+      EXPECT_EQ(body.event().sequence(), 0);
+      EXPECT_EQ(body.event().order_number(), "");
+      EXPECT_EQ(body.event().actor().seat(), "");
+      EXPECT_EQ(body.event().actor().account(), "1001");
+    }
+    world.Settle();
+    EXPECT_EQ(world.Order(0, id).state(), world.Order(1, twin).state());
+  };
+  owes(1, Act::kAccept, 1);
+  owes(1, Act::kExtend, 1);
+  owes(1, Act::kSuspend, 1);
+  owes(1, Act::kResume, 1);
+  owes(1, Act::kDispatch, 1);
+  owes(1, Act::kAssist, 1);
+  owes(1, Act::kSign, 1);
+  owes(1, Act::kProgress, 1);
+  owes(1, Act::kRemind, 0);
+  owes(0, Act::kUrge, 0);
+  owes(1, Act::kFinish, 1);
+  owes(0, Act::kCallBack, 1);
+  owes(0, Act::kRedo, 1);
+  owes(1, Act::kFinish, 1);
+  owes(0, Act::kClose, 1);
+  world.Do(0, Act::kArchive, id);
+  EXPECT_TRUE(world.Owed(0).empty());
+  EXPECT_EQ(world.Order(1, twin).state(), type::v1::ORDER_STATE_CLOSED) << "filing is each site's own affair";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, InternalTextAndNotesStayAtHome) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  world.Do(1, Act::kAccept, twin);
+  world.Do(1, Act::kFinish, twin);
+  world.Settle();
+  world.Do(0, Act::kCallBack, id);
+  world.Settle();
+  EXPECT_EQ(world.Order(1, twin).reply().internal_reply(), "约谈了负责人")
+      << "a mirror from the origin must not erase it";
+  EXPECT_EQ(world.Order(0, id).reply().internal_reply(), "");
+  EXPECT_EQ(world.Order(0, id).reply().public_reply(), "已责令停工");
+  EXPECT_EQ(world.Order(0, id).call_back().note(), "来电人表示满意");
+  EXPECT_EQ(world.Order(1, twin).call_back().note(), "");
+  EXPECT_EQ(world.Order(1, twin).call_back().satisfaction(), 4);
+  world.Do(0, Act::kRedo, id);
+  world.Settle();
+  world.Do(1, Act::kProgress, twin);
+  world.Settle();
+  EXPECT_EQ(world.Order(0, id).call_back().note(), "来电人表示满意");
+  world.Do(1, Act::kFinish, twin);
+  world.Settle();
+  EXPECT_FALSE(world.Order(0, id).has_call_back()) << "it was about the earlier reply";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, SignaturesAreKeptByUnit) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  world.Do(0, Act::kAssist, id);
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_DISPATCHED);
+  EXPECT_FALSE(world.Order(0, id).units(0).has_sign_time());
+  EXPECT_EQ(world.Order(0, id).units(1).handler(), "1001");
+  EXPECT_EQ(world.LastEvent(0).signed_().unit(), "water");
+  world.Do(0, Act::kSign, id);
+  EXPECT_TRUE(world.Order(0, id).units(0).has_sign_time());
+  EXPECT_EQ(world.LastEvent(0).signed_().unit(), "housing")
+      << "the event names the unit even if the command left it to us";
+}
+
+TEST(Decide, ExtensionsOnlyGrow) {
+  Column open = LocalIn("ACC");
+  Command command = MakeCommand(Act::kExtend, open.order.id(), "110", kNow);
+  const absl::StatusOr<Change> change = Try(open.order, command, open.site);
+  ASSERT_TRUE(change.ok());
+  EXPECT_EQ(change->after.facts().extension_count(), 1);
+  const absl::Status status = Try(change->after, command, open.site).status();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_TIME_INVALID);
+  EXPECT_EQ(error::FieldOf(status), "extension.until_time");
+}
+
+// Found by ExchangeLaw: the next attempt began with an extension that its receiver knew nothing of.
+TEST(Decide, AnExtensionEndsWithTheReturn) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  world.Do(1, Act::kAccept, twin);
+  world.Do(1, Act::kExtend, twin);
+  world.Settle();
+  EXPECT_EQ(world.Order(0, id).facts().extension_count(), 1);
+  world.Do(1, Act::kReturn, twin);
+  world.Settle();
+  EXPECT_EQ(world.Order(0, id).facts().extension_count(), 0);
+  EXPECT_FALSE(world.Order(0, id).facts().has_extend_until_time());
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, TheLadderOnlyAddsFacts) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Do(0, Act::kRemind, id);
+  EXPECT_EQ(world.Order(0, id).facts().remind_count(), 1);
+  EXPECT_FALSE(world.Order(0, id).facts().overdue());
+  world.Do(0, Act::kUrge, id);
+  EXPECT_EQ(world.Order(0, id).facts().urge_count(), 1);
+  EXPECT_TRUE(world.Order(0, id).facts().overdue());
+  EXPECT_EQ(world.LastEvent(0).escalated().rung(), type::v1::RUNG_URGE);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnOrderCanBePushedAgainAndAgain) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  for (int attempt = 1; attempt <= 12; ++attempt) {
+    world.Settle();
+    EXPECT_EQ(world.Order(0, id).handoff().attempt(), attempt);
+    EXPECT_EQ(world.Order(0, id).past_handoffs_size(), std::min(attempt - 1, kMaxPastHandoffs));
+    world.Do(1, Act::kReturn, world.Twin(0, id));
+    world.Settle();
+    world.Do(0, Act::kOffer, id);
+    EXPECT_FALSE(world.Order(0, id).handoff().has_returned());
+  }
+  EXPECT_EQ(world.Order(0, id).past_handoffs(0).attempt(), 5) << "the oldest are dropped";
+  EXPECT_EQ(world.Orders(1).size(), 12u) << "each attempt is an order of its own at the receiver";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Unsound, NamesWhatIsWrong) {
+  const Column good = SharedIn("ACC", 1);
+  ASSERT_EQ(Unsound(good.order, good.site), "");
+  const auto broken = [&](auto change) {
+    WorkOrder order = good.order;
+    change(order);
+    return Unsound(order, good.site);
+  };
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_id(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_number(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_state(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.set_state(static_cast<OrderState>(77)); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_version(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_origin_hotline(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.clear_content_digest(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_custody()->clear_holder(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_custody()->set_holder("911"); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_custody()->set_holder("12345"); }), "")
+      << "accepted here, held there";
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_custody()->set_epoch(0); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) {
+              o.clear_handoff();
+              o.set_state(type::v1::ORDER_STATE_OFFERED);
+            }),
+            "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_handoff()->set_to_hotline("911"); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_handoff()->clear_accept_time(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_facts()->set_suspended(true); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_facts()->set_recall_requested(true); }), "")
+      << "not the giver";
+  EXPECT_NE(broken([](WorkOrder& o) { o.mutable_reply(); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.set_state(type::v1::ORDER_STATE_REPLIED); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.set_state(type::v1::ORDER_STATE_DISPATCHED); }), "");
+  EXPECT_NE(broken([](WorkOrder& o) { o.add_units()->set_unit("housing"); }), "") << "no lead";
+  EXPECT_NE(broken([](WorkOrder& o) {
+              for (int i = 0; i < 9; ++i) o.add_past_handoffs();
+            }),
+            "");
+}
+
+}  // namespace
+}  // namespace hotline::work_order

@@ -1,0 +1,280 @@
+#include "tests/services/work_order/core/world.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/sha256.h"
+#include "common/error/error.h"
+#include "services/work_order/core/order.h"
+
+namespace hotline::work_order {
+
+using type::v1::Command;
+using type::v1::WorkOrder;
+
+type::v1::OrderContent SampleContent() {
+  type::v1::OrderContent content;
+  content.set_type(type::v1::ORDER_TYPE_COMPLAINT);
+  content.set_channel(type::v1::CHANNEL_PHONE);
+  content.set_urgency(type::v1::URGENCY_NORMAL);
+  content.set_title("夜间施工噪音扰民");
+  content.set_text("来电人反映楼下工地凌晨仍在施工，\n请协调处理。");
+  content.mutable_caller()->set_name("张三");
+  content.mutable_caller()->set_phone("0908-4621234");
+  content.mutable_place()->set_township_code("653024100");
+  content.mutable_catalogue()->set_item("A3");
+  return content;
+}
+
+namespace {
+
+void SetHeader(const std::string& order_id, Command* command) {
+  command->mutable_header()->set_request_id("request/000001");
+  command->mutable_header()->set_order_id(order_id);
+  command->mutable_header()->mutable_actor()->set_account("1001");
+  command->mutable_header()->mutable_actor()->set_seat("07");
+}
+
+}  // namespace
+
+Command MakeRegistration(const type::v1::OrderContent& content, const std::string& to) {
+  Command command;
+  SetHeader("", &command);
+  *command.mutable_registration()->mutable_content() = content;
+  if (!to.empty()) command.mutable_offer()->set_to_hotline(to);
+  return command;
+}
+
+Command MakeCommand(Act act, const std::string& order_id, const std::string& other, absl::Time now) {
+  Command command;
+  SetHeader(order_id, &command);
+  const auto escalate = [&](type::v1::Rung rung) {
+    command.mutable_header()->mutable_actor()->set_account(kEscalationAccount);
+    type::v1::Escalation* escalation = command.mutable_escalation();
+    escalation->set_clock(type::v1::CLOCK_KIND_FINISH);
+    escalation->set_rung(rung);
+    escalation->set_armed_by_sequence(1);
+    ToProto(now, escalation->mutable_due_time());
+    escalation->set_duty_party("110");
+  };
+  switch (act) {
+    case Act::kOffer:
+      command.mutable_offer()->set_to_hotline(other);
+      command.mutable_offer()->set_note("请协助");
+      break;
+    case Act::kAccept:
+      command.mutable_acceptance()->set_note("收到");
+      break;
+    case Act::kReturn:
+      command.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+      command.mutable_handoff_return()->set_reason("不属于我方职责");
+      command.mutable_handoff_return()->set_proposed_item("A5");
+      break;
+    case Act::kRecall:
+      command.mutable_recall()->set_reason("推送有误");
+      break;
+    case Act::kDispatch:
+      command.mutable_unit_dispatch()->set_lead_unit("housing");
+      command.mutable_unit_dispatch()->add_assist_units("water");
+      break;
+    case Act::kSign:
+      command.mutable_signature();
+      break;
+    case Act::kAssist:
+      command.mutable_signature()->set_unit("water");
+      break;
+    case Act::kProgress:
+      command.mutable_progress()->set_note("已到现场");
+      break;
+    case Act::kExtend:
+      // Later with each call, as extensions have to be.
+      ToProto(now + absl::Hours(24), command.mutable_extension()->mutable_until_time());
+      command.mutable_extension()->set_ground("材料不齐");
+      command.mutable_extension()->set_approved_by("2001");
+      break;
+    case Act::kSuspend:
+      ToProto(now + absl::Hours(12), command.mutable_suspension()->mutable_review_time());
+      command.mutable_suspension()->set_reason("等待当事人");
+      command.mutable_suspension()->set_approved_by("2001");
+      break;
+    case Act::kResume:
+      command.mutable_resumption()->set_note("继续");
+      break;
+    case Act::kFinish: {
+      type::v1::Reply* reply = command.mutable_completion()->mutable_reply();
+      reply->set_disposition(type::v1::DISPOSITION_RESOLVED);
+      reply->set_public_reply("已责令停工");
+      reply->set_internal_reply("约谈了负责人");
+      break;
+    }
+    case Act::kCallBack:
+      command.mutable_call_back_record()->mutable_call_back()->set_reached(true);
+      command.mutable_call_back_record()->mutable_call_back()->set_satisfaction(4);
+      command.mutable_call_back_record()->mutable_call_back()->set_note("来电人表示满意");
+      break;
+    case Act::kRedo:
+      command.mutable_redo_demand()->set_reason("噪音仍在");
+      break;
+    case Act::kClose:
+      command.mutable_closure();
+      break;
+    case Act::kCancel:
+      command.mutable_cancellation()->set_reason("重复登记");
+      break;
+    case Act::kArchive:
+      command.mutable_archival();
+      break;
+    case Act::kRemind:
+      escalate(type::v1::RUNG_REMIND);
+      break;
+    case Act::kUrge:
+      escalate(type::v1::RUNG_URGE);
+      break;
+  }
+  return command;
+}
+
+World::World() : now_(absl::FromUnixSeconds(1'795'000'000)) {
+  for (int i = 0; i < 2; ++i) {
+    sites_[i].site.hotline = i == 0 ? "12345" : "110";
+    sites_[i].site.peers.insert(i == 0 ? "110" : "12345");
+  }
+}
+
+void World::Fault(const std::string& what) {
+  if (fault_.empty()) fault_ = what;
+}
+
+NewOrder World::Fresh(State* state) {
+  return {.id = absl::StrFormat("%s%010d", state->site.hotline.substr(0, 3), state->next_order),
+          .number = absl::StrFormat("%s-20261123-%06d", state->site.hotline, state->next_order),
+          .content_salt = std::string(16, static_cast<char>('a' + state->next_order % 26))};
+}
+
+void World::Owe(State* state, const EnvelopeDraft& draft, const std::string& content) {
+  exchange::v1::Envelope envelope;
+  envelope.set_sequence(state->next_envelope++);
+  envelope.set_handoff_id(draft.handoff_id);
+  envelope.set_kind(draft.kind);
+  envelope.set_body(draft.body);
+  if (draft.kind == exchange::v1::ENVELOPE_KIND_OFFER) {
+    exchange::v1::OfferBody tail;
+    tail.set_content(content);
+    envelope.mutable_body()->append(tail.SerializeAsString());
+  }
+  if (!state->site.peers.contains(draft.peer)) Fault("an envelope for a stranger");
+  state->outbox.push_back(std::move(envelope));
+}
+
+void World::Commit(State* state, Change change) {
+  WorkOrder& after = change.after;
+  if (const std::string fault = Unsound(after, state->site); !fault.empty()) Fault(fault);
+  if (after.has_content()) Fault("a content in the order");
+  const auto known = state->orders.find(after.id());
+  if ((known == state->orders.end()) != change.creates) Fault("created twice, or never");
+  const WorkOrder before = known == state->orders.end() ? WorkOrder() : known->second;
+  if (after.version() != before.version() + 1) Fault("the version does not grow by one");
+  if (after.custody().epoch() < before.custody().epoch()) Fault("the epoch went back");
+  if ((after.custody().epoch() != before.custody().epoch()) !=
+      (after.custody().holder() != before.custody().holder())) {
+    // A return after acceptance that crosses no mirror moves twice, there and back, but each site sees both.
+    Fault("holder and epoch do not move together");
+  }
+  const type::v1::Event& event = change.event;
+  if (event.order_id() != after.id() || event.order_number() != after.number() ||
+      event.order_version() != after.version() || event.state_before() != before.state() ||
+      event.state() != after.state() ||
+      event.custody().SerializeAsString() != after.custody().SerializeAsString() ||
+      event.handoff_id() != after.handoff().id() || FromProto(event.commit_time()) != now_) {
+    Fault("the event is not about the change");
+  }
+  if (event.detail_case() == type::v1::Event::DETAIL_NOT_SET) Fault("an event without a detail");
+  if (event.replied().reply().internal_reply() != "" || event.called_back().note() != "") {
+    Fault("the log has what it must not have");
+  }
+  if (change.creates) {
+    ++state->next_order;
+    state->contents[after.id()] = change.content;
+    if (after.content_digest() != Sha256({after.content_salt(), change.content})) Fault("a wrong digest");
+  }
+  state->handoffs[after.handoff().id()] = after.id();
+  state->log.push_back(event);
+  for (const EnvelopeDraft& draft : change.envelopes) Owe(state, draft, state->contents[after.id()]);
+  state->orders[after.id()] = std::move(after);
+}
+
+absl::StatusOr<std::string> World::Execute(int at, const Command& command) {
+  now_ += absl::Seconds(1);
+  State* state = &sites_[at];
+  const auto order = state->orders.find(command.header().order_id());
+  absl::StatusOr<Change> change = Decide(order == state->orders.end() ? nullptr : &order->second, command,
+                                         Fresh(state), state->site, now_);
+  if (!change.ok()) return change.status();
+  std::string id = change->after.id();
+  Commit(state, *std::move(change));
+  return id;
+}
+
+std::string World::Register(int at, const type::v1::OrderContent& content, bool push) {
+  absl::StatusOr<std::string> id =
+      Execute(at, MakeRegistration(content, push ? sites_[1 - at].site.hotline : ""));
+  if (!id.ok()) {
+    Fault(std::string(id.status().message()));
+    return "";
+  }
+  return *id;
+}
+
+void World::Do(int at, Act act, const std::string& order_id) {
+  absl::StatusOr<std::string> id =
+      Execute(at, MakeCommand(act, order_id, sites_[1 - at].site.hotline, now_ + absl::Seconds(1)));
+  if (!id.ok()) Fault(absl::StrCat("act ", static_cast<int>(act), ": ", id.status().message()));
+}
+
+bool World::Deliver(int from) {
+  if (sites_[from].outbox.empty()) return false;
+  now_ += absl::Seconds(1);
+  const exchange::v1::Envelope envelope = std::move(sites_[from].outbox.front());
+  sites_[from].outbox.pop_front();
+  State* to = &sites_[1 - from];
+  const auto order = to->handoffs.find(envelope.handoff_id());
+  const Received received =
+      DecideEnvelope(order == to->handoffs.end() ? nullptr : &to->orders.at(order->second), envelope,
+                     sites_[from].site.hotline, Fresh(to), to->site, now_);
+  if (received.changes) Commit(to, received.change);
+  for (const EnvelopeDraft& draft : received.envelopes) Owe(to, draft, "");
+  if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+    sites_[from].receipts.emplace_back(envelope.handoff_id(), now_);
+  }
+  return true;
+}
+
+bool World::Receipt(int to) {
+  State* state = &sites_[to];
+  if (state->receipts.empty()) return false;
+  now_ += absl::Seconds(1);
+  const auto [handoff_id, time] = state->receipts.front();
+  state->receipts.pop_front();
+  const WorkOrder& order = state->orders.at(state->handoffs.at(handoff_id));
+  Received received = DecideReceipt(order, handoff_id, time, state->site, now_);
+  if (received.changes) Commit(state, std::move(received.change));
+  return true;
+}
+
+void World::Settle() {
+  while (Deliver(0) || Receipt(0) || Deliver(1) || Receipt(1)) {
+  }
+}
+
+std::string World::Twin(int at, const std::string& id) const {
+  const auto& handoffs = sites_[1 - at].handoffs;
+  const auto found = handoffs.find(Order(at, id).handoff().id());
+  return found == handoffs.end() || found->first.empty() ? "" : found->second;
+}
+
+std::vector<std::string> World::Orders(int at) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, order] : sites_[at].orders) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace hotline::work_order
