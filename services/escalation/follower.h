@@ -1,0 +1,108 @@
+// Follows the site's log and takes the rungs of the ladder when they are due.
+//
+// One loop reads the log by long polls, applies what it reads to the clocks, and commits clocks and cursor in
+// one transaction. When rungs are due it sends them to the ledger as commands with derived request ids, one
+// batch in flight; the rung counts as taken only when its event is read back from the log. So each rung is
+// taken exactly once, wherever the process is killed: a command that was sent but not read back is sent again
+// with the same id, and gets the same answer.
+//
+// Rungs are taken only on fresh knowledge of the log (read up to its head, or no more than a few seconds
+// behind), so that after a downtime an order that was signed meanwhile is not urged.
+#ifndef SERVICES_ESCALATION_FOLLOWER_H_
+#define SERVICES_ESCALATION_FOLLOWER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/contract/ledger.h"
+#include "common/stream/event_hub.h"
+#include "services/escalation/core/deadlines.h"
+#include "services/escalation/store/store.h"
+
+namespace hotline::escalation {
+
+struct FollowerOptions {
+  // Events in one read and one transaction, 1 to 1,000.
+  int read_limit = 1000;
+  // Longest wait of a read at the log's head.
+  absl::Duration read_wait = absl::Seconds(10);
+  // When a read gave `busy_events` or more, but not all it could have, the next one waits for `busy_pause`:
+  // an order that moves several times in a moment is then loaded and written once.
+  int busy_events = 64;
+  absl::Duration busy_pause = absl::Milliseconds(50);
+  // Rungs in one batch of commands, 1 to 512.
+  int fire_limit = 256;
+  // Knowledge of the log that is older than this takes no rungs.
+  absl::Duration stale_after = absl::Seconds(5);
+  // Longest sleep before looking at the wall clock again, which may have been set.
+  absl::Duration look_again = absl::Seconds(1);
+  // Pauses after a failed read or a failed batch of commands.
+  absl::Duration backoff_min = absl::Milliseconds(100);
+  absl::Duration backoff_max = absl::Seconds(5);
+  // A rung that work_order refuses is tried again after it has been late for as long as it was, between
+  // these.
+  absl::Duration refused_min = absl::Seconds(30);
+  absl::Duration refused_max = absl::Hours(1);
+};
+
+// What others are told. Called on the follower's executor.
+class FollowerListener {
+ public:
+  virtual ~FollowerListener() = default;
+  // The log has been read up to its head for the first time since start; `cursor` is that head.
+  virtual void OnCaughtUp(int64_t cursor) = 0;
+  // These events, consecutive, have been applied and committed; a rung's `bytes` are its
+  // v1::EscalationRecord, other events are not shown. Only after OnCaughtUp.
+  virtual void OnApplied(EventHub::Items items) = 0;
+  // The ledger answers (OK), or it does not. Told on every change.
+  virtual void OnLedger(const absl::Status& status) = 0;
+  // The log is followed up to here. Told before OnApplied.
+  virtual void OnProgress(int64_t cursor) = 0;
+  // A rung of a clock was recorded, so long after it was due. Not told of rungs older than a minute, which
+  // are history being read again.
+  virtual void OnRung(absl::Duration late) = 0;
+  // work_order refused to record `count` rungs; `order_id` (an id) and `status` are the first one's.
+  virtual void OnRefused(int64_t count, const std::string& order_id, const absl::Status& status) = 0;
+  // The store failed; nothing is followed any more until the process is started again.
+  virtual void OnStoreFailed(const absl::Status& status) = 0;
+};
+
+// Thread-safe where not said otherwise.
+class Follower {
+ public:
+  // What metrics show.
+  struct Stats {
+    int64_t cursor = 0;  // log followed up to here
+    int64_t head = 0;    // of the log, as last heard
+    bool fresh = false;  // rungs may be taken
+    int64_t refused = 0;
+    std::array<Tally, 5> tallies;  // by clock kind
+  };
+
+  // All pointers outlive the follower and every task on `executor`. `store` is used on `executor` only, from
+  // Start on.
+  Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store, Deadlines deadlines,
+           std::string site, FollowerListener* listener, FollowerOptions options = {});
+  ~Follower();
+
+  // Errors: those of reading the store. Once.
+  absl::Status Start();
+  // Begins nothing any more. Answers under way are dropped when they come.
+  void Stop();
+
+  Stats stats() const;
+
+ private:
+  class State;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace hotline::escalation
+
+#endif  // SERVICES_ESCALATION_FOLLOWER_H_

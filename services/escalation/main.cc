@@ -1,0 +1,221 @@
+// escalation: the clocks of a site and the ladder that a missed deadline climbs.
+#include <grpcpp/channel.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "common/boot/boot.h"
+#include "common/boot/log.h"
+#include "common/rpc/ledger_client.h"
+#include "common/sql/sqlite.h"
+#include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "services/escalation/edge.h"
+#include "services/escalation/follower.h"
+#include "services/escalation/service.h"
+
+namespace hotline::escalation {
+namespace {
+
+constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
+constexpr int64_t kCheckpointWalBytes = 8 << 20;
+
+// As `clock` in metrics; indexes are type::v1::ClockKind.
+constexpr const char* kClockNames[] = {"", "peer_receipt", "peer_acceptance", "sign", "finish"};
+
+class EscalationProcess final : public boot::Service, private FollowerListener {
+ public:
+  static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
+    const config::v1::SiteConfig& config = environment.site->site;
+    const std::string& folder = config.escalation().data_dir();
+    std::error_code failure;
+    std::filesystem::create_directories(folder, failure);
+    if (failure) {
+      return absl::FailedPreconditionError("cannot create the folder " + folder + ": " + failure.message());
+    }
+    absl::StatusOr<std::unique_ptr<sql::Database>> database =
+        sql::OpenSqlite({.path = folder + "/escalation.db"});
+    if (!database.ok()) return database.status();
+    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(*std::move(database), config.hotline());
+    if (!store.ok()) return store.status();
+    absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
+    if (!reader.ok()) return reader.status();
+
+    std::unique_ptr<EscalationProcess> process(new EscalationProcess(environment));
+    process->store_ = *std::move(store);
+    rpc::ChannelOptions own;
+    own.expected_hotline = config.hotline();
+    std::shared_ptr<grpc::Channel> channels[2];
+    for (auto& channel : channels) {
+      absl::StatusOr<std::shared_ptr<grpc::Channel>> made =
+          environment.security->NewChannel(config.work_order().address(), own);
+      if (!made.ok()) return made.status();
+      channel = *std::move(made);
+    }
+    process->ledger_ = std::make_unique<rpc::RpcLedger>(channels[0], channels[1]);
+    process->service_ =
+        std::make_unique<EscalationService>(&process->reads_, environment.clock, *std::move(reader));
+    FollowerListener* const listener = process.get();
+    process->follower_ = std::make_unique<Follower>(
+        &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
+        Deadlines(environment.site->policy), config.hotline(), listener);
+    process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    process->Measure();
+    return process;
+  }
+
+  ~EscalationProcess() override {
+    // Callbacks run on the loops and on the client's threads: all end before what they use.
+    if (ledger_ != nullptr) ledger_->Cancel();
+    loop_.Stop();
+    reads_.Stop();
+    checkpoints_.Stop();
+    ledger_.reset();
+  }
+
+  std::vector<boot::Endpoint> endpoints() override {
+    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+  }
+
+  void Start() override {
+    environment_.health->SetServing("store", true);
+    environment_.health->SetServing("work_order", false);
+    if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    ScheduleCheckpoint();
+  }
+
+  void Drain() override {
+    service_->Drain();
+    follower_->Stop();
+    ledger_->Cancel();
+  }
+
+ private:
+  explicit EscalationProcess(boot::Environment& environment)
+      : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
+
+  void OnCaughtUp(int64_t cursor) override {
+    log::Info("the log has been read up to its head", {{"cursor", cursor}});
+    service_->CaughtUp(cursor);
+  }
+
+  void OnApplied(EventHub::Items items) override { service_->Applied(std::move(items)); }
+
+  void OnProgress(int64_t cursor) override { service_->set_watermark(cursor); }
+
+  void OnLedger(const absl::Status& status) override {
+    environment_.health->SetServing("work_order", status.ok());
+    if (status.ok()) {
+      log::Info("work_order answers");
+    } else {
+      log::Warn("the log cannot be followed", {{"error", std::string(status.message())}});
+    }
+  }
+
+  void OnRung(absl::Duration late) override { lateness_->Observe(absl::ToDoubleSeconds(late)); }
+
+  void OnRefused(int64_t count, const std::string& order_id, const absl::Status& status) override {
+    log::Warn("work_order refused to record rungs",
+              {{"count", count}, {"first_order", order_id}, {"first_error", std::string(status.message())}});
+  }
+
+  void OnStoreFailed(const absl::Status& status) override {
+    environment_.health->SetServing("store", false);
+    environment_.health->SetServing("", false);
+    log::Error("the store failed; no deadline is watched until this process is started again",
+               {{"error", std::string(status.message())}});
+  }
+
+  // Checkpoints are slow, so they run apart from the follower.
+  void ScheduleCheckpoint() {
+    checkpoints_.PostAfter(kCheckpointEvery, [this] {
+      if (store_->stats().wal_bytes > kCheckpointWalBytes) {
+        if (const absl::Status status = store_->Checkpoint(); !status.ok()) {
+          log::Warn("checkpoint failed", {{"error", std::string(status.message())}});
+        }
+      }
+      ScheduleCheckpoint();
+    });
+  }
+
+  void Measure() {
+    prometheus::Registry& registry = environment_.metrics->registry();
+    const auto gauge = [&registry](const char* name,
+                                   const char* help) -> prometheus::Family<prometheus::Gauge>& {
+      return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+    };
+    const auto total = [&registry](const char* name,
+                                   const char* help) -> prometheus::Family<prometheus::Counter>& {
+      return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+    };
+    const auto raise = [](prometheus::Counter& counter, int64_t value) {
+      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+    };
+    auto& armed = gauge("hotline_clocks_armed", "Clocks that run or are paused.");
+    auto& overdue = gauge("hotline_clocks_overdue", "Those of them that have been urged.");
+    auto& rungs = total("hotline_rungs_total", "Rungs in the log, since its beginning.");
+    for (size_t kind = 1; kind < std::size(kClockNames); ++kind) {
+      const prometheus::Labels labels = {{"clock", kClockNames[kind]}};
+      environment_.metrics->OnScrape(
+          [this, kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
+           &reminded = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "remind"}}),
+           &urged = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "urge"}})] {
+            const Tally tally = follower_->stats().tallies[kind];
+            armed.Set(static_cast<double>(tally.live));
+            overdue.Set(static_cast<double>(tally.overdue));
+            raise(reminded, tally.reminded);
+            raise(urged, tally.urged);
+          });
+    }
+    lateness_ = &prometheus::BuildHistogram()
+                     .Name("hotline_firing_lateness_seconds")
+                     .Help("From the instant a rung was due to its recording in the log.")
+                     .Register(registry)
+                     .Add({}, prometheus::Histogram::BucketBoundaries{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+                                                                      60, 300, 3600});
+    auto& cursor = gauge("hotline_escalation_cursor_sequence", "The log is followed up to here.").Add({});
+    auto& lag = gauge("hotline_escalation_lag_events", "Events of the log that have not been read.").Add({});
+    auto& fresh =
+        gauge("hotline_escalation_fresh", "1 while the log is known well enough to take rungs.").Add({});
+    auto& refused = total("hotline_rungs_refused_total", "Rungs that work_order refused to record.").Add({});
+    auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
+    auto& wal = gauge("hotline_store_wal_bytes", "Size of the write-ahead log.").Add({});
+    auto& bytes = gauge("hotline_store_database_bytes", "Size of the database.").Add({});
+    auto& free = gauge("hotline_store_free_bytes", "Free space on the store's disk.").Add({});
+    environment_.metrics->OnScrape(
+        [this, raise, &cursor, &lag, &fresh, &refused, &watches, &wal, &bytes, &free] {
+          const Follower::Stats stats = follower_->stats();
+          cursor.Set(static_cast<double>(stats.cursor));
+          lag.Set(static_cast<double>(stats.head - stats.cursor));
+          fresh.Set(stats.fresh ? 1 : 0);
+          raise(refused, stats.refused);
+          watches.Set(static_cast<double>(service_->open_streams()));
+          const sql::Stats store = store_->stats();
+          wal.Set(static_cast<double>(store.wal_bytes));
+          bytes.Set(static_cast<double>(store.database_bytes));
+          free.Set(static_cast<double>(store.free_disk_bytes));
+        });
+  }
+
+  boot::Environment environment_;
+  prometheus::Histogram* lateness_ = nullptr;
+  Loop loop_;
+  Loop reads_;
+  Loop checkpoints_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<rpc::RpcLedger> ledger_;
+  std::unique_ptr<EscalationService> service_;
+  std::unique_ptr<Follower> follower_;
+  std::unique_ptr<grpc::Service> edge_;
+};
+
+}  // namespace
+}  // namespace hotline::escalation
+
+int main(int argc, char** argv) {
+  return hotline::boot::RunService(argc, argv, "escalation", hotline::escalation::EscalationProcess::Create);
+}

@@ -1,0 +1,528 @@
+#include "services/escalation/store/store.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error/error.h"
+
+namespace hotline::escalation {
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+
+constexpr char kSchema[] = R"sql(
+CREATE TABLE IF NOT EXISTS site (
+  id {int} PRIMARY KEY,
+  schema_version {int} NOT NULL,
+  hotline TEXT NOT NULL
+) {rows};
+CREATE TABLE IF NOT EXISTS tracked_order (
+  id {int} PRIMARY KEY,
+  number TEXT NOT NULL,
+  type {int} NOT NULL,
+  urgency {int} NOT NULL,
+  state {int} NOT NULL,
+  suspended {int} NOT NULL,
+  receiver TEXT NOT NULL,
+  lead_unit TEXT NOT NULL
+) {rows};
+CREATE INDEX IF NOT EXISTS tracked_order_by_number ON tracked_order (number {,id});
+CREATE TABLE IF NOT EXISTS clock (
+  order_id {int} NOT NULL,
+  armed_by {int} NOT NULL,
+  kind {int} NOT NULL,
+  state {int} NOT NULL,
+  duty_party TEXT NOT NULL,
+  start_at {int} NOT NULL,
+  due_at {int} NOT NULL,
+  remaining {int} NOT NULL,
+  remind_before {int} NOT NULL,
+  stop_at {int} NOT NULL,
+  rung {int} NOT NULL,
+  breached {int} NOT NULL,
+  policy_version TEXT NOT NULL,
+  list_key {int} NOT NULL,
+  fire_at {int},
+  PRIMARY KEY (order_id, armed_by, kind)
+) {keyed};
+CREATE INDEX IF NOT EXISTS clock_by_deadline ON clock (state, list_key, order_id, armed_by, kind);
+CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (fire_at, order_id, armed_by, kind) WHERE fire_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS rung (
+  sequence {int} PRIMARY KEY,
+  record {blob} NOT NULL
+) {rows};
+CREATE TABLE IF NOT EXISTS progress (
+  id {int} PRIMARY KEY,
+  log_cursor {int} NOT NULL
+) {rows};
+CREATE TABLE IF NOT EXISTS tally (
+  kind {int} PRIMARY KEY,
+  live {int} NOT NULL,
+  overdue {int} NOT NULL,
+  reminded {int} NOT NULL,
+  urged {int} NOT NULL
+) {rows};
+)sql";
+
+#define CLOCK_COLUMNS                                                                                        \
+  "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_before, stop_at, rung, breached, " \
+  "policy_version"
+#define ORDER_COLUMNS "number, type, urgency, state, suspended, receiver, lead_unit"
+
+absl::Status Translate(const absl::Status& status) {
+  if (status.ok()) return status;
+  if (absl::IsResourceExhausted(status)) return error::DiskFull();
+  return error::StoreFailed(std::string(status.message()));
+}
+
+absl::Time ReadTime(const sql::Statement& row, int column) { return absl::FromUnixNanos(row.Int64(column)); }
+
+OrderClock ReadClock(const sql::Statement& row, int first) {
+  OrderClock clock;
+  clock.kind = static_cast<type::v1::ClockKind>(row.Int64(first));
+  clock.armed_by = row.Int64(first + 1);
+  clock.state = static_cast<v1::ClockState>(row.Int64(first + 2));
+  clock.duty_party = std::string(row.Text(first + 3));
+  clock.start = ReadTime(row, first + 4);
+  clock.due = ReadTime(row, first + 5);
+  clock.remaining = absl::Nanoseconds(row.Int64(first + 6));
+  clock.remind_before = absl::Nanoseconds(row.Int64(first + 7));
+  clock.stop = ReadTime(row, first + 8);
+  clock.rung = static_cast<type::v1::Rung>(row.Int64(first + 9));
+  clock.breached = row.Int64(first + 10) != 0;
+  clock.policy_version = std::string(row.Text(first + 11));
+  return clock;
+}
+
+bool SameFacts(const OrderClocks& a, const OrderClocks& b) {
+  return a.number == b.number && a.type == b.type && a.urgency == b.urgency && a.state == b.state &&
+         a.suspended == b.suspended && a.receiver == b.receiver && a.lead_unit == b.lead_unit;
+}
+
+// Prepares statements until one fails.
+class Preparer {
+ public:
+  explicit Preparer(sql::Connection* connection) : connection_(connection) {}
+  void operator()(std::string_view text, std::unique_ptr<sql::Statement>* statement) {
+    if (!status_.ok()) return;
+    auto prepared = connection_->Prepare(text);
+    if (prepared.ok()) {
+      *statement = *std::move(prepared);
+    } else {
+      status_ = prepared.status();
+    }
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  sql::Connection* const connection_;
+  absl::Status status_;
+};
+
+class SqlReader : public Reader {
+ public:
+  // On a connection of its own.
+  absl::Status Init(std::unique_ptr<sql::Connection> connection) {
+    connection_ = std::move(connection);
+    return Init(connection_.get());
+  }
+  // `connection` outlives the reader.
+  absl::Status Init(sql::Connection* connection) {
+    Preparer prepare(connection);
+    prepare("SELECT " ORDER_COLUMNS " FROM tracked_order WHERE id = ?1", &find_order_);
+    prepare("SELECT " CLOCK_COLUMNS " FROM clock WHERE order_id = ?1 ORDER BY order_id, armed_by, kind",
+            &find_clocks_);
+    prepare("SELECT id FROM tracked_order WHERE number = ?1", &find_number_);
+    prepare("SELECT list_key, order_id, " CLOCK_COLUMNS
+            " FROM clock WHERE state = ?1 AND (list_key, order_id, armed_by, kind) > (?2, ?3, ?4, ?5)"
+            " AND list_key < ?6 ORDER BY list_key, order_id, armed_by, kind LIMIT ?7",
+            &list_);
+    prepare(
+        "SELECT sequence, record FROM rung WHERE sequence >= ?1 AND sequence <= ?2 ORDER BY sequence LIMIT "
+        "?3",
+        &rungs_);
+    prepare("SELECT log_cursor FROM progress WHERE id = 1", &progress_);
+    prepare("SELECT kind, live, overdue, reminded, urged FROM tally", &tally_);
+    return prepare.status();
+  }
+
+  absl::StatusOr<std::optional<OrderClocks>> FindOrder(int64_t id) override {
+    auto order = FindFacts(id);
+    if (!order.ok() || !order->has_value()) return order;
+    sql::ScopedReset reset(find_clocks_.get());
+    find_clocks_->BindInt64(1, id);
+    while (true) {
+      const auto row = find_clocks_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return order;
+      (*order)->clocks.push_back(ReadClock(*find_clocks_, 0));
+    }
+  }
+
+  absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) override {
+    sql::ScopedReset reset(find_number_.get());
+    find_number_->BindText(1, number);
+    const auto row = find_number_->Step();
+    if (!row.ok()) return Translate(row.status());
+    if (!*row) return std::optional<int64_t>();
+    return std::optional<int64_t>(find_number_->Int64(0));
+  }
+
+  absl::StatusOr<ListPage> List(const ListQuery& query) override {
+    ListPage page;
+    if (query.order_id != 0) return ListOrder(query);
+    int scanned = 0;
+    const int64_t last = query.include_stopped ? v1::CLOCK_STATE_STOPPED : v1::CLOCK_STATE_PAUSED;
+    ListKey at = query.after;
+    at.state = std::max<int64_t>(at.state, v1::CLOCK_STATE_RUNNING);
+    for (int64_t state = at.state; state <= last; ++state) {
+      if (state != at.state) {
+        at = {.state = state, .key = std::numeric_limits<int64_t>::min()};
+      } else if (query.after.state == 0) {
+        at.key = std::numeric_limits<int64_t>::min();
+      }
+      const absl::Status status = ListState(query, &at, &scanned, &page);
+      if (!status.ok()) return status;
+      if (page.next.has_value()) break;
+    }
+    return page;
+  }
+
+  absl::StatusOr<std::vector<RungRow>> ReadRungs(int64_t start, int64_t end, int limit) override {
+    std::vector<RungRow> rows;
+    sql::ScopedReset reset(rungs_.get());
+    rungs_->BindInt64(1, start);
+    rungs_->BindInt64(2, end);
+    rungs_->BindInt64(3, limit);
+    while (true) {
+      const auto row = rungs_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return rows;
+      rows.push_back({rungs_->Int64(0), std::string(rungs_->Blob(1))});
+    }
+  }
+
+  absl::StatusOr<Progress> ReadProgress() override {
+    Progress progress;
+    sql::ScopedReset reset_progress(progress_.get());
+    auto row = progress_->Step();
+    if (!row.ok()) return Translate(row.status());
+    if (*row) progress.cursor = progress_->Int64(0);
+    sql::ScopedReset reset_tally(tally_.get());
+    while (true) {
+      row = tally_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return progress;
+      const int64_t kind = tally_->Int64(0);
+      if (kind < 0 || kind >= static_cast<int64_t>(progress.tallies.size())) continue;
+      progress.tallies[kind] = {tally_->Int64(1), tally_->Int64(2), tally_->Int64(3), tally_->Int64(4)};
+    }
+  }
+
+ private:
+  absl::StatusOr<std::optional<OrderClocks>> FindFacts(int64_t id) {
+    sql::ScopedReset reset(find_order_.get());
+    find_order_->BindInt64(1, id);
+    const auto row = find_order_->Step();
+    if (!row.ok()) return Translate(row.status());
+    if (!*row) return std::optional<OrderClocks>();
+    OrderClocks order;
+    order.id = id;
+    order.number = std::string(find_order_->Text(0));
+    order.type = static_cast<type::v1::OrderType>(find_order_->Int64(1));
+    order.urgency = static_cast<type::v1::Urgency>(find_order_->Int64(2));
+    order.state = static_cast<type::v1::OrderState>(find_order_->Int64(3));
+    order.suspended = find_order_->Int64(4) != 0;
+    order.receiver = std::string(find_order_->Text(5));
+    order.lead_unit = std::string(find_order_->Text(6));
+    return std::optional<OrderClocks>(std::move(order));
+  }
+
+  static bool Shown(const ListQuery& query, const OrderClock& clock) {
+    if (!query.duty_party.empty() && clock.duty_party != query.duty_party) return false;
+    if (!query.include_stopped && !clock.live()) return false;
+    return DueAt(clock, query.now) < query.due_before;
+  }
+
+  // An order has few clocks: they are sorted here.
+  absl::StatusOr<ListPage> ListOrder(const ListQuery& query) {
+    auto order = FindOrder(query.order_id);
+    if (!order.ok()) return order.status();
+    ListPage page;
+    if (!order->has_value()) return page;
+    std::vector<OrderClock> clocks = std::exchange((*order)->clocks, {});
+    std::sort(clocks.begin(), clocks.end(), [&](const OrderClock& a, const OrderClock& b) {
+      return KeyOf(query.order_id, a) < KeyOf(query.order_id, b);
+    });
+    for (OrderClock& clock : clocks) {
+      const ListKey key = KeyOf(query.order_id, clock);
+      if (key <= query.after || !Shown(query, clock)) continue;
+      if (static_cast<int>(page.rows.size()) == query.limit) {
+        page.next = KeyOf(query.order_id, page.rows.back().clock);
+        return page;
+      }
+      page.rows.push_back({**order, std::move(clock)});
+    }
+    return page;
+  }
+
+  // Lists one state's clocks after `*at`; sets `page->next` when a bound was reached before the end.
+  absl::Status ListState(const ListQuery& query, ListKey* at, int* scanned, ListPage* page) {
+    int64_t end = std::numeric_limits<int64_t>::max();
+    if (query.due_before != absl::InfiniteFuture()) {
+      end = at->state == v1::CLOCK_STATE_PAUSED ? absl::ToInt64Nanoseconds(query.due_before - query.now)
+                                                : absl::ToUnixNanos(query.due_before);
+    }
+    sql::ScopedReset reset(list_.get());
+    list_->BindInt64(1, at->state);
+    list_->BindInt64(2, at->key);
+    list_->BindInt64(3, at->order_id);
+    list_->BindInt64(4, at->armed_by);
+    list_->BindInt64(5, at->kind);
+    list_->BindInt64(6, end);
+    list_->BindInt64(7, query.scan_limit - *scanned + 1);
+    while (true) {
+      const auto row = list_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return absl::OkStatus();
+      if (*scanned == query.scan_limit || static_cast<int>(page->rows.size()) == query.limit) {
+        page->next = *at;
+        return absl::OkStatus();
+      }
+      ++*scanned;
+      OrderClock clock = ReadClock(*list_, 2);
+      const int64_t order_id = list_->Int64(1);
+      *at = KeyOf(order_id, clock);
+      if (!Shown(query, clock)) continue;
+      auto order = FindFacts(order_id);
+      if (!order.ok()) return order.status();
+      // Written in one transaction with its clocks, so it is there.
+      if (order->has_value()) page->rows.push_back({**std::move(order), std::move(clock)});
+    }
+  }
+
+  // Before the statements, which go first.
+  std::unique_ptr<sql::Connection> connection_;
+  std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, tally_;
+};
+
+class SqlStore : public Store {
+ public:
+  explicit SqlStore(std::unique_ptr<sql::Database> database) : database_(std::move(database)) {}
+
+  absl::Status Init(std::string_view hotline) {
+    auto writer = database_->OpenWriter();
+    if (!writer.ok()) return writer.status();
+    writer_ = *std::move(writer);
+    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
+    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
+    if (absl::Status status = CheckSite(hotline); !status.ok()) return status;
+    if (absl::Status status = writer_->Commit(); !status.ok()) return status;
+    if (absl::Status status = reader_.Init(writer_.get()); !status.ok()) return status;
+    Preparer prepare(writer_.get());
+    prepare("INSERT INTO tracked_order (" ORDER_COLUMNS ", id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            &insert_order_);
+    prepare(
+        "UPDATE tracked_order SET number = ?1, type = ?2, urgency = ?3, state = ?4, suspended = ?5,"
+        " receiver = ?6, lead_unit = ?7 WHERE id = ?8",
+        &update_order_);
+    prepare("INSERT INTO clock (" CLOCK_COLUMNS
+            ", order_id, list_key, fire_at) VALUES"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            &insert_clock_);
+    prepare(
+        "UPDATE clock SET state = ?3, duty_party = ?4, start_at = ?5, due_at = ?6, remaining = ?7,"
+        " remind_before = ?8, stop_at = ?9, rung = ?10, breached = ?11, policy_version = ?12, list_key = ?14,"
+        " fire_at = ?15 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?13",
+        &update_clock_);
+    prepare("INSERT INTO rung (sequence, record) VALUES (?1, ?2)", &insert_rung_);
+    prepare(
+        "INSERT INTO progress (id, log_cursor) VALUES (1, ?1)"
+        " ON CONFLICT (id) DO UPDATE SET log_cursor = excluded.log_cursor",
+        &put_progress_);
+    prepare(
+        "INSERT INTO tally (kind, live, overdue, reminded, urged) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (kind) DO UPDATE SET live = excluded.live, overdue = excluded.overdue,"
+        " reminded = excluded.reminded, urged = excluded.urged",
+        &put_tally_);
+    prepare("UPDATE clock SET fire_at = ?4 WHERE order_id = ?1 AND armed_by = ?2 AND kind = ?3", &defer_);
+    prepare(
+        "SELECT order_id, armed_by, kind, fire_at FROM clock WHERE fire_at IS NOT NULL AND fire_at <= ?1"
+        " ORDER BY fire_at, order_id, armed_by, kind LIMIT ?2",
+        &due_);
+    prepare("SELECT fire_at FROM clock WHERE fire_at IS NOT NULL ORDER BY fire_at LIMIT 1", &next_due_);
+    return prepare.status();
+  }
+
+  absl::StatusOr<std::unique_ptr<Reader>> NewReader() override {
+    auto connection = database_->OpenReader();
+    if (!connection.ok()) return Translate(connection.status());
+    auto reader = std::make_unique<SqlReader>();
+    if (absl::Status status = reader->Init(*std::move(connection)); !status.ok()) return Translate(status);
+    return reader;
+  }
+  Reader& reader() override { return reader_; }
+
+  absl::Status Begin() override { return Translate(writer_->Begin()); }
+  absl::Status Commit() override { return Translate(writer_->Commit()); }
+  void Rollback() override { writer_->Rollback(); }
+
+  absl::Status PutOrder(const OrderClocks* before, const OrderClocks& after) override {
+    if (before == nullptr || !SameFacts(*before, after)) {
+      sql::Statement& put = before == nullptr ? *insert_order_ : *update_order_;
+      put.BindText(1, after.number);
+      put.BindInt64(2, after.type);
+      put.BindInt64(3, after.urgency);
+      put.BindInt64(4, after.state);
+      put.BindInt64(5, after.suspended);
+      put.BindText(6, after.receiver);
+      put.BindText(7, after.lead_unit);
+      put.BindInt64(8, after.id);
+      if (absl::Status status = put.Run(); !status.ok()) return Translate(status);
+    }
+    // Clocks are only ever added at the end.
+    const size_t known = before == nullptr ? 0 : before->clocks.size();
+    for (size_t i = 0; i < after.clocks.size(); ++i) {
+      if (i < known && before->clocks[i] == after.clocks[i]) continue;
+      sql::Statement& put = i < known ? *update_clock_ : *insert_clock_;
+      if (absl::Status status = PutClock(put, after.id, after.clocks[i]); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PutRung(int64_t sequence, std::string_view record) override {
+    insert_rung_->BindInt64(1, sequence);
+    insert_rung_->BindBlob(2, record);
+    return Translate(insert_rung_->Run());
+  }
+
+  absl::Status PutProgress(const Progress& before, const Progress& after) override {
+    put_progress_->BindInt64(1, after.cursor);
+    if (absl::Status status = put_progress_->Run(); !status.ok()) return Translate(status);
+    for (size_t kind = 0; kind < after.tallies.size(); ++kind) {
+      const Tally& tally = after.tallies[kind];
+      if (tally == before.tallies[kind]) continue;
+      put_tally_->BindInt64(1, static_cast<int64_t>(kind));
+      put_tally_->BindInt64(2, tally.live);
+      put_tally_->BindInt64(3, tally.overdue);
+      put_tally_->BindInt64(4, tally.reminded);
+      put_tally_->BindInt64(5, tally.urged);
+      if (absl::Status status = put_tally_->Run(); !status.ok()) return Translate(status);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Defer(const DueClock& clock, absl::Time until) override {
+    defer_->BindInt64(1, clock.order_id);
+    defer_->BindInt64(2, clock.armed_by);
+    defer_->BindInt64(3, clock.kind);
+    defer_->BindInt64(4, absl::ToUnixNanos(until));
+    return Translate(defer_->Run());
+  }
+
+  absl::StatusOr<std::vector<DueClock>> Due(absl::Time now, int limit) override {
+    std::vector<DueClock> due;
+    sql::ScopedReset reset(due_.get());
+    due_->BindInt64(1, absl::ToUnixNanos(now));
+    due_->BindInt64(2, limit);
+    while (true) {
+      const auto row = due_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return due;
+      due.push_back({due_->Int64(0), due_->Int64(1), static_cast<type::v1::ClockKind>(due_->Int64(2)),
+                     ReadTime(*due_, 3)});
+    }
+  }
+
+  absl::StatusOr<absl::Time> NextDue() override {
+    sql::ScopedReset reset(next_due_.get());
+    const auto row = next_due_->Step();
+    if (!row.ok()) return Translate(row.status());
+    return *row ? ReadTime(*next_due_, 0) : absl::InfiniteFuture();
+  }
+
+  absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }
+  sql::Stats stats() const override { return database_->stats(); }
+
+ private:
+  absl::Status CheckSite(std::string_view hotline) {
+    auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
+    if (!select.ok()) return select.status();
+    {
+      sql::ScopedReset reset(select->get());
+      const auto row = (*select)->Step();
+      if (!row.ok()) return row.status();
+      if (*row) {
+        if ((*select)->Int64(0) != kSchemaVersion) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("the escalation store has schema version ", (*select)->Int64(0), ", this program ",
+                           kSchemaVersion, "; it can be deleted and is rebuilt from the log"));
+        }
+        if ((*select)->Text(1) != hotline) {
+          return absl::FailedPreconditionError(absl::StrCat("the escalation store belongs to hotline ",
+                                                            std::string((*select)->Text(1)), ", not ",
+                                                            std::string(hotline)));
+        }
+        return absl::OkStatus();
+      }
+    }
+    auto insert = writer_->Prepare("INSERT INTO site (id, schema_version, hotline) VALUES (1, ?1, ?2)");
+    if (!insert.ok()) return insert.status();
+    (*insert)->BindInt64(1, kSchemaVersion);
+    (*insert)->BindText(2, hotline);
+    return (*insert)->Run();
+  }
+
+  absl::Status PutClock(sql::Statement& put, int64_t order_id, const OrderClock& clock) {
+    put.BindInt64(1, clock.kind);
+    put.BindInt64(2, clock.armed_by);
+    put.BindInt64(3, clock.state);
+    put.BindText(4, clock.duty_party);
+    put.BindInt64(5, absl::ToUnixNanos(clock.start));
+    put.BindInt64(6, absl::ToUnixNanos(clock.due));
+    put.BindInt64(7, absl::ToInt64Nanoseconds(clock.remaining));
+    put.BindInt64(8, absl::ToInt64Nanoseconds(clock.remind_before));
+    put.BindInt64(9, absl::ToUnixNanos(clock.stop));
+    put.BindInt64(10, clock.rung);
+    put.BindInt64(11, clock.breached);
+    put.BindText(12, clock.policy_version);
+    put.BindInt64(13, order_id);
+    put.BindInt64(14, KeyOf(order_id, clock).key);
+    const absl::Time next = NextRungTime(clock);
+    if (next == absl::InfiniteFuture()) {
+      put.BindNull(15);
+    } else {
+      put.BindInt64(15, absl::ToUnixNanos(next));
+    }
+    return Translate(put.Run());
+  }
+
+  // In the order of their making: statements go before connections, and those before the database.
+  const std::unique_ptr<sql::Database> database_;
+  std::unique_ptr<sql::Connection> writer_;
+  SqlReader reader_;
+  std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, insert_rung_,
+      put_progress_, put_tally_, defer_, due_, next_due_;
+};
+
+}  // namespace
+
+ListKey KeyOf(int64_t order_id, const OrderClock& clock) {
+  return {.state = clock.state,
+          .key = clock.state == v1::CLOCK_STATE_PAUSED ? absl::ToInt64Nanoseconds(clock.remaining)
+                                                       : absl::ToUnixNanos(clock.due),
+          .order_id = order_id,
+          .armed_by = clock.armed_by,
+          .kind = clock.kind};
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::unique_ptr<sql::Database> database,
+                                                   std::string_view hotline) {
+  auto store = std::make_unique<SqlStore>(std::move(database));
+  if (absl::Status status = store->Init(hotline); !status.ok()) return status;
+  return store;
+}
+
+}  // namespace hotline::escalation

@@ -1,0 +1,184 @@
+// The commands that move an order: one method each, all answered alike.
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/render.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using workorder::v1::WorkOrderService;
+
+// Sends `request` with the session's header and prints the order after the change.
+template <typename Interface, typename Request, typename Response>
+int Send(Session& session, grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
+         Request request) {
+  *request.mutable_header() = MakeHeader(session);
+  Response response;
+  if (auto failure = session.client.Call(method, request, &response); failure)
+    return session.console.Fail(*failure);
+  Console& console = session.console;
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else {
+    const auto& order = response.order();
+    console.OutLine(Say(console.language(), say::kChanged, order.number(),
+                        EnumLabel(console.language(), order.state()), order.custody().holder(),
+                        order.version(), response.event_sequence()));
+  }
+  return kExitOk;
+}
+
+void SetTime(const Session& session, std::string_view flag, google::protobuf::Timestamp* time) {
+  if (const auto value = session.arguments.Time(flag, session.now)) *time = ToTimestamp(*value);
+}
+
+type::v1::Reply MakeReply(const Session& session) {
+  const Arguments& arguments = session.arguments;
+  type::v1::Reply reply;
+  reply.set_disposition(arguments.Word<type::v1::Disposition>("disposition"));
+  reply.set_public_reply(arguments.Text("reply"));
+  reply.set_internal_reply(arguments.Text("internal"));
+  reply.set_substantiated(arguments.Has("substantiated"));
+  reply.set_beyond_duty(arguments.Has("beyond-duty"));
+  reply.set_caller_contacted(arguments.Has("contacted") || arguments.Has("contact-time"));
+  if (arguments.Has("contact-time")) SetTime(session, "contact-time", reply.mutable_contact_time());
+  reply.set_unresolved_reason(arguments.Text("unresolved-reason"));
+  reply.set_unit(arguments.Text("unit"));
+  return reply;
+}
+
+type::v1::HandoffReturn MakeReturn(const Arguments& arguments) {
+  type::v1::HandoffReturn returned;
+  returned.set_ground(arguments.Word<type::v1::ReturnGround>("ground"));
+  returned.set_reason(arguments.Text("reason"));
+  returned.set_legal_basis(arguments.Text("basis"));
+  returned.set_proposed_unit(arguments.Text("proposed-unit"));
+  returned.set_proposed_item(arguments.Text("proposed-item"));
+  return returned;
+}
+
+}  // namespace
+
+type::v1::CommandHeader MakeHeader(const Session& session) {
+  const Arguments& arguments = session.arguments;
+  type::v1::CommandHeader header;
+  header.set_request_id(arguments.Has("request-id") ? arguments.Text("request-id")
+                                                    : NewRequestId(session.now));
+  header.set_order_id(arguments.operand);
+  header.set_expected_version(arguments.Integer("version", 0));
+  header.mutable_actor()->set_account(arguments.account);
+  return header;
+}
+
+int Change(Session& session) {
+  using Dispatch = DispatchService::StubInterface;
+  using Orders = WorkOrderService::StubInterface;
+  const Arguments& arguments = session.arguments;
+  switch (arguments.command->id) {
+    // Passing an order between hotlines is dispatch's; the rest is the system of record's, which takes it for
+    // orders of this site and for those that a peer handed over alike.
+    case CommandId::kReturn: {
+      dispatch::v1::ReturnHandoffRequest request;
+      *request.mutable_handoff_return() = MakeReturn(arguments);
+      return Send(session, &Dispatch::ReturnHandoff, std::move(request));
+    }
+    case CommandId::kRecall: {
+      dispatch::v1::RecallHandoffRequest request;
+      request.mutable_recall()->set_reason(arguments.Text("reason"));
+      return Send(session, &Dispatch::RecallHandoff, std::move(request));
+    }
+    case CommandId::kAccept: {
+      workorder::v1::AcceptWorkOrderRequest request;
+      request.mutable_acceptance()->set_note(arguments.Text("note"));
+      return Send(session, &Orders::AcceptWorkOrder, std::move(request));
+    }
+    case CommandId::kDispatch: {
+      workorder::v1::DispatchWorkOrderRequest request;
+      auto& units = *request.mutable_unit_dispatch();
+      units.set_lead_unit(arguments.Text("unit"));
+      for (const std::string& list : arguments.All("assist")) {
+        for (absl::string_view unit : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
+          units.add_assist_units(std::string(Trim(ToStd(unit))));
+        }
+      }
+      units.set_note(arguments.Text("note"));
+      return Send(session, &Orders::DispatchWorkOrder, std::move(request));
+    }
+    case CommandId::kSign: {
+      workorder::v1::SignWorkOrderRequest request;
+      request.mutable_signature()->set_unit(arguments.Text("unit"));
+      return Send(session, &Orders::SignWorkOrder, std::move(request));
+    }
+    case CommandId::kProgress: {
+      workorder::v1::ReportProgressRequest request;
+      request.mutable_progress()->set_note(arguments.Text("note"));
+      return Send(session, &Orders::ReportProgress, std::move(request));
+    }
+    case CommandId::kFinish: {
+      workorder::v1::FinishWorkOrderRequest request;
+      *request.mutable_completion()->mutable_reply() = MakeReply(session);
+      return Send(session, &Orders::FinishWorkOrder, std::move(request));
+    }
+    case CommandId::kCallback: {
+      workorder::v1::RecordCallBackRequest request;
+      auto& call_back = *request.mutable_call_back_record()->mutable_call_back();
+      call_back.set_reached(arguments.Has("reached"));
+      call_back.set_settled(arguments.Has("settled"));
+      // Beyond int32 is beyond 1 to 5 all the same; the service says so.
+      call_back.set_satisfaction(
+          static_cast<int32_t>(std::min<int64_t>(arguments.Integer("satisfaction", 0), 1'000)));
+      call_back.set_note(arguments.Text("note"));
+      return Send(session, &Orders::RecordCallBack, std::move(request));
+    }
+    case CommandId::kRedo: {
+      workorder::v1::RedoWorkOrderRequest request;
+      request.mutable_redo_demand()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::RedoWorkOrder, std::move(request));
+    }
+    case CommandId::kClose: {
+      workorder::v1::CloseWorkOrderRequest request;
+      request.mutable_closure()->set_note(arguments.Text("note"));
+      return Send(session, &Orders::CloseWorkOrder, std::move(request));
+    }
+    case CommandId::kCancel: {
+      workorder::v1::CancelWorkOrderRequest request;
+      request.mutable_cancellation()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::CancelWorkOrder, std::move(request));
+    }
+    case CommandId::kSuspend: {
+      workorder::v1::SuspendWorkOrderRequest request;
+      auto& suspension = *request.mutable_suspension();
+      suspension.set_reason(arguments.Text("reason"));
+      SetTime(session, "review", suspension.mutable_review_time());
+      suspension.set_approved_by(arguments.Text("approved-by"));
+      return Send(session, &Orders::SuspendWorkOrder, std::move(request));
+    }
+    case CommandId::kResume: {
+      workorder::v1::ResumeWorkOrderRequest request;
+      request.mutable_resumption()->set_note(arguments.Text("note"));
+      return Send(session, &Orders::ResumeWorkOrder, std::move(request));
+    }
+    case CommandId::kExtend: {
+      workorder::v1::ExtendWorkOrderRequest request;
+      auto& extension = *request.mutable_extension();
+      SetTime(session, "until", extension.mutable_until_time());
+      extension.set_ground(arguments.Text("ground"));
+      extension.set_approved_by(arguments.Text("approved-by"));
+      return Send(session, &Orders::ExtendWorkOrder, std::move(request));
+    }
+    case CommandId::kArchive: {
+      workorder::v1::ArchiveWorkOrderRequest request;
+      request.mutable_archival()->set_note(arguments.Text("note"));
+      return Send(session, &Orders::ArchiveWorkOrder, std::move(request));
+    }
+    default:
+      return kExitUsage;
+  }
+}
+
+}  // namespace hotline::hotlinectl

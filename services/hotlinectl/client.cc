@@ -1,0 +1,134 @@
+#include "services/hotlinectl/client.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/mutex.h"
+#include "common/error/error.h"
+#include "common/rpc/address.h"
+#include "common/rpc/client.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+constexpr int kMaxAttempts = 6;
+constexpr absl::Duration kFirstPause = absl::Milliseconds(200);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+
+std::string_view NameOf(Target target) {
+  switch (target) {
+    case Target::kDispatch:
+      return "dispatch";
+    case Target::kWorkOrder:
+      return "work_order";
+    case Target::kEscalation:
+      return "escalation";
+  }
+  return "";
+}
+
+Failure WrongUse(std::string message) {
+  return {.status = absl::InvalidArgumentError(message), .usage = true};
+}
+
+}  // namespace
+
+void Pause(absl::Duration duration) {
+  Mutex mu;
+  CondVar never;
+  // A wake-up before time only makes the pause shorter.
+  MutexLock lock(&mu);
+  never.WaitFor(&mu, absl::ToChronoNanoseconds(duration));
+}
+
+Client::Client(const Arguments& arguments) : arguments_(arguments), traceparent_(NewTraceparent()) {}
+
+const std::string& Client::AddressOf(Target target) const {
+  switch (target) {
+    case Target::kDispatch:
+      return arguments_.dispatch;
+    case Target::kWorkOrder:
+      return arguments_.work_order;
+    case Target::kEscalation:
+      break;
+  }
+  return arguments_.escalation;
+}
+
+std::optional<Failure> Client::Connect(Target target) {
+  auto& channel = channels_[static_cast<int>(target)];
+  if (channel != nullptr) return std::nullopt;
+  const std::string& text = AddressOf(target);
+  const auto address = rpc::ParseAddress(text);
+  if (!address || address->port == 0) return WrongUse(Say(arguments_.language, say::kBadAddress, text));
+  if (security_ == nullptr) {
+    auto security = rpc::Security::Create({.certificate_file = arguments_.cert_file,
+                                           .key_file = arguments_.key_file,
+                                           .ca_file = arguments_.ca_file,
+                                           .insecure_beyond_loopback = arguments_.insecure});
+    if (!security.ok()) return Failure{.status = security.status(), .usage = true};
+    security_ = *std::move(security);
+  }
+  if (!security_->tls() && !arguments_.insecure && !rpc::IsLoopback(address->host)) {
+    return WrongUse(Say(arguments_.language, say::kNotLoopback, text));
+  }
+  auto made = security_->NewChannel(text);
+  if (!made.ok()) return Failure{.status = made.status(), .usage = true};
+  channel = *std::move(made);
+  return std::nullopt;
+}
+
+Failure Client::Describe(Target target, const grpc::Status& status) const {
+  return {
+      .status = rpc::FromGrpc(status), .service = std::string(NameOf(target)), .address = AddressOf(target)};
+}
+
+void Client::Trace(grpc::ClientContext* context) const {
+  rpc::Propagate(CallContext{.now = SystemClock()->Now(), .traceparent = traceparent_}, context);
+}
+
+std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, const std::string& request_id,
+                                     const std::function<grpc::Status(grpc::ClientContext*)>& call) {
+  absl::InsecureBitGen random;
+  Backoff backoff(kFirstPause, kLongestPause);
+  const absl::Time start = SystemClock()->Now();
+  const absl::Time deadline = start + arguments_.timeout.value_or(timeout);
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;
+    rpc::Propagate(CallContext{.now = start, .deadline = deadline, .traceparent = traceparent_}, &context);
+    const grpc::Status status = call(&context);
+    if (status.ok()) return std::nullopt;
+    Failure failure = Describe(target, status);
+    failure.request_id = request_id;
+    const absl::Duration pause = std::max(backoff.Next(random), error::RetryDelayOf(failure.status));
+    if (!IsWorthRetrying(failure.status) || attempt >= kMaxAttempts ||
+        SystemClock()->Now() + pause >= deadline) {
+      return failure;
+    }
+    Pause(pause);
+  }
+}
+
+std::optional<Failure> Client::Check(Target target, const std::string& part,
+                                     grpc::health::v1::HealthCheckResponse* response) {
+  if (auto failure = Connect(target); failure) return failure;
+  const auto stub = grpc::health::v1::Health::NewStub(channels_[static_cast<int>(target)]);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(part);
+  grpc::ClientContext context;
+  const absl::Time now = SystemClock()->Now();
+  rpc::Propagate(CallContext{.now = now,
+                             .deadline = now + arguments_.timeout.value_or(absl::Seconds(5)),
+                             .traceparent = traceparent_},
+                 &context);
+  const grpc::Status status = stub->Check(&context, request, response);
+  if (status.ok()) return std::nullopt;
+  return Describe(target, status);
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,115 @@
+// Calls to a site's three services, each retried with the same request id while that is safe and useful.
+#ifndef SERVICES_HOTLINECTL_CLIENT_H_
+#define SERVICES_HOTLINECTL_CLIENT_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/rpc/security.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+#include "services/hotlinectl/core/arguments.h"
+#include "services/hotlinectl/core/failure.h"
+
+namespace hotline::hotlinectl {
+
+using dispatch::v1::DispatchService;
+using escalation::v1::EscalationService;
+using workorder::v1::WorkOrderService;
+
+enum class Target { kDispatch, kWorkOrder, kEscalation };
+
+// Blocks the thread for about that long.
+void Pause(absl::Duration duration);
+
+// Used from one thread.
+class Client {
+ public:
+  // Connects to nothing yet. `arguments` outlives it.
+  explicit Client(const Arguments& arguments);
+
+  // Calls a method of the service that `method` belongs to, e.g.
+  //   client.Call(&DispatchService::StubInterface::ListLinks, request, &response)
+  // within `--timeout` (`timeout` if that was not given). UNAVAILABLE, and overload that says when to come
+  // back, are retried a few times with growing pauses: a change carries its request id, so that the service
+  // answers a repetition as it answered the first time. Nothing: it succeeded.
+  template <typename Interface, typename Request, typename Response>
+  std::optional<Failure> Call(grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
+                                                                Response*),
+                              const Request& request, Response* response,
+                              absl::Duration timeout = kDefaultTimeout) {
+    const Target target = TargetOf(static_cast<Interface*>(nullptr));
+    std::unique_ptr<Interface> stub;
+    if (auto failure = Connect(target); failure) return failure;
+    stub = NewStub(static_cast<Interface*>(nullptr));
+    return Retry(target, timeout, RequestIdOf(request), [&](grpc::ClientContext* context) {
+      response->Clear();
+      return (stub.get()->*method)(context, request, response);
+    });
+  }
+
+  // Health of a part of a service, by grpc.health.v1. `part` is empty for the whole. Not retried.
+  std::optional<Failure> Check(Target target, const std::string& part,
+                               grpc::health::v1::HealthCheckResponse* response);
+
+  // For streams: a stub of the service, connected when first used.
+  template <typename Interface>
+  std::optional<Failure> Stub(std::unique_ptr<Interface>* stub) {
+    if (auto failure = Connect(TargetOf(static_cast<Interface*>(nullptr))); failure) return failure;
+    *stub = NewStub(static_cast<Interface*>(nullptr));
+    return std::nullopt;
+  }
+  // `status` of a call to `target` as a failure.
+  Failure Describe(Target target, const grpc::Status& status) const;
+  // Lets a call be followed through the services' logs.
+  void Trace(grpc::ClientContext* context) const;
+
+  const std::string& AddressOf(Target target) const;
+
+  static constexpr absl::Duration kDefaultTimeout = absl::Seconds(15);
+
+ private:
+  static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
+  static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
+  static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
+  std::unique_ptr<DispatchService::StubInterface> NewStub(DispatchService::StubInterface*) {
+    return DispatchService::NewStub(channels_[0]);
+  }
+  std::unique_ptr<WorkOrderService::StubInterface> NewStub(WorkOrderService::StubInterface*) {
+    return WorkOrderService::NewStub(channels_[1]);
+  }
+  std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
+    return EscalationService::NewStub(channels_[2]);
+  }
+
+  template <typename Request>
+  static std::string RequestIdOf(const Request& request) {
+    if constexpr (requires { request.header().request_id(); }) {
+      return request.header().request_id();
+    } else {
+      return "";
+    }
+  }
+
+  // Makes the channel to `target` if there is none.
+  std::optional<Failure> Connect(Target target);
+  std::optional<Failure> Retry(Target target, absl::Duration timeout, const std::string& request_id,
+                               const std::function<grpc::Status(grpc::ClientContext*)>& call);
+
+  const Arguments& arguments_;
+  const std::string traceparent_;
+  std::unique_ptr<rpc::Security> security_;  // null until the first connection
+  std::shared_ptr<grpc::Channel> channels_[3];
+};
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CLIENT_H_

@@ -1,0 +1,37 @@
+// What each command does. All print through the console and return the exit code.
+#ifndef SERVICES_HOTLINECTL_COMMANDS_H_
+#define SERVICES_HOTLINECTL_COMMANDS_H_
+
+#include "absl/time/time.h"
+#include "hotline/type/v1/command.pb.h"
+#include "services/hotlinectl/client.h"
+#include "services/hotlinectl/console.h"
+#include "services/hotlinectl/core/arguments.h"
+
+namespace hotline::hotlinectl {
+
+struct Session {
+  const Arguments& arguments;
+  Console& console;
+  Client& client;
+  // Stamped once, when the command began.
+  absl::Time now;
+};
+
+// The command that `session.arguments` names.
+int Run(Session& session);
+
+// push, with flags or with a file; register.
+int Push(Session& session);
+int Register(Session& session);
+// watch.
+int Watch(Session& session);
+// The commands that move an order that exists.
+int Change(Session& session);
+
+// Who acts, on what, under which request id: one of its own unless `--request-id` was given.
+type::v1::CommandHeader MakeHeader(const Session& session);
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_COMMANDS_H_

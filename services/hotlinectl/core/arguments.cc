@@ -1,0 +1,658 @@
+#include "services/hotlinectl/core/arguments.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "common/base/text.h"
+#include "hotline/type/v1/order_state.pb.h"
+#include "hotline/type/v1/work_order.pb.h"
+#include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/table.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+template <typename Enum>
+const google::protobuf::EnumDescriptor* WordsOf() {
+  return google::protobuf::GetEnumDescriptor<Enum>();
+}
+
+using Flags = std::vector<FlagSpec>;
+
+// Flags of a change, after those of its own.
+Flags Change(Flags own) {
+  own.push_back({"request-id", ValueKind::kText, say::kFlagRequestId});
+  own.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
+  return own;
+}
+
+FlagSpec Required(FlagSpec flag) {
+  flag.required = true;
+  return flag;
+}
+FlagSpec Repeated(FlagSpec flag) {
+  flag.repeated = true;
+  return flag;
+}
+
+// The fields of an order that are flags too; without the offer's for a registration.
+Flags FormFlags(bool with_offer) {
+  Flags flags;
+  for (const FormField& field : FormFields()) {
+    if (field.file_only || (!with_offer && !field.in_content() && field.flag.name != "request-id")) continue;
+    flags.push_back(field.flag);
+  }
+  return flags;
+}
+
+Flags PushFlags() {
+  Flags flags = FormFlags(/*with_offer=*/true);
+  flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
+  flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
+  flags.push_back(
+      {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
+  flags.push_back({"rejects", ValueKind::kFile, say::kFlagRejects});
+  return flags;
+}
+
+std::vector<CommandSpec> MakeCommands() {
+  using type::v1::Disposition;
+  using type::v1::OrderState;
+  using type::v1::OrderType;
+  using type::v1::ReturnGround;
+  using type::v1::Urgency;
+  const FlagSpec note{"note", ValueKind::kText, say::kFlagNote};
+  const FlagSpec reason = Required({"reason", ValueKind::kText, say::kFlagReason});
+  const FlagSpec approved_by = Required({"approved-by", ValueKind::kText, say::kFlagApprovedBy});
+  const FlagSpec limit{"limit", ValueKind::kInteger, say::kFlagLimit};
+  return {
+      {CommandId::kPush, "push", say::kCmdPush, Operand::kOptionalOrder, PushFlags()},
+      {CommandId::kRegister, "register", say::kCmdRegister, Operand::kNone, FormFlags(/*with_offer=*/false)},
+      {CommandId::kShow, "show", say::kCmdShow, Operand::kOrder, {}},
+      {CommandId::kList,
+       "list",
+       say::kCmdList,
+       Operand::kNone,
+       {Repeated({"state", ValueKind::kWord, say::kFlagState, WordsOf<OrderState>}),
+        {"unit", ValueKind::kText, say::kFlagListUnit},
+        {"hotline", ValueKind::kText, say::kFlagHotline},
+        {"type", ValueKind::kWord, say::kFlagListType, WordsOf<OrderType>},
+        {"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>},
+        {"phone", ValueKind::kText, say::kFlagListPhone},
+        {"from", ValueKind::kTime, say::kFlagFromTime},
+        {"to", ValueKind::kTime, say::kFlagToTime},
+        limit}},
+      {CommandId::kWatch,
+       "watch",
+       say::kCmdWatch,
+       Operand::kOptionalOrder,
+       {{"from", ValueKind::kInteger, say::kFlagFromSequence},
+        {"count", ValueKind::kInteger, say::kFlagCount},
+        {"until", ValueKind::kWord, say::kFlagUntilState, WordsOf<OrderState>},
+        {"handoffs", ValueKind::kSwitch, say::kFlagHandoffs},
+        {"titles", ValueKind::kSwitch, say::kFlagTitles}}},
+      {CommandId::kAccept, "accept", say::kCmdAccept, Operand::kOrder, Change({note})},
+      {CommandId::kReturn, "return", say::kCmdReturn, Operand::kOrder,
+       Change({Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
+               reason,
+               {"basis", ValueKind::kText, say::kFlagBasis},
+               {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit},
+               {"proposed-item", ValueKind::kText, say::kFlagProposedItem}})},
+      {CommandId::kRecall, "recall", say::kCmdRecall, Operand::kOrder, Change({reason})},
+      {CommandId::kDispatch, "dispatch", say::kCmdDispatch, Operand::kOrder,
+       Change({Required({"unit", ValueKind::kText, say::kFlagUnit}),
+               Repeated({"assist", ValueKind::kList, say::kFlagAssist}), note})},
+      {CommandId::kSign, "sign", say::kCmdSign, Operand::kOrder,
+       Change({{"unit", ValueKind::kText, say::kFlagSignUnit}})},
+      {CommandId::kProgress, "progress", say::kCmdProgress, Operand::kOrder,
+       Change({Required({"note", ValueKind::kText, say::kFlagProgressNote})})},
+      {CommandId::kFinish, "finish", say::kCmdFinish, Operand::kOrder,
+       Change({Required({"disposition", ValueKind::kWord, say::kFlagDisposition, WordsOf<Disposition>}),
+               Required({"reply", ValueKind::kText, say::kFlagReply}),
+               {"internal", ValueKind::kText, say::kFlagInternal},
+               {"substantiated", ValueKind::kSwitch, say::kFlagSubstantiated},
+               {"beyond-duty", ValueKind::kSwitch, say::kFlagBeyondDuty},
+               {"contacted", ValueKind::kSwitch, say::kFlagContacted},
+               {"contact-time", ValueKind::kTime, say::kFlagContactTime},
+               {"unresolved-reason", ValueKind::kText, say::kFlagUnresolvedReason},
+               {"unit", ValueKind::kText, say::kFlagReplyUnit}})},
+      {CommandId::kCallback, "callback", say::kCmdCallback, Operand::kOrder,
+       Change({{"reached", ValueKind::kSwitch, say::kFlagReached},
+               {"settled", ValueKind::kSwitch, say::kFlagSettled},
+               {"satisfaction", ValueKind::kInteger, say::kFlagSatisfaction},
+               note})},
+      {CommandId::kRedo, "redo", say::kCmdRedo, Operand::kOrder, Change({reason})},
+      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder, Change({note})},
+      {CommandId::kCancel, "cancel", say::kCmdCancel, Operand::kOrder, Change({reason})},
+      {CommandId::kSuspend, "suspend", say::kCmdSuspend, Operand::kOrder,
+       Change({reason, Required({"review", ValueKind::kTime, say::kFlagReview}), approved_by})},
+      {CommandId::kResume, "resume", say::kCmdResume, Operand::kOrder, Change({note})},
+      {CommandId::kExtend, "extend", say::kCmdExtend, Operand::kOrder,
+       Change({Required({"until", ValueKind::kTime, say::kFlagUntil}),
+               Required({"ground", ValueKind::kText, say::kFlagExtendGround}), approved_by})},
+      {CommandId::kArchive, "archive", say::kCmdArchive, Operand::kOrder, Change({note})},
+      {CommandId::kDeadlines,
+       "deadlines",
+       say::kCmdDeadlines,
+       Operand::kOptionalOrder,
+       {{"party", ValueKind::kText, say::kFlagParty},
+        {"before", ValueKind::kTime, say::kFlagBefore},
+        {"all", ValueKind::kSwitch, say::kFlagAll},
+        limit}},
+      {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
+      {CommandId::kVerify,
+       "verify",
+       say::kCmdVerify,
+       Operand::kNone,
+       {{"from", ValueKind::kInteger, say::kFlagVerifyFrom},
+        {"to", ValueKind::kInteger, say::kFlagVerifyTo}}},
+      {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
+      {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
+      {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
+  };
+}
+
+struct DemoSite {
+  std::string_view name;
+  std::string_view dispatch;
+  std::string_view work_order;
+  std::string_view escalation;
+};
+constexpr DemoSite kDemoSites[] = {
+    {"12345", "127.0.0.1:12301", "127.0.0.1:12302", "127.0.0.1:12303"},
+    {"110", "127.0.0.1:11001", "127.0.0.1:11002", "127.0.0.1:11003"},
+};
+
+absl::Status Wrong(std::string message, Language language, std::string_view command) {
+  const std::string hint = Say(language, say::kTryHelp, command);
+  return absl::InvalidArgumentError(StrCat(message, "\n", Trim(hint)));
+}
+
+const FlagSpec* FindFlag(const std::vector<FlagSpec>& flags, std::string_view name) {
+  const auto it = std::find_if(flags.begin(), flags.end(), [&](const FlagSpec& f) { return f.name == name; });
+  return it == flags.end() ? nullptr : &*it;
+}
+
+// `--lang` is looked for before everything else, so that what is wrong can be said in that language.
+Language ChooseLanguage(const std::vector<std::string>& arguments, const Environment& environment) {
+  constexpr std::string_view kLang = "--lang=";
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view value = arguments[i];
+    if (value == "--") break;
+    if (value == "--lang" && i + 1 < arguments.size()) {
+      value = arguments[i + 1];
+    } else if (value.starts_with(kLang)) {
+      value.remove_prefix(kLang.size());
+    } else {
+      continue;
+    }
+    if (value == "zh") return Language::kChinese;
+    if (value == "en") return Language::kEnglish;
+  }
+  return LanguageOf(environment);
+}
+
+// What is before the `=` or the end of a flag, and its value.
+struct RawFlag {
+  std::string name;
+  std::optional<std::string> value;
+};
+
+RawFlag SplitFlag(std::string_view word) {
+  const size_t equals = word.find('=');
+  if (equals == std::string_view::npos) return {std::string(word.substr(2)), std::nullopt};
+  return {std::string(word.substr(2, equals - 2)), std::string(word.substr(equals + 1))};
+}
+
+// Words to flags and operands. Which flags take a value depends on the command, which may come after global
+// flags; so the command is the first word that is neither a flag nor the value of a global flag.
+class Reader {
+ public:
+  Reader(const std::vector<std::string>& words, Language language) : words_(words), language_(language) {}
+
+  absl::Status Read(Arguments& arguments) {
+    bool flags_end = false;
+    for (size_t i = 0; i < words_.size(); ++i) {
+      const std::string& word = words_[i];
+      if (!flags_end && word == "--") {
+        flags_end = true;
+      } else if (!flags_end && (word == "-h" || word == "--help")) {
+        arguments.help = true;
+      } else if (!flags_end && word.starts_with("--")) {
+        if (absl::Status status = ReadFlag(arguments, i); !status.ok()) return status;
+      } else if (arguments.command == nullptr) {
+        arguments.command = FindCommand(word);
+        if (arguments.command == nullptr)
+          return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
+      } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
+        arguments.operand = word;
+      } else {
+        return Fault(arguments,
+                     Say(language_, say::kTooManyOperands, arguments.command->name, Printable(word, false)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Fault(const Arguments& arguments, std::string message) const {
+    return Wrong(std::move(message), language_, arguments.command == nullptr ? "" : arguments.command->name);
+  }
+
+  std::map<std::string, std::vector<std::string>, std::less<>> globals;
+
+ private:
+  absl::Status ReadFlag(Arguments& arguments, size_t& i) {
+    const RawFlag raw = SplitFlag(words_[i]);
+    const std::string shown = StrCat("--", Printable(raw.name, false));
+    // A command's own flag wins over a global one of the same name (`--dispatch` has none today).
+    const FlagSpec* flag =
+        arguments.command == nullptr ? nullptr : FindFlag(arguments.command->flags, raw.name);
+    auto* values = &arguments.values;
+    if (flag == nullptr) {
+      flag = FindFlag(GlobalFlags(), raw.name);
+      values = &globals;
+    }
+    if (flag == nullptr) {
+      const std::string_view of = arguments.command == nullptr ? "hotlinectl" : arguments.command->name;
+      return Fault(arguments, Say(language_, say::kUnknownFlag, shown, of));
+    }
+    std::string value;
+    if (flag->kind == ValueKind::kSwitch) {
+      if (raw.value) return Fault(arguments, Say(language_, say::kFlagTakesNoValue, shown));
+      value = "true";
+    } else if (raw.value) {
+      value = *raw.value;
+    } else if (i + 1 < words_.size()) {
+      value = words_[++i];
+    } else {
+      return Fault(arguments, Say(language_, say::kFlagNeedsValue, shown));
+    }
+    if (!flag->repeated && values->contains(flag->name)) {
+      return Fault(arguments, Say(language_, say::kFlagTwice, shown));
+    }
+    // `--state signed,replied` says what `--state signed --state replied` says.
+    std::vector<std::string> parts = {value};
+    if (flag->repeated && flag->kind == ValueKind::kWord) parts = absl::StrSplit(value, ',');
+    for (std::string& part : parts) {
+      if (std::string fault = FlagFault(*flag, shown, part, language_); !fault.empty())
+        return Fault(arguments, fault);
+      (*values)[std::string(flag->name)].push_back(std::move(part));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& words_;
+  const Language language_;
+};
+
+// Rules between the parts of a command line that was read.
+std::string Fault(const Arguments& arguments, Language language) {
+  const CommandSpec& command = *arguments.command;
+  if (command.operand == Operand::kOrder && arguments.operand.empty()) {
+    return Say(language, say::kNeedsOrder, command.name);
+  }
+  if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
+    return std::string(Say(language, say::kNeedsShell));
+  }
+  if (command.operand == Operand::kOptionalCommand && !arguments.operand.empty() &&
+      FindCommand(arguments.operand) == nullptr) {
+    return Say(language, say::kUnknownCommand, Printable(arguments.operand, false));
+  }
+  for (const FlagSpec& flag : command.flags) {
+    if (flag.required && !arguments.Has(flag.name)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag.name), command.name);
+    }
+  }
+  if (arguments.Has("lat") != arguments.Has("lon")) {
+    return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
+  }
+  if (command.id != CommandId::kPush) return "";
+  const bool file = arguments.Has("file");
+  if (file && !arguments.operand.empty()) return std::string(Say(language, say::kFileAndOrder));
+  for (std::string_view name : {"format", "rejects"}) {
+    if (!file && arguments.Has(name)) return Say(language, say::kRejectsNeedsFile, StrCat("--", name));
+  }
+  // One request id cannot be the identity of many orders.
+  for (std::string_view name : {"request-id", "version"}) {
+    if (file && arguments.Has(name)) return Say(language, say::kNotWithFile, StrCat("--", name));
+  }
+  if (!arguments.operand.empty()) {
+    for (const FormField& field : FormFields()) {
+      if (field.in_content() && arguments.Has(field.flag.name)) {
+        return Say(language, say::kContentAndOrder, StrCat("--", field.flag.name));
+      }
+    }
+  }
+  if (!file && !arguments.Has("to")) return Say(language, say::kFlagRequired, "--to", command.name);
+  return "";
+}
+
+std::string Metavar(const FlagSpec& flag) {
+  switch (flag.kind) {
+    case ValueKind::kSwitch:
+      return "";
+    case ValueKind::kText:
+    case ValueKind::kList:
+      return " TEXT";
+    case ValueKind::kInteger:
+    case ValueKind::kNumber:
+      return " N";
+    case ValueKind::kDuration:
+      return " DURATION";
+    case ValueKind::kTime:
+      return " TIME";
+    case ValueKind::kWord:
+      return " WORD";
+    case ValueKind::kAddress:
+      return " HOST:PORT";
+    case ValueKind::kFile:
+      return " FILE";
+  }
+  return "";
+}
+
+std::string FlagTable(const std::vector<FlagSpec>& flags, Language language, bool columns) {
+  std::string out;
+  constexpr int kFlagColumns = 26;
+  for (const FlagSpec& flag : flags) {
+    const std::string left = StrCat("  --", flag.name, Metavar(flag));
+    std::string help(Say(language, flag.help));
+    const auto add = [&](std::string_view text) {
+      help += StrCat(language == Language::kChinese ? "；" : "; ", text);
+    };
+    if (flag.required) add(Say(language, say::kRequired));
+    if (flag.words != nullptr && language == Language::kChinese) {
+      add(Say(language, say::kOneOf, EnumWordPairs(*flag.words(), " ")));
+    } else if (flag.kind == ValueKind::kWord) {
+      add(Say(language, say::kOneOf, FlagWords(flag, " ")));
+    }
+    if (flag.repeated) add(Say(language, say::kMany));
+    const FormField* field = columns ? FindFormField(flag.name) : nullptr;
+    if (field != nullptr) help += StrCat(" [", field->zh, "]");
+    out += StrCat(left, std::string(std::max(2, kFlagColumns - DisplayWidth(left)), ' '), help, "\n");
+  }
+  return out;
+}
+
+std::string OperandText(Operand operand) {
+  switch (operand) {
+    case Operand::kNone:
+      return "";
+    case Operand::kOrder:
+      return " ORDER";
+    case Operand::kOptionalOrder:
+      return " [ORDER]";
+    case Operand::kShell:
+      return " bash|zsh";
+    case Operand::kOptionalCommand:
+      return " [COMMAND]";
+  }
+  return "";
+}
+
+std::string FlagNames(const std::vector<FlagSpec>& flags) {
+  std::string names;
+  for (const FlagSpec& flag : flags) names += StrCat(names.empty() ? "" : " ", "--", flag.name);
+  return names;
+}
+
+std::string CommandNames() {
+  std::string names;
+  for (const CommandSpec& command : Commands()) names += StrCat(names.empty() ? "" : " ", command.name);
+  return names;
+}
+
+// `command:flag) words` for each flag that takes words, and `files` for those that take a file.
+std::string BashCases() {
+  std::string cases;
+  const auto add = [&](std::string_view command, const std::vector<FlagSpec>& flags) {
+    for (const FlagSpec& flag : flags) {
+      const std::string words = FlagWords(flag, " ");
+      if (!words.empty()) {
+        cases += StrCat("    ", command, ":--", flag.name, ") COMPREPLY=($(compgen -W \"", words,
+                        "\" -- \"$cur\")); return ;;\n");
+      } else if (flag.kind == ValueKind::kFile) {
+        cases +=
+            StrCat("    ", command, ":--", flag.name, ") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
+      } else if (flag.kind != ValueKind::kSwitch) {
+        cases += StrCat("    ", command, ":--", flag.name, ") return ;;\n");
+      }
+    }
+  };
+  for (const CommandSpec& command : Commands()) add(command.name, command.flags);
+  add("*", GlobalFlags());
+  return cases;
+}
+
+// Flags of each command, and the operand's words where it has any.
+std::string BashCommands() {
+  std::string cases;
+  for (const CommandSpec& command : Commands()) {
+    std::string words = FlagNames(command.flags);
+    if (command.operand == Operand::kShell) words = "bash zsh";
+    if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
+  }
+  return cases;
+}
+
+constexpr std::string_view kBash = R"(# bash completion for hotlinectl:  source <(hotlinectl completion bash)
+_hotlinectl() {
+  local cur prev command words i
+  COMPREPLY=()
+  cur="${COMP_WORDS[COMP_CWORD]}"
+  prev="${COMP_WORDS[COMP_CWORD-1]}"
+  command=""
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "${COMP_WORDS[i]}" in
+      @COMMAND_PATTERN@) command="${COMP_WORDS[i]}"; break ;;
+    esac
+  done
+  case "$command:$prev" in
+@FLAG_CASES@  esac
+  case "$command" in
+@COMMAND_CASES@    *) words="@COMMANDS@" ;;
+  esac
+  COMPREPLY=($(compgen -W "$words @GLOBALS@ --help" -- "$cur"))
+}
+complete -F _hotlinectl hotlinectl
+)";
+
+// zsh shows what each command and flag is for.
+std::string ZshQuoted(std::string_view text) {
+  return absl::StrReplaceAll(ToAbsl(text), {{"'", "'\\''"}, {"[", "("}, {"]", ")"}, {":", "\\:"}});
+}
+
+std::string ZshFlags(const std::vector<FlagSpec>& flags, Language language, std::string_view indent) {
+  std::string out;
+  for (const FlagSpec& flag : flags) {
+    std::string action;
+    if (flag.kind == ValueKind::kFile) {
+      action = ":file:_files";
+    } else if (flag.kind == ValueKind::kWord) {
+      action = StrCat(":word:(", FlagWords(flag, " "), ")");
+    } else if (flag.kind != ValueKind::kSwitch) {
+      action = ":value: ";
+    }
+    out += StrCat(indent, "'", flag.repeated ? "*" : "", "--", flag.name, "[",
+                  ZshQuoted(Say(language, flag.help)), "]", action, "'", " \\\n");
+  }
+  return out;
+}
+
+std::string ZshScript(Language language) {
+  std::string commands;
+  std::string cases;
+  for (const CommandSpec& command : Commands()) {
+    commands += StrCat("    '", command.name, ":", ZshQuoted(Say(language, command.help)), "'\n");
+    std::string operand = "':order: '";
+    if (command.operand == Operand::kNone) operand = "''";
+    if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
+    if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
+    cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
+                    ZshFlags(command.flags, language, "        "), "        $globals",
+                    operand == "''" ? "" : " ", operand == "''" ? "" : operand, " ;;\n");
+  }
+  return StrCat(
+      "#compdef hotlinectl\n# zsh completion for hotlinectl:  source <(hotlinectl completion "
+      "zsh)\n_hotlinectl() {\n"
+      "  local -a commands globals\n  local context state state_descr line\n  typeset -A opt_args\n  "
+      "commands=(\n",
+      commands, "  )\n  globals=( \\\n", ZshFlags(GlobalFlags(), language, "    "),
+      "  )\n  _arguments -C $globals '1: :->command' '*:: :->rest'\n  case $state in\n"
+      "    command) _describe command commands; return ;;\n  esac\n  case $line[1] in\n",
+      cases, "  esac\n}\ncompdef _hotlinectl hotlinectl\n");
+}
+
+}  // namespace
+
+const std::vector<CommandSpec>& Commands() {
+  static const auto* const commands = new std::vector<CommandSpec>(MakeCommands());
+  return *commands;
+}
+
+const std::vector<FlagSpec>& GlobalFlags() {
+  static const auto* const flags = new std::vector<FlagSpec>{
+      {.name = "site", .kind = ValueKind::kWord, .help = say::kFlagSite, .choices = "12345|110"},
+      {"dispatch", ValueKind::kAddress, say::kFlagDispatch},
+      {"work-order", ValueKind::kAddress, say::kFlagWorkOrder},
+      {"escalation", ValueKind::kAddress, say::kFlagEscalation},
+      {"ca", ValueKind::kFile, say::kFlagCa},
+      {"cert", ValueKind::kFile, say::kFlagCert},
+      {"key", ValueKind::kFile, say::kFlagKey},
+      {"insecure", ValueKind::kSwitch, say::kFlagInsecure},
+      {"json", ValueKind::kSwitch, say::kFlagJson},
+      {.name = "lang", .kind = ValueKind::kWord, .help = say::kFlagLang, .choices = "zh|en"},
+      {"timeout", ValueKind::kDuration, say::kFlagTimeout},
+      {"account", ValueKind::kText, say::kFlagAccount},
+  };
+  return *flags;
+}
+
+const CommandSpec* FindCommand(std::string_view name) {
+  for (const CommandSpec& command : Commands()) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+const std::string& Arguments::Text(std::string_view flag) const {
+  static const std::string* const empty = new std::string();
+  const auto it = values.find(flag);
+  return it == values.end() ? *empty : it->second.front();
+}
+
+const std::vector<std::string>& Arguments::All(std::string_view flag) const {
+  static const auto* const empty = new std::vector<std::string>();
+  const auto it = values.find(flag);
+  return it == values.end() ? *empty : it->second;
+}
+
+int64_t Arguments::Integer(std::string_view flag, int64_t fallback) const {
+  return Has(flag) ? ParseInteger(Text(flag)).value_or(fallback) : fallback;
+}
+
+std::optional<absl::Time> Arguments::Time(std::string_view flag, absl::Time now) const {
+  return Has(flag) ? ParseTime(Text(flag), now) : std::nullopt;
+}
+
+Language LanguageOf(const Environment& environment) {
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const std::string value = environment(name);
+    if (!value.empty()) return value.starts_with("zh") ? Language::kChinese : Language::kEnglish;
+  }
+  return Language::kEnglish;
+}
+
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
+                                         const Environment& environment, Language* language) {
+  *language = ChooseLanguage(words, environment);
+  Arguments arguments;
+  arguments.language = *language;
+  Reader reader(words, *language);
+  if (absl::Status status = reader.Read(arguments); !status.ok()) {
+    // Who asks for help while lost gets it.
+    if (arguments.help) return arguments;
+    return status;
+  }
+  if (arguments.help) return arguments;
+  if (arguments.command == nullptr) {
+    return reader.Fault(arguments, std::string(Say(*language, say::kNoCommand)));
+  }
+  if (std::string fault = Fault(arguments, *language); !fault.empty()) return reader.Fault(arguments, fault);
+
+  const auto global = [&](std::string_view name) -> std::string {
+    const auto it = reader.globals.find(name);
+    return it == reader.globals.end() ? "" : it->second.front();
+  };
+  const auto first = [](std::initializer_list<std::string> candidates) {
+    for (const std::string& candidate : candidates) {
+      if (!candidate.empty()) return candidate;
+    }
+    return std::string();
+  };
+  DemoSite site{};
+  for (const DemoSite& demo : kDemoSites) {
+    if (demo.name == global("site")) site = demo;
+  }
+  const DemoSite& fallback = kDemoSites[0];
+  arguments.dispatch = first({global("dispatch"), std::string(site.dispatch), environment("HOTLINE_DISPATCH"),
+                              std::string(fallback.dispatch)});
+  arguments.work_order = first({global("work-order"), std::string(site.work_order),
+                                environment("HOTLINE_WORK_ORDER"), std::string(fallback.work_order)});
+  arguments.escalation = first({global("escalation"), std::string(site.escalation),
+                                environment("HOTLINE_ESCALATION"), std::string(fallback.escalation)});
+  arguments.account =
+      first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
+  arguments.ca_file = global("ca");
+  arguments.cert_file = global("cert");
+  arguments.key_file = global("key");
+  arguments.insecure = !global("insecure").empty();
+  arguments.json = !global("json").empty();
+  if (!global("timeout").empty()) arguments.timeout = ParseDuration(global("timeout"));
+  if (arguments.ca_file.empty() != arguments.cert_file.empty() ||
+      arguments.ca_file.empty() != arguments.key_file.empty()) {
+    return reader.Fault(arguments, std::string(Say(*language, say::kCertAndKey)));
+  }
+  return arguments;
+}
+
+std::string HelpText(Language language) {
+  std::string out(Say(language, say::kUsage));
+  out += StrCat("\n", Say(language, say::kCommands), "\n");
+  for (const CommandSpec& command : Commands()) {
+    const std::string left = StrCat("  ", command.name, OperandText(command.operand));
+    out += StrCat(left, std::string(std::max(2, 24 - DisplayWidth(left)), ' '), Say(language, command.help),
+                  "\n");
+  }
+  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n", FlagTable(GlobalFlags(), language, false), "\n",
+                Say(language, say::kExitCodes));
+  return out;
+}
+
+std::string CommandHelpText(const CommandSpec& command, Language language) {
+  std::string out = StrCat(Say(language, say::kUsageLine, StrCat(command.name, OperandText(command.operand))),
+                           "\n\n", Say(language, command.help), "\n");
+  if (!command.flags.empty()) {
+    out += StrCat("\n", Say(language, say::kFlags), "\n",
+                  FlagTable(command.flags, language, command.id == CommandId::kPush));
+  }
+  if (command.id == CommandId::kPush) out += StrCat("\n", Say(language, say::kImportHelp));
+  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n", FlagTable(GlobalFlags(), language, false));
+  return out;
+}
+
+std::string CompletionScript(std::string_view shell, Language language) {
+  if (shell == "zsh") return ZshScript(language);
+  return absl::StrReplaceAll(ToAbsl(kBash),
+                             {{"@COMMAND_PATTERN@", absl::StrReplaceAll(CommandNames(), {{" ", "|"}})},
+                              {"@FLAG_CASES@", BashCases()},
+                              {"@COMMAND_CASES@", BashCommands()},
+                              {"@COMMANDS@", CommandNames()},
+                              {"@GLOBALS@", FlagNames(GlobalFlags())}});
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,127 @@
+// The command line as data: the commands and their flags in one table, and its reading. Pure; help and shell
+// completion are made from the same table.
+#ifndef SERVICES_HOTLINECTL_CORE_ARGUMENTS_H_
+#define SERVICES_HOTLINECTL_CORE_ARGUMENTS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/hotlinectl/core/flag.h"
+#include "services/hotlinectl/core/text.h"
+
+namespace hotline::hotlinectl {
+
+enum class CommandId {
+  kPush,
+  kRegister,
+  kShow,
+  kList,
+  kWatch,
+  kAccept,
+  kReturn,
+  kRecall,
+  kDispatch,
+  kSign,
+  kProgress,
+  kFinish,
+  kCallback,
+  kRedo,
+  kClose,
+  kCancel,
+  kSuspend,
+  kResume,
+  kExtend,
+  kArchive,
+  kDeadlines,
+  kLinks,
+  kVerify,
+  kHealth,
+  kCompletion,
+  kHelp,
+};
+
+// What stands behind the command's name.
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand };
+
+struct CommandSpec {
+  CommandId id;
+  std::string_view name;
+  Phrase help;
+  Operand operand = Operand::kNone;
+  std::vector<FlagSpec> flags;
+};
+
+const std::vector<CommandSpec>& Commands();
+const std::vector<FlagSpec>& GlobalFlags();
+// Null if there is none.
+const CommandSpec* FindCommand(std::string_view name);
+
+// A command line that was read and found in order: known flags, fitting values, required flags and operands
+// there.
+class Arguments {
+ public:
+  const CommandSpec* command = nullptr;
+  // The order, the shell or the command to explain; empty if left out.
+  std::string operand;
+  // `--help` was given: explain `command`, or everything if it is null.
+  bool help = false;
+
+  // Global flags, with what the environment and the defaults fill in.
+  Language language = Language::kEnglish;
+  std::string dispatch;
+  std::string work_order;
+  std::string escalation;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  bool insecure = false;
+  bool json = false;
+  std::string account;
+  std::optional<absl::Duration> timeout;
+
+  // Flags of the command, by name.
+  bool Has(std::string_view flag) const { return values.contains(flag); }
+  // The value, or empty.
+  const std::string& Text(std::string_view flag) const;
+  // All values of a repeated flag.
+  const std::vector<std::string>& All(std::string_view flag) const;
+  int64_t Integer(std::string_view flag, int64_t fallback) const;
+  std::optional<absl::Time> Time(std::string_view flag, absl::Time now) const;
+  // The enum's value, or its zero.
+  template <typename Enum>
+  Enum Word(std::string_view flag) const {
+    const auto number = ParseEnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), Text(flag));
+    return static_cast<Enum>(number.value_or(0));
+  }
+
+  std::map<std::string, std::vector<std::string>, std::less<>> values;
+};
+
+// An environment variable, or empty.
+using Environment = std::function<std::string(const std::string& name)>;
+
+// The language that `environment` (LC_ALL, then LC_MESSAGES, then LANG) asks for.
+Language LanguageOf(const Environment& environment);
+
+// Reads `arguments`, without the program's name. Errors: INVALID_ARGUMENT with a message in the user's
+// language and nothing else: wrong use. `*language` is set even then.
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& arguments,
+                                         const Environment& environment, Language* language);
+
+// `hotlinectl help`, and `hotlinectl help COMMAND`.
+std::string HelpText(Language language);
+std::string CommandHelpText(const CommandSpec& command, Language language);
+
+// A completion script. `shell` is `bash` or `zsh`.
+std::string CompletionScript(std::string_view shell, Language language);
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CORE_ARGUMENTS_H_

@@ -1,0 +1,160 @@
+#include "services/hotlinectl/core/failure.h"
+
+#include "absl/strings/str_format.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/table.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+// The transport says only that there is nobody, or nobody in time; who and where is what helps.
+bool IsTransportFailure(const Failure& failure) {
+  return !failure.service.empty() && error::ReasonOf(failure.status) == type::v1::ERROR_REASON_UNSPECIFIED &&
+         (absl::IsUnavailable(failure.status) || absl::IsDeadlineExceeded(failure.status));
+}
+
+std::string StatusMessage(const absl::Status& status) { return std::string(ToStd(status.message())); }
+
+std::string DurationText(absl::Duration duration) {
+  return absl::FormatDuration(absl::Ceil(duration, absl::Milliseconds(1)));
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kExitOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return kExitInvalid;
+    case absl::StatusCode::kNotFound:
+      return kExitNotFound;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return kExitConflict;
+    case absl::StatusCode::kUnavailable: {
+      // The service is there, but cannot take it now.
+      const error::Reason reason = error::ReasonOf(status);
+      return reason == type::v1::ERROR_REASON_DRAINING || reason == type::v1::ERROR_REASON_STORE_FAILED
+                 ? kExitTryLater
+                 : kExitUnreachable;
+    }
+    case absl::StatusCode::kDeadlineExceeded:
+      return kExitUnreachable;
+    case absl::StatusCode::kResourceExhausted:
+      return kExitTryLater;
+    default:
+      return kExitInternal;
+  }
+}
+
+bool IsWorthRetrying(const absl::Status& status) {
+  // A full disk is RESOURCE_EXHAUSTED too, but does not say when to come back.
+  return absl::IsUnavailable(status) ||
+         (absl::IsResourceExhausted(status) && error::RetryDelayOf(status) > absl::ZeroDuration());
+}
+
+std::string FailureMessage(const Failure& failure, Language language) {
+  if (IsTransportFailure(failure)) {
+    return Say(language, absl::IsUnavailable(failure.status) ? say::kPlainUnreachable : say::kPlainTimeout,
+               failure.service, failure.address);
+  }
+  const std::string chinese = error::ChineseOf(failure.status);
+  return language == Language::kChinese && !chinese.empty() ? chinese : StatusMessage(failure.status);
+}
+
+std::string FailureAdvice(const Failure& failure, Language language) {
+  const auto text = [&](const Phrase& phrase) { return std::string(Say(language, phrase)); };
+  switch (error::ReasonOf(failure.status)) {
+    case type::v1::ERROR_REASON_REQUEST_ID_REUSED:
+      return text(say::kDoNewRequestId);
+    case type::v1::ERROR_REASON_SEQUENCE_OUT_OF_RANGE:
+      return text(say::kDoSequence);
+    case type::v1::ERROR_REASON_SUSPENDED:
+      return text(say::kDoResume);
+    default:
+      break;
+  }
+  if (absl::IsPermissionDenied(failure.status) || absl::IsUnauthenticated(failure.status)) {
+    return text(say::kDoPermission);
+  }
+  if (absl::IsDeadlineExceeded(failure.status)) return text(say::kDoTimeout);
+  switch (ExitCodeOf(failure.status)) {
+    case kExitInvalid:
+      return text(say::kDoFix);
+    case kExitNotFound:
+      return text(say::kDoCheckId);
+    case kExitConflict:
+      return text(say::kDoReadAgain);
+    case kExitUnreachable:
+      return text(say::kDoUnreachable);
+    case kExitTryLater: {
+      const absl::Duration delay = error::RetryDelayOf(failure.status);
+      if (delay <= absl::ZeroDuration()) return text(say::kDoLater);
+      return Say(language, say::kDoLaterIn, DurationText(delay));
+    }
+    default:
+      return text(say::kDoCallUs);
+  }
+}
+
+std::string DescribeFailure(const Failure& failure, Language language) {
+  std::string out =
+      StrCat(Say(language, say::kError, Printable(FailureMessage(failure, language), true)), "\n");
+  if (failure.usage) return out;
+  if (const error::Reason reason = error::ReasonOf(failure.status);
+      reason != type::v1::ERROR_REASON_UNSPECIFIED) {
+    out += StrCat(Say(language, say::kErrorReason, error::ReasonName(reason)), "\n");
+  }
+  if (const std::string field = Printable(error::FieldOf(failure.status), false); !field.empty()) {
+    const std::string_view flag = FlagForPath(field);
+    out += StrCat(flag.empty() ? Say(language, say::kErrorField, field)
+                               : Say(language, say::kErrorFieldFlag, field, flag),
+                  "\n");
+  }
+  out += StrCat(Say(language, say::kErrorAdvice, FailureAdvice(failure, language)), "\n");
+  // Only where the outcome is unknown does repeating need the id.
+  if (!failure.request_id.empty() && ExitCodeOf(failure.status) == kExitUnreachable) {
+    out += StrCat(Say(language, say::kErrorRequestId, failure.request_id), "\n");
+  }
+  return out;
+}
+
+std::string JsonString(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += absl::StrFormat("\\u%04x", c);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string FailureJson(const Failure& failure) {
+  const error::Reason reason = error::ReasonOf(failure.status);
+  const absl::Duration delay = error::RetryDelayOf(failure.status);
+  std::string out = StrCat("{\"code\":", JsonString(absl::StatusCodeToString(failure.status.code())));
+  const auto add = [&](std::string_view key, std::string_view value) {
+    if (!value.empty()) out += StrCat(",\"", key, "\":", JsonString(Printable(value, true)));
+  };
+  if (reason != type::v1::ERROR_REASON_UNSPECIFIED) add("reason", error::ReasonName(reason));
+  add("field", error::FieldOf(failure.status));
+  add("message", FailureMessage(failure, Language::kEnglish));
+  add("messageZh", FailureMessage(failure, Language::kChinese));
+  if (delay > absl::ZeroDuration()) add("retryDelay", absl::StrFormat("%gs", absl::ToDoubleSeconds(delay)));
+  add("requestId", failure.request_id);
+  return StrCat(out, ",\"exit\":", static_cast<int>(ExitCodeOf(failure)), "}");
+}
+
+}  // namespace hotline::hotlinectl

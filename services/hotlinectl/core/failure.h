@@ -1,0 +1,61 @@
+// Failures in plain words, and the exit codes that scripts rely on. Pure.
+#ifndef SERVICES_HOTLINECTL_CORE_FAILURE_H_
+#define SERVICES_HOTLINECTL_CORE_FAILURE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "services/hotlinectl/core/text.h"
+
+namespace hotline::hotlinectl {
+
+// Part of the contract with scripts: see `hotlinectl help`.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitInternal = 1,
+  kExitUsage = 2,
+  kExitInvalid = 3,
+  kExitNotFound = 4,
+  kExitConflict = 5,
+  kExitUnreachable = 6,
+  kExitTryLater = 7,
+  kExitTelephone = 8,
+  kExitVerifyFailed = 9,
+};
+
+// A call that failed, with what a person needs to make sense of it.
+struct Failure {
+  absl::Status status;
+  // `dispatch`, `work_order` or `escalation`; empty if nothing was called.
+  std::string service;
+  std::string address;
+  // Of the change that was tried; empty for reads.
+  std::string request_id;
+  // A choice of the command line's, not of a service.
+  bool usage = false;
+};
+
+ExitCode ExitCodeOf(const absl::Status& status);
+inline ExitCode ExitCodeOf(const Failure& failure) {
+  return failure.usage ? kExitUsage : ExitCodeOf(failure.status);
+}
+
+// The same request may be sent again soon: the server could not be reached, or it asked to come back.
+bool IsWorthRetrying(const absl::Status& status);
+
+// What went wrong, in one line, without reason and field.
+std::string FailureMessage(const Failure& failure, Language language);
+// What the user can do about it.
+std::string FailureAdvice(const Failure& failure, Language language);
+// Message, reason, field with the flag that fills it, advice: several lines, each ended by a line feed.
+std::string DescribeFailure(const Failure& failure, Language language);
+// The same for scripts, on one line: {"code":…,"reason":…,"field":…,"message":…,"messageZh":…,"retryDelay":…,
+// "requestId":…,"exit":…}.
+std::string FailureJson(const Failure& failure);
+
+// `text` as a JSON string, quotes included.
+std::string JsonString(std::string_view text);
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CORE_FAILURE_H_

@@ -1,0 +1,286 @@
+#include "services/hotlinectl/core/order_form.h"
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using Request = dispatch::v1::PushWorkOrderRequest;
+
+absl::Status Bad(error::Reason reason, const FormField& field, const Phrase& phrase) {
+  return error::BadField(reason, field.path, phrase.en, phrase.zh);
+}
+
+using Setter = decltype(FormField::set);
+
+template <typename Set>
+Setter Text(Set set) {
+  return [set](const FormField&, std::string_view value, Request& request) {
+    set(request, std::string(value));
+    return absl::OkStatus();
+  };
+}
+
+template <typename Enum, typename Set>
+Setter Word(Set set) {
+  return [set](const FormField& field, std::string_view value, Request& request) {
+    const auto number = ParseEnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), value);
+    if (!number) {
+      const std::string words = FlagWords(field.flag, ", ");
+      return error::BadField(type::v1::ERROR_REASON_ENUM_INVALID, field.path,
+                             Say(Language::kEnglish, say::kBadValueWord, words),
+                             Say(Language::kChinese, say::kBadValueWord, words));
+    }
+    set(request, static_cast<Enum>(*number));
+    return absl::OkStatus();
+  };
+}
+
+template <typename Set>
+Setter Switch(Set set) {
+  return [set](const FormField& field, std::string_view value, Request& request) {
+    const auto boolean = ParseBoolean(value);
+    if (!boolean) return Bad(type::v1::ERROR_REASON_FIELD_INVALID, field, say::kBadValueBoolean);
+    set(request, *boolean);
+    return absl::OkStatus();
+  };
+}
+
+template <typename Set>
+Setter Degrees(Set set) {
+  return [set](const FormField& field, std::string_view value, Request& request) {
+    const auto number = ParseNumber(Trim(value));
+    if (!number) return Bad(type::v1::ERROR_REASON_COORDINATES_INVALID, field, say::kBadValueNumber);
+    set(*request.mutable_content()->mutable_place()->mutable_manual_coordinates(), *number);
+    return absl::OkStatus();
+  };
+}
+
+// Lists are written by hand and by spreadsheets, with whatever comma the keyboard gives.
+absl::Status SetAssistUnits(const FormField&, std::string_view value, Request& request) {
+  const std::string normal =
+      absl::StrReplaceAll(ToAbsl(value), {{"，", ","}, {"、", ","}, {"；", ","}, {";", ","}});
+  for (absl::string_view part : absl::StrSplit(normal, ',')) {
+    const std::string_view unit = Trim(ToStd(part));
+    if (!unit.empty()) request.mutable_content()->add_assist_units(std::string(unit));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetOccurTime(const FormField& field, std::string_view value, Request& request) {
+  const auto time = ParseTime(value, std::nullopt);
+  if (!time) return Bad(type::v1::ERROR_REASON_TIME_INVALID, field, say::kBadValueTime);
+  *request.mutable_content()->mutable_occur_time() = ToTimestamp(*time);
+  return absl::OkStatus();
+}
+
+absl::Status SetReceiptWait(const FormField& field, std::string_view value, Request& request) {
+  const auto wait = ParseDuration(value);
+  if (!wait) return Bad(type::v1::ERROR_REASON_FIELD_INVALID, field, say::kBadValueDuration);
+  request.mutable_receipt_wait()->set_seconds(absl::ToInt64Seconds(*wait));
+  request.mutable_receipt_wait()->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(*wait - absl::Trunc(*wait, absl::Seconds(1)))));
+  return absl::OkStatus();
+}
+
+template <typename Enum>
+const google::protobuf::EnumDescriptor* WordsOf() {
+  return google::protobuf::GetEnumDescriptor<Enum>();
+}
+
+std::vector<FormField> MakeFields() {
+  using S = std::string;
+  using R = Request;
+  using Point = type::v1::Coordinates;
+  using type::v1::Channel;
+  using type::v1::HandoffKind;
+  using type::v1::OrderType;
+  using type::v1::Urgency;
+  return {
+      {{"title", ValueKind::kText, say::kFlagTitle}, "标题", "content.title", false, Text([](R& r, S v) {
+         r.mutable_content()->set_title(std::move(v));
+       })},
+      {{"text", ValueKind::kText, say::kFlagText}, "内容", "content.text", false, Text([](R& r, S v) {
+         r.mutable_content()->set_text(std::move(v));
+       })},
+      {{"type", ValueKind::kWord, say::kFlagType, WordsOf<OrderType>},
+       "类型",
+       "content.type",
+       false,
+       Word<OrderType>([](R& r, OrderType v) { r.mutable_content()->set_type(v); })},
+      {{"channel", ValueKind::kWord, say::kFlagChannel, WordsOf<Channel>},
+       "渠道",
+       "content.channel",
+       false,
+       Word<Channel>([](R& r, Channel v) { r.mutable_content()->set_channel(v); })},
+      {{"urgency", ValueKind::kWord, say::kFlagUrgency, WordsOf<Urgency>},
+       "紧急程度",
+       "content.urgency",
+       false,
+       Word<Urgency>([](R& r, Urgency v) { r.mutable_content()->set_urgency(v); })},
+      {{"phone", ValueKind::kText, say::kFlagPhone},
+       "来电号码",
+       "content.caller.phone",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_caller()->set_phone(std::move(v)); })},
+      {{"contact-phone", ValueKind::kText, say::kFlagContactPhone},
+       "联系电话",
+       "content.caller.contact_phone",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_caller()->set_contact_phone(std::move(v)); })},
+      {{"name", ValueKind::kText, say::kFlagName}, "姓名", "content.caller.name", false, Text([](R& r, S v) {
+         r.mutable_content()->mutable_caller()->set_name(std::move(v));
+       })},
+      {{"anonymous", ValueKind::kSwitch, say::kFlagAnonymous},
+       "匿名",
+       "content.caller.anonymous",
+       false,
+       Switch([](R& r, bool v) { r.mutable_content()->mutable_caller()->set_anonymous(v); })},
+      {{"secret", ValueKind::kSwitch, say::kFlagSecret},
+       "保密",
+       "content.caller.secret",
+       false,
+       Switch([](R& r, bool v) { r.mutable_content()->mutable_caller()->set_secret(v); })},
+      {{"language", ValueKind::kText, say::kFlagLanguage},
+       "语言",
+       "content.caller.language",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_caller()->set_language(std::move(v)); })},
+      {{"township", ValueKind::kText, say::kFlagTownship},
+       "乡镇代码",
+       "content.place.township_code",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_place()->set_township_code(std::move(v)); })},
+      {{"address", ValueKind::kText, say::kFlagAddress},
+       "地址",
+       "content.place.address",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_place()->set_address(std::move(v)); })},
+      {{"lat", ValueKind::kNumber, say::kFlagLat},
+       "纬度",
+       "content.place.manual_coordinates.latitude",
+       false,
+       Degrees([](Point& p, double v) { p.set_latitude(v); })},
+      {{"lon", ValueKind::kNumber, say::kFlagLon},
+       "经度",
+       "content.place.manual_coordinates.longitude",
+       false,
+       Degrees([](Point& p, double v) { p.set_longitude(v); })},
+      {{"item", ValueKind::kText, say::kFlagItem},
+       "清单事项",
+       "content.catalogue.item",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_catalogue()->set_item(std::move(v)); })},
+      {{"item-version", ValueKind::kText, say::kFlagItemVersion},
+       "清单版本",
+       "content.catalogue.version",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->mutable_catalogue()->set_version(std::move(v)); })},
+      {{"unit", ValueKind::kText, say::kFlagUnit},
+       "主办单位",
+       "content.lead_unit",
+       false,
+       Text([](R& r, S v) { r.mutable_content()->set_lead_unit(std::move(v)); })},
+      {{.name = "assist", .kind = ValueKind::kList, .help = say::kFlagAssist, .repeated = true},
+       "协办单位",
+       "content.assist_units",
+       false,
+       SetAssistUnits},
+      {{"occur-time", ValueKind::kTime, say::kFlagOccurTime},
+       "事发时间",
+       "content.occur_time",
+       false,
+       SetOccurTime},
+      {{"to", ValueKind::kText, say::kFlagTo}, "推送至", "offer.to_hotline", false, Text([](R& r, S v) {
+         r.mutable_offer()->set_to_hotline(std::move(v));
+       })},
+      {{"kind", ValueKind::kWord, say::kFlagKind, WordsOf<HandoffKind>},
+       "移交依据",
+       "offer.kind",
+       false,
+       Word<HandoffKind>([](R& r, HandoffKind v) { r.mutable_offer()->set_kind(v); })},
+      {{"note", ValueKind::kText, say::kFlagPushNote}, "备注", "offer.note", false, Text([](R& r, S v) {
+         r.mutable_offer()->set_note(std::move(v));
+       })},
+      {{"wait", ValueKind::kDuration, say::kFlagWait}, "等待回执", "receipt_wait", false, SetReceiptWait},
+      {{"request-id", ValueKind::kText, say::kFlagRequestId},
+       "请求号",
+       "header.request_id",
+       false,
+       Text([](R& r, S v) { r.mutable_header()->set_request_id(std::move(v)); })},
+      {{"order", ValueKind::kText, say::kColNumber}, "工单", "header.order_id", true, Text([](R& r, S v) {
+         r.mutable_header()->set_order_id(std::move(v));
+       })},
+  };
+}
+
+}  // namespace
+
+const std::vector<FormField>& FormFields() {
+  static const std::vector<FormField>* const fields = new std::vector<FormField>(MakeFields());
+  return *fields;
+}
+
+const FormField* FindFormField(std::string_view name) {
+  name = Trim(name);
+  const std::string dashed = Dashed(name);
+  for (const FormField& field : FormFields()) {
+    if (dashed == field.flag.name || name == field.zh) return &field;
+  }
+  return nullptr;
+}
+
+std::string_view FlagForPath(std::string_view path) {
+  if (path.empty()) return {};
+  for (const FormField& field : FormFields()) {
+    if (!field.file_only && field.path == path) return field.flag.name;
+  }
+  for (const FormField& field : FormFields()) {
+    if (!field.file_only && field.path.starts_with(StrCat(path, "."))) return field.flag.name;
+  }
+  // An element of a list: `content.assist_units[2]`.
+  const size_t bracket = path.find('[');
+  return bracket == std::string_view::npos ? std::string_view() : FlagForPath(path.substr(0, bracket));
+}
+
+absl::Status SetFormField(const FormField& field, std::string_view value, Request& request) {
+  return field.set(field, value, request);
+}
+
+absl::Status CheckFormFields(const std::set<std::string_view>& names) {
+  if (names.contains("lat") == names.contains("lon")) return absl::OkStatus();
+  return Bad(type::v1::ERROR_REASON_COORDINATES_INVALID,
+             *FindFormField(names.contains("lat") ? "lon" : "lat"), say::kOneCoordinate);
+}
+
+void ApplyFormDefaults(Request& request) {
+  if (!request.header().order_id().empty()) return;
+  auto& content = *request.mutable_content();
+  if (content.channel() == type::v1::CHANNEL_UNSPECIFIED) content.set_channel(type::v1::CHANNEL_PHONE);
+  if (content.urgency() == type::v1::URGENCY_UNSPECIFIED) content.set_urgency(type::v1::URGENCY_NORMAL);
+}
+
+Request MergeForms(const Request& defaults, const Request& row) {
+  Request merged = defaults;
+  if (!row.content().assist_units().empty()) merged.mutable_content()->clear_assist_units();
+  // An order that exists keeps its content, so a default for new ones does not apply to it.
+  if (!row.header().order_id().empty()) merged.clear_content();
+  merged.MergeFrom(row);
+  return merged;
+}
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  const int64_t seconds = absl::ToUnixSeconds(time);  // rounds down
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(seconds);
+  timestamp.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return timestamp;
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,63 @@
+// The flat form of an order to push: the flags of `push`, the columns of a CSV file and the keys of a flat
+// JSON object are one list of fields. Pure.
+#ifndef SERVICES_HOTLINECTL_CORE_ORDER_FORM_H_
+#define SERVICES_HOTLINECTL_CORE_ORDER_FORM_H_
+
+#include <functional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "services/hotlinectl/core/flag.h"
+
+namespace hotline::hotlinectl {
+
+struct FormField {
+  // Name, kind and help.
+  FlagSpec flag;
+  // Name of the column for people: `标题`.
+  std::string_view zh;
+  // Field of PushWorkOrderRequest that it fills: `content.title`.
+  std::string_view path;
+  // In files only; on the command line it is written in another way.
+  bool file_only = false;
+  std::function<absl::Status(const FormField& field, std::string_view value,
+                             dispatch::v1::PushWorkOrderRequest&)>
+      set;
+
+  // It is part of OrderContent.
+  bool in_content() const { return path.substr(0, 8) == "content."; }
+};
+
+const std::vector<FormField>& FormFields();
+
+// By flag name (any case, `_` for `-`) or Chinese name; null if there is none.
+const FormField* FindFormField(std::string_view name);
+// Name of the flag that fills `path` (or something below it); empty if there is none.
+std::string_view FlagForPath(std::string_view path);
+
+// Reads `value` into the field of `request`. Errors: INVALID_ARGUMENT with the field's path, e.g. a word that
+// the enum does not have. Bounds of texts are the service's affair.
+absl::Status SetFormField(const FormField& field, std::string_view value,
+                          dispatch::v1::PushWorkOrderRequest& request);
+
+// Rules between fields, given the names of those set: one coordinate does not go without the other.
+absl::Status CheckFormFields(const std::set<std::string_view>& names);
+
+// What the flat form leaves out by custom: a phone call, of normal urgency. Only for a new order.
+void ApplyFormDefaults(dispatch::v1::PushWorkOrderRequest& request);
+
+// `row` over `defaults`: what the row sets wins; its assisting units replace the default ones.
+dispatch::v1::PushWorkOrderRequest MergeForms(const dispatch::v1::PushWorkOrderRequest& defaults,
+                                              const dispatch::v1::PushWorkOrderRequest& row);
+
+// `time` must be one that ParseTime gives.
+google::protobuf::Timestamp ToTimestamp(absl::Time time);
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CORE_ORDER_FORM_H_

@@ -1,0 +1,53 @@
+// Orders, events and deadlines as people read them, and as JSON for scripts. Pure.
+#ifndef SERVICES_HOTLINECTL_CORE_RENDER_H_
+#define SERVICES_HOTLINECTL_CORE_RENDER_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "hotline/escalation/v1/escalation_service.pb.h"
+#include "hotline/type/v1/event.pb.h"
+#include "hotline/type/v1/work_order.pb.h"
+#include "services/hotlinectl/core/table.h"
+#include "services/hotlinectl/core/text.h"
+
+namespace hotline::hotlinectl {
+
+// Protobuf JSON on one line. Fields without presence are there even with their default, so that a script need
+// not know the defaults.
+std::string ToJson(const google::protobuf::Message& message);
+
+// `2026-11-23 14:03:22` in Beijing time; `-` if it is unset.
+std::string TimeText(const google::protobuf::Timestamp& time);
+// `overdue urged×2`, or empty.
+std::string FactsText(Language language, const type::v1::Facts& facts);
+// What happened, e.g. `pushed`, and its particulars in one line.
+std::string_view EventName(Language language, const type::v1::Event& event);
+std::string EventDetail(Language language, const type::v1::Event& event);
+// A state with the colour of its standing: done, in hand, needs somebody.
+Cell StateCell(Language language, type::v1::OrderState state);
+
+Table OrderTable(Language language);
+void AddOrder(Language language, const type::v1::WorkOrder& order, Table& table);
+
+// `numbers`: with the order's number, for events of many orders; `titles`: with a title column.
+Table EventTable(Language language, bool numbers, bool titles);
+void AddEvent(Language language, const type::v1::Event& event, bool numbers, const std::string* title,
+              Table& table);
+
+// `now` is the server's clock, for the time left.
+Table DeadlineTable(Language language);
+void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
+
+Table LinkTable(Language language);
+void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
+
+// All that an order says, a line each: `label  value`.
+std::string OrderSheet(Language language, const type::v1::WorkOrder& order, const TableStyle& style);
+
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CORE_RENDER_H_

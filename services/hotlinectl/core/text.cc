@@ -1,0 +1,172 @@
+#include "services/hotlinectl/core/text.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+struct EnumText {
+  std::string_view name;
+  std::string_view zh;
+};
+
+// Every value of the enums that people see, but the zeros. A test compares it with the contract.
+constexpr EnumText kEnumTexts[] = {
+    {"ORDER_STATE_REGISTERED", "已登记"},
+    {"ORDER_STATE_OFFERED", "已推送"},
+    {"ORDER_STATE_RECEIVED", "对方已接收"},
+    {"ORDER_STATE_UNDERSTOOD", "对方已登记"},
+    {"ORDER_STATE_ACCEPTED", "已受理"},
+    {"ORDER_STATE_RETURNED", "已退回"},
+    {"ORDER_STATE_RECALLED", "已撤回"},
+    {"ORDER_STATE_DISPATCHED", "已派单"},
+    {"ORDER_STATE_SIGNED", "已签收"},
+    {"ORDER_STATE_IN_PROGRESS", "办理中"},
+    {"ORDER_STATE_REPLIED", "已答复"},
+    {"ORDER_STATE_CALLED_BACK", "已回访"},
+    {"ORDER_STATE_REDO", "重办"},
+    {"ORDER_STATE_CLOSED", "已办结"},
+    {"ORDER_STATE_CANCELLED", "已作废"},
+    {"ORDER_STATE_ARCHIVED", "已归档"},
+    {"ORDER_TYPE_CONSULTATION", "咨询"},
+    {"ORDER_TYPE_HELP", "求助"},
+    {"ORDER_TYPE_COMPLAINT", "投诉"},
+    {"ORDER_TYPE_REPORT", "举报"},
+    {"ORDER_TYPE_SUGGESTION", "意见建议"},
+    {"ORDER_TYPE_PRAISE", "表扬"},
+    {"ORDER_TYPE_OTHER", "其他"},
+    {"CHANNEL_PHONE", "电话"},
+    {"CHANNEL_SMS", "短信"},
+    {"CHANNEL_WEB", "网络"},
+    {"CHANNEL_ON_SCENE", "现场"},
+    {"CHANNEL_TRANSFERRED", "转接"},
+    {"URGENCY_NORMAL", "普通"},
+    {"URGENCY_URGENT", "紧急"},
+    {"URGENCY_EMERGENCY", "特急"},
+    {"HANDOFF_KIND_LIVE_CALL_TO_POLICE", "一键转接110"},
+    {"HANDOFF_KIND_LIVE_CALL_TO_GOVERNMENT", "转接12345"},
+    {"HANDOFF_KIND_THREE_WAY", "三方通话"},
+    {"HANDOFF_KIND_ORDER_PUSH", "推送工单"},
+    {"HANDOFF_KIND_ON_SCENE_REFERRAL", "现场移交"},
+    {"HANDOFF_KIND_DISPATCH_FIRST", "先期处置"},
+    {"HANDOFF_KIND_POLICE_ASSIST", "公安协助"},
+    {"HANDOFF_KIND_STABILITY_CLUE", "维稳线索"},
+    {"HANDOFF_KIND_PARTNER_FANOUT", "多方联动"},
+    {"RETURN_GROUND_NOT_OUR_DUTY", "不属本单位职责"},
+    {"RETURN_GROUND_INCOMPLETE", "信息不全"},
+    {"RETURN_GROUND_DUPLICATE", "重复"},
+    {"RETURN_GROUND_EXCLUDED", "不予受理"},
+    {"RETURN_GROUND_NOT_UNDERSTOOD", "无法识别"},
+    {"RETURN_GROUND_OTHER", "其他"},
+    {"DISPOSITION_RESOLVED", "已解决"},
+    {"DISPOSITION_PARTLY_RESOLVED", "部分解决"},
+    {"DISPOSITION_UNRESOLVED", "未解决"},
+    {"DISPOSITION_EXPLAINED", "已解释"},
+    {"DISPOSITION_UNFOUNDED", "诉求不属实"},
+    {"CLOCK_KIND_PEER_RECEIPT", "对方接收"},
+    {"CLOCK_KIND_PEER_ACCEPTANCE", "对方受理"},
+    {"CLOCK_KIND_SIGN", "签收"},
+    {"CLOCK_KIND_FINISH", "办结"},
+    {"RUNG_REMIND", "提醒"},
+    {"RUNG_URGE", "催办"},
+    {"LAMP_GREEN", "绿灯"},
+    {"LAMP_YELLOW", "黄灯"},
+    {"LAMP_RED", "红灯"},
+    {"CLOCK_STATE_RUNNING", "计时中"},
+    {"CLOCK_STATE_PAUSED", "已暂停"},
+    {"CLOCK_STATE_STOPPED", "已停止"},
+    {"DELIVERY_STATUS_QUEUED", "已提交，待送达"},
+    {"DELIVERY_STATUS_RECEIVED", "对方已接收"},
+};
+
+}  // namespace
+
+std::string Substitute(std::string_view pattern, const std::vector<std::string>& arguments) {
+  std::string out;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const bool marked =
+        pattern[i] == '$' && i + 1 < pattern.size() && pattern[i + 1] >= '0' && pattern[i + 1] <= '9';
+    const size_t n = marked ? static_cast<size_t>(pattern[i + 1] - '0') : arguments.size();
+    if (n < arguments.size()) {
+      out += arguments[n];
+      ++i;
+    } else {
+      out += pattern[i];
+    }
+  }
+  return out;
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::string Dashed(std::string_view name) {
+  std::string dashed(Trim(name));
+  for (char& c : dashed) {
+    if (c == '_') c = '-';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return dashed;
+}
+
+std::string EnumWord(const google::protobuf::EnumValueDescriptor& value) {
+  // The zero's name is `<PREFIX>_UNSPECIFIED`, so it tells the prefix.
+  std::string_view prefix = value.type()->FindValueByNumber(0)->name();
+  prefix.remove_suffix(std::string_view("UNSPECIFIED").size());
+  std::string_view name = value.name();
+  if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  return Dashed(name);
+}
+
+std::string_view EnumWordZh(const google::protobuf::EnumValueDescriptor& value) {
+  for (const EnumText& text : kEnumTexts) {
+    if (text.name == value.name()) return text.zh;
+  }
+  return {};
+}
+
+std::string EnumLabel(Language language, const google::protobuf::EnumDescriptor& type, int value) {
+  if (value == 0) return "-";
+  const auto* descriptor = type.FindValueByNumber(value);
+  if (descriptor == nullptr) return StrCat(value);
+  const std::string_view zh = EnumWordZh(*descriptor);
+  if (language == Language::kChinese && !zh.empty()) return std::string(zh);
+  return EnumWord(*descriptor);
+}
+
+std::optional<int> ParseEnumWord(const google::protobuf::EnumDescriptor& type, std::string_view word) {
+  word = Trim(word);
+  const std::string dashed = Dashed(word);
+  for (int i = 0; i < type.value_count(); ++i) {
+    const auto& value = *type.value(i);
+    if (value.number() == 0) continue;
+    if (dashed == EnumWord(value) || dashed == Dashed(value.name()) ||
+        (!word.empty() && word == EnumWordZh(value))) {
+      return value.number();
+    }
+  }
+  return std::nullopt;
+}
+
+std::string EnumWords(const google::protobuf::EnumDescriptor& type, std::string_view separator) {
+  std::string words;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (type.value(i)->number() == 0) continue;
+    words += StrCat(words.empty() ? std::string_view() : separator, EnumWord(*type.value(i)));
+  }
+  return words;
+}
+
+std::string EnumWordPairs(const google::protobuf::EnumDescriptor& type, std::string_view separator) {
+  std::string words;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (type.value(i)->number() == 0) continue;
+    words += StrCat(words.empty() ? std::string_view() : separator, EnumWord(*type.value(i)), "/",
+                    EnumWordZh(*type.value(i)));
+  }
+  return words;
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,541 @@
+// Everything hotlinectl says, in English and in Chinese. A phrase cannot exist in one language only: its
+// constructor refuses, at compile time, an empty side or sides with different placeholders.
+#ifndef SERVICES_HOTLINECTL_CORE_TEXT_H_
+#define SERVICES_HOTLINECTL_CORE_TEXT_H_
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/text.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/generated_enum_reflection.h"
+
+namespace hotline::hotlinectl {
+
+enum class Language { kEnglish, kChinese };
+
+// A text with `$0` … `$9` as placeholders, in both languages.
+struct Phrase {
+  std::string_view en;
+  std::string_view zh;
+
+  // Not implicit from one string; throws (so does not compile as a constant) if the sides do not match.
+  constexpr Phrase(std::string_view english, std::string_view chinese) : en(english), zh(chinese) {
+    if (en.empty() || zh.empty()) throw std::logic_error("a phrase needs both languages");
+    if (Placeholders(en) != Placeholders(zh)) throw std::logic_error("placeholders differ between languages");
+  }
+
+  // Bit n is set if `$n` occurs.
+  static constexpr unsigned Placeholders(std::string_view text) {
+    unsigned found = 0;
+    for (size_t i = 0; i + 1 < text.size(); ++i) {
+      if (text[i] == '$' && text[i + 1] >= '0' && text[i + 1] <= '9') found |= 1u << (text[i + 1] - '0');
+    }
+    return found;
+  }
+};
+
+inline std::string_view Say(Language language, const Phrase& phrase) {
+  return language == Language::kChinese ? phrase.zh : phrase.en;
+}
+// `pattern` with `$n` replaced by the n-th argument; a `$n` without one stays.
+std::string Substitute(std::string_view pattern, const std::vector<std::string>& arguments);
+// Arguments are texts and whole numbers.
+template <typename... Arguments>
+requires(sizeof...(Arguments) > 0) std::string
+    Say(Language language, const Phrase& phrase, const Arguments&... arguments) {
+  return Substitute(Say(language, phrase), {StrCat(arguments)...});
+}
+
+// Without spaces, tabs and line breaks at the ends.
+std::string_view Trim(std::string_view text);
+// A name as flags write it: trimmed, in lower case, `-` for `_`.
+std::string Dashed(std::string_view name);
+
+// Values of the contract's enums as words: in English the value's name without the prefix, in lower case with
+// `-`
+// (`live-call-to-police`), which is also what flags and files accept; in Chinese the word of the trade.
+std::string EnumWord(const google::protobuf::EnumValueDescriptor& value);
+// Empty if the catalogue has no Chinese word for it.
+std::string_view EnumWordZh(const google::protobuf::EnumValueDescriptor& value);
+// What to show: the word in `language`, the number of a value this version does not know, `-` for zero.
+std::string EnumLabel(Language language, const google::protobuf::EnumDescriptor& type, int value);
+template <typename Enum>
+std::string EnumLabel(Language language, Enum value) {
+  return EnumLabel(language, *google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
+}
+// Reads a word in either language, or a full name (`ORDER_TYPE_HELP`), in any case. Never the zero value.
+std::optional<int> ParseEnumWord(const google::protobuf::EnumDescriptor& type, std::string_view word);
+// All words of `type`, without zero, e.g. `a|b|c`.
+std::string EnumWords(const google::protobuf::EnumDescriptor& type, std::string_view separator);
+// The same with the Chinese word beside each: `help/求助`.
+std::string EnumWordPairs(const google::protobuf::EnumDescriptor& type, std::string_view separator);
+
+// The phrases. `clang-format` keeps one entry a line or two.
+namespace say {
+
+// Help.
+inline constexpr Phrase kUsage{
+    "hotlinectl: push work orders between 12345 and 110 and follow them.\n\n"
+    "usage: hotlinectl [global flags] COMMAND [ORDER] [flags]\n       hotlinectl help COMMAND\n",
+    "hotlinectl：在 12345 与 110 之间推送工单并跟踪办理。\n\n"
+    "用法：hotlinectl [全局选项] 命令 [工单] [选项]\n      hotlinectl help 命令\n"};
+inline constexpr Phrase kUsageLine{"usage: hotlinectl $0", "用法：hotlinectl $0"};
+inline constexpr Phrase kCommands{"Commands:", "命令："};
+inline constexpr Phrase kFlags{"Flags:", "选项："};
+inline constexpr Phrase kGlobalFlags{"Global flags (before or after the command):",
+                                     "全局选项（写在命令前后均可）："};
+inline constexpr Phrase kExitCodes{
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  internal or unknown error\n"
+    "  2  wrong use of the command line\n"
+    "  3  invalid input: fix the field named\n"
+    "  4  not found\n"
+    "  5  wrong state, conflict or not permitted: read the order again\n"
+    "  6  unreachable or timed out\n"
+    "  7  overloaded or going down: try later\n"
+    "  8  emergency without a receipt: use the telephone now (the push stays under way)\n"
+    "  9  verification failed\n",
+    "退出码：\n"
+    "  0  成功\n"
+    "  1  内部错误或未知错误\n"
+    "  2  命令行用法错误\n"
+    "  3  输入不合规：请改正所指字段\n"
+    "  4  查无此单\n"
+    "  5  状态不符、冲突或无权限：请重新查看工单\n"
+    "  6  无法连接或超时\n"
+    "  7  繁忙或正在停机：请稍后再试\n"
+    "  8  特急工单未获回执：请立即电话转交（推送仍在继续）\n"
+    "  9  校验未通过\n"};
+inline constexpr Phrase kImportHelp{
+    "Files (--file F, - for standard input; at most 64 MiB and 100,000 orders):\n"
+    "  CSV    UTF-8, first row = flag names of this command without `--` (or Chinese names, in brackets "
+    "below), quoting of "
+    "RFC 4180.\n"
+    "  JSON   one object, an array, or one object a line; each either in the protobuf JSON form of\n"
+    "         hotline.dispatch.v1.PushWorkOrderRequest or flat, with the flag names as keys:\n"
+    "         "
+    "{\"title\":\"…\",\"text\":\"…\",\"type\":\"help\",\"channel\":\"phone\",\"urgency\":\"normal\","
+    "\"phone\":"
+    "\"0908-4621234\",\"to\":\"110\"}\n"
+    "  Flags given beside --file fill in what a row leaves out. Request ids follow from the file's content "
+    "and the row,\n"
+    "  so running the same file again pushes nothing twice. A row that fails does not stop the others; "
+    "--rejects F\n"
+    "  writes such rows to F for correction.\n",
+    "文件（--file F，- 表示标准输入；最大 64 MiB、100,000 条）：\n"
+    "  CSV    UTF-8 编码，首行为本命令的选项名（不带 `--`，也可用下方括号内的中文名），引号规则依 RFC "
+    "4180。\n"
+    "  JSON   单个对象、数组或每行一个对象；可用 hotline.dispatch.v1.PushWorkOrderRequest 的 protobuf JSON "
+    "形式，\n"
+    "         也可用以选项名为键的平铺形式：\n"
+    "         "
+    "{\"title\":\"…\",\"text\":\"…\",\"type\":\"求助\",\"channel\":\"电话\",\"urgency\":\"普通\",\"phone\":"
+    "\"0908-4621234\",\"to\":\"110\"}\n"
+    "  与 --file "
+    "同时给出的选项用于补足各行缺少的内容。请求号由文件内容和行号得出，同一文件重复执行不会重复推送。\n"
+    "  个别行出错不影响其他行；--rejects F 把出错的行写入 F，改正后可再推送。\n"};
+inline constexpr Phrase kOneOf{"one of $0", "可选：$0"};
+inline constexpr Phrase kColumn{"column $0", "列名 $0"};
+inline constexpr Phrase kRequired{"required", "必填"};
+inline constexpr Phrase kMany{"may be given more than once", "可多次给出"};
+
+// Commands.
+inline constexpr Phrase kCmdPush{"push a new order (or one that exists) to another hotline",
+                                 "向另一热线推送工单（新单或已有工单）"};
+inline constexpr Phrase kCmdRegister{"register an order at this site without pushing it",
+                                     "在本站登记工单，不推送"};
+inline constexpr Phrase kCmdShow{"show an order and its history", "查看工单及其经过"};
+inline constexpr Phrase kCmdList{"list orders, newest first", "列出工单，新单在前"};
+inline constexpr Phrase kCmdWatch{"follow events live; resumes by itself after a disconnect",
+                                  "实时跟踪事件；断线后自动续接"};
+inline constexpr Phrase kCmdAccept{"accept an order (受理)", "受理工单"};
+inline constexpr Phrase kCmdReturn{"return an offered order (退回)", "退回对方推送的工单"};
+inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
+inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
+inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
+inline constexpr Phrase kCmdProgress{"report work done (办理)", "填报办理进展"};
+inline constexpr Phrase kCmdFinish{"give the result (办结答复)", "办结答复"};
+inline constexpr Phrase kCmdCallback{"record the call-back (回访)", "登记回访结果"};
+inline constexpr Phrase kCmdRedo{"send an order back for another try (重办)", "要求重办"};
+inline constexpr Phrase kCmdClose{"end an order (办结)", "办结工单"};
+inline constexpr Phrase kCmdCancel{"withdraw an order (作废)", "作废工单"};
+inline constexpr Phrase kCmdSuspend{"stop an order's clocks (挂起)", "挂起工单，时限暂停"};
+inline constexpr Phrase kCmdResume{"let an order's clocks run again (恢复)", "恢复工单，时限继续"};
+inline constexpr Phrase kCmdExtend{"move the finish deadline (延期)", "延长办结时限"};
+inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
+inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
+inline constexpr Phrase kCmdLinks{"tell how the link to each peer stands; 6 if one is down",
+                                  "查看与各对端的链路状况；有中断时退出码为 6"};
+inline constexpr Phrase kCmdVerify{"recompute every hash of the log and the links",
+                                   "重新计算并校验日志与链路的全部哈希"};
+inline constexpr Phrase kCmdHealth{
+    "ask the three services and the peer links for their health; 6 unless all services serve",
+    "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
+inline constexpr Phrase kCmdCompletion{"print a completion script for bash or zsh",
+                                       "输出 bash 或 zsh 的补全脚本"};
+inline constexpr Phrase kCmdHelp{"explain hotlinectl or one command", "显示总帮助或某一命令的帮助"};
+
+// Flags of orders (also columns and keys of files).
+inline constexpr Phrase kFlagTitle{"one line, at most 100 characters", "标题，一行，至多 100 字"};
+inline constexpr Phrase kFlagText{"the matter as told, at most 8,000 characters", "诉求内容，至多 8,000 字"};
+inline constexpr Phrase kFlagType{"what the caller wants", "诉求类型"};
+inline constexpr Phrase kFlagChannel{"how it came in (default phone)", "来源渠道（默认电话）"};
+inline constexpr Phrase kFlagUrgency{"how fast it must be handled (default normal)", "紧急程度（默认普通）"};
+inline constexpr Phrase kFlagPhone{"the caller's number", "来电号码"};
+inline constexpr Phrase kFlagContactPhone{"number to reach the caller on, if another",
+                                          "联系电话（与来电号码不同时填）"};
+inline constexpr Phrase kFlagName{"the caller's name", "诉求人姓名"};
+inline constexpr Phrase kFlagAnonymous{"the caller gave no name", "匿名"};
+inline constexpr Phrase kFlagSecret{"the caller asked for secrecy", "诉求人要求保密"};
+inline constexpr Phrase kFlagLanguage{"language spoken, a BCP 47 tag (zh, ug, ky)",
+                                      "诉求人所用语言（zh、ug、ky 等）"};
+inline constexpr Phrase kFlagTownship{"code of the township, 9 digits", "乡镇代码，9 位"};
+inline constexpr Phrase kFlagAddress{"address in words", "地址"};
+inline constexpr Phrase kFlagLat{"latitude in degrees, WGS 84 (with --lon)",
+                                 "纬度，WGS 84，度（与 --lon 同给）"};
+inline constexpr Phrase kFlagLon{"longitude in degrees, WGS 84 (with --lat)",
+                                 "经度，WGS 84，度（与 --lat 同给）"};
+inline constexpr Phrase kFlagItem{"item of the regulation's annex, A1…A22 or B1…B9",
+                                  "清单事项，A1…A22 或 B1…B9"};
+inline constexpr Phrase kFlagItemVersion{"version of the annex the item is from", "清单版本"};
+inline constexpr Phrase kFlagUnit{"code of the lead unit", "主办单位代码"};
+inline constexpr Phrase kFlagAssist{"codes of assisting units, separated by commas",
+                                    "协办单位代码，以逗号分隔"};
+inline constexpr Phrase kFlagOccurTime{"when the matter happened", "事发时间"};
+inline constexpr Phrase kFlagTo{"hotline that is to take it", "推送到哪个热线"};
+inline constexpr Phrase kFlagKind{"on which ground it is handed over (default order-push)",
+                                  "移交依据（默认推送工单）"};
+inline constexpr Phrase kFlagPushNote{"note to the other desk", "给对方坐席的备注"};
+inline constexpr Phrase kFlagWait{"longest wait for the peer's receipt, up to 30s",
+                                  "等待对方回执的最长时间，至多 30s"};
+
+// Other flags.
+inline constexpr Phrase kFlagFile{"push the orders in this file (- for standard input)",
+                                  "推送文件中的工单（- 表示标准输入）"};
+inline constexpr Phrase kFlagFormat{"format of the file; by its name or first character if left out",
+                                    "文件格式；不填则按文件名或首字符判断"};
+inline constexpr Phrase kFlagRejects{"write rows that failed to this file", "把出错的行写入此文件"};
+inline constexpr Phrase kFlagRequestId{"identity of the change; give the same again to retry",
+                                       "请求号；重试时给相同的请求号"};
+inline constexpr Phrase kFlagVersion{"refuse if the order's version is another", "工单版本不符则拒绝"};
+inline constexpr Phrase kFlagNote{"note", "备注"};
+inline constexpr Phrase kFlagReason{"why", "原因"};
+inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"};
+inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
+inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
+inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
+inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
+inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
+inline constexpr Phrase kFlagDisposition{"how it ended", "处理结果"};
+inline constexpr Phrase kFlagReply{"what the caller is told", "公开答复"};
+inline constexpr Phrase kFlagInternal{"for the handling site only; never leaves it",
+                                      "内部办理情况，不出本站"};
+inline constexpr Phrase kFlagSubstantiated{"what the caller said is true", "诉求属实"};
+inline constexpr Phrase kFlagBeyondDuty{"beyond the unit's powers", "超出职责"};
+inline constexpr Phrase kFlagContacted{"the caller was contacted", "已联系群众"};
+inline constexpr Phrase kFlagContactTime{"when the caller was contacted", "联系群众的时间"};
+inline constexpr Phrase kFlagUnresolvedReason{"why it is not resolved", "未解决原因"};
+inline constexpr Phrase kFlagReplyUnit{"unit that gives the result", "答复单位代码"};
+inline constexpr Phrase kFlagReached{"the caller answered", "已接通"};
+inline constexpr Phrase kFlagSettled{"the caller calls it settled", "群众认可已解决"};
+inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very satisfied)",
+                                          "满意度，1（很不满意）至 5（很满意）"};
+inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
+inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
+inline constexpr Phrase kFlagApprovedBy{"account that approved it", "批准人工号"};
+inline constexpr Phrase kFlagReview{"when it must be looked at again", "复核时间"};
+inline constexpr Phrase kFlagState{"only in this state", "只看该状态"};
+inline constexpr Phrase kFlagListUnit{"only with this lead unit", "只看该主办单位"};
+inline constexpr Phrase kFlagHotline{"only given by, offered to or held by this hotline",
+                                     "只看与该热线有关的"};
+inline constexpr Phrase kFlagListType{"only of this type", "只看该类型"};
+inline constexpr Phrase kFlagListUrgency{"only of this urgency", "只看该紧急程度"};
+inline constexpr Phrase kFlagListPhone{"only from this number, exact", "只看该来电号码（精确匹配）"};
+inline constexpr Phrase kFlagFromTime{"registered at or after", "登记时间起"};
+inline constexpr Phrase kFlagToTime{"registered before", "登记时间止（不含）"};
+inline constexpr Phrase kFlagLimit{"at most this many (default 50, 0 = all)",
+                                   "至多条数（默认 50，0 为全部）"};
+inline constexpr Phrase kFlagFromSequence{"first sequence wanted (default: from now on)",
+                                          "起始序号（默认从现在起）"};
+inline constexpr Phrase kFlagCount{"stop after this many events", "收到这么多事件后结束"};
+inline constexpr Phrase kFlagUntilState{"stop when an order reaches this state", "有工单到达该状态后结束"};
+inline constexpr Phrase kFlagHandoffs{"follow handoffs, from dispatch, instead of the whole log",
+                                      "只跟踪移交事件（由 dispatch 提供），不看全部日志"};
+inline constexpr Phrase kFlagTitles{"show titles too", "同时显示标题"};
+inline constexpr Phrase kFlagParty{"only this hotline's or unit's duty", "只看该热线或单位的时限"};
+inline constexpr Phrase kFlagBefore{"only due before", "只看此前到期的"};
+inline constexpr Phrase kFlagAll{"stopped ones too", "包括已停止的"};
+inline constexpr Phrase kFlagVerifyFrom{"first sequence (default 1)", "起始序号（默认 1）"};
+inline constexpr Phrase kFlagVerifyTo{"last sequence (default: the head)", "结束序号（默认到末尾）"};
+
+// Global flags.
+inline constexpr Phrase kFlagSite{"demo site: sets the three addresses", "演示站点：同时设定三个地址"};
+inline constexpr Phrase kFlagDispatch{"dispatch, host:port [$HOTLINE_DISPATCH]",
+                                      "dispatch 地址 host:port [$HOTLINE_DISPATCH]"};
+inline constexpr Phrase kFlagWorkOrder{"work_order, host:port [$HOTLINE_WORK_ORDER]",
+                                       "work_order 地址 host:port [$HOTLINE_WORK_ORDER]"};
+inline constexpr Phrase kFlagEscalation{"escalation, host:port [$HOTLINE_ESCALATION]",
+                                        "escalation 地址 host:port [$HOTLINE_ESCALATION]"};
+inline constexpr Phrase kFlagCa{"PEM file of the authorities to trust; turns TLS on",
+                                "信任的 CA 证书（PEM）；给出即启用 TLS"};
+inline constexpr Phrase kFlagCert{"PEM file of this client's certificate", "本客户端证书（PEM）"};
+inline constexpr Phrase kFlagKey{"PEM file of its private key", "本客户端私钥（PEM）"};
+inline constexpr Phrase kFlagInsecure{"allow plain text beyond loopback", "允许在本机以外使用明文"};
+inline constexpr Phrase kFlagJson{"protobuf JSON, one object a line", "输出 protobuf JSON，每行一个对象"};
+inline constexpr Phrase kFlagLang{"language (default by LC_ALL, LANG)", "语言（默认按 LC_ALL、LANG）"};
+inline constexpr Phrase kFlagTimeout{"longest wait for an answer, retries included (default 15s; verify 10m)",
+                                     "等待答复的最长时间，含重试（默认 15s；verify 10m）"};
+inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $USER]",
+                                     "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
+inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
+
+// Wrong use.
+inline constexpr Phrase kTryHelp{"See: hotlinectl help $0", "请看：hotlinectl help $0"};
+inline constexpr Phrase kNoCommand{"no command given", "没有给出命令"};
+inline constexpr Phrase kUnknownCommand{"unknown command `$0`", "没有命令“$0”"};
+inline constexpr Phrase kUnknownFlag{"`$1` has no flag `$0`", "“$1”没有选项“$0”"};
+inline constexpr Phrase kFlagNeedsValue{"flag `$0` needs a value", "选项“$0”需要一个值"};
+inline constexpr Phrase kFlagTakesNoValue{"flag `$0` takes no value", "选项“$0”不带值"};
+inline constexpr Phrase kFlagTwice{"flag `$0` was given twice", "选项“$0”重复给出"};
+inline constexpr Phrase kFlagRequired{"`$1` needs the flag `$0`", "“$1”必须给出选项“$0”"};
+inline constexpr Phrase kBadInteger{"`$0` is not a whole number of 0 or more", "“$0”的值应为不小于 0 的整数"};
+inline constexpr Phrase kBadNumber{"`$0` is not a number", "“$0”的值应为数字"};
+inline constexpr Phrase kBadDuration{"`$0` is not a duration such as 500ms, 10s or 2m",
+                                     "“$0”的值应为时长，如 500ms、10s、2m"};
+inline constexpr Phrase kBadTime{
+    "`$0` is not a time such as 2026-11-23T09:30:00+08:00, \"2026-11-23 09:30\" (Beijing time), 2026-11-23, "
+    "+2h or -3d",
+    "“$0”的值应为时间，如 2026-11-23T09:30:00+08:00、“2026-11-23 09:30”（北京时间）、2026-11-23、+2h、-3d"};
+inline constexpr Phrase kBadWord{"`$0` must be one of: $1", "“$0”的值应为：$1"};
+inline constexpr Phrase kBadAddress{"`$0` is not host:port", "“$0”的值应为 host:port"};
+inline constexpr Phrase kNeedsOrder{"`$0` needs the id or number of an order", "“$0”需要工单的标识或编号"};
+inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
+inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
+inline constexpr Phrase kFileAndOrder{"`--file` cannot be given with an order", "“--file”不能与工单同时给出"};
+inline constexpr Phrase kContentAndOrder{"an order that exists keeps its content: leave out `$0`",
+                                         "已有工单的内容不可更改：请去掉“$0”"};
+inline constexpr Phrase kRejectsNeedsFile{"`$0` goes only with `--file`", "“$0”只能与“--file”同用"};
+inline constexpr Phrase kNotWithFile{"`$0` cannot be given with `--file`", "“$0”不能与“--file”同时给出"};
+inline constexpr Phrase kCertAndKey{"--ca, --cert and --key go together", "--ca、--cert、--key 须同时给出"};
+
+// Errors.
+inline constexpr Phrase kError{"error: $0", "错误：$0"};
+inline constexpr Phrase kErrorReason{"  reason: $0", "  原因代码：$0"};
+inline constexpr Phrase kErrorField{"  field:  $0", "  字段：$0"};
+inline constexpr Phrase kErrorFieldFlag{"  field:  $0 (flag --$1)", "  字段：$0（选项 --$1）"};
+inline constexpr Phrase kErrorAdvice{"  to do:  $0", "  处理：$0"};
+inline constexpr Phrase kErrorRequestId{
+    "  request id: $0 (to try again: the same command with --request-id $0)",
+    "  请求号：$0（重试：同一命令加上 --request-id $0）"};
+inline constexpr Phrase kDoFix{"correct the input and run the command again", "请改正输入后重新执行"};
+inline constexpr Phrase kDoCheckId{"check the id or number; it must be one of this site",
+                                   "请核对工单标识或编号，须为本站工单"};
+inline constexpr Phrase kDoReadAgain{"look at the order (`hotlinectl show`) and decide again",
+                                     "请用“hotlinectl show”重新查看工单后再决定"};
+inline constexpr Phrase kDoNewRequestId{"choose another request id, or repeat exactly the first request",
+                                        "请换一个请求号，或原样重复首次请求"};
+inline constexpr Phrase kDoSequence{"start at a sequence that exists", "请从已有的序号开始"};
+inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
+                                  "请先恢复工单（hotlinectl resume）"};
+inline constexpr Phrase kDoUnreachable{
+    "check the address and that the service runs (`hotlinectl health`), then try again; repeating is safe",
+    "请检查地址及服务是否运行（hotlinectl health），然后重试；重试不会重复办理"};
+inline constexpr Phrase kDoTimeout{
+    "try again with the same request id, perhaps with a longer --timeout; repeating is safe",
+    "请用同一请求号重试，必要时加长 --timeout；重试不会重复办理"};
+inline constexpr Phrase kDoLater{"try again later", "请稍后再试"};
+inline constexpr Phrase kDoLaterIn{"try again in $0", "请在 $0 后再试"};
+inline constexpr Phrase kDoPermission{"use a certificate or an account that may do this",
+                                      "请使用有此权限的证书或账号"};
+inline constexpr Phrase kDoCallUs{"this should not happen: keep this message and tell the operators",
+                                  "这不应发生：请保留本信息并告知运维人员"};
+inline constexpr Phrase kPlainUnreachable{"cannot reach $0 at $1", "无法连接 $0（$1）"};
+inline constexpr Phrase kPlainTimeout{"no answer from $0 at $1 in time", "$0（$1）未在时限内答复"};
+inline constexpr Phrase kNotLoopback{
+    "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",
+    "$0 不在本机：请给出 --ca（TLS），或用 --insecure 允许明文"};
+inline constexpr Phrase kCannotRead{"cannot read $0", "无法读取 $0"};
+inline constexpr Phrase kCannotWrite{"cannot write $0", "无法写入 $0"};
+
+// Import.
+inline constexpr Phrase kRowError{"row $0 (line $1): $2", "第 $0 条（第 $1 行）：$2"};
+inline constexpr Phrase kFileTooLarge{"the file is larger than 64 MiB", "文件超过 64 MiB"};
+inline constexpr Phrase kTooManyRows{"the file has more than 100,000 orders", "文件超过 100,000 条工单"};
+inline constexpr Phrase kNoRows{"the file holds no orders", "文件中没有工单"};
+inline constexpr Phrase kNotUtf8{"not UTF-8; save the file as UTF-8",
+                                 "不是 UTF-8 编码，请将文件另存为 UTF-8"};
+inline constexpr Phrase kUnknownColumn{"no such column", "没有这个列名"};
+inline constexpr Phrase kUnknownKey{"no such key", "没有这个键名"};
+inline constexpr Phrase kDoubleColumn{"the column is there twice", "列名重复"};
+inline constexpr Phrase kTooManyColumns{"more than 64 columns", "超过 64 列"};
+inline constexpr Phrase kOpenQuote{"a quote is not closed", "引号没有结束"};
+inline constexpr Phrase kTextAfterQuote{"text after a closing quote", "结束引号后还有内容"};
+inline constexpr Phrase kQuoteInField{"a quote inside an unquoted field", "未加引号的字段中出现引号"};
+inline constexpr Phrase kFieldCount{"$0 fields where the header has $1", "有 $0 个字段，而首行有 $1 个"};
+inline constexpr Phrase kJsonSyntax{"not well-formed JSON", "JSON 格式有误"};
+inline constexpr Phrase kJsonDepth{"JSON nested too deep", "JSON 嵌套过深"};
+inline constexpr Phrase kJsonNotObject{"an order must be a JSON object", "每条工单应为 JSON 对象"};
+inline constexpr Phrase kJsonTrailing{"text after the end of the JSON array", "JSON 数组之后还有内容"};
+inline constexpr Phrase kJsonField{"the field does not exist or its value does not fit",
+                                   "字段不存在或值不合规"};
+inline constexpr Phrase kBadValueWord{"must be one of: $0", "应为：$0"};
+inline constexpr Phrase kBadValueNumber{"must be a number", "应为数字"};
+inline constexpr Phrase kBadValueBoolean{"must be true or false", "应为 true 或 false（是或否）"};
+inline constexpr Phrase kBadValueTime{
+    "must be a time such as 2026-11-23T09:30:00+08:00 or 2026-11-23 09:30 (Beijing time)",
+    "应为时间，如 2026-11-23T09:30:00+08:00 或 2026-11-23 09:30（北京时间）"};
+inline constexpr Phrase kBadValueDuration{"must be a duration such as 500ms or 10s",
+                                          "应为时长，如 500ms、10s"};
+inline constexpr Phrase kBadValueText{"must be text", "应为文字"};
+inline constexpr Phrase kOneCoordinate{"latitude and longitude go together", "经度与纬度须同时给出"};
+inline constexpr Phrase kImportDone{"$0 orders: $1 pushed, $2 failed, $3 not tried ($4 s, $5/s)",
+                                    "共 $0 条：已推送 $1，失败 $2，未尝试 $3（$4 秒，$5 条/秒）"};
+inline constexpr Phrase kImportStopped{
+    "stopped: the service cannot take more now. Running the same file again is safe.",
+    "已停止：服务暂时无法接收。同一文件可重新执行，不会重复推送。"};
+inline constexpr Phrase kRejectsWritten{"rows to correct: $0 in $1", "待改正的行：$0 条，见 $1"};
+inline constexpr Phrase kImportProgress{"$0 $1/$2  pushed $3  failed $4", "$0 $1/$2  已推送 $3  失败 $4"};
+
+// Results.
+inline constexpr Phrase kPushed{"order $0  $1 → $2  $3", "工单 $0  $1 → $2  $3"};
+inline constexpr Phrase kRegistered{"order $0  $1", "工单 $0  $1"};
+inline constexpr Phrase kChanged{"order $0  $1  held by $2  version $3  event #$4",
+                                 "工单 $0  $1  由 $2 持有  版本 $3  事件 #$4"};
+inline constexpr Phrase kTelephone{
+    "USE THE TELEPHONE NOW: the peer has not confirmed this emergency. The push stays under way.",
+    "请立即电话转交：对方尚未确认此特急工单。推送仍在继续。"};
+inline constexpr Phrase kTelephoneUnsure{
+    "USE THE TELEPHONE NOW: it is not certain that this emergency was pushed.",
+    "请立即电话转交：不能确定此特急工单已推送。"};
+inline constexpr Phrase kMoreFailures{"… further failures are not shown; see --rejects and --json",
+                                      "……其余错误不再显示；可用 --rejects 或 --json 查看"};
+inline constexpr Phrase kNothing{"nothing found", "没有符合条件的记录"};
+inline constexpr Phrase kMore{"there are more: raise --limit", "还有更多：请加大 --limit"};
+inline constexpr Phrase kIntact{"intact: $0 events, $1 envelopes, $2 orders; head #$3 $4",
+                                "完好：事件 $0，信封 $1，工单 $2；末尾 #$3 $4"};
+inline constexpr Phrase kBroken{"BROKEN: $0", "已损坏：$0"};
+inline constexpr Phrase kReconnecting{"disconnected: $0; resuming at #$1 in $2",
+                                      "连接中断：$0；将于 $2 后从 #$1 续接"};
+inline constexpr Phrase kReconnectingNow{"disconnected: $0; following again from the next event in $1",
+                                         "连接中断：$0；将于 $1 后从下一事件起续接"};
+inline constexpr Phrase kConnected{"connected again", "已重新连接"};
+inline constexpr Phrase kDrainedWord{"the service is going down", "服务正在停机"};
+inline constexpr Phrase kEndedWord{"the stream ended", "数据流已结束"};
+
+// Column headings and labels of an order.
+inline constexpr Phrase kColNumber{"number", "编号"};
+inline constexpr Phrase kColId{"id", "标识"};
+inline constexpr Phrase kColState{"state", "状态"};
+inline constexpr Phrase kColHolder{"holder", "持有方"};
+inline constexpr Phrase kColType{"type", "类型"};
+inline constexpr Phrase kColUrgency{"urgency", "紧急程度"};
+inline constexpr Phrase kColTitle{"title", "标题"};
+inline constexpr Phrase kColRegistered{"registered", "登记时间"};
+inline constexpr Phrase kColUpdated{"changed", "更新时间"};
+inline constexpr Phrase kColFacts{"marks", "标记"};
+inline constexpr Phrase kColSequence{"#", "序号"};
+inline constexpr Phrase kColTime{"time", "时间"};
+inline constexpr Phrase kColEvent{"event", "事件"};
+inline constexpr Phrase kColActor{"by", "操作方"};
+inline constexpr Phrase kColDetail{"detail", "说明"};
+inline constexpr Phrase kColClock{"clock", "时限"};
+inline constexpr Phrase kColLamp{"lamp", "灯"};
+inline constexpr Phrase kColDue{"due", "到期"};
+inline constexpr Phrase kColLeft{"left", "剩余"};
+inline constexpr Phrase kColParty{"duty", "责任方"};
+inline constexpr Phrase kColRung{"rung", "已采取"};
+inline constexpr Phrase kColClockState{"clock state", "计时"};
+inline constexpr Phrase kColPeer{"peer", "对端"};
+inline constexpr Phrase kColUp{"link", "链路"};
+inline constexpr Phrase kColOutgoing{"sent up to", "已发至"};
+inline constexpr Phrase kColAcknowledged{"acknowledged", "已确认至"};
+inline constexpr Phrase kColIncoming{"received up to", "已收至"};
+inline constexpr Phrase kColAcknowledgeTime{"last acknowledged", "最近确认"};
+inline constexpr Phrase kColError{"last error", "最近错误"};
+inline constexpr Phrase kColService{"service", "服务"};
+inline constexpr Phrase kColAddress{"address", "地址"};
+inline constexpr Phrase kColHealth{"health", "状况"};
+inline constexpr Phrase kColLatency{"answered in", "答复用时"};
+inline constexpr Phrase kLabelOrigin{"origin", "首接热线"};
+inline constexpr Phrase kLabelVersion{"version", "版本"};
+inline constexpr Phrase kLabelChannel{"channel", "渠道"};
+inline constexpr Phrase kLabelCaller{"caller", "诉求人"};
+inline constexpr Phrase kLabelPhone{"phone", "电话"};
+inline constexpr Phrase kLabelPlace{"place", "地点"};
+inline constexpr Phrase kLabelCoordinates{"coordinates", "坐标"};
+inline constexpr Phrase kLabelItem{"annex item", "清单事项"};
+inline constexpr Phrase kLabelUnits{"units", "承办单位"};
+inline constexpr Phrase kLabelHandoff{"handoff", "移交"};
+inline constexpr Phrase kLabelPeerNumber{"peer's number", "对方编号"};
+inline constexpr Phrase kLabelOccur{"happened", "事发时间"};
+inline constexpr Phrase kLabelText{"text", "内容"};
+inline constexpr Phrase kLabelReply{"reply", "公开答复"};
+inline constexpr Phrase kLabelInternal{"internal", "内部办理情况"};
+inline constexpr Phrase kLabelDisposition{"result", "处理结果"};
+inline constexpr Phrase kLabelCallBack{"call-back", "回访"};
+inline constexpr Phrase kLabelHistory{"history", "经过"};
+inline constexpr Phrase kAnonymous{"anonymous", "匿名"};
+inline constexpr Phrase kLead{"$0 (lead)", "$0（主办）"};
+inline constexpr Phrase kAssist{"$0 (assist)", "$0（协办）"};
+inline constexpr Phrase kLeadAssist{"lead $0, assist $1", "主办 $0，协办 $1"};
+inline constexpr Phrase kLeadOnly{"lead $0", "主办 $0"};
+inline constexpr Phrase kSignedBy{"$0 signed", "$0 已签收"};
+inline constexpr Phrase kPeerNumber{"peer's number $0", "对方编号 $0"};
+inline constexpr Phrase kUntil{"until $0: $1", "至 $0：$1"};
+inline constexpr Phrase kReview{"review $0: $1", "$0 复核：$1"};
+inline constexpr Phrase kSatisfaction{"satisfaction $0", "满意度 $0"};
+inline constexpr Phrase kReached{"reached", "已接通"};
+inline constexpr Phrase kNotReached{"not reached", "未接通"};
+inline constexpr Phrase kSettled{"settled", "已解决"};
+inline constexpr Phrase kNotSettled{"not settled", "未解决"};
+inline constexpr Phrase kDueBy{"$0, due $1, duty of $2", "$0，$1 到期，责任方 $2"};
+inline constexpr Phrase kMarkOverdue{"overdue", "超期"};
+inline constexpr Phrase kMarkUrged{"urged×$0", "催办×$0"};
+inline constexpr Phrase kMarkReminded{"reminded×$0", "提醒×$0"};
+inline constexpr Phrase kMarkSuspended{"suspended", "挂起"};
+inline constexpr Phrase kMarkSecret{"secret", "保密"};
+inline constexpr Phrase kMarkExtended{"extended×$0", "延期×$0"};
+inline constexpr Phrase kMarkRedo{"redone×$0", "重办×$0"};
+inline constexpr Phrase kMarkRecall{"recall asked", "撤回待复"};
+inline constexpr Phrase kMarkBreached{"breached", "已违限"};
+inline constexpr Phrase kUp{"up", "正常"};
+inline constexpr Phrase kDown{"down", "中断"};
+inline constexpr Phrase kServing{"serving", "正常"};
+inline constexpr Phrase kNotServing{"not serving", "停止服务"};
+inline constexpr Phrase kUnreachable{"unreachable", "无法连接"};
+
+// Events, by their detail.
+inline constexpr Phrase kEvRegistered{"registered", "登记"};
+inline constexpr Phrase kEvOffered{"pushed", "推送"};
+inline constexpr Phrase kEvReceived{"received by peer", "对方已接收"};
+inline constexpr Phrase kEvUnderstood{"registered at peer", "对方已登记"};
+inline constexpr Phrase kEvArrived{"arrived", "收到推送"};
+inline constexpr Phrase kEvAccepted{"accepted", "受理"};
+inline constexpr Phrase kEvReturned{"returned", "退回"};
+inline constexpr Phrase kEvRecallRequested{"recall asked", "请求撤回"};
+inline constexpr Phrase kEvRecalled{"recalled", "撤回"};
+inline constexpr Phrase kEvRecallRefused{"recall refused", "撤回未成"};
+inline constexpr Phrase kEvDispatched{"dispatched", "派单"};
+inline constexpr Phrase kEvSigned{"signed", "签收"};
+inline constexpr Phrase kEvProgressed{"progress", "办理"};
+inline constexpr Phrase kEvExtended{"extended", "延期"};
+inline constexpr Phrase kEvSuspended{"suspended", "挂起"};
+inline constexpr Phrase kEvResumed{"resumed", "恢复"};
+inline constexpr Phrase kEvReplied{"replied", "答复"};
+inline constexpr Phrase kEvCalledBack{"called back", "回访"};
+inline constexpr Phrase kEvRedoDemanded{"redo", "重办"};
+inline constexpr Phrase kEvClosed{"closed", "办结"};
+inline constexpr Phrase kEvCancelled{"cancelled", "作废"};
+inline constexpr Phrase kEvArchived{"archived", "归档"};
+inline constexpr Phrase kEvEscalated{"escalated", "催办升级"};
+inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
+
+}  // namespace say
+}  // namespace hotline::hotlinectl
+
+#endif  // SERVICES_HOTLINECTL_CORE_TEXT_H_

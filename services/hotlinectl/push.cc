@@ -1,0 +1,392 @@
+// push and register: orders from flags, or many from a file.
+#include <algorithm>
+#include <deque>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_format.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/import.h"
+#include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/render.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using dispatch::v1::BatchPushWorkOrdersRequest;
+using dispatch::v1::BatchPushWorkOrdersResponse;
+using dispatch::v1::PushWorkOrderRequest;
+using dispatch::v1::PushWorkOrderResponse;
+
+constexpr int kMaxBatchOrders = 64;
+// Well below the message limit of the services.
+constexpr size_t kMaxBatchBytes = size_t{2} << 20;
+// A row that the service was too busy for is tried this often.
+constexpr int kMaxRowAttempts = 6;
+// Lines about failed rows that a person can still read.
+constexpr int64_t kMaxShownFailures = 100;
+
+// The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
+absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
+  PushWorkOrderRequest request;
+  for (const FormField& field : FormFields()) {
+    if (field.file_only) continue;
+    for (const std::string& text : session.arguments.All(field.flag.name)) {
+      // On the command line times may be relative to now.
+      const auto time = field.flag.kind == ValueKind::kTime ? ParseTime(text, session.now) : std::nullopt;
+      const std::string value = time ? absl::FormatTime(absl::RFC3339_full, *time, Beijing()) : text;
+      if (absl::Status status = SetFormField(field, value, request); !status.ok()) return status;
+    }
+  }
+  return request;
+}
+
+bool IsEmergency(const PushWorkOrderRequest& request) {
+  return request.content().urgency() == type::v1::URGENCY_EMERGENCY;
+}
+
+// It may have been pushed or not, or may be later: in any case nobody has confirmed it.
+bool IsUnsure(int exit_code) {
+  return exit_code == kExitUnreachable || exit_code == kExitTryLater || exit_code == kExitInternal;
+}
+
+// How long to wait for the answer to a push that itself waits for a receipt.
+absl::Duration PushTimeout(const PushWorkOrderRequest& request) {
+  constexpr absl::Duration kMargin = absl::Seconds(5);
+  return std::max(Client::kDefaultTimeout, absl::Seconds(request.receipt_wait().seconds()) + kMargin);
+}
+
+// Pushes one and waits for a receipt if the request says so.
+std::optional<Failure> PushAlone(Session& session, const PushWorkOrderRequest& request,
+                                 PushWorkOrderResponse* response) {
+  return session.client.Call(&DispatchService::StubInterface::PushWorkOrder, request, response,
+                             PushTimeout(request));
+}
+
+int PushOne(Session& session) {
+  Console& console = session.console;
+  auto request = FromFlags(session);
+  if (!request.ok()) return console.Fail({.status = request.status()});
+  const bool exists = !session.arguments.operand.empty();
+  if (!exists) ApplyFormDefaults(*request);
+  *request->mutable_header() = MakeHeader(session);
+  PushWorkOrderResponse response;
+  if (auto failure = PushAlone(session, *request, &response); failure) {
+    const int code = console.Fail(*failure);
+    // An emergency of which nobody can say whether it left must not wait for a retry.
+    if (!IsEmergency(*request) || !IsUnsure(code)) return code;
+    if (!console.json()) console.ErrLine(Say(console.language(), say::kTelephoneUnsure), Colour::kRed);
+    return kExitTelephone;
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else {
+    const auto& handoff = response.order().handoff();
+    console.OutLine(Say(console.language(), say::kPushed, response.order().number(), handoff.from_hotline(),
+                        handoff.to_hotline(), EnumLabel(console.language(), response.status())));
+    if (response.telephone_required())
+      console.ErrLine(Say(console.language(), say::kTelephone), Colour::kRed);
+    if (!response.advice().empty() && console.language() == Language::kChinese) {
+      console.ErrLine(Printable(response.advice(), /*keep_lines=*/true));
+    }
+  }
+  return response.telephone_required() ? kExitTelephone : kExitOk;
+}
+
+// At most one byte more than a file may have, which is enough to see that it has too many.
+absl::StatusOr<std::string> ReadInput(const std::string& path, Language language) {
+  std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
+  std::string bytes;
+  std::vector<char> chunk(size_t{1} << 20);
+  while (file && bytes.size() <= kMaxImportBytes) {
+    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    bytes.append(chunk.data(), static_cast<size_t>(file.gcount()));
+  }
+  // A folder opens but cannot be read.
+  if (!file.is_open() || file.bad()) return absl::NotFoundError(Say(language, say::kCannotRead, path));
+  return bytes;
+}
+
+// Pushes the orders of a file, batch after batch, and keeps the count.
+class FilePush {
+ public:
+  FilePush(Session& session, std::string bytes, Format format, std::vector<ImportedOrder> orders)
+      : session_(session),
+        console_(session.console),
+        bytes_(std::move(bytes)),
+        format_(format),
+        orders_(std::move(orders)),
+        start_(SystemClock()->Now()) {}
+
+  // `orders` point into `bytes`, which this keeps: so both are made by it.
+  static absl::StatusOr<std::unique_ptr<FilePush>> Open(Session& session) {
+    const Arguments& arguments = session.arguments;
+    auto bytes = ReadInput(arguments.Text("file"), arguments.language);
+    if (!bytes.ok()) return bytes.status();
+    Format format = DetectFormat(arguments.Text("file"), *bytes);
+    if (arguments.Has("format")) format = arguments.Text("format") == "csv" ? Format::kCsv : Format::kJson;
+    auto push = std::make_unique<FilePush>(session, *std::move(bytes), format, std::vector<ImportedOrder>());
+    auto orders = ParseOrders(push->bytes_, format);
+    if (!orders.ok()) return orders.status();
+    push->orders_ = *std::move(orders);
+    return push;
+  }
+
+  int Run() {
+    auto defaults = FromFlags(session_);
+    if (!defaults.ok()) return console_.Fail({.status = defaults.status()});
+    for (Row& row : MakeRows(*defaults)) waiting_.push_back(std::move(row));
+    ShowProgress();
+    absl::InsecureBitGen random;
+    Backoff backoff(absl::Milliseconds(200), absl::Seconds(2));
+    while (!waiting_.empty() && !stopped_) {
+      pause_ = absl::ZeroDuration();
+      if (IsEmergency(waiting_.front().request)) {
+        // A batch waits for no receipt, and an emergency needs one.
+        PushEmergency();
+      } else {
+        PushBatch();
+      }
+      ShowProgress();
+      if (pause_ > absl::ZeroDuration()) {
+        Pause(std::max(pause_, backoff.Next(random)));
+      } else {
+        backoff.Reset();
+      }
+    }
+    console_.EndProgress();
+    return Summarize();
+  }
+
+ private:
+  struct Row {
+    const ImportedOrder* order;
+    PushWorkOrderRequest request;
+    int attempts = 0;
+  };
+
+  std::vector<Row> MakeRows(const PushWorkOrderRequest& defaults) {
+    const std::string digest = FileDigest(bytes_);
+    std::vector<Row> rows;
+    for (const ImportedOrder& order : orders_) {
+      if (!order.status.ok()) {
+        RowFailed(order, "", order.status);
+        continue;
+      }
+      Row row{.order = &order, .request = MergeForms(defaults, order.request)};
+      if (order.flat) ApplyFormDefaults(row.request);
+      auto& header = *row.request.mutable_header();
+      if (header.request_id().empty()) header.set_request_id(RowRequestId(digest, order.row));
+      if (header.actor().account().empty()) header.mutable_actor()->set_account(session_.arguments.account);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  void PushEmergency() {
+    Row row = std::move(waiting_.front());
+    waiting_.pop_front();
+    PushWorkOrderResponse response;
+    if (auto failure = PushAlone(session_, row.request, &response); failure) {
+      telephone_ = telephone_ || IsUnsure(ExitCodeOf(failure->status));
+      Stop(*failure, {&row, 1});
+      return;
+    }
+    RowPushed(row, response);
+  }
+
+  void PushBatch() {
+    std::vector<Row> batch;
+    size_t size = 0;
+    while (!waiting_.empty() && batch.size() < kMaxBatchOrders && !IsEmergency(waiting_.front().request)) {
+      size += waiting_.front().request.ByteSizeLong();
+      if (!batch.empty() && size > kMaxBatchBytes) break;
+      batch.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    BatchPushWorkOrdersRequest request;
+    for (const Row& row : batch) *request.add_requests() = row.request;
+    BatchPushWorkOrdersResponse response;
+    if (auto failure =
+            session_.client.Call(&DispatchService::StubInterface::BatchPushWorkOrders, request, &response);
+        failure) {
+      Stop(*failure, batch);
+      return;
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (i >= static_cast<size_t>(response.results_size())) {
+        RowFailed(*batch[i].order, batch[i].request.header().request_id(),
+                  error::Internal("no answer for the row"));
+        continue;
+      }
+      const auto& result = response.results(static_cast<int>(i));
+      if (result.has_response()) {
+        RowPushed(batch[i], result.response());
+        continue;
+      }
+      const absl::Status status = error::FromProto(result.error());
+      if (IsWorthRetrying(status) && ++batch[i].attempts < kMaxRowAttempts) {
+        pause_ = std::max({pause_, error::RetryDelayOf(status), absl::Milliseconds(1)});
+        waiting_.push_back(std::move(batch[i]));
+        continue;
+      }
+      RowFailed(*batch[i].order, batch[i].request.header().request_id(), status);
+    }
+  }
+
+  // The call itself failed, after its own retries. What stands against one batch (it is too large for the
+  // service, say) is told of its rows; what stands against all of them ends the run.
+  void Stop(const Failure& failure, absl::Span<const Row> rows) {
+    for (const Row& row : rows)
+      RowFailed(*row.order, row.request.header().request_id(), failure.status, &failure);
+    const ExitCode code = ExitCodeOf(failure);
+    stopped_ = failure.usage || code == kExitUnreachable || code == kExitTryLater ||
+               absl::IsPermissionDenied(failure.status) || absl::IsUnauthenticated(failure.status) ||
+               absl::IsUnimplemented(failure.status);
+  }
+
+  void RowPushed(const Row& row, const PushWorkOrderResponse& response) {
+    ++pushed_;
+    telephone_ = telephone_ || response.telephone_required();
+    if (console_.json()) {
+      console_.OutLine(StrCat("{\"row\":", row.order->row, ",\"line\":", row.order->line,
+                              ",\"requestId\":", JsonString(row.request.header().request_id()),
+                              ",\"response\":", ToJson(response), "}"));
+    } else if (response.telephone_required()) {
+      console_.ErrLine(Say(console_.language(), say::kRowError, row.order->row, row.order->line,
+                           Say(console_.language(), say::kTelephone)),
+                       Colour::kRed);
+    }
+  }
+
+  void RowFailed(const ImportedOrder& order, const std::string& request_id, const absl::Status& status,
+                 const Failure* call = nullptr) {
+    Failure failure = call != nullptr ? *call : Failure{.status = status};
+    failure.request_id = request_id;
+    ++failed_;
+    const ExitCode code = ExitCodeOf(failure);
+    if (first_code_ == kExitOk) first_code_ = code;
+    // Of the others it is not sure that they were refused; the same file again settles that.
+    if (code == kExitInvalid || code == kExitNotFound || code == kExitConflict) rejects_.push_back(&order);
+    if (console_.json()) {
+      console_.OutLine(
+          StrCat("{\"row\":", order.row, ",\"line\":", order.line, ",\"error\":", FailureJson(failure), "}"));
+      return;
+    }
+    if (failed_ > kMaxShownFailures) {
+      if (failed_ == kMaxShownFailures + 1) console_.ErrLine(Say(console_.language(), say::kMoreFailures));
+      return;
+    }
+    const Language language = console_.language();
+    // The message begins with the field at fault.
+    const std::string message = Printable(FailureMessage(failure, language), false);
+    console_.ErrLine(Say(language, say::kRowError, order.row, order.line, message), Colour::kRed);
+  }
+
+  void ShowProgress() {
+    if (!console_.shows_progress()) return;
+    constexpr size_t kBarWidth = 24;
+    const size_t done = static_cast<size_t>(pushed_ + failed_);
+    const size_t filled = orders_.empty() ? 0 : done * kBarWidth / orders_.size();
+    console_.Progress(Say(console_.language(), say::kImportProgress,
+                          StrCat("[", std::string(filled, '#'), std::string(kBarWidth - filled, '-'), "]"),
+                          done, orders_.size(), pushed_, failed_));
+  }
+
+  int Summarize() {
+    const Language language = console_.language();
+    const int64_t total = static_cast<int64_t>(orders_.size());
+    const int64_t untried = total - pushed_ - failed_;
+    const double seconds = absl::ToDoubleSeconds(SystemClock()->Now() - start_);
+    const std::string& rejects = session_.arguments.Text("rejects");
+    bool written = true;
+    if (!rejects.empty() && !rejects_.empty()) {
+      std::sort(rejects_.begin(), rejects_.end(),
+                [](const auto* a, const auto* b) { return a->row < b->row; });
+      std::ofstream file(rejects, std::ios::binary | std::ios::trunc);
+      file << ExtractRows(bytes_, format_, rejects_);
+      file.close();
+      written = !file.fail();
+    }
+    if (console_.json()) {
+      console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_,
+                              ",\"failed\":", failed_, ",\"notTried\":", untried, "}}"));
+    } else {
+      console_.OutLine(
+          Say(language, say::kImportDone, total, pushed_, failed_, untried, absl::StrFormat("%.1f", seconds),
+              absl::StrFormat("%.0f", seconds > 0 ? static_cast<double>(pushed_) / seconds : 0.0)));
+      if (stopped_) console_.ErrLine(Say(language, say::kImportStopped), Colour::kYellow);
+      if (telephone_) console_.ErrLine(Say(language, say::kTelephone), Colour::kRed);
+      if (!rejects.empty() && written && !rejects_.empty()) {
+        console_.ErrLine(Say(language, say::kRejectsWritten, rejects_.size(), rejects));
+      }
+    }
+    if (!written) {
+      return console_.Fail({.status = absl::UnknownError(Say(language, say::kCannotWrite, rejects))});
+    }
+    return telephone_ ? kExitTelephone : first_code_;
+  }
+
+  Session& session_;
+  Console& console_;
+  const std::string bytes_;
+  const Format format_;
+  std::vector<ImportedOrder> orders_;
+  const absl::Time start_;
+  std::deque<Row> waiting_;
+  // Before the next batch, because rows asked to come back.
+  absl::Duration pause_;
+  int64_t pushed_ = 0;
+  int64_t failed_ = 0;
+  ExitCode first_code_ = kExitOk;
+  bool telephone_ = false;
+  bool stopped_ = false;
+  std::vector<const ImportedOrder*> rejects_;
+};
+
+}  // namespace
+
+int Push(Session& session) {
+  if (!session.arguments.Has("file")) return PushOne(session);
+  auto push = FilePush::Open(session);
+  if (!push.ok()) {
+    Failure failure{.status = push.status()};
+    // A file that is not there is a mistake of the command line's.
+    failure.usage = absl::IsNotFound(push.status());
+    return session.console.Fail(failure);
+  }
+  return (*push)->Run();
+}
+
+int Register(Session& session) {
+  Console& console = session.console;
+  auto form = FromFlags(session);
+  if (!form.ok()) return console.Fail({.status = form.status()});
+  ApplyFormDefaults(*form);
+  workorder::v1::CreateWorkOrderRequest request;
+  *request.mutable_header() = MakeHeader(session);
+  *request.mutable_registration()->mutable_content() = std::move(*form->mutable_content());
+  workorder::v1::CreateWorkOrderResponse response;
+  if (auto failure =
+          session.client.Call(&WorkOrderService::StubInterface::CreateWorkOrder, request, &response);
+      failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else {
+    console.OutLine(Say(console.language(), say::kRegistered, response.order().number(),
+                        EnumLabel(console.language(), response.order().state())));
+  }
+  return kExitOk;
+}
+
+}  // namespace hotline::hotlinectl

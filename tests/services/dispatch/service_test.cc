@@ -1,0 +1,205 @@
+#include "services/dispatch/service.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "common/error/error.h"
+#include "tests/services/dispatch/fakes.h"
+#include "tests/support/steps.h"
+
+namespace hotline::dispatch {
+namespace {
+
+using error::Reason;
+
+class DispatchServiceTest : public testing::Test {
+ protected:
+  DispatchServiceTest() {
+    DispatchOptions options;
+    options.hotline = "12345";
+    service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                                 &steps_, steps_.clock(), options);
+    service_->Start();
+    steps_.RunDue();
+  }
+  ~DispatchServiceTest() override { steps_.Clear(); }
+
+  CallContext Call() {
+    CallContext call;
+    call.now = steps_.clock()->Now();
+    call.deadline = call.now + absl::Seconds(30);
+    return call;
+  }
+  void LinkUp() { Take(peer_.deliveries).done(exchange::v1::DeliverResponse()); }
+
+  v1::PushWorkOrderRequest NewPush(type::v1::Urgency urgency) {
+    v1::PushWorkOrderRequest request;
+    request.mutable_content()->set_urgency(urgency);
+    request.mutable_offer()->set_to_hotline("110");
+    return request;
+  }
+  void Push(v1::PushWorkOrderRequest request) {
+    service_->PushWorkOrder(
+        Call(), std::move(request),
+        [this](absl::StatusOr<v1::PushWorkOrderResponse> response) { pushed_ = std::move(response); });
+  }
+  // work_order commits the oldest batch, with one order.
+  void Commit(type::v1::Urgency urgency) {
+    auto call = Take(ledger_.executes);
+    workorder::v1::ExecuteResponse response;
+    auto* order = response.add_results()->mutable_order();
+    order->set_urgency(urgency);
+    order->mutable_handoff()->set_to_hotline("110");
+    order->mutable_handoff()->set_link_sequence(1);
+    call.done(std::move(response));
+  }
+
+  test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  FakeLedger ledger_;
+  FakePeer peer_;
+  std::unique_ptr<DispatchService> service_;
+  std::optional<absl::StatusOr<v1::PushWorkOrderResponse>> pushed_;
+};
+
+TEST_F(DispatchServiceTest, AnOrdinaryPushIsAnsweredWithItsCommit) {
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  EXPECT_FALSE(pushed_.has_value());
+  Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_QUEUED);
+  EXPECT_FALSE((*pushed_)->telephone_required());
+}
+
+TEST_F(DispatchServiceTest, AnEmergencyWithTheLinkDownSaysTelephoneAtOnce) {
+  Push(NewPush(type::v1::URGENCY_EMERGENCY));
+  Commit(type::v1::URGENCY_EMERGENCY);
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_TRUE((*pushed_)->telephone_required());
+  EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_QUEUED);
+  EXPECT_NE((*pushed_)->advice().find("电话"), std::string::npos);
+}
+
+TEST_F(DispatchServiceTest, AnEmergencyWaitsForTheReceiptUnasked) {
+  LinkUp();
+  Push(NewPush(type::v1::URGENCY_EMERGENCY));
+  Commit(type::v1::URGENCY_EMERGENCY);
+  EXPECT_FALSE(pushed_.has_value());
+  steps_.Advance(absl::Seconds(11));
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_TRUE((*pushed_)->telephone_required());
+}
+
+TEST_F(DispatchServiceTest, AReceiptInTimeIsReturned) {
+  LinkUp();
+  v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
+  request.mutable_receipt_wait()->set_seconds(5);
+  Push(std::move(request));
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_FALSE(pushed_.has_value());
+  workorder::v1::PullOutboxResponse response;
+  response.set_acknowledged_through(1);
+  Take(ledger_.pulls).done(std::move(response));
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_RECEIVED);
+}
+
+TEST_F(DispatchServiceTest, BadPushesAreRefusedBeforeTheyLeave) {
+  v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
+  request.mutable_receipt_wait()->set_seconds(31);
+  Push(request);
+  EXPECT_EQ(error::FieldOf(pushed_->status()), "receipt_wait");
+  request.clear_receipt_wait();
+  request.mutable_header()->set_order_id("12345-20261123-000001");
+  Push(request);
+  EXPECT_EQ(error::FieldOf(pushed_->status()), "content");
+  request.clear_content();
+  request.mutable_header()->clear_order_id();
+  Push(request);
+  EXPECT_EQ(error::ReasonOf(pushed_->status()), Reason::ERROR_REASON_FIELD_REQUIRED);
+  EXPECT_TRUE(ledger_.executes.empty());
+}
+
+TEST_F(DispatchServiceTest, ABatchGivesEachItsOutcomeInOrder) {
+  v1::BatchPushWorkOrdersRequest request;
+  *request.add_requests() = NewPush(type::v1::URGENCY_NORMAL);
+  request.add_requests();
+  std::optional<v1::BatchPushWorkOrdersResponse> got;
+  service_->BatchPushWorkOrders(
+      Call(), request,
+      [&](absl::StatusOr<v1::BatchPushWorkOrdersResponse> response) { got = *std::move(response); });
+  Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_TRUE(got.has_value());
+  ASSERT_EQ(got->results_size(), 2);
+  EXPECT_TRUE(got->results(0).has_response());
+  EXPECT_EQ(error::FieldOf(error::FromProto(got->results(1).error())), "requests[1].content");
+}
+
+TEST_F(DispatchServiceTest, OnlyAPeerThatIsWhoItSaysMayDeliver) {
+  exchange::v1::DeliverRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_from_hotline("110");
+  request.set_to_hotline("12345");
+  std::optional<absl::Status> answer;
+  const auto deliver = [&](const CallContext& call, const exchange::v1::DeliverRequest& request) {
+    answer.reset();
+    service_->Deliver(call, request, [&](absl::StatusOr<exchange::v1::DeliverResponse> response) {
+      answer = response.status();
+    });
+  };
+  CallContext call = Call();
+  deliver(call, request);
+  EXPECT_EQ(ledger_.inboxes.size(), 1u);
+  call.identity = "110/dispatch";
+  deliver(call, request);
+  EXPECT_EQ(ledger_.inboxes.size(), 2u);
+  call.identity = "119/dispatch";
+  deliver(call, request);
+  EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_PEER_UNKNOWN);
+  call.identity = "";
+  exchange::v1::DeliverRequest stranger = request;
+  stranger.set_from_hotline("119");
+  deliver(call, stranger);
+  EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_PEER_UNKNOWN);
+  exchange::v1::DeliverRequest newer = request;
+  newer.set_protocol_version(2);
+  deliver(call, newer);
+  EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED);
+  exchange::v1::DeliverRequest large = request;
+  for (int i = 0; i < 513; ++i) large.add_envelopes();
+  deliver(call, large);
+  EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_BATCH_TOO_LARGE);
+}
+
+TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {
+  ASSERT_EQ(ledger_.reads.size(), 1u);
+  workorder::v1::ReadEventsResponse head;
+  head.set_head_sequence(7);
+  Take(ledger_.reads).done(head);
+  steps_.RunDue();
+  auto stream = service_->WatchHandoffs(Call(), {});
+  ASSERT_TRUE(stream.ok());
+  std::optional<v1::WatchHandoffsResponse> got;
+  (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+    got.emplace();
+    ASSERT_TRUE(got->ParseFromString(**message));
+  });
+  steps_.RunDue();
+  ASSERT_EQ(ledger_.reads.size(), 1u);
+  EXPECT_EQ(ledger_.reads.front().request.start_sequence(), 8);
+  workorder::v1::ReadEventsResponse news;
+  for (int64_t sequence : {8, 9}) {
+    type::v1::Event& event = *news.add_events();
+    event.set_sequence(sequence);
+    if (sequence == 9) event.set_handoff_id("12345-0000000000001-1");
+  }
+  Take(ledger_.reads).done(news);
+  steps_.RunDue();
+  ASSERT_TRUE(got.has_value());
+  ASSERT_EQ(got->events_size(), 1) << "an order that was never pushed is no handoff";
+  EXPECT_EQ(got->events(0).sequence(), 9);
+  EXPECT_EQ(got->watermark(), 9);
+}
+
+}  // namespace
+}  // namespace hotline::dispatch

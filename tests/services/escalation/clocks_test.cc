@@ -1,0 +1,347 @@
+// The clocks as a table: what each event arms, stops and moves.
+#include "services/escalation/core/clocks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/services/escalation/world.h"
+
+namespace hotline::escalation {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using type::v1::CLOCK_KIND_FINISH;
+using type::v1::CLOCK_KIND_PEER_ACCEPTANCE;
+using type::v1::CLOCK_KIND_PEER_RECEIPT;
+using type::v1::CLOCK_KIND_SIGN;
+using v1::CLOCK_STATE_PAUSED;
+using v1::CLOCK_STATE_RUNNING;
+using v1::CLOCK_STATE_STOPPED;
+
+constexpr int64_t kId = 7;
+
+// Applies events of order 7, and looks at its clocks.
+class ClocksTest : public testing::Test {
+ protected:
+  absl::Time At(int64_t seconds) const { return Start() + absl::Seconds(seconds); }
+  void Use(const type::v1::Event& event) { order_ = Apply(order_, event, deadlines_, "12345"); }
+  // `<kind>:<duty>` of the live clocks.
+  std::vector<std::string> Live() const {
+    std::vector<std::string> live;
+    for (const OrderClock& clock : order_.clocks) {
+      if (clock.live()) live.push_back(absl::StrCat(clock.kind, ":", clock.duty_party));
+    }
+    return live;
+  }
+  // The latest of its kind.
+  const OrderClock& Clock(type::v1::ClockKind kind) const {
+    const OrderClock* found = nullptr;
+    for (const OrderClock& clock : order_.clocks) {
+      if (clock.kind == kind) found = &clock;
+    }
+    EXPECT_NE(found, nullptr);
+    static const OrderClock none;
+    return found == nullptr ? none : *found;
+  }
+
+  EventMaker make_;
+  Deadlines deadlines_{TestPolicy()};
+  OrderClocks order_;
+};
+
+TEST_F(ClocksTest, GiverOfAHandoffWatchesReceiptThenAcceptanceThenFinish) {
+  Use(make_.Offered(kId, At(0)));
+  EXPECT_THAT(Live(), ElementsAre("1:110"));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).due, At(60));
+  Use(make_.Received(kId, At(5)));
+  EXPECT_THAT(Live(), ElementsAre("2:110"));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).state, CLOCK_STATE_STOPPED);
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).stop, At(5));
+  EXPECT_FALSE(Clock(CLOCK_KIND_PEER_RECEIPT).breached);
+  // The second receipt does not start the time anew.
+  Use(make_.Understood(kId, At(6)));
+  EXPECT_THAT(Live(), ElementsAre("2:110"));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_ACCEPTANCE).due, At(605));
+  Use(make_.Accepted(kId, At(100), "110"));
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+  // The peer's units are the peer's affair: no SIGN here.
+  Use(make_.Dispatched(kId, At(200)));
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(200 + 3600));
+  Use(make_.Signed(kId, At(300)));
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+  Use(make_.Replied(kId, At(400)));
+  EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, SecondReceiptFirstStartsAcceptance) {
+  Use(make_.Offered(kId, At(0)));
+  Use(make_.Understood(kId, At(3)));
+  EXPECT_THAT(Live(), ElementsAre("2:110"));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_ACCEPTANCE).start, At(3));
+}
+
+TEST_F(ClocksTest, ReceiverWatchesItsOwnAcceptanceAndItsUnits) {
+  Use(make_.Understood(kId, At(0), "110"));
+  EXPECT_THAT(Live(), ElementsAre("2:12345"));
+  Use(make_.Accepted(kId, At(10)));
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  Use(make_.Dispatched(kId, At(20)));
+  EXPECT_THAT(Live(), ElementsAre("3:chengguan", "4:chengguan"));
+  // The hotline's own time stays booked to it.
+  EXPECT_EQ(order_.clocks[1].duty_party, "12345");
+  EXPECT_EQ(order_.clocks[1].stop, At(20));
+  Use(make_.Signed(kId, At(30), "shuiwu"));
+  EXPECT_THAT(Live(), ElementsAre("3:chengguan", "4:chengguan"));
+  Use(make_.Signed(kId, At(40), "chengguan"));
+  EXPECT_THAT(Live(), ElementsAre("4:chengguan"));
+  Use(make_.Progressed(kId, At(50)));
+  Use(make_.Replied(kId, At(60)));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(make_.Redone(kId, At(70)));
+  EXPECT_THAT(Live(), ElementsAre("4:chengguan"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).start, At(70));
+  EXPECT_EQ(order_.state, type::v1::ORDER_STATE_REDO);
+  Use(make_.Replied(kId, At(80)));
+  Use(make_.Closed(kId, At(90)));
+  EXPECT_THAT(Live(), IsEmpty());
+  EXPECT_EQ(order_.clocks.size(), 5u);  // nothing is forgotten
+}
+
+TEST_F(ClocksTest, OrderKeptByTheHotlineItselfIsFinishedByIt) {
+  Use(make_.Registered(kId, At(0)));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(make_.Accepted(kId, At(10)));
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  Use(make_.Replied(kId, At(20)));
+  Use(make_.Redone(kId, At(30)));
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+}
+
+TEST_F(ClocksTest, EveryEndOfAnOfferStopsItsClocks) {
+  const auto end = [&](int which, int64_t id) {
+    switch (which) {
+      case 0:
+        return make_.Returned(id, At(20));
+      case 1: {
+        type::v1::Event event = make_.Make(id, type::v1::ORDER_STATE_RECALLED, At(20));
+        event.mutable_recalled();
+        return event;
+      }
+      case 2: {
+        type::v1::Event event = make_.Make(id, type::v1::ORDER_STATE_CANCELLED, At(20));
+        event.mutable_cancelled();
+        return event;
+      }
+      default: {
+        type::v1::Event event = make_.Make(id, type::v1::ORDER_STATE_ARCHIVED, At(20));
+        event.mutable_archived();
+        return event;
+      }
+    }
+  };
+  for (int which = 0; which < 4; ++which) {
+    for (const bool received : {false, true}) {
+      SCOPED_TRACE(absl::StrCat("end ", which, received ? " received" : ""));
+      order_ = OrderClocks();
+      const int64_t id = 100 + which * 2 + received;
+      Use(make_.Offered(id, At(0)));
+      if (received) Use(make_.Received(id, At(10)));
+      EXPECT_EQ(Live().size(), 1u);
+      Use(end(which, id));
+      EXPECT_THAT(Live(), IsEmpty());
+    }
+  }
+}
+
+TEST_F(ClocksTest, SecondOfferArmsAnotherClock) {
+  Use(make_.Offered(kId, At(0)));
+  Use(make_.Received(kId, At(100)));  // late
+  Use(make_.Returned(kId, At(200)));
+  Use(make_.Offered(kId, At(300)));
+  ASSERT_EQ(order_.clocks.size(), 3u);
+  EXPECT_TRUE(order_.clocks[0].breached);
+  EXPECT_NE(order_.clocks[0].armed_by, order_.clocks[2].armed_by);
+  EXPECT_FALSE(order_.clocks[2].breached);
+  EXPECT_EQ(order_.clocks[2].due, At(360));
+}
+
+TEST_F(ClocksTest, SuspensionKeepsTheRemainderAndResumptionShifts) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Suspended(kId, At(600)));
+  const OrderClock& clock = Clock(CLOCK_KIND_FINISH);
+  EXPECT_EQ(clock.state, CLOCK_STATE_PAUSED);
+  EXPECT_EQ(clock.remaining, absl::Seconds(3000));
+  EXPECT_EQ(NextRungTime(clock), absl::InfiniteFuture());
+  EXPECT_EQ(DueAt(clock, At(5000)), At(8000));
+  EXPECT_EQ(LampAt(clock, At(999'999)), v1::LAMP_GREEN);
+  // What is armed meanwhile stands still too.
+  Use(make_.Dispatched(kId, At(700)));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).state, CLOCK_STATE_PAUSED);
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).remaining, absl::Seconds(1200));
+  Use(make_.Resumed(kId, At(10'000)));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).due, At(11'200));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(13'600));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).state, CLOCK_STATE_RUNNING);
+  EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).breached);
+}
+
+TEST_F(ClocksTest, SuspensionDoesNotHealABreach) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Suspended(kId, At(3700)));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).breached);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Seconds(-100));
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(4000)), v1::LAMP_RED);
+  Use(make_.Resumed(kId, At(5000)));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(4900));
+  // The rungs that were not taken are due still.
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_FINISH)), type::v1::RUNG_REMIND);
+}
+
+TEST_F(ClocksTest, ExtensionMovesTheFinishOnlyAndHealsNothing) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Dispatched(kId, At(0)));
+  Use(make_.Extended(kId, At(100), At(9000)));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(9000));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).due, At(1200));
+  EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).breached);
+  EXPECT_EQ(NextRungTime(Clock(CLOCK_KIND_FINISH)), At(9000 - 1800));
+  // After the deadline: too late to undo it.
+  Use(make_.Extended(kId, At(9000), At(20'000)));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).breached);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(20'000));
+  Use(make_.Suspended(kId, At(10'000)));
+  Use(make_.Extended(kId, At(11'000), At(30'000)));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Seconds(19'000));
+}
+
+TEST_F(ClocksTest, RungsAreTakenByTheLogAndOnlyUpwards) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  const OrderClock armed = Clock(CLOCK_KIND_FINISH);
+  EXPECT_EQ(NextRung(armed), type::v1::RUNG_REMIND);
+  EXPECT_EQ(NextRungTime(armed), At(1800));
+  const auto take = [&](type::v1::Rung rung, int64_t at) {
+    Use(make_.Escalated(kId, At(at), RungCommand(order_, Clock(CLOCK_KIND_FINISH), rung).escalation()));
+  };
+  take(type::v1::RUNG_REMIND, 1801);
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_FINISH)), type::v1::RUNG_URGE);
+  EXPECT_EQ(NextRungTime(Clock(CLOCK_KIND_FINISH)), At(3600));
+  take(type::v1::RUNG_URGE, 3601);
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_FINISH)), type::v1::RUNG_UNSPECIFIED);
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).breached);
+  take(type::v1::RUNG_REMIND, 3602);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).rung, type::v1::RUNG_URGE);
+  // An extension gives time, not a second ladder.
+  Use(make_.Extended(kId, At(3700), At(9000)));
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_FINISH)), type::v1::RUNG_UNSPECIFIED);
+}
+
+TEST_F(ClocksTest, RungThatCrossedTheStopIsKeptWithTheStoppedClock) {
+  Use(make_.Offered(kId, At(0)));
+  const type::v1::Command urge = RungCommand(order_, Clock(CLOCK_KIND_PEER_RECEIPT), type::v1::RUNG_URGE);
+  Use(make_.Received(kId, At(60)));
+  Use(make_.Escalated(kId, At(61), urge.escalation()));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).state, CLOCK_STATE_STOPPED);
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).rung, type::v1::RUNG_URGE);
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_ACCEPTANCE).rung, type::v1::RUNG_UNSPECIFIED);
+}
+
+TEST_F(ClocksTest, DeadlineIsHalfOpen) {
+  Use(make_.Offered(kId, At(0)));
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_PEER_RECEIPT), At(60) - absl::Nanoseconds(1)), v1::LAMP_GREEN);
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_PEER_RECEIPT), At(60)), v1::LAMP_RED);
+  Use(make_.Received(kId, At(60)));
+  EXPECT_TRUE(Clock(CLOCK_KIND_PEER_RECEIPT).breached);
+}
+
+TEST_F(ClocksTest, LampsFollowTheReminderAndTheDeadline) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(1799)), v1::LAMP_GREEN);
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(1800)), v1::LAMP_YELLOW);
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(3600)), v1::LAMP_RED);
+  Use(make_.Replied(kId, At(2000)));
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(999'999)), v1::LAMP_YELLOW);
+  const v1::Deadline shown = Describe(order_, Clock(CLOCK_KIND_FINISH), At(999'999));
+  EXPECT_FALSE(shown.breached());
+  EXPECT_EQ(shown.clock_state(), CLOCK_STATE_STOPPED);
+  EXPECT_EQ(shown.policy_version(), "test-1");
+}
+
+TEST_F(ClocksTest, CommandIsTheSameEachTimeAndItsIdFits) {
+  order_.id = (int64_t{1} << 62) - 1;
+  OrderClock clock;
+  clock.armed_by = std::numeric_limits<int64_t>::max();
+  clock.due = At(60);
+  clock.duty_party = "110";
+  for (const auto kind :
+       {CLOCK_KIND_PEER_RECEIPT, CLOCK_KIND_PEER_ACCEPTANCE, CLOCK_KIND_SIGN, CLOCK_KIND_FINISH}) {
+    for (const auto rung : {type::v1::RUNG_REMIND, type::v1::RUNG_URGE}) {
+      clock.kind = kind;
+      const type::v1::Command command = RungCommand(order_, clock, rung);
+      EXPECT_LE(command.header().request_id().size(), 64u) << command.header().request_id();
+      EXPECT_TRUE(IsTraceparent(command.traceparent()));
+      EXPECT_EQ(command.SerializeAsString(), RungCommand(order_, clock, rung).SerializeAsString());
+    }
+  }
+  clock.armed_by = 42;
+  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
+              testing::MatchesRegex("escalate/[0-9A-Z]{13}/finish/42/urge"));
+}
+
+TEST_F(ClocksTest, OnlyWhatMovesNothingIsLeftOut) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  EXPECT_TRUE(Concerns(make_.Progressed(kId, At(1))));   // the state moves
+  EXPECT_FALSE(Concerns(make_.Progressed(kId, At(2))));  // and now it does not
+  type::v1::Event recall = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At(3));
+  recall.mutable_recall_requested();
+  EXPECT_FALSE(Concerns(recall));
+  EXPECT_TRUE(Concerns(make_.Suspended(kId, At(4))));
+}
+
+TEST_F(ClocksTest, WithoutARuleNoClock) {
+  config::v1::Policy policy = TestPolicy();
+  policy.mutable_rules(0)->set_urgency(type::v1::URGENCY_EMERGENCY);
+  deadlines_ = Deadlines(policy);
+  Use(make_.Offered(kId, At(0)));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(make_.Received(kId, At(1)));
+  EXPECT_THAT(Live(), ElementsAre("2:110"));
+}
+
+TEST(DeadlinesTest, FirstMatchWins) {
+  config::v1::Policy policy;
+  policy.set_version("v");
+  const auto add = [&](type::v1::Urgency urgency, std::vector<type::v1::OrderType> types, int64_t limit) {
+    config::v1::DeadlineRule* rule = policy.add_rules();
+    rule->set_clock(CLOCK_KIND_FINISH);
+    rule->set_urgency(urgency);
+    for (const auto type : types) rule->add_types(type);
+    rule->set_limit_s(limit);
+  };
+  add(type::v1::URGENCY_EMERGENCY, {}, 1);
+  add(type::v1::URGENCY_UNSPECIFIED, {type::v1::ORDER_TYPE_HELP, type::v1::ORDER_TYPE_REPORT}, 2);
+  add(type::v1::URGENCY_NORMAL, {}, 3);
+  const Deadlines deadlines(policy);
+  const auto find = [&](type::v1::Urgency urgency, type::v1::OrderType type) {
+    const auto limit = deadlines.Find(CLOCK_KIND_FINISH, urgency, type);
+    return limit.has_value() ? absl::ToInt64Seconds(limit->allowed) : 0;
+  };
+  EXPECT_EQ(find(type::v1::URGENCY_EMERGENCY, type::v1::ORDER_TYPE_HELP), 1);
+  EXPECT_EQ(find(type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_REPORT), 2);
+  EXPECT_EQ(find(type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_PRAISE), 3);
+  EXPECT_EQ(find(type::v1::URGENCY_URGENT, type::v1::ORDER_TYPE_PRAISE), 0);
+  EXPECT_EQ(find(type::v1::URGENCY_URGENT, static_cast<type::v1::OrderType>(99)), 0);
+  EXPECT_EQ(find(static_cast<type::v1::Urgency>(9), type::v1::ORDER_TYPE_HELP), 2);
+  EXPECT_FALSE(
+      deadlines.Find(CLOCK_KIND_SIGN, type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_HELP).has_value());
+}
+
+}  // namespace
+}  // namespace hotline::escalation

@@ -1,0 +1,428 @@
+// The follower on a real store and a log in memory: every rung exactly once, whatever is killed, lost or
+// moved.
+#include "services/escalation/follower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/services/escalation/world.h"
+
+namespace hotline::escalation {
+namespace {
+
+using sql::Fault;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+// Schedules tried by one run.
+constexpr uint32_t kSeeds = 30;
+
+constexpr int kReceipt = type::v1::CLOCK_KIND_PEER_RECEIPT;
+constexpr int kFinish = type::v1::CLOCK_KIND_FINISH;
+constexpr int kRemind = type::v1::RUNG_REMIND;
+constexpr int kUrge = type::v1::RUNG_URGE;
+
+std::string Key(int64_t order, int kind, int64_t armed_by, int rung) {
+  return absl::StrCat(order, "/", kind, "/", armed_by, "/", rung);
+}
+
+class FollowerTest : public testing::Test {
+ protected:
+  World world_;
+};
+
+TEST_F(FollowerTest, TakesEachRungWhenItIsDueAndOnce) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(1799));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  world_.Advance(absl::Seconds(1));
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(Key(1, kFinish, 2, kRemind), 1)));
+  EXPECT_EQ(FromProto(world_.ledger.log().back().commit_time()), Start() + absl::Seconds(1800));
+  world_.Advance(absl::Hours(2));
+  EXPECT_THAT(world_.ledger.Rungs(),
+              ElementsAre(Pair(Key(1, kFinish, 2, kRemind), 1), Pair(Key(1, kFinish, 2, kUrge), 1)));
+  EXPECT_EQ(world_.alive->rungs, 2);
+  EXPECT_LE(world_.alive->latest, absl::Milliseconds(10));
+  EXPECT_EQ(world_.ledger.commands, 2);
+  const Follower::Stats stats = world_.alive->follower().stats();
+  EXPECT_EQ(stats.tallies[kFinish], (Tally{.live = 1, .overdue = 1, .reminded = 1, .urged = 1}));
+  EXPECT_EQ(stats.cursor, 4);
+  EXPECT_EQ(stats.head, 4);
+}
+
+TEST_F(FollowerTest, StoppedInTimeNothingHappens) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.Advance(absl::Seconds(59));
+  world_.ledger.Append(world_.ledger.make.Received(1, world_.now()));
+  world_.Advance(absl::Seconds(10));
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now(), "110"));
+  world_.Advance(absl::Seconds(10));
+  world_.ledger.Append(world_.ledger.make.Replied(1, world_.now()));
+  world_.Advance(absl::Hours(10));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  EXPECT_EQ(world_.ledger.commands, 0);
+}
+
+TEST_F(FollowerTest, AfterADowntimeBothRungsInOrder) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  world_.Kill();
+  world_.Advance(absl::Hours(5));
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  ASSERT_EQ(world_.ledger.log().size(), 4u);
+  EXPECT_EQ(world_.ledger.log()[2].escalated().rung(), type::v1::RUNG_REMIND);
+  EXPECT_EQ(world_.ledger.log()[3].escalated().rung(), type::v1::RUNG_URGE);
+}
+
+TEST_F(FollowerTest, WhatWasDoneDuringADowntimeIsNotUrged) {
+  world_.Restart();
+  for (int64_t id = 1; id <= 3000; ++id) world_.ledger.Append(world_.ledger.make.Offered(id, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  world_.Kill();
+  for (int64_t id = 1; id <= 3000; ++id) world_.ledger.Append(world_.ledger.make.Received(id, world_.now()));
+  world_.Advance(absl::Seconds(100));  // every receipt is overdue, if one does not know better
+  world_.Restart();
+  world_.Advance(absl::Seconds(5));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+}
+
+TEST_F(FollowerTest, WithoutTheLogNothingIsSent) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world_.alive->ledger_ok);
+  world_.ledger.reads_fail = true;
+  world_.Advance(absl::Seconds(300));
+  EXPECT_FALSE(world_.alive->ledger_ok);
+  EXPECT_EQ(world_.ledger.commands, 0);
+  world_.ledger.reads_fail = false;
+  world_.Advance(absl::Seconds(10));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+}
+
+TEST_F(FollowerTest, FailedCallsAndLostAnswersAreTriedAgain) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.ledger.refuse_calls = 3;
+  world_.ledger.lose_answers = 2;
+  world_.Advance(absl::Seconds(59));
+  EXPECT_EQ(world_.ledger.execute_calls, 0);
+  world_.Advance(absl::Seconds(60));
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(Key(1, kReceipt, 1, kUrge), 1)));
+  EXPECT_GE(world_.ledger.execute_calls, 4);
+  EXPECT_LE(world_.ledger.execute_calls, 8);
+}
+
+TEST_F(FollowerTest, KilledBetweenExecutionAndReadingBack) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.ledger.hold_answers = 1;
+  world_.Advance(absl::Seconds(1));
+  // Due: the command is executed in this step, and nothing is read back before the kill.
+  world_.clock.Advance(absl::Seconds(60));
+  while (world_.ledger.Rungs().empty()) {
+    if (world_.executor->Run(1) == 0) world_.Advance(absl::Milliseconds(100));
+  }
+  world_.Kill();
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+  world_.Restart();
+  world_.Advance(absl::Seconds(100));
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(Key(1, kReceipt, 1, kUrge), 1)));
+  EXPECT_EQ(world_.Find(1).clocks[0].rung, type::v1::RUNG_URGE);
+}
+
+TEST_F(FollowerTest, ClosedMeanwhileIsRefusedAndDoesNotRunHot) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  // The ledger knows that it is closed; the follower is not told.
+  world_.ledger.refused_orders.insert(1);
+  world_.Advance(absl::Seconds(70));
+  EXPECT_EQ(world_.alive->refused, 1);
+  world_.Advance(absl::Hours(10));
+  EXPECT_LE(world_.alive->refused, 25);  // the pauses double up to an hour
+  EXPECT_EQ(world_.alive->follower().stats().refused, world_.alive->refused);
+  const int64_t before = world_.alive->refused;
+  world_.ledger.Append(world_.ledger.make.Closed(1, world_.now()));
+  world_.Advance(absl::Hours(10));
+  EXPECT_EQ(world_.alive->refused, before);
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+}
+
+TEST_F(FollowerTest, RefusedOnesDoNotHoldUpTheOthers) {
+  world_.options.fire_limit = 8;
+  world_.Restart();
+  for (int64_t id = 1; id <= 100; ++id) world_.ledger.Append(world_.ledger.make.Offered(id, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  for (int64_t id = 1; id <= 90; ++id) world_.ledger.refused_orders.insert(id);
+  world_.Advance(absl::Seconds(60));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 10u);
+  EXPECT_EQ(world_.alive->refused, 90);
+}
+
+TEST_F(FollowerTest, TenThousandDueAtOnceUrgentFirst) {
+  world_.Restart();
+  for (int64_t id = 1; id <= 10'000; ++id) {
+    world_.ledger.Append(world_.ledger.make.Offered(
+        id, world_.now(), id % 100 == 0 ? type::v1::URGENCY_EMERGENCY : type::v1::URGENCY_NORMAL));
+  }
+  world_.Advance(absl::Seconds(59));
+  EXPECT_EQ(world_.alive->follower().stats().tallies[kReceipt].live, 10'000);
+  world_.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 10'000u);
+  EXPECT_EQ(world_.ledger.log().size(), 20'000u);
+  EXPECT_EQ(world_.ledger.commands, 10'000);  // none sent twice
+  EXPECT_LE(world_.ledger.largest_batch, 256);
+  EXPECT_LE(world_.ledger.execute_calls, 60);
+  const std::vector<std::string>& order = world_.ledger.order_of_commands;
+  EXPECT_EQ(order[0], FormatOrderId(100));
+  EXPECT_EQ(order[1], FormatOrderId(200));
+  EXPECT_EQ(order[2], FormatOrderId(1));
+}
+
+TEST_F(FollowerTest, WallClockSteps) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(10));
+  world_.clock.Advance(-absl::Hours(3));
+  world_.Advance(absl::Hours(3));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  world_.clock.Advance(absl::Seconds(1800));
+  world_.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+  // Back before the reminder and forth again: it was taken already.
+  world_.clock.Advance(-absl::Seconds(1800));
+  world_.Advance(absl::Seconds(1000));
+  world_.clock.Advance(absl::Seconds(800));
+  world_.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+  world_.clock.Advance(absl::Hours(1));
+  world_.Advance(absl::Seconds(2));
+  EXPECT_THAT(world_.ledger.Rungs(),
+              ElementsAre(Pair(Key(1, kFinish, 2, kRemind), 1), Pair(Key(1, kFinish, 2, kUrge), 1)));
+}
+
+TEST_F(FollowerTest, SuspensionAndExtensionMoveTheRungs) {
+  world_.Restart();
+  const auto make = [&]() -> EventMaker& { return world_.ledger.make; };
+  world_.ledger.Append(make().Registered(1, world_.now()));
+  world_.ledger.Append(make().Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(1000));
+  world_.ledger.Append(make().Suspended(1, world_.now()));
+  world_.Advance(absl::Hours(24));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  world_.ledger.Append(make().Resumed(1, world_.now()));
+  world_.Advance(absl::Seconds(799));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  world_.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+  const absl::Time until = world_.now() + absl::Hours(10);
+  world_.ledger.Append(make().Extended(1, world_.now(), until));
+  world_.Advance(absl::Hours(10) - absl::Seconds(1));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 1u);
+  world_.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 2u);
+  EXPECT_EQ(FromProto(world_.ledger.log().back().commit_time()), until);
+}
+
+TEST_F(FollowerTest, FullDiskIsTriedAgainWithoutARestart) {
+  int64_t full = 3;
+  world_.Restart([&](int64_t commit) { return commit > 2 && full-- > 0 ? Fault::kDiskFull : Fault::kNone; });
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  world_.ledger.Append(world_.ledger.make.Received(1, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Offered(2, world_.now()));
+  world_.Advance(absl::Seconds(100));
+  EXPECT_FALSE(world_.alive->store_failed);
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(Key(2, kReceipt, 3, kUrge), 1)));
+}
+
+// The rebuilt store is the original: rungs in the log are not taken again.
+TEST_F(FollowerTest, DeletedStoreIsRebuiltFromTheLog) {
+  world_.Restart();
+  EventMaker& make = world_.ledger.make;
+  for (int64_t id = 1; id <= 50; ++id) {
+    world_.ledger.Append(make.Offered(id, world_.now()));
+    world_.Advance(absl::Seconds(7));
+    if (id % 2 == 0) world_.ledger.Append(make.Received(id, world_.now()));
+    if (id % 3 == 0) world_.ledger.Append(make.Accepted(id, world_.now(), "110"));
+    if (id % 6 == 0) world_.ledger.Append(make.Suspended(id, world_.now()));
+    if (id % 12 == 0) world_.ledger.Append(make.Resumed(id, world_.now() + absl::Seconds(3)));
+    if (id % 5 == 0) world_.ledger.Append(make.Closed(id, world_.now()));
+  }
+  world_.Advance(absl::Hours(1));
+  const auto original = world_.Dump();
+  const auto rungs = world_.ledger.Rungs();
+  const auto tallies = world_.alive->follower().stats().tallies;
+  const int64_t commands = world_.ledger.commands;
+  ASSERT_GT(rungs.size(), 10u);
+  world_.Kill();
+  std::filesystem::remove_all(world_.folder.path());
+  std::filesystem::create_directory(world_.folder.path());
+  world_.Restart();
+  world_.Advance(absl::Seconds(20));
+  EXPECT_EQ(world_.Dump(), original);
+  EXPECT_EQ(world_.ledger.Rungs(), rungs);
+  EXPECT_EQ(world_.ledger.commands, commands);
+  EXPECT_EQ(world_.alive->follower().stats().tallies, tallies);
+}
+
+TEST_F(FollowerTest, StoreOfAnotherHotlineIsRefused) {
+  world_.Restart();
+  world_.Kill();
+  auto database = sql::OpenSqlite({.path = world_.folder.path() + "/escalation.db"});
+  ASSERT_TRUE(database.ok());
+  EXPECT_EQ(Store::Open(*std::move(database), "110").status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(FollowerTest, LogShorterThanWhatWasFollowedIsReported) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Received(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  world_.Kill();
+  FakeLedger other(world_.executor.get(), &world_.clock);
+  Incarnation lost(world_.folder.path(), world_.executor.get(), &world_.clock, &other, world_.policy);
+  world_.Advance(absl::Hours(1));
+  EXPECT_FALSE(lost.ledger_ok);
+  EXPECT_EQ(other.commands, 0);
+}
+
+// Any schedule of events, time, kills, lost answers, full disks and commits that lie: each rung at most once,
+// in order, and in the end every deadline that passed has both of its rungs; and what the store says is what
+// a rebuild says.
+TEST_F(FollowerTest, ExactlyOnceUnderAnySchedule) {
+  for (uint32_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    World world;
+    world.options.read_limit = 7;
+    world.options.fire_limit = 3;
+    world.options.busy_events = 3;
+    world.options.look_again = absl::Seconds(60);
+    world.options.read_wait = absl::Seconds(30);
+    std::mt19937 random(seed);
+    const auto draw = [&](int n) { return static_cast<int>(random() % n); };
+    const auto faults = [&](int64_t commit) {
+      // The first creates tables; a failure there is one of opening.
+      if (commit <= 2 || draw(12) != 0) return Fault::kNone;
+      return static_cast<Fault>(1 + draw(3));
+    };
+    world.Restart(faults);
+    EventMaker& make = world.ledger.make;
+    for (int step = 0; step < 200; ++step) {
+      const int64_t id = 1 + draw(12);
+      const absl::Time now = world.now();
+      switch (draw(12)) {
+        case 0:
+        case 1:
+          switch (make.state(id)) {
+            case type::v1::ORDER_STATE_UNSPECIFIED:
+              world.ledger.Append(draw(2) == 0 ? make.Offered(id, now) : make.Registered(id, now));
+              break;
+            case type::v1::ORDER_STATE_OFFERED:
+              world.ledger.Append(make.Received(id, now));
+              break;
+            case type::v1::ORDER_STATE_RECEIVED:
+              world.ledger.Append(draw(3) == 0 ? make.Returned(id, now) : make.Accepted(id, now, "110"));
+              break;
+            case type::v1::ORDER_STATE_REGISTERED:
+              world.ledger.Append(make.Accepted(id, now));
+              break;
+            case type::v1::ORDER_STATE_ACCEPTED:
+              world.ledger.Append(make.Dispatched(id, now));
+              break;
+            case type::v1::ORDER_STATE_DISPATCHED:
+              world.ledger.Append(make.Signed(id, now));
+              break;
+            case type::v1::ORDER_STATE_SIGNED:
+              world.ledger.Append(draw(2) == 0 ? make.Extended(id, now, now + absl::Seconds(4000))
+                                               : make.Replied(id, now));
+              break;
+            case type::v1::ORDER_STATE_RETURNED:
+              world.ledger.Append(make.Offered(id, now));
+              break;
+            default:
+              world.ledger.Append(draw(4) == 0 ? make.Closed(id, now) : make.Redone(id, now));
+              break;
+          }
+          break;
+        case 2:
+          if (make.state(id) == type::v1::ORDER_STATE_ACCEPTED) {
+            world.ledger.Append(make.Suspended(id, now));
+            world.Advance(absl::Seconds(draw(500)));
+            world.ledger.Append(make.Resumed(id, world.now()));
+          }
+          break;
+        case 3:
+          world.ledger.lose_answers += draw(2);
+          break;
+        case 4:
+          world.ledger.refuse_calls += draw(2);
+          break;
+        case 5:
+          world.ledger.hold_answers = 1;
+          world.executor->Run(draw(10));
+          world.Restart(faults);
+          world.ledger.hold_answers = 0;
+          break;
+        case 6:
+          world.executor->Run(draw(6));
+          world.Restart(faults);
+          break;
+        case 7:
+          world.clock.Advance(absl::Seconds(draw(2) == 0 ? 200 : -200));
+          break;
+        default:
+          world.Advance(absl::Seconds(draw(900)));
+          break;
+      }
+      if (world.alive->store_failed) world.Restart(faults);
+    }
+    world.ledger.lose_answers = world.ledger.refuse_calls = world.ledger.hold_answers = 0;
+    world.Restart();
+    world.Advance(absl::Hours(3));
+
+    std::map<std::string, int> highest;
+    for (const auto& [rung, count] : world.ledger.Rungs()) EXPECT_EQ(count, 1) << rung;
+    for (const type::v1::Event& event : world.ledger.log()) {
+      if (!event.has_escalated()) continue;
+      int& high = highest[absl::StrCat(event.order_id(), "/", event.escalated().clock(), "/",
+                                       event.escalated().armed_by_sequence())];
+      EXPECT_LT(high, event.escalated().rung()) << event.ShortDebugString();
+      high = event.escalated().rung();
+    }
+    const auto all = world.Dump();
+    EXPECT_FALSE(all.empty());
+    for (const auto& [order, clock] : all) {
+      if (clock.state != v1::CLOCK_STATE_RUNNING) continue;
+      EXPECT_EQ(clock.rung, type::v1::RUNG_URGE) << order.id << " " << clock.kind << " " << clock.armed_by;
+      const std::string key =
+          absl::StrCat(FormatOrderId(order.id), "/", static_cast<int>(clock.kind), "/", clock.armed_by);
+      EXPECT_EQ(highest[key], kUrge) << key;
+    }
+    const auto tallies = world.alive->follower().stats().tallies;
+    world.Kill();
+    std::filesystem::remove_all(world.folder.path());
+    std::filesystem::create_directory(world.folder.path());
+    world.Restart();
+    const int64_t commands = world.ledger.commands;
+    world.Advance(absl::Seconds(30));
+    EXPECT_EQ(world.Dump(), all);
+    EXPECT_EQ(world.ledger.commands, commands);
+    EXPECT_EQ(world.alive->follower().stats().tallies, tallies);
+    if (HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace hotline::escalation

@@ -1,0 +1,220 @@
+#include "services/hotlinectl/core/arguments.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "common/base/text.h"
+#include "hotline/type/v1/work_order.pb.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Parsed {
+  absl::StatusOr<Arguments> arguments;
+  Language language = Language::kEnglish;
+};
+
+Parsed Parse(const std::vector<std::string>& words, std::map<std::string, std::string> environment = {}) {
+  Language language = Language::kEnglish;
+  auto arguments = ParseArguments(
+      words, [&](const std::string& name) { return environment[name]; }, &language);
+  return {std::move(arguments), language};
+}
+
+std::string Message(const Parsed& parsed) { return std::string(ToStd(parsed.arguments.status().message())); }
+
+TEST(ArgumentsTest, WrongUse) {
+  const struct {
+    std::vector<std::string> words;
+    std::string message;
+  } kCases[] = {
+      {{}, "no command given"},
+      {{"pish"}, "unknown command `pish`"},
+      {{"show"}, "`show` needs the id or number of an order"},
+      {{"show", "1", "2"}, "`show` does not take `2`"},
+      {{"links", "x"}, "`links` does not take `x`"},
+      {{"show", "1", "--nosuch"}, "`show` has no flag `--nosuch`"},
+      {{"--nosuch"}, "`hotlinectl` has no flag `--nosuch`"},
+      {{"list", "--limit"}, "flag `--limit` needs a value"},
+      {{"list", "--limit", "-1"}, "`--limit` is not a whole number"},
+      {{"list", "--limit", "9999999999999999999999"}, "`--limit` is not a whole number"},
+      {{"list", "--state", "nosuch"}, "`--state` must be one of: registered, offered,"},
+      {{"list", "--state", "signed,nosuch"}, "`--state` must be one of"},
+      {{"list", "--from", "yesterday"}, "`--from` is not a time"},
+      {{"list", "--unit", "a", "--unit", "b"}, "flag `--unit` was given twice"},
+      {{"list", "--json=yes"}, "flag `--json` takes no value"},
+      {{"list", "--lang", "fr"}, "`--lang` must be one of: zh, en"},
+      {{"list", "--timeout", "soon"}, "`--timeout` is not a duration"},
+      {{"recall", "1"}, "`recall` needs the flag `--reason`"},
+      {{"extend", "1", "--until", "+2h", "--ground", "x"}, "`extend` needs the flag `--approved-by`"},
+      {{"push", "--title", "x"}, "`push` needs the flag `--to`"},
+      {{"push", "1", "--file", "f"}, "`--file` cannot be given with an order"},
+      {{"push", "1", "--to", "110", "--title", "x"}, "keeps its content: leave out `--title`"},
+      {{"push", "--rejects", "f", "--to", "110"}, "`--rejects` goes only with `--file`"},
+      {{"push", "--file", "f", "--request-id", "abcdefgh"}, "`--request-id` cannot be given with `--file`"},
+      {{"push", "--to", "110", "--lat", "39.7"}, "`push` needs the flag `--lon`"},
+      {{"push", "--to", "110", "--lat", "north", "--lon", "1"}, "`--lat` is not a number"},
+      {{"completion", "fish"}, "`completion` needs `bash` or `zsh`"},
+      {{"help", "pish"}, "unknown command `pish`"},
+      {{"links", "--ca", "f"}, "--ca, --cert and --key go together"},
+  };
+  for (const auto& c : kCases) {
+    const Parsed parsed = Parse(c.words);
+    ASSERT_FALSE(parsed.arguments.ok()) << c.message;
+    EXPECT_TRUE(absl::IsInvalidArgument(parsed.arguments.status()));
+    EXPECT_THAT(Message(parsed), HasSubstr(c.message));
+    EXPECT_THAT(Message(parsed), HasSubstr("hotlinectl help"));
+  }
+}
+
+TEST(ArgumentsTest, SpeaksTheLanguageAskedForEvenWhenWrong) {
+  EXPECT_EQ(Message(Parse({"pish", "--lang", "zh"})), "没有命令“pish”\n请看：hotlinectl help");
+  EXPECT_EQ(Message(Parse({"pish", "--lang=zh"})), "没有命令“pish”\n请看：hotlinectl help");
+  EXPECT_EQ(Parse({"--lang", "en", "links"}, {{"LANG", "zh_CN.UTF-8"}}).language, Language::kEnglish);
+}
+
+TEST(ArgumentsTest, LanguageOfTheEnvironment) {
+  EXPECT_EQ(Parse({"links"}, {{"LANG", "zh_CN.UTF-8"}}).language, Language::kChinese);
+  EXPECT_EQ(Parse({"links"}, {{"LANG", "zh_CN.UTF-8"}, {"LC_ALL", "C"}}).language, Language::kEnglish);
+  EXPECT_EQ(Parse({"links"}, {{"LC_ALL", "zh"}, {"LANG", "en_US"}}).language, Language::kChinese);
+  EXPECT_EQ(Parse({"links"}).language, Language::kEnglish);
+}
+
+TEST(ArgumentsTest, AddressesByFlagSiteEnvironmentAndDefault) {
+  const auto defaults = Parse({"links"}).arguments;
+  ASSERT_TRUE(defaults.ok());
+  EXPECT_EQ(defaults->dispatch, "127.0.0.1:12301");
+  EXPECT_EQ(defaults->work_order, "127.0.0.1:12302");
+  EXPECT_EQ(defaults->escalation, "127.0.0.1:12303");
+  const auto chosen = Parse({"--site", "110", "links", "--work-order=h:1"},
+                            {{"HOTLINE_DISPATCH", "x:1"}, {"HOTLINE_ESCALATION", "y:2"}})
+                          .arguments;
+  ASSERT_TRUE(chosen.ok());
+  EXPECT_EQ(chosen->dispatch, "127.0.0.1:11001");
+  EXPECT_EQ(chosen->work_order, "h:1");
+  EXPECT_EQ(chosen->escalation, "127.0.0.1:11003");
+  const auto environment = Parse({"links"}, {{"HOTLINE_DISPATCH", "x:1"}}).arguments;
+  ASSERT_TRUE(environment.ok());
+  EXPECT_EQ(environment->dispatch, "x:1");
+}
+
+TEST(ArgumentsTest, ReadsACommand) {
+  const auto arguments = Parse({"--json", "finish", "110-20261123-000001", "--disposition", "已解决",
+                                "--reply=已处理", "--contacted", "--account", "0417", "--timeout", "3"})
+                             .arguments;
+  ASSERT_TRUE(arguments.ok()) << arguments.status();
+  EXPECT_EQ(arguments->command->id, CommandId::kFinish);
+  EXPECT_EQ(arguments->operand, "110-20261123-000001");
+  EXPECT_EQ(arguments->Word<type::v1::Disposition>("disposition"), type::v1::DISPOSITION_RESOLVED);
+  EXPECT_EQ(arguments->Text("reply"), "已处理");
+  EXPECT_TRUE(arguments->Has("contacted"));
+  EXPECT_FALSE(arguments->Has("substantiated"));
+  EXPECT_TRUE(arguments->json);
+  EXPECT_EQ(arguments->account, "0417");
+  EXPECT_EQ(arguments->timeout, absl::Seconds(3));
+}
+
+TEST(ArgumentsTest, RepeatedFlagsAndDashes) {
+  const auto list = Parse({"list", "--state", "signed,in-progress", "--state", "已答复"}).arguments;
+  ASSERT_TRUE(list.ok());
+  EXPECT_EQ(list->All("state").size(), 3u);
+  // Behind `--` nothing is a flag, and a value may begin with dashes.
+  const auto show = Parse({"show", "--", "--odd"}).arguments;
+  ASSERT_TRUE(show.ok());
+  EXPECT_EQ(show->operand, "--odd");
+  const auto note = Parse({"accept", "1", "--note", "--ok"}).arguments;
+  ASSERT_TRUE(note.ok());
+  EXPECT_EQ(note->Text("note"), "--ok");
+}
+
+TEST(ArgumentsTest, AccountOfWhoActs) {
+  EXPECT_EQ(Parse({"links"}).arguments->account, "hotlinectl");
+  EXPECT_EQ(Parse({"links"}, {{"USER", "li"}}).arguments->account, "li");
+  EXPECT_EQ(Parse({"links"}, {{"USER", "li"}, {"HOTLINE_ACCOUNT", "0417"}}).arguments->account, "0417");
+}
+
+TEST(ArgumentsTest, HelpIsGivenToWhoIsLost) {
+  EXPECT_TRUE(Parse({"--help"}).arguments->help);
+  EXPECT_TRUE(Parse({"-h", "push"}).arguments->help);
+  EXPECT_TRUE(Parse({"push", "--help"}).arguments->help);
+  for (Language language : {Language::kEnglish, Language::kChinese}) {
+    const std::string help = HelpText(language);
+    for (const CommandSpec& command : Commands()) {
+      EXPECT_THAT(help, HasSubstr(StrCat("  ", command.name)));
+      const std::string one = CommandHelpText(command, language);
+      for (const FlagSpec& flag : command.flags) EXPECT_THAT(one, HasSubstr(StrCat("--", flag.name)));
+    }
+    for (int code = 0; code <= 9; ++code) EXPECT_THAT(help, HasSubstr(StrCat("\n  ", code, "  ")));
+  }
+}
+
+TEST(ArgumentsTest, FlagsAreNamedOnce) {
+  for (const CommandSpec& command : Commands()) {
+    std::map<std::string_view, int> count;
+    for (const FlagSpec& flag : command.flags) ++count[flag.name];
+    for (const FlagSpec& flag : GlobalFlags()) ++count[flag.name];
+    for (const auto& [name, times] : count) EXPECT_EQ(times, 1) << command.name << " --" << name;
+  }
+}
+
+TEST(ArgumentsTest, CompletionKnowsEveryCommandAndFlag) {
+  for (const char* shell : {"bash", "zsh"}) {
+    const std::string script = CompletionScript(shell, Language::kEnglish);
+    for (const CommandSpec& command : Commands()) {
+      EXPECT_THAT(script, HasSubstr(StrCat("    ", command.name, ")"))) << shell;
+      for (const FlagSpec& flag : command.flags)
+        EXPECT_THAT(script, HasSubstr(StrCat("--", flag.name))) << shell;
+    }
+    for (const FlagSpec& flag : GlobalFlags())
+      EXPECT_THAT(script, HasSubstr(StrCat("--", flag.name))) << shell;
+    EXPECT_THAT(script, HasSubstr("not-our-duty"));
+    EXPECT_THAT(script, Not(HasSubstr("@")));
+  }
+}
+
+TEST(FlagTest, Times) {
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  const auto beijing = [](std::string_view text) { return ParseTime(text, std::nullopt); };
+  EXPECT_EQ(beijing("2026-11-23T09:30:00+08:00"),
+            absl::FromCivil(absl::CivilSecond(2026, 11, 23, 1, 30, 0), absl::UTCTimeZone()));
+  EXPECT_EQ(beijing("2026-11-23T01:30:00Z"), beijing("2026-11-23 09:30"));
+  EXPECT_EQ(beijing("2026-11-23T09:30"), beijing("2026-11-23 09:30:00"));
+  EXPECT_EQ(beijing("2026-11-23"), beijing("2026-11-23 00:00"));
+  EXPECT_EQ(ParseTime("+2h", now), now + absl::Hours(2));
+  EXPECT_EQ(ParseTime("-3d", now), now - absl::Hours(72));
+  for (const char* bad :
+       {"", "+", "+2h", "2026-13-01", "infinite-future", "2026-11-23T09", "99999-01-01", "-1"}) {
+    EXPECT_EQ(beijing(bad), std::nullopt) << bad;
+  }
+  for (const char* bad : {"+h", "+d", "-5", "+1x", "+99999999999d", "+--1h"}) {
+    if (std::string_view(bad) == "-5") continue;  // five seconds ago
+    EXPECT_EQ(ParseTime(bad, now), std::nullopt) << bad;
+  }
+}
+
+TEST(FlagTest, Values) {
+  EXPECT_EQ(ParseDuration("10"), absl::Seconds(10));
+  EXPECT_EQ(ParseDuration("1m30s"), absl::Seconds(90));
+  EXPECT_EQ(ParseDuration("-1s"), std::nullopt);
+  EXPECT_EQ(ParseDuration("inf"), std::nullopt);
+  EXPECT_EQ(ParseInteger("007"), 7);
+  EXPECT_EQ(ParseInteger("+7"), std::nullopt);
+  EXPECT_EQ(ParseInteger(""), std::nullopt);
+  EXPECT_EQ(ParseNumber("39.71"), 39.71);
+  EXPECT_EQ(ParseNumber("nan"), std::nullopt);
+  EXPECT_EQ(ParseNumber("1e999"), std::nullopt);
+  EXPECT_EQ(ParseBoolean("是"), true);
+  EXPECT_EQ(ParseBoolean("No"), false);
+  EXPECT_EQ(ParseBoolean("maybe"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace hotline::hotlinectl

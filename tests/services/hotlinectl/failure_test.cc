@@ -1,0 +1,128 @@
+#include "services/hotlinectl/core/failure.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "common/error/error.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace v1 = type::v1;
+
+TEST(FailureTest, ExitCodes) {
+  const struct {
+    absl::Status status;
+    ExitCode code;
+  } kCases[] = {
+      {absl::OkStatus(), kExitOk},
+      {error::Required("content.title"), kExitInvalid},
+      {error::TargetUnknown("911"), kExitInvalid},
+      {error::SequenceOutOfRange(9, 3), kExitInvalid},
+      {error::OrderNotFound("x"), kExitNotFound},
+      {error::WrongState("sign", "签收", v1::ORDER_STATE_CLOSED), kExitConflict},
+      {error::NotHolder("签收", "110", "holder"), kExitConflict},
+      {error::StaleVersion(1, 2), kExitConflict},
+      {error::RequestIdReused("abcdefgh"), kExitConflict},
+      {error::RoleForbidden("110/desk", "x"), kExitConflict},
+      {absl::UnavailableError("connection refused"), kExitUnreachable},
+      {error::WorkOrderUnreachable("x"), kExitUnreachable},
+      {absl::DeadlineExceededError(""), kExitUnreachable},
+      {error::Overloaded("queue", absl::Seconds(1)), kExitTryLater},
+      {error::DiskFull(), kExitTryLater},
+      {error::Draining(), kExitTryLater},
+      {error::StoreFailed("x"), kExitTryLater},
+      {error::Internal("x"), kExitInternal},
+      {error::LinkForked("110", 7), kExitInternal},
+      {absl::UnknownError(""), kExitInternal},
+      {absl::UnimplementedError(""), kExitInternal},
+  };
+  for (const auto& c : kCases) EXPECT_EQ(ExitCodeOf(c.status), c.code) << c.status;
+  EXPECT_EQ(ExitCodeOf(Failure{.status = absl::InvalidArgumentError(""), .usage = true}), kExitUsage);
+}
+
+TEST(FailureTest, RetriesOnlyWhatTimeCanMend) {
+  EXPECT_TRUE(IsWorthRetrying(absl::UnavailableError("")));
+  EXPECT_TRUE(IsWorthRetrying(error::WorkOrderUnreachable("x")));
+  EXPECT_TRUE(IsWorthRetrying(error::Overloaded("queue", absl::Milliseconds(50))));
+  EXPECT_FALSE(IsWorthRetrying(absl::ResourceExhaustedError("message too large")));
+  EXPECT_FALSE(IsWorthRetrying(error::Required("x")));
+  EXPECT_FALSE(IsWorthRetrying(absl::DeadlineExceededError("")));
+  EXPECT_FALSE(IsWorthRetrying(error::StaleVersion(1, 2)));
+}
+
+TEST(FailureTest, SaysWhatIsWrongAndWhatToDo) {
+  const Failure failure{.status = error::BadField(v1::ERROR_REASON_PHONE_INVALID, "content.caller.phone",
+                                                  "is not a telephone number", "号码格式不对"),
+                        .service = "dispatch",
+                        .address = "127.0.0.1:1",
+                        .request_id = "abcdefgh"};
+  const std::string english = DescribeFailure(failure, Language::kEnglish);
+  EXPECT_THAT(english, HasSubstr("is not a telephone number"));
+  EXPECT_THAT(english, HasSubstr("reason: PHONE_INVALID\n"));
+  EXPECT_THAT(english, HasSubstr("field:  content.caller.phone (flag --phone)\n"));
+  EXPECT_THAT(english, HasSubstr("to do:  correct the input"));
+  // What was refused needs no request id: nothing happened.
+  EXPECT_THAT(english, Not(HasSubstr("abcdefgh")));
+  const std::string chinese = DescribeFailure(failure, Language::kChinese);
+  EXPECT_THAT(chinese, HasSubstr("号码格式不对"));
+  EXPECT_THAT(chinese, HasSubstr("字段：content.caller.phone（选项 --phone）"));
+  EXPECT_THAT(chinese, Not(HasSubstr("telephone")));
+}
+
+TEST(FailureTest, TellsWhoCouldNotBeReachedAndHowToRepeat) {
+  const Failure failure{.status = absl::UnavailableError("failed to connect to all addresses; ipv4:…"),
+                        .service = "dispatch",
+                        .address = "127.0.0.1:12301",
+                        .request_id = "abcdefgh"};
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish),
+              HasSubstr("cannot reach dispatch at 127.0.0.1:12301"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("--request-id abcdefgh"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese),
+              HasSubstr("无法连接 dispatch（127.0.0.1:12301）"));
+  // A service that answers UNAVAILABLE itself is quoted.
+  Failure answered = failure;
+  answered.status = error::WorkOrderUnreachable("push");
+  EXPECT_THAT(DescribeFailure(answered, Language::kEnglish), HasSubstr("WORK_ORDER_UNREACHABLE"));
+  EXPECT_THAT(DescribeFailure(answered, Language::kEnglish), Not(HasSubstr("cannot reach dispatch")));
+}
+
+TEST(FailureTest, TellsWhenToComeBack) {
+  const Failure failure{.status = error::Overloaded("queue", absl::Seconds(2)), .service = "dispatch"};
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("try again in 2s"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese), HasSubstr("请在 2s 后再试"));
+}
+
+TEST(FailureTest, EveryReasonHasAdviceInBothLanguages) {
+  for (int code = 1; code <= 16; ++code) {
+    const Failure failure{.status = absl::Status(static_cast<absl::StatusCode>(code), "x"),
+                          .service = "dispatch"};
+    EXPECT_FALSE(FailureAdvice(failure, Language::kEnglish).empty()) << code;
+    EXPECT_NE(FailureAdvice(failure, Language::kEnglish), FailureAdvice(failure, Language::kChinese)) << code;
+  }
+}
+
+TEST(FailureTest, JsonForScripts) {
+  const Failure failure{
+      .status = error::BadField(v1::ERROR_REASON_TEXT_INVALID, "a\"b\x01", "bad \\ text", "坏"),
+      .request_id = "abcdefgh"};
+  const std::string json = FailureJson(failure);
+  EXPECT_THAT(json, Not(HasSubstr("\n")));
+  google::protobuf::Struct object;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(json, &object).ok()) << json;
+  const auto& fields = object.fields();
+  EXPECT_EQ(fields.at("code").string_value(), "INVALID_ARGUMENT");
+  EXPECT_EQ(fields.at("reason").string_value(), "TEXT_INVALID");
+  EXPECT_EQ(fields.at("field").string_value(), "a\"b ");
+  EXPECT_EQ(fields.at("exit").number_value(), 3);
+  EXPECT_THAT(fields.at("messageZh").string_value(), HasSubstr("坏"));
+}
+
+}  // namespace
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,120 @@
+#include "services/hotlinectl/core/render.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+type::v1::WorkOrder Order() {
+  type::v1::WorkOrder order;
+  order.set_id("0ABCDEFGHJKMN");
+  order.set_number("12345-20261123-000123");
+  order.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
+  order.mutable_custody()->set_holder("110");
+  order.set_type(type::v1::ORDER_TYPE_REPORT);
+  order.set_urgency(type::v1::URGENCY_EMERGENCY);
+  order.set_title("天山路口\x1b[31m两车相撞");
+  order.mutable_register_time()->set_seconds(1'795'397'400);  // 2026-11-23 09:30 in Beijing
+  order.mutable_facts()->set_overdue(true);
+  order.mutable_facts()->set_urge_count(2);
+  return order;
+}
+
+TEST(RenderTest, OrdersInATable) {
+  Table table = OrderTable(Language::kChinese);
+  AddOrder(Language::kChinese, Order(), table);
+  const std::string text = table.Render({});
+  EXPECT_THAT(text, HasSubstr("12345-20261123-000123  办理中  110"));
+  EXPECT_THAT(text, HasSubstr("举报"));
+  EXPECT_THAT(text, HasSubstr("特急"));
+  EXPECT_THAT(text, HasSubstr("超期 催办×2"));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(RenderTest, TimesAreOfBeijing) {
+  google::protobuf::Timestamp time;
+  EXPECT_EQ(TimeText(time), "-");
+  time.set_seconds(1'795'397'400);
+  EXPECT_EQ(TimeText(time), "2026-11-23 09:30:00");
+}
+
+TEST(RenderTest, AnOrderOnItsSheet) {
+  type::v1::WorkOrder order = Order();
+  auto& content = *order.mutable_content();
+  content.set_text("第一行\n第二行");
+  content.mutable_caller()->set_anonymous(true);
+  content.mutable_place()->mutable_manual_coordinates()->set_latitude(39.7);
+  auto& unit = *order.add_units();
+  unit.set_unit("jiaojing");
+  unit.set_lead(true);
+  const std::string zh = OrderSheet(Language::kChinese, order, {});
+  EXPECT_THAT(zh, HasSubstr("诉求人    匿名\n"));
+  EXPECT_THAT(zh, HasSubstr("承办单位  jiaojing（主办）\n"));
+  EXPECT_THAT(zh, HasSubstr("内容      第一行\n          第二行\n"));
+  EXPECT_THAT(zh, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(OrderSheet(Language::kEnglish, order, {}), HasSubstr("jiaojing (lead)"));
+}
+
+TEST(RenderTest, EveryKindOfEventHasANameAndShows) {
+  const auto* descriptor = type::v1::Event::descriptor();
+  const auto* detail = descriptor->FindOneofByName("detail");
+  ASSERT_NE(detail, nullptr);
+  for (int i = 0; i < detail->field_count(); ++i) {
+    type::v1::Event event;
+    event.set_sequence(7);
+    event.GetReflection()->MutableMessage(&event, detail->field(i));
+    EXPECT_NE(EventName(Language::kEnglish, event), say::kEvUnknown.en) << detail->field(i)->name();
+    EXPECT_NE(EventName(Language::kChinese, event), EventName(Language::kEnglish, event));
+    Table table = EventTable(Language::kEnglish, /*numbers=*/true, /*titles=*/false);
+    AddEvent(Language::kEnglish, event, /*numbers=*/true, nullptr, table);
+    EXPECT_THAT(table.RenderRows({}), HasSubstr("7"));
+  }
+  EXPECT_EQ(EventName(Language::kEnglish, type::v1::Event()), say::kEvUnknown.en);
+}
+
+TEST(RenderTest, EventsTellTheirParticulars) {
+  type::v1::Event event;
+  auto& returned = *event.mutable_returned()->mutable_handoff_return();
+  returned.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  returned.set_reason("属交通局");
+  returned.set_proposed_unit("jiaotong");
+  EXPECT_EQ(EventDetail(Language::kChinese, event), "不属本单位职责: 属交通局; → jiaotong");
+  auto& offered = *event.mutable_offered()->mutable_handoff();
+  offered.set_from_hotline("12345");
+  offered.set_to_hotline("110");
+  offered.set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
+  EXPECT_EQ(EventDetail(Language::kEnglish, event), "12345 → 110  order-push");
+}
+
+TEST(RenderTest, DeadlinesTellTheTimeLeft) {
+  escalation::v1::Deadline deadline;
+  deadline.set_lamp(escalation::v1::LAMP_RED);
+  deadline.set_clock(type::v1::CLOCK_KIND_SIGN);
+  deadline.set_clock_state(escalation::v1::CLOCK_STATE_RUNNING);
+  deadline.mutable_due_time()->set_seconds(1'795'397'400);
+  Table table = DeadlineTable(Language::kChinese);
+  AddDeadline(Language::kChinese, deadline, absl::FromUnixSeconds(1'795'397'400 + 90), table);
+  EXPECT_THAT(table.Render({}), HasSubstr("红灯"));
+  EXPECT_THAT(table.Render({}), HasSubstr("-1m30s"));
+}
+
+TEST(RenderTest, JsonIsOneLineWithDefaults) {
+  const std::string json = ToJson(Order());
+  EXPECT_THAT(json, Not(HasSubstr("\n")));
+  EXPECT_THAT(json, HasSubstr("\"version\":\"0\""));
+  google::protobuf::Struct object;
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &object).ok());
+  EXPECT_EQ(object.fields().at("state").string_value(), "ORDER_STATE_IN_PROGRESS");
+}
+
+}  // namespace
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,368 @@
+#include "services/work_order/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "common/sql/faulty.h"
+#include "common/sql/sqlite.h"
+#include "services/work_order/core/link.h"
+#include "services/work_order/service.h"
+#include "tests/support/sql_scratch.h"
+#include "tests/support/steps.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+
+// One site on a real store, whose commits can be made to fail; the committer runs when the test says so.
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() { Open(); }
+  ~EngineTest() override { Close(); }
+
+  void Open(int queue_limit = 100) {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    ASSERT_TRUE(database.ok()) << database.status();
+    auto store =
+        Store::OpenOn(sql::MakeFaulty(*std::move(database), [this](int64_t) { return fault_; }), "12345");
+    ASSERT_TRUE(store.ok()) << store.status();
+    auto reader = (*store)->NewReader();
+    ASSERT_TRUE(reader.ok());
+    EngineOptions options;
+    options.site.hotline = "12345";
+    options.site.peers = {"110"};
+    options.queue_limit = queue_limit;
+    options.emergency_room = 1;
+    options.ring_items = 4;
+    options.draw_salt = [] { return std::string(16, 's'); };
+    auto engine = Engine::Create(*std::move(store), std::move(options), steps_.clock(), &steps_);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = *std::move(engine);
+    service_ = std::make_unique<WorkOrderService>(engine_.get(), *std::move(reader), &steps_, &steps_,
+                                                  steps_.clock());
+  }
+  void Close() {
+    steps_.Clear();
+    service_.reset();
+    engine_.reset();
+  }
+  void Reopen() {
+    Close();
+    Open();
+  }
+
+  static type::v1::Command NewPush(const std::string& request_id,
+                                   type::v1::Urgency urgency = type::v1::URGENCY_NORMAL) {
+    type::v1::Command command;
+    command.mutable_header()->set_request_id(request_id);
+    command.mutable_header()->mutable_actor()->set_account("1001");
+    command.mutable_offer()->set_to_hotline("110");
+    type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+    content.set_type(type::v1::ORDER_TYPE_HELP);
+    content.set_channel(type::v1::CHANNEL_PHONE);
+    content.set_urgency(urgency);
+    content.set_title("路灯不亮");
+    content.set_text("小区门口的路灯坏了三天");
+    content.mutable_caller()->set_anonymous(true);
+    return command;
+  }
+
+  using Result = absl::StatusOr<workorder::v1::CommandResult>;
+  // Waits in the queue until Commit().
+  std::shared_ptr<std::optional<Result>> Submit(type::v1::Command command) {
+    auto slot = std::make_shared<std::optional<Result>>();
+    service_->Execute({}, std::move(command), [slot](Result result) { *slot = std::move(result); });
+    return slot;
+  }
+  void Commit() {
+    while (engine_->RunBatch()) {
+    }
+    steps_.RunDue();
+  }
+  Result Run(type::v1::Command command) {
+    const auto slot = Submit(std::move(command));
+    Commit();
+    return slot->has_value() ? **slot : Result(absl::InternalError("no answer"));
+  }
+  type::v1::Command On(const std::string& order_id, const std::string& request_id) {
+    type::v1::Command command;
+    command.mutable_header()->set_request_id(request_id);
+    command.mutable_header()->set_order_id(order_id);
+    command.mutable_header()->mutable_actor()->set_account("1001");
+    return command;
+  }
+  std::string Verify() {
+    std::string fault = "no answer";
+    service_->VerifyLog({}, {}, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+      fault = response.ok() ? response->fault() : std::string(response.status().message());
+    });
+    steps_.RunDue();
+    return fault;
+  }
+  absl::StatusOr<workorder::v1::PullOutboxResponse> Pull(int64_t after, int64_t received_through = 0,
+                                                         const std::string& hash = "") {
+    workorder::v1::PullOutboxRequest request;
+    request.set_peer("110");
+    request.set_after_sequence(after);
+    request.set_limit(100);
+    request.mutable_receipt()->set_received_through(received_through);
+    request.mutable_receipt()->set_head_hash(hash);
+    absl::StatusOr<workorder::v1::PullOutboxResponse> got = absl::InternalError("no answer");
+    engine_->PullOutbox({}, request, [&](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+      got = std::move(response);
+    });
+    Commit();
+    return got;
+  }
+
+  ScratchFolder folder_;
+  test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  sql::Fault fault_ = sql::Fault::kNone;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<WorkOrderService> service_;
+};
+
+TEST_F(EngineTest, AnswersOnlyAfterTheCommit) {
+  const auto slot = Submit(NewPush("request-1"));
+  EXPECT_FALSE(slot->has_value());
+  EXPECT_EQ(engine_->head_sequence(), 0);
+  Commit();
+  ASSERT_TRUE(slot->has_value() && (*slot)->ok()) << (*slot)->status();
+  EXPECT_EQ((**slot)->order().number(), "12345-20261118-000001");
+  EXPECT_EQ((**slot)->order().handoff().link_sequence(), 1);
+  EXPECT_EQ(engine_->head_sequence(), 1);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, SameRequestSameAnswerAlsoAfterRestart) {
+  const Result first = Run(NewPush("request-1"));
+  ASSERT_TRUE(first.ok());
+  for (int i = 0; i < 2; ++i) {
+    const Result again = Run(NewPush("request-1"));
+    ASSERT_TRUE(again.ok());
+    EXPECT_TRUE(again->replayed());
+    EXPECT_EQ(again->order().SerializeAsString(), first->order().SerializeAsString());
+    EXPECT_EQ(again->event_sequence(), first->event_sequence());
+    Reopen();
+  }
+  EXPECT_EQ(engine_->head_sequence(), 1);
+}
+
+TEST_F(EngineTest, SameRequestInOneBatchIsDecidedOnce) {
+  const auto first = Submit(NewPush("request-1"));
+  const auto second = Submit(NewPush("request-1"));
+  Commit();
+  ASSERT_TRUE((*first)->ok() && (*second)->ok());
+  EXPECT_EQ((**first)->order().id(), (**second)->order().id());
+  EXPECT_TRUE((**second)->replayed());
+  EXPECT_EQ(engine_->head_sequence(), 1);
+}
+
+TEST_F(EngineTest, AnotherBodyUnderTheSameRequestIsRefused) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  type::v1::Command other = NewPush("request-1");
+  other.mutable_registration()->mutable_content()->set_title("另一件事");
+  EXPECT_EQ(error::ReasonOf(Run(other).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+  EXPECT_EQ(engine_->head_sequence(), 1);
+}
+
+TEST_F(EngineTest, ARefusedCommandLeavesNothingAndItsBatchGoesOn) {
+  type::v1::Command bad = NewPush("request-1");
+  bad.mutable_registration()->mutable_content()->clear_title();
+  const auto refused = Submit(bad);
+  const auto good = Submit(NewPush("request-2"));
+  Commit();
+  EXPECT_EQ(error::FieldOf((*refused)->status()), "content.title");
+  ASSERT_TRUE((*good)->ok());
+  EXPECT_EQ((**good)->order().number(), "12345-20261118-000001") << "a refused order takes no number";
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, AFailedCommitUndoesTheWholeBatchAndSaysSo) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  fault_ = sql::Fault::kDiskFull;
+  const auto first = Submit(NewPush("request-2"));
+  const auto second = Submit(NewPush("request-3"));
+  Commit();
+  EXPECT_EQ(error::ReasonOf((*first)->status()), Reason::ERROR_REASON_DISK_FULL);
+  EXPECT_EQ(error::ReasonOf((*second)->status()), Reason::ERROR_REASON_DISK_FULL);
+  EXPECT_EQ(engine_->head_sequence(), 1);
+  EXPECT_FALSE(engine_->healthy());
+  fault_ = sql::Fault::kNone;
+  const Result again = Run(NewPush("request-2"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->order().number(), "12345-20261118-000002");
+  EXPECT_TRUE(engine_->healthy());
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, ACommitThatSucceedsAndReportsFailureIsFoundByTheRetry) {
+  fault_ = sql::Fault::kFailAfterCommit;
+  EXPECT_FALSE(Run(NewPush("request-1")).ok());
+  fault_ = sql::Fault::kNone;
+  EXPECT_FALSE(Run(NewPush("request-2")).ok()) << "nothing is written before the store is opened again";
+  Reopen();
+  const Result again = Run(NewPush("request-1"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->replayed());
+  EXPECT_EQ(engine_->head_sequence(), 1);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, AFullQueueRefusesWithRetryAndKeepsRoomForEmergencies) {
+  Close();
+  Open(/*queue_limit=*/1);
+  const auto first = Submit(NewPush("request-1"));
+  const auto second = Submit(NewPush("request-2"));
+  ASSERT_TRUE(second->has_value());
+  EXPECT_EQ(error::ReasonOf((*second)->status()), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_GT(error::RetryDelayOf((*second)->status()), absl::ZeroDuration());
+  const auto emergency = Submit(NewPush("request-3", type::v1::URGENCY_EMERGENCY));
+  EXPECT_FALSE(emergency->has_value());
+  Commit();
+  ASSERT_TRUE((*first)->ok() && (*emergency)->ok());
+  EXPECT_LT((**emergency)->order().id(), (**first)->order().id()) << "the emergency is decided first";
+}
+
+TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
+  const auto all = Pull(0);
+  ASSERT_TRUE(all.ok());
+  ASSERT_EQ(all->envelopes_size(), 10);
+  const auto tail = Pull(8);
+  ASSERT_TRUE(tail.ok());
+  ASSERT_EQ(tail->envelopes_size(), 2);
+  EXPECT_EQ(tail->envelopes(0).SerializeAsString(), all->envelopes(8).SerializeAsString());
+  std::string hash = ChainStart();
+  for (const auto& envelope : all->envelopes()) {
+    EXPECT_EQ(envelope.previous_hash(), hash);
+    hash = EnvelopeHash(hash, envelope.sequence(), envelope.kind(), envelope.handoff_id(), envelope.body());
+    EXPECT_EQ(envelope.hash(), hash);
+  }
+  EXPECT_EQ(error::ReasonOf(Pull(11).status()), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+}
+
+TEST_F(EngineTest, AReceiptMarksEveryOfferUpToIt) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 10; ++i) ids.push_back(Run(NewPush(StrCat("request-", i)))->order().id());
+  const auto all = Pull(0);
+  const auto pulled = Pull(7, 7, all->envelopes(6).hash());
+  ASSERT_TRUE(pulled.ok()) << pulled.status();
+  EXPECT_EQ(pulled->acknowledged_through(), 7);
+  EXPECT_EQ(pulled->envelopes_size(), 3);
+  for (int i = 0; i < 10; ++i) {
+    const auto order = engine_->store().reader().FindOrder(*ParseOrderId(ids[static_cast<size_t>(i)]));
+    EXPECT_EQ((*order)->state(), i < 7 ? type::v1::ORDER_STATE_RECEIVED : type::v1::ORDER_STATE_OFFERED) << i;
+  }
+  EXPECT_EQ(engine_->head_sequence(), 17);
+  // An older receipt changes nothing; one that does not continue the chain stops the link.
+  EXPECT_EQ(Pull(7, 3, all->envelopes(2).hash())->acknowledged_through(), 7);
+  EXPECT_EQ(error::ReasonOf(Pull(7, 8, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(error::ReasonOf(Pull(7, 11, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(engine_->head_sequence(), 17);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
+  // What a peer that knows no order here would send: bodies that cannot be understood are answered, and the
+  // cursor moves.
+  std::vector<exchange::v1::Envelope> envelopes;
+  std::string hash = ChainStart();
+  for (int64_t sequence = 1; sequence <= 4; ++sequence) {
+    exchange::v1::Envelope& envelope = envelopes.emplace_back();
+    envelope.set_sequence(sequence);
+    envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+    envelope.set_handoff_id(StrCat("110-000000000000", sequence, "-1"));
+    envelope.set_body("not an offer");
+    envelope.set_previous_hash(hash);
+    hash = EnvelopeHash(hash, sequence, envelope.kind(), envelope.handoff_id(), envelope.body());
+    envelope.set_hash(hash);
+  }
+  const auto apply = [&](std::vector<int> indexes) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    for (int index : indexes) *request.add_envelopes() = envelopes[static_cast<size_t>(index)];
+    absl::StatusOr<workorder::v1::ApplyInboxResponse> got = absl::InternalError("no answer");
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      got = std::move(response);
+    });
+    Commit();
+    return got;
+  };
+  EXPECT_EQ(apply({1})->receipt().received_through(), 0) << "a gap";
+  EXPECT_EQ(apply({0, 1})->receipt().received_through(), 2);
+  EXPECT_EQ(apply({0, 1, 2})->receipt().received_through(), 3) << "what is known is skipped";
+  EXPECT_EQ(apply({})->receipt().head_hash(), envelopes[2].hash());
+  EXPECT_EQ(Pull(0)->envelopes_size(), 3) << "each was answered once";
+  envelopes[3].set_body("forged");
+  EXPECT_EQ(error::ReasonOf(apply({3}).status()), Reason::ERROR_REASON_LINK_FORKED);
+  envelopes[2].set_hash(std::string(32, 'x'));
+  EXPECT_EQ(error::ReasonOf(apply({2}).status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, LongPollsAreAnsweredByACommitByTimeAndByADrain) {
+  const auto read = [&](int64_t start, int64_t wait_s) {
+    auto slot = std::make_shared<std::optional<absl::StatusOr<workorder::v1::ReadEventsResponse>>>();
+    workorder::v1::ReadEventsRequest request;
+    request.set_start_sequence(start);
+    request.set_limit(10);
+    request.mutable_wait()->set_seconds(wait_s);
+    engine_->ReadEvents({}, request, [slot](auto response) { *slot = std::move(response); });
+    return slot;
+  };
+  const auto by_commit = read(1, 10);
+  EXPECT_FALSE(by_commit->has_value());
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  ASSERT_TRUE(by_commit->has_value());
+  EXPECT_EQ((**by_commit)->events_size(), 1);
+  const auto by_time = read(2, 1);
+  steps_.Advance(absl::Milliseconds(800));
+  EXPECT_FALSE(by_time->has_value());
+  steps_.Advance(absl::Milliseconds(600));
+  ASSERT_TRUE(by_time->has_value());
+  EXPECT_EQ((**by_time)->events_size(), 0);
+  const auto by_drain = read(2, 30);
+  engine_->Drain();
+  EXPECT_TRUE(by_drain->has_value());
+  EXPECT_EQ(error::ReasonOf(Run(NewPush("request-2")).status()), Reason::ERROR_REASON_DRAINING);
+  EXPECT_EQ(error::ReasonOf((*read(9, 0))->status()), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+}
+
+TEST_F(EngineTest, VerifyFindsAnAlteredEvent) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
+  ASSERT_EQ(Verify(), "");
+  Close();
+  {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    ASSERT_TRUE(database.ok());
+    auto connection = (*database)->OpenWriter();
+    ASSERT_TRUE(connection.ok());
+    ASSERT_TRUE((*connection)->Begin().ok());
+    auto statement = (*connection)->Prepare("UPDATE event SET bytes = substr(bytes, 2) WHERE sequence = 3");
+    ASSERT_TRUE(statement.ok()) << statement.status();
+    ASSERT_TRUE((*statement)->Step().ok());
+    ASSERT_TRUE((*connection)->Commit().ok());
+  }
+  Open();
+  EXPECT_EQ(Verify(), "event 3 does not continue the chain");
+}
+
+TEST_F(EngineTest, NumbersStartAnewEachDayAndNeverGoBack) {
+  EXPECT_EQ(Run(NewPush("request-1"))->order().number(), "12345-20261118-000001");
+  steps_.clock()->Advance(absl::Hours(24));
+  EXPECT_EQ(Run(NewPush("request-2"))->order().number(), "12345-20261119-000001");
+  steps_.clock()->Advance(-absl::Hours(24));
+  EXPECT_EQ(Run(NewPush("request-3"))->order().number(), "12345-20261119-000002");
+  Reopen();
+  EXPECT_EQ(Run(NewPush("request-4"))->order().number(), "12345-20261119-000003");
+}
+
+}  // namespace
+}  // namespace hotline::work_order
