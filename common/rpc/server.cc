@@ -8,12 +8,14 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/id.h"
 #include "common/base/mutex.h"
 #include "common/error/error.h"
 #include "common/rpc/access.h"
 #include "common/rpc/client.h"
+#include "common/rpc/malformed.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/unary.h"
 
@@ -61,6 +63,21 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
 }
 
 }  // namespace
+
+absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* message) {
+  grpc::ByteBuffer copy(buffer);  // another reference to the same bytes
+  {
+    grpc::ProtoBufferReader reader(&copy);
+    if (reader.status().ok() && message->ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
+  }
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (buffer.Dump(&slices).ok()) {
+    for (const grpc::Slice& slice : slices)
+      bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return WhyMalformed(bytes, *message->GetDescriptor());
+}
 
 std::unique_ptr<UnaryCall> UnaryCall::Begin(Method& method, grpc::CallbackServerContext* server_context,
                                             grpc::ServerUnaryReactor* reactor, CallContext* context) {

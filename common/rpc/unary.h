@@ -1,16 +1,20 @@
-// Serves a unary method of the callback API in one line:
+// Serves a unary method of the raw callback API in one line. Raw, because gRPC answers a request that cannot
+// be parsed without a reason; here it is answered with the field at fault.
 //
-//   grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const DeliverRequest* request,
-//                                     DeliverResponse* response) override {
-//     return rpc::Unary(context, request, response, deliver_,
-//                       [this](const CallContext& call, DeliverRequest request, Done<DeliverResponse> done) {
-//                         peer_->Deliver(call, std::move(request), std::move(done));
-//                       });
+//   grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+//                                     grpc::ByteBuffer* response) override {
+//     return rpc::Unary<DeliverRequest, DeliverResponse>(
+//         context, request, response, deliver_,
+//         [this](const CallContext& call, DeliverRequest&& request, Done<DeliverResponse> done) {
+//           peer_->Deliver(call, std::move(request), std::move(done));
+//         });
 //   }
 #ifndef COMMON_RPC_UNARY_H_
 #define COMMON_RPC_UNARY_H_
 
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <array>
@@ -21,7 +25,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/contract/call.h"
+#include "common/error/error.h"
 #include "common/rpc/host.h"
+#include "google/protobuf/message.h"
 
 namespace hotline::rpc {
 namespace internal {
@@ -47,27 +53,39 @@ class UnaryCall {
   std::array<char, 32> trace_id_;
 };
 
+// Parses `*buffer`, or says what is wrong with it: TEXT_INVALID with the path of the first text that is not
+// UTF-8, else FIELD_INVALID.
+absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* message);
+
 }  // namespace internal
 
 // `fn(const CallContext&, Request&&, Done<Response>)`; it may also take the request by value or `const
-// Request&` (which lives until `done` is called). `CallContext` lives until `fn` returns. `done` is called
-// from any thread; a cancelled call is answered all the same, to nobody. Answering serializes the response on
-// the thread that calls `done`. Errors that need no `fn`: DRAINING, OVERLOADED, ROLE_FORBIDDEN, PEER_UNKNOWN.
+// Request&`. `CallContext` and the request live until `fn` returns. `done` is called from any thread; a
+// cancelled call is answered all the same, to nobody. Answering serializes the response on the thread that
+// calls `done`. Errors that need no `fn`: DRAINING, OVERLOADED, ROLE_FORBIDDEN, PEER_UNKNOWN, and
+// TEXT_INVALID or FIELD_INVALID for a request that cannot be parsed.
 template <typename Request, typename Response, typename Fn>
-grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, const Request* request,
-                                Response* response, Method& method, Fn&& fn) {
+grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, const grpc::ByteBuffer* request,
+                                grpc::ByteBuffer* response, Method& method, Fn&& fn) {
   grpc::ServerUnaryReactor* const reactor = server_context->DefaultReactor();
   CallContext context;
   std::unique_ptr<internal::UnaryCall> call =
       internal::UnaryCall::Begin(method, server_context, reactor, &context);
   if (call == nullptr) return reactor;
-  // gRPC made the request for this call only and never looks at it again.
-  Request& owned = *const_cast<Request*>(request);
-  std::forward<Fn>(fn)(std::as_const(context), std::move(owned),
-                       Done<Response>([call = std::move(call), response](absl::StatusOr<Response> result) {
-                         if (result.ok()) *response = *std::move(result);
-                         call->Finish(result.status());
-                       }));
+  Request parsed;
+  if (absl::Status status = internal::Parse(*request, &parsed); !status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  std::forward<Fn>(fn)(
+      std::as_const(context), std::move(parsed),
+      Done<Response>([call = std::move(call), response](absl::StatusOr<Response> result) {
+        if (!result.ok()) return call->Finish(result.status());
+        bool own = false;
+        const grpc::Status serialized =
+            grpc::SerializationTraits<Response>::Serialize(*result, response, &own);
+        call->Finish(serialized.ok() ? absl::OkStatus() : error::Internal("the answer cannot be serialized"));
+      }));
   return reactor;
 }
 

@@ -9,7 +9,16 @@ namespace hotline::dispatch {
 namespace {
 
 class DispatchEdge final
-    : public v1::DispatchService::WithRawCallbackMethod_WatchHandoffs<v1::DispatchService::CallbackService> {
+    : public rpc::RawService<v1::DispatchService::Service,
+                             v1::DispatchService::WithRawCallbackMethod_WatchHandoffs,
+                             v1::DispatchService::WithRawCallbackMethod_AcceptHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_ReturnHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_RecallHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_ReportHandoffProgress,
+                             v1::DispatchService::WithRawCallbackMethod_FinishHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_PushWorkOrder,
+                             v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
+                             v1::DispatchService::WithRawCallbackMethod_ListLinks> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -39,7 +48,10 @@ class DispatchEdge final
   HOTLINE_COMMAND(v1, service_, FinishHandoff, completion)
 };
 
-class ExchangeEdge final : public exchange::v1::ExchangeService::CallbackService {
+class ExchangeEdge final
+    : public rpc::RawService<exchange::v1::ExchangeService::Service,
+                             exchange::v1::ExchangeService::WithRawCallbackMethod_Deliver,
+                             exchange::v1::ExchangeService::WithRawCallbackMethod_GetLink> {
  public:
   ExchangeEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 

@@ -216,6 +216,7 @@ void Link::Fail(const absl::Status& why) {
   has_receipt_ = false;
   const absl::Duration pause = backoff_.Next(random_);
   bool changed;
+  int64_t this_pause;
   Waits over;
   {
     MutexLock lock(&mu_);
@@ -223,6 +224,8 @@ void Link::Fail(const absl::Status& why) {
     changed = std::exchange(health_.up, false) || health_.last_error.ok();
     health_.last_error = why;
     health_.next_try_time = clock_->Now() + pause;
+    pausing_ = true;
+    this_pause = ++pauses_;
     for (auto it = waits_.begin(); it != waits_.end();) {
       if (!it->second.give_up_when_down) {
         ++it;
@@ -234,7 +237,23 @@ void Link::Fail(const absl::Status& why) {
   }
   if (changed && options_.on_change) options_.on_change(false, why);
   Answer(std::move(over));
-  executor_->PostAfter(pause, [this] { Probe(); });
+  executor_->PostAfter(pause, [this, this_pause] {
+    {
+      MutexLock lock(&mu_);
+      if (!pausing_ || pauses_ != this_pause) return;
+      pausing_ = false;
+    }
+    Probe();
+  });
+}
+
+void Link::Nudge() {
+  {
+    MutexLock lock(&mu_);
+    if (!pausing_) return;
+    pausing_ = false;
+  }
+  executor_->Post([this] { Probe(); });
 }
 
 }  // namespace hotline::dispatch

@@ -68,6 +68,8 @@ class Link {
   // Begins nothing more; waits are answered as timed out.
   void Stop();
 
+  // The peer has just been heard: if the link pauses after a failure, it tries again now.
+  void Nudge();
   // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`.
   // If `give_up_when_down`, also as soon as the link is down, at once if it already is.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
@@ -102,6 +104,8 @@ class Link {
   mutable Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   LinkHealth health_ ABSL_GUARDED_BY(mu_);
+  int64_t pauses_ ABSL_GUARDED_BY(mu_) = 0;  // begun so far
+  bool pausing_ ABSL_GUARDED_BY(mu_) = false;
   std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
   // Touched by the one step under way.
   Backoff backoff_;

@@ -346,6 +346,7 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
+  links_.find(request.from_hotline())->second->Nudge();
   workorder::v1::ApplyInboxRequest inbox;
   inbox.set_peer(request.from_hotline());
   *inbox.mutable_envelopes() = std::move(*request.mutable_envelopes());

@@ -7,8 +7,10 @@
 namespace hotline::escalation {
 namespace {
 
-class EscalationEdge final : public v1::EscalationService::WithRawCallbackMethod_WatchEscalations<
-                                 v1::EscalationService::CallbackService> {
+class EscalationEdge final
+    : public rpc::RawService<v1::EscalationService::Service,
+                             v1::EscalationService::WithRawCallbackMethod_WatchEscalations,
+                             v1::EscalationService::WithRawCallbackMethod_ListDeadlines> {
  public:
   EscalationEdge(EscalationService* service, rpc::Host* host) : service_(service), host_(host) {}
 

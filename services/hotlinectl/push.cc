@@ -80,11 +80,9 @@ int PushOne(Session& session) {
   *request->mutable_header() = MakeHeader(session);
   PushWorkOrderResponse response;
   if (auto failure = PushAlone(session, *request, &response); failure) {
-    const int code = console.Fail(*failure);
     // An emergency of which nobody can say whether it left must not wait for a retry.
-    if (!IsEmergency(*request) || !IsUnsure(code)) return code;
-    if (!console.json()) console.ErrLine(Say(console.language(), say::kTelephoneUnsure), Colour::kRed);
-    return kExitTelephone;
+    failure->telephone_required = IsEmergency(*request) && IsUnsure(ExitCodeOf(*failure));
+    return console.Fail(*failure);
   }
   if (console.json()) {
     console.OutLine(ToJson(response));
@@ -196,7 +194,8 @@ class FilePush {
     waiting_.pop_front();
     PushWorkOrderResponse response;
     if (auto failure = PushAlone(session_, row.request, &response); failure) {
-      telephone_ = telephone_ || IsUnsure(ExitCodeOf(failure->status));
+      failure->telephone_required = IsUnsure(ExitCodeOf(*failure));
+      telephone_ = telephone_ || failure->telephone_required;
       Stop(*failure, {&row, 1});
       return;
     }
@@ -247,7 +246,7 @@ class FilePush {
   void Stop(const Failure& failure, absl::Span<const Row> rows) {
     for (const Row& row : rows)
       RowFailed(*row.order, row.request.header().request_id(), failure.status, &failure);
-    const ExitCode code = ExitCodeOf(failure);
+    const ExitCode code = ExitCodeOf(failure.status);
     stopped_ = failure.usage || code == kExitUnreachable || code == kExitTryLater ||
                absl::IsPermissionDenied(failure.status) || absl::IsUnauthenticated(failure.status) ||
                absl::IsUnimplemented(failure.status);
@@ -261,9 +260,7 @@ class FilePush {
                               ",\"requestId\":", JsonString(row.request.header().request_id()),
                               ",\"response\":", ToJson(response), "}"));
     } else if (response.telephone_required()) {
-      console_.ErrLine(Say(console_.language(), say::kRowError, row.order->row, row.order->line,
-                           Say(console_.language(), say::kTelephone)),
-                       Colour::kRed);
+      Shout(*row.order, say::kTelephone);
     }
   }
 
@@ -281,6 +278,7 @@ class FilePush {
           StrCat("{\"row\":", order.row, ",\"line\":", order.line, ",\"error\":", FailureJson(failure), "}"));
       return;
     }
+    if (failure.telephone_required) Shout(order, say::kTelephoneUnsure);
     if (failed_ > kMaxShownFailures) {
       if (failed_ == kMaxShownFailures + 1) console_.ErrLine(Say(console_.language(), say::kMoreFailures));
       return;
@@ -289,6 +287,13 @@ class FilePush {
     // The message begins with the field at fault.
     const std::string message = Printable(FailureMessage(failure, language), false);
     console_.ErrLine(Say(language, say::kRowError, order.row, order.line, message), Colour::kRed);
+  }
+
+  // About an emergency: never left out, however many failures there are.
+  void Shout(const ImportedOrder& order, const Phrase& phrase) {
+    const Language language = console_.language();
+    console_.ErrLine(Say(language, say::kRowError, order.row, order.line, Say(language, phrase)),
+                     Colour::kRed);
   }
 
   void ShowProgress() {
@@ -307,6 +312,12 @@ class FilePush {
     const int64_t untried = total - pushed_ - failed_;
     const double seconds = absl::ToDoubleSeconds(SystemClock()->Now() - start_);
     const std::string& rejects = session_.arguments.Text("rejects");
+    // What was not tried is not on its way.
+    for (const Row& row : waiting_) {
+      if (!IsEmergency(row.request)) continue;
+      telephone_ = true;
+      if (!console_.json()) Shout(*row.order, say::kTelephoneUnsure);
+    }
     bool written = true;
     if (!rejects.empty() && !rejects_.empty()) {
       std::sort(rejects_.begin(), rejects_.end(),
@@ -324,7 +335,6 @@ class FilePush {
           Say(language, say::kImportDone, total, pushed_, failed_, untried, absl::StrFormat("%.1f", seconds),
               absl::StrFormat("%.0f", seconds > 0 ? static_cast<double>(pushed_) / seconds : 0.0)));
       if (stopped_) console_.ErrLine(Say(language, say::kImportStopped), Colour::kYellow);
-      if (telephone_) console_.ErrLine(Say(language, say::kTelephone), Colour::kRed);
       if (!rejects.empty() && written && !rejects_.empty()) {
         console_.ErrLine(Say(language, say::kRejectsWritten, rejects_.size(), rejects));
       }

@@ -12,8 +12,27 @@ namespace {
 
 namespace v1 = hotline::workorder::v1;
 
-class WorkOrderEdge final : public v1::WorkOrderService::WithRawCallbackMethod_WatchWorkOrders<
-                                v1::WorkOrderService::CallbackService> {
+class WorkOrderEdge final
+    : public rpc::RawService<v1::WorkOrderService::Service,
+                             v1::WorkOrderService::WithRawCallbackMethod_WatchWorkOrders,
+                             v1::WorkOrderService::WithRawCallbackMethod_CreateWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_AcceptWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_DispatchWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_SignWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReportProgress,
+                             v1::WorkOrderService::WithRawCallbackMethod_ExtendWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_SuspendWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_ResumeWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_FinishWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_RecordCallBack,
+                             v1::WorkOrderService::WithRawCallbackMethod_RedoWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_CloseWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_CancelWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_ArchiveWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_GetWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_ListWorkOrders,
+                             v1::WorkOrderService::WithRawCallbackMethod_ListOrderEvents,
+                             v1::WorkOrderService::WithRawCallbackMethod_VerifyLog> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -53,7 +72,12 @@ class WorkOrderEdge final : public v1::WorkOrderService::WithRawCallbackMethod_W
   HOTLINE_FORWARD(v1, VerifyLog, service_)
 };
 
-class LedgerEdge final : public v1::LedgerService::CallbackService {
+class LedgerEdge final
+    : public rpc::RawService<v1::LedgerService::Service, v1::LedgerService::WithRawCallbackMethod_Execute,
+                             v1::LedgerService::WithRawCallbackMethod_ApplyInbox,
+                             v1::LedgerService::WithRawCallbackMethod_PullOutbox,
+                             v1::LedgerService::WithRawCallbackMethod_ReadEvents,
+                             v1::LedgerService::WithRawCallbackMethod_ListLinkCursors> {
  public:
   LedgerEdge(Ledger* ledger, rpc::Host* host) : ledger_(ledger), host_(host) {}
 

@@ -123,6 +123,7 @@ std::string DescribeFailure(const Failure& failure, Language language) {
   if (!failure.request_id.empty() && ExitCodeOf(failure.status) == kExitUnreachable) {
     out += StrCat(Say(language, say::kErrorRequestId, failure.request_id), "\n");
   }
+  if (failure.telephone_required) out += StrCat(Say(language, say::kTelephoneUnsure), "\n");
   return out;
 }
 
@@ -154,6 +155,7 @@ std::string FailureJson(const Failure& failure) {
   add("messageZh", FailureMessage(failure, Language::kChinese));
   if (delay > absl::ZeroDuration()) add("retryDelay", absl::StrFormat("%gs", absl::ToDoubleSeconds(delay)));
   add("requestId", failure.request_id);
+  if (failure.telephone_required) out += ",\"telephoneRequired\":true";
   return StrCat(out, ",\"exit\":", static_cast<int>(ExitCodeOf(failure)), "}");
 }
 

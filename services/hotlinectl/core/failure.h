@@ -33,10 +33,13 @@ struct Failure {
   std::string request_id;
   // A choice of the command line's, not of a service.
   bool usage = false;
+  // It was an emergency, and nobody can say whether it was pushed.
+  bool telephone_required = false;
 };
 
 ExitCode ExitCodeOf(const absl::Status& status);
 inline ExitCode ExitCodeOf(const Failure& failure) {
+  if (failure.telephone_required) return kExitTelephone;
   return failure.usage ? kExitUsage : ExitCodeOf(failure.status);
 }
 
@@ -50,7 +53,7 @@ std::string FailureAdvice(const Failure& failure, Language language);
 // Message, reason, field with the flag that fills it, advice: several lines, each ended by a line feed.
 std::string DescribeFailure(const Failure& failure, Language language);
 // The same for scripts, on one line: {"code":…,"reason":…,"field":…,"message":…,"messageZh":…,"retryDelay":…,
-// "requestId":…,"exit":…}.
+// "requestId":…,"telephoneRequired":true,"exit":…}, without what does not apply.
 std::string FailureJson(const Failure& failure);
 
 // `text` as a JSON string, quotes included.

@@ -22,6 +22,7 @@ constexpr int kNumberWidth = 21;
 constexpr int kStateWidth = 12;
 constexpr int kEventWidth = 18;
 constexpr int kTitleWidth = 24;
+constexpr int kActorWidth = 16;
 
 absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
@@ -321,7 +322,7 @@ Table EventTable(Language language, bool numbers, bool titles) {
   columns.push_back(Heading(language, say::kColEvent, numbers ? kEventWidth : 0));
   columns.push_back(Heading(language, say::kColState, numbers ? kStateWidth : 0));
   columns.push_back(Heading(language, say::kColHolder));
-  columns.push_back(Heading(language, say::kColActor, numbers ? 14 : 0));
+  columns.push_back(Heading(language, say::kColActor, numbers ? kActorWidth : 0));
   columns.push_back(Shrinking(language, say::kColDetail));
   return Table(std::move(columns));
 }

@@ -39,19 +39,20 @@ using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 // Answers GetLink when the test says so.
-class Edge final : public ExchangeService::CallbackService {
+class Edge final : public ExchangeService::WithRawCallbackMethod_GetLink<ExchangeService::Service> {
  public:
   explicit Edge(rpc::Host* host) : get_link_(host, ExchangeService::service_full_name(), "GetLink") {}
-  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const GetLinkRequest* request,
-                                    GetLinkResponse* response) override {
-    return rpc::Unary(context, request, response, get_link_,
-                      [this](const CallContext&, const GetLinkRequest& request, Done<GetLinkResponse> done) {
-                        if (request.from_hotline() == "wait") {
-                          waiting.set_value(std::move(done));
-                        } else {
-                          done(GetLinkResponse());
-                        }
-                      });
+  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override {
+    return rpc::Unary<GetLinkRequest, GetLinkResponse>(
+        context, request, response, get_link_,
+        [this](const CallContext&, const GetLinkRequest& request, Done<GetLinkResponse> done) {
+          if (request.from_hotline() == "wait") {
+            waiting.set_value(std::move(done));
+          } else {
+            done(GetLinkResponse());
+          }
+        });
   }
   std::promise<Done<GetLinkResponse>> waiting;
 

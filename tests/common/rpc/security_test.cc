@@ -41,33 +41,35 @@ std::string ReadFile(const std::string& path) {
 }
 
 // Tells the caller who it is taken for, in a field that has room for text.
-class WhoAmI final : public ExchangeService::CallbackService {
+class WhoAmI final : public ExchangeService::WithRawCallbackMethod_GetLink<ExchangeService::Service> {
  public:
   explicit WhoAmI(Host* host) : get_link_(host, ExchangeService::service_full_name(), "GetLink") {}
-  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const GetLinkRequest* request,
-                                    GetLinkResponse* response) override {
-    return Unary(context, request, response, get_link_,
-                 [](const CallContext& call, const GetLinkRequest&, Done<GetLinkResponse> done) {
-                   GetLinkResponse response;
-                   response.mutable_incoming()->set_head_hash(call.identity);
-                   done(std::move(response));
-                 });
+  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override {
+    return Unary<GetLinkRequest, GetLinkResponse>(
+        context, request, response, get_link_,
+        [](const CallContext& call, const GetLinkRequest&, Done<GetLinkResponse> done) {
+          GetLinkResponse response;
+          response.mutable_incoming()->set_head_hash(call.identity);
+          done(std::move(response));
+        });
   }
 
  private:
   Method get_link_;
 };
 
-class Ledger final : public LedgerService::CallbackService {
+class Ledger final : public LedgerService::WithRawCallbackMethod_ListLinkCursors<LedgerService::Service> {
  public:
   explicit Ledger(Host* host) : list_(host, LedgerService::service_full_name(), "ListLinkCursors") {}
   grpc::ServerUnaryReactor* ListLinkCursors(grpc::CallbackServerContext* context,
-                                            const ListLinkCursorsRequest* request,
-                                            ListLinkCursorsResponse* response) override {
-    return Unary(context, request, response, list_,
-                 [](const CallContext&, const ListLinkCursorsRequest&, Done<ListLinkCursorsResponse> done) {
-                   done(ListLinkCursorsResponse());
-                 });
+                                            const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override {
+    return Unary<ListLinkCursorsRequest, ListLinkCursorsResponse>(
+        context, request, response, list_,
+        [](const CallContext&, const ListLinkCursorsRequest&, Done<ListLinkCursorsResponse> done) {
+          done(ListLinkCursorsResponse());
+        });
   }
 
  private:

@@ -99,25 +99,28 @@ using OpenWatch = std::function<absl::StatusOr<std::unique_ptr<MessageStream>>(
     const CallContext&, const WatchWorkOrdersRequest&)>;
 
 // As a service's edge is written.
-class ExchangeEdge final : public ExchangeService::CallbackService {
+class ExchangeEdge final : public ExchangeService::WithRawCallbackMethod_Deliver<
+                               ExchangeService::WithRawCallbackMethod_GetLink<ExchangeService::Service>> {
  public:
   ExchangeEdge(Host* host, Peer* peer)
       : peer_(peer),
         deliver_(host, ExchangeService::service_full_name(), "Deliver"),
         get_link_(host, ExchangeService::service_full_name(), "GetLink") {}
-  grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const DeliverRequest* request,
-                                    DeliverResponse* response) override {
-    return Unary(context, request, response, deliver_,
-                 [this](const CallContext& call, DeliverRequest&& request, Done<DeliverResponse> done) {
-                   peer_->Deliver(call, std::move(request), std::move(done));
-                 });
+  grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override {
+    return Unary<DeliverRequest, DeliverResponse>(
+        context, request, response, deliver_,
+        [this](const CallContext& call, DeliverRequest&& request, Done<DeliverResponse> done) {
+          peer_->Deliver(call, std::move(request), std::move(done));
+        });
   }
-  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const GetLinkRequest* request,
-                                    GetLinkResponse* response) override {
-    return Unary(context, request, response, get_link_,
-                 [this](const CallContext& call, const GetLinkRequest& request, Done<GetLinkResponse> done) {
-                   peer_->GetLink(call, request, std::move(done));
-                 });
+  grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override {
+    return Unary<GetLinkRequest, GetLinkResponse>(
+        context, request, response, get_link_,
+        [this](const CallContext& call, const GetLinkRequest& request, Done<GetLinkResponse> done) {
+          peer_->GetLink(call, request, std::move(done));
+        });
   }
 
  private:

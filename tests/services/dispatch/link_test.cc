@@ -132,6 +132,20 @@ TEST_F(LinkTest, TriesAgainWithGrowingPausesUpToTheCap) {
   EXPECT_EQ(changes_, (std::vector<bool>{false, true}));
 }
 
+TEST_F(LinkTest, HearingFromThePeerEndsThePause) {
+  Take(peer_.deliveries).done(absl::UnavailableError("connection refused"));
+  link_->Nudge();
+  link_->Nudge();
+  steps_.RunDue();
+  ASSERT_EQ(peer_.deliveries.size(), 1u) << "one probe, at once";
+  steps_.Advance(absl::Seconds(20));
+  EXPECT_EQ(peer_.deliveries.size(), 1u) << "the pause that was cut short does not end a second time";
+  Acknowledge(0);
+  link_->Nudge();
+  steps_.RunDue();
+  EXPECT_EQ(peer_.deliveries.size(), 0u);
+}
+
 TEST_F(LinkTest, StopAnswersWhoWaitsAndBeginsNothing) {
   std::optional<ReceiptOutcome> outcome;
   Acknowledge(0);

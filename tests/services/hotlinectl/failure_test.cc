@@ -122,6 +122,18 @@ TEST(FailureTest, JsonForScripts) {
   EXPECT_EQ(fields.at("field").string_value(), "a\"b ");
   EXPECT_EQ(fields.at("exit").number_value(), 3);
   EXPECT_THAT(fields.at("messageZh").string_value(), HasSubstr("坏"));
+  EXPECT_FALSE(fields.contains("telephoneRequired"));
+}
+
+TEST(FailureTest, AnEmergencyThatMayNotHaveLeftNeedsTheTelephone) {
+  const Failure failure{.status = absl::UnavailableError(""),
+                        .service = "dispatch",
+                        .address = "127.0.0.1:12301",
+                        .telephone_required = true};
+  EXPECT_EQ(ExitCodeOf(failure), kExitTelephone);
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("USE THE TELEPHONE NOW"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese), HasSubstr("请立即电话转交"));
+  EXPECT_THAT(FailureJson(failure), HasSubstr("\"telephoneRequired\":true,\"exit\":8}"));
 }
 
 }  // namespace

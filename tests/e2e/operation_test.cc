@@ -1,0 +1,215 @@
+// What an operator relies on: health, reflection, metrics, configuration checks, certificates, and silence
+// about people.
+#include <gmock/gmock.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <gtest/gtest.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/support/desk.h"
+#include "tests/support/watch.h"
+
+namespace hotline::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+grpc::health::v1::HealthCheckResponse::ServingStatus HealthOf(Site& site, Service service,
+                                                              const std::string& name) {
+  const auto stub = grpc::health::v1::Health::NewStub(site.NewChannelTo(service));
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(name);
+  grpc::health::v1::HealthCheckResponse response;
+  Call call;
+  const grpc::Status status = stub->Check(&call, request, &response);
+  return status.ok() ? response.status() : grpc::health::v1::HealthCheckResponse::SERVICE_UNKNOWN;
+}
+
+// Body of GET `path`.
+std::string HttpGet(const std::string& address, const std::string& path) {
+  const std::vector<std::string> parts = absl::StrSplit(address, ':');
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(parts[0].c_str(), parts[1].c_str(), &hints, &found) != 0) return "";
+  const int socket_fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
+  std::string answer;
+  if (connect(socket_fd, found->ai_addr, found->ai_addrlen) == 0) {
+    const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\nHost: ", address, "\r\n\r\n");
+    if (write(socket_fd, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
+      char chunk[65536];
+      for (ssize_t n = read(socket_fd, chunk, sizeof(chunk)); n > 0;
+           n = read(socket_fd, chunk, sizeof(chunk))) {
+        answer.append(chunk, static_cast<size_t>(n));
+      }
+    }
+  }
+  close(socket_fd);
+  freeaddrinfo(found);
+  return answer;
+}
+
+// One whole handoff up to the acceptance.
+void Handoff(TwoSites& sites) {
+  const type::v1::WorkOrder order = Push(sites.a, MakePush(4711, "110")).order();
+  ASSERT_TRUE(Eventually([&] { return Exists(sites.b, order.handoff().id()); }));
+  Accept(sites.b, Get(sites.b, order.handoff().id()).id());
+  ASSERT_TRUE(Eventually([&] { return Get(sites.a, order.id()).custody().holder() == "110"; }));
+}
+
+TEST(OperationTest, HealthIsPerServiceAndPerLink) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.StartAll().ok());
+  using grpc::health::v1::HealthCheckResponse;
+  EXPECT_EQ(HealthOf(sites.a, Service::kWorkOrder, "hotline.workorder.v1.WorkOrderService"),
+            HealthCheckResponse::SERVING);
+  EXPECT_EQ(HealthOf(sites.a, Service::kWorkOrder, "hotline.workorder.v1.LedgerService"),
+            HealthCheckResponse::SERVING);
+  EXPECT_EQ(HealthOf(sites.a, Service::kDispatch, "hotline.dispatch.v1.DispatchService"),
+            HealthCheckResponse::SERVING);
+  EXPECT_EQ(HealthOf(sites.a, Service::kDispatch, "hotline.exchange.v1.ExchangeService"),
+            HealthCheckResponse::SERVING);
+  EXPECT_EQ(HealthOf(sites.a, Service::kEscalation, "hotline.escalation.v1.EscalationService"),
+            HealthCheckResponse::SERVING);
+  for (const Service service : kServices) {
+    EXPECT_EQ(HealthOf(sites.a, service, ""), HealthCheckResponse::SERVING) << NameOf(service);
+  }
+  EXPECT_EQ(HealthOf(sites.a, Service::kDispatch, "no.such.Service"), HealthCheckResponse::SERVICE_UNKNOWN);
+  EXPECT_TRUE(Eventually(
+      [&] { return HealthOf(sites.a, Service::kDispatch, "peer.110") == HealthCheckResponse::SERVING; }));
+  sites.b.Kill(Service::kDispatch);
+  EXPECT_TRUE(Eventually(
+      [&] { return HealthOf(sites.a, Service::kDispatch, "peer.110") == HealthCheckResponse::NOT_SERVING; }));
+  EXPECT_EQ(HealthOf(sites.a, Service::kDispatch, "hotline.dispatch.v1.DispatchService"),
+            HealthCheckResponse::SERVING)
+      << "a peer that is away is no reason to turn desktops away";
+}
+
+TEST(OperationTest, MetricsTellCallsAndNothingAboutPeople) {
+  TwoSites sites;
+  for (Site* site : {&sites.a, &sites.b})
+    site->config().mutable_log()->set_level(config::v1::LOG_LEVEL_DEBUG);
+  ASSERT_TRUE(sites.StartAll().ok());
+  ASSERT_NO_FATAL_FAILURE(Handoff(sites));
+  dispatch::v1::PushWorkOrderRequest bad = MakePush(4711, "110");
+  bad.mutable_content()->mutable_caller()->set_contact_phone("139x04711");
+  MustFail(sites.a.dispatch(), &dispatch::v1::DispatchService::Stub::PushWorkOrder, bad);
+
+  const std::string metrics = HttpGet(sites.a.metrics_address(Service::kDispatch), "/metrics");
+  EXPECT_THAT(metrics, HasSubstr("grpc_server_started_total"));
+  EXPECT_THAT(metrics, HasSubstr("grpc_server_handled_total"));
+  EXPECT_THAT(metrics, HasSubstr("grpc_server_handling_seconds"));
+  EXPECT_THAT(metrics, HasSubstr("PushWorkOrder"));
+  const type::v1::OrderContent content = MakeContent(4711);
+  for (Site* site : {&sites.a, &sites.b}) {
+    for (const Service service : kServices) {
+      const std::string told =
+          HttpGet(site->metrics_address(service), "/metrics") + ReadFile(site->log_file(service));
+      EXPECT_THAT(told, HasSubstr("grpc_server_started_total")) << NameOf(service);
+      for (const std::string& personal :
+           {content.caller().phone(), content.caller().name(), content.title(), content.place().address(),
+            content.text(), std::string("139x04711")}) {
+        EXPECT_THAT(told, Not(HasSubstr(personal))) << site->hotline() << " " << NameOf(service);
+      }
+    }
+  }
+}
+
+TEST(OperationTest, MisspeltKeyRefusesToStartAndNamesTheLine) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  sites.a.KillAll();
+  const std::string good = ReadFile(sites.a.config_file());
+  const auto check = [&](const std::string& yaml, std::string* log) {
+    const std::string file = sites.a.folder() + "/checked.yaml";
+    const std::string log_file = sites.a.folder() + "/check.log";
+    WriteFile(file, yaml);
+    std::filesystem::remove(log_file);
+    auto process = Process::Start(
+        {BuildFolder() + "/services/dispatch/dispatch", "--config", file, "--check"}, log_file);
+    EXPECT_TRUE(process.ok());
+    const int status = (*process)->Wait(absl::Seconds(20));
+    *log = ReadFile(log_file);
+    return status;
+  };
+  std::string log;
+  EXPECT_EQ(check(good, &log), 0) << log;
+  EXPECT_NE(check("hotlin: \"12345\"\n" + good, &log), 0);
+  EXPECT_THAT(log, HasSubstr("hotlin"));
+  EXPECT_THAT(log, HasSubstr("checked.yaml:1"));
+  EXPECT_NE(check("", &log), 0);
+}
+
+// Certificates of the development CA: the whole chain with mutual TLS, and who is kept out.
+class TlsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    certificates_ = sites_.folder.path() + "/certs";
+    auto make =
+        Process::Start({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", certificates_, "12345", "110"},
+                       sites_.folder.path() + "/certs.log");
+    ASSERT_TRUE(make.ok()) << make.status().message();
+    ASSERT_EQ((*make)->Wait(absl::Seconds(60)), 0) << ReadFile(sites_.folder.path() + "/certs.log");
+    for (Site* site : {&sites_.a, &sites_.b}) {
+      config::v1::TlsConfig& tls = *site->config().mutable_tls();
+      tls.set_certificate_file(absl::StrCat(certificates_, "/", site->hotline(), "/{role}.crt"));
+      tls.set_key_file(absl::StrCat(certificates_, "/", site->hotline(), "/{role}.key"));
+      tls.set_ca_file(certificates_ + "/ca.crt");
+      site->UseTls(As(site->hotline(), "desktop"));
+    }
+    const absl::Status started = sites_.StartAll();
+    ASSERT_TRUE(started.ok()) << started.message();
+  }
+
+  ClientTls As(const std::string& hotline, const std::string& role) const {
+    const std::string file = absl::StrCat(certificates_, "/", hotline, "/", role);
+    return {
+        .certificate_file = file + ".crt", .key_file = file + ".key", .ca_file = certificates_ + "/ca.crt"};
+  }
+
+  TwoSites sites_;
+  std::string certificates_;
+};
+
+TEST_F(TlsTest, WholeHandoff) { Handoff(sites_); }
+
+TEST_F(TlsTest, StrangersAndWrongRolesAreKeptOut) {
+  // Plain text.
+  const auto plain = dispatch::v1::DispatchService::NewStub(NewChannel(sites_.a.address(Service::kDispatch)));
+  dispatch::v1::ListLinksResponse links;
+  Call call(absl::Seconds(3));
+  EXPECT_FALSE(plain->ListLinks(&call, {}, &links).ok());
+
+  // A desktop has no business with the ledger or with the exchange.
+  RichError error = MustFail(sites_.a.ledger(), &workorder::v1::LedgerService::Stub::ListLinkCursors, {});
+  EXPECT_EQ(error.code, grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(error.reason, "ROLE_FORBIDDEN");
+  error = MustFail(sites_.a.exchange(), &exchange::v1::ExchangeService::Stub::GetLink, {});
+  EXPECT_EQ(error.code, grpc::StatusCode::PERMISSION_DENIED);
+
+  // Nor has the other hotline's desktop at this one's front door.
+  sites_.a.UseTls(As("110", "desktop"));
+  error =
+      MustFail(sites_.a.dispatch(), &dispatch::v1::DispatchService::Stub::PushWorkOrder, MakePush(1, "110"));
+  EXPECT_EQ(error.code, grpc::StatusCode::PERMISSION_DENIED);
+
+  // A peer speaks for itself only.
+  sites_.a.UseTls(As("110", "dispatch"));
+  exchange::v1::DeliverRequest deliver;
+  deliver.set_protocol_version(1);
+  deliver.set_from_hotline("119");
+  deliver.set_to_hotline("12345");
+  error = MustFail(sites_.a.exchange(), &exchange::v1::ExchangeService::Stub::Deliver, deliver);
+  EXPECT_EQ(error.code, grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(error.reason, "PEER_UNKNOWN");
+}
+
+}  // namespace
+}  // namespace hotline::test

@@ -1,0 +1,40 @@
+#include "tests/support/rich_error.h"
+
+#include "google/rpc/error_details.pb.h"
+
+namespace hotline::test {
+
+RichError Rich(const google::rpc::Status& status) {
+  RichError error;
+  error.code = static_cast<grpc::StatusCode>(status.code());
+  for (const google::protobuf::Any& detail : status.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad;
+    google::rpc::RetryInfo retry;
+    google::rpc::LocalizedMessage localized;
+    if (detail.UnpackTo(&info)) {
+      error.reason = info.reason();
+      error.domain = info.domain();
+    } else if (detail.UnpackTo(&bad) && bad.field_violations_size() > 0) {
+      error.field = bad.field_violations(0).field();
+      error.description = bad.field_violations(0).description();
+    } else if (detail.UnpackTo(&retry)) {
+      error.retry_after =
+          absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
+    } else if (detail.UnpackTo(&localized)) {
+      error.locale = localized.locale();
+      error.chinese = localized.message();
+    }
+  }
+  return error;
+}
+
+RichError Rich(const grpc::Status& status) {
+  google::rpc::Status details;
+  RichError error;
+  if (details.ParseFromString(status.error_details())) error = Rich(details);
+  error.code = status.error_code();
+  return error;
+}
+
+}  // namespace hotline::test
