@@ -66,6 +66,8 @@ class Health final : public HealthSink {
   grpc::HealthCheckServiceInterface* service_ ABSL_GUARDED_BY(mu_) = nullptr;
 };
 
+constexpr absl::Duration kLastAnswers = absl::Milliseconds(200);
+
 const config::v1::ListenConfig& ListenOf(const config::v1::SiteConfig& site, std::string_view service) {
   if (service == "work_order") return site.work_order().listen();
   if (service == "dispatch") return site.dispatch().listen();
@@ -171,11 +173,13 @@ class ServerImpl final : public Server {
     MutexLock lock(&drain_mu_);
     if (drained_) return;
     drained_ = true;
-    const auto deadline = absl::ToChronoTime(SystemClock()->Now() + absl::Milliseconds(listen_.drain_ms()));
     health_.Shutdown();
     if (host_.has_value()) host_->BeginDrain();
     if (service_ != nullptr) service_->Drain();
-    if (server_ != nullptr) server_->Shutdown(deadline);
+    if (host_.has_value()) host_->AwaitIdle(absl::Milliseconds(listen_.drain_ms()));
+    // gRPC would wait for idle clients to hang up. Nothing of ours is under way any more; what is left are
+    // last answers on their way out.
+    if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(SystemClock()->Now() + kLastAnswers));
     metrics_.StopServing();
     health_.Detach();
   }

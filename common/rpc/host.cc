@@ -71,8 +71,9 @@ absl::Status Host::EnterCall() {
 }
 
 void Host::LeaveCall() {
-  calls_.fetch_sub(1, std::memory_order_relaxed);
+  calls_.fetch_sub(1);
   calls_gauge_->Decrement();
+  Left();
 }
 
 absl::Status Host::EnterStream() {
@@ -83,8 +84,25 @@ absl::Status Host::EnterStream() {
 }
 
 void Host::LeaveStream() {
-  streams_.fetch_sub(1, std::memory_order_relaxed);
+  streams_.fetch_sub(1);
   streams_gauge_->Decrement();
+  Left();
+}
+
+void Host::Left() {
+  if (!draining_.load() || calls_.load() > 0 || streams_.load() > 0) return;
+  MutexLock lock(&idle_mu_);
+  idle_.NotifyAll();
+}
+
+void Host::AwaitIdle(absl::Duration timeout) {
+  const auto end = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout);
+  MutexLock lock(&idle_mu_);
+  while (calls_.load() > 0 || streams_.load() > 0) {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (left <= std::chrono::nanoseconds(0)) return;
+    idle_.WaitFor(&idle_mu_, left);
+  }
 }
 
 void Host::ReportFailure(CallFailure failure) {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/rpc/access.h"
 
 namespace prometheus {
@@ -62,7 +63,9 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   // From now on new calls and streams are refused with DRAINING; those under way go on.
-  void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
+  void BeginDrain() { draining_.store(true); }
+  // Waits until no call and no stream is under way, or `timeout`. After BeginDrain.
+  void AwaitIdle(absl::Duration timeout);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   int calls_in_flight() const { return calls_.load(std::memory_order_relaxed); }
   int streams_open() const { return streams_.load(std::memory_order_relaxed); }
@@ -79,7 +82,12 @@ class Host {
  private:
   friend class Method;
 
+  // Wakes AwaitIdle when the last one has left.
+  void Left();
+
   const HostOptions options_;
+  Mutex idle_mu_;
+  CondVar idle_;
   std::atomic<bool> draining_ = false;
   std::atomic<int> calls_ = 0;
   std::atomic<int> streams_ = 0;

@@ -1,5 +1,6 @@
 #include "common/rpc/security.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -117,6 +118,11 @@ class IdentityVerifier final : public grpc::experimental::ExternalCertificateVer
 Security::Security(SecurityOptions options) : options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<Security>> Security::Create(SecurityOptions options) {
+  // gRPC 1.51 cleans up in a thread of its own when its last user goes, which races with the destructors at
+  // exit and then aborts the process. Holding it for the process's life leaves nothing to clean up. Here,
+  // because whoever uses gRPC comes here first, and not earlier, because its threads must inherit the signal
+  // mask of main.
+  [[maybe_unused]] static const bool held = (grpc_init(), true);
   const bool any = !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_file.empty();
   std::unique_ptr<Security> security(new Security(std::move(options)));
   if (!any) return security;

@@ -120,6 +120,20 @@ class Site:
             threading.Event().wait(0.2)
 
 
+def await_links(sites, seconds):
+    """A site that started before its peer finds the link down at first, and would rightly send emergencies to the telephone."""
+    give_up = time.monotonic() + seconds
+    for site in sites.values():
+        while True:
+            links = site.dispatch.call("hotline.dispatch.v1.DispatchService/ListLinks", patience=10).links
+            down = [link for link in links if not link.up]
+            if not down:
+                break
+            if time.monotonic() > give_up:
+                raise RuntimeError("%s → %s 链路未通：%s" % (site.hotline, down[0].peer, down[0].last_error))
+            threading.Event().wait(0.05)
+
+
 class Journey:
     """One order and the desks that handle it."""
 
@@ -433,6 +447,7 @@ def main():
     with open(options.orders, encoding="utf-8") as file:
         journeys = [Journey(json.loads(line), sites, board, units, options.timeout, options.pace) for line in file if line.strip()]
 
+    await_links(sites, 15)
     board.began = time.monotonic()
     threads = [threading.Thread(target=journey.run, daemon=True) for journey in journeys]
     for thread in threads:
@@ -456,5 +471,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
-    except Failure as failure:
+    except (Failure, RuntimeError) as failure:
         sys.exit("✗ %s" % failure)

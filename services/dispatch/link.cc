@@ -132,7 +132,16 @@ void Link::Pull() {
   }
   ledger_->PullOutbox(NewCall(options_.poll + kPollSlack), std::move(request),
                       [this, news](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
-                        if (!response.ok()) return Fail(response.status());
+                        if (!response.ok()) {
+                          // A fork stops the link; anything else is our own trouble and not the peer's.
+                          if (error::ReasonOf(response.status()) == error::Reason::ERROR_REASON_LINK_FORKED) {
+                            forked_ = true;
+                            return Fail(response.status());
+                          }
+                          return PullLater();
+                        }
+                        if (std::exchange(forked_, false)) GoUp();
+                        backoff_.Reset();
                         Waits over;
                         {
                           MutexLock lock(&mu_);
@@ -189,7 +198,7 @@ void Link::OnDelivered(int count, absl::StatusOr<exchange::v1::DeliverResponse> 
   }
   receipt_ = std::move(*response->mutable_receipt());
   has_receipt_ = true;
-  GoUp();
+  if (!forked_) GoUp();
   {
     MutexLock lock(&mu_);
     ++health_.deliveries;
@@ -245,6 +254,10 @@ void Link::Fail(const absl::Status& why) {
     }
     Probe();
   });
+}
+
+void Link::PullLater() {
+  executor_->PostAfter(backoff_.Next(random_), [this] { Pull(); });
 }
 
 void Link::Nudge() {

@@ -5,6 +5,8 @@
 //   probe ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
 //     ▲                     └─ nothing for a while ─► probe         │
 //     └───────────── pause (doubling, with a cap) ◄──── failed ─────┘
+//
+// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -90,6 +92,7 @@ class Link {
   void Deliver(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void OnDelivered(int count, absl::StatusOr<exchange::v1::DeliverResponse> response);
   void Fail(const absl::Status& why);
+  void PullLater();
   void GoUp();
   void Tick();
   CallContext NewCall(absl::Duration timeout) const;
@@ -111,6 +114,7 @@ class Link {
   Backoff backoff_;
   absl::BitGen random_;
   bool has_receipt_ = false;
+  bool forked_ = false;  // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;
   std::string traceparent_;
 };

@@ -1,8 +1,17 @@
 #include "tests/support/rich_error.h"
 
+#include <grpc/grpc.h>
+
 #include "google/rpc/error_details.pb.h"
 
 namespace hotline::test {
+namespace {
+
+// gRPC 1.51 cleans up in a thread of its own when its last user goes, which races with the destructors at
+// exit and then aborts the process. Holding it for the process's life leaves nothing to clean up.
+[[maybe_unused]] const bool kHoldGrpc = (grpc_init(), true);
+
+}  // namespace
 
 RichError Rich(const google::rpc::Status& status) {
   RichError error;

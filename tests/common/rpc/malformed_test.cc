@@ -30,8 +30,8 @@ TEST(WhyMalformedTest, CountsElements) {
   BatchPushWorkOrdersRequest request;
   request.add_requests()->mutable_content()->set_title("灯");
   request.add_requests()->mutable_content()->mutable_caller()->set_name("PLACEHOLDER");
-  const absl::Status status =
-      WhyMalformed(Spoil(request.SerializeAsString(), "PLACEHOLDER"), *BatchPushWorkOrdersRequest::descriptor());
+  const absl::Status status = WhyMalformed(Spoil(request.SerializeAsString(), "PLACEHOLDER"),
+                                           *BatchPushWorkOrdersRequest::descriptor());
   EXPECT_EQ(error::FieldOf(status), "requests[1].content.caller.name");
   request.clear_requests();
   request.add_requests()->mutable_content()->add_assist_units("a");

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "common/error/error.h"
 #include "tests/services/dispatch/fakes.h"
 #include "tests/support/steps.h"
 
@@ -144,6 +145,21 @@ TEST_F(LinkTest, HearingFromThePeerEndsThePause) {
   link_->Nudge();
   steps_.RunDue();
   EXPECT_EQ(peer_.deliveries.size(), 0u);
+}
+
+TEST_F(LinkTest, OurOwnTroubleIsNotThePeers) {
+  Acknowledge(0);
+  Take(ledger_.pulls).done(error::WorkOrderUnreachable("connection refused"));
+  EXPECT_TRUE(link_->health().up);
+  EXPECT_TRUE(ledger_.pulls.empty()) << "not at once";
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  Take(ledger_.pulls).done(error::LinkForked("110", 7));
+  EXPECT_FALSE(link_->health().up);
+  while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(50));
+  Acknowledge(0);
+  EXPECT_FALSE(link_->health().up) << "being reachable does not mend a fork";
+  EXPECT_EQ(changes_, (std::vector<bool>{true, false}));
 }
 
 TEST_F(LinkTest, StopAnswersWhoWaitsAndBeginsNothing) {
