@@ -27,6 +27,13 @@ size_t SequenceLength(std::string_view text) {
 std::optional<int64_t> CountCodePoints(std::string_view text) {
   int64_t count = 0;
   while (!text.empty()) {
+    // Chinese is most of what is read here.
+    if (text.size() >= 3 && static_cast<unsigned char>(text[0]) - 0xe1u <= 0xecu - 0xe1u &&
+        (text[1] & 0xc0) == 0x80 && (text[2] & 0xc0) == 0x80) {
+      text.remove_prefix(3);
+      ++count;
+      continue;
+    }
     const size_t length = SequenceLength(text);
     if (length == 0) return std::nullopt;
     text.remove_prefix(length);

@@ -32,7 +32,8 @@ struct Watcher {
   std::string order_id;
   absl::Duration heartbeat;
   absl::Duration silent = absl::ZeroDuration();
-  bool fetching = false;  // a history read is under way
+  bool fetching = false;   // a read of the log is under way
+  bool plausible = false;  // `next` is in the log, or the one after its head
   bool said_draining = false;
   bool closed = false;
   absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> pending;
@@ -120,9 +121,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   void Serve(const std::shared_ptr<Watcher>& watcher) {
     if (!watcher->pending || watcher->fetching || head_ < 0) return;
     if (watcher->next == 0) watcher->next = head_ + 1;
-    if (watcher->next < 1 || watcher->next > head_ + 1) {
-      return Fail(watcher, error::SequenceOutOfRange(watcher->next, head_));
-    }
+    if (watcher->next < 1) return Fail(watcher, error::SequenceOutOfRange(watcher->next, head_));
     if (draining_) {
       if (watcher->said_draining) {
         auto next = std::exchange(watcher->pending, nullptr);
@@ -131,6 +130,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
       watcher->said_draining = true;
       return Answer(watcher, Encode({}, Watermark(*watcher), true));
     }
+    if (watcher->next > head_ + 1 && !watcher->plausible) return AskWhetherItExists(watcher);
     if (watcher->next > head_) return;
     if (ring_.empty() || watcher->next < ring_.front().sequence) return FetchHistory(watcher);
     ServeRing(watcher);
@@ -172,6 +172,24 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
       chosen->push_back(&*it);
     }
     return static_cast<size_t>(it - begin);
+  }
+
+  // The log may be ahead of what was published here: who has just been told of an event may watch from it on.
+  void AskWhetherItExists(const std::shared_ptr<Watcher>& watcher) {
+    watcher->fetching = true;
+    fetch_(watcher->next, 1, [self = weak_from_this(), watcher](absl::StatusOr<Items> items) {
+      const auto state = self.lock();
+      if (state == nullptr) return;
+      state->executor_->Post([self, watcher, status = items.status()] {
+        const auto state = self.lock();
+        if (state == nullptr) return;
+        watcher->fetching = false;
+        if (watcher->closed || !watcher->pending) return;
+        if (!status.ok()) return state->Fail(watcher, status);
+        watcher->plausible = true;
+        state->Serve(watcher);
+      });
+    });
   }
 
   void FetchHistory(const std::shared_ptr<Watcher>& watcher) {

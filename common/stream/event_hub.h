@@ -30,8 +30,8 @@ class EventHub {
     SharedMessage bytes;  // serialized hotline.type.v1.Event
   };
   using Items = std::vector<Item>;
-  // Reads at most `limit` consecutive events from `start` on and calls back from any thread. Called on the
-  // executor.
+  // Reads at most `limit` consecutive events from `start` on and calls back from any thread;
+  // SEQUENCE_OUT_OF_RANGE if `start` lies beyond the log's head and the one after it. Called on the executor.
   using Fetch = absl::AnyInvocable<void(int64_t start, int limit,
                                         absl::AnyInvocable<void(absl::StatusOr<Items>)> done)>;
 
@@ -53,8 +53,8 @@ class EventHub {
   // their order.
   void Publish(Items items);
   // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty),
-  // that is silent for no longer than `heartbeat` (a multiple of the tick is used). A start beyond the head
-  // ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
+  // that is silent for no longer than `heartbeat` (a multiple of the tick is used). A start beyond the log's
+  // head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
   std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat);
   // Ends every stream with a message that says `draining`. Thread-safe.
   void Drain();

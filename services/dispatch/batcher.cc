@@ -25,7 +25,8 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
         queue_.push_back(std::move(waiting));
       }
       waiting_.store(static_cast<int64_t>(queue_.size()), std::memory_order_relaxed);
-      send = !std::exchange(under_way_, true);
+      send = under_way_ < options_.batches;
+      if (send) ++under_way_;
     }
   }
   if (full) return done(error::Overloaded("dispatch queue", kRetryAfter));
@@ -38,7 +39,7 @@ void Batcher::Send() {
   {
     MutexLock lock(&mu_);
     if (queue_.empty()) {
-      under_way_ = false;
+      --under_way_;
       return;
     }
     while (!queue_.empty() && dones.size() < static_cast<size_t>(options_.batch_limit)) {

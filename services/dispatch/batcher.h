@@ -1,4 +1,4 @@
-// Gathers commands for work_order: one batch is under way, the next collects meanwhile. No timers, so nothing
+// Gathers commands for work_order: few batches are under way, the next collects meanwhile. No timers, so nothing
 // waits when nothing is under way.
 #ifndef SERVICES_DISPATCH_BATCHER_H_
 #define SERVICES_DISPATCH_BATCHER_H_
@@ -20,6 +20,8 @@ struct BatcherOptions {
   int queue_limit = 8192;     // commands that may wait
   int emergency_room = 1024;  // more, for emergencies only
   int batch_limit = 256;      // most commands in one batch
+  // Batches under way at once. A second one keeps both sides busy while the first waits for the disk.
+  int batches = 2;
   absl::Duration timeout = absl::Seconds(20);
 };
 
@@ -48,7 +50,7 @@ class Batcher {
   const BatcherOptions options_;
   std::atomic<int64_t> waiting_{0};
   Mutex mu_;
-  bool under_way_ ABSL_GUARDED_BY(mu_) = false;
+  int under_way_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<Waiting> queue_ ABSL_GUARDED_BY(mu_);
 };
 

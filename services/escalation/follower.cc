@@ -16,6 +16,7 @@ namespace hotline::escalation {
 namespace {
 
 using type::v1::Event;
+using Events = google::protobuf::RepeatedPtrField<Event>;
 using workorder::v1::CommandResult;
 
 // Older rungs are history being read again.
@@ -141,12 +142,14 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void OnRead(absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
     TellLedger(response.status());
     if (!response.ok()) return ReadLater();
-    const int64_t first = response->events_size() == 0 ? 0 : response->events(0).sequence();
-    if (response->events_size() != 0 && first != progress_.cursor + 1) {
+    Events events;
+    bool readable = true;
+    for (const std::string& bytes : response->events()) readable &= events.Add()->ParseFromString(bytes);
+    if (!readable || (!events.empty() && events.begin()->sequence() != progress_.cursor + 1)) {
       TellLedger(error::Internal("the log did not give the events asked for"));
       return ReadLater();
     }
-    if (const absl::Status status = ApplyBatch(*response); !status.ok()) {
+    if (const absl::Status status = ApplyBatch(events); !status.ok()) {
       if (!absl::IsResourceExhausted(status)) return Fail(status);
       TellLedger(status);
       return ReadLater();
@@ -155,8 +158,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     head_ = std::max(response->head_sequence(), progress_.cursor);
     const absl::Time now = clock_->Now();
     const bool at_head = progress_.cursor == head_;
-    fresh_ = at_head || (response->events_size() != 0 &&
-                         now - FromProto(response->events().rbegin()->commit_time()) <= options_.stale_after);
+    fresh_ = at_head ||
+             (!events.empty() && now - FromProto(events.rbegin()->commit_time()) <= options_.stale_after);
     Show();
     if (at_head && !caught_up_) {
       caught_up_ = true;
@@ -164,8 +167,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
     Fire();
     const bool awaited = firing_ || progress_.cursor < read_back_;
-    if (!awaited && response->events_size() >= options_.busy_events &&
-        response->events_size() < options_.read_limit) {
+    if (!awaited && events.size() >= options_.busy_events && events.size() < options_.read_limit) {
       PostAfter(options_.busy_pause, [](State& self) { self.Read(); });
     } else {
       Post([](State& self) { self.Read(); });
@@ -179,21 +181,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   // Applies events in one transaction. On failure nothing has changed, in the store or here.
-  absl::Status ApplyBatch(const workorder::v1::ReadEventsResponse& response) {
-    if (response.events().empty()) return absl::OkStatus();
+  absl::Status ApplyBatch(const Events& events) {
+    if (events.empty()) return absl::OkStatus();
     // Reads too are cheaper inside.
     if (absl::Status status = store_->Begin(); !status.ok()) return status;
-    const absl::Status status = ApplyInTransaction(response);
+    const absl::Status status = ApplyInTransaction(events);
     store_->Rollback();  // of what was not committed
     return status;
   }
 
-  absl::Status ApplyInTransaction(const workorder::v1::ReadEventsResponse& response) {
+  absl::Status ApplyInTransaction(const Events& events) {
     Progress after = progress_;
-    after.cursor = response.events().rbegin()->sequence();
+    after.cursor = events.rbegin()->sequence();
     touched_.clear();
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
-    for (const Event& event : response.events()) {
+    for (const Event& event : events) {
       if (!Concerns(event)) continue;
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();
@@ -221,7 +223,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
     progress_ = after;
     listener_->OnProgress(progress_.cursor);
-    if (caught_up_) listener_->OnApplied(ItemsOf(response, rungs));
+    if (caught_up_) listener_->OnApplied(ItemsOf(events, rungs));
     return absl::OkStatus();
   }
 
@@ -282,17 +284,17 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     return store_->Commit();
   }
 
-  static EventHub::Items ItemsOf(const workorder::v1::ReadEventsResponse& response,
+  static EventHub::Items ItemsOf(const Events& events,
                                  const std::vector<std::pair<int64_t, SharedMessage>>& rungs) {
     static const SharedMessage* const kNothing = new SharedMessage(std::make_shared<const std::string>());
-    EventHub::Items items(response.events_size());
-    for (int i = 0; i < response.events_size(); ++i) {
-      items[i].sequence = response.events(i).sequence();
+    EventHub::Items items(static_cast<size_t>(events.size()));
+    for (int i = 0; i < events.size(); ++i) {
+      items[i].sequence = events[i].sequence();
       items[i].shown = false;
       items[i].bytes = *kNothing;
     }
     for (const auto& [sequence, record] : rungs) {
-      EventHub::Item& item = items[sequence - response.events(0).sequence()];
+      EventHub::Item& item = items[sequence - events[0].sequence()];
       item.shown = true;
       item.bytes = record;
     }

@@ -34,7 +34,7 @@ struct FollowerOptions {
   absl::Duration read_wait = absl::Seconds(10);
   // When a read gave `busy_events` or more, but not all it could have, the next one waits for `busy_pause`:
   // an order that moves several times in a moment is then loaded and written once.
-  int busy_events = 64;
+  int busy_events = 1;
   absl::Duration busy_pause = absl::Milliseconds(50);
   // Rungs in one batch of commands, 1 to 512.
   int fire_limit = 256;

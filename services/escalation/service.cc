@@ -158,7 +158,9 @@ void EscalationService::Applied(EventHub::Items items) { hub_.Publish(std::move(
 
 // The rungs from `start` on, with the events between them, of which nothing is kept, as gaps.
 absl::StatusOr<EventHub::Items> EscalationService::ReadHistory(int64_t start, int limit) {
-  const int64_t end = std::min(start + limit - 1, watermark_.load());
+  const int64_t head = watermark_.load();
+  if (start > head + 1) return error::SequenceOutOfRange(start, head);
+  const int64_t end = std::min(start + limit - 1, head);
   auto rungs = reader_->ReadRungs(start, end, limit);
   if (!rungs.ok()) return rungs.status();
   const auto nothing = std::make_shared<const std::string>();

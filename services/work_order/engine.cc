@@ -50,13 +50,7 @@ absl::Status StoreError(const absl::Status& status) {
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
 std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
 
-// The fields of an order that never change are not stored once more with each answer.
-void StripConstant(WorkOrder* order) {
-  order->clear_title();
-  order->clear_content_digest();
-  order->clear_content_salt();
-}
-
+// Gives an answer read from the store what was left out of it.
 void FillConstant(const WorkOrder& source, WorkOrder* order) {
   order->set_title(source.title());
   order->set_content_digest(source.content_digest());
@@ -423,17 +417,13 @@ void Engine::AnswerRead(WaitingRead read) {
   }
   if (!failure.ok()) return read.done(failure);
   if (!from_store) {
-    for (const SharedMessage& event : events) response.add_events()->ParseFromString(*event);
+    for (const SharedMessage& event : events) response.add_events(*event);
     return read.done(std::move(response));
   }
   readers_->Post([this, read = std::move(read), response = std::move(response)]() mutable {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(read.start, read.limit);
     if (!rows.ok()) return read.done(StoreError(rows.status()));
-    for (const EventRow& row : *rows) {
-      if (!response.add_events()->ParseFromString(row.bytes)) {
-        return read.done(error::Internal(StrCat("event ", row.sequence, " cannot be read")));
-      }
-    }
+    for (EventRow& row : *rows) response.add_events(std::move(row.bytes));
     read.done(std::move(response));
   });
 }
@@ -631,10 +621,17 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   workorder::v1::CommandResult result;
   *result.mutable_order() = orders_.find(*applied)->second;
   result.set_event_sequence(heads_.event_sequence);
-  workorder::v1::CommandResult stored = result;
-  StripConstant(stored.mutable_order());
+  // The fields of an order that never change are not stored once more with each answer.
+  std::string title, digest, salt;
+  WorkOrder& order = *result.mutable_order();
+  order.mutable_title()->swap(title);
+  order.mutable_content_digest()->swap(digest);
+  order.mutable_content_salt()->swap(salt);
   absl::Status inserted = store_->InsertRequest(
-      request_id, {.fingerprint = fingerprint, .result = stored.SerializeAsString()}, *applied);
+      request_id, {.fingerprint = fingerprint, .result = result.SerializeAsString()}, *applied);
+  order.mutable_title()->swap(title);
+  order.mutable_content_digest()->swap(digest);
+  order.mutable_content_salt()->swap(salt);
   if (!inserted.ok()) return store_failed(inserted);
   return result;
 }
@@ -812,10 +809,8 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     }
 
     if (change.creates) {
-      std::string phone;
-      type::v1::OrderContent content;
-      if (content.ParseFromString(change.content)) phone = NormalizePhone(content.caller().phone());
-      if (absl::Status status = store_->InsertOrder(order_id, change.after, change.content, phone);
+      if (absl::Status status =
+              store_->InsertOrder(order_id, change.after, change.content, change.caller_phone);
           !status.ok()) {
         return status;
       }

@@ -94,6 +94,9 @@ WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reade
           hub_thread, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
             readers_->Post([this, start, limit, done = std::move(done)]() mutable {
+              if (start > engine_->head_sequence() + 1) {
+                return done(error::SequenceOutOfRange(start, engine_->head_sequence()));
+              }
               absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(start, limit);
               if (!rows.ok()) return done(rows.status());
               done(ToItems(*std::move(rows)));

@@ -236,6 +236,7 @@ class Step {
     change_->creates = true;
     const type::v1::OrderContent& content = command_.registration().content();
     change_->content = content.SerializeAsString();
+    change_->caller_phone = NormalizePhone(content.caller().phone());
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
     after_.set_origin_hotline(site_.hotline);

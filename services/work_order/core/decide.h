@@ -61,6 +61,8 @@ struct Change {
   bool creates = false;
   // Serialized OrderContent when `creates`; from an offer byte for byte, fields unknown here included.
   std::string content;
+  // The caller's number when `creates`, normalized for exact matching. Empty if unknown.
+  std::string caller_phone;
   // Exactly one event, without `sequence` and `previous_order_sequence`, which are the committer's.
   type::v1::Event event;
   std::vector<EnvelopeDraft> envelopes;

@@ -116,6 +116,7 @@ class Receiving {
     ToProto(now_, after.mutable_register_time());
     AdoptContent(content, body.content(), body.content_salt(), &after);
     change.content = std::move(*body.mutable_content());
+    change.caller_phone = NormalizePhone(content.caller().phone());
 
     type::v1::Handoff* handoff = after.mutable_handoff();
     *handoff = std::move(*body.mutable_handoff());

@@ -35,6 +35,9 @@ class EventHubTest : public testing::Test {
         &steps_, steps_.clock(),
         [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
           ++fetches_;
+          if (start > static_cast<int64_t>(log_.size()) + 1) {
+            return done(error::SequenceOutOfRange(start, static_cast<int64_t>(log_.size())));
+          }
           EventHub::Items items;
           for (const EventHub::Item& item : log_) {
             if (item.sequence >= start && static_cast<int>(items.size()) < limit) items.push_back(item);
@@ -133,6 +136,27 @@ TEST_F(EventHubTest, WaitsForTheHeadBeforeItServes) {
   const auto message = Next(other.get());
   ASSERT_TRUE(message.has_value());
   EXPECT_EQ(error::ReasonOf(message->status()), error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+}
+
+TEST_F(EventHubTest, AWatchMayStartAtWhatIsNotPublishedYet) {
+  hub_->SetHead(0);
+  steps_.RunDue();
+  // Committed and told to the client, on its way to the hub.
+  log_.push_back(MakeItem(1, "a"));
+  log_.push_back(MakeItem(2, "a"));
+  const auto stream = hub_->Open(3, "", absl::Seconds(10));
+  std::optional<Response> got;
+  stream->Next([&got](absl::StatusOr<SharedMessage> message) {
+    ASSERT_TRUE(message.ok()) << message.status();
+    got.emplace();
+    got->ParseFromString(**message);
+  });
+  steps_.RunDue();
+  EXPECT_FALSE(got.has_value());
+  hub_->Publish({log_[0], log_[1]});
+  Commit("b");
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(Sequences(*got), (std::vector<int64_t>{3}));
 }
 
 TEST_F(EventHubTest, FiltersByOrderAndHidesWhatIsNotShown) {

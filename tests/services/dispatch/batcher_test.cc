@@ -45,7 +45,8 @@ class BatcherTest : public testing::Test {
 
   ManualClock clock_{absl::FromUnixSeconds(1'795'000'000)};
   FakeLedger ledger_;
-  Batcher batcher_{&ledger_, &clock_, {.queue_limit = 3, .emergency_room = 1, .batch_limit = 2}};
+  Batcher batcher_{
+      &ledger_, &clock_, {.queue_limit = 3, .emergency_room = 1, .batch_limit = 2, .batches = 1}};
   std::vector<std::string> answered_;
   std::vector<absl::Status> failures_;
 };
@@ -62,6 +63,25 @@ TEST_F(BatcherTest, SendsAtOnceWhenIdleAndGathersMeanwhile) {
   EXPECT_EQ(answered_, (std::vector<std::string>{"a"}));
   ASSERT_EQ(ledger_.executes.size(), 1u);
   EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_F(BatcherTest, ASecondBatchLeavesWhileTheFirstWaitsForTheDisk) {
+  Batcher two(&ledger_, &clock_, {.queue_limit = 8, .batches = 2});
+  int answered = 0;
+  const auto submit = [&](const std::string& id) {
+    two.Submit(Named(id), false, [&](absl::StatusOr<workorder::v1::CommandResult> result) {
+      EXPECT_TRUE(result.ok());
+      ++answered;
+    });
+  };
+  for (const char* id : {"a", "b", "c", "d"}) submit(id);
+  ASSERT_EQ(ledger_.executes.size(), 2u);
+  EXPECT_EQ(two.waiting(), 2);
+  while (!ledger_.executes.empty()) {
+    auto batch = Take(ledger_.executes);
+    batch.done(AnswersFor(batch.request));
+  }
+  EXPECT_EQ(answered, 4);
 }
 
 TEST_F(BatcherTest, EmergenciesGoAheadAndHaveRoomOfTheirOwn) {

@@ -189,9 +189,10 @@ TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {
   EXPECT_EQ(ledger_.reads.front().request.start_sequence(), 8);
   workorder::v1::ReadEventsResponse news;
   for (int64_t sequence : {8, 9}) {
-    type::v1::Event& event = *news.add_events();
+    type::v1::Event event;
     event.set_sequence(sequence);
     if (sequence == 9) event.set_handoff_id("12345-0000000000001-1");
+    news.add_events(event.SerializeAsString());
   }
   Take(ledger_.reads).done(news);
   steps_.RunDue();

@@ -357,7 +357,7 @@ class FakeLedger : public Ledger {
     workorder::v1::ReadEventsResponse response;
     for (size_t i = request.start_sequence() - 1; i < log_.size() && response.events_size() < request.limit();
          ++i) {
-      *response.add_events() = log_[i];
+      response.add_events(log_[i].SerializeAsString());
     }
     response.set_head_sequence(static_cast<int64_t>(log_.size()));
     return response;
