@@ -1,5 +1,5 @@
-// Gathers commands for work_order: few batches are under way, the next collects meanwhile. No timers, so nothing
-// waits when nothing is under way.
+// Gathers commands for work_order: few batches are under way, the next collects meanwhile. No timers, so
+// nothing waits when nothing is under way.
 #ifndef SERVICES_DISPATCH_BATCHER_H_
 #define SERVICES_DISPATCH_BATCHER_H_
 
