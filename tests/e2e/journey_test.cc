@@ -164,7 +164,8 @@ TEST_F(JourneyTest, WholeLifeIsSeenLiveAtBothSites) {
               ElementsAre(Event::kUnderstood, Event::kAccepted, Event::kDispatched, Event::kSigned,
                           Event::kProgressed, Event::kReplied, Event::kCalledBack, Event::kClosed));
   for (const Event& event : seen_a) {
-    const bool by_peer = event.detail_case() != Event::kOffered && event.detail_case() != Event::kReceived &&
+    // A receipt is what the peer did; the origin's own are the offer and what ends the order.
+    const bool by_peer = event.detail_case() != Event::kOffered &&
                          event.detail_case() != Event::kCalledBack && event.detail_case() != Event::kClosed &&
                          event.detail_case() != Event::kArchived;
     EXPECT_EQ(event.mirrored(), by_peer) << event.detail_case();
