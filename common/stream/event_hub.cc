@@ -46,6 +46,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   Executor* executor() const { return executor_; }
   std::atomic<int64_t>& open_streams() { return open_streams_; }
+  int64_t head() const { return head_.load(); }
 
   void Start() { ScheduleTick(); }
 
@@ -250,8 +251,9 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   const Options options_;
   std::atomic<int64_t> open_streams_{0};
 
+  std::atomic<int64_t> head_{-1};  // set on the executor only
+
   // On the executor only.
-  int64_t head_ = -1;
   bool draining_ = false;
   std::deque<Item> ring_;
   size_t ring_bytes_ = 0;
@@ -311,6 +313,8 @@ std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_i
 void EventHub::Drain() {
   state_->executor()->Post([state = state_] { state->Drain(); });
 }
+
+int64_t EventHub::head() const { return state_->head(); }
 
 int64_t EventHub::open_streams() const { return state_->open_streams().load(); }
 

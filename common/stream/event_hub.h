@@ -58,6 +58,8 @@ class EventHub {
   std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat);
   // Ends every stream with a message that says `draining`. Thread-safe.
   void Drain();
+  // Last event published; -1 before SetHead. Thread-safe.
+  int64_t head() const;
   // Streams open now. Thread-safe.
   int64_t open_streams() const;
 

@@ -18,7 +18,6 @@ constexpr int kMaxBatchPush = 256;
 constexpr int kMaxEnvelopes = 512;
 constexpr int kFollowLimit = 1000;
 constexpr absl::Duration kFollowWait = absl::Seconds(10);
-constexpr int kBusyEvents = 8;
 constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
@@ -134,7 +133,18 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  batcher_.Submit(std::move(command), false, std::move(done));
+  batcher_.Submit(
+      std::move(command), false,
+      [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+        if (result.ok()) Told(result->event_sequence());
+        done(std::move(result));
+      });
+}
+
+void DispatchService::Told(int64_t event_sequence) {
+  int64_t told = told_sequence_.load(std::memory_order_relaxed);
+  while (told < event_sequence && !told_sequence_.compare_exchange_weak(told, event_sequence)) {
+  }
 }
 
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
@@ -154,6 +164,7 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
 void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                                  workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done) {
   counters_.pushes.fetch_add(1, std::memory_order_relaxed);
+  Told(result.event_sequence());
   v1::PushWorkOrderResponse response;
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
@@ -250,7 +261,11 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
     }
   }
   if (request.order_id().size() > 64) return error::BadText("order_id");
-  return hub_.Open(request.start_sequence(), request.order_id(), heartbeat);
+  int64_t start = request.start_sequence();
+  // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
+  // it.
+  if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
+  return hub_.Open(start, request.order_id(), heartbeat);
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.
@@ -287,9 +302,10 @@ void DispatchService::Follow(int64_t next) {
                         const int64_t after = items.empty() ? next : items.back().sequence + 1;
                         // Published first: the next answer may come on another thread.
                         if (!items.empty()) hub_.Publish(std::move(items));
-                        // Under load a short pause halves the reads; otherwise nothing waits.
+                        // Events come in runs: a short pause after news spares callers most of the followers'
+                        // work.
                         const int count = response->events_size();
-                        if (count < kBusyEvents || count == kFollowLimit) return Follow(after);
+                        if (count == 0 || count == kFollowLimit) return Follow(after);
                         executor_->PostAfter(kFollowPause, [this, after] { Follow(after); });
                       });
 }

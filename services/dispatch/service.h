@@ -79,6 +79,7 @@ class DispatchService : public Peer {
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
+  void Told(int64_t event_sequence);
   void FindHead();
   void Follow(int64_t next);
   void FollowLater(int64_t next);
@@ -89,6 +90,8 @@ class DispatchService : public Peer {
   const DispatchOptions options_;
   DispatchCounters counters_;
   std::atomic<bool> draining_{false};
+  // Latest event that a client was told of; the watches may not have it yet.
+  std::atomic<int64_t> told_sequence_{0};
   Batcher batcher_;
   std::map<std::string, std::unique_ptr<Link>> links_;
   EventHub hub_;

@@ -508,7 +508,8 @@ bool Engine::RunBatch() {
   counters_.replayed.fetch_add(tx.replayed);
   counters_.envelopes_in.fetch_add(tx.envelopes_in);
   counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
-  Publish(tx);
+  std::list<WaitingRead> reads;
+  Publish(tx, &reads);
   if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
 
   for (const auto& work : batch) {
@@ -540,6 +541,8 @@ bool Engine::RunBatch() {
       }
     }
   }
+  // Last: a follower is in less of a hurry than a caller.
+  for (WaitingRead& read : reads) AnswerRead(std::move(read));
   return true;
 }
 
@@ -926,11 +929,10 @@ absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {
   return id->value_or(0);
 }
 
-void Engine::Publish(Transaction& tx) {
+void Engine::Publish(Transaction& tx, std::list<WaitingRead>* reads) {
   counters_.events.fetch_add(static_cast<int64_t>(tx.events.size()));
   counters_.envelopes_out.fetch_add(static_cast<int64_t>(tx.envelopes.size()));
   std::vector<WaitingPull> pulls;
-  std::list<WaitingRead> reads;
   {
     MutexLock lock(&tail_mu_);
     for (const EventHub::Item& item : tx.events) {
@@ -977,10 +979,9 @@ void Engine::Publish(Transaction& tx) {
         it = next;
       }
     }
-    if (!tx.events.empty()) reads.swap(waiting_reads_);
+    if (!tx.events.empty()) reads->swap(waiting_reads_);
   }
   for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
-  for (WaitingRead& read : reads) AnswerRead(std::move(read));
 }
 
 }  // namespace hotline::work_order

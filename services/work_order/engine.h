@@ -132,7 +132,8 @@ class Engine : public Ledger {
   absl::Status Owe(const EnvelopeDraft& draft, int64_t order_id, const std::string* content,
                    const std::string& traceparent, Transaction& tx);
   void Remember(int64_t id, type::v1::WorkOrder order);
-  void Publish(Transaction& tx);
+  // Shows what was committed and answers the links' polls; what followers wait for is left in `reads`.
+  void Publish(Transaction& tx, std::list<WaitingRead>* reads);
   void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
 
   void AnswerPull(WaitingPull pull);
