@@ -21,7 +21,7 @@ namespace hotline::work_order {
 namespace {
 
 constexpr absl::Duration kCheckpointEvery = absl::Milliseconds(250);
-constexpr int64_t kCheckpointWalBytes = 16 << 20;
+constexpr int64_t kCheckpointWalBytes = 8 << 20;
 constexpr size_t kSaltBytes = 16;
 
 Site SiteOf(const boot::LoadedSite& loaded) {
