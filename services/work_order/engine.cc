@@ -361,7 +361,8 @@ void Engine::AnswerPull(WaitingPull pull) {
         return;
       }
     } else if (pull.limit > 0) {
-      if (ring.rows.empty() || ring.rows.front().envelope.sequence() > pull.after + 1) {
+      if (ring.rows.empty() || ring.rows.front().envelope.sequence() > pull.after + 1 ||
+          ring.rows.back().envelope.sequence() <= pull.after) {
         from_store = true;
       } else {
         size_t bytes = 0;
@@ -406,7 +407,8 @@ void Engine::AnswerRead(WaitingRead read) {
         waiting_reads_.push_back(std::move(read));
         return;
       }
-    } else if (event_ring_.empty() || event_ring_.front().sequence > read.start) {
+    } else if (event_ring_.empty() || event_ring_.front().sequence > read.start ||
+               event_ring_.back().sequence < read.start) {
       from_store = true;
     } else {
       for (size_t i = static_cast<size_t>(read.start - event_ring_.front().sequence);
@@ -470,7 +472,10 @@ bool Engine::RunBatch() {
 
   Transaction tx;
   tx.now = clock_->Now();
+  if (heads_stale_) tx.store_failure = LoadHeads();
+  heads_stale_ = !tx.store_failure.ok();
   for (const auto& work : batch) {
+    if (heads_stale_) break;
     switch (work->kind) {
       case Work::Kind::kCommands:
         RunCommands(*work, tx);
@@ -551,8 +556,8 @@ bool Engine::RunBatch() {
 void Engine::Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch) {
   counters_.failed_commits.fetch_add(1);
   healthy_ = false;
-  // If the heads cannot be read either, the next commit fails as this one did; numbering never runs ahead.
-  LoadHeads().IgnoreError();
+  // If they cannot be read now, they are read before anything else is decided: numbering never runs ahead.
+  heads_stale_ = !LoadHeads().ok();
   for (const auto& work : batch) work->Fail(why);
 }
 

@@ -170,6 +170,7 @@ class Engine : public Ledger {
 
   // The committer's alone.
   Heads heads_;
+  bool heads_stale_ = false;  // a commit failed and the store could not be read after it
   std::map<std::string, LinkRow, std::less<>> links_;
   absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
   std::deque<int64_t> orders_by_age_;

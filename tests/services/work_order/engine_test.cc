@@ -215,6 +215,23 @@ TEST_F(EngineTest, ACommitThatSucceedsAndReportsFailureIsFoundByTheRetry) {
   EXPECT_EQ(Verify(), "");
 }
 
+TEST_F(EngineTest, WhatNeverWentThroughMemoryIsGivenFromTheStore) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  fault_ = sql::Fault::kFailAfterCommit;
+  EXPECT_FALSE(Run(NewPush("request-2")).ok());
+  ASSERT_EQ(engine_->head_sequence(), 2) << "it is in the store all the same";
+  EXPECT_EQ(Pull(1)->envelopes_size(), 1);
+  workorder::v1::ReadEventsRequest read;
+  read.set_start_sequence(2);
+  read.set_limit(10);
+  int events = -1;
+  engine_->ReadEvents({}, read, [&events](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+    events = response.ok() ? response->events_size() : -1;
+  });
+  steps_.RunDue();
+  EXPECT_EQ(events, 1);
+}
+
 TEST_F(EngineTest, AFullQueueRefusesWithRetryAndKeepsRoomForEmergencies) {
   Close();
   Open(/*queue_limit=*/1);
