@@ -16,6 +16,10 @@ class Peer {
                        Done<exchange::v1::DeliverResponse> done) = 0;
   virtual void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                        Done<exchange::v1::GetLinkResponse> done) = 0;
+  virtual void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                        Done<exchange::v1::BackfillResponse> done) = 0;
+  virtual void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                         Done<exchange::v1::ReconcileResponse> done) = 0;
 };
 
 }  // namespace hotline

@@ -230,6 +230,17 @@ absl::Status LinkForked(std::string_view peer, int64_t sequence) {
        .metadata = {{"peer", std::string(peer)}, {"sequence", StrCat(sequence)}}});
 }
 
+absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours) {
+  return Make({.code = absl::StatusCode::kDataLoss,
+               .reason = Reason::ERROR_REASON_LINK_BEHIND,
+               .english = StrCat(peer, " has received up to ", theirs, " from this site, which knows only up to ",
+                                 ours, ": recovering from the peer"),
+               .chinese = StrCat(peer, "已收到本平台至第", theirs, "条，本平台只记录到第", ours, "条，正在从对方恢复"),
+               .metadata = {{"peer", std::string(peer)},
+                            {"theirs", StrCat(theirs)},
+                            {"ours", StrCat(ours)}}});
+}
+
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
   return Make({.code = absl::StatusCode::kResourceExhausted,
                .reason = Reason::ERROR_REASON_OVERLOADED,
