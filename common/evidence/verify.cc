@@ -27,6 +27,7 @@ struct HandoffStory {
   bool received = false;
   bool understood = false;
   bool accepted = false;
+  bool offer = false;  // the envelope of the offer is in the file
   bool ended = false;  // returned or recalled: the receipts that are missing will not come
 };
 
@@ -55,6 +56,10 @@ class Verifier {
       CheckEvents();
       CheckReceipts();
       for (const v1::EvidenceLane& lane : bundle_.lanes()) CheckLane(lane);
+      for (const auto& [id, story] : handoffs_) {
+        if (story.offer) continue;
+        Gap({"offer", "推送"}, id, {"the envelope that carried it is not there", "缺少推送信封"});
+      }
       SayWhoseKeys();
     }
     return std::move(report_);
@@ -394,6 +399,7 @@ class Verifier {
   // The content that an offer carried is the one that the log recorded.
   void CheckContent(const exchange::v1::Envelope& envelope, const std::string& where) {
     if (envelope.kind() != exchange::v1::ENVELOPE_KIND_OFFER) return;
+    if (const auto it = handoffs_.find(envelope.handoff_id()); it != handoffs_.end()) it->second.offer = true;
     const Words what = {"content", "工单内容"};
     exchange::v1::OfferBody offer;
     if (!offer.ParseFromString(envelope.body())) {
