@@ -300,6 +300,8 @@ int Run(Session& session) {
       return Links(session);
     case CommandId::kVerify:
       return Verify(session);
+    case CommandId::kEvidence:
+      return Evidence(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

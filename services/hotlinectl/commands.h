@@ -26,6 +26,8 @@ int Push(Session& session);
 int Register(Session& session);
 // watch.
 int Watch(Session& session);
+// evidence.
+int Evidence(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

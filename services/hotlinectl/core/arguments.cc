@@ -149,6 +149,13 @@ std::vector<CommandSpec> MakeCommands() {
        Operand::kNone,
        {{"from", ValueKind::kInteger, say::kFlagVerifyFrom},
         {"to", ValueKind::kInteger, say::kFlagVerifyTo}}},
+      {CommandId::kEvidence,
+       "evidence",
+       say::kCmdEvidence,
+       Operand::kEvidence,
+       {{"out", ValueKind::kFile, say::kFlagOut},
+        Repeated({"public-key", ValueKind::kText, say::kFlagPublicKey}),
+        {"public-keys", ValueKind::kFile, say::kFlagPublicKeys}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -227,6 +234,8 @@ class Reader {
         arguments.command = FindCommand(word);
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
+      } else if (arguments.command->operand == Operand::kEvidence && arguments.action.empty()) {
+        arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
       } else {
@@ -293,6 +302,27 @@ std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
   if (command.operand == Operand::kOrder && arguments.operand.empty()) {
     return Say(language, say::kNeedsOrder, command.name);
+  }
+  if (command.operand == Operand::kEvidence) {
+    const bool exports = arguments.action == "export";
+    if (!exports && arguments.action != "verify")
+      return std::string(Say(language, say::kNeedsEvidenceAction));
+    if (arguments.operand.empty()) {
+      return Say(language, exports ? say::kNeedsOrder : say::kNeedsFile,
+                 StrCat(command.name, " ", arguments.action));
+    }
+    for (std::string_view name : {"out", "public-key", "public-keys"}) {
+      if (arguments.Has(name) && exports != (name == "out")) {
+        return Say(language, say::kFlagOfOther, StrCat("--", name),
+                   StrCat(command.name, exports ? " verify" : " export"));
+      }
+    }
+    for (const std::string& key : arguments.All("public-key")) {
+      const size_t equals = key.find('=');
+      if (equals == 0 || equals == std::string::npos || equals + 1 == key.size()) {
+        return std::string(Say(language, say::kBadPublicKey));
+      }
+    }
   }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
@@ -389,6 +419,8 @@ std::string OperandText(Operand operand) {
       return " bash|zsh";
     case Operand::kOptionalCommand:
       return " [COMMAND]";
+    case Operand::kEvidence:
+      return " export ORDER|verify FILE";
   }
   return "";
 }
@@ -434,6 +466,7 @@ std::string BashCommands() {
     std::string words = FlagNames(command.flags);
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -491,6 +524,7 @@ std::string ZshScript(Language language) {
     std::string operand = "':order: '";
     if (command.operand == Operand::kNone) operand = "''";
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
+    if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
                     ZshFlags(command.flags, language, "        "), "        $globals",

@@ -173,6 +173,10 @@ inline constexpr Phrase kCmdLinks{"tell how the link to each peer stands; 6 if o
                                   "查看与各对端的链路状况；有中断时退出码为 6"};
 inline constexpr Phrase kCmdVerify{"recompute every hash of the log and the links",
                                    "重新计算并校验日志与链路的全部哈希"};
+inline constexpr Phrase kCmdEvidence{
+    "write a signed file of all that shows what happened to an order, or check one without any service; 9 if "
+    "it fails",
+    "导出工单全程的签名证据文件，或离线校验证据文件；未通过时退出码为 9"};
 inline constexpr Phrase kCmdHealth{
     "ask the three services and the peer links for their health; 6 unless all services serve",
     "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
@@ -270,6 +274,14 @@ inline constexpr Phrase kFlagTitles{"show titles too", "同时显示标题"};
 inline constexpr Phrase kFlagParty{"only this hotline's or unit's duty", "只看该热线或单位的时限"};
 inline constexpr Phrase kFlagBefore{"only due before", "只看此前到期的"};
 inline constexpr Phrase kFlagAll{"stopped ones too", "包括已停止的"};
+inline constexpr Phrase kFlagOut{"file to write; must not exist (export; default: NUMBER.hev)",
+                                 "写入的文件，不得已存在（导出用；默认为“编号.hev”）"};
+inline constexpr Phrase kFlagPublicKey{
+    "PARTY=FILE: trust this public key (PEM) of the party (verify); without any, the file's own keys are "
+    "used and not checked",
+    "热线=文件：信任该热线的公钥（PEM，校验用）；不给则使用文件自带的公钥且不作核对"};
+inline constexpr Phrase kFlagPublicKeys{"trust all PARTY/*.pub in this folder (verify)",
+                                        "信任此目录下的全部“热线/*.pub”公钥（校验用）"};
 inline constexpr Phrase kFlagVerifyFrom{"first sequence (default 1)", "起始序号（默认 1）"};
 inline constexpr Phrase kFlagVerifyTo{"last sequence (default: the head)", "结束序号（默认到末尾）"};
 
@@ -314,6 +326,11 @@ inline constexpr Phrase kBadTime{
 inline constexpr Phrase kBadWord{"`$0` must be one of: $1", "“$0”的值应为：$1"};
 inline constexpr Phrase kBadAddress{"`$0` is not host:port", "“$0”的值应为 host:port"};
 inline constexpr Phrase kNeedsOrder{"`$0` needs the id or number of an order", "“$0”需要工单的标识或编号"};
+inline constexpr Phrase kNeedsFile{"`$0` needs a file", "“$0”需要文件"};
+inline constexpr Phrase kNeedsEvidenceAction{"`evidence` needs `export` or `verify`",
+                                             "“evidence”需要指定 export 或 verify"};
+inline constexpr Phrase kFlagOfOther{"`$0` goes only with `$1`", "$0 只用于“$1”"};
+inline constexpr Phrase kBadPublicKey{"`--public-key` must be PARTY=FILE", "--public-key 应为“热线=文件”"};
 inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
 inline constexpr Phrase kFileAndOrder{"`--file` cannot be given with an order", "“--file”不能与工单同时给出"};
@@ -340,6 +357,8 @@ inline constexpr Phrase kDoReadAgain{"look at the order (`hotlinectl show`) and 
 inline constexpr Phrase kDoNewRequestId{"choose another request id, or repeat exactly the first request",
                                         "请换一个请求号，或原样重复首次请求"};
 inline constexpr Phrase kDoSequence{"start at a sequence that exists", "请从已有的序号开始"};
+inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the configuration of the site",
+                                      "请在本站配置的 signing.keys 中指定签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
 inline constexpr Phrase kDoUnreachable{
@@ -419,6 +438,23 @@ inline constexpr Phrase kMore{"there are more: raise --limit", "还有更多：�
 inline constexpr Phrase kIntact{"intact: $0 events, $1 envelopes, $2 orders; head #$3 $4",
                                 "完好：事件 $0，信封 $1，工单 $2；末尾 #$3 $4"};
 inline constexpr Phrase kBroken{"BROKEN: $0", "已损坏：$0"};
+inline constexpr Phrase kEvidenceWritten{"evidence of order $0: $1 ($2 bytes); it holds personal data",
+                                         "工单 $0 的证据：$1（$2 字节）；含个人信息，请妥善保管"};
+inline constexpr Phrase kEvidenceHead{"order $0, exported by $1 at $2", "工单 $0，由 $1 于 $2 导出"};
+inline constexpr Phrase kEvidenceGood{"INTACT: everything checked is as it was signed",
+                                      "完好：所有内容与签名相符"};
+inline constexpr Phrase kEvidenceGaps{"INTACT, BUT NOT ALL IS PROVEN: see the lines marked `gap`",
+                                      "完好，但并非全部得到证明：见标为“缺口”的各行"};
+inline constexpr Phrase kEvidenceFailed{"FAILED: this file proves nothing", "校验未通过：此文件不能作为证据"};
+inline constexpr Phrase kKeysUnchecked{
+    "KEYS NOT CHECKED: give the parties' public keys with --public-key, or compare the fingerprints by "
+    "another way",
+    "公钥未经核对：请用 --public-key 给出各方公钥，或另行核对指纹"};
+inline constexpr Phrase kVerdictOk{"ok", "通过"};
+inline constexpr Phrase kVerdictGap{"gap", "缺口"};
+inline constexpr Phrase kVerdictFailed{"FAILED", "未通过"};
+inline constexpr Phrase kFileExists{"$0 exists already: choose another with --out",
+                                    "$0 已存在：请用 --out 另选文件"};
 inline constexpr Phrase kReconnecting{"disconnected: $0; resuming at #$1 in $2",
                                       "连接中断：$0；将于 $2 后从 #$1 续接"};
 inline constexpr Phrase kReconnectingNow{"disconnected: $0; following again from the next event in $1",
@@ -460,6 +496,9 @@ inline constexpr Phrase kColError{"last error", "最近错误"};
 inline constexpr Phrase kColService{"service", "服务"};
 inline constexpr Phrase kColAddress{"address", "地址"};
 inline constexpr Phrase kColHealth{"health", "状况"};
+inline constexpr Phrase kColVerdict{"verdict", "结论"};
+inline constexpr Phrase kColCheck{"check", "检查"};
+inline constexpr Phrase kColWhere{"where", "位置"};
 inline constexpr Phrase kColLatency{"answered in", "答复用时"};
 inline constexpr Phrase kLabelOrigin{"origin", "首接热线"};
 inline constexpr Phrase kLabelVersion{"version", "版本"};

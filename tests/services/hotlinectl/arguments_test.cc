@@ -64,6 +64,15 @@ TEST(ArgumentsTest, WrongUse) {
       {{"push", "--to", "110", "--lat", "north", "--lon", "1"}, "`--lat` is not a number"},
       {{"completion", "fish"}, "`completion` needs `bash` or `zsh`"},
       {{"help", "pish"}, "unknown command `pish`"},
+      {{"evidence"}, "`evidence` needs `export` or `verify`"},
+      {{"evidence", "print", "1"}, "`evidence` needs `export` or `verify`"},
+      {{"evidence", "export"}, "`evidence export` needs the id or number of an order"},
+      {{"evidence", "verify"}, "`evidence verify` needs a file"},
+      {{"evidence", "verify", "f", "g"}, "`evidence` does not take `g`"},
+      {{"evidence", "verify", "f", "--out", "g"}, "`--out` goes only with `evidence export`"},
+      {{"evidence", "export", "1", "--public-keys", "d"}, "`--public-keys` goes only with `evidence verify`"},
+      {{"evidence", "verify", "f", "--public-key", "110"}, "`--public-key` must be PARTY=FILE"},
+      {{"evidence", "verify", "f", "--public-key", "=f"}, "`--public-key` must be PARTY=FILE"},
       {{"links", "--ca", "f"}, "--ca, --cert and --key go together"},
   };
   for (const auto& c : kCases) {
@@ -133,6 +142,18 @@ TEST(ArgumentsTest, RepeatedFlagsAndDashes) {
   const auto note = Parse({"accept", "1", "--note", "--ok"}).arguments;
   ASSERT_TRUE(note.ok());
   EXPECT_EQ(note->Text("note"), "--ok");
+}
+
+TEST(ArgumentsTest, EvidenceDoesTwoThings) {
+  const auto verify =
+      Parse({"evidence", "verify", "--public-key", "110=a.pub", "x.hev", "--public-key=12345=b.pub"});
+  ASSERT_TRUE(verify.arguments.ok()) << verify.arguments.status();
+  EXPECT_EQ(verify.arguments->action, "verify");
+  EXPECT_EQ(verify.arguments->operand, "x.hev");
+  EXPECT_EQ(verify.arguments->All("public-key"), (std::vector<std::string>{"110=a.pub", "12345=b.pub"}));
+  const auto exported = Parse({"evidence", "export", "12345-20261123-000007", "--out", "x.hev"});
+  ASSERT_TRUE(exported.arguments.ok()) << exported.arguments.status();
+  EXPECT_EQ(exported.arguments->operand, "12345-20261123-000007");
 }
 
 TEST(ArgumentsTest, AccountOfWhoActs) {
