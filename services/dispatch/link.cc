@@ -21,7 +21,8 @@ Link::Link(Ledger* ledger, Peer* peer, Executor* executor, const Clock* clock, L
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      backoff_(options_.backoff_min, options_.backoff_max) {
+      backoff_(options_.backoff_min, options_.backoff_max),
+      random_(NewJitter(options_.jitter_seed)) {
   health_.acknowledge_time = absl::InfinitePast();
   health_.next_try_time = absl::InfinitePast();
 }

@@ -40,6 +40,7 @@ struct LinkOptions {
   absl::Duration backoff_max = absl::Seconds(10);
   absl::Duration poll = absl::Seconds(5);  // long poll of work_order; idle probes come as often
   absl::Duration delivery_timeout = absl::Seconds(10);
+  uint32_t jitter_seed = 0;  // of the pauses after failures; 0: the system's
   // Told when the link goes up or down, with the failure that took it down. May be empty.
   std::function<void(bool up, const absl::Status& why)> on_change;
 };
@@ -112,7 +113,7 @@ class Link {
   std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
   // Touched by the one step under way.
   Backoff backoff_;
-  absl::BitGen random_;
+  std::minstd_rand random_;
   bool has_receipt_ = false;
   bool forked_ = false;  // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;

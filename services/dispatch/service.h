@@ -96,7 +96,7 @@ class DispatchService : public Peer {
   std::map<std::string, std::unique_ptr<Link>> links_;
   EventHub hub_;
   Backoff follow_backoff_;
-  absl::BitGen random_;
+  std::minstd_rand random_;
 };
 
 }  // namespace hotline::dispatch
