@@ -260,6 +260,9 @@ struct Disk::Handle {
 
 const char* Disk::Vfs() {
   static const bool registered = [] {
+    // Before SQLite starts: one thread, and nobody counts its memory.
+    sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     static sqlite3_vfs vfs = *sqlite3_vfs_find(nullptr);  // randomness and time are the system's
     vfs.iVersion = 1;
     vfs.szOsFile = sizeof(Handle);
@@ -511,7 +514,7 @@ int Disk::Truncate(File& file, int64_t size) {
 
 int Disk::Sync(File& file) {
   if (Dies()) return SQLITE_IOERR_FSYNC;
-  if (fault_ == Fault::kSyncForgotten) return SQLITE_OK;
+  if (forgets_syncs_) return SQLITE_OK;
   if (Hits(Fault::kSyncFails)) {
     if (dice_->Percent(50)) {
       for (File::Unsynced& one : file.unsynced) one.forgotten = true;

@@ -25,14 +25,13 @@ class Disk {
   // What happens to the operation that a fault hits.
   enum class Fault {
     kNone,
-    kKill,           // the process dies in it; a part of a write may be done
-    kPowerLoss,      // and the machine with it
-    kSyncFails,      // the next sync reports failure, and what it was to sync may be lost although it reads
-                     // well (as after a failed fsync on Linux)
-    kSyncLies,       // the next sync works and reports failure: a commit that succeeds and is not told so
-    kWriteFails,     // an I/O error
-    kReadFails,      // an I/O error
-    kSyncForgotten,  // for planted bugs only: syncs from now on do nothing and report success
+    kKill,        // the process dies in it; a part of a write may be done
+    kPowerLoss,   // and the machine with it
+    kSyncFails,   // the next sync reports failure, and what it was to sync may be lost although it reads
+                  // well (as after a failed fsync on Linux)
+    kSyncLies,    // the next sync works and reports failure: a commit that succeeds and is not told so
+    kWriteFails,  // an I/O error
+    kReadFails,   // an I/O error
   };
 
   // Synced content by file name.
@@ -62,6 +61,8 @@ class Disk {
   // No more bytes than this in all files: then "disk full".
   void set_capacity(int64_t bytes) { capacity_ = bytes; }
   int64_t used() const { return used_; }
+  // A planted bug: from now on a sync does nothing and reports success.
+  void ForgetSyncs() { forgets_syncs_ = true; }
   int64_t faults() const { return faults_; }  // that have hit, full disks included
 
   // The VFS's side; in disk.cc.
@@ -99,6 +100,7 @@ class Disk {
   int64_t faults_ = 0;
   Fault fault_ = Fault::kNone;
   int64_t fault_after_ = 0;
+  bool forgets_syncs_ = false;
 };
 
 }  // namespace hotline::sim

@@ -3,6 +3,7 @@
 #define TESTS_SIM_MUTANT_H_
 
 #include <memory>
+#include <string>
 
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
@@ -13,8 +14,6 @@
 
 namespace hotline::sim {
 
-class Site;
-
 class Mutant {
  public:
   virtual ~Mutant() = default;
@@ -24,11 +23,13 @@ class Mutant {
   virtual std::unique_ptr<work_order::Store> Wrap(std::unique_ptr<work_order::Store> store) { return store; }
   virtual std::unique_ptr<escalation::Store> Wrap(std::unique_ptr<escalation::Store> store) { return store; }
   // The work_order of a site as its clients reach it, and as one of its clients does. Null: no change.
-  virtual std::unique_ptr<Ledger> WrapServer(Ledger*) { return nullptr; }
+  virtual std::unique_ptr<Ledger> WrapServer(int /*site*/, Ledger*) { return nullptr; }
   virtual std::unique_ptr<Ledger> WrapDispatchClient(Ledger*) { return nullptr; }
   virtual std::unique_ptr<Ledger> WrapEscalationClient(Ledger*) { return nullptr; }
-  // The peer that `site` sends to. `wrong` is another peer of its.
-  virtual std::unique_ptr<Peer> WrapPeer(const Site&, Peer*, Peer* /*wrong*/) { return nullptr; }
+  // A peer of a site, and another one with its name.
+  virtual std::unique_ptr<Peer> WrapPeer(Peer*, Peer* /*other*/, const std::string& /*other_name*/) {
+    return nullptr;
+  }
 };
 
 }  // namespace hotline::sim

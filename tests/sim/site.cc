@@ -259,7 +259,7 @@ absl::Status Site::StartWorkOrder() {
   engine_->set_on_commit([this](const work_order::Committed& committed) {
     if (up(Part::kWorkOrder)) witness_->Committed(setup_.index, committed.events);
   });
-  if (mutant_ != nullptr) server_ = mutant_->WrapServer(engine_.get());
+  if (mutant_ != nullptr) server_ = mutant_->WrapServer(setup_.index, engine_.get());
   return absl::OkStatus();
 }
 
@@ -271,8 +271,9 @@ void Site::StartDispatch() {
   for (size_t i = 0; i < peers_.size(); ++i) {
     Peer* transport = transports_[i].get();
     if (mutant_ != nullptr) {
-      Peer* const wrong = transports_[(i + 1) % peers_.size()].get();
-      if (auto wrap = mutant_->WrapPeer(*this, transport, wrong); wrap != nullptr) {
+      const size_t other = (i + 1) % peers_.size();
+      auto wrap = mutant_->WrapPeer(transport, transports_[other].get(), peers_[other]->hotline());
+      if (wrap != nullptr) {
         transport = transport_wraps_.emplace_back(std::move(wrap)).get();
       }
     }
