@@ -70,6 +70,12 @@ int64_t Witness::events() const {
   return count;
 }
 
+int64_t Witness::rungs() const {
+  int64_t count = 0;
+  for (const SiteView& view : sites_) count += static_cast<int64_t>(view.rungs.size());
+  return count;
+}
+
 bool Witness::Logged(int site, int64_t event_sequence, const std::string& account) const {
   const SiteView& view = sites_[static_cast<size_t>(site)];
   return event_sequence >= 1 && event_sequence <= static_cast<int64_t>(view.accounts.size()) &&
@@ -187,6 +193,7 @@ void Witness::Opened(int site, work_order::Reader& store) {
   if (!rows.ok()) return;
   for (const work_order::EventRow& row : *rows) {
     if (row.sequence > known) {
+      ++in_doubt_;
       Take(site, std::make_shared<const std::string>(row.bytes));
     } else if (row.bytes != *view.log.back()) {
       return Violate("durable", StrCat(view.hotline, " #", known, " is another event after a restart"));

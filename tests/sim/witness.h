@@ -89,6 +89,8 @@ class Witness {
   const std::vector<OrderView>& orders(int site) const { return sites_[static_cast<size_t>(site)].orders; }
   const std::vector<SharedMessage>& log(int site) const { return sites_[static_cast<size_t>(site)].log; }
   int64_t events() const;
+  int64_t in_doubt() const { return in_doubt_; }  // events that a restart brought to light
+  int64_t rungs() const;
 
   // After healing, all processes up; with work_order's own verification of each site.
   void Inspect(const std::vector<std::unique_ptr<Site>>& sites,
@@ -120,6 +122,7 @@ class Witness {
 
   std::vector<SiteView> sites_;
   Violation violation_;
+  int64_t in_doubt_ = 0;
   type::v1::Event event_;  // kept for its memory
   // After healing: every order by site.
   std::vector<std::map<std::string, type::v1::WorkOrder>> final_orders_;
