@@ -132,8 +132,8 @@ bool IsFinal(const absl::Status& status) {
 }
 
 constexpr absl::Duration kEmergencyLimit = absl::Seconds(10);
-// What an answer may take beyond its limit: dispatch looks every 50 ms, and the commit may wait for the disk.
-constexpr absl::Duration kEmergencySlack = absl::Seconds(3);
+// What an answer may take beyond its limit: dispatch looks every 50 ms, and the answer crosses the site.
+constexpr absl::Duration kEmergencySlack = absl::Seconds(1);
 
 }  // namespace
 
@@ -243,10 +243,11 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
   if (wish->emergency) {
     const absl::Duration limit =
         wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
-    emergencies_.push_back(
-        {.server = site.life(Part::kDispatch),
-         .until = kernel_->now() + absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
-         .answered = answered});
+    emergencies_.push_back({.server = site.life(Part::kDispatch),
+                            .account = wish->account,
+                            .site = site.index(),
+                            .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
+                            .answered = answered});
   }
   site.dispatch()->PushWorkOrder(call, wish->push,
                                  [this, wish, answered](absl::StatusOr<PushWorkOrderResponse> response) {
@@ -319,9 +320,12 @@ void Desk::OnRefused(const std::shared_ptr<Wish>& wish, const absl::Status& stat
 }
 
 void Desk::CheckEmergencies() {
-  std::erase_if(emergencies_, [&](const Waiting& waiting) {
+  std::erase_if(emergencies_, [&](Waiting& waiting) {
     if (*waiting.answered || waiting.server.expired()) return true;
-    if (kernel_->now() < waiting.until) return false;
+    // Before its commit nothing is promised: the desktop sees its call fail.
+    if (waiting.committed < 0 && witness_->Did(waiting.site, waiting.account))
+      waiting.committed = kernel_->now();
+    if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
     witness_->Violate("emergency_told", "an emergency waits without an answer");
     return true;
   });

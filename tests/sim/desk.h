@@ -60,7 +60,10 @@ class Desk {
   // An emergency's call that has not been answered.
   struct Waiting {
     std::weak_ptr<const int> server;
-    int64_t until;
+    std::string account;
+    int site;
+    int64_t limit;           // nanoseconds from the commit on
+    int64_t committed = -1;  // when it was seen to be committed; -1 before
     std::shared_ptr<bool> answered;
   };
 

@@ -327,6 +327,7 @@ void Site::Remove(Part part) {
       engine_.reset();
       break;
     case Part::kDispatch:
+      if (on_dispatch_end_) on_dispatch_end_();
       dispatch_.reset();
       transport_wraps_.clear();
       transports_.clear();
@@ -349,6 +350,21 @@ void Site::Kill(Part part) {
   process(part)->Die();
   if (part != Part::kDispatch) disk(part).Kill();
   Remove(part);
+}
+
+void Site::Drain(Part part) {
+  if (!up(part)) return;
+  switch (part) {
+    case Part::kWorkOrder:
+      engine_->Drain();
+      break;
+    case Part::kDispatch:
+      dispatch_->Drain();
+      break;
+    case Part::kEscalation:
+      follower_->Stop();
+      break;
+  }
 }
 
 void Site::Stop(Part part) {
@@ -387,7 +403,7 @@ void Site::ForgetEscalation() { escalation_disk_.Install(InstalledSite(setup_).e
 void Site::Wake() {
   if (committing_ || !up(Part::kWorkOrder) || engine_->counters().queue_length == 0) return;
   committing_ = true;
-  process(Part::kWorkOrder)->PostAfter(absl::Microseconds(dice_->Below(1'000)), [this] {
+  process(Part::kWorkOrder)->PostAfter(absl::Microseconds(dice_->Below(commit_delay_us_)), [this] {
     committing_ = false;
     engine_->RunBatch();
     Wake();

@@ -4,6 +4,7 @@
 #define TESTS_SIM_SITE_H_
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,7 +59,8 @@ class Site {
   bool Start(Part part);
   // kill -9: what was not written is gone, and so is everyone who waited.
   void Kill(Part part);
-  // SIGTERM, as far as stores see it: they are closed in order.
+  // SIGTERM in two parts: it takes no more work, and later it closes its store in order and is gone.
+  void Drain(Part part);
   void Stop(Part part);
   void LosePower();
   bool up(Part part) const;
@@ -67,6 +69,10 @@ class Site {
   bool has_dead() const { return has_dead_; }
   // Runs, but its store refuses until it is started again.
   bool sick(Part part) const;
+  // How long the disk may take for a commit.
+  void set_commit_delay_us(int64_t delay) { commit_delay_us_ = delay; }
+  // Told just before dispatch is taken away, so that its clients let go of it.
+  void set_on_dispatch_end(std::function<void()> told) { on_dispatch_end_ = std::move(told); }
   // As the process's own thread for it would.
   void Checkpoint(Part part);
   // Its store is lost; work_order's log rebuilds it. Not while it is up.
@@ -119,6 +125,7 @@ class Site {
   std::unique_ptr<Ledger> server_;  // in front of the engine, if a bug is planted there
   std::unique_ptr<work_order::WorkOrderService> orders_;
   bool committing_ = false;
+  int64_t commit_delay_us_ = 1'000;
 
   // dispatch.
   std::unique_ptr<Ledger> dispatch_line_;
@@ -126,6 +133,7 @@ class Site {
   std::vector<std::unique_ptr<Peer>> transports_;
   std::vector<std::unique_ptr<Peer>> transport_wraps_;
   std::unique_ptr<dispatch::DispatchService> dispatch_;
+  std::function<void()> on_dispatch_end_;
 
   // escalation.
   std::unique_ptr<Ledger> escalation_line_;

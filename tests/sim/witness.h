@@ -13,6 +13,7 @@
 //   answer_true        a desktop's answer is in the log, and "received" means that the peer has it
 //   same_answer        a repeated request gets the same answer
 //   emergency_told     an emergency is answered in time, and "use the telephone" unless the peer has it
+//   watched            a watch shows every event of a handoff once and in order, through all its resumptions
 //   push_taken         no good push is refused
 // After healing (Heal says within what time all must be quiet):
 //   quiet              links drained and acknowledged, desktops answered, clocks up to date
@@ -83,6 +84,10 @@ class Witness {
 
   // The log of `site` has `event_sequence` by `account`.
   bool Logged(int site, int64_t event_sequence, const std::string& account) const;
+  // A command of `account`, given at `site`, is in its log.
+  bool Did(int site, const std::string& account) const {
+    return sites_[static_cast<size_t>(site)].own_accounts.contains(account);
+  }
   // The site has an order of that handoff.
   bool HasHandoff(const std::string& hotline, const std::string& handoff_id) const;
   // Orders in the sequence of their making.

@@ -36,6 +36,7 @@ World::World(uint64_t seed, Mutant* mutant, bool traced)
 }
 
 World::~World() {
+  watchers_.clear();
   sites_.clear();
   kernel_.Clear();
 }
@@ -51,6 +52,7 @@ void World::Build() {
               .power_losses = dice_.Percent(40),
               .disk_errors = dice_.Percent(30),
               .full_disks = dice_.Percent(20),
+              .slow_disks = dice_.Percent(20),
               .clock_jumps = dice_.Percent(40),
               .lost_projections = dice_.Percent(15)};
   const bool skewed = dice_.Percent(50);
@@ -81,7 +83,9 @@ void World::Build() {
       sites_[static_cast<size_t>(i)]->LinkTo(sites_[static_cast<size_t>(j)].get());
     }
   }
+  const bool watched = dice_.Percent(30);
   for (const auto& site : sites_) {
+    if (watched) watchers_.push_back(std::make_unique<Watcher>(site.get(), &kernel_, &witness_));
     for (Part part : kParts) Restart(site.get(), part);
   }
 }
@@ -215,10 +219,15 @@ const World::Move World::kMoves[] = {
        Site& site = world.AnySite();
        const Part part = world.AnyPart();
        if (!site.up(part)) return;
-       world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is stopped in order"); });
-       site.Stop(part);
-       world.Supervise();
-       world.ReviveLater(&site, part);
+       world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is to stop"); });
+       site.Drain(part);
+       world.kernel_.PostAfter(
+           absl::Milliseconds(world.dice_.Below(200)), [&world, &site, part, life = site.life(part)] {
+             if (life.expired()) return;
+             world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is stopped"); });
+             site.Stop(part);
+             world.ReviveLater(&site, part);
+           });
      }},
     {"cure", 6, nullptr,
      [](World& world) {
@@ -310,6 +319,13 @@ const World::Move World::kMoves[] = {
          for (Part part : {Part::kWorkOrder, Part::kEscalation}) site.disk(part).set_capacity(INT64_MAX);
        }
      }},
+    {"slow disk", 3, &Climate::slow_disks,
+     [](World& world) {
+       Site& site = world.AnySite();
+       const int64_t delay = world.dice_.Percent(50) ? 1'000 : world.dice_.Between(10'000, 1'500'000);
+       world.Say([&] { return StrCat(site.hotline(), ": a commit may take ", delay, " us"); });
+       site.set_commit_delay_us(delay);
+     }},
     {"clock jump", 3, &Climate::clock_jumps,
      [](World& world) {
        Site& site = world.AnySite();
@@ -364,6 +380,7 @@ void World::CalmDown() {
   paths_ = {};
   kill_after_ = -1;
   for (const auto& site : sites_) {
+    site->set_commit_delay_us(1'000);
     for (Part part : {Part::kWorkOrder, Part::kEscalation}) {
       site->disk(part).Arm(Disk::Fault::kNone, 0);
       site->disk(part).set_capacity(INT64_MAX);
@@ -414,6 +431,9 @@ void World::Heal() {
 
 bool World::IsQuiet() {
   if (desk_.waiting() > 0) return false;
+  for (const auto& watcher : watchers_) {
+    if (watcher->watermark() < static_cast<int64_t>(witness_.log(watcher->site()).size())) return false;
+  }
   for (const auto& site : sites_) {
     for (Part part : kParts) {
       if (!site->up(part) || site->sick(part)) return false;

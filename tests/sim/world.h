@@ -14,6 +14,7 @@
 #include "tests/sim/kernel.h"
 #include "tests/sim/mutant.h"
 #include "tests/sim/site.h"
+#include "tests/sim/watcher.h"
 #include "tests/sim/wire.h"
 #include "tests/sim/witness.h"
 
@@ -29,6 +30,7 @@ struct Climate {
   bool power_losses = false;
   bool disk_errors = false;  // failed syncs, writes, reads; syncs that lie
   bool full_disks = false;
+  bool slow_disks = false;
   bool clock_jumps = false;
   bool lost_projections = false;
 };
@@ -83,6 +85,7 @@ class World {
   Paths paths_;
   Climate climate_;
   std::vector<std::unique_ptr<Site>> sites_;
+  std::vector<std::unique_ptr<Watcher>> watchers_;  // one for each site, or none
   Desk desk_;
   int64_t steps_ = 0;
   int64_t deaths_ = 0;
