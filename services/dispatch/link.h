@@ -73,8 +73,9 @@ class Link {
 
   // The peer has just been heard: if the link pauses after a failure, it tries again now.
   void Nudge();
-  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`.
-  // If `give_up_when_down`, also as soon as the link is down, at once if it already is.
+  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`
+  // as the clock stands now: setting the clock makes nobody wait longer. If `give_up_when_down`, also as soon
+  // as the link is down, at once if it already is.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
@@ -82,7 +83,7 @@ class Link {
 
  private:
   struct Wait {
-    absl::Time deadline;
+    absl::Duration left;
     bool give_up_when_down;
     absl::AnyInvocable<void(ReceiptOutcome)> done;
   };
