@@ -217,6 +217,24 @@ TEST_F(LinkTest, AWaitEndsAtItsDeadline) {
   EXPECT_EQ(outcome, ReceiptOutcome::kTimedOut);
 }
 
+// An emergency waited for as long as the clock had been set back (simulation, with clock jumps and slow
+// disks).
+TEST_F(LinkTest, AClockThatIsSetBackMakesNobodyWaitLonger) {
+  ManualClock wall(absl::FromUnixSeconds(1'795'000'000));
+  LinkOptions options;
+  options.hotline = "12345";
+  options.peer = "110";
+  Link link(&ledger_, &peer_, &steps_, &wall, options);
+  link.Start();
+  std::optional<ReceiptOutcome> outcome;
+  link.AwaitReceipt(1, wall.Now() + absl::Seconds(1), false, [&](ReceiptOutcome o) { outcome = o; });
+  wall.Advance(-absl::Hours(1));
+  steps_.Advance(absl::Milliseconds(900));
+  EXPECT_FALSE(outcome.has_value());
+  steps_.Advance(absl::Milliseconds(200));
+  EXPECT_EQ(outcome, ReceiptOutcome::kTimedOut);
+}
+
 TEST_F(LinkTest, AnEmergencyHearsAtOnceThatTheLinkIsDown) {
   std::optional<ReceiptOutcome> emergency;
   std::optional<ReceiptOutcome> ordinary;

@@ -694,7 +694,6 @@ TEST_F(StoreTest, UsedWrongly) {
   const auto internal = error::Reason::ERROR_REASON_INTERNAL;
   WorkOrder order = Make(id, {});
   EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id, order, "", ""); }), internal) << "the id is there";
-  EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id - 1, order, "", "13800000001"); }), internal);
   EXPECT_EQ(reason_of([&] { return store_->UpdateOrder(id + 1, order); }), internal) << "no such order";
   order.mutable_content()->set_title("x");
   EXPECT_EQ(reason_of([&] { return store_->UpdateOrder(id, order); }), internal) << "content";
@@ -703,6 +702,18 @@ TEST_F(StoreTest, UsedWrongly) {
   EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id + 1, order, "", ""); }), internal) << "number";
   EXPECT_FALSE(store_->UpdateOrder(id, Make(id, {})).ok()) << "outside a transaction";
   EXPECT_EQ((**reader_->FindOrder(id)).version(), 1);
+}
+
+TEST_F(StoreTest, ARecoveredOrderIsFoundByItsCallerAmongThoseOfItsTime) {
+  const int64_t id = Add({.phone = "13800000001"});
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->InsertOrder(id - 5, Make(id - 5, {}), Content({.phone = "13800000002"}), "13800000002").ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  ListFilter filter;
+  filter.set_caller_phone("13800000002");
+  EXPECT_EQ(List(filter).size(), 1u);
+  filter.set_caller_phone("13800000001");
+  EXPECT_EQ(List(filter).size(), 1u);
 }
 
 TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
@@ -723,13 +734,16 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
     ASSERT_TRUE(update->Run().ok());
     ASSERT_TRUE(writer->Commit().ok());
   };
-  set_version("2");
+  set_version("3");
   store = Store::Open({.directory = Directory(), .hotline = "12345"});
   EXPECT_EQ(error::ReasonOf(store.status()), error::Reason::ERROR_REASON_STORE_FAILED);
-  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 2"));
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 3"));
   set_version("x");
   EXPECT_FALSE(Store::Open({.directory = Directory(), .hotline = "12345"}).ok());
   set_version("1");
+  store = Store::Open({.directory = Directory(), .hotline = "12345"});
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("start with an empty folder"));
+  set_version("2");
   Open();
   EXPECT_EQ(List({}).size(), 1u);
 }
