@@ -205,7 +205,7 @@ void Witness::Opened(int site, work_order::Reader& store) {
 void Witness::CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links) {
   for (const auto& [link, through] : view.promised) {
     const auto row = std::find_if(links.begin(), links.end(), [&link = link](const work_order::LinkRow& row) {
-      return row.peer == link.first;
+      return row.key.peer == link.first && row.key.lane == link.second;
     });
     const int64_t there = row == links.end() ? 0 : row->incoming_sequence;
     if (there < through) {
@@ -216,8 +216,8 @@ void Witness::CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>&
 }
 
 void Witness::ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response) {
-  int64_t& promised =
-      sites_[static_cast<size_t>(site)].promised[{sites_[static_cast<size_t>(peer)].hotline, 0}];
+  int64_t& promised = sites_[static_cast<size_t>(site)]
+                          .promised[{sites_[static_cast<size_t>(peer)].hotline, response.receipt().lane()}];
   promised = std::max(promised, response.receipt().received_through());
 }
 

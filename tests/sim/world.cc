@@ -421,8 +421,12 @@ void World::Heal() {
     auto links = site->engine()->store().reader().Links();
     if (!links.ok()) continue;
     for (const auto& link : *links) {
-      what += StrCat(", for ", link.peer, " ", link.outgoing_sequence, " of which acknowledged ",
+      what += StrCat(", for ", link.key.peer, " ", link.outgoing_sequence, " of which acknowledged ",
                      link.acknowledged_sequence);
+    }
+    if (!site->up(Part::kDispatch)) continue;
+    for (const auto& [key, link] : site->dispatch()->links()) {
+      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ", ToStd(link->health().last_error.message()), ")");
     }
   }
   witness_.Violate("quiet",
