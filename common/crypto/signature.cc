@@ -261,6 +261,15 @@ const PublicKey* KeyRing::Find(std::string_view party, std::string_view key_id) 
   return it == keys_.end() ? nullptr : &it->second.key;
 }
 
+bool KeyRing::Holds(std::string_view party, const PublicKey& key, absl::Time at) const {
+  for (auto it = keys_.lower_bound({std::string(party), std::string()});
+       it != keys_.end() && it->first.first == party; ++it) {
+    const Key& own = it->second;
+    if (own.key.der() == key.der() && at >= own.not_before && at < own.not_after) return true;
+  }
+  return false;
+}
+
 absl::Status KeyRing::Verify(std::string_view party, std::string_view key_id, Algorithm algorithm,
                              std::string_view domain, std::string_view message, std::string_view signature,
                              absl::Time at) const {

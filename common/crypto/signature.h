@@ -110,6 +110,8 @@ class KeyRing {
   bool Knows(std::string_view party) const;
   // Null if there is no such key.
   const PublicKey* Find(std::string_view party, std::string_view key_id) const;
+  // True if one of the party's keys, under whatever id, is `key` and is good for signatures made at `at`.
+  bool Holds(std::string_view party, const PublicKey& key, absl::Time at) const;
   // Errors: SIGNATURE_INVALID that says why: key unknown, not valid at `at`, of another algorithm, or the
   // signature is not by it over this domain and message.
   absl::Status Verify(std::string_view party, std::string_view key_id, Algorithm algorithm,

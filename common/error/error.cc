@@ -230,6 +230,13 @@ absl::Status LinkForked(std::string_view peer, int64_t sequence) {
        .metadata = {{"peer", std::string(peer)}, {"sequence", StrCat(sequence)}}});
 }
 
+absl::Status NoSigningKey() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_SIGNING_KEY,
+               .english = "this site has no key to sign with: configure signing.keys",
+               .chinese = "本平台没有可用的签名密钥，请先配置 signing.keys"});
+}
+
 absl::Status SignatureMissing(std::string_view party) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SIGNATURE_MISSING,

@@ -32,7 +32,8 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_GetWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_ListWorkOrders,
                              v1::WorkOrderService::WithRawCallbackMethod_ListOrderEvents,
-                             v1::WorkOrderService::WithRawCallbackMethod_VerifyLog> {
+                             v1::WorkOrderService::WithRawCallbackMethod_VerifyLog,
+                             v1::WorkOrderService::WithRawCallbackMethod_ExportEvidence> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -70,6 +71,7 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, ListWorkOrders, service_)
   HOTLINE_FORWARD(v1, ListOrderEvents, service_)
   HOTLINE_FORWARD(v1, VerifyLog, service_)
+  HOTLINE_FORWARD(v1, ExportEvidence, service_)
 };
 
 class LedgerEdge final

@@ -56,7 +56,8 @@ class WorkOrderProcess final : public boot::Service {
     if (!engine.ok()) return engine.status();
     process->engine_ = *std::move(engine);
     process->service_ = std::make_unique<WorkOrderService>(
-        process->engine_.get(), *std::move(reader), &process->readers_, &process->hub_, environment.clock);
+        process->engine_.get(), *std::move(reader), &process->readers_, &process->hub_, environment.clock,
+        EvidenceKeys{.signing = environment.site->signing, .ring = environment.site->keys});
     process->work_order_edge_ = NewWorkOrderEdge(process->service_.get(), environment.host);
     process->ledger_edge_ = NewLedgerEdge(process->engine_.get(), environment.host);
     process->Measure();

@@ -16,6 +16,7 @@
 #include "common/error/error.h"
 #include "common/exchange/chain.h"
 #include "services/work_order/core/validate.h"
+#include "services/work_order/evidence.h"
 
 namespace hotline::work_order {
 namespace {
@@ -86,10 +87,11 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
 }  // namespace
 
 WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers,
-                                   Executor* hub_thread, const Clock* clock)
+                                   Executor* hub_thread, const Clock* clock, EvidenceKeys keys)
     : engine_(engine),
       reader_(std::move(reader)),
       readers_(readers),
+      keys_(std::move(keys)),
       hub_(
           hub_thread, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -392,6 +394,43 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
     }
   }
   again();
+}
+
+// ---- ExportEvidence
+// -----------------------------------------------------------------------------------------------------
+
+struct WorkOrderService::Export {
+  EvidenceCollector collector;
+  const crypto::Signer* signer;
+  Done<workorder::v1::ExportEvidenceResponse> done;
+};
+
+void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::ExportEvidenceRequest request,
+                                      Done<workorder::v1::ExportEvidenceResponse> done) {
+  const crypto::Signer* signer = keys_.signing.At(call.now);
+  if (signer == nullptr) return done(error::NoSigningKey());
+  readers_->Post(
+      [this, now = call.now, signer, request = std::move(request), done = std::move(done)]() mutable {
+        absl::StatusOr<int64_t> id = Resolve(request.order_id());
+        if (!id.ok()) return done(id.status());
+        ExportSlice(std::make_shared<Export>(
+            Export{.collector = EvidenceCollector(reader_.get(), engine_->site().hotline, *id, now),
+                   .signer = signer,
+                   .done = std::move(done)}));
+      });
+}
+
+void WorkOrderService::ExportSlice(std::shared_ptr<Export> running) {
+  const absl::StatusOr<bool> complete = running->collector.Step();
+  if (!complete.ok()) return running->done(complete.status());
+  if (!*complete) return readers_->Post([this, running] { ExportSlice(running); });
+  absl::StatusOr<std::string> file =
+      evidence::BuildEvidence(running->collector.parts(), keys_.ring, *running->signer);
+  if (!file.ok()) return running->done(file.status());
+  workorder::v1::ExportEvidenceResponse response;
+  response.set_file_name(evidence::EvidenceFileName(running->collector.parts().order_number));
+  response.set_evidence(*std::move(file));
+  running->done(std::move(response));
 }
 
 }  // namespace hotline::work_order

@@ -10,11 +10,18 @@
 #include "common/base/loop.h"
 #include "common/contract/call.h"
 #include "common/contract/stream.h"
+#include "common/crypto/signature.h"
 #include "common/stream/event_hub.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/work_order/engine.h"
 
 namespace hotline::work_order {
+
+// What evidence is signed and checked with.
+struct EvidenceKeys {
+  crypto::SigningKeys signing;
+  crypto::KeyRing ring;  // public keys of this site and its peers
+};
 
 // Thread-safe. Promises and errors of each method are in work_order_service.proto.
 class WorkOrderService {
@@ -22,7 +29,7 @@ class WorkOrderService {
   // `engine`, `reader` and both executors outlive it; `readers` is the only thread that uses `reader`.
   // `hub_thread` runs the watches.
   WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers, Executor* hub_thread,
-                   const Clock* clock);
+                   const Clock* clock, EvidenceKeys keys = {});
 
   // Every command: the request's header and action become a Command; the answer is its result.
   void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
@@ -36,6 +43,9 @@ class WorkOrderService {
   // Works in slices, so that other reads go on beside it.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
+  // Works in slices too.
+  void ExportEvidence(const CallContext& call, workorder::v1::ExportEvidenceRequest request,
+                      Done<workorder::v1::ExportEvidenceResponse> done);
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchWorkOrders(
       const CallContext& call, const workorder::v1::WatchWorkOrdersRequest& request);
 
@@ -46,6 +56,7 @@ class WorkOrderService {
 
  private:
   struct Verification;
+  struct Export;
 
   absl::StatusOr<int64_t> Resolve(const std::string& order_id);
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
@@ -53,10 +64,12 @@ class WorkOrderService {
       const workorder::v1::ListWorkOrdersRequest& request);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(const std::string& order_id);
   void VerifySlice(std::shared_ptr<Verification> verification);
+  void ExportSlice(std::shared_ptr<Export> running);
 
   Engine* const engine_;
   const std::unique_ptr<Reader> reader_;
   Executor* const readers_;
+  const EvidenceKeys keys_;
   EventHub hub_;
 };
 

@@ -282,6 +282,8 @@ TEST(HouseTest, CommonFoldersKeepTheirOrder) {
       {"contract", {"base", "error"}},
       {"stream", {"base", "error", "contract"}},
       {"rpc", {"base", "error", "contract", "stream"}},
+      {"exchange", {"base"}},
+      {"evidence", {"base", "error", "contract", "crypto", "exchange"}},
       {"boot", {"base", "error", "crypto", "contract", "stream", "rpc"}},
   };
   std::vector<std::string> found;

@@ -881,7 +881,9 @@ class SqlStore : public Store {
     if (!number.ok()) return number.status();
     put_batch_->BindInt64(1, (*number << kSequenceBits) + last);
     put_batch_->BindInt64(2, first);
-    put_batch_->BindBlob(3, batch.SerializeAsString());
+    // Bound bytes are not copied, so they need a name that lives until the statement has run.
+    const std::string bytes = batch.SerializeAsString();
+    put_batch_->BindBlob(3, bytes);
     return Explain(put_batch_->Run());
   }
 
@@ -889,7 +891,8 @@ class SqlStore : public Store {
     absl::StatusOr<int64_t> number = LinkNumber(key);
     if (!number.ok()) return number.status();
     put_receipt_->BindInt64(1, (*number << kSequenceBits) + receipt.received_through());
-    put_receipt_->BindBlob(2, receipt.SerializeAsString());
+    const std::string bytes = receipt.SerializeAsString();
+    put_receipt_->BindBlob(2, bytes);
     return Explain(put_receipt_->Run());
   }
 

@@ -1,0 +1,535 @@
+#include "common/evidence/verify.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/crypto/statement.h"
+#include "common/error/error.h"
+#include "common/exchange/chain.h"
+#include "hotline/evidence/v1/evidence.pb.h"
+#include "hotline/type/v1/event.pb.h"
+
+namespace hotline::evidence {
+namespace {
+
+constexpr int kFormatVersion = 1;
+
+// What the events tell of one handoff.
+struct HandoffStory {
+  bool offered = false;
+  bool received = false;
+  bool understood = false;
+  bool accepted = false;
+  bool offer = false;  // the envelope of the offer is in the file
+  bool ended = false;  // returned or recalled: the receipts that are missing will not come
+};
+
+// A lane's envelopes, whose chain was recomputed.
+struct Chain {
+  struct Link {
+    std::string previous_hash;
+    std::string hash;
+    int64_t run = 0;  // sequence of the first of the stretch without gaps that it is in
+    bool whole = false;
+    bool sent = false;      // covered by a batch that the sender signed
+    bool received = false;  // covered by a receipt that the receiver signed
+  };
+  std::map<int64_t, Link> links;
+  bool broken = false;
+};
+
+class Verifier {
+ public:
+  explicit Verifier(const crypto::KeyRing& trusted) : trusted_(trusted) {}
+
+  EvidenceReport Run(std::string_view file) {
+    if (ReadFile(file)) {
+      ReadKeys();
+      CheckExporter();
+      CheckEvents();
+      CheckReceipts();
+      for (const v1::EvidenceLane& lane : bundle_.lanes()) CheckLane(lane);
+      for (const auto& [id, story] : handoffs_) {
+        if (story.offer) continue;
+        Gap({"offer", "推送"}, id, {"the envelope that carried it is not there", "缺少推送信封"});
+      }
+      SayWhoseKeys();
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void Say(Verdict verdict, Words what, std::string where, Words why) {
+    report_.checks.push_back({verdict, std::move(what), std::move(where), std::move(why)});
+  }
+  void Ok(Words what, std::string where, Words why) {
+    Say(Verdict::kOk, std::move(what), std::move(where), std::move(why));
+  }
+  void Gap(Words what, std::string where, Words why) {
+    Say(Verdict::kGap, std::move(what), std::move(where), std::move(why));
+  }
+  bool Fail(Words what, std::string where, Words why) {
+    Say(Verdict::kFailed, std::move(what), std::move(where), std::move(why));
+    return false;
+  }
+
+  bool ReadFile(std::string_view file) {
+    const Words form = {"form of the file", "文件格式"};
+    if (file.size() > kMaxEvidenceBytes) {
+      return Fail(form, "", {"it is larger than 64 MiB", "文件超过64 MiB"});
+    }
+    // Only one sequence of bytes says the same thing, so that no byte can be changed unseen.
+    if (!file_.ParseFromArray(file.data(), static_cast<int>(file.size())) ||
+        !file_.GetReflection()->GetUnknownFields(file_).empty() ||
+        !file_.signature().GetReflection()->GetUnknownFields(file_.signature()).empty() ||
+        file_.SerializeAsString() != file) {
+      return Fail(form, "", {"it is not a file of evidence, or was altered", "不是证据文件，或已被改动"});
+    }
+    if (!statement_.ParseFromString(file_.statement())) {
+      return Fail(form, "", {"its statement cannot be read", "声明无法解析"});
+    }
+    if (statement_.format_version() != kFormatVersion) {
+      return Fail(form, "",
+                  {StrCat("its format has version ", statement_.format_version(), "; this program reads 1"),
+                   StrCat("格式版本为", statement_.format_version(), "，本程序只支持1")});
+    }
+    // First of all: what the exporter did not sign is not worth reading.
+    if (statement_.bundle_sha256() != Sha256({file_.bundle()})) {
+      return Fail(form, "",
+                  {"it was altered: the signed digest is not that of the content",
+                   "文件已被改动：签名所含摘要与内容不符"});
+    }
+    if (!bundle_.ParseFromString(file_.bundle())) {
+      return Fail(form, "", {"its content cannot be read", "内容无法解析"});
+    }
+    report_.hotline = bundle_.hotline();
+    report_.order_number = bundle_.order_number();
+    report_.export_time = FromTimestamp(bundle_.export_time());
+    return true;
+  }
+
+  void ReadKeys() {
+    for (const v1::EvidenceKey& key : bundle_.keys()) {
+      const Words what = {"public key", "公钥"};
+      const std::string where = StrCat(key.party(), " ", key.key_id());
+      absl::StatusOr<crypto::PublicKey> read = crypto::PublicKey::FromDer(key.public_key());
+      if (!read.ok()) {
+        Fail(what, where, {"it cannot be read", "无法解析"});
+      } else if (!own_keys_.Add(key.party(), key.key_id(), *std::move(read)).ok()) {
+        Fail(what, where, {"it is there twice or its id is malformed", "重复，或密钥编号格式错误"});
+      }
+    }
+  }
+
+  // True if `statement` was signed by `party`. `must` is whether it fails if nobody has the key.
+  bool CheckSignature(const Words& what, const std::string& where, const std::string& party,
+                      std::string_view domain, std::string_view statement,
+                      const type::v1::DigitalSignature& signature, absl::Time at, bool must) {
+    const crypto::PublicKey* key = own_keys_.Find(party, signature.key_id());
+    if (key == nullptr) {
+      const Words why = {StrCat("key '", signature.key_id(), "' of ", party, " is not in the file"),
+                         StrCat("文件中没有", party, "的公钥", signature.key_id())};
+      Say(must ? Verdict::kFailed : Verdict::kGap, what, where, why);
+      return false;
+    }
+    if (trusted_.Knows(party)) {
+      if (!trusted_.Holds(party, *key, at)) {
+        return Fail(what, where,
+                    {StrCat("signed with key '", signature.key_id(), "', which is not one given for ", party),
+                     StrCat("签名所用公钥", signature.key_id(), "不在给定的", party, "公钥之列")});
+      }
+    } else {
+      unvouched_[party].insert(signature.key_id());
+    }
+    const absl::Status status = crypto::VerifyStatement(own_keys_, party, domain, statement, signature, at);
+    if (!status.ok()) return Fail(what, where, {std::string(status.message()), error::ChineseOf(status)});
+    verified_ = true;
+    return true;
+  }
+
+  void CheckExporter() {
+    const Words what = {"exporter's signature", "导出方签名"};
+    const std::string where = StrCat("key ", file_.signature().key_id());
+    const bool same = statement_.hotline() == bundle_.hotline() &&
+                      statement_.order_number() == bundle_.order_number() &&
+                      FromTimestamp(statement_.export_time()) == report_.export_time;
+    if (!same) {
+      Fail(what, where, {"it was signed for another order or time", "签名针对另一工单或时间"});
+      return;
+    }
+    if (CheckSignature(what, where, bundle_.hotline(), crypto::kEvidenceDomain, file_.statement(),
+                       file_.signature(), report_.export_time, /*must=*/true)) {
+      Ok(what, where,
+         {StrCat(bundle_.hotline(), " signed every byte of the file"),
+          StrCat(bundle_.hotline(), "对文件全部内容签名")});
+    }
+  }
+
+  void CheckEvents() {
+    const Words what = {"event", "事件"};
+    const size_t failures_before = Failures();
+    std::optional<type::v1::Event> before;
+    std::string hash_before;
+    int64_t version = 0;
+    for (const v1::EvidenceEvent& stored : bundle_.events()) {
+      const std::string where = StrCat("#", stored.sequence());
+      type::v1::Event event;
+      if (!event.ParseFromString(stored.event())) {
+        Fail(what, where, {"it cannot be read", "无法解析"});
+        return;
+      }
+      if (EventHash(stored.previous_hash(), stored.event()) != stored.hash()) {
+        Fail(what, where, {"its hash is not that of its bytes", "哈希与内容不符"});
+      }
+      if (event.sequence() != stored.sequence() || event.order_id() != bundle_.order_id() ||
+          event.order_number() != bundle_.order_number()) {
+        Fail(what, where, {"it is about another order or place of the log", "不属于本工单，或序号不符"});
+      }
+      const int64_t previous = before.has_value() ? before->sequence() : 0;
+      if (event.previous_order_sequence() != previous || event.sequence() <= previous ||
+          event.order_version() <= version) {
+        Fail(what, where, {StrCat("it does not follow #", previous), StrCat("未接续#", previous)});
+      }
+      if (before.has_value() && event.sequence() == previous + 1 && stored.previous_hash() != hash_before) {
+        Fail(what, where, {"it does not continue the log's chain", "与日志哈希链不符"});
+      }
+      if (before.has_value() && event.state_before() != before->state()) {
+        Fail(what, where,
+             {"it starts from another state than the one before it ended in", "起始状态与前一事件不符"});
+      }
+      CheckCustody(before.has_value() ? &before->custody() : nullptr, event.custody(), where);
+      Listen(event);
+      version = event.order_version();
+      hash_before = stored.hash();
+      before = std::move(event);
+    }
+    if (!before.has_value()) {
+      Fail(what, "", {"there is none", "没有任何事件"});
+      return;
+    }
+    if (bundle_.head_sequence() < before->sequence() ||
+        (bundle_.head_sequence() == before->sequence() && bundle_.head_hash() != hash_before)) {
+      Fail(what, StrCat("#", bundle_.head_sequence()),
+           {"the head of the log is not after the last event", "日志末尾与最后事件不符"});
+    }
+    if (Failures() > failures_before) return;
+    const std::string where = StrCat("#", bundle_.events(0).sequence(), " … #",
+                                     bundle_.events(bundle_.events_size() - 1).sequence());
+    Ok({"events", "事件"}, where,
+       {StrCat(bundle_.events_size(), " events, each with its hash, none between them is missing"),
+        StrCat("共", bundle_.events_size(), "条，哈希相符，前后相接")});
+    Ok({"custody", "责任归属"}, where,
+       {StrCat("exactly one holder at each event; ", before->custody().holder(), " at the last, epoch ",
+               before->custody().epoch()),
+        StrCat("每一事件均只有一个责任方；最后为", before->custody().holder(), "，第",
+               before->custody().epoch(), "期")});
+  }
+
+  void CheckCustody(const type::v1::Custody* before, const type::v1::Custody& after,
+                    const std::string& where) {
+    const Words what = {"custody", "责任归属"};
+    if (after.holder().empty()) {
+      Fail(what, where, {"nobody holds the order", "没有责任方"});
+    } else if (before != nullptr && after.epoch() < before->epoch()) {
+      Fail(what, where, {"its epoch goes back", "期次倒退"});
+    } else if (before != nullptr && after.epoch() == before->epoch() && after.holder() != before->holder()) {
+      Fail(what, where, {"the holder changes within an epoch", "同一期内责任方改变"});
+    }
+  }
+
+  // What an event tells of handoffs and of the content.
+  void Listen(const type::v1::Event& event) {
+    const auto registered = [&](const type::v1::RegisteredDetail& detail) {
+      if (!detail.content_digest().empty()) content_digest_ = detail.content_digest();
+    };
+    const auto story = [&](const std::string& id) -> HandoffStory& { return handoffs_[id]; };
+    const auto times = [&](const type::v1::Handoff& handoff) {
+      HandoffStory& s = story(handoff.id());
+      s.offered = s.offered || handoff.has_offer_time();
+      s.received = s.received || handoff.has_receive_time();
+      s.understood = s.understood || handoff.has_understand_time();
+      s.accepted = s.accepted || handoff.has_accept_time();
+    };
+    switch (event.detail_case()) {
+      case type::v1::Event::kRegistered:
+        registered(event.registered());
+        break;
+      case type::v1::Event::kOffered:
+        times(event.offered().handoff());
+        if (event.offered().has_registered()) registered(event.offered().registered());
+        break;
+      case type::v1::Event::kReceived:
+        story(event.received().handoff_id()).received |= event.received().has_receive_time();
+        break;
+      case type::v1::Event::kUnderstood:
+        times(event.understood().handoff());
+        if (event.understood().has_registered()) registered(event.understood().registered());
+        break;
+      case type::v1::Event::kAccepted:
+        if (!event.accepted().handoff_id().empty()) story(event.accepted().handoff_id()).accepted = true;
+        break;
+      case type::v1::Event::kReturned:
+        story(event.returned().handoff_id()).ended = true;
+        break;
+      case type::v1::Event::kRecalled:
+        story(event.recalled().handoff_id()).ended = true;
+        break;
+      default:
+        break;
+    }
+    if (!event.handoff_id().empty()) handoffs_.try_emplace(event.handoff_id());
+  }
+
+  void CheckReceipts() {
+    const Words what = {"three receipts", "三次回执"};
+    for (const auto& [id, story] : handoffs_) {
+      std::string english;
+      std::string chinese;
+      const auto missing = [&](bool there, std::string_view en, std::string_view zh) {
+        if (there) return;
+        english += StrCat(english.empty() ? "" : ", ", en);
+        chinese += StrCat(chinese.empty() ? "" : "、", zh);
+      };
+      missing(story.received, "received", "接收");
+      missing(story.understood, "understood", "登记");
+      missing(story.accepted, "accepted", "受理");
+      if (english.empty()) {
+        Ok(what, id,
+           {"received, understood and accepted, with their times", "接收、登记、受理三次回执及时间齐全"});
+      } else if (story.ended) {
+        Ok(what, id,
+           {StrCat("it ended without acceptance; not there: ", english),
+            StrCat("未受理即终止，缺：", chinese)});
+      } else {
+        Gap(what, id, {StrCat("not there: ", english), StrCat("缺：", chinese)});
+      }
+    }
+  }
+
+  void CheckLane(const v1::EvidenceLane& lane) {
+    const std::string name =
+        StrCat(lane.from_hotline(), " → ", lane.to_hotline(), " ", LaneName(lane.lane()));
+    if (lane.from_hotline() != bundle_.hotline() && lane.to_hotline() != bundle_.hotline()) {
+      Fail({"link", "链路"}, name, {"it is not one of the exporter's", "不是导出方的链路"});
+      return;
+    }
+    const size_t failures_before = Failures();
+    Chain chain = ReadChain(lane, name);
+    for (const exchange::v1::SignedBatch& batch : lane.batches()) CheckBatch(lane, batch, name, &chain);
+    for (const v1::EvidenceReceipt& receipt : lane.receipts()) CheckReceipt(lane, receipt, name, &chain);
+    for (const auto& [sequence, link] : chain.links) {
+      if (!link.whole) continue;
+      const std::string where = StrCat(name, " #", sequence);
+      // A site keeps what others signed; what it sent is shown by the receipt for it.
+      const bool own = lane.from_hotline() == bundle_.hotline();
+      if (own && !link.received) {
+        Gap({"receipt", "回执"}, where,
+            {StrCat("no receipt signed by ", lane.to_hotline(), " covers it"),
+             StrCat("没有", lane.to_hotline(), "签名的回执")});
+      } else if (!own && !link.sent) {
+        Gap({"batch", "批次"}, where,
+            {StrCat("no batch signed by ", lane.from_hotline(), " covers it"),
+             StrCat("没有", lane.from_hotline(), "签名的批次")});
+      }
+    }
+    if (Failures() == failures_before) {
+      const auto whole = std::count_if(chain.links.begin(), chain.links.end(),
+                                       [](const auto& link) { return link.second.whole; });
+      Ok({"link", "链路"}, name,
+         {StrCat(whole, " envelopes of the order, ", chain.links.size() - whole,
+                 " leaves of others; every hash recomputed"),
+          StrCat("本工单信封", whole, "条，其他叶哈希", chain.links.size() - whole, "条，哈希均相符")});
+    }
+  }
+
+  Chain ReadChain(const v1::EvidenceLane& lane, const std::string& name) {
+    const Words what = {"envelope", "信封"};
+    Chain chain;
+    int64_t last = 0;
+    for (const v1::EvidenceLink& stored : lane.links()) {
+      const std::string where = StrCat(name, " #", stored.sequence());
+      const auto fail = [&](std::string english, std::string chinese) {
+        chain.broken = true;
+        Fail(what, where, {std::move(english), std::move(chinese)});
+      };
+      if (stored.sequence() <= last) {
+        fail("it is not in order", "顺序错误");
+        return chain;
+      }
+      const bool joined = stored.sequence() == last + 1 && last > 0;
+      if (joined && stored.previous_hash() != chain.links.at(last).hash) {
+        fail("it does not continue the chain", "与哈希链不符");
+      }
+      if (stored.sequence() == 1 && stored.previous_hash() != LaneStart(lane.lane())) {
+        fail("it is the first and does not begin the chain", "首条未从链首开始");
+      }
+      Chain::Link link;
+      link.previous_hash = stored.previous_hash();
+      link.run = joined ? chain.links.at(last).run : stored.sequence();
+      if (stored.has_envelope()) {
+        const exchange::v1::Envelope& envelope = stored.envelope();
+        link.whole = true;
+        link.hash = EnvelopeHash(envelope);
+        if (envelope.sequence() != stored.sequence() || envelope.previous_hash() != stored.previous_hash() ||
+            envelope.hash() != link.hash) {
+          fail("its hash is not that of what it says", "哈希与内容不符");
+        }
+        if (!handoffs_.contains(envelope.handoff_id())) {
+          fail("it is about no handoff of this order", "不属于本工单的移交");
+        }
+        CheckContent(envelope, where);
+      } else if (stored.leaf().size() == kSha256Bytes) {
+        link.hash = EnvelopeHash(stored.previous_hash(), stored.sequence(), stored.leaf());
+      } else {
+        fail("there is neither an envelope nor a leaf", "既无信封也无叶哈希");
+      }
+      last = stored.sequence();
+      chain.links.emplace(last, std::move(link));
+    }
+    return chain;
+  }
+
+  // The content that an offer carried is the one that the log recorded.
+  void CheckContent(const exchange::v1::Envelope& envelope, const std::string& where) {
+    if (envelope.kind() != exchange::v1::ENVELOPE_KIND_OFFER) return;
+    if (const auto it = handoffs_.find(envelope.handoff_id()); it != handoffs_.end()) it->second.offer = true;
+    const Words what = {"content", "工单内容"};
+    exchange::v1::OfferBody offer;
+    if (!offer.ParseFromString(envelope.body())) {
+      Fail(what, where, {"the offer cannot be read", "推送内容无法解析"});
+    } else if (content_digest_.empty()) {
+      Gap(what, where, {"no event records its digest", "日志中没有内容摘要"});
+    } else if (Sha256({offer.content_salt(), offer.content()}) != content_digest_) {
+      Fail(what, where, {"it is not what the log recorded at registration", "与登记时日志所记摘要不符"});
+    } else {
+      Ok(what, where, {"it is what the log recorded at registration", "与登记时日志所记摘要相符"});
+    }
+  }
+
+  void CheckBatch(const v1::EvidenceLane& lane, const exchange::v1::SignedBatch& batch,
+                  const std::string& name, Chain* chain) {
+    const Words what = {"batch", "批次"};
+    exchange::v1::BatchStatement statement;
+    if (!statement.ParseFromString(batch.statement())) {
+      Fail(what, name, {"it cannot be read", "无法解析"});
+      return;
+    }
+    const std::string where =
+        StrCat(name, " #", statement.first_sequence(), " … #", statement.last_sequence());
+    if (!CheckSignature(what, where, lane.from_hotline(), crypto::kBatchDomain, batch.statement(),
+                        batch.signature(), FromTimestamp(statement.send_time()), /*must=*/false)) {
+      return;
+    }
+    if (statement.from_hotline() != lane.from_hotline() || statement.to_hotline() != lane.to_hotline() ||
+        LaneOf(statement.lane()) != LaneOf(lane.lane())) {
+      Fail(what, where, {"it was signed for another link", "签名针对另一链路"});
+      return;
+    }
+    const auto first = chain->links.find(statement.first_sequence());
+    const auto last = chain->links.find(statement.last_sequence());
+    if (chain->broken || first == chain->links.end() || last == chain->links.end() ||
+        first->second.run != last->second.run || first->first > last->first ||
+        first->second.previous_hash != statement.previous_hash() ||
+        last->second.hash != statement.head_hash()) {
+      Fail(what, where,
+           {StrCat("the envelopes are not those that ", lane.from_hotline(), " signed"),
+            StrCat("信封与", lane.from_hotline(), "签名的批次不符")});
+      return;
+    }
+    for (auto it = first; it != std::next(last); ++it) it->second.sent = true;
+    Ok(what, where,
+       {StrCat(lane.from_hotline(), " signed it at ", Show(FromTimestamp(statement.send_time()))),
+        StrCat(lane.from_hotline(), "于", Show(FromTimestamp(statement.send_time())), "签名")});
+  }
+
+  void CheckReceipt(const v1::EvidenceLane& lane, const v1::EvidenceReceipt& receipt, const std::string& name,
+                    Chain* chain) {
+    const Words what = {"receipt", "回执"};
+    exchange::v1::ReceiptStatement statement;
+    if (!statement.ParseFromString(receipt.statement())) {
+      Fail(what, name, {"it cannot be read", "无法解析"});
+      return;
+    }
+    const std::string where = StrCat(name, " … #", statement.received_through());
+    if (!CheckSignature(what, where, lane.to_hotline(), crypto::kReceiptDomain, receipt.statement(),
+                        receipt.signature(), FromTimestamp(statement.receive_time()), /*must=*/false)) {
+      return;
+    }
+    if (statement.from_hotline() != lane.to_hotline() || statement.to_hotline() != lane.from_hotline() ||
+        LaneOf(statement.lane()) != LaneOf(lane.lane())) {
+      Fail(what, where, {"it was signed for another link", "签名针对另一链路"});
+      return;
+    }
+    const auto head = chain->links.find(statement.received_through());
+    if (chain->broken || head == chain->links.end() || head->second.hash != statement.head_hash()) {
+      Fail(what, where,
+           {StrCat("the envelopes are not those that ", lane.to_hotline(), " received"),
+            StrCat("信封与", lane.to_hotline(), "回执所收不符")});
+      return;
+    }
+    for (auto it = chain->links.find(head->second.run); it != std::next(head); ++it)
+      it->second.received = true;
+    Ok(what, where,
+       {StrCat(lane.to_hotline(), " signed that it had it at ",
+               Show(FromTimestamp(statement.receive_time()))),
+        StrCat(lane.to_hotline(), "于", Show(FromTimestamp(statement.receive_time())), "签名确认收到")});
+  }
+
+  void SayWhoseKeys() {
+    report_.keys_trusted = verified_ && unvouched_.empty();
+    for (const auto& [party, key_ids] : unvouched_) {
+      for (const std::string& key_id : key_ids) {
+        const std::string fingerprint = own_keys_.Find(party, key_id)->Fingerprint();
+        Gap({"KEY NOT CHECKED", "公钥未经核对"}, StrCat(party, " ", key_id),
+            {StrCat("it is taken from the file itself, which anybody could have made: compare its "
+                    "fingerprint with ",
+                    party, " by another way: ", fingerprint),
+             StrCat("取自文件本身，任何人都可能伪造：请另行向", party, "核对指纹：", fingerprint)});
+      }
+    }
+  }
+
+  // Beijing time, to the second.
+  static std::string Show(absl::Time time) {
+    return absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez", time, absl::FixedTimeZone(8 * 60 * 60));
+  }
+
+  size_t Failures() const {
+    return static_cast<size_t>(
+        std::count_if(report_.checks.begin(), report_.checks.end(),
+                      [](const Check& check) { return check.verdict == Verdict::kFailed; }));
+  }
+
+  const crypto::KeyRing& trusted_;
+  v1::SignedEvidence file_;
+  v1::EvidenceStatement statement_;
+  v1::EvidenceBundle bundle_;
+  crypto::KeyRing own_keys_;  // from the file
+  std::map<std::string, std::set<std::string>>
+      unvouched_;  // keys used that `trusted_` says nothing of, by party
+  bool verified_ = false;
+  std::map<std::string, HandoffStory> handoffs_;
+  std::string content_digest_;
+  EvidenceReport report_;
+};
+
+}  // namespace
+
+Verdict EvidenceReport::overall() const {
+  Verdict worst = Verdict::kOk;
+  for (const Check& check : checks) worst = std::max(worst, check.verdict);
+  return worst;
+}
+
+EvidenceReport VerifyEvidence(std::string_view file, const crypto::KeyRing& trusted) {
+  return Verifier(trusted).Run(file);
+}
+
+}  // namespace hotline::evidence

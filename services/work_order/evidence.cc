@@ -1,0 +1,195 @@
+#include "services/work_order/evidence.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "hotline/type/v1/event.pb.h"
+
+namespace hotline::work_order {
+namespace {
+
+constexpr absl::Duration kClockSlack = absl::Hours(1);
+constexpr int kScanSlice = 256;
+// A receipt further ahead than this is no proof worth its size.
+constexpr int64_t kMaxStretch = 4096;
+
+}  // namespace
+
+EvidenceCollector::EvidenceCollector(Reader* reader, std::string hotline, int64_t id, absl::Time now)
+    : reader_(reader), id_(id) {
+  parts_.hotline = std::move(hotline);
+  parts_.export_time = now;
+}
+
+absl::StatusOr<bool> EvidenceCollector::Step() {
+  if (!begun_) {
+    begun_ = true;
+    if (absl::Status status = Begin(); !status.ok()) return status;
+  } else if (lane_ < lanes_.size()) {
+    absl::StatusOr<bool> complete = Scan(&lanes_[lane_]);
+    if (!complete.ok()) return complete.status();
+    if (*complete) {
+      if (absl::Status status = Take(lanes_[lane_]); !status.ok()) return status;
+      ++lane_;
+    }
+  }
+  return lane_ >= lanes_.size();
+}
+
+absl::Status EvidenceCollector::Begin() {
+  absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(id_);
+  if (!order.ok()) return order.status();
+  if (!order->has_value()) return error::OrderNotFound(FormatOrderId(id_));
+  order_ = **std::move(order);
+  parts_.order_id = order_.id();
+  parts_.order_number = order_.number();
+  if (absl::Status status = ReadEvents(order_.last_event_sequence()); !status.ok()) return status;
+  absl::StatusOr<Heads> heads = reader_->ReadHeads();
+  if (!heads.ok()) return heads.status();
+  parts_.head_sequence = heads->event_sequence;
+  parts_.head_hash = heads->event_hash;
+
+  std::set<std::string> peers;
+  const auto add = [&](const type::v1::Handoff& handoff) {
+    handoff_ids_.insert(handoff.id());
+    peers.insert(handoff.from_hotline() == parts_.hotline ? handoff.to_hotline() : handoff.from_hotline());
+  };
+  if (order_.has_handoff()) add(order_.handoff());
+  for (const type::v1::Handoff& handoff : order_.past_handoffs()) add(handoff);
+  for (const std::string& peer : peers) {
+    for (const bool incoming : {false, true}) {
+      lanes_.push_back({.key = {.peer = peer, .lane = LaneFor(order_.urgency())}, .incoming = incoming});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EvidenceCollector::ReadEvents(int64_t last_sequence) {
+  for (int64_t sequence = last_sequence; sequence > 0;) {
+    // With the one before, whose hash it continues.
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(std::max<int64_t>(1, sequence - 1), 2);
+    if (!rows.ok()) return rows.status();
+    const size_t at = sequence == 1 ? 0 : 1;
+    type::v1::Event event;
+    if (rows->size() <= at || (*rows)[at].sequence != sequence || !event.ParseFromString((*rows)[at].bytes) ||
+        event.previous_order_sequence() >= sequence) {
+      return error::Internal(StrCat("event ", sequence, " cannot be read"));
+    }
+    parts_.events.push_back({.sequence = sequence,
+                             .bytes = std::move((*rows)[at].bytes),
+                             .previous_hash = at == 0 ? ChainStart() : std::move((*rows)[0].hash),
+                             .hash = std::move((*rows)[at].hash)});
+    sequence = event.previous_order_sequence();
+  }
+  std::reverse(parts_.events.begin(), parts_.events.end());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<EnvelopeRow>> EvidenceCollector::Read(const Lane& lane, int64_t after, int limit) {
+  return lane.incoming ? reader_->ReadInbox(lane.key, after, limit)
+                       : reader_->ReadOutbox(lane.key, after, limit);
+}
+
+absl::StatusOr<int64_t> EvidenceCollector::FindBefore(const Lane& lane, absl::Time time) {
+  absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
+  if (!links.ok()) return links.status();
+  int64_t high = 0;
+  for (const LinkRow& link : *links) {
+    if (link.key == lane.key) high = lane.incoming ? link.incoming_sequence : link.outgoing_sequence;
+  }
+  int64_t low = 0;  // committed before, or the beginning
+  while (low < high) {
+    const int64_t middle = low + (high - low + 1) / 2;
+    absl::StatusOr<std::vector<EnvelopeRow>> rows = Read(lane, middle - 1, 1);
+    if (!rows.ok()) return rows.status();
+    if (!rows->empty() && rows->front().commit_time < time) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+absl::StatusOr<bool> EvidenceCollector::Scan(Lane* lane) {
+  if (!lane->begun) {
+    absl::StatusOr<int64_t> after = FindBefore(*lane, FromTimestamp(order_.register_time()) - kClockSlack);
+    if (!after.ok()) return after.status();
+    lane->after = *after;
+    lane->begun = true;
+  }
+  absl::StatusOr<std::vector<EnvelopeRow>> rows = Read(*lane, lane->after, kScanSlice);
+  if (!rows.ok()) return rows.status();
+  const absl::Time end = FromTimestamp(order_.update_time()) + kClockSlack;
+  for (const EnvelopeRow& row : *rows) {
+    if (row.commit_time > end) return true;
+    lane->after = row.envelope.sequence();
+    if (row.order_id == id_ || handoff_ids_.contains(row.envelope.handoff_id())) {
+      lane->found.push_back(row.envelope.sequence());
+    }
+  }
+  return rows->empty();
+}
+
+absl::Status EvidenceCollector::Take(const Lane& lane) {
+  evidence::LanePart part;
+  part.from_hotline = lane.incoming ? lane.key.peer : parts_.hotline;
+  part.to_hotline = lane.incoming ? parts_.hotline : lane.key.peer;
+  part.lane = lane.key.lane;
+  std::map<int64_t, evidence::EnvelopePart> envelopes;
+  // All of [first, last].
+  const auto take = [&](int64_t first, int64_t last) -> absl::Status {
+    while (first <= last && envelopes.contains(first)) ++first;
+    if (first > last) return absl::OkStatus();
+    absl::StatusOr<std::vector<EnvelopeRow>> rows = Read(lane, first - 1, static_cast<int>(last - first + 1));
+    if (!rows.ok()) return rows.status();
+    for (EnvelopeRow& row : *rows) {
+      const int64_t sequence = row.envelope.sequence();
+      const bool own = std::binary_search(lane.found.begin(), lane.found.end(), sequence);
+      envelopes.try_emplace(sequence, evidence::EnvelopePart{std::move(row.envelope), own});
+    }
+    return absl::OkStatus();
+  };
+  int64_t proven = 0;  // up to here
+  for (const int64_t sequence : lane.found) {
+    if (absl::Status status = take(sequence, sequence); !status.ok()) return status;
+    if (sequence <= proven) continue;
+    if (lane.incoming) {
+      absl::StatusOr<std::vector<exchange::v1::SignedBatch>> batches =
+          reader_->ReadBatches(lane.key, sequence, sequence);
+      if (!batches.ok()) return batches.status();
+      for (exchange::v1::SignedBatch& batch : *batches) {
+        exchange::v1::BatchStatement statement;
+        if (!statement.ParseFromString(batch.statement()) ||
+            statement.last_sequence() - statement.first_sequence() >= kMaxStretch) {
+          continue;
+        }
+        if (absl::Status status = take(statement.first_sequence(), statement.last_sequence()); !status.ok()) {
+          return status;
+        }
+        proven = std::max(proven, statement.last_sequence());
+        part.batches.push_back(std::move(batch));
+      }
+    } else {
+      absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> receipt =
+          reader_->FindReceipt(lane.key, sequence);
+      if (!receipt.ok()) return receipt.status();
+      if (!receipt->has_value() || (*receipt)->received_through() - sequence >= kMaxStretch) continue;
+      if (absl::Status status = take(sequence, (*receipt)->received_through()); !status.ok()) return status;
+      proven = (*receipt)->received_through();
+      part.receipts.push_back(**std::move(receipt));
+    }
+  }
+  for (auto& [sequence, envelope] : envelopes) part.envelopes.push_back(std::move(envelope));
+  parts_.lanes.push_back(std::move(part));
+  return absl::OkStatus();
+}
+
+}  // namespace hotline::work_order

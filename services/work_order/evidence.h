@@ -1,0 +1,65 @@
+// Collects what a site's store can prove about one order, for common/evidence.
+#ifndef SERVICES_WORK_ORDER_EVIDENCE_H_
+#define SERVICES_WORK_ORDER_EVIDENCE_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/evidence/build.h"
+#include "services/work_order/store/store.h"
+
+namespace hotline::work_order {
+
+// Works in steps of some milliseconds, so that others can read between them. Used from the reader's thread.
+//
+// No index leads from an order to its envelopes: they are looked for in the stretch of each lane that was
+// committed in the order's life, an hour more at both ends as clocks get corrected. An envelope that the
+// clock hid from it is missing in the evidence, which its check then says.
+class EvidenceCollector {
+ public:
+  // Of the order with this id; `now` is the time of export. `reader` outlives it.
+  EvidenceCollector(Reader* reader, std::string hotline, int64_t id, absl::Time now);
+
+  // True when everything is collected; false: call again. Errors: ORDER_NOT_FOUND, STORE_FAILED, INTERNAL.
+  absl::StatusOr<bool> Step();
+
+  // Whole after Step has said true.
+  const evidence::EvidenceParts& parts() const { return parts_; }
+
+ private:
+  // One lane of one direction.
+  struct Lane {
+    LaneKey key;
+    bool incoming = false;
+    bool begun = false;
+    int64_t after = 0;           // has been looked at up to here
+    std::vector<int64_t> found;  // of the order
+  };
+
+  absl::Status Begin();
+  absl::Status ReadEvents(int64_t last_sequence);
+  absl::StatusOr<std::vector<EnvelopeRow>> Read(const Lane& lane, int64_t after, int limit);
+  // The last sequence that was committed before `time`, if commit times grow.
+  absl::StatusOr<int64_t> FindBefore(const Lane& lane, absl::Time time);
+  // Looks through the next envelopes of the lane; true at its end.
+  absl::StatusOr<bool> Scan(Lane* lane);
+  // Adds the lane's envelopes, and the proofs with the envelopes that they need.
+  absl::Status Take(const Lane& lane);
+
+  Reader* const reader_;
+  const int64_t id_;
+  evidence::EvidenceParts parts_;
+  bool begun_ = false;
+  type::v1::WorkOrder order_;
+  std::set<std::string> handoff_ids_;
+  std::vector<Lane> lanes_;
+  size_t lane_ = 0;  // at hand
+};
+
+}  // namespace hotline::work_order
+
+#endif  // SERVICES_WORK_ORDER_EVIDENCE_H_

@@ -1,0 +1,511 @@
+// Evidence made from parts and checked as a third person would, whole and altered.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/crypto/statement.h"
+#include "common/evidence/build.h"
+#include "common/evidence/verify.h"
+#include "common/exchange/chain.h"
+#include "hotline/evidence/v1/evidence.pb.h"
+#include "hotline/type/v1/event.pb.h"
+
+namespace hotline::evidence {
+namespace {
+
+constexpr char kOwn[] = "12345";
+constexpr char kPeer[] = "110";
+constexpr char kOrder[] = "12345-20261123-000007";
+constexpr char kOrderId[] = "0001K2B3C4D5E";
+constexpr char kHandoff[] = "12345-0001K2B3C4D5E-1";
+constexpr exchange::v1::Lane kLane = exchange::v1::LANE_ORDINARY;
+
+absl::Time At(int second) { return absl::FromUnixSeconds(1'795'000'000 + second); }
+
+// One direction of a lane that carries other people's envelopes too.
+class LaneMaker {
+ public:
+  LaneMaker(std::string from, std::string to, const crypto::Signer* sender, const crypto::Signer* receiver)
+      : sender_(sender), receiver_(receiver) {
+    part_.from_hotline = std::move(from);
+    part_.to_hotline = std::move(to);
+    part_.lane = kLane;
+  }
+
+  void Add(exchange::v1::EnvelopeKind kind, const std::string& handoff, const std::string& body, bool own) {
+    exchange::v1::Envelope envelope;
+    envelope.set_sequence(static_cast<int64_t>(part_.envelopes.size()) + 1);
+    envelope.set_handoff_id(handoff);
+    envelope.set_kind(kind);
+    envelope.set_body(body);
+    envelope.set_seen_sequence(3);
+    envelope.set_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    envelope.set_previous_hash(part_.envelopes.empty() ? LaneStart(kLane)
+                                                       : part_.envelopes.back().envelope.hash());
+    envelope.set_hash(EnvelopeHash(envelope));
+    part_.envelopes.push_back({std::move(envelope), own});
+  }
+  void AddOthers(int count) {
+    for (int i = 0; i < count; ++i) {
+      Add(exchange::v1::ENVELOPE_KIND_MIRROR, StrCat("110-OTHER-", part_.envelopes.size()), "other", false);
+    }
+  }
+  void Sign(int64_t first, int64_t last, int second) {
+    exchange::v1::BatchStatement statement;
+    statement.set_protocol_version(1);
+    statement.set_from_hotline(part_.from_hotline);
+    statement.set_to_hotline(part_.to_hotline);
+    statement.set_lane(kLane);
+    statement.set_first_sequence(first);
+    statement.set_last_sequence(last);
+    statement.set_previous_hash(part_.envelopes[first - 1].envelope.previous_hash());
+    statement.set_head_hash(part_.envelopes[last - 1].envelope.hash());
+    *statement.mutable_send_time() = ToTimestamp(At(second));
+    exchange::v1::SignedBatch batch;
+    batch.set_statement(statement.SerializeAsString());
+    *batch.mutable_signature() = *crypto::SignStatement(*sender_, crypto::kBatchDomain, batch.statement());
+    part_.batches.push_back(std::move(batch));
+  }
+  void Receive(int64_t through, int second) {
+    exchange::v1::ReceiptStatement statement;
+    statement.set_protocol_version(1);
+    statement.set_from_hotline(part_.to_hotline);
+    statement.set_to_hotline(part_.from_hotline);
+    statement.set_lane(kLane);
+    statement.set_received_through(through);
+    statement.set_head_hash(part_.envelopes[through - 1].envelope.hash());
+    *statement.mutable_receive_time() = ToTimestamp(At(second));
+    exchange::v1::LinkReceipt receipt;
+    receipt.set_received_through(through);
+    receipt.set_head_hash(statement.head_hash());
+    receipt.set_statement(statement.SerializeAsString());
+    *receipt.mutable_signature() =
+        *crypto::SignStatement(*receiver_, crypto::kReceiptDomain, receipt.statement());
+    part_.receipts.push_back(std::move(receipt));
+  }
+  const LanePart& part() const { return part_; }
+
+ private:
+  const crypto::Signer* sender_;
+  const crypto::Signer* receiver_;
+  LanePart part_;
+};
+
+// Events of the order, with other orders' events between them.
+class LogMaker {
+ public:
+  void Add(type::v1::Event event, type::v1::OrderState state, const std::string& holder, int64_t epoch) {
+    Others(2);
+    event.set_sequence(sequence_ + 1);
+    event.set_order_id(kOrderId);
+    event.set_order_number(kOrder);
+    event.set_order_version(static_cast<int64_t>(parts_.size()) + 1);
+    event.set_previous_order_sequence(parts_.empty() ? 0 : parts_.back().sequence);
+    *event.mutable_commit_time() = ToTimestamp(At(static_cast<int>(sequence_)));
+    event.set_state_before(state_);
+    event.set_state(state);
+    event.mutable_custody()->set_holder(holder);
+    event.mutable_custody()->set_epoch(epoch);
+    state_ = state;
+    const std::string bytes = event.SerializeAsString();
+    const std::string hash = EventHash(hash_, bytes);
+    parts_.push_back({.sequence = ++sequence_, .bytes = bytes, .previous_hash = hash_, .hash = hash});
+    hash_ = hash;
+  }
+  void Others(int count) {
+    for (; count > 0; --count) hash_ = EventHash(hash_, StrCat("other ", ++sequence_));
+  }
+  const std::vector<EventPart>& parts() const { return parts_; }
+  int64_t sequence() const { return sequence_; }
+  const std::string& hash() const { return hash_; }
+
+ private:
+  std::vector<EventPart> parts_;
+  int64_t sequence_ = 0;
+  std::string hash_ = ChainStart();
+  type::v1::OrderState state_ = type::v1::ORDER_STATE_UNSPECIFIED;
+};
+
+class EvidenceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-evidence-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = new std::string(pattern);
+    const std::string make = HOTLINE_SOURCE_DIR "/deploy/keys/make --dir " + pattern;
+    ASSERT_EQ(system((make + " --id a 12345 110 > " + pattern + "/log 2>&1").c_str()), 0);
+    ASSERT_EQ(system((make + " --id s --sm2 12345 110 >> " + pattern + "/log 2>&1").c_str()), 0);
+  }
+  static void TearDownTestSuite() {
+    std::filesystem::remove_all(*folder_);
+    delete folder_;
+  }
+
+  static crypto::Signer Key(const std::string& party, const std::string& id) {
+    auto signer = crypto::Signer::Load(id, StrCat(*folder_, "/", party, "/", id, ".key"));
+    EXPECT_TRUE(signer.ok()) << signer.status();
+    return *signer;
+  }
+
+  void SetUp() override {
+    ASSERT_TRUE(ring_.Add(kOwn, "a", own_.public_key()).ok());
+    ASSERT_TRUE(ring_.Add(kPeer, "a", peer_.public_key()).ok());
+    MakeLog();
+    MakeLinks();
+  }
+
+  void MakeLog() {
+    type::v1::Event event;
+    event.mutable_registered()->set_content_digest(Sha256({"salt-salt-salt-s", "content of the order"}));
+    log_.Add(event, type::v1::ORDER_STATE_REGISTERED, kOwn, 1);
+    event.Clear();
+    event.set_handoff_id(kHandoff);
+    type::v1::Handoff& handoff = *event.mutable_offered()->mutable_handoff();
+    handoff.set_id(kHandoff);
+    *handoff.mutable_offer_time() = ToTimestamp(At(5));
+    log_.Add(event, type::v1::ORDER_STATE_OFFERED, kOwn, 1);
+    event.mutable_received()->set_handoff_id(kHandoff);
+    *event.mutable_received()->mutable_receive_time() = ToTimestamp(At(6));
+    log_.Add(event, type::v1::ORDER_STATE_RECEIVED, kOwn, 1);
+    event.mutable_understood()->mutable_handoff()->set_id(kHandoff);
+    *event.mutable_understood()->mutable_handoff()->mutable_understand_time() = ToTimestamp(At(6));
+    log_.Add(event, type::v1::ORDER_STATE_UNDERSTOOD, kOwn, 1);
+    event.mutable_accepted()->set_handoff_id(kHandoff);
+    event.set_mirrored(true);
+    log_.Add(event, type::v1::ORDER_STATE_ACCEPTED, kPeer, 2);
+    log_.Others(3);
+  }
+
+  void MakeLinks() {
+    exchange::v1::OfferBody offer;
+    offer.mutable_handoff()->set_id(kHandoff);
+    offer.set_content_salt("salt-salt-salt-s");
+    offer.set_content("content of the order");
+    out_.AddOthers(4);
+    out_.Add(exchange::v1::ENVELOPE_KIND_OFFER, kHandoff, offer.SerializeAsString(), true);
+    out_.AddOthers(3);
+    out_.Receive(7, 6);
+    in_.AddOthers(2);
+    in_.Add(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, kHandoff, "understood", true);
+    in_.AddOthers(1);
+    in_.Add(exchange::v1::ENVELOPE_KIND_MIRROR, kHandoff, "mirror", true);
+    in_.AddOthers(2);
+    in_.Sign(2, 3, 7);
+    in_.Sign(4, 6, 8);
+  }
+
+  EvidenceParts Parts() const {
+    EvidenceParts parts;
+    parts.hotline = kOwn;
+    parts.order_id = kOrderId;
+    parts.order_number = kOrder;
+    parts.export_time = At(100);
+    parts.events = log_.parts();
+    parts.head_sequence = log_.sequence();
+    parts.head_hash = log_.hash();
+    parts.lanes = {out_.part(), in_.part()};
+    return parts;
+  }
+  std::string Build(const EvidenceParts& parts) const {
+    const absl::StatusOr<std::string> file = BuildEvidence(parts, ring_, own_);
+    EXPECT_TRUE(file.ok()) << file.status();
+    return *file;
+  }
+  // The exporter itself alters what the bundle says, and signs it.
+  std::string Forge(const std::function<void(v1::EvidenceBundle*)>& change) const {
+    v1::SignedEvidence file;
+    v1::EvidenceBundle bundle;
+    v1::EvidenceStatement statement;
+    EXPECT_TRUE(file.ParseFromString(Build(Parts())));
+    EXPECT_TRUE(bundle.ParseFromString(file.bundle()));
+    EXPECT_TRUE(statement.ParseFromString(file.statement()));
+    change(&bundle);
+    file.set_bundle(bundle.SerializeAsString());
+    statement.set_bundle_sha256(Sha256({file.bundle()}));
+    file.set_statement(statement.SerializeAsString());
+    *file.mutable_signature() = *crypto::SignStatement(own_, crypto::kEvidenceDomain, file.statement());
+    return file.SerializeAsString();
+  }
+
+  static std::string Text(const EvidenceReport& report, Verdict verdict) {
+    std::string text;
+    for (const Check& check : report.checks) {
+      EXPECT_FALSE(check.what.chinese.empty());
+      EXPECT_FALSE(check.why.chinese.empty());
+      if (check.verdict == verdict) {
+        text += StrCat(check.what.english, " | ", check.where, " | ", check.why.english, "\n");
+      }
+    }
+    return text;
+  }
+
+  static std::string* folder_;
+  const crypto::Signer own_ = Key(kOwn, "a");
+  const crypto::Signer peer_ = Key(kPeer, "a");
+  crypto::KeyRing ring_;
+  LogMaker log_;
+  LaneMaker out_{kOwn, kPeer, &own_, &peer_};
+  LaneMaker in_{kPeer, kOwn, &peer_, &own_};
+};
+std::string* EvidenceTest::folder_ = nullptr;
+
+TEST_F(EvidenceTest, AWholeFileIsGood) {
+  const EvidenceReport report = VerifyEvidence(Build(Parts()), ring_);
+  EXPECT_EQ(Text(report, Verdict::kFailed), "");
+  EXPECT_EQ(Text(report, Verdict::kGap), "");
+  EXPECT_EQ(report.overall(), Verdict::kOk);
+  EXPECT_TRUE(report.keys_trusted);
+  EXPECT_EQ(report.hotline, kOwn);
+  EXPECT_EQ(report.order_number, kOrder);
+  EXPECT_EQ(report.export_time, At(100));
+  const std::string good = Text(report, Verdict::kOk);
+  for (const char* part :
+       {"exporter's signature | key a | 12345 signed every byte", "events | #3 … #15 | 5 events",
+        "custody | #3 … #15 | exactly one holder at each event; 110 at the last, epoch 2",
+        "three receipts | 12345-0001K2B3C4D5E-1 | received, understood and accepted",
+        "content | 12345 → 110 ordinary #5 | it is what the log recorded",
+        "receipt | 12345 → 110 ordinary … #7 | 110 signed that it had it at 2026-11-18T",
+        "batch | 110 → 12345 ordinary #2 … #3 | 110 signed it", "batch | 110 → 12345 ordinary #4 … #6 |",
+        "link | 110 → 12345 ordinary | 2 envelopes of the order, 3 leaves of others"}) {
+    EXPECT_NE(good.find(part), std::string::npos) << part << "\n" << good;
+  }
+}
+
+TEST_F(EvidenceTest, OthersMattersStayOut) {
+  const std::string file = Build(Parts());
+  EXPECT_EQ(file.find("OTHER"), std::string::npos);
+  EXPECT_EQ(file.find("0af7651916cd43dd"), std::string::npos);
+  v1::SignedEvidence read;
+  v1::EvidenceBundle bundle;
+  ASSERT_TRUE(read.ParseFromString(file));
+  ASSERT_TRUE(bundle.ParseFromString(read.bundle()));
+  // No more than the proofs need.
+  ASSERT_EQ(bundle.lanes_size(), 2);
+  EXPECT_EQ(bundle.lanes(0).links_size(), 3);  // 5 to 7
+  EXPECT_EQ(bundle.lanes(1).links_size(), 5);  // 2 to 6
+  EXPECT_EQ(EvidenceFileName(kOrder), "12345-20261123-000007.hev");
+}
+
+TEST_F(EvidenceTest, EveryAlteredByteIsSeen) {
+  const std::string good = Build(Parts());
+  const crypto::KeyRing nobody;
+  ASSERT_GT(good.size(), 1500u);
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    std::string file = good;
+    file[bit / 8] = static_cast<char>(file[bit / 8] ^ 1 << bit % 8);
+    ASSERT_EQ(VerifyEvidence(file, ring_).overall(), Verdict::kFailed) << bit;
+    ASSERT_EQ(VerifyEvidence(file, nobody).overall(), Verdict::kFailed) << bit;
+  }
+}
+
+TEST_F(EvidenceTest, NothingCutAddedOrRandomPasses) {
+  const std::string good = Build(Parts());
+  for (size_t size = 0; size < good.size(); size += 7) {
+    EXPECT_EQ(VerifyEvidence(good.substr(0, size), ring_).overall(), Verdict::kFailed) << size;
+  }
+  // Repeated and unknown fields parse; they must not pass.
+  for (const std::string& tail : {std::string("\0", 1), std::string("\x0a\x00", 2),
+                                  std::string("\x78\x01", 2), std::string("\x1a\x00", 2), good}) {
+    EXPECT_EQ(VerifyEvidence(good + tail, ring_).overall(), Verdict::kFailed) << tail.size();
+  }
+  EXPECT_TRUE(rc::check("changes of any kind are seen", [&] {
+    std::string file = good;
+    const int changes = *rc::gen::inRange(1, 5);
+    for (int i = 0; i < changes; ++i) {
+      file[*rc::gen::inRange<size_t>(0, file.size())] = *rc::gen::arbitrary<char>();
+    }
+    RC_PRE(file != good);
+    RC_ASSERT(VerifyEvidence(file, ring_).overall() == Verdict::kFailed);
+  }));
+}
+
+TEST_F(EvidenceTest, TheExporterCannotForgeWhatIsNotItsOwn) {
+  struct Case {
+    const char* part;
+    std::function<void(v1::EvidenceBundle*)> change;
+  };
+  // The exporter recomputes an envelope's own hash.
+  const auto rehash = [](v1::EvidenceLink* link) {
+    link->mutable_envelope()->set_hash(EnvelopeHash(link->envelope()));
+  };
+  const Case cases[] = {
+      {"event | #3 | its hash is not that",
+       [](auto* b) { b->mutable_events(0)->mutable_event()->back() ^= 1; }},
+      {"does not follow #3", [](auto* b) { b->mutable_events()->DeleteSubrange(1, 1); }},
+      {"the head of the log is not after", [](auto* b) { b->set_head_sequence(14); }},
+      {"there is none", [](auto* b) { b->clear_events(); }},
+      {"is about another order", [](auto* b) { b->set_order_id("0001K2B3C4D5F"); }},
+      {"envelope | 110 → 12345 ordinary #3 | its hash is not that",
+       [](auto* b) { b->mutable_lanes(1)->mutable_links(1)->mutable_envelope()->set_body("no"); }},
+      {"batch | 110 → 12345 ordinary #2 … #3 | the envelopes are not those that 110 signed",
+       [&](auto* b) {
+         b->mutable_lanes(1)->mutable_links(1)->mutable_envelope()->set_body("no");
+         rehash(b->mutable_lanes(1)->mutable_links(1));
+         for (int i = 2; i < 5; ++i) {
+           // The whole rest of the chain follows.
+           auto* link = b->mutable_lanes(1)->mutable_links(i);
+           const auto& before = b->lanes(1).links(i - 1);
+           link->set_previous_hash(before.has_envelope() ? before.envelope().hash()
+                                                         : EnvelopeHash(before.previous_hash(),
+                                                                        before.sequence(), before.leaf()));
+           if (link->has_envelope()) {
+             link->mutable_envelope()->set_previous_hash(link->previous_hash());
+             rehash(link);
+           }
+         }
+       }},
+      {"the envelopes are not those that 110 received",
+       [&](auto* b) {
+         b->mutable_lanes(0)->mutable_links(1)->mutable_leaf()->front() ^= 1;
+         b->mutable_lanes(0)->mutable_links(2)->set_previous_hash(
+             EnvelopeHash(b->lanes(0).links(1).previous_hash(), b->lanes(0).links(1).sequence(),
+                          b->lanes(0).links(1).leaf()));
+       }},
+      {"does not continue the chain",
+       [](auto* b) { b->mutable_lanes(1)->mutable_links(2)->clear_previous_hash(); }},
+      {"neither an envelope nor a leaf",
+       [](auto* b) { b->mutable_lanes(1)->mutable_links(0)->clear_leaf(); }},
+      {"it is not in order", [](auto* b) { b->mutable_lanes(1)->mutable_links(1)->set_sequence(2); }},
+      {"is about no handoff of this order",
+       [&](auto* b) {
+         b->mutable_lanes(1)->mutable_links(1)->mutable_envelope()->set_handoff_id("12345-X-1");
+         rehash(b->mutable_lanes(1)->mutable_links(1));
+       }},
+      {"signature is not by this key over these bytes",
+       [](auto* b) { b->mutable_lanes(1)->mutable_batches(0)->mutable_statement()->back() ^= 1; }},
+      {"signature is not by this key over these bytes",
+       [](auto* b) {
+         b->mutable_lanes(0)->mutable_receipts(0)->mutable_signature()->mutable_value()->back() ^= 1;
+       }},
+      {"it is not what the log recorded",
+       [&](auto* b) {
+         exchange::v1::OfferBody offer;
+         auto* link = b->mutable_lanes(0)->mutable_links(0);
+         offer.ParseFromString(link->envelope().body());
+         offer.set_content("another content");
+         link->mutable_envelope()->set_body(offer.SerializeAsString());
+       }},
+      {"not one of the exporter's", [](auto* b) { b->mutable_lanes(1)->set_to_hotline("119"); }},
+      {"it was signed for another link",
+       [](auto* b) { b->mutable_lanes(1)->set_lane(exchange::v1::LANE_EMERGENCY); }},
+      {"public key | 110 a | it cannot be read",
+       [](auto* b) {
+         for (auto& key : *b->mutable_keys()) {
+           if (key.party() == kPeer) key.set_public_key("x");
+         }
+       }},
+  };
+  EXPECT_EQ(VerifyEvidence(Forge([](auto*) {}), ring_).overall(), Verdict::kOk);
+  for (const Case& c : cases) {
+    const EvidenceReport report = VerifyEvidence(Forge(c.change), ring_);
+    EXPECT_EQ(report.overall(), Verdict::kFailed) << c.part;
+    const std::string text = Text(report, Verdict::kFailed);
+    EXPECT_NE(text.find(c.part), std::string::npos) << c.part << "\n" << text;
+  }
+}
+
+TEST_F(EvidenceTest, EventsThatContradictEachOtherAreSeen) {
+  struct Case {
+    const char* part;
+    std::function<void(type::v1::Event*)> change;  // of the last event
+  };
+  const Case cases[] = {
+      {"custody | #15 | nobody holds the order", [](auto* e) { e->clear_custody(); }},
+      {"custody | #15 | its epoch goes back", [](auto* e) { e->mutable_custody()->set_epoch(0); }},
+      {"the holder changes within an epoch", [](auto* e) { e->mutable_custody()->set_epoch(1); }},
+      {"starts from another state", [](auto* e) { e->set_state_before(type::v1::ORDER_STATE_CLOSED); }},
+      {"does not follow #12", [](auto* e) { e->set_order_version(4); }},
+      {"place of the log", [](auto* e) { e->set_sequence(16); }},
+  };
+  for (const Case& c : cases) {
+    EvidenceParts parts = Parts();
+    type::v1::Event event;
+    EventPart& last = parts.events.back();
+    ASSERT_TRUE(event.ParseFromString(last.bytes));
+    c.change(&event);
+    last.bytes = event.SerializeAsString();
+    last.hash = EventHash(last.previous_hash, last.bytes);
+    const std::string text = Text(VerifyEvidence(Build(parts), ring_), Verdict::kFailed);
+    EXPECT_NE(text.find(c.part), std::string::npos) << c.part << "\n" << text;
+  }
+}
+
+TEST_F(EvidenceTest, WhatIsNotProvenIsAGapAndNamed) {
+  EvidenceParts parts = Parts();
+  parts.events.pop_back();  // not accepted yet
+  parts.lanes[0].receipts.clear();
+  parts.lanes[1].batches.erase(parts.lanes[1].batches.begin());
+  const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
+  EXPECT_EQ(Text(report, Verdict::kFailed), "");
+  EXPECT_EQ(Text(report, Verdict::kGap),
+            "three receipts | 12345-0001K2B3C4D5E-1 | not there: accepted\n"
+            "receipt | 12345 → 110 ordinary #5 | no receipt signed by 110 covers it\n"
+            "batch | 110 → 12345 ordinary #3 | no batch signed by 110 covers it\n");
+  EXPECT_EQ(report.overall(), Verdict::kGap);
+}
+
+TEST_F(EvidenceTest, ABatchWhoseEnvelopesAreNotAllThereIsLeftOut) {
+  EvidenceParts parts = Parts();
+  parts.lanes[1].envelopes.erase(parts.lanes[1].envelopes.begin() + 5);  // 6, of 4 to 6
+  const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
+  EXPECT_EQ(Text(report, Verdict::kGap),
+            "batch | 110 → 12345 ordinary #5 | no batch signed by 110 covers it\n");
+}
+
+TEST_F(EvidenceTest, KeysOfTheFileItselfAreSaidToBeUnchecked) {
+  const std::string file = Build(Parts());
+  const EvidenceReport alone = VerifyEvidence(file, crypto::KeyRing());
+  EXPECT_EQ(alone.overall(), Verdict::kGap);
+  EXPECT_FALSE(alone.keys_trusted);
+  const std::string gaps = Text(alone, Verdict::kGap);
+  EXPECT_NE(gaps.find("KEY NOT CHECKED | 110 a | it is taken from the file itself"), std::string::npos)
+      << gaps;
+  EXPECT_NE(gaps.find(own_.public_key().Fingerprint()), std::string::npos) << gaps;
+  // One party vouched for, the other not.
+  crypto::KeyRing half;
+  ASSERT_TRUE(half.Add(kPeer, "file-1", peer_.public_key()).ok());
+  const EvidenceReport partly = VerifyEvidence(file, half);
+  EXPECT_FALSE(partly.keys_trusted);
+  EXPECT_EQ(Text(partly, Verdict::kGap).find("110 a"), std::string::npos);
+  // Under another id than in the file, it is the same key.
+  ASSERT_TRUE(half.Add(kOwn, "file-2", own_.public_key()).ok());
+  EXPECT_EQ(VerifyEvidence(file, half).overall(), Verdict::kOk);
+  // Somebody else's keys in the file do not help.
+  crypto::KeyRing wrong;
+  ASSERT_TRUE(wrong.Add(kOwn, "a", Key(kOwn, "s").public_key()).ok());
+  const EvidenceReport forged = VerifyEvidence(file, wrong);
+  EXPECT_EQ(forged.overall(), Verdict::kFailed);
+  EXPECT_NE(Text(forged, Verdict::kFailed).find("signed with key 'a', which is not one given for 12345"),
+            std::string::npos);
+  // A key that was not valid when it signed.
+  crypto::KeyRing expired;
+  ASSERT_TRUE(expired.Add(kOwn, "a", own_.public_key(), absl::InfinitePast(), At(100)).ok());
+  EXPECT_EQ(VerifyEvidence(file, expired).overall(), Verdict::kFailed);
+}
+
+TEST_F(EvidenceTest, Sm2SignsToo) {
+  const crypto::Signer sm2 = Key(kOwn, "s");
+  const absl::StatusOr<std::string> file = BuildEvidence(Parts(), ring_, sm2);
+  ASSERT_TRUE(file.ok()) << file.status();
+  crypto::KeyRing trusted = ring_;
+  ASSERT_TRUE(trusted.Add(kOwn, "s", sm2.public_key()).ok());
+  EXPECT_EQ(VerifyEvidence(*file, trusted).overall(), Verdict::kOk);
+}
+
+TEST_F(EvidenceTest, AnOrderThatNeverWasPushedIsEventsAlone) {
+  EvidenceParts parts = Parts();
+  parts.events.resize(1);
+  parts.lanes.clear();
+  EXPECT_EQ(VerifyEvidence(Build(parts), ring_).overall(), Verdict::kOk);
+}
+
+}  // namespace
+}  // namespace hotline::evidence
