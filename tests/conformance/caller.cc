@@ -132,6 +132,7 @@ Envelope Caller::Make(exchange::v1::Lane lane, int kind, const std::string& hand
   envelope.set_kind(static_cast<exchange::v1::EnvelopeKind>(kind));
   envelope.set_handoff_id(handoff_id);
   envelope.set_body(body);
+  if (options_.seen) envelope.set_seen_sequence(options_.seen(lane));
   Chain(head.hash, &envelope);
   head = {envelope.sequence(), envelope.hash()};
   return envelope;

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,8 @@ struct CallerOptions {
   std::optional<Key> key;         // signs batches
   std::optional<Key> target_key;  // receipts must be signed by it
   absl::Duration timeout = absl::Seconds(10);
+  // The last envelope received from the target in a lane, for `seen_sequence`. May be empty.
+  std::function<int64_t(exchange::v1::Lane)> seen;
 };
 
 template <typename Response>

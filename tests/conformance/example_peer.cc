@@ -212,8 +212,8 @@ grpc::Status ExamplePeer::Take(const exchange::v1::DeliverRequest& batch) {
       }
     }
     // One transaction from here …
-    Apply(batch.lane(), envelope);
     lane.cursor = envelope.sequence();
+    Apply(batch.lane(), envelope);
     lane.head = envelope.hash();
     lane.time = absl::Now();
     lane.inbox.push_back(envelope);
@@ -614,6 +614,7 @@ void ExamplePeer::Owe(exchange::v1::Lane name, exchange::v1::EnvelopeKind kind, 
   envelope.set_handoff_id(handoff_id);
   envelope.set_kind(kind);
   envelope.set_body(body.SerializeAsString());
+  if (!Has(Defect::kSeesNothing)) envelope.set_seen_sequence(lane.cursor);
   Chain(lane.outbox.empty() ? StartOf(name) : lane.outbox.back().hash(), &envelope);
   lane.outbox.push_back(std::move(envelope));
   changed_.NotifyAll();

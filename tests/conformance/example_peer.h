@@ -41,6 +41,7 @@ enum class Defect {
   kTakesAnyVersion,
   kTakesAnyBatchSize,
   kAnswersInOrdinaryLane,
+  kSeesNothing,
   kAnswersNotUnderstood,
   kDropsUnknownFields,
   kRefusesUnknownEnums,

@@ -113,10 +113,17 @@ const Breakage kBreakages[] = {
      [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_caller(); }); }},
 };
 
+CallerOptions WithSeen(CallerOptions options, Listener* listener) {
+  if (listener != nullptr) {
+    options.seen = [listener](Lane lane) { return listener->cursor(lane); };
+  }
+  return options;
+}
+
 class Kit {
  public:
   Kit(const KitOptions& options, Listener* listener, Desk* desk)
-      : options_(options), listener_(listener), desk_(desk), caller_(options.caller) {}
+      : options_(options), listener_(listener), desk_(desk), caller_(WithSeen(options.caller, listener)) {}
 
   absl::StatusOr<std::vector<Finding>> Run(const std::function<void(const Finding&)>& on_finding);
 
@@ -194,6 +201,7 @@ class Kit {
   Outcome Chain4();
   Outcome Chain5();
   Outcome Chain6();
+  Outcome Chain8();
   Outcome Batch1();
   Outcome Batch2();
   Outcome Batch3();
@@ -721,6 +729,20 @@ Outcome Kit::Chain6() {
   if (Forge(2, &metadata, &at).verdict != Verdict::kPass) return Skip("the target refuses no forgery");
   if (!caller_.Resume()) return Fail("an answer of GetLink", "none");
   return Take(LANE_ORDINARY, {MakeOffer().envelope});
+}
+
+Outcome Kit::Chain8() {
+  HOTLINE_NEED_LISTENER();
+  Offered offer;
+  HOTLINE_NEED(Understood(&offer));
+  const int64_t seen = ArrivedAbout(offer.id, kUnderstood)[0].seen_sequence();
+  if (seen < offer.envelope.sequence() || seen > caller_.head(LANE_ORDINARY).sequence) {
+    return Fail(absl::StrCat("seen_sequence ", offer.envelope.sequence(), " in the answer to that envelope"),
+                absl::StrCat(seen));
+  }
+  const auto faults = listener_->faults();
+  const auto fault = faults.find("X-CHAIN-8");
+  return fault == faults.end() ? Pass() : Fail("a seen_sequence that never goes back", fault->second);
 }
 
 // ---- Batches and receipts
@@ -1586,6 +1608,7 @@ const std::vector<Kit::Check>& Kit::Checks() {
       {"X-SEND-6", &Kit::Send6},
       {"X-VERSION-6", &Kit::Version6},
       {"X-LANE-4", &Kit::Lane4},
+      {"X-CHAIN-8", &Kit::Chain8},
       {"X-BACKFILL-1", &Kit::Backfill1},
       {"X-BACKFILL-2", &Kit::Backfill2},
       {"X-BACKFILL-3", &Kit::Backfill3},

@@ -25,7 +25,8 @@ exchange::v1::Lane LaneOf(exchange::v1::Lane lane) {
 // What must not differ when an envelope is sent again.
 bool Same(const Envelope& a, const Envelope& b) {
   return a.sequence() == b.sequence() && a.handoff_id() == b.handoff_id() && a.kind() == b.kind() &&
-         a.body() == b.body() && a.previous_hash() == b.previous_hash() && a.hash() == b.hash();
+         a.seen_sequence() == b.seen_sequence() && a.body() == b.body() &&
+         a.previous_hash() == b.previous_hash() && a.hash() == b.hash();
 }
 
 }  // namespace
@@ -109,6 +110,12 @@ size_t Listener::arrived() const {
   return arrived_.size();
 }
 
+int64_t Listener::cursor(exchange::v1::Lane lane) const {
+  MutexLock lock(&mu_);
+  const auto found = lanes_.find(lane);
+  return found == lanes_.end() ? 0 : found->second.cursor;
+}
+
 std::vector<Arrived> Listener::all() const {
   MutexLock lock(&mu_);
   return arrived_;
@@ -190,6 +197,10 @@ void Listener::Apply(const DeliverRequest& request, Lane& lane) {
     lane.time = absl::Now();
     if (lane.cursor <= lane.highest) continue;
     lane.highest = lane.cursor;
+    if (!lane.log.empty() && envelope.seen_sequence() < lane.log.back().seen_sequence()) {
+      Fault("X-CHAIN-8", absl::StrCat("seen_sequence ", envelope.seen_sequence(), " after ",
+                                      lane.log.back().seen_sequence()));
+    }
     lane.log.push_back(envelope);
     arrived_.push_back({LaneOf(request.lane()), envelope});
   }

@@ -76,6 +76,7 @@ class Listener final : public exchange::v1::ExchangeService::Service {
   std::optional<Arrived> Await(const std::function<bool(const Arrived&)>& wanted, absl::Duration timeout,
                                size_t skip = 0) const;
   size_t arrived() const;
+  int64_t cursor(exchange::v1::Lane lane) const;
   std::vector<Arrived> all() const;
   std::vector<DeliveryIn> deliveries() const;
   // First fault seen in what the target sent, by clause; absent if there was none.

@@ -61,6 +61,7 @@ const std::vector<Clause>& Clauses() {
       {"X-CHAIN-5", "a refusal for the chain names the first sequence at fault"},
       {"X-CHAIN-6", "a refusal leaves the cursor, and the true continuation is taken"},
       {"X-CHAIN-7", "what the site sends is a chain without gaps"},
+      {"X-CHAIN-8", "envelopes tell what their sender had seen of the other side's log"},
       {"X-BATCH-1", "a batch is applied in order, to its end"},
       {"X-BATCH-2", "a repeated batch changes nothing"},
       {"X-BATCH-3", "of an overlapping batch only what is new is applied"},

@@ -126,6 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Defect::kTakesAnyVersion, "TakesAnyVersion", {"X-VERSION-1", "X-VERSION-3"}},
         Case{Defect::kTakesAnyBatchSize, "TakesAnyBatchSize", {"X-BATCH-8"}},
         Case{Defect::kAnswersInOrdinaryLane, "AnswersInOrdinaryLane", {"X-LANE-4"}},
+        Case{Defect::kSeesNothing, "SeesNothing", {"X-CHAIN-8"}},
         Case{Defect::kAnswersNotUnderstood, "AnswersNotUnderstood", {"X-KIND-3"}},
         Case{Defect::kDropsUnknownFields, "DropsUnknownFields", {"X-UNKNOWN-3"}},
         Case{Defect::kRefusesUnknownEnums, "RefusesUnknownEnums", {"X-UNKNOWN-2"}},

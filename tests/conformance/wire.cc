@@ -44,6 +44,7 @@ std::string StartOf(exchange::v1::Lane lane) {
 
 std::string LeafOf(const Envelope& envelope) {
   return Sha256({BigEndian32(static_cast<uint32_t>(envelope.kind())),
+                 BigEndian64(static_cast<uint64_t>(envelope.seen_sequence())),
                  BigEndian32(static_cast<uint32_t>(envelope.handoff_id().size())), envelope.handoff_id(),
                  envelope.body()});
 }
