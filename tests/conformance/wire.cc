@@ -28,6 +28,17 @@ std::string Signed(std::string_view domain, std::string_view statement) {
   return bytes;
 }
 
+template <typename Write>
+std::string Pem(const Write& write) {
+  BIO* out = BIO_new(BIO_s_mem());
+  if (write(out) != 1) abort();
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  std::string pem(data, static_cast<size_t>(size));
+  BIO_free(out);
+  return pem;
+}
+
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -109,10 +120,20 @@ absl::StatusOr<Key> Key::Load(const std::string& file, const std::string& id) {
   return Key(std::move(native), id);
 }
 
-Key Key::Make(const std::string& id) {
-  EVP_PKEY* pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+Key Key::Make(const std::string& id, bool sm2) {
+  EVP_PKEY* pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, sm2 ? "SM2" : "ED25519");
   if (pkey == nullptr) abort();
   return Key(std::make_shared<Native>(pkey), id);
+}
+
+std::string Key::PrivatePem() const {
+  return Pem([this](BIO* out) {
+    return PEM_write_bio_PKCS8PrivateKey(out, native_->pkey, nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+std::string Key::PublicPem() const {
+  return Pem([this](BIO* out) { return PEM_write_bio_PUBKEY(out, native_->pkey); });
 }
 
 std::string Key::algorithm() const { return native_->sm2() ? "sign:sm2-sm3" : "sign:ed25519"; }

@@ -41,13 +41,16 @@ class Key {
  public:
   // `file` is PEM: PKCS#8 if private, SubjectPublicKeyInfo if public.
   static absl::StatusOr<Key> Load(const std::string& file, const std::string& id);
-  // A new Ed25519 key.
-  static Key Make(const std::string& id);
+  // A new private key; Ed25519 unless `sm2`.
+  static Key Make(const std::string& id, bool sm2 = false);
 
   Signature Sign(std::string_view domain, std::string_view statement) const;
   // `signature` is by this key (its id and algorithm included).
   bool Verifies(std::string_view domain, std::string_view statement, const Signature& signature) const;
   const std::string& id() const { return id_; }
+  // PEM: PKCS#8 without a pass phrase, SubjectPublicKeyInfo.
+  std::string PrivatePem() const;
+  std::string PublicPem() const;
   // As `sign:…` in capabilities.
   std::string algorithm() const;
 
