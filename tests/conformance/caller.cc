@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/id.h"
 
 namespace hotline::conformance {
 namespace {
@@ -18,6 +19,36 @@ exchange::v1::Lane LaneOf(exchange::v1::Lane lane) {
 }
 
 }  // namespace
+
+exchange::v1::OfferBody NewOffer(const std::string& as, const std::string& to, int64_t order_id,
+                                 type::v1::Urgency urgency) {
+  const absl::Time now = absl::Now();
+  const std::string id = FormatOrderId(order_id);
+  type::v1::OrderContent content;
+  content.set_type(type::v1::ORDER_TYPE_HELP);
+  content.set_channel(type::v1::CHANNEL_PHONE);
+  content.set_urgency(urgency);
+  content.set_title("协议一致性测试");
+  content.set_text("由协议一致性测试程序产生，请勿处理。");
+  content.mutable_caller()->set_anonymous(true);
+  exchange::v1::OfferBody body;
+  type::v1::Handoff* handoff = body.mutable_handoff();
+  handoff->set_id(absl::StrCat(as, "-", id, "-1"));
+  handoff->set_from_hotline(as);
+  handoff->set_to_hotline(to);
+  handoff->set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
+  handoff->set_attempt(1);
+  handoff->set_from_number(absl::StrCat(as, "-", id));
+  SetTime(now, handoff->mutable_offer_time());
+  SetTime(now + absl::Hours(2), handoff->mutable_confirm_by_time());
+  body.set_origin_hotline(as);
+  body.set_content_salt(RandomBytes(16));
+  body.mutable_custody()->set_holder(as);
+  body.mutable_custody()->set_epoch(1);
+  SetTime(now, body.mutable_custody()->mutable_hold_time());
+  body.set_content(content.SerializeAsString());
+  return body;
+}
 
 Caller::Caller(CallerOptions options) : options_(std::move(options)) { Reconnect(); }
 

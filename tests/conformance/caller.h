@@ -14,6 +14,7 @@
 
 #include "absl/time/time.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+#include "hotline/type/v1/work_order.pb.h"
 #include "tests/conformance/wire.h"
 
 namespace hotline::conformance {
@@ -43,6 +44,10 @@ struct Head {
   int64_t sequence = 0;
   std::string hash;
 };
+
+// The body of a good first offer of the order `order_id` of `as`.
+exchange::v1::OfferBody NewOffer(const std::string& as, const std::string& to, int64_t order_id,
+                                 type::v1::Urgency urgency = type::v1::URGENCY_NORMAL);
 
 // Not thread-safe.
 class Caller {

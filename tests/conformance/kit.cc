@@ -281,32 +281,8 @@ class Kit {
 // ---- Tools
 
 OfferBody Kit::NewOfferBody(type::v1::Urgency urgency) {
-  const absl::Time now = absl::Now();
-  last_id_ = NextOrderId(last_id_, now);
-  type::v1::OrderContent content;
-  content.set_type(type::v1::ORDER_TYPE_HELP);
-  content.set_channel(type::v1::CHANNEL_PHONE);
-  content.set_urgency(urgency);
-  content.set_title("协议一致性测试");
-  content.set_text("由协议一致性测试程序产生，请勿处理。");
-  content.mutable_caller()->set_anonymous(true);
-  OfferBody body;
-  type::v1::Handoff* handoff = body.mutable_handoff();
-  handoff->set_id(absl::StrCat(as(), "-", FormatOrderId(last_id_), "-1"));
-  handoff->set_from_hotline(as());
-  handoff->set_to_hotline(to());
-  handoff->set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
-  handoff->set_attempt(1);
-  handoff->set_from_number(absl::StrCat(as(), "-", FormatOrderId(last_id_)));
-  SetTime(now, handoff->mutable_offer_time());
-  SetTime(now + absl::Hours(2), handoff->mutable_confirm_by_time());
-  body.set_origin_hotline(as());
-  body.set_content_salt(RandomBytes(16));
-  body.mutable_custody()->set_holder(as());
-  body.mutable_custody()->set_epoch(1);
-  SetTime(now, body.mutable_custody()->mutable_hold_time());
-  body.set_content(content.SerializeAsString());
-  return body;
+  last_id_ = NextOrderId(last_id_, absl::Now());
+  return NewOffer(as(), to(), last_id_, urgency);
 }
 
 Kit::Offered Kit::MakeOffer(Lane lane, const OfferBody& body) {
