@@ -1,14 +1,15 @@
-// Drives one lane of a link: takes from work_order what it owes a peer, delivers it, and brings back the peer's
-// receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any instant and
-// nothing is lost.
+// Drives one lane of a link: takes from work_order what it owes a peer, delivers it, and brings back the
+// peer's receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any
+// instant and nothing is lost.
 //
 //   greet ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
 //     ▲            │        └─ nothing for a while ─► deliver nothing: asks for the receipt
 //     │            └─ the peer holds what we do not know ─► backfill ─► recover ─► … ─► greet
 //     └───────────── pause (doubling, with a cap) ◄──── failed ─────┘
 //
-// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork is
-// named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is sent.
+// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork
+// is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
+// sent.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
