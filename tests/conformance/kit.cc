@@ -1644,13 +1644,21 @@ absl::StatusOr<std::vector<Finding>> Kit::Run(const std::function<void(const Fin
     }
     return Clause{name, ""};
   };
+  std::string_view before = "the start";
+  std::string gone_since;
   for (const Check& check : Checks()) {
     if (!wanted(check.clause)) continue;
     if (listener_ != nullptr) listener_->Play({});
-    if (!caller_.Resume()) {
-      note(clause_of(check.clause), Fail("an answer of GetLink", "none"));
+    if (!gone_since.empty()) {
+      note(clause_of(check.clause), Skip(absl::StrCat("the target does not answer since ", gone_since)));
       continue;
     }
+    if (!caller_.Resume()) {
+      gone_since = std::string(before);
+      note(clause_of(check.clause), Fail("an answer of GetLink", absl::StrCat("none since ", gone_since)));
+      continue;
+    }
+    before = check.clause;
     note(clause_of(check.clause), (this->*check.run)());
   }
   for (const Clause& clause : Clauses()) {
