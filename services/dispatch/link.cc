@@ -37,7 +37,8 @@ Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor,
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      backoff_(options_.backoff_min, options_.backoff_max) {
+      backoff_(options_.backoff_min, options_.backoff_max),
+      random_(NewJitter(options_.jitter_seed)) {
   receipt_.set_lane(options_.lane);
   progress_time_ = absl::InfinitePast();
   send_time_ = absl::InfinitePast();
@@ -73,7 +74,7 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
     } else if (give_up_when_down && !health_.up) {
       outcome = ReceiptOutcome::kLinkDown;
     } else {
-      waits_.emplace(sequence, Wait{deadline, give_up_when_down, std::move(done)});
+      waits_.emplace(sequence, Wait{deadline - clock_->Now() + kTick, give_up_when_down, std::move(done)});
       return;
     }
   }
@@ -99,16 +100,13 @@ void Link::Tick() {
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
-    if (!waits_.empty()) {
-      const absl::Time now = clock_->Now();
-      for (auto it = waits_.begin(); it != waits_.end();) {
-        if (it->second.deadline > now) {
-          ++it;
-          continue;
-        }
-        over.emplace_back(std::move(it->second), ReceiptOutcome::kTimedOut);
-        it = waits_.erase(it);
+    for (auto it = waits_.begin(); it != waits_.end();) {
+      if ((it->second.left -= kTick) > absl::ZeroDuration()) {
+        ++it;
+        continue;
       }
+      over.emplace_back(std::move(it->second), ReceiptOutcome::kTimedOut);
+      it = waits_.erase(it);
     }
   }
   Answer(std::move(over));

@@ -101,7 +101,8 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
                 });
           },
           EventHub::Options()),
-      follow_backoff_(options_.link.backoff_min, options_.link.backoff_max) {
+      follow_backoff_(options_.link.backoff_min, options_.link.backoff_max),
+      random_(NewJitter(options_.link.jitter_seed)) {
   for (const auto& [hotline, peer] : peers) {
     for (const exchange::v1::Lane lane : kLanes) {
       LinkOptions link = options_.link;

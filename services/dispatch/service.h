@@ -103,7 +103,7 @@ class DispatchService : public Peer {
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
   EventHub hub_;
   Backoff follow_backoff_;
-  absl::BitGen random_;
+  std::minstd_rand random_;
 };
 
 }  // namespace hotline::dispatch
