@@ -405,6 +405,7 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("has more than ", kMaxEnvelopes, " entries"),
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
+  if (!IsLane(request.lane())) return done(error::BadEnum("lane", request.lane()));
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};
