@@ -22,8 +22,9 @@ class Peer {
                          Done<exchange::v1::ReconcileResponse> done) = 0;
 
   // True if Deliver answers as soon as it has stored the batch for carrying, with the last receipt that the
-  // peer is known to have given, which may lie behind the batch; without a receipt if none is known. An empty Deliver then only
-  // asks for that receipt. What was handed over may get lost on the way: hand it over again if no receipt comes.
+  // peer is known to have given, which may lie behind the batch; without a receipt if none is known. An empty
+  // Deliver then only asks for that receipt. What was handed over may get lost on the way: hand it over again
+  // if no receipt comes.
   virtual bool store_and_forward() const { return false; }
   // The peer's clock when it last wrote what this site has read, for such a transport; else, and if it never
   // did, InfinitePast. Thread-safe.

@@ -1,5 +1,5 @@
-// The directories of a spool as the protocol sees them. Files there may come, go and change at any moment: other
-// people's tools copy them.
+// The directories of a spool as the protocol sees them. Files there may come, go and change at any moment:
+// other people's tools copy them.
 #ifndef SERVICES_DISPATCH_SPOOL_FILES_H_
 #define SERVICES_DISPATCH_SPOOL_FILES_H_
 
@@ -35,8 +35,8 @@ class SpoolFiles {
   // The first `limit` bytes.
   virtual absl::StatusOr<std::string> Read(const std::string& directory, const std::string& name,
                                            int64_t limit) = 0;
-  // Puts a file there, whole or not at all, whatever happens meanwhile; on OK it survives a power failure. A file of that
-  // name gives way. After an error it may be there or not.
+  // Puts a file there, whole or not at all, whatever happens meanwhile; on OK it survives a power failure. A
+  // file of that name gives way. After an error it may be there or not.
   virtual absl::Status Write(const std::string& directory, const std::string& name,
                              std::string_view bytes) = 0;
   // What an interrupted Write has left in a directory goes.

@@ -93,8 +93,8 @@ class PosixFiles final : public SpoolFiles {
   }
 
   absl::Status DropUnfinished(const std::string& directory) override {
-    const auto unfinished =
-        Entries(directory, kMaxUnfinished, [](std::string_view name) { return name.starts_with(kTemporaryPrefix); });
+    const auto unfinished = Entries(directory, kMaxUnfinished,
+                                    [](std::string_view name) { return name.starts_with(kTemporaryPrefix); });
     if (!unfinished.ok()) return unfinished.status();
     for (const SpoolFile& file : *unfinished) {
       if (absl::Status status = Remove(directory, file.name); !status.ok()) return status;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
 namespace hotline::dispatch {
@@ -70,12 +72,6 @@ CallContext SpoolInbox::NewCall() const {
   return call;
 }
 
-void SpoolInbox::Report(const absl::Status& trouble) {
-  if (trouble.code() == trouble_.code() && trouble.message() == trouble_.message()) return;
-  trouble_ = trouble;
-  if (options_.on_trouble) options_.on_trouble(trouble);
-}
-
 absl::Status SpoolInbox::Open() {
   if (absl::Status status = peer_->Open(); !status.ok()) return status;
   if (open_) return absl::OkStatus();
@@ -87,8 +83,7 @@ absl::Status SpoolInbox::Open() {
     rejected_bytes_ += file.bytes;
   }
   // Their names begin with a number that rises.
-  std::sort(rejected_.begin(), rejected_.end(),
-            [](const Kept& a, const Kept& b) { return a.name < b.name; });
+  std::sort(rejected_.begin(), rejected_.end(), [](const Kept& a, const Kept& b) { return a.name < b.name; });
   if (!rejected_.empty()) {
     for (const char c : rejected_.back().name) {
       if (c < '0' || c > '9' || rejected_number_ > 100'000'000) break;
@@ -114,18 +109,18 @@ void SpoolInbox::Scan() {
   if (stopped_) return;
   more_ = false;
   postponed_ = false;
-  absl::Status status = Open();
-  if (!status.ok()) {
-    Report(status);
-    return Later();
+  scan_trouble_ = Open();
+  if (!scan_trouble_.ok()) {
+    postponed_ = true;
+    ++failures_;
+    return EndScan();
   }
   if (!cursors_known_) return AskCursor(0);
   absl::StatusOr<std::vector<SpoolFile>> listed = files_->List(options_.in_directory, kMaxListed);
   if (!listed.ok()) {
-    Report(listed.status());
+    scan_trouble_ = listed.status();
     return EndScan();
   }
-  Report(absl::OkStatus());
   std::map<std::string, Note> notes;
   std::vector<std::pair<int64_t, SpoolFile>> ready;
   int64_t held = 0;
@@ -183,19 +178,12 @@ bool SpoolInbox::Ready(const SpoolFile& file) const {
   if (it == notes_.end()) return true;
   const Note& note = it->second;
   if (note.bytes != file.bytes) return true;
-  switch (note.kind) {
-    case Note::Kind::kSuspect: {
-      const absl::Duration age = clock_->Now() - note.since;
-      return age >= options_.patience || age < absl::ZeroDuration();
-    }
-    case Note::Kind::kHeld: {
-      const LinkReceipt* cursor = peer_->Cursor(note.lane);
-      return cursor != nullptr && cursor->received_through() + 1 >= note.needed;
-    }
-    case Note::Kind::kDone:
-      return true;
+  if (note.kind == Note::Kind::kHeld) {
+    const LinkReceipt* cursor = peer_->Cursor(note.lane);
+    return cursor != nullptr && cursor->received_through() + 1 >= note.needed;
   }
-  return true;
+  const absl::Duration age = clock_->Now() - note.since;
+  return age >= options_.patience || age < absl::ZeroDuration();
 }
 
 void SpoolInbox::Go() {
@@ -211,6 +199,10 @@ void SpoolInbox::EndScan() {
   queue_.clear();
   if (stopped_) return;
   if (!postponed_) failures_ = 0;
+  if (scan_trouble_.code() != trouble_.code() || scan_trouble_.message() != trouble_.message()) {
+    trouble_ = scan_trouble_;
+    if (options_.on_trouble) options_.on_trouble(trouble_);
+  }
   peer_->Tick();
   Later();
 }
@@ -230,7 +222,8 @@ bool SpoolInbox::Read(const SpoolFile& file) {
     return false;
   }
   if (name->from != options_.peer || name->to != options_.hotline) {
-    PutAside(file, Reject::kParty, absl::InvalidArgumentError(StrCat("from ", name->from, " for ", name->to)));
+    PutAside(file, Reject::kParty,
+             absl::InvalidArgumentError(StrCat("from ", name->from, " for ", name->to)));
     return false;
   }
   if (file.bytes > kMaxBundleFileBytes) {
@@ -260,7 +253,8 @@ bool SpoolInbox::Read(const SpoolFile& file) {
       Suspect(file, Reject::kForm, absl::InvalidArgumentError("its form is of a later version"));
       return false;
     case FileFault::kTooLarge:
-      Suspect(file, Reject::kTooLarge, absl::InvalidArgumentError("says that it is larger than a bundle may be"));
+      Suspect(file, Reject::kTooLarge,
+              absl::InvalidArgumentError("says that it is larger than a bundle may be"));
       return false;
     case FileFault::kMalformed:
       Suspect(file, Reject::kMalformed, absl::InvalidArgumentError("does not hold a bundle"));
@@ -269,21 +263,25 @@ bool SpoolInbox::Read(const SpoolFile& file) {
   const exchange::v1::BundleHeader& header = decoded.bundle.header();
   const BundleOrder order = OrderOf(header);
   const bool ours = header.from_hotline() == options_.peer && header.to_hotline() == options_.hotline;
-  if (absl::Status status = sealer_->Verify(decoded.signed_bytes, decoded.signature); !status.ok()) {
+  // By the writer's clock: it may have been on its way for long, and the key was good when it was written.
+  if (absl::Status status =
+          sealer_->Verify(decoded.signed_bytes, decoded.signature, FromTimestamp(header.create_time()));
+      !status.ok()) {
     if (Suspect(file, Reject::kSignature, status) && ours) {
       peer_->OweRefusal(exchange::v1::LANE_UNSPECIFIED, order, status);
     }
     return false;
   }
   if (!ours) {
-    PutAside(file, Reject::kParty,
-             absl::InvalidArgumentError(StrCat("from ", header.from_hotline(), " for ", header.to_hotline())));
+    PutAside(
+        file, Reject::kParty,
+        absl::InvalidArgumentError(StrCat("from ", header.from_hotline(), " for ", header.to_hotline())));
     return false;
   }
   const std::vector<int>& spoken = options_.supported_versions;
   if (std::find(spoken.begin(), spoken.end(), header.protocol_version()) == spoken.end()) {
-    const absl::Status status =
-        error::ProtocolVersionUnsupported(header.protocol_version(), *std::max_element(spoken.begin(), spoken.end()));
+    const absl::Status status = error::ProtocolVersionUnsupported(
+        header.protocol_version(), *std::max_element(spoken.begin(), spoken.end()));
     // What it speaks is worth knowing; what it says is not for us.
     exchange::v1::Bundle only_header;
     *only_header.mutable_header() = header;
@@ -320,15 +318,15 @@ void SpoolInbox::Part() {
     }
     const PartFit fit = Judge(part, *cursor);
     if (fit == PartFit::kGap) return Hold(lane, part.envelopes(0).sequence());
-    // An old bundle cannot prove a fork: what it continued may have been taken back since. Only what the peer says now
-    // can, so it alone is handed on whatever it holds.
+    // An old bundle cannot prove a fork: what it continued may have been taken back since. Only what the peer
+    // says now can, so it alone is handed on whatever it holds.
     if (!work_->newest && fit != PartFit::kContinues) {
       peer_->OweReceipt(*cursor);
       ++work_->next_part;
       continue;
     }
-    local_->Deliver(NewCall(), std::move(part), [this](absl::StatusOr<DeliverResponse> response) {
-      executor_->Post([this, response = std::move(response)] { OnPart(response); });
+    local_->Deliver(NewCall(), std::move(part), [this, lane](absl::StatusOr<DeliverResponse> response) {
+      executor_->Post([this, lane, response = std::move(response)] { OnPart(lane, response); });
     });
     return;
   }
@@ -336,10 +334,8 @@ void SpoolInbox::Part() {
   Finish();
 }
 
-void SpoolInbox::OnPart(const absl::StatusOr<DeliverResponse>& response) {
+void SpoolInbox::OnPart(Lane lane, const absl::StatusOr<DeliverResponse>& response) {
   if (stopped_) return;
-  // The request itself has been handed on; its lane is still there.
-  const Lane lane = LaneOf(work_->bundle.parts(work_->next_part).lane());
   if (response.ok()) {
     LinkReceipt receipt = response->receipt();
     receipt.set_lane(lane);
@@ -348,7 +344,7 @@ void SpoolInbox::OnPart(const absl::StatusOr<DeliverResponse>& response) {
     ++work_->next_part;
     return Part();
   }
-  if (MayPass(response.status())) return Postpone(response.status());
+  if (MayPass(response.status())) return Postpone();
   peer_->OweRefusal(lane, work_->order, response.status());
   PutAside(work_->file, Reject::kRefused, response.status());
   work_.reset();
@@ -378,8 +374,9 @@ void SpoolInbox::AnswerCalls() {
     if (calls_ >= kMaxCalls) return;  // asked again
     switch (call.request_case()) {
       case BundleCall::kBackfill:
-        local_->Backfill(NewCall(), std::move(*call.mutable_backfill()),
-                         Answering<exchange::v1::BackfillResponse>(call.id(), &BundleAnswer::mutable_backfill));
+        local_->Backfill(
+            NewCall(), std::move(*call.mutable_backfill()),
+            Answering<exchange::v1::BackfillResponse>(call.id(), &BundleAnswer::mutable_backfill));
         break;
       case BundleCall::kReconcile:
         local_->Reconcile(
@@ -390,7 +387,8 @@ void SpoolInbox::AnswerCalls() {
         local_->GetLink(NewCall(), std::move(*call.mutable_get_link()),
                         Answering<exchange::v1::GetLinkResponse>(call.id(), &BundleAnswer::mutable_get_link));
         break;
-      case BundleCall::REQUEST_NOT_SET:  // a question of a later version: it waits in vain, as it would for a lost one
+      case BundleCall::REQUEST_NOT_SET:  // a question of a later version: it waits in vain, as it would for a
+                                         // lost one
         break;
     }
   }
@@ -412,9 +410,8 @@ void SpoolInbox::Finish() {
 
 void SpoolInbox::Hold(Lane lane, int64_t needed) {
   peer_->OweReceipt(*peer_->Cursor(lane));
-  const auto held = std::count_if(notes_.begin(), notes_.end(), [](const auto& entry) {
-    return entry.second.kind == Note::Kind::kHeld;
-  });
+  const auto held = std::count_if(notes_.begin(), notes_.end(),
+                                  [](const auto& entry) { return entry.second.kind == Note::Kind::kHeld; });
   if (held >= kMaxHeld) {
     peer_->counters_.rejected[static_cast<int>(Reject::kEarly)].fetch_add(1, std::memory_order_relaxed);
     Remove(work_->file);
@@ -429,7 +426,7 @@ void SpoolInbox::Hold(Lane lane, int64_t needed) {
   Go();
 }
 
-void SpoolInbox::Postpone(const absl::Status&) {
+void SpoolInbox::Postpone() {
   postponed_ = true;
   ++failures_;
   work_.reset();
@@ -465,7 +462,8 @@ void SpoolInbox::PutAside(const SpoolFile& file, Reject why, const absl::Status&
 }
 
 void SpoolInbox::TrimRejected() {
-  while (!rejected_.empty() && (rejected_.size() > kMaxRejectedFiles || rejected_bytes_ > kMaxRejectedBytes)) {
+  while (!rejected_.empty() &&
+         (rejected_.size() > kMaxRejectedFiles || rejected_bytes_ > kMaxRejectedBytes)) {
     // If it cannot be removed now, a restart tries again.
     files_->Remove(rejected_directory_, rejected_.front().name).IgnoreError();
     rejected_bytes_ -= rejected_.front().bytes;
@@ -480,7 +478,7 @@ void SpoolInbox::Remove(const SpoolFile& file) {
     return;
   }
   notes_[file.name] = {.kind = Note::Kind::kDone, .bytes = file.bytes, .since = clock_->Now()};
-  Report(status);
+  scan_trouble_ = status;
 }
 
 }  // namespace hotline::dispatch

@@ -1,6 +1,6 @@
 // Reads what a peer's spool brings: looks at the directory in, and hands what is whole, signed and meant for
-// this site to DispatchService as if the peer had called it. What is none of that is put aside in `rejected/` there, which
-// keeps the last few.
+// this site to DispatchService as if the peer had called it. What is none of that is put aside in `rejected/`
+// there, which keeps the last few.
 #ifndef SERVICES_DISPATCH_SPOOL_SPOOL_INBOX_H_
 #define SERVICES_DISPATCH_SPOOL_SPOOL_INBOX_H_
 
@@ -11,7 +11,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -23,8 +22,8 @@ namespace hotline::dispatch {
 inline constexpr int kMaxRejectedFiles = 64;
 inline constexpr int64_t kMaxRejectedBytes = int64_t{256} << 20;
 
-// Works on `peer`'s executor, one file at a time, and writes receipts through `peer`. `local` answers every call before
-// this is destroyed; the executor is stopped before.
+// Works on `peer`'s executor, one file at a time, and writes receipts through `peer`. `local` answers every
+// call before this is destroyed; the executor is stopped before.
 class SpoolInbox {
  public:
   SpoolInbox(SpoolFiles* files, const BundleSealer* sealer, SpoolPeer* peer, Peer* local, Executor* executor,
@@ -71,12 +70,12 @@ class SpoolInbox {
   bool Read(const SpoolFile& file);
   // The next part of the bundle under way, or its end.
   void Part();
-  void OnPart(const absl::StatusOr<exchange::v1::DeliverResponse>& response);
+  void OnPart(Lane lane, const absl::StatusOr<exchange::v1::DeliverResponse>& response);
   void AnswerCalls();
   void Finish();
   void Hold(Lane lane, int64_t needed);
   // The bundle stays where it is, and so does all after it, until a later scan.
-  void Postpone(const absl::Status& why);
+  void Postpone();
   // True if it was put aside, false if it may still be growing.
   bool Suspect(const SpoolFile& file, Reject why, const absl::Status& detail);
   void PutAside(const SpoolFile& file, Reject why, const absl::Status& detail);
@@ -88,7 +87,6 @@ class SpoolInbox {
   CallContext NewCall() const;
   template <typename Response>
   Done<Response> Answering(std::string id, Response* (exchange::v1::BundleAnswer::*field)());
-  void Report(const absl::Status& trouble);
 
   SpoolFiles* const files_;
   const BundleSealer* const sealer_;
@@ -117,7 +115,8 @@ class SpoolInbox {
   std::deque<Kept> rejected_;
   int64_t rejected_bytes_ = 0;
   int64_t rejected_number_ = 0;
-  absl::Status trouble_;
+  absl::Status scan_trouble_;
+  absl::Status trouble_;  // as last told
 };
 
 }  // namespace hotline::dispatch

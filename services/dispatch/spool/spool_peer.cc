@@ -44,11 +44,7 @@ absl::Status TooLargeForABundle(std::string_view field) {
 
 SpoolPeer::SpoolPeer(SpoolFiles* files, const BundleSealer* sealer, Executor* executor, const Clock* clock,
                      SpoolOptions options)
-    : files_(files),
-      sealer_(sealer),
-      executor_(executor),
-      clock_(clock),
-      options_(std::move(options)) {}
+    : files_(files), sealer_(sealer), executor_(executor), clock_(clock), options_(std::move(options)) {}
 
 SpoolStatus SpoolPeer::status() const {
   MutexLock lock(&mu_);
@@ -148,7 +144,8 @@ void SpoolPeer::Ask(const CallContext& call, BundleCall question, Done<BundleAns
   executor_->Post([this, deadline = call.deadline, question = std::move(question),
                    done = std::move(done)]() mutable {
     if (absl::Status status = Open(); !status.ok()) return done(status);
-    if (questions_.size() >= kMaxQuestions) return done(error::Overloaded("questions to the peer", kRetryWhenFull));
+    if (questions_.size() >= kMaxQuestions)
+      return done(error::Overloaded("questions to the peer", kRetryWhenFull));
     if (static_cast<int64_t>(question.ByteSizeLong()) > options_.max_bundle_bytes - kBundleOverheadBytes) {
       return done(TooLargeForABundle("request"));
     }
@@ -360,7 +357,8 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   const absl::Time now = clock_->Now();
   Bundle bundle;
   BundleHeader& header = *bundle.mutable_header();
-  header.set_protocol_version(part == nullptr ? options_.supported_versions.front() : part->protocol_version());
+  header.set_protocol_version(part == nullptr ? options_.supported_versions.front()
+                                              : part->protocol_version());
   for (const int version : options_.supported_versions) header.add_supported_versions(version);
   for (const std::string& capability : options_.capabilities) header.add_capabilities(capability);
   header.set_from_hotline(options_.hotline);
@@ -393,12 +391,13 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   size_t answered = 0;
   while (answered < answers_.size() && fits(answers_[answered])) *bundle.add_answers() = answers_[answered++];
 
-  // What this number and the kept state say of each other: a number is never used twice, whatever takes the files away.
+  // What this number and the kept state say of each other: a number is never used twice, whatever takes the
+  // files away.
   const BundleOrder order = {.incarnation = own_.incarnation, .number = own_.number + 1};
   header.set_incarnation(order.incarnation);
   header.set_number(order.number);
   std::string signed_bytes = EncodeSigned(bundle);
-  const absl::StatusOr<type::v1::Signature> signature = sealer_->Seal(signed_bytes);
+  const absl::StatusOr<type::v1::DigitalSignature> signature = sealer_->Seal(signed_bytes, now);
   if (!signature.ok()) return signature.status();
   const std::string file = EncodeFile(std::move(signed_bytes), *signature);
   const int64_t bytes = static_cast<int64_t>(file.size());

@@ -43,9 +43,9 @@ enum class Reject {
   kEarly,      // too many before it are missing; not kept, as the peer sends it again
 };
 inline constexpr int kRejects = 10;
-inline constexpr std::string_view kRejectNames[kRejects] = {"foreign",   "form",      "too_large", "truncated",
-                                                            "malformed", "signature", "party",     "version",
-                                                            "refused",   "early"};
+inline constexpr std::string_view kRejectNames[kRejects] = {
+    "foreign",   "form",  "too_large", "truncated", "malformed",
+    "signature", "party", "version",   "refused",   "early"};
 
 struct SpoolOptions {
   std::string hotline;  // this site
@@ -55,12 +55,12 @@ struct SpoolOptions {
   std::string in_directory;
   // A bundle with a batch of 4 MiB must fit.
   int64_t max_bundle_bytes = int64_t{8} << 20;
-  // Of all files in the directory out. What holds no batch may go beyond it by two bundles, so that two sites whose
-  // directories are both full can still tell each other what may be removed.
+  // Of all files in the directory out. What holds no batch may go beyond it by two bundles, so that two sites
+  // whose directories are both full can still tell each other what may be removed.
   int64_t quota_bytes = int64_t{1} << 30;
   absl::Duration scan_interval = absl::Milliseconds(500);
-  // Questions without an answer are written again after this; files that a later one has made unnecessary are left this long
-  // to a tool that may be copying them.
+  // Questions without an answer are written again after this; files that a later one has made unnecessary are
+  // left this long to a tool that may be copying them.
   absl::Duration resend_after = absl::Seconds(60);
   // A file that is not whole, or not a bundle, is put aside when it has not grown for this long.
   absl::Duration patience = absl::Seconds(30);
@@ -94,8 +94,8 @@ struct SpoolStatus {
   absl::Time known_time = absl::InfinitePast();
 };
 
-// The Peer methods, `counters` and `status` are thread-safe; all else happens on the executor, whose tasks may
-// block on the disk. What is passed outlives this; the executor is stopped before.
+// The Peer methods, `counters` and `status` are thread-safe; all else happens on the executor, whose tasks
+// may block on the disk. What is passed outlives this; the executor is stopped before.
 class SpoolPeer final : public Peer {
  public:
   SpoolPeer(SpoolFiles* files, const BundleSealer* sealer, Executor* executor, const Clock* clock,
@@ -212,8 +212,8 @@ class SpoolPeer final : public Peer {
   std::map<Lane, exchange::v1::LinkReceipt> receipts_;
   bool receipt_due_ = false;
   std::map<Lane, exchange::v1::BundleRefusal> refusals_;
-  std::map<Lane, std::string> told_refusals_;        // serialized, so that each is told once
-  std::map<Lane, absl::Status> pending_refusals_;    // for the next Deliver
+  std::map<Lane, std::string> told_refusals_;      // serialized, so that each is told once
+  std::map<Lane, absl::Status> pending_refusals_;  // for the next Deliver
   std::map<std::string, Question> questions_;
   int64_t asked_ = 0;
   std::deque<exchange::v1::BundleAnswer> answers_;

@@ -75,7 +75,7 @@ std::string EncodeSigned(const Bundle& bundle) {
   return bytes;
 }
 
-std::string EncodeFile(std::string signed_bytes, const type::v1::Signature& signature) {
+std::string EncodeFile(std::string signed_bytes, const type::v1::DigitalSignature& signature) {
   std::string file = std::move(signed_bytes);
   file += BigEndian32(static_cast<uint32_t>(signature.ByteSizeLong()));
   signature.AppendToString(&file);
@@ -123,9 +123,7 @@ PartFit Judge(const DeliverRequest& part, const LinkReceipt& cursor) {
   return news ? PartFit::kContinues : PartFit::kKnown;
 }
 
-Lane LaneOf(Lane lane) {
-  return lane == exchange::v1::LANE_UNSPECIFIED ? exchange::v1::LANE_ORDINARY : lane;
-}
+Lane LaneOf(Lane lane) { return lane == exchange::v1::LANE_UNSPECIFIED ? exchange::v1::LANE_ORDINARY : lane; }
 
 BundleOrder OrderOf(const BundleHeader& header) {
   return {.incarnation = header.incarnation(), .number = header.number()};

@@ -37,22 +37,22 @@ std::optional<BundleName> ParseFileName(std::string_view name);
 // Everything that is signed: head and body.
 std::string EncodeSigned(const exchange::v1::Bundle& bundle);
 // The whole file.
-std::string EncodeFile(std::string signed_bytes, const type::v1::Signature& signature);
+std::string EncodeFile(std::string signed_bytes, const type::v1::DigitalSignature& signature);
 
 // What keeps a file from being read. The order is that in which it is found.
 enum class FileFault {
   kNone,
-  kIncomplete,      // shorter than it says: it may still be growing
-  kForeign,         // not a bundle at all
-  kUnknownForm,     // a later version of the form
-  kTooLarge,        // it says so of itself
-  kMalformed,       // the right length, but not what it should hold
+  kIncomplete,   // shorter than it says: it may still be growing
+  kForeign,      // not a bundle at all
+  kUnknownForm,  // a later version of the form
+  kTooLarge,     // it says so of itself
+  kMalformed,    // the right length, but not what it should hold
 };
 // A file taken apart. `signed_bytes` points into what was decoded.
 struct DecodedFile {
   FileFault fault = FileFault::kNone;
   std::string_view signed_bytes;
-  type::v1::Signature signature;
+  type::v1::DigitalSignature signature;
   exchange::v1::Bundle bundle;
 };
 // `bytes` outlives what is returned. The signature is not verified.
