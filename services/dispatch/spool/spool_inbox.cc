@@ -187,12 +187,20 @@ bool SpoolInbox::Ready(const SpoolFile& file) const {
 }
 
 void SpoolInbox::Go() {
+  if (queue_.empty()) TakeHeld();
   while (!stopped_ && !postponed_ && !queue_.empty()) {
     const SpoolFile file = std::move(queue_.front());
     queue_.pop_front();
     if (Read(file)) return Part();
   }
   EndScan();
+}
+
+void SpoolInbox::TakeHeld() {
+  for (const auto& [name, note] : notes_) {
+    const SpoolFile file = {.name = name, .bytes = note.bytes};
+    if (note.kind == Note::Kind::kHeld && Ready(file)) queue_.push_back(file);
+  }
 }
 
 void SpoolInbox::EndScan() {
@@ -234,7 +242,9 @@ bool SpoolInbox::Read(const SpoolFile& file) {
       files_->Read(options_.in_directory, file.name, kMaxBundleFileBytes);
   if (!bytes.ok()) {
     // Gone again, or not ours to read: another scan may find otherwise.
-    if (bytes.status().code() != absl::StatusCode::kNotFound) {
+    if (bytes.status().code() == absl::StatusCode::kNotFound) {
+      notes_.erase(file.name);
+    } else {
       Suspect(file, Reject::kMalformed, bytes.status());
     }
     return false;

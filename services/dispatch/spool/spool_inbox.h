@@ -65,6 +65,8 @@ class SpoolInbox {
   void AskCursor(size_t lane);
   // The next file of the scan, until one has to be waited for.
   void Go();
+  // Queues the bundles whose turn has come since they were put off.
+  void TakeHeld();
   void EndScan();
   // False if it is done with `file` already.
   bool Read(const SpoolFile& file);
