@@ -12,9 +12,6 @@ namespace hotline {
 class Peer {
  public:
   virtual ~Peer() = default;
-  // True for a transport whose Deliver answers when it has stored the batch, with the last receipt it knows of, which may lie
-  // behind the batch.
-  virtual bool store_and_forward() const { return false; }
   virtual void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
                        Done<exchange::v1::DeliverResponse> done) = 0;
   virtual void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,

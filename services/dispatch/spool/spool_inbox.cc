@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 
 namespace hotline::dispatch {
 namespace {
@@ -25,7 +26,7 @@ constexpr int kMaxCalls = 16;
 constexpr size_t kMaxApplied = 4096;
 constexpr absl::Duration kLocalTimeout = absl::Seconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(10);
-constexpr exchange::v1::Lane kLanes[] = {exchange::v1::LANE_ORDINARY, exchange::v1::LANE_EMERGENCY};
+constexpr absl::Duration kPutOffPause = absl::Seconds(2);
 
 // It may go well next time; anything else is refused for good, so that it blocks nothing.
 bool MayPass(const absl::Status& status) {
@@ -183,7 +184,8 @@ bool SpoolInbox::Ready(const SpoolFile& file) const {
     return cursor != nullptr && cursor->received_through() + 1 >= note.needed;
   }
   const absl::Duration age = clock_->Now() - note.since;
-  return age >= options_.patience || age < absl::ZeroDuration();
+  const absl::Duration pause = note.kind == Note::Kind::kPutOff ? kPutOffPause : options_.patience;
+  return age >= pause || age < absl::ZeroDuration();
 }
 
 void SpoolInbox::Go() {
@@ -354,6 +356,7 @@ void SpoolInbox::OnPart(Lane lane, const absl::StatusOr<DeliverResponse>& respon
     ++work_->next_part;
     return Part();
   }
+  if (error::ReasonOf(response.status()) == Reason::ERROR_REASON_LINK_BEHIND) return PutOff();
   if (MayPass(response.status())) return Postpone();
   peer_->OweRefusal(lane, work_->order, response.status());
   PutAside(work_->file, Reject::kRefused, response.status());
@@ -432,6 +435,14 @@ void SpoolInbox::Hold(Lane lane, int64_t needed) {
                                 .lane = lane,
                                 .needed = needed};
   }
+  work_.reset();
+  Go();
+}
+
+// What recovers this site is in bundles that come later, so they are read meanwhile.
+void SpoolInbox::PutOff() {
+  notes_[work_->file.name] = {
+      .kind = Note::Kind::kPutOff, .bytes = work_->file.bytes, .since = clock_->Now()};
   work_.reset();
   Go();
 }

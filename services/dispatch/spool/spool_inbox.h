@@ -40,6 +40,7 @@ class SpoolInbox {
     enum class Kind {
       kSuspect,  // not whole, or no bundle: it may still be growing
       kHeld,     // waits for envelope `needed` of `lane`
+      kPutOff,   // waits while this site recovers its history from the peer
       kDone,     // cannot be removed, and is not read again
     } kind;
     int64_t bytes = 0;
@@ -76,6 +77,7 @@ class SpoolInbox {
   void AnswerCalls();
   void Finish();
   void Hold(Lane lane, int64_t needed);
+  void PutOff();
   // The bundle stays where it is, and so does all after it, until a later scan.
   void Postpone();
   // True if it was put aside, false if it may still be growing.

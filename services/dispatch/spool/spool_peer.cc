@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 #include "hotline/dispatch/v1/spool_state.pb.h"
 
 namespace hotline::dispatch {
@@ -26,7 +27,7 @@ constexpr int64_t kMaxStateBytes = int64_t{1} << 20;
 constexpr size_t kMaxQuestions = 64;
 constexpr size_t kMaxAnswers = 64;
 constexpr int kMaxCapabilities = 64;
-constexpr absl::Duration kLongestQuestion = absl::Hours(24 * 7);
+constexpr absl::Duration kLongestQuestion = absl::Hours(24 * 70);
 constexpr absl::Duration kRetryWhenFull = absl::Seconds(10);
 
 absl::Status ToCatalogue(const absl::Status& status) {
@@ -101,18 +102,18 @@ void SpoolPeer::GetLink(const CallContext&, exchange::v1::GetLinkRequest request
       response.add_supported_versions(common);
     }
     response.set_protocol_version(common);
-    for (const Lane lane : {exchange::v1::LANE_ORDINARY, exchange::v1::LANE_EMERGENCY}) {
-      const auto receipt = peer_receipts_.find(lane);
-      const auto last = peer_last_.find(lane);
-      if (receipt == peer_receipts_.end() && last == peer_last_.end()) continue;
+    for (const Lane lane : kLanes) {
       exchange::v1::LanePosition& position = *response.add_lanes();
       position.set_lane(lane);
-      if (receipt != peer_receipts_.end()) *position.mutable_incoming() = receipt->second;
-      if (last != peer_last_.end()) position.set_outgoing_sequence(last->second);
-      if (lane == exchange::v1::LANE_ORDINARY) {
-        if (position.has_incoming()) *response.mutable_incoming() = position.incoming();
-        response.set_outgoing_sequence(position.outgoing_sequence());
+      if (const auto receipt = peer_receipts_.find(lane); receipt != peer_receipts_.end()) {
+        *position.mutable_incoming() = receipt->second;
       }
+      if (const auto last = peer_last_.find(lane); last != peer_last_.end()) {
+        position.set_outgoing_sequence(last->second);
+      }
+      if (lane != exchange::v1::LANE_ORDINARY) continue;
+      if (position.has_incoming()) *response.mutable_incoming() = position.incoming();
+      response.set_outgoing_sequence(position.outgoing_sequence());
     }
     done(std::move(response));
   });
@@ -152,7 +153,7 @@ void SpoolPeer::Ask(const CallContext& call, BundleCall question, Done<BundleAns
     const std::string id = StrCat(own_.incarnation, "-", ++asked_);
     question.set_id(id);
     questions_.emplace(id, Question{.call = std::move(question), .done = std::move(done)});
-    executor_->PostAfter(std::clamp(deadline - clock_->Now(), absl::ZeroDuration(), kLongestQuestion),
+    executor_->PostAfter(std::clamp(deadline - clock_->Now(), 2 * options_.resend_after, kLongestQuestion),
                          [this, id] { Expire(id); });
     if (absl::Status status = Write(nullptr); !status.ok()) {
       const auto it = questions_.find(id);

@@ -105,10 +105,12 @@ class SpoolPeer final : public Peer {
   // STORE_FAILED; and, a while after the batch, whatever the peer refused it for.
   void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
                Done<exchange::v1::DeliverResponse> done) override;
-  // Answered from the peer's newest bundle. Before the first it says that the peer speaks what is asked for.
+  // Answered from the peer's newest bundle. Before the first it says that the peer speaks what is asked for,
+  // and of both lanes nothing (no `incoming`).
   void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                Done<exchange::v1::GetLinkResponse> done) override;
-  // Asked until the call's deadline, then DEADLINE_EXCEEDED.
+  // Asked until the call's deadline, then DEADLINE_EXCEEDED. Who allows for a connection only is given twice
+  // `resend_after`, and nobody more than ten weeks.
   void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
                 Done<exchange::v1::BackfillResponse> done) override;
   void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,

@@ -12,7 +12,6 @@ using exchange::v1::Bundle;
 using exchange::v1::BundleHeader;
 using exchange::v1::DeliverRequest;
 using exchange::v1::Envelope;
-using exchange::v1::Lane;
 using exchange::v1::LinkReceipt;
 
 constexpr std::string_view kMagic = "HLBUNDLE";
@@ -122,8 +121,6 @@ PartFit Judge(const DeliverRequest& part, const LinkReceipt& cursor) {
   }
   return news ? PartFit::kContinues : PartFit::kKnown;
 }
-
-Lane LaneOf(Lane lane) { return lane == exchange::v1::LANE_UNSPECIFIED ? exchange::v1::LANE_ORDINARY : lane; }
 
 BundleOrder OrderOf(const BundleHeader& header) {
   return {.incarnation = header.incarnation(), .number = header.number()};

@@ -68,9 +68,6 @@ enum class PartFit {
 // `cursor` is what this site has received in the part's lane.
 PartFit Judge(const exchange::v1::DeliverRequest& part, const exchange::v1::LinkReceipt& cursor);
 
-// UNSPECIFIED is read as ORDINARY.
-exchange::v1::Lane LaneOf(exchange::v1::Lane lane);
-
 // True if `a` is older than `b`; (0, 0) is older than every bundle.
 struct BundleOrder {
   int64_t incarnation = 0;

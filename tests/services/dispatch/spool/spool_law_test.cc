@@ -63,7 +63,7 @@ void Happen(World& world, test::MemoryFiles::Directory* archive, const Step& ste
   switch (step.kind) {
     case 0:
     case 1:
-      side.sender(kBothLanes[step.dice / 2 % 2]).Commit(StrCat("envelope ", ++*committed));
+      side.sender(kLanes[step.dice / 2 % 2]).Commit(StrCat("envelope ", ++*committed));
       break;
     case 2:
     case 3:
@@ -107,7 +107,7 @@ RC_GTEST_PROP(SpoolLawTest, EverythingIsAppliedOnceWhateverTheCopierDoes, ()) {
     world.Pass(absl::Seconds(2));
   }
   for (const auto& [giver, taker] : {std::pair(&world.a, &world.b), std::pair(&world.b, &world.a)}) {
-    for (const Lane lane : kBothLanes) {
+    for (const Lane lane : kLanes) {
       std::vector<std::string> sent;
       for (const exchange::v1::Envelope& envelope : giver->sender(lane).outbox)
         sent.push_back(envelope.body());

@@ -811,6 +811,27 @@ TEST(SpoolTest, QuestionsAreAnsweredByBundles) {
   EXPECT_EQ(world.b.receiver.backfills, 1);
 }
 
+TEST(SpoolTest, ASiteThatRecoversReadsTheAnswersItNeeds) {
+  World world;
+  world.Start();
+  world.Settle();
+  CommitEach(world.a, 1, 3);
+  world.b.receiver.behind = true;
+  World::Carry(world.a, world.b);
+  world.Pass(absl::Seconds(1));
+  CallContext call;
+  call.deadline = world.steps.clock()->Now() + absl::Minutes(1);
+  absl::StatusOr<exchange::v1::BackfillResponse> answer = absl::UnknownError("not answered");
+  world.b.peer->Backfill(call, {}, [&](auto response) { answer = std::move(response); });
+  world.Settle();
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(world.b.log().bodies, IsEmpty());
+  EXPECT_THAT(world.b.rejects, IsEmpty());
+  world.b.receiver.behind = false;
+  world.Pass(absl::Seconds(5));
+  EXPECT_EQ(world.b.log().bodies, Numbered(1, 3));
+}
+
 TEST(SpoolTest, AQuestionIsAskedAgainUntilItsDeadline) {
   World world;
   world.Start();
@@ -827,10 +848,13 @@ TEST(SpoolTest, AQuestionIsAskedAgainUntilItsDeadline) {
   world.Settle();
   EXPECT_TRUE(answer.ok()) << answer.status();
 
+  // Who allows for a connection only is given time for carrying.
   answer = absl::UnknownError("not answered");
-  call.deadline = world.steps.clock()->Now() + absl::Minutes(2);
+  call.deadline = world.steps.clock()->Now() + absl::Seconds(10);
   world.a.peer->Backfill(call, {}, [&](auto response) { answer = std::move(response); });
-  world.Pass(absl::Minutes(3));
+  world.Pass(2 * world.a.options.resend_after - absl::Seconds(1));
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnknown);
+  world.Pass(absl::Seconds(2));
   EXPECT_EQ(answer.status().code(), absl::StatusCode::kDeadlineExceeded);
   // Its answer comes too late and hurts nobody.
   world.Settle();
@@ -908,7 +932,8 @@ TEST(SpoolTest, GetLinkTellsWhatTheNewestBundleSaid) {
   world.steps.RunDue();
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->protocol_version(), 1);
-  EXPECT_THAT(answer->lanes(), IsEmpty());
+  ASSERT_THAT(answer->lanes(), SizeIs(2));
+  EXPECT_FALSE(answer->lanes(0).has_incoming());
   CommitEach(world.a, 1, 2);
   CommitEach(world.b, 1, 4);
   world.Settle();

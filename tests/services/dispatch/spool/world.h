@@ -14,6 +14,7 @@
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 #include "services/dispatch/spool/spool_inbox.h"
 #include "services/dispatch/spool/spool_peer.h"
 #include "tests/support/memory_files.h"
@@ -22,7 +23,6 @@
 namespace hotline::dispatch {
 
 using exchange::v1::Lane;
-inline constexpr Lane kBothLanes[] = {exchange::v1::LANE_ORDINARY, exchange::v1::LANE_EMERGENCY};
 
 // Signs with a shared secret: good enough to notice every altered byte.
 class SecretSealer : public BundleSealer {
@@ -54,6 +54,7 @@ class Receiver : public Peer {
                Done<exchange::v1::DeliverResponse> done) override {
     ++deliveries;
     if (!fail.ok()) return done(fail);
+    if (behind && !request.envelopes().empty()) return done(error::LinkBehind(request.from_hotline(), 9, 3));
     Log& log = logs[LaneOf(request.lane())];
     for (const exchange::v1::Envelope& envelope : request.envelopes()) {
       const int64_t through = static_cast<int64_t>(log.bodies.size());
@@ -108,7 +109,8 @@ class Receiver : public Peer {
     std::string head() const { return hashes.empty() ? ChainStart() : hashes.back(); }
   };
   std::map<Lane, Log> logs;
-  absl::Status fail;  // what every call answers, unless OK
+  absl::Status fail;    // what every call answers, unless OK
+  bool behind = false;  // it has lost its latest history, and applies nothing until it has it back
   size_t answer_bytes = 32;
   int deliveries = 0;
   int backfills = 0;
@@ -213,7 +215,7 @@ class Side {
       rejects.emplace_back(name, why);
     };
     options.on_trouble = [this](const absl::Status& status) { troubles.push_back(status); };
-    for (const Lane lane : kBothLanes) senders.emplace(lane, Sender(this->hotline, peer_name, lane));
+    for (const Lane lane : kLanes) senders.emplace(lane, Sender(this->hotline, peer_name, lane));
   }
 
   void Start() {
