@@ -1,14 +1,15 @@
-// Drives one lane of a link: takes from work_order what it owes a peer, delivers it, and brings back the peer's
-// receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any instant and
-// nothing is lost.
+// Drives one lane of a link: takes from work_order what it owes a peer, delivers it, and brings back the
+// peer's receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any
+// instant and nothing is lost.
 //
 //   greet ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
 //     ▲            │        └─ nothing for a while ─► deliver nothing: asks for the receipt
 //     │            └─ the peer holds what we do not know ─► backfill ─► recover ─► … ─► greet
 //     └───────────── pause (doubling, with a cap) ◄──── failed ─────┘
 //
-// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork is
-// named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is sent.
+// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork
+// is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
+// sent.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -95,6 +96,8 @@ class Link {
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
   int64_t waits() const;
+  // What carries it.
+  const Peer& transport() const { return *peer_; }
 
  private:
   struct Wait {
@@ -112,6 +115,8 @@ class Link {
   void DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void OnDelivered(int count, int64_t last, absl::Time sent,
                    absl::StatusOr<exchange::v1::DeliverResponse> response);
+  // A transport that stores and forwards may know of no receipt yet; any other owes one.
+  bool Tells(bool has_receipt) const;
   // True if the receipt is the peer's; else the link has failed.
   bool Adopt(exchange::v1::LinkReceipt receipt);
   void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);

@@ -13,19 +13,16 @@ namespace {
 using exchange::v1::BatchStatement;
 using exchange::v1::ReceiptStatement;
 
-absl::Status Contradicts(const char* what) {
-  return error::SignatureInvalid(std::string(what) + " does not say what it came with");
+// Signed well, but not this.
+absl::Status Contradicts(const std::string& party, const type::v1::DigitalSignature& signature) {
+  return error::SignatureInvalid(party, signature.key_id(), "the signed statement says something else",
+                                 "签名内容与所附数据不符");
 }
 
 }  // namespace
 
-Notary::Notary(std::string hotline, crypto::SigningKeys own, crypto::KeyRing peers)
-    : hotline_(std::move(hotline)), own_(std::move(own)), peers_(std::move(peers)) {
-  for (const auto& [time, signer] : own_.all()) {
-    // What this site once sent stays its own, whichever key signs today. Ids are distinct: SigningKeys sees to it.
-    own_ring_.Add(hotline_, signer.key_id(), signer.public_key()).IgnoreError();
-  }
-}
+Notary::Notary(std::string hotline, crypto::SigningKeys own, crypto::KeyRing keys)
+    : hotline_(std::move(hotline)), own_(std::move(own)), keys_(std::move(keys)) {}
 
 absl::Status Notary::SignBatch(exchange::v1::DeliverRequest* request, absl::Time now) const {
   const crypto::Signer* const signer = own_.At(now);
@@ -51,8 +48,8 @@ absl::Status Notary::SignBatch(exchange::v1::DeliverRequest* request, absl::Time
 }
 
 absl::Status Notary::CheckBatch(const exchange::v1::DeliverRequest& request, absl::Time now) const {
-  if (!peers_.Knows(request.from_hotline()) || request.envelopes().empty()) return absl::OkStatus();
-  if (absl::Status status = crypto::VerifyStatement(peers_, request.from_hotline(), crypto::kBatchDomain,
+  if (!keys_.Knows(request.from_hotline()) || request.envelopes().empty()) return absl::OkStatus();
+  if (absl::Status status = crypto::VerifyStatement(keys_, request.from_hotline(), crypto::kBatchDomain,
                                                     request.statement(), request.signature(), now);
       !status.ok()) {
     return status;
@@ -60,12 +57,11 @@ absl::Status Notary::CheckBatch(const exchange::v1::DeliverRequest& request, abs
   const exchange::v1::Envelope& first = request.envelopes(0);
   const exchange::v1::Envelope& last = request.envelopes(request.envelopes_size() - 1);
   BatchStatement statement;
-  if (!statement.ParseFromString(request.statement()) ||
-      statement.from_hotline() != request.from_hotline() || statement.to_hotline() != hotline_ ||
-      LaneOf(statement.lane()) != LaneOf(request.lane()) || statement.first_sequence() != first.sequence() ||
-      statement.last_sequence() != last.sequence() || statement.previous_hash() != first.previous_hash() ||
-      statement.head_hash() != last.hash()) {
-    return Contradicts("the batch's statement");
+  if (!statement.ParseFromString(request.statement()) || statement.from_hotline() != request.from_hotline() ||
+      statement.to_hotline() != hotline_ || LaneOf(statement.lane()) != LaneOf(request.lane()) ||
+      statement.first_sequence() != first.sequence() || statement.last_sequence() != last.sequence() ||
+      statement.previous_hash() != first.previous_hash() || statement.head_hash() != last.hash()) {
+    return Contradicts(request.from_hotline(), request.signature());
   }
   return absl::OkStatus();
 }
@@ -104,8 +100,8 @@ absl::Status Notary::SignReceipt(const std::string& to_hotline, exchange::v1::Li
 
 absl::Status Notary::CheckReceipt(const std::string& peer, exchange::v1::Lane lane,
                                   const exchange::v1::LinkReceipt& receipt, absl::Time now) const {
-  if (!peers_.Knows(peer)) return absl::OkStatus();
-  if (absl::Status status = crypto::VerifyStatement(peers_, peer, crypto::kReceiptDomain, receipt.statement(),
+  if (!keys_.Knows(peer)) return absl::OkStatus();
+  if (absl::Status status = crypto::VerifyStatement(keys_, peer, crypto::kReceiptDomain, receipt.statement(),
                                                     receipt.signature(), now);
       !status.ok()) {
     return status;
@@ -116,7 +112,7 @@ absl::Status Notary::CheckReceipt(const std::string& peer, exchange::v1::Lane la
       statement.received_through() != receipt.received_through() ||
       statement.head_hash() != receipt.head_hash() ||
       FromTimestamp(statement.receive_time()) != FromTimestamp(receipt.receive_time())) {
-    return Contradicts("the receipt's statement");
+    return Contradicts(peer, receipt.signature());
   }
   return absl::OkStatus();
 }
@@ -134,8 +130,8 @@ int Notary::CountProven(const std::string& peer, const exchange::v1::BackfillRes
     }
     const int count = static_cast<int>(statement.last_sequence() - first) + 1;
     if (response.envelopes(count - 1).hash() != statement.head_hash() ||
-        !crypto::VerifyStatement(own_ring_, hotline_, crypto::kBatchDomain, batch.statement(),
-                                 batch.signature(), FromTimestamp(statement.send_time()))
+        !crypto::VerifyStatement(keys_, hotline_, crypto::kBatchDomain, batch.statement(), batch.signature(),
+                                 FromTimestamp(statement.send_time()))
              .ok()) {
       continue;
     }
