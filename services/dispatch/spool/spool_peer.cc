@@ -41,6 +41,11 @@ absl::Status TooLargeForABundle(std::string_view field) {
                          "超过单个交换文件的大小上限");
 }
 
+// What a message takes in a bundle, with its tag and length.
+int64_t BytesIn(const google::protobuf::Message& message) {
+  return static_cast<int64_t>(message.ByteSizeLong()) + 8;
+}
+
 }  // namespace
 
 SpoolPeer::SpoolPeer(SpoolFiles* files, const BundleSealer* sealer, Executor* executor, const Clock* clock,
@@ -147,11 +152,9 @@ void SpoolPeer::Ask(const CallContext& call, BundleCall question, Done<BundleAns
     if (absl::Status status = Open(); !status.ok()) return done(status);
     if (questions_.size() >= kMaxQuestions)
       return done(error::Overloaded("questions to the peer", kRetryWhenFull));
-    if (static_cast<int64_t>(question.ByteSizeLong()) > options_.max_bundle_bytes - kBundleOverheadBytes) {
-      return done(TooLargeForABundle("request"));
-    }
     const std::string id = StrCat(own_.incarnation, "-", ++asked_);
     question.set_id(id);
+    if (BytesIn(question) > Room()) return done(TooLargeForABundle("request"));
     questions_.emplace(id, Question{.call = std::move(question), .done = std::move(done)});
     executor_->PostAfter(std::clamp(deadline - clock_->Now(), 2 * options_.resend_after, kLongestQuestion),
                          [this, id] { Expire(id); });
@@ -247,7 +250,7 @@ void SpoolPeer::OweRefusal(Lane lane, const BundleOrder& bundle, const absl::Sta
 void SpoolPeer::OweAnswer(BundleAnswer answer) {
   // The peer asks again.
   if (answers_.size() >= kMaxAnswers) return;
-  if (static_cast<int64_t>(answer.ByteSizeLong()) > options_.max_bundle_bytes - kBundleOverheadBytes) {
+  if (BytesIn(answer) > Room()) {
     *answer.mutable_error() = error::ToProto(TooLargeForABundle("response"));
   }
   answers_.push_back(std::move(answer));
@@ -372,9 +375,9 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   for (const auto& [lane, receipt] : receipts_) *bundle.add_receipts() = receipt;
   for (const auto& [lane, refusal] : refusals_) *bundle.add_refusals() = refusal;
 
-  int64_t room = options_.max_bundle_bytes - kBundleOverheadBytes;
+  int64_t room = Room();
   const auto fits = [&room](const google::protobuf::Message& message) {
-    const int64_t bytes = static_cast<int64_t>(message.ByteSizeLong()) + 8;  // its tag and length
+    const int64_t bytes = BytesIn(message);
     if (bytes > room) return false;
     room -= bytes;
     return true;

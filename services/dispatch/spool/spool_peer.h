@@ -171,7 +171,9 @@ class SpoolPeer final : public Peer {
   // One bundle with `part`, if not null, and of what is owed whatever has room.
   absl::Status Write(exchange::v1::DeliverRequest* part);
   absl::Status WriteNow(exchange::v1::DeliverRequest* part);
-  // Makes room for `bytes`.
+  // What parts, questions and answers may take together in one bundle.
+  int64_t Room() const { return options_.max_bundle_bytes - kBundleOverheadBytes; }
+  // Makes room for `bytes` in the directory.
   absl::Status Reserve(int64_t bytes, bool for_part);
   // Everything owed, in as many bundles as it takes.
   void Flush();
