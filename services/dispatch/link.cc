@@ -155,12 +155,14 @@ void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
   }
   for (exchange::v1::LanePosition& position : *response->mutable_lanes()) {
     if (LaneOf(position.lane()) != options_.lane) continue;
-    if (!Adopt(std::move(*position.mutable_incoming()))) return;
+    if (Tells(position.has_incoming()) && !Adopt(std::move(*position.mutable_incoming()))) return;
     if (!forked_) GoUp();
     return Pull();
   }
   Fail(error::PeerUnknown(StrCat(options_.peer, " has no lane ", LaneName(options_.lane))));
 }
+
+bool Link::Tells(bool has_receipt) const { return has_receipt || !peer_->store_and_forward(); }
 
 bool Link::Adopt(exchange::v1::LinkReceipt receipt) {
   if (absl::Status status = notary_->CheckReceipt(options_.peer, options_.lane, receipt, clock_->Now());
@@ -182,22 +184,23 @@ void Link::Pull() {
   request.set_lane(options_.lane);
   request.set_limit(options_.delivery_batch);
   request.mutable_wait()->set_seconds(absl::ToInt64Seconds(options_.poll));
-  request.set_after_sequence(-1);
+  int64_t after = -1;
   if (has_receipt_) {
     *request.mutable_receipt() = receipt_;
-    int64_t after = receipt_.received_through();
-    if (peer_->store_and_forward() && handed_over_ > after) {
-      // What was handed over and has brought no receipt for so long is taken for lost.
-      const absl::Time now = clock_->Now();
-      progress_time_ = std::min(progress_time_, now);  // the clock may have been set back
-      if (now - progress_time_ > options_.resend_after) {
-        handed_over_ = after;
-        progress_time_ = now;
-      }
+    after = receipt_.received_through();
+  }
+  if (peer_->store_and_forward() && handed_over_ > std::max<int64_t>(after, 0)) {
+    // What was handed over and has brought no receipt for so long is taken for lost.
+    const absl::Time now = clock_->Now();
+    progress_time_ = std::min(progress_time_, now);  // the clock may have been set back
+    if (now - progress_time_ > options_.resend_after) {
+      handed_over_ = std::max<int64_t>(after, 0);
+      progress_time_ = now;
+    } else {
       after = handed_over_;
     }
-    request.set_after_sequence(after);
   }
+  request.set_after_sequence(after);
   bool news;
   {
     MutexLock lock(&mu_);
@@ -300,7 +303,7 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
     return Fail(response.status());
   }
   MeasureSkew(*response, sent);
-  if (!Adopt(std::move(*response->mutable_receipt()))) return;
+  if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());

@@ -98,6 +98,8 @@ class Link {
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
   int64_t waits() const;
+  // What carries it.
+  const Peer& transport() const { return *peer_; }
 
  private:
   struct Wait {
@@ -115,6 +117,8 @@ class Link {
   void DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void OnDelivered(int count, int64_t last, absl::Time sent,
                    absl::StatusOr<exchange::v1::DeliverResponse> response);
+  // A transport that stores and forwards may know of no receipt yet; any other owes one.
+  bool Tells(bool has_receipt) const;
   // True if the receipt is the peer's; else the link has failed.
   bool Adopt(exchange::v1::LinkReceipt receipt);
   void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);

@@ -109,6 +109,9 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       link.hotline = options_.hotline;
       link.peer = hotline;
       link.lane = lane;
+      if (const auto own = options_.resend_after.find(hotline); own != options_.resend_after.end()) {
+        link.resend_after = own->second;
+      }
       if (options_.on_link_change) {
         link.on_change = [this, hotline = hotline](bool, const absl::Status& why) {
           OnLinkChange(hotline, why);
@@ -359,6 +362,13 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
           if (cursor.has_acknowledge_time()) *status.mutable_peer_known_time() = cursor.acknowledge_time();
           const auto link = links_.find(LaneKey{cursor.peer(), cursor.lane()});
           if (link == links_.end()) continue;
+          const Peer& transport = link->second->transport();
+          status.set_transport(transport.store_and_forward() ? v1::LINK_TRANSPORT_SPOOL
+                                                             : v1::LINK_TRANSPORT_GRPC);
+          // The newest bundle confirms a receipt that may be older.
+          if (transport.known_time() > absl::InfinitePast()) {
+            *status.mutable_peer_known_time() = ToTimestamp(transport.known_time());
+          }
           const LinkHealth health = link->second->health();
           status.set_up(health.up);
           status.set_recovering(health.recovering);
