@@ -4,12 +4,21 @@
 #define COMMON_BASE_BACKOFF_H_
 
 #include <algorithm>
+#include <cstdint>
+#include <random>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/random/random.h"
 #include "absl/time/time.h"
 
 namespace hotline {
+
+// Draws the jitter. Seeded by the system if `seed` is 0; a seed makes the pauses repeat.
+inline std::minstd_rand NewJitter(uint32_t seed) {
+  if (seed != 0) return std::minstd_rand(seed);
+  absl::BitGen random;
+  return std::minstd_rand(absl::Uniform<uint32_t>(random));
+}
 
 class Backoff {
  public:

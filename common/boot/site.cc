@@ -143,6 +143,30 @@ void CheckSigning(const config::v1::SigningConfig& signing, Checker* check) {
   CheckPublicKeys("signing.retired_keys", signing.retired_keys(), &ids, check);
 }
 
+void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, const SiteConfig& site,
+                std::map<std::string, std::string>* directories, Checker* check) {
+  const config::v1::SpoolConfig& spool = peer.spool();
+  if (!peer.address().empty()) check->Add(path + ".spool", "excludes address: a peer is reached one way");
+  if (!site.has_signing()) check->Add(path + ".spool", "needs signing: bundles are signed");
+  if (peer.public_keys().empty()) {
+    check->Add(path + ".spool", "needs public_keys: bundles are taken only with the peer's signature");
+  }
+  for (const auto& [field, directory] : {std::pair(".spool.out_directory", &spool.out_directory()),
+                                         std::pair(".spool.in_directory", &spool.in_directory())}) {
+    check->Required(path + field, *directory);
+    if (directory->empty()) continue;
+    std::filesystem::path named = std::filesystem::path(*directory).lexically_normal();
+    if (!named.has_filename()) named = named.parent_path();  // `out/` is `out`
+    const auto [it, fresh] = directories->try_emplace(named.string(), path + field);
+    if (!fresh) check->Add(path + field, "{} is taken by {}", *directory, it->second);
+  }
+  check->Range(path + ".spool.max_bundle_bytes", spool.max_bundle_bytes(), 5 << 20, 64 << 20);
+  const int64_t bundle = spool.max_bundle_bytes() == 0 ? 8 << 20 : spool.max_bundle_bytes();
+  check->Range(path + ".spool.quota_bytes", spool.quota_bytes(), 4 * bundle, int64_t{1} << 40);
+  check->Range(path + ".spool.scan_interval_ms", spool.scan_interval_ms(), 10, 3'600'000);
+  check->Range(path + ".spool.resend_after_s", spool.resend_after_s(), 1, 2'592'000);
+}
+
 void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
                  const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
   const auto take = [&](const std::string& field, const std::string& address, bool plain_text) {
@@ -238,6 +262,9 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
   }
   for (config::v1::PeerConfig& peer : *site->mutable_peers()) {
     for (config::v1::PublicKey& key : *peer.mutable_public_keys()) resolve(key.mutable_file());
+    if (!peer.has_spool()) continue;
+    resolve(peer.mutable_spool()->mutable_out_directory());
+    resolve(peer.mutable_spool()->mutable_in_directory());
   }
   if (site->has_signing()) {
     for (config::v1::SigningKey& key : *site->mutable_signing()->mutable_keys()) {
@@ -309,6 +336,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
 
   const bool plain_text = !site.has_tls() && !options.insecure_listen;
   std::set<std::string_view> peers;
+  std::map<std::string, std::string> directories;
   if (site.peers_size() > 64) check.Add("peers", "has more than 64 entries");
   for (int i = 0; i < site.peers_size(); ++i) {
     const config::v1::PeerConfig& peer = site.peers(i);
@@ -320,7 +348,9 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
       if (!peers.insert(peer.hotline()).second)
         check.Add(path + ".hotline", "{} is there twice", peer.hotline());
     }
-    if (peer.address().empty()) {
+    if (peer.has_spool()) {
+      CheckSpool(path, peer, site, &directories, &check);
+    } else if (peer.address().empty()) {
       check.Add(path + ".address", "is required");
     } else {
       check.HostPort(path + ".address", peer.address(), /*any_port=*/false, plain_text);
@@ -439,6 +469,14 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
 }
 
 void ResolveDefaults(SiteConfig* site) {
+  for (config::v1::PeerConfig& peer : *site->mutable_peers()) {
+    if (!peer.has_spool()) continue;
+    config::v1::SpoolConfig& spool = *peer.mutable_spool();
+    if (spool.max_bundle_bytes() == 0) spool.set_max_bundle_bytes(8 << 20);
+    if (spool.quota_bytes() == 0) spool.set_quota_bytes(1 << 30);
+    if (spool.scan_interval_ms() == 0) spool.set_scan_interval_ms(500);
+    if (spool.resend_after_s() == 0) spool.set_resend_after_s(60);
+  }
   if (site->has_work_order()) {
     config::v1::WorkOrderConfig& part = *site->mutable_work_order();
     ResolveListen(part.mutable_listen());

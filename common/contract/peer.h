@@ -12,9 +12,6 @@ namespace hotline {
 class Peer {
  public:
   virtual ~Peer() = default;
-  // True for a transport whose Deliver answers when it has stored the batch, with the last receipt it knows
-  // of, which may lie behind the batch.
-  virtual bool store_and_forward() const { return false; }
   virtual void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
                        Done<exchange::v1::DeliverResponse> done) = 0;
   virtual void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
@@ -23,6 +20,15 @@ class Peer {
                         Done<exchange::v1::BackfillResponse> done) = 0;
   virtual void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
                          Done<exchange::v1::ReconcileResponse> done) = 0;
+
+  // True if Deliver answers as soon as it has stored the batch for carrying, with the last receipt that the
+  // peer is known to have given, which may lie behind the batch; without a receipt if none is known. An empty
+  // Deliver then only asks for that receipt. What was handed over may get lost on the way: hand it over again
+  // if no receipt comes.
+  virtual bool store_and_forward() const { return false; }
+  // The peer's clock when it last wrote what this site has read, for such a transport; else, and if it never
+  // did, InfinitePast. Thread-safe.
+  virtual absl::Time known_time() const { return absl::InfinitePast(); }
 };
 
 }  // namespace hotline

@@ -26,6 +26,8 @@ inline constexpr exchange::v1::Lane kLanes[] = {exchange::v1::LANE_ORDINARY, exc
 inline exchange::v1::Lane LaneOf(exchange::v1::Lane lane) {
   return lane == exchange::v1::LANE_UNSPECIFIED ? exchange::v1::LANE_ORDINARY : lane;
 }
+// False for a lane that does not exist, as only a stranger's message can name it.
+inline bool IsLane(exchange::v1::Lane lane) { return exchange::v1::Lane_IsValid(lane); }
 // The lane of all envelopes about an order of this urgency.
 inline exchange::v1::Lane LaneFor(type::v1::Urgency urgency) {
   return urgency == type::v1::URGENCY_EMERGENCY ? exchange::v1::LANE_EMERGENCY : exchange::v1::LANE_ORDINARY;

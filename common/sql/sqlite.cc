@@ -445,6 +445,10 @@ class SqliteDatabase : public Database {
     stats.checkpoint_seconds_sum = static_cast<double>(shared_.checkpoint_nanos_sum) * 1e-9;
     stats.wal_bytes = shared_.wal_frames * kFrameBytes;
     stats.poisoned = shared_.poisoned;
+    if (!options_.vfs.empty()) {
+      stats.free_disk_bytes = -1;
+      return stats;
+    }
     struct stat file;
     if (stat(options_.path.c_str(), &file) == 0) stats.database_bytes = file.st_size;
     struct statvfs disk;
@@ -460,7 +464,7 @@ class SqliteDatabase : public Database {
     const int code = sqlite3_open_v2(options_.path.c_str(), &raw,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                          SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-                                     nullptr);
+                                     options_.vfs.empty() ? nullptr : options_.vfs.c_str());
     Handle db(raw);
     if (code != SQLITE_OK) return ToStatus(code, raw);
     sqlite3_busy_handler(raw, &BusyWait::Handle, wait);
@@ -506,9 +510,13 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& option
   static absl::once_flag configured;
   // Counting every allocation takes a lock that all connections share.
   absl::call_once(configured, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
-  absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Take(options.path + ".lock");
-  if (!lock.ok()) return lock.status();
-  auto database = std::make_unique<SqliteDatabase>(options, *std::move(lock));
+  std::unique_ptr<FileLock> lock;
+  if (options.vfs.empty()) {
+    absl::StatusOr<std::unique_ptr<FileLock>> taken = FileLock::Take(options.path + ".lock");
+    if (!taken.ok()) return taken.status();
+    lock = *std::move(taken);
+  }
+  auto database = std::make_unique<SqliteDatabase>(options, std::move(lock));
   if (absl::Status status = database->Init(); !status.ok()) return status;
   return database;
 }

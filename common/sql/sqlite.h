@@ -28,6 +28,9 @@ struct SqliteOptions {
   absl::Duration busy_timeout = absl::Seconds(5);
   // Main file no larger than this: then RESOURCE_EXHAUSTED. 0: as large as the disk.
   int64_t max_database_bytes = 0;
+  // Name of the registered SQLite VFS that has the file. Empty: the system's files. Another one has to keep
+  // other processes out by itself, and the sizes in Stats that the system would tell are unknown.
+  std::string vfs;
 };
 
 // Opens and, if need be, recovers: what the write-ahead log holds is moved to the main file and synced, so

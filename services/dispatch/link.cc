@@ -37,7 +37,8 @@ Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor,
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      backoff_(options_.backoff_min, options_.backoff_max) {
+      backoff_(options_.backoff_min, options_.backoff_max),
+      random_(NewJitter(options_.jitter_seed)) {
   receipt_.set_lane(options_.lane);
   progress_time_ = absl::InfinitePast();
   send_time_ = absl::InfinitePast();
@@ -73,7 +74,7 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
     } else if (give_up_when_down && !health_.up) {
       outcome = ReceiptOutcome::kLinkDown;
     } else {
-      waits_.emplace(sequence, Wait{deadline, give_up_when_down, std::move(done)});
+      waits_.emplace(sequence, Wait{deadline - clock_->Now() + kTick, give_up_when_down, std::move(done)});
       return;
     }
   }
@@ -99,16 +100,13 @@ void Link::Tick() {
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
-    if (!waits_.empty()) {
-      const absl::Time now = clock_->Now();
-      for (auto it = waits_.begin(); it != waits_.end();) {
-        if (it->second.deadline > now) {
-          ++it;
-          continue;
-        }
-        over.emplace_back(std::move(it->second), ReceiptOutcome::kTimedOut);
-        it = waits_.erase(it);
+    for (auto it = waits_.begin(); it != waits_.end();) {
+      if ((it->second.left -= kTick) > absl::ZeroDuration()) {
+        ++it;
+        continue;
       }
+      over.emplace_back(std::move(it->second), ReceiptOutcome::kTimedOut);
+      it = waits_.erase(it);
     }
   }
   Answer(std::move(over));
@@ -157,12 +155,14 @@ void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
   }
   for (exchange::v1::LanePosition& position : *response->mutable_lanes()) {
     if (LaneOf(position.lane()) != options_.lane) continue;
-    if (!Adopt(std::move(*position.mutable_incoming()))) return;
+    if (Tells(position.has_incoming()) && !Adopt(std::move(*position.mutable_incoming()))) return;
     if (!forked_) GoUp();
     return Pull();
   }
   Fail(error::PeerUnknown(StrCat(options_.peer, " has no lane ", LaneName(options_.lane))));
 }
+
+bool Link::Tells(bool has_receipt) const { return has_receipt || !peer_->store_and_forward(); }
 
 bool Link::Adopt(exchange::v1::LinkReceipt receipt) {
   if (absl::Status status = notary_->CheckReceipt(options_.peer, options_.lane, receipt, clock_->Now());
@@ -184,20 +184,23 @@ void Link::Pull() {
   request.set_lane(options_.lane);
   request.set_limit(options_.delivery_batch);
   request.mutable_wait()->set_seconds(absl::ToInt64Seconds(options_.poll));
-  request.set_after_sequence(-1);
+  int64_t after = -1;
   if (has_receipt_) {
     *request.mutable_receipt() = receipt_;
-    int64_t after = receipt_.received_through();
-    if (peer_->store_and_forward() && handed_over_ > after) {
-      // What was handed over and has brought no receipt for so long is taken for lost.
-      if (clock_->Now() - progress_time_ > options_.resend_after) {
-        handed_over_ = after;
-        progress_time_ = clock_->Now();
-      }
+    after = receipt_.received_through();
+  }
+  if (peer_->store_and_forward() && handed_over_ > std::max<int64_t>(after, 0)) {
+    // What was handed over and has brought no receipt for so long is taken for lost.
+    const absl::Time now = clock_->Now();
+    progress_time_ = std::min(progress_time_, now);  // the clock may have been set back
+    if (now - progress_time_ > options_.resend_after) {
+      handed_over_ = std::max<int64_t>(after, 0);
+      progress_time_ = now;
+    } else {
       after = handed_over_;
     }
-    request.set_after_sequence(after);
   }
+  request.set_after_sequence(after);
   bool news;
   {
     MutexLock lock(&mu_);
@@ -247,14 +250,15 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
   Answer(std::move(over));
 }
 
-// A peer that comes back after an outage is not to be flooded.
+// A peer that comes back after an outage is not to be flooded. The pause is never longer than the last batch
+// is worth, wherever the clock was set meanwhile.
 void Link::DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes) {
   const absl::Time now = clock_->Now();
-  const absl::Duration wait = send_time_ - now;
-  send_time_ = std::max(send_time_, now) +
-               absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
-  // Less than a timer can tell apart is made up for by the next one.
-  if (wait < absl::Milliseconds(20)) return Deliver(std::move(envelopes));
+  const absl::Duration elapsed = std::max(now - send_time_, absl::ZeroDuration());
+  const absl::Duration wait = send_worth_ - elapsed;
+  send_time_ = now + std::max(wait, absl::ZeroDuration());
+  send_worth_ = absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
+  if (wait <= absl::ZeroDuration()) return Deliver(std::move(envelopes));
   executor_->PostAfter(wait,
                        [this, envelopes = std::move(envelopes)]() mutable { Deliver(std::move(envelopes)); });
 }
@@ -299,7 +303,7 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
     return Fail(response.status());
   }
   MeasureSkew(*response, sent);
-  if (!Adopt(std::move(*response->mutable_receipt()))) return;
+  if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());

@@ -49,6 +49,7 @@ struct LinkOptions {
   absl::Duration poll = absl::Seconds(5);  // long poll of work_order; idle probes come as often
   absl::Duration delivery_timeout = absl::Seconds(10);
   absl::Duration resend_after = absl::Seconds(60);  // on a transport that stores and forwards
+  uint32_t jitter_seed = 0;                         // of the pauses after failures; 0: the system's
   // Told when the link goes up or down, with the failure that took it down. May be empty.
   std::function<void(bool up, const absl::Status& why)> on_change;
 };
@@ -90,16 +91,19 @@ class Link {
 
   // The peer has just been heard: if the link pauses after a failure, it tries again now.
   void Nudge();
-  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`.
-  // If `give_up_when_down`, also as soon as the link is down, at once if it already is.
+  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`
+  // as the clock stands now: setting the clock makes nobody wait longer. If `give_up_when_down`, also as soon
+  // as the link is down, at once if it already is.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
   int64_t waits() const;
+  // What carries it.
+  const Peer& transport() const { return *peer_; }
 
  private:
   struct Wait {
-    absl::Time deadline;
+    absl::Duration left;
     bool give_up_when_down;
     absl::AnyInvocable<void(ReceiptOutcome)> done;
   };
@@ -113,6 +117,8 @@ class Link {
   void DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void OnDelivered(int count, int64_t last, absl::Time sent,
                    absl::StatusOr<exchange::v1::DeliverResponse> response);
+  // A transport that stores and forwards may know of no receipt yet; any other owes one.
+  bool Tells(bool has_receipt) const;
   // True if the receipt is the peer's; else the link has failed.
   bool Adopt(exchange::v1::LinkReceipt receipt);
   void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);
@@ -146,14 +152,15 @@ class Link {
   std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
   // Touched by the one step under way.
   Backoff backoff_;
-  absl::BitGen random_;
+  std::minstd_rand random_;
   bool has_receipt_ = false;
   bool forked_ = false;  // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;
   exchange::v1::LinkReceipt incoming_;  // what we have received from the peer, for it to check itself by
   int64_t handed_over_ = 0;             // on a transport that stores and forwards: last envelope given to it
   absl::Time progress_time_;            // and when the receipt last moved, or all was acknowledged
-  absl::Time send_time_;                // earliest next delivery that keeps the rate
+  absl::Time send_time_;                // of the last batch with envelopes
+  absl::Duration send_worth_;           // and the time that the rate allows it
   int64_t acknowledged_before_ = 0;     // of the recovery under way
   std::string traceparent_;
 };

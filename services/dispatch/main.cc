@@ -12,6 +12,7 @@
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "services/dispatch/edge.h"
+#include "services/dispatch/edge_spool.h"
 #include "services/dispatch/service.h"
 
 namespace hotline::dispatch {
@@ -35,6 +36,10 @@ class DispatchProcess final : public boot::Service {
 
     std::map<std::string, Peer*> peers;
     for (const config::v1::PeerConfig& peer : config.peers()) {
+      if (peer.has_spool()) {
+        peers.emplace(peer.hotline(), process->spools_.Add(peer));
+        continue;
+      }
       rpc::ChannelOptions options;
       options.expected_hotline = peer.hotline();
       absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
@@ -52,6 +57,10 @@ class DispatchProcess final : public boot::Service {
     options.link.catch_up_per_s = config.dispatch().catch_up_per_s();
     options.link.backoff_min = absl::Milliseconds(config.dispatch().backoff_min_ms());
     options.link.backoff_max = absl::Milliseconds(config.dispatch().backoff_max_ms());
+    for (const config::v1::PeerConfig& peer : config.peers()) {
+      if (!peer.has_spool()) continue;
+      options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
+    }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
       health->SetServing("peer." + peer, up);
@@ -72,12 +81,14 @@ class DispatchProcess final : public boot::Service {
       environment.health->SetServing("peer." + peer.hotline(), false);
     }
     process->Measure();
+    process->spools_.Measure();
     return process;
   }
 
   ~DispatchProcess() override {
     // The service's callbacks run on the loop and on the clients' threads: both end before it does.
     loop_.Stop();
+    spools_.Stop();
     for (const auto& peer : peers_) peer->Cancel();
     ledger_->Cancel();
     peers_.clear();
@@ -89,11 +100,18 @@ class DispatchProcess final : public boot::Service {
             {exchange::v1::ExchangeService::service_full_name(), exchange_edge_.get()}};
   }
 
-  void Start() override { service_->Start(); }
-  void Drain() override { service_->Drain(); }
+  void Start() override {
+    service_->Start();
+    spools_.Start(service_.get());
+  }
+  void Drain() override {
+    spools_.Drain();
+    service_->Drain();
+  }
 
  private:
-  explicit DispatchProcess(boot::Environment& environment) : environment_(environment), loop_("dispatch") {}
+  explicit DispatchProcess(boot::Environment& environment)
+      : environment_(environment), spools_(&environment_), loop_("dispatch") {}
 
   void Measure() {
     prometheus::Registry& registry = environment_.metrics->registry();
@@ -156,6 +174,7 @@ class DispatchProcess final : public boot::Service {
   }
 
   boot::Environment environment_;
+  Spools spools_;
   Loop loop_;
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;

@@ -101,20 +101,20 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
                 });
           },
           EventHub::Options()),
-      follow_backoff_(options_.link.backoff_min, options_.link.backoff_max) {
+      follow_backoff_(options_.link.backoff_min, options_.link.backoff_max),
+      random_(NewJitter(options_.link.jitter_seed)) {
   for (const auto& [hotline, peer] : peers) {
     for (const exchange::v1::Lane lane : kLanes) {
       LinkOptions link = options_.link;
       link.hotline = options_.hotline;
       link.peer = hotline;
       link.lane = lane;
+      if (const auto own = options_.resend_after.find(hotline); own != options_.resend_after.end()) {
+        link.resend_after = own->second;
+      }
       if (options_.on_link_change) {
         link.on_change = [this, hotline = hotline](bool, const absl::Status& why) {
-          bool up = true;
-          for (const exchange::v1::Lane one : kLanes) {
-            up &= links_.find(LaneKey{hotline, one})->second->health().up;
-          }
-          options_.on_link_change(hotline, up, why);
+          OnLinkChange(hotline, why);
         };
       }
       links_.emplace(LaneKey{hotline, lane},
@@ -124,6 +124,20 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
 }
 
 DispatchService::~DispatchService() = default;
+
+// A peer is up while all its lanes are. Its first failure is told too, not only a fall.
+void DispatchService::OnLinkChange(const std::string& peer, const absl::Status& why) {
+  bool up = true;
+  for (const exchange::v1::Lane lane : kLanes) up &= links_.find(LaneKey{peer, lane})->second->health().up;
+  {
+    MutexLock lock(&told_mu_);
+    const auto [it, first] = told_up_.emplace(peer, up);
+    if (!up && why.ok() && first) return static_cast<void>(told_up_.erase(it));
+    if ((!up && why.ok()) || (!first && it->second == up)) return;
+    it->second = up;
+  }
+  options_.on_link_change(peer, up, why);
+}
 
 void DispatchService::Start() {
   for (const auto& [key, link] : links_) link->Start();
@@ -348,6 +362,13 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
           if (cursor.has_acknowledge_time()) *status.mutable_peer_known_time() = cursor.acknowledge_time();
           const auto link = links_.find(LaneKey{cursor.peer(), cursor.lane()});
           if (link == links_.end()) continue;
+          const Peer& transport = link->second->transport();
+          status.set_transport(transport.store_and_forward() ? v1::LINK_TRANSPORT_SPOOL
+                                                             : v1::LINK_TRANSPORT_GRPC);
+          // The newest bundle confirms a receipt that may be older.
+          if (transport.known_time() > absl::InfinitePast()) {
+            *status.mutable_peer_known_time() = ToTimestamp(transport.known_time());
+          }
           const LinkHealth health = link->second->health();
           status.set_up(health.up);
           status.set_recovering(health.recovering);
@@ -394,6 +415,7 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("has more than ", kMaxEnvelopes, " entries"),
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
+  if (!IsLane(request.lane())) return done(error::BadEnum("lane", request.lane()));
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/loop.h"
+#include "common/base/mutex.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -27,6 +28,7 @@ struct DispatchOptions {
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
   LinkOptions link;  // `peer` and `lane` are filled in for each
+  std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
 };
@@ -83,6 +85,7 @@ class DispatchService : public Peer {
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
+  void OnLinkChange(const std::string& peer, const absl::Status& why);
   void Told(int64_t event_sequence);
   void FindHead();
   void Follow(int64_t next);
@@ -101,9 +104,11 @@ class DispatchService : public Peer {
   std::atomic<int64_t> told_sequence_{0};
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
+  Mutex told_mu_;
+  std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;
   Backoff follow_backoff_;
-  absl::BitGen random_;
+  std::minstd_rand random_;
 };
 
 }  // namespace hotline::dispatch

@@ -59,6 +59,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         site_(std::move(site)),
         listener_(listener),
         options_(options),
+        random_(NewJitter(options.jitter_seed)),
         read_backoff_(options.backoff_min, options.backoff_max),
         fire_backoff_(options.backoff_min, options.backoff_max) {}
 
@@ -469,7 +470,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   const FollowerOptions options_;
 
   // On the executor only.
-  absl::BitGen random_;
+  std::minstd_rand random_;
   Backoff read_backoff_;
   Backoff fire_backoff_;
   bool stopped_ = false;

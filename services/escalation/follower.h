@@ -49,6 +49,8 @@ struct FollowerOptions {
   // these.
   absl::Duration refused_min = absl::Seconds(30);
   absl::Duration refused_max = absl::Hours(1);
+  // Of the jitter in those pauses. 0: the system's.
+  uint32_t jitter_seed = 0;
 };
 
 // What others are told. Called on the follower's executor.

@@ -296,9 +296,15 @@ void Engine::Execute(const CallContext& call, workorder::v1::ExecuteRequest requ
   Enqueue(std::move(work));
 }
 
+absl::Status Engine::CheckLane(const std::string& peer, exchange::v1::Lane lane) const {
+  if (!options_.site.peers.contains(peer)) return error::PeerUnknown(peer);
+  if (!IsLane(lane)) return error::BadEnum("lane", lane);
+  return absl::OkStatus();
+}
+
 void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
                         Done<workorder::v1::ApplyInboxResponse> done) {
-  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
   request.set_lane(LaneOf(request.lane()));
   if (request.envelopes_size() == 0) {
@@ -325,7 +331,7 @@ void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxReques
 
 void Engine::PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
                         Done<workorder::v1::PullOutboxResponse> done) {
-  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.limit() < 0 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
   const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
   if (!wait.ok()) return done(wait.status());
@@ -405,7 +411,7 @@ void Engine::ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsR
 
 void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest request,
                        Done<workorder::v1::ReadInboxResponse> done) {
-  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.limit() < 1 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
   const LaneKey key{.peer = request.peer(), .lane = LaneOf(request.lane())};
   {
@@ -438,7 +444,7 @@ void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest reque
 
 void Engine::Recover(const CallContext& call, workorder::v1::RecoverRequest request,
                      Done<workorder::v1::RecoverResponse> done) {
-  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
   auto work = std::make_unique<Work>();
   work->kind = Work::Kind::kRecovery;

@@ -123,6 +123,8 @@ class Engine : public Ledger {
          const Clock* clock, Executor* readers);
 
   absl::Status LoadHeads();
+  // `lane` of the link with `peer` exists.
+  absl::Status CheckLane(const std::string& peer, exchange::v1::Lane lane) const;
   absl::Status Admit(int weight, bool emergency) ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mu_);
   void Enqueue(std::unique_ptr<Work> work);
 

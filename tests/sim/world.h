@@ -1,172 +1,100 @@
-// Two whole sites in one thread, under one seed: the production classes of work_order and dispatch on real
-// stores, joined by a wire that loses, doubles and delays, with processes that die between any two steps.
+// Two to four sites under one seed: operators act, the weather changes, machines fail, and at the end all is
+// healed and inspected.
 #ifndef TESTS_SIM_WORLD_H_
 #define TESTS_SIM_WORLD_H_
 
-#include <filesystem>
-#include <map>
+#include <cstdint>
+#include <functional>
 #include <memory>
-#include <random>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "common/contract/ledger.h"
-#include "common/contract/peer.h"
-#include "services/dispatch/service.h"
-#include "services/work_order/engine.h"
-#include "services/work_order/service.h"
-#include "tests/support/steps.h"
+#include "tests/sim/desk.h"
+#include "tests/sim/dice.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/mutant.h"
+#include "tests/sim/site.h"
+#include "tests/sim/watcher.h"
+#include "tests/sim/wire.h"
+#include "tests/sim/witness.h"
 
 namespace hotline::sim {
 
-// Seeded, so that a run repeats.
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(seed) {}
-  // 0 to n - 1.
-  int64_t Below(int64_t n) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(n)); }
-  bool Percent(int percent) { return Below(100) < percent; }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-// How bad the wire between the sites is, in percent of deliveries.
-struct Weather {
-  int lost_requests = 0;
-  int lost_answers = 0;
-  int doubled = 0;
-  int max_delay_ms = 5;
-  bool cut = false;
-};
-
-class Site;
-
-// The wire to a peer: what dispatch believes is a gRPC client.
-class Wire : public Peer {
- public:
-  Wire(Site* owner, test::Steps* steps, Dice* dice, Weather* weather)
-      : owner_(owner), steps_(steps), dice_(dice), weather_(weather) {}
-  void Aim(Site* site) { site_ = site; }
-  void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
-               Done<exchange::v1::DeliverResponse> done) override;
-  void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
-               Done<exchange::v1::GetLinkResponse> done) override;
-
- private:
-  Site* const owner_;
-  test::Steps* const steps_;
-  Dice* const dice_;
-  Weather* const weather_;
-  Site* site_ = nullptr;
-};
-
-// Drops the tasks of a process that has died.
-class ProcessExecutor : public Executor {
- public:
-  explicit ProcessExecutor(test::Steps* steps) : steps_(steps) {}
-  void Post(Task task) override {
-    steps_->Post([alive = std::weak_ptr<int>(alive_), task = std::move(task)]() mutable {
-      if (!alive.expired()) task();
-    });
-  }
-  void PostAfter(absl::Duration delay, Task task) override {
-    steps_->PostAfter(delay, [alive = std::weak_ptr<int>(alive_), task = std::move(task)]() mutable {
-      if (!alive.expired()) task();
-    });
-  }
-  std::weak_ptr<int> life() const { return alive_; }
-
- private:
-  test::Steps* const steps_;
-  const std::shared_ptr<int> alive_ = std::make_shared<int>(0);
-};
-
-class Site {
- public:
-  Site(std::string hotline, std::string peer, std::string directory, test::Steps* steps, Dice* dice,
-       Weather* weather);
-
-  // Both processes, or one. What was not committed is gone, and so is everyone who waited.
-  void StartWorkOrder();
-  void KillWorkOrder();
-  void StartDispatch();
-  void KillDispatch();
-  bool up() const { return engine_ != nullptr && dispatch_ != nullptr; }
-
-  work_order::Engine* engine() { return engine_.get(); }
-  work_order::WorkOrderService* orders() { return orders_.get(); }
-  dispatch::DispatchService* dispatch() { return dispatch_.get(); }
-  Wire* wire() { return &wire_; }
-  std::weak_ptr<int> dispatch_life() const;
-  const std::string& hotline() const { return hotline_; }
-  // Every order, by id, straight from the store.
-  std::vector<type::v1::WorkOrder> AllOrders();
-  work_order::LinkRow LinkToPeer();
-
- private:
-  // work_order as dispatch reaches it: by messages that a dead process does not get.
-  class Line;
-
-  const std::string hotline_;
-  const std::string peer_;
-  const std::string directory_;
-  test::Steps* const steps_;
-  Wire wire_;
-  uint64_t salt_ = 0;
-  std::unique_ptr<ProcessExecutor> work_order_executor_;
-  std::unique_ptr<work_order::Engine> engine_;
-  std::unique_ptr<work_order::WorkOrderService> orders_;
-  std::unique_ptr<ProcessExecutor> dispatch_executor_;
-  std::unique_ptr<Line> line_;
-  std::unique_ptr<dispatch::DispatchService> dispatch_;
+// What can go wrong in a run. Every seed has some of it, so that each kind is seen alone and in company.
+struct Climate {
+  bool rough_paths = false;    // loss, doubling, delay
+  bool late_messages = false;  // seconds late
+  bool partitions = false;     // one way or both
+  bool kills = false;          // between any two tasks
+  bool disk_kills = false;     // in the midst of a write or a sync
+  bool power_losses = false;
+  bool disk_errors = false;  // failed syncs, writes, reads; syncs that lie
+  bool full_disks = false;
+  bool slow_disks = false;
+  bool clock_jumps = false;
+  bool lost_projections = false;
 };
 
 class World {
  public:
-  explicit World(uint64_t seed);
+  // `mutant` may be null; it outlives the world. A traced world keeps a record of what it did.
+  explicit World(uint64_t seed, Mutant* mutant = nullptr, bool traced = false);
   ~World();
 
-  // Runs `steps` random steps: operators act, processes die and return, the weather changes, time passes.
-  void Run(int steps);
-  // Good weather, everything up, until nothing moves.
-  void Heal();
-  // Empty if every promise holds, else what is broken.
-  std::string Fault();
+  // All of it: up to `steps` random steps (about 120 if 0), healing, inspection. Ends at the first violation.
+  void Run(int steps = 0);
 
-  int64_t acknowledged() const { return static_cast<int64_t>(acknowledged_.size()); }
-  int64_t kills() const { return kills_; }
-  int64_t transitions();
+  const Witness& witness() const { return witness_; }
+  const Desk& desk() const { return desk_; }
+  int64_t steps() const { return steps_; }
+  int64_t deaths() const { return deaths_; }
+  int64_t disk_faults();
+  double simulated_seconds() const { return static_cast<double>(kernel_.now()) * 1e-9; }
+  size_t site_count() const { return sites_.size(); }
+  // The last lines of the trace.
+  std::string Trace(size_t lines) const;
+  // A number that two runs of one seed share, and others do not.
+  uint64_t Digest() const;
 
  private:
-  // A command that an operator wants done: sent again, with the same id, until somebody answers.
-  struct Wish {
-    int site;
-    type::v1::Command command;
-    dispatch::v1::PushWorkOrderRequest push;
-    bool is_push = false;
-  };
+  struct Move;
+  static const Move kMoves[];
 
-  void Settle(absl::Duration time);
-  void Push(int site);
-  void Act(int site);
-  void Send(const std::shared_ptr<Wish>& wish);
-  void KillSomething();
-  void ReviveAll();
+  void Build();
+  void Step();
+  // Lets time pass.
+  void Pass(absl::Duration time);
+  void AfterTask();
+  void Heal();
+  bool IsQuiet();
+  void Verify();
+  Site& AnySite();
+  Part AnyPart() { return kParts[static_cast<size_t>(dice_.Below(kParts.size()))]; }
+  // As the machine's init does: what is down is started after a while, again and again.
+  void Supervise();
+  void ReviveLater(Site* site, Part part);
+  void Restart(Site* site, Part part);
+  void CalmDown();
+  void Say(const std::function<std::string()>& line);
 
-  test::Steps steps_;
   Dice dice_;
-  Weather weather_;
-  std::filesystem::path directory_;
+  Kernel kernel_;
+  Mutant* const mutant_;
+  const bool traced_;
+  Witness witness_;
+  Paths paths_;
+  Climate climate_;
   std::vector<std::unique_ptr<Site>> sites_;
-  int64_t kills_ = 0;
-  int64_t requests_ = 0;
-  std::vector<std::shared_ptr<Wish>> wishes_;
-  // Pushes that were answered: request id → order's id and handoff id at the giver.
-  std::map<std::string, std::pair<std::string, std::string>> acknowledged_;
-  std::string broken_;
+  std::vector<std::unique_ptr<Watcher>> watchers_;  // one for each site, or none
+  Desk desk_;
+  int64_t steps_ = 0;
+  int64_t deaths_ = 0;
+  int64_t tasks_ = 0;
+  // A kill after so many more tasks; -1 if none is meant.
+  int64_t kill_after_ = -1;
+  Site* victim_ = nullptr;
+  Part victim_part_ = Part::kWorkOrder;
+  std::vector<std::string> trace_;
 };
 
 }  // namespace hotline::sim

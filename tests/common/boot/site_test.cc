@@ -119,6 +119,70 @@ TEST(SiteTest, EachRuleNamesItsField) {
   }
 }
 
+SiteConfig SpoolSite() {
+  SiteConfig site = GoodSite();
+  config::v1::SigningKey& own = *site.mutable_signing()->add_keys();
+  own.set_key_id("own");
+  own.set_private_key_file("own.pem");
+  config::v1::PeerConfig& peer = *site.mutable_peers(0);
+  peer.clear_address();
+  peer.add_public_keys()->set_key_id("k");
+  peer.mutable_public_keys(0)->set_file("k.pem");
+  peer.mutable_spool()->set_out_directory("spool/out");
+  peer.mutable_spool()->set_in_directory("spool/in");
+  return site;
+}
+
+TEST(SiteTest, ASpoolTakesThePlaceOfAnAddress) {
+  EXPECT_EQ(Text(CheckSite(SpoolSite(), {.role = "dispatch"})), "");
+  SiteConfig site = SpoolSite();
+  ResolveDefaults(&site);
+  EXPECT_EQ(site.peers(0).spool().max_bundle_bytes(), 8 << 20);
+  EXPECT_EQ(site.peers(0).spool().quota_bytes(), 1 << 30);
+  EXPECT_EQ(site.peers(0).spool().scan_interval_ms(), 500);
+  EXPECT_EQ(site.peers(0).spool().resend_after_s(), 60);
+}
+
+TEST(SiteTest, EachRuleOfASpoolNamesItsField) {
+  struct Case {
+    std::function<void(SiteConfig*)> change;
+    const char* path;
+    const char* part;
+  };
+  const auto spool = [](SiteConfig* s) { return s->mutable_peers(0)->mutable_spool(); };
+  const Case cases[] = {
+      {[](SiteConfig* s) { s->mutable_peers(0)->set_address("127.0.0.1:1"); }, "peers[0].spool", "address"},
+      {[](SiteConfig* s) { s->clear_signing(); }, "peers[0].spool", "signing"},
+      {[](SiteConfig* s) { s->mutable_peers(0)->clear_public_keys(); }, "peers[0].spool", "public_keys"},
+      {[&](SiteConfig* s) { spool(s)->clear_out_directory(); }, "peers[0].spool.out_directory", "required"},
+      {[&](SiteConfig* s) { spool(s)->clear_in_directory(); }, "peers[0].spool.in_directory", "required"},
+      {[&](SiteConfig* s) { spool(s)->set_in_directory("spool/./out/"); }, "peers[0].spool.in_directory",
+       "is taken by peers[0].spool.out_directory"},
+      {[](SiteConfig* s) {
+         *s->add_peers() = s->peers(0);
+         s->mutable_peers(1)->set_hotline("119");
+       },
+       "peers[1].spool.out_directory", "is taken by"},
+      {[&](SiteConfig* s) { spool(s)->set_max_bundle_bytes(1 << 20); }, "peers[0].spool.max_bundle_bytes",
+       "5242880"},
+      {[&](SiteConfig* s) { spool(s)->set_max_bundle_bytes(65 << 20); }, "peers[0].spool.max_bundle_bytes",
+       "67108864"},
+      {[&](SiteConfig* s) { spool(s)->set_quota_bytes(16 << 20); }, "peers[0].spool.quota_bytes", "33554432"},
+      {[&](SiteConfig* s) { spool(s)->set_scan_interval_ms(1); }, "peers[0].spool.scan_interval_ms", "10"},
+      {[&](SiteConfig* s) { spool(s)->set_resend_after_s(-1); }, "peers[0].spool.resend_after_s", "1"},
+  };
+  for (const Case& c : cases) {
+    SiteConfig site = SpoolSite();
+    c.change(&site);
+    const std::vector<Problem> problems = CheckSite(site, {.role = "dispatch"});
+    bool found = false;
+    for (const Problem& problem : problems) {
+      found = found || (problem.path == c.path && problem.message.find(c.part) != std::string::npos);
+    }
+    EXPECT_TRUE(found) << c.path << " among\n" << Text(problems);
+  }
+}
+
 TEST(SiteTest, BeyondLoopbackNeedsTlsOrTheFlag) {
   SiteConfig site = GoodSite();
   site.mutable_peers(0)->set_address("peer.example.cn:11001");

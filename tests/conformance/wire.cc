@@ -1,0 +1,297 @@
+#include "tests/conformance/wire.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace hotline::conformance {
+namespace {
+
+using exchange::v1::Envelope;
+
+constexpr char kSm2UserId[] = "1234567812345678";
+
+// The bytes that are signed.
+std::string Signed(std::string_view domain, std::string_view statement) {
+  std::string bytes(domain);
+  bytes.push_back('\0');
+  bytes.append(statement);
+  return bytes;
+}
+
+template <typename Write>
+std::string Pem(const Write& write) {
+  BIO* out = BIO_new(BIO_s_mem());
+  if (write(out) != 1) abort();
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  std::string pem(data, static_cast<size_t>(size));
+  BIO_free(out);
+  return pem;
+}
+
+const unsigned char* Bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+}  // namespace
+
+std::string NameOf(exchange::v1::Lane lane) {
+  return lane == exchange::v1::LANE_EMERGENCY ? "emergency" : "ordinary";
+}
+
+std::string StartOf(exchange::v1::Lane lane) {
+  return std::string(32, lane == exchange::v1::LANE_EMERGENCY ? '\x01' : '\x00');
+}
+
+std::string LeafOf(const Envelope& envelope) {
+  return Sha256({BigEndian32(static_cast<uint32_t>(envelope.kind())),
+                 BigEndian64(static_cast<uint64_t>(envelope.seen_sequence())),
+                 BigEndian32(static_cast<uint32_t>(envelope.handoff_id().size())), envelope.handoff_id(),
+                 envelope.body()});
+}
+
+std::string HashOf(std::string_view previous_hash, int64_t sequence, std::string_view leaf) {
+  return Sha256({previous_hash, BigEndian64(static_cast<uint64_t>(sequence)), leaf});
+}
+
+void Chain(std::string_view previous_hash, Envelope* envelope) {
+  envelope->set_previous_hash(std::string(previous_hash));
+  envelope->set_hash(HashOf(previous_hash, envelope->sequence(), LeafOf(*envelope)));
+}
+
+bool Continues(std::string_view previous_hash, const Envelope& envelope) {
+  return envelope.previous_hash() == previous_hash &&
+         envelope.hash() == HashOf(previous_hash, envelope.sequence(), LeafOf(envelope));
+}
+
+struct Key::Native {
+  explicit Native(EVP_PKEY* pkey) : pkey(pkey) {}
+  ~Native() { EVP_PKEY_free(pkey); }
+  Native(const Native&) = delete;
+  Native& operator=(const Native&) = delete;
+
+  bool sm2() const { return EVP_PKEY_is_a(pkey, "SM2") == 1; }
+  // Null digest for Ed25519; SM3 and the user id for SM2.
+  EVP_MD_CTX* Begin(bool sign) const {
+    EVP_MD_CTX* digest = EVP_MD_CTX_new();
+    EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(nullptr, pkey, nullptr);
+    if (sm2()) EVP_PKEY_CTX_set1_id(context, kSm2UserId, sizeof(kSm2UserId) - 1);
+    EVP_MD_CTX_set_pkey_ctx(digest, context);
+    const EVP_MD* md = sm2() ? EVP_sm3() : nullptr;
+    const int begun = sign ? EVP_DigestSignInit(digest, nullptr, md, nullptr, pkey)
+                           : EVP_DigestVerifyInit(digest, nullptr, md, nullptr, pkey);
+    if (begun != 1) abort();
+    return digest;
+  }
+  static void End(EVP_MD_CTX* digest) {
+    EVP_PKEY_CTX* context = EVP_MD_CTX_get_pkey_ctx(digest);
+    EVP_MD_CTX_free(digest);
+    // Set from outside, so it is not the digest's to free.
+    EVP_PKEY_CTX_free(context);
+  }
+
+  EVP_PKEY* const pkey;
+};
+
+absl::StatusOr<Key> Key::Load(const std::string& file, const std::string& id) {
+  FILE* pem = fopen(file.c_str(), "r");
+  if (pem == nullptr) return absl::NotFoundError(absl::StrCat("cannot read ", file));
+  EVP_PKEY* pkey = PEM_read_PrivateKey(pem, nullptr, nullptr, nullptr);
+  if (pkey == nullptr) {
+    rewind(pem);
+    pkey = PEM_read_PUBKEY(pem, nullptr, nullptr, nullptr);
+  }
+  fclose(pem);
+  if (pkey == nullptr) return absl::InvalidArgumentError(absl::StrCat(file, " holds no key in PEM"));
+  auto native = std::make_shared<Native>(pkey);
+  if (!native->sm2() && EVP_PKEY_is_a(pkey, "ED25519") != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(file, " is neither an Ed25519 nor an SM2 key"));
+  }
+  return Key(std::move(native), id);
+}
+
+Key Key::Make(const std::string& id, bool sm2) {
+  EVP_PKEY* pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, sm2 ? "SM2" : "ED25519");
+  if (pkey == nullptr) abort();
+  return Key(std::make_shared<Native>(pkey), id);
+}
+
+std::string Key::PrivatePem() const {
+  return Pem([this](BIO* out) {
+    return PEM_write_bio_PKCS8PrivateKey(out, native_->pkey, nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+std::string Key::PublicPem() const {
+  return Pem([this](BIO* out) { return PEM_write_bio_PUBKEY(out, native_->pkey); });
+}
+
+std::string Key::algorithm() const { return native_->sm2() ? "sign:sm2-sm3" : "sign:ed25519"; }
+
+Signature Key::Sign(std::string_view domain, std::string_view statement) const {
+  const std::string bytes = Signed(domain, statement);
+  EVP_MD_CTX* digest = native_->Begin(/*sign=*/true);
+  size_t size = 256;
+  std::string value(size, '\0');
+  if (EVP_DigestSign(digest, reinterpret_cast<unsigned char*>(value.data()), &size, Bytes(bytes),
+                     bytes.size()) != 1) {
+    abort();
+  }
+  Native::End(digest);
+  value.resize(size);
+  Signature signature;
+  signature.set_key_id(id_);
+  signature.set_algorithm(native_->sm2() ? type::v1::SIGNATURE_ALGORITHM_SM2_SM3
+                                         : type::v1::SIGNATURE_ALGORITHM_ED25519);
+  signature.set_value(std::move(value));
+  return signature;
+}
+
+bool Key::Verifies(std::string_view domain, std::string_view statement, const Signature& signature) const {
+  const auto algorithm =
+      native_->sm2() ? type::v1::SIGNATURE_ALGORITHM_SM2_SM3 : type::v1::SIGNATURE_ALGORITHM_ED25519;
+  if (signature.key_id() != id_ || signature.algorithm() != algorithm) return false;
+  const std::string bytes = Signed(domain, statement);
+  EVP_MD_CTX* digest = native_->Begin(/*sign=*/false);
+  const int verdict = EVP_DigestVerify(digest, Bytes(signature.value()), signature.value().size(),
+                                       Bytes(bytes), bytes.size());
+  Native::End(digest);
+  return verdict == 1;
+}
+
+void SignBatch(const Key& key, exchange::v1::DeliverRequest* request) {
+  if (request->envelopes().empty()) return;
+  exchange::v1::BatchStatement statement;
+  statement.set_protocol_version(request->protocol_version());
+  statement.set_from_hotline(request->from_hotline());
+  statement.set_to_hotline(request->to_hotline());
+  statement.set_lane(request->lane());
+  const Envelope& first = request->envelopes(0);
+  const Envelope& last = request->envelopes(request->envelopes_size() - 1);
+  statement.set_first_sequence(first.sequence());
+  statement.set_last_sequence(last.sequence());
+  statement.set_previous_hash(first.previous_hash());
+  statement.set_head_hash(last.hash());
+  *statement.mutable_send_time() = request->send_time();
+  request->set_statement(statement.SerializeAsString());
+  *request->mutable_signature() = key.Sign(kBatchDomain, request->statement());
+}
+
+std::string FaultOfBatch(const Key& key, const exchange::v1::DeliverRequest& request) {
+  if (request.statement().empty() || !request.has_signature()) return "no signature";
+  if (!key.Verifies(kBatchDomain, request.statement(), request.signature())) return "a bad signature";
+  exchange::v1::BatchStatement statement;
+  if (!statement.ParseFromString(request.statement())) return "a statement that cannot be read";
+  if (request.envelopes().empty()) return "a statement without envelopes";
+  const Envelope& first = request.envelopes(0);
+  const Envelope& last = request.envelopes(request.envelopes_size() - 1);
+  const bool meant =
+      statement.protocol_version() == request.protocol_version() &&
+      statement.from_hotline() == request.from_hotline() && statement.to_hotline() == request.to_hotline() &&
+      statement.lane() == request.lane() && statement.first_sequence() == first.sequence() &&
+      statement.last_sequence() == last.sequence() && statement.previous_hash() == first.previous_hash() &&
+      statement.head_hash() == last.hash();
+  return meant ? "" : "a statement about another batch";
+}
+
+void SignReceipt(const Key& key, const std::string& from, const std::string& to,
+                 exchange::v1::LinkReceipt* receipt) {
+  exchange::v1::ReceiptStatement statement;
+  statement.set_protocol_version(1);
+  statement.set_from_hotline(from);
+  statement.set_to_hotline(to);
+  statement.set_lane(receipt->lane());
+  statement.set_received_through(receipt->received_through());
+  statement.set_head_hash(receipt->head_hash());
+  *statement.mutable_receive_time() = receipt->receive_time();
+  receipt->set_statement(statement.SerializeAsString());
+  *receipt->mutable_signature() = key.Sign(kReceiptDomain, receipt->statement());
+}
+
+std::string FaultOfReceipt(const Key& key, const std::string& from, const std::string& to,
+                           const exchange::v1::LinkReceipt& receipt) {
+  if (receipt.statement().empty() || !receipt.has_signature()) return "no signature";
+  if (!key.Verifies(kReceiptDomain, receipt.statement(), receipt.signature())) return "a bad signature";
+  exchange::v1::ReceiptStatement statement;
+  if (!statement.ParseFromString(receipt.statement())) return "a statement that cannot be read";
+  const bool meant = statement.protocol_version() == 1 && statement.from_hotline() == from &&
+                     statement.to_hotline() == to && statement.lane() == receipt.lane() &&
+                     statement.received_through() == receipt.received_through() &&
+                     statement.head_hash() == receipt.head_hash();
+  return meant ? "" : "a statement about another receipt";
+}
+
+std::string Refusal::Describe() const {
+  constexpr const char* kNames[] = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
+  if (code == grpc::StatusCode::OK) return "success";
+  const char* name = code >= 0 && code <= 16 ? kNames[code] : "?";
+  return absl::StrCat(reason.empty() ? "no reason" : reason, " (", name, ")", message.empty() ? "" : ": ",
+                      message.substr(0, 160));
+}
+
+Refusal Read(const grpc::Status& status) {
+  Refusal refusal;
+  refusal.code = status.error_code();
+  refusal.message = status.error_message();
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return refusal;
+  for (const google::protobuf::Any& detail : details.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad;
+    google::rpc::RetryInfo retry;
+    if (detail.UnpackTo(&info)) {
+      refusal.domain = info.domain();
+      refusal.reason = info.reason();
+      refusal.metadata = {info.metadata().begin(), info.metadata().end()};
+    } else if (detail.UnpackTo(&bad) && bad.field_violations_size() > 0) {
+      refusal.field = bad.field_violations(0).field();
+    } else if (detail.UnpackTo(&retry)) {
+      refusal.retry_after =
+          absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
+    }
+  }
+  return refusal;
+}
+
+grpc::Status Refuse(grpc::StatusCode code, const std::string& reason, const std::string& message,
+                    const std::map<std::string, std::string>& metadata) {
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(code));
+  details.set_message(message);
+  google::rpc::ErrorInfo info;
+  info.set_domain("hotline");
+  info.set_reason(reason);
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
+  details.add_details()->PackFrom(info);
+  return grpc::Status(code, message, details.SerializeAsString());
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  out->set_seconds(seconds);
+  out->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string Hex(std::string_view bytes) {
+  return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
+}
+
+}  // namespace hotline::conformance

@@ -1,0 +1,334 @@
+#include "tests/sim/desk.h"
+
+#include <algorithm>
+
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+
+namespace hotline::sim {
+namespace {
+
+using dispatch::v1::PushWorkOrderRequest;
+using dispatch::v1::PushWorkOrderResponse;
+using type::v1::Command;
+
+// What an action is made from.
+struct Scene {
+  Dice& dice;
+  Site& site;
+  const OrderView& order;
+};
+
+constexpr uint32_t In() { return 0; }
+template <typename... States>
+constexpr uint32_t In(type::v1::OrderState state, States... states) {
+  return (1u << state) | In(states...);
+}
+constexpr uint32_t kAny = ~0u;
+constexpr uint32_t kAtWork =
+    In(type::v1::ORDER_STATE_ACCEPTED, type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED,
+       type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);
+constexpr uint32_t kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
+
+google::protobuf::Timestamp Later(Scene& scene, int64_t seconds) {
+  return ToTimestamp(scene.site.clock()->Now() + absl::Seconds(scene.dice.Between(1, seconds)));
+}
+
+// Everything that an operator can do with an order that is there: a new command is a new row. `states` are
+// those in which it is worth a thought; often it is not legal all the same, and sometimes it is tried anyway.
+struct Action {
+  const char* name;
+  int weight;
+  uint32_t states;
+  void (*fill)(Scene& scene, Command* command);
+};
+constexpr Action kActions[] = {
+    {"accept", 10,
+     In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_RETURNED,
+        type::v1::ORDER_STATE_RECALLED),
+     [](Scene&, Command* command) { command->mutable_acceptance(); }},
+    {"return", 3, In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_ACCEPTED),
+     [](Scene&, Command* command) {
+       command->mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+       command->mutable_handoff_return()->set_reason("不属于本单位职责");
+     }},
+    {"recall", 3,
+     In(type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD),
+     [](Scene&, Command* command) { command->mutable_recall()->set_reason("推送有误"); }},
+    {"push again", 6,
+     In(type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED),
+     [](Scene& scene, Command* command) {
+       const auto& peers = scene.site.peers();
+       const size_t peer = static_cast<size_t>(scene.dice.Below(static_cast<int64_t>(peers.size())));
+       command->mutable_offer()->set_to_hotline(peers[peer]->hotline());
+     }},
+    {"dispatch", 5, In(type::v1::ORDER_STATE_ACCEPTED),
+     [](Scene& scene, Command* command) {
+       command->mutable_unit_dispatch()->set_lead_unit("zhujianju");
+       if (scene.dice.Percent(30)) command->mutable_unit_dispatch()->add_assist_units("gonganju");
+     }},
+    {"sign", 5, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_signature();
+       if (scene.dice.Percent(20)) command->mutable_signature()->set_unit("gonganju");
+     }},
+    {"progress", 4, kAtWork,
+     [](Scene&, Command* command) { command->mutable_progress()->set_note("已派人到场"); }},
+    {"extend", 2, kAtWork,
+     [](Scene& scene, Command* command) {
+       *command->mutable_extension()->mutable_until_time() = Later(scene, 60);
+       command->mutable_extension()->set_ground("需要更多时间");
+       command->mutable_extension()->set_approved_by("3001");
+     }},
+    {"suspend", 2, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_suspension()->set_reason("等候材料");
+       *command->mutable_suspension()->mutable_review_time() = Later(scene, 600);
+       command->mutable_suspension()->set_approved_by("3001");
+     }},
+    {"resume", 2, kAtWork, [](Scene&, Command* command) { command->mutable_resumption(); }},
+    {"finish", 5, kAtWork,
+     [](Scene& scene, Command* command) {
+       auto* reply = command->mutable_completion()->mutable_reply();
+       reply->set_disposition(type::v1::DISPOSITION_RESOLVED);
+       reply->set_public_reply(StrCat("已修复 ", scene.dice.Below(1'000'000)));
+       reply->set_internal_reply("内部记录");
+     }},
+    {"call back", 4, kAnswered,
+     [](Scene&, Command* command) {
+       command->mutable_call_back_record()->mutable_call_back()->set_reached(true);
+       command->mutable_call_back_record()->mutable_call_back()->set_settled(true);
+     }},
+    {"redo", 3, kAnswered,
+     [](Scene&, Command* command) { command->mutable_redo_demand()->set_reason("群众不满意"); }},
+    {"close", 2, kAnswered, [](Scene&, Command* command) { command->mutable_closure(); }},
+    {"cancel", 1,
+     In(type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_ACCEPTED, type::v1::ORDER_STATE_RETURNED,
+        type::v1::ORDER_STATE_RECALLED),
+     [](Scene&, Command* command) { command->mutable_cancellation()->set_reason("重复登记"); }},
+    {"archive", 1, In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED),
+     [](Scene&, Command* command) { command->mutable_archival(); }},
+};
+
+const Action& Choose(Dice& dice, int state) {
+  const uint32_t wanted = dice.Percent(85) ? 1u << state : kAny;
+  int64_t total = 0;
+  for (const Action& action : kActions) total += (action.states & wanted) != 0 ? action.weight : 0;
+  if (total == 0) return kActions[dice.Below(static_cast<int64_t>(std::size(kActions)))];
+  int64_t at = dice.Below(total);
+  for (const Action& action : kActions) {
+    if ((action.states & wanted) == 0) continue;
+    if ((at -= action.weight) < 0) return action;
+  }
+  return kActions[0];
+}
+
+// Whether asking again makes no sense.
+bool IsFinal(const absl::Status& status) {
+  return status.code() != absl::StatusCode::kUnavailable &&
+         status.code() != absl::StatusCode::kResourceExhausted &&
+         status.code() != absl::StatusCode::kDeadlineExceeded;
+}
+
+constexpr absl::Duration kEmergencyLimit = absl::Seconds(10);
+// What an answer may take beyond its limit: dispatch looks every 50 ms, and the answer crosses the site.
+constexpr absl::Duration kEmergencySlack = absl::Seconds(1);
+
+}  // namespace
+
+std::shared_ptr<Desk::Wish> Desk::NewWish(Site& site, type::v1::CommandHeader* header) {
+  auto wish = std::make_shared<Wish>();
+  wish->site = &site;
+  wish->request_id = StrCat("request-", ++requests_, "-", site.hotline());
+  wish->account = StrCat("op", requests_);
+  header->set_request_id(wish->request_id);
+  header->mutable_actor()->set_account(wish->account);
+  wishes_.push_back(wish);
+  return wish;
+}
+
+void Desk::Push(Site& site) {
+  const int count = dice_->Percent(5) ? static_cast<int>(dice_->Between(2, 4)) : 1;
+  std::vector<std::shared_ptr<Wish>> wishes;
+  for (int i = 0; i < count; ++i) {
+    PushWorkOrderRequest request;
+    auto wish = NewWish(site, request.mutable_header());
+    wish->is_push = true;
+    wish->is_new = true;
+    auto* content = request.mutable_content();
+    content->set_type(static_cast<type::v1::OrderType>(dice_->Between(1, 4)));
+    content->set_channel(type::v1::CHANNEL_PHONE);
+    content->set_urgency(static_cast<type::v1::Urgency>(dice_->Between(1, 3)));
+    content->set_title(StrCat("路灯不亮 ", requests_));
+    content->set_text("小区门口的路灯坏了三天");
+    if (dice_->Percent(50)) {
+      content->mutable_caller()->set_anonymous(true);
+    } else {
+      content->mutable_caller()->set_phone(StrCat("1390000", 1000 + dice_->Below(5)));
+    }
+    wish->emergency = content->urgency() == type::v1::URGENCY_EMERGENCY;
+    const auto& peers = site.peers();
+    const size_t peer = static_cast<size_t>(dice_->Below(static_cast<int64_t>(peers.size())));
+    request.mutable_offer()->set_to_hotline(peers[peer]->hotline());
+    if (dice_->Percent(20)) request.mutable_receipt_wait()->set_seconds(dice_->Below(8));
+    wish->push = std::move(request);
+    wishes.push_back(std::move(wish));
+  }
+  last_ = StrCat(site.hotline(), ": push ", wishes[0]->request_id, " to ",
+                 wishes[0]->push.offer().to_hotline(), wishes[0]->emergency ? ", emergency" : "");
+  if (count == 1) return Send(wishes[0]);
+  SendTogether(site, wishes);
+}
+
+void Desk::Act(Site& site) {
+  const std::vector<OrderView>& orders = witness_->orders(site.index());
+  if (orders.empty()) return;
+  const int64_t count = static_cast<int64_t>(orders.size());
+  // Mostly one of the latest.
+  const int64_t newest = dice_->Percent(70) ? std::max<int64_t>(0, count - 6) : 0;
+  const OrderView& order = orders[static_cast<size_t>(dice_->Between(newest, count - 1))];
+  const Action& action = Choose(*dice_, order.state);
+  Command command;
+  auto wish = NewWish(site, command.mutable_header());
+  command.mutable_header()->set_order_id(order.id);
+  if (dice_->Percent(20)) command.mutable_header()->set_expected_version(order.version);
+  Scene scene{*dice_, site, order};
+  action.fill(scene, &command);
+  if (command.has_offer()) {
+    wish->is_push = true;
+    *wish->push.mutable_header() = command.header();
+    *wish->push.mutable_offer() = command.offer();
+  } else {
+    wish->command = std::move(command);
+  }
+  last_ = StrCat(site.hotline(), ": ", action.name, " ", order.id, " by ", wish->account);
+  Send(wish);
+}
+
+void Desk::AskAgain() {
+  if (wishes_.empty()) return;
+  const auto wish = wishes_[static_cast<size_t>(dice_->Below(static_cast<int64_t>(wishes_.size())))];
+  last_ = StrCat(wish->site->hotline(), ": again ", wish->request_id);
+  Send(wish);
+}
+
+void Desk::AskAllAgain() {
+  const auto wishes = wishes_;
+  for (const auto& wish : wishes) Send(wish);
+}
+
+CallContext Desk::NewCall(Site& site, absl::Duration patience) {
+  CallContext call;
+  call.now = site.clock()->Now();
+  call.deadline = call.now + patience;
+  call.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  return call;
+}
+
+void Desk::Send(const std::shared_ptr<Wish>& wish) {
+  Site& site = *wish->site;
+  if (!site.up(Part::kDispatch)) return;
+  const absl::Duration patience = absl::Seconds(dice_->Between(2, 15));
+  const CallContext call = NewCall(site, patience);
+  if (!wish->is_push) {
+    site.dispatch()->Execute(call, wish->command,
+                             [this, wish](absl::StatusOr<workorder::v1::CommandResult> result) {
+                               if (!result.ok()) return OnRefused(wish, result.status());
+                               OnDone(wish, result->event_sequence());
+                             });
+    return;
+  }
+  auto answered = std::make_shared<bool>(false);
+  if (wish->emergency) {
+    const absl::Duration limit =
+        wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
+    emergencies_.push_back({.server = site.life(Part::kDispatch),
+                            .account = wish->account,
+                            .site = site.index(),
+                            .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
+                            .answered = answered});
+  }
+  site.dispatch()->PushWorkOrder(call, wish->push,
+                                 [this, wish, answered](absl::StatusOr<PushWorkOrderResponse> response) {
+                                   *answered = true;
+                                   if (!response.ok()) return OnRefused(wish, response.status());
+                                   OnPush(wish, *response, true);
+                                 });
+}
+
+void Desk::SendTogether(Site& site, const std::vector<std::shared_ptr<Wish>>& wishes) {
+  if (!site.up(Part::kDispatch)) return;
+  dispatch::v1::BatchPushWorkOrdersRequest request;
+  for (const auto& wish : wishes) *request.add_requests() = wish->push;
+  site.dispatch()->BatchPushWorkOrders(
+      NewCall(site, absl::Seconds(10)), std::move(request),
+      [this, wishes](absl::StatusOr<dispatch::v1::BatchPushWorkOrdersResponse> response) {
+        for (size_t i = 0; i < wishes.size(); ++i) {
+          if (!response.ok()) {
+            OnRefused(wishes[i], response.status());
+            continue;
+          }
+          const auto& result = response->results(static_cast<int>(i));
+          if (result.has_error()) {
+            OnRefused(wishes[i], error::FromProto(result.error()));
+          } else {
+            OnPush(wishes[i], result.response(), false);
+          }
+        }
+      });
+}
+
+void Desk::OnPush(const std::shared_ptr<Wish>& wish, const PushWorkOrderResponse& response, bool may_wait) {
+  const auto& order = response.order();
+  const auto told = std::make_pair(order.id(), order.handoff().id());
+  const auto [it, fresh] = acknowledged_.emplace(wish->request_id, told);
+  if (!fresh && it->second != told)
+    witness_->Violate("same_answer", StrCat(wish->request_id, " got two answers"));
+  if (response.status() == dispatch::v1::DELIVERY_STATUS_RECEIVED) {
+    const std::string& to = order.handoff().to_hotline();
+    if (!witness_->HasHandoff(to, order.handoff().id())) {
+      witness_->Violate("answer_true",
+                        StrCat(wish->request_id, " was told that ", to, " has it, and it has not"));
+    }
+  } else if (order.urgency() == type::v1::URGENCY_EMERGENCY) {
+    telephoned_ += may_wait ? 1 : 0;
+    if (!response.telephone_required()) {
+      witness_->Violate("emergency_told", StrCat(wish->request_id, " was not told to use the telephone"));
+    }
+  }
+  OnDone(wish, response.event_sequence());
+}
+
+void Desk::OnDone(const std::shared_ptr<Wish>& wish, int64_t event_sequence) {
+  if (!witness_->Logged(wish->site->index(), event_sequence, wish->account)) {
+    witness_->Violate("answer_true", StrCat(wish->request_id, " was told that it is #", event_sequence,
+                                            " at ", wish->site->hotline(), ", and it is not"));
+  }
+  done_ += std::exchange(wish->answered, true) ? 0 : 1;
+  std::erase(wishes_, wish);
+}
+
+void Desk::OnRefused(const std::shared_ptr<Wish>& wish, const absl::Status& status) {
+  if (!IsFinal(status) || wish->answered) return;
+  if (wish->is_new) {
+    witness_->Violate("push_taken", StrCat(wish->request_id, " was refused: ", ToStd(status.message())));
+  }
+  ++refused_;
+  wish->answered = true;
+  std::erase(wishes_, wish);
+}
+
+void Desk::CheckEmergencies() {
+  std::erase_if(emergencies_, [&](Waiting& waiting) {
+    if (*waiting.answered || waiting.server.expired()) return true;
+    // Before its commit nothing is promised: the desktop sees its call fail.
+    if (waiting.committed < 0 && witness_->Did(waiting.site, waiting.account))
+      waiting.committed = kernel_->now();
+    if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
+    witness_->Violate("emergency_told", "an emergency waits without an answer");
+    return true;
+  });
+}
+
+}  // namespace hotline::sim

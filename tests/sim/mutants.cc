@@ -1,0 +1,674 @@
+#include "tests/sim/mutants.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/text.h"
+#include "common/exchange/chain.h"
+
+namespace hotline::sim {
+namespace {
+
+using exchange::v1::Envelope;
+using type::v1::WorkOrder;
+
+// ---- Seams that pass everything on
+// ------------------------------------------------------------------------------
+
+class ReaderWrap : public work_order::Reader {
+ public:
+  explicit ReaderWrap(work_order::Reader* real) : real_(real) {}
+  absl::StatusOr<std::optional<WorkOrder>> FindOrder(int64_t id) override { return real_->FindOrder(id); }
+  absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) override {
+    return real_->FindIdByNumber(number);
+  }
+  absl::StatusOr<std::optional<int64_t>> FindIdByHandoff(std::string_view handoff_id) override {
+    return real_->FindIdByHandoff(handoff_id);
+  }
+  absl::StatusOr<std::string> FindContent(int64_t id) override { return real_->FindContent(id); }
+  absl::StatusOr<std::vector<WorkOrder>> List(const workorder::v1::ListFilter& filter, int64_t before_id,
+                                              int limit, int scan_limit, int64_t* next_before_id) override {
+    return real_->List(filter, before_id, limit, scan_limit, next_before_id);
+  }
+  absl::StatusOr<std::vector<work_order::EventRow>> ReadEvents(int64_t start, int limit) override {
+    return real_->ReadEvents(start, limit);
+  }
+  absl::StatusOr<std::vector<work_order::EnvelopeRow>> ReadOutbox(const LaneKey& key, int64_t after,
+                                                                  int limit) override {
+    return real_->ReadOutbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<work_order::EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after,
+                                                                 int limit) override {
+    return real_->ReadInbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key, int64_t first,
+                                                                     int64_t last) override {
+    return real_->ReadBatches(key, first, last);
+  }
+  absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> FindReceipt(const LaneKey& key,
+                                                                       int64_t sequence) override {
+    return real_->FindReceipt(key, sequence);
+  }
+  absl::StatusOr<std::vector<work_order::LinkRow>> Links() override { return real_->Links(); }
+  absl::StatusOr<std::optional<work_order::RequestRow>> FindRequest(std::string_view request_id) override {
+    return real_->FindRequest(request_id);
+  }
+  absl::StatusOr<work_order::Heads> ReadHeads() override { return real_->ReadHeads(); }
+  absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
+    return real_->ScanOrders(after_id, limit);
+  }
+
+ protected:
+  work_order::Reader* const real_;
+};
+
+class StoreWrap : public work_order::Store {
+ public:
+  StoreWrap(std::unique_ptr<work_order::Store> real, Dice* dice) : real_(std::move(real)), dice_(dice) {}
+  absl::StatusOr<std::unique_ptr<work_order::Reader>> NewReader() override { return real_->NewReader(); }
+  work_order::Reader& reader() override { return real_->reader(); }
+  absl::Status Begin() override { return real_->Begin(); }
+  absl::Status Commit() override { return real_->Commit(); }
+  void Rollback() override { real_->Rollback(); }
+  absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
+                           std::string_view caller_phone) override {
+    return real_->InsertOrder(id, order, content, caller_phone);
+  }
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
+    return real_->UpdateOrder(id, order);
+  }
+  absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) override {
+    return real_->AppendEvent(sequence, bytes, hash);
+  }
+  absl::Status AppendOutbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                            std::string_view content) override {
+    return real_->AppendOutbox(key, row, content);
+  }
+  absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
+    return real_->TruncateOutbox(key, after);
+  }
+  absl::Status AppendInbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                           std::string_view content) override {
+    return real_->AppendInbox(key, row, content);
+  }
+  absl::Status PutBatch(const LaneKey& key, int64_t first, int64_t last,
+                        const exchange::v1::SignedBatch& batch) override {
+    return real_->PutBatch(key, first, last, batch);
+  }
+  absl::Status PutReceipt(const LaneKey& key, const exchange::v1::LinkReceipt& receipt) override {
+    return real_->PutReceipt(key, receipt);
+  }
+  absl::Status PutLink(const work_order::LinkRow& link) override { return real_->PutLink(link); }
+  absl::Status InsertRequest(std::string_view request_id, const work_order::RequestRow& row,
+                             int64_t order_id) override {
+    return real_->InsertRequest(request_id, row, order_id);
+  }
+  absl::Status Checkpoint() override { return real_->Checkpoint(); }
+  sql::Stats stats() const override { return real_->stats(); }
+
+ protected:
+  const std::unique_ptr<work_order::Store> real_;
+  Dice* const dice_;
+};
+
+class LedgerWrap : public Ledger {
+ public:
+  LedgerWrap(Ledger* real, Dice* dice) : real_(real), dice_(dice) {}
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    real_->Execute(call, std::move(request), std::move(done));
+  }
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override {
+    real_->ApplyInbox(call, std::move(request), std::move(done));
+  }
+  void PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                  Done<workorder::v1::PullOutboxResponse> done) override {
+    real_->PullOutbox(call, std::move(request), std::move(done));
+  }
+  void ReadEvents(const CallContext& call, workorder::v1::ReadEventsRequest request,
+                  Done<workorder::v1::ReadEventsResponse> done) override {
+    real_->ReadEvents(call, std::move(request), std::move(done));
+  }
+  void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
+                       Done<workorder::v1::ListLinkCursorsResponse> done) override {
+    real_->ListLinkCursors(call, std::move(request), std::move(done));
+  }
+  void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                 Done<workorder::v1::ReadInboxResponse> done) override {
+    real_->ReadInbox(call, std::move(request), std::move(done));
+  }
+  void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+               Done<workorder::v1::RecoverResponse> done) override {
+    real_->Recover(call, std::move(request), std::move(done));
+  }
+  void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                   Done<workorder::v1::ReadDigestsResponse> done) override {
+    real_->ReadDigests(call, std::move(request), std::move(done));
+  }
+  void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+              Done<workorder::v1::ResendResponse> done) override {
+    real_->Resend(call, std::move(request), std::move(done));
+  }
+
+ protected:
+  Ledger* const real_;
+  Dice* const dice_;
+};
+
+class ClockStoreWrap : public escalation::Store {
+ public:
+  explicit ClockStoreWrap(std::unique_ptr<escalation::Store> real) : real_(std::move(real)) {}
+  absl::StatusOr<std::unique_ptr<escalation::Reader>> NewReader() override { return real_->NewReader(); }
+  escalation::Reader& reader() override { return real_->reader(); }
+  absl::Status Begin() override { return real_->Begin(); }
+  absl::Status Commit() override { return real_->Commit(); }
+  void Rollback() override { real_->Rollback(); }
+  absl::Status PutOrder(const escalation::OrderClocks* before,
+                        const escalation::OrderClocks& after) override {
+    return real_->PutOrder(before, after);
+  }
+  absl::Status PutRung(int64_t sequence, std::string_view record) override {
+    return real_->PutRung(sequence, record);
+  }
+  absl::Status PutProgress(const escalation::Progress& before, const escalation::Progress& after) override {
+    return real_->PutProgress(before, after);
+  }
+  absl::Status Defer(const escalation::DueClock& clock, absl::Time until) override {
+    return real_->Defer(clock, until);
+  }
+  absl::StatusOr<std::vector<escalation::DueClock>> Due(absl::Time now, int limit) override {
+    return real_->Due(now, limit);
+  }
+  absl::StatusOr<absl::Time> NextDue() override { return real_->NextDue(); }
+  absl::Status Checkpoint() override { return real_->Checkpoint(); }
+  sql::Stats stats() const override { return real_->stats(); }
+
+ protected:
+  const std::unique_ptr<escalation::Store> real_;
+};
+
+// ---- Bugs in the store
+// ---------------------------------------------------------------------------------------
+
+class LosesTheCursor : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status PutLink(const work_order::LinkRow& link) override {
+    work_order::LinkRow row = link;
+    auto links = real_->reader().Links();
+    if (!links.ok()) return links.status();
+    for (const auto& stored : *links) {
+      if (stored.key != link.key) continue;
+      row.incoming_sequence = stored.incoming_sequence;
+      row.incoming_hash = stored.incoming_hash;
+    }
+    return real_->PutLink(row);
+  }
+};
+
+class AnswersBeforeTheCommit : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status Begin() override {
+    if (std::exchange(open_, true)) {
+      if (absl::Status status = real_->Commit(); !status.ok()) return status;
+    }
+    return real_->Begin();
+  }
+  absl::Status Commit() override { return absl::OkStatus(); }
+  void Rollback() override {
+    open_ = false;
+    real_->Rollback();
+  }
+
+ private:
+  bool open_ = false;
+};
+
+class RollsBackAndSaysOk : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status Commit() override {
+    if (!dice_->Percent(5)) return real_->Commit();
+    real_->Rollback();
+    return absl::OkStatus();
+  }
+};
+
+class ForgetsRequests : public StoreWrap {
+ public:
+  ForgetsRequests(std::unique_ptr<work_order::Store> real, Dice* dice)
+      : StoreWrap(std::move(real), dice), reader_(&real_->reader()) {}
+  work_order::Reader& reader() override { return reader_; }
+  absl::Status InsertRequest(std::string_view request_id, const work_order::RequestRow& row,
+                             int64_t order_id) override {
+    return real_->InsertRequest(StrCat(request_id, "~", dice_->Draw()), row, order_id);
+  }
+
+ private:
+  class Forgetful : public ReaderWrap {
+   public:
+    using ReaderWrap::ReaderWrap;
+    absl::StatusOr<std::optional<work_order::RequestRow>> FindRequest(std::string_view) override {
+      return std::nullopt;
+    }
+  };
+  Forgetful reader_;
+};
+
+class ReadsStaleOrders : public StoreWrap {
+ public:
+  ReadsStaleOrders(std::unique_ptr<work_order::Store> real, Dice* dice)
+      : StoreWrap(std::move(real), dice), reader_(&real_->reader()) {}
+  work_order::Reader& reader() override { return reader_; }
+
+ private:
+  class Stale : public ReaderWrap {
+   public:
+    using ReaderWrap::ReaderWrap;
+    absl::StatusOr<std::optional<WorkOrder>> FindOrder(int64_t id) override {
+      const auto known = known_.find(id);
+      if (known != known_.end()) return known->second;
+      auto order = real_->FindOrder(id);
+      if (order.ok() && order->has_value()) known_.emplace(id, **order);
+      return order;
+    }
+
+   private:
+    std::map<int64_t, WorkOrder> known_;
+  };
+  Stale reader_;
+};
+
+class MovesCustodyTwice : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
+    WorkOrder moved = order;
+    if (order.state() == type::v1::ORDER_STATE_ACCEPTED) {
+      moved.mutable_custody()->set_epoch(order.custody().epoch() + 1);
+    }
+    return real_->UpdateOrder(id, moved);
+  }
+};
+
+class LosesUpdates : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
+    return dice_->Percent(5) ? absl::OkStatus() : real_->UpdateOrder(id, order);
+  }
+};
+
+class DropsOutboxRows : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status AppendOutbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                            std::string_view content) override {
+    return dice_->Percent(5) ? absl::OkStatus() : real_->AppendOutbox(key, row, content);
+  }
+};
+
+class DropsEvents : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) override {
+    return dice_->Percent(3) ? absl::OkStatus() : real_->AppendEvent(sequence, bytes, hash);
+  }
+};
+
+class AlwaysAcknowledged : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status PutLink(const work_order::LinkRow& link) override {
+    work_order::LinkRow row = link;
+    row.acknowledged_sequence = row.outgoing_sequence;
+    return real_->PutLink(row);
+  }
+};
+
+class SpoilsContent : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
+                           std::string_view caller_phone) override {
+    // Only what a peer sent: the giver's own content travels on as it is stored.
+    if (order.state() == type::v1::ORDER_STATE_UNDERSTOOD) content = content.substr(0, content.size() / 2);
+    return real_->InsertOrder(id, order, content, caller_phone);
+  }
+};
+
+// ---- Bugs in work_order's face
+// --------------------------------------------------------------------------------
+
+class DoesCommandsTwice : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    workorder::v1::ExecuteRequest again = request;
+    for (auto& command : *again.mutable_commands())
+      command.mutable_header()->mutable_request_id()->append("-");
+    real_->Execute(call, std::move(request), std::move(done));
+    real_->Execute(call, std::move(again), [](absl::StatusOr<workorder::v1::ExecuteResponse>) {});
+  }
+};
+
+class AcknowledgesBeforeItApplies : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override {
+    if (request.envelopes().empty()) return real_->ApplyInbox(call, std::move(request), std::move(done));
+    const Envelope& last = *request.envelopes().rbegin();
+    workorder::v1::ApplyInboxResponse response;
+    response.mutable_receipt()->set_received_through(last.sequence());
+    response.mutable_receipt()->set_head_hash(last.hash());
+    real_->ApplyInbox(call, std::move(request), [](absl::StatusOr<workorder::v1::ApplyInboxResponse>) {});
+    done(std::move(response));
+  }
+};
+
+// An inbox that numbers what comes for itself and answers in the peer's numbers, as a bridge between two
+// systems does. What it remembers outlives restarts.
+class Bridge : public LedgerWrap {
+ public:
+  struct Memory {
+    std::map<LaneKey, exchange::v1::LinkReceipt> seen;  // in the peer's numbers
+  };
+  // May change what is passed on: `envelopes` is what came, of which those after `seen` are new.
+  using Change = void (*)(Dice*, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes);
+  Bridge(Ledger* real, Dice* dice, Memory* memory, Change change)
+      : LedgerWrap(real, dice), memory_(memory), change_(change) {}
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override {
+    exchange::v1::LinkReceipt& seen = memory_->seen[{request.peer(), request.lane()}];
+    if (seen.head_hash().empty()) seen.set_head_hash(LaneStart(request.lane()));
+    workorder::v1::ApplyInboxResponse answer;
+    // A gap is refused as it should be.
+    const bool fits =
+        !request.envelopes().empty() && request.envelopes(0).sequence() <= seen.received_through() + 1;
+    if (!fits) {
+      *answer.mutable_receipt() = seen;
+      return done(std::move(answer));
+    }
+    exchange::v1::LinkReceipt after = seen;
+    if (request.envelopes().rbegin()->sequence() > after.received_through()) {
+      after.set_received_through(request.envelopes().rbegin()->sequence());
+      after.set_head_hash(request.envelopes().rbegin()->hash());
+    }
+    change_(dice_, seen.received_through(), request.mutable_envelopes());
+    int64_t sequence = 0;
+    std::string hash;
+    workorder::v1::ApplyInboxRequest nothing;  // asks where the cursor stands, and is answered at once
+    nothing.set_peer(request.peer());
+    nothing.set_lane(request.lane());
+    real_->ApplyInbox(call, std::move(nothing),
+                      [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> cursor) {
+                        sequence = cursor->receipt().received_through();
+                        hash = cursor->receipt().head_hash();
+                      });
+    for (Envelope& envelope : *request.mutable_envelopes()) {
+      envelope.set_sequence(++sequence);
+      envelope.set_previous_hash(hash);
+      hash = EnvelopeHash(envelope);
+      envelope.set_hash(hash);
+    }
+    *answer.mutable_receipt() = after;
+    if (request.envelopes().empty()) {
+      seen = after;
+      return done(std::move(answer));
+    }
+    real_->ApplyInbox(call, std::move(request),
+                      [&seen, answer, after, done = std::move(done)](
+                          absl::StatusOr<workorder::v1::ApplyInboxResponse> response) mutable {
+                        if (!response.ok()) return done(response.status());
+                        seen = after;
+                        done(std::move(answer));
+                      });
+  }
+
+ private:
+  Memory* const memory_;
+  const Change change_;
+};
+
+void PassAll(Dice*, int64_t, google::protobuf::RepeatedPtrField<Envelope>*) {}
+
+void DropSeen(int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
+  while (!envelopes->empty() && envelopes->begin()->sequence() <= seen) envelopes->erase(envelopes->begin());
+}
+
+void Swap(Dice*, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
+  DropSeen(seen, envelopes);
+  if (envelopes->size() >= 2) envelopes->SwapElements(0, 1);
+}
+
+void DropMirrors(Dice* dice, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
+  DropSeen(seen, envelopes);
+  for (auto it = envelopes->begin(); it != envelopes->end();) {
+    it =
+        it->kind() == exchange::v1::ENVELOPE_KIND_MIRROR && dice->Percent(10) ? envelopes->erase(it) : it + 1;
+  }
+}
+
+// ---- Bugs in its clients and on the wire
+// ----------------------------------------------------------------------
+
+class ClaimsReceipts : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                  Done<workorder::v1::PullOutboxResponse> done) override {
+    real_->PullOutbox(
+        call, std::move(request),
+        [done = std::move(done)](absl::StatusOr<workorder::v1::PullOutboxResponse> response) mutable {
+          if (response.ok()) response->set_acknowledged_through(response->outgoing_sequence());
+          done(std::move(response));
+        });
+  }
+};
+
+class LosesAnswers : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    if (dice_->Percent(5)) {
+      lost_.push_back(std::move(done));
+      done = [](absl::StatusOr<workorder::v1::ExecuteResponse>) {};
+    }
+    real_->Execute(call, std::move(request), std::move(done));
+  }
+
+ private:
+  std::vector<Done<workorder::v1::ExecuteResponse>> lost_;
+};
+
+class DrawsRequestIds : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    for (auto& command : *request.mutable_commands()) {
+      command.mutable_header()->set_request_id(StrCat("escalate-", dice_->Draw()));
+    }
+    real_->Execute(call, std::move(request), std::move(done));
+  }
+};
+
+class SendsToTheWrongPeer : public Peer {
+ public:
+  SendsToTheWrongPeer(std::string wrong_name, Peer* real, Peer* wrong, Dice* dice)
+      : wrong_name_(std::move(wrong_name)), real_(real), wrong_(wrong), dice_(dice) {}
+  void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
+               Done<exchange::v1::DeliverResponse> done) override {
+    if (!dice_->Percent(10)) return real_->Deliver(call, std::move(request), std::move(done));
+    request.set_to_hotline(wrong_name_);
+    wrong_->Deliver(call, std::move(request), std::move(done));
+  }
+  void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
+               Done<exchange::v1::GetLinkResponse> done) override {
+    real_->GetLink(call, std::move(request), std::move(done));
+  }
+  void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                Done<exchange::v1::BackfillResponse> done) override {
+    real_->Backfill(call, std::move(request), std::move(done));
+  }
+  void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                 Done<exchange::v1::ReconcileResponse> done) override {
+    real_->Reconcile(call, std::move(request), std::move(done));
+  }
+
+ private:
+  const std::string wrong_name_;
+  Peer* const real_;
+  Peer* const wrong_;
+  Dice* const dice_;
+};
+
+// ---- Bugs in escalation's store
+// ------------------------------------------------------------------------------
+
+class ForgetsClocks : public ClockStoreWrap {
+ public:
+  using ClockStoreWrap::ClockStoreWrap;
+  absl::Status PutOrder(const escalation::OrderClocks* before,
+                        const escalation::OrderClocks& after) override {
+    escalation::OrderClocks less = after;
+    const size_t known = before == nullptr ? 0 : before->clocks.size();
+    if (less.clocks.size() > known) less.clocks.pop_back();
+    return real_->PutOrder(before, less);
+  }
+};
+
+class RunsAheadOfTheLog : public ClockStoreWrap {
+ public:
+  using ClockStoreWrap::ClockStoreWrap;
+  absl::Status PutProgress(const escalation::Progress& before, const escalation::Progress& after) override {
+    escalation::Progress ahead = after;
+    ++ahead.cursor;
+    return real_->PutProgress(before, ahead);
+  }
+};
+
+// ---- The mutants
+// ---------------------------------------------------------------------------------------------
+
+class WithDice : public Mutant {
+ public:
+  void Begin(Dice* dice) override { dice_ = dice; }
+
+ protected:
+  Dice* dice_ = nullptr;
+};
+
+template <typename Bug>
+class InStore : public WithDice {
+ public:
+  using Mutant::Wrap;
+  std::unique_ptr<work_order::Store> Wrap(std::unique_ptr<work_order::Store> store) override {
+    return std::make_unique<Bug>(std::move(store), dice_);
+  }
+};
+
+template <typename Bug>
+class InServer : public WithDice {
+ public:
+  std::unique_ptr<Ledger> WrapServer(int, Ledger* real) override {
+    return std::make_unique<Bug>(real, dice_);
+  }
+};
+
+template <Bridge::Change change>
+class InBridge : public WithDice {
+ public:
+  std::unique_ptr<Ledger> WrapServer(int site, Ledger* real) override {
+    return std::make_unique<Bridge>(real, dice_, &memories_[site], change);
+  }
+
+ private:
+  std::map<int, Bridge::Memory> memories_;
+};
+
+template <typename Bug>
+class InDispatch : public WithDice {
+ public:
+  std::unique_ptr<Ledger> WrapDispatchClient(Ledger* real) override {
+    return std::make_unique<Bug>(real, dice_);
+  }
+};
+
+template <typename Bug>
+class InEscalation : public WithDice {
+ public:
+  std::unique_ptr<Ledger> WrapEscalationClient(Ledger* real) override {
+    return std::make_unique<Bug>(real, dice_);
+  }
+};
+
+template <typename Bug>
+class InClockStore : public Mutant {
+ public:
+  using Mutant::Wrap;
+  std::unique_ptr<escalation::Store> Wrap(std::unique_ptr<escalation::Store> store) override {
+    return std::make_unique<Bug>(std::move(store));
+  }
+};
+
+class OnTheWire : public WithDice {
+ public:
+  std::unique_ptr<Peer> WrapPeer(Peer* real, Peer* wrong, const std::string& wrong_name) override {
+    return std::make_unique<SendsToTheWrongPeer>(wrong_name, real, wrong, dice_);
+  }
+};
+
+class OnTheDisk : public Mutant {
+ public:
+  void Format(Disk* disk) override { disk->ForgetSyncs(); }
+};
+
+template <typename Bug>
+PlantedBug Plant(std::string name, std::string what, int within_seeds) {
+  return {std::move(name), std::move(what), [] { return std::make_unique<Bug>(); }, within_seeds};
+}
+
+}  // namespace
+
+const std::vector<PlantedBug>& PlantedBugs() {
+  static const auto* const bugs = new std::vector<PlantedBug>{
+      Plant<InStore<LosesTheCursor>>("LosesTheCursor", "the inbox cursor is not written with what it applied",
+                                     50),
+      Plant<InStore<AnswersBeforeTheCommit>>("AnswersBeforeTheCommit", "answers leave before their commit",
+                                             50),
+      Plant<InStore<RollsBackAndSaysOk>>("RollsBackAndSaysOk", "a commit is rolled back and reported done",
+                                         50),
+      Plant<InStore<ForgetsRequests>>("ForgetsRequests", "request ids are not looked up", 50),
+      Plant<InStore<ReadsStaleOrders>>("ReadsStaleOrders", "a cache of orders is never refreshed", 50),
+      Plant<InStore<MovesCustodyTwice>>("MovesCustodyTwice", "an acceptance counts the epoch twice", 50),
+      Plant<InStore<LosesUpdates>>("LosesUpdates", "an order is not updated with its event", 50),
+      Plant<InStore<DropsOutboxRows>>("DropsOutboxRows", "an envelope is not written to the outbox", 50),
+      Plant<InStore<DropsEvents>>("DropsEvents", "an event is not written to the log", 50),
+      Plant<InStore<AlwaysAcknowledged>>("AlwaysAcknowledged", "what was sent counts as acknowledged", 50),
+      Plant<InStore<SpoilsContent>>("SpoilsContent", "the taker keeps half of the content", 50),
+      Plant<InServer<DoesCommandsTwice>>("DoesCommandsTwice", "a command is carried out twice", 50),
+      Plant<InServer<AcknowledgesBeforeItApplies>>(
+          "AcknowledgesBeforeItApplies", "a receipt leaves before what it acknowledges is durable", 50),
+      Plant<InBridge<PassAll>>("AppliesRepeats", "envelopes that come again are applied again", 50),
+      Plant<InBridge<Swap>>("SwapsEnvelopes", "two envelopes of a batch are applied in the wrong order", 50),
+      Plant<InBridge<DropMirrors>>("DropsMirrors", "a peer's move is acknowledged and not applied", 50),
+      Plant<InDispatch<ClaimsReceipts>>("ClaimsReceipts", "dispatch believes that all was received", 50),
+      Plant<InDispatch<LosesAnswers>>("LosesAnswers", "dispatch loses an answer of work_order", 50),
+      Plant<InEscalation<DrawsRequestIds>>("DrawsRequestIds", "a rung has a new request id at each try", 200),
+      Plant<InClockStore<ForgetsClocks>>("ForgetsClocks", "a clock is not written", 50),
+      Plant<InClockStore<RunsAheadOfTheLog>>("RunsAheadOfTheLog", "escalation's cursor is one too far", 50),
+      Plant<OnTheWire>("SendsToTheWrongPeer", "a delivery goes to another peer", 50),
+      Plant<OnTheDisk>("ForgetsSyncs", "the disk says it synced and did not", 50),
+  };
+  return *bugs;
+}
+
+}  // namespace hotline::sim

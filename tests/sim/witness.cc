@@ -1,0 +1,411 @@
+#include "tests/sim/witness.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "tests/sim/site.h"
+
+namespace hotline::sim {
+namespace {
+
+using type::v1::Event;
+using type::v1::WorkOrder;
+
+bool IsService(const std::string& account) { return account.starts_with("service/"); }
+
+// The handoff that an event begins or adopts; null if none.
+const type::v1::Handoff* HandoffOf(const Event& event) {
+  if (event.has_offered()) return &event.offered().handoff();
+  if (event.has_understood()) return &event.understood().handoff();
+  return nullptr;
+}
+
+std::string ReadAll(work_order::Reader& reader, std::map<std::string, WorkOrder>* orders) {
+  int64_t after = 0;
+  while (true) {
+    auto some = reader.ScanOrders(after, 100);
+    if (!some.ok()) return std::string(some.status().message());
+    if (some->empty()) return "";
+    for (WorkOrder& order : *some) {
+      after = ParseOrderId(order.id()).value_or(after + 1);
+      orders->emplace(order.id(), std::move(order));
+    }
+  }
+}
+
+std::string Show(const escalation::OrderClocks& order) {
+  std::string text = StrCat(type::v1::OrderState_Name(order.state), order.suspended ? " suspended" : "", " ",
+                            order.receiver, " ", order.lead_unit, "\n");
+  for (const escalation::OrderClock& clock : order.clocks) {
+    text += StrCat("  ", type::v1::ClockKind_Name(clock.kind), " armed by #", clock.armed_by, " state ",
+                   static_cast<int>(clock.state), " ", clock.duty_party, " start ",
+                   absl::ToUnixMillis(clock.start), " due ", absl::ToUnixMillis(clock.due), " left ",
+                   absl::ToInt64Milliseconds(clock.remaining), " stop ", absl::ToUnixMillis(clock.stop),
+                   " rung ", static_cast<int>(clock.rung), clock.breached ? " breached" : "", "\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+void Witness::Violate(std::string_view invariant, std::string what) {
+  if (content()) violation_ = {std::string(invariant), std::move(what)};
+}
+
+int Witness::IndexOf(const std::string& hotline) const {
+  for (size_t i = 0; i < sites_.size(); ++i) {
+    if (sites_[i].hotline == hotline) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+int64_t Witness::events() const {
+  int64_t count = 0;
+  for (const SiteView& view : sites_) count += static_cast<int64_t>(view.log.size());
+  return count;
+}
+
+int64_t Witness::rungs() const {
+  int64_t count = 0;
+  for (const SiteView& view : sites_) count += static_cast<int64_t>(view.rungs.size());
+  return count;
+}
+
+bool Witness::Logged(int site, int64_t event_sequence, const std::string& account) const {
+  const SiteView& view = sites_[static_cast<size_t>(site)];
+  return event_sequence >= 1 && event_sequence <= static_cast<int64_t>(view.accounts.size()) &&
+         view.accounts[static_cast<size_t>(event_sequence - 1)] == account;
+}
+
+bool Witness::HasHandoff(const std::string& hotline, const std::string& handoff_id) const {
+  const int index = IndexOf(hotline);
+  return index >= 0 && sites_[static_cast<size_t>(index)].handoffs.contains(handoff_id);
+}
+
+// ---- As it happens
+// ---------------------------------------------------------------------------------------------
+
+void Witness::Committed(int site, const EventHub::Items& events) {
+  for (const EventHub::Item& item : events) Take(site, item.bytes);
+}
+
+void Witness::Take(int site, SharedMessage bytes) {
+  SiteView& view = sites_[static_cast<size_t>(site)];
+  Event& event = event_;
+  if (!event.ParseFromString(*bytes)) return Violate("log_continuous", "an event cannot be read");
+  const auto at = [&] { return StrCat(view.hotline, " #", event.sequence(), ": "); };
+  if (event.sequence() != static_cast<int64_t>(view.log.size()) + 1) {
+    return Violate("log_continuous", StrCat(at(), "came after #", view.log.size()));
+  }
+  view.log.push_back(std::move(bytes));
+
+  const auto [index, fresh] = view.order_index.try_emplace(event.order_id(), view.orders.size());
+  if (fresh) view.orders.emplace_back().id = event.order_id();
+  OrderView& order = view.orders[index->second];
+  if (event.previous_order_sequence() != order.last_sequence || event.order_version() != order.version + 1 ||
+      event.state_before() != order.state) {
+    Violate("log_continuous", StrCat(at(), "does not continue its order's #", order.last_sequence));
+  }
+  CheckCustody(site, event, order);
+  order.last_sequence = event.sequence();
+  order.version = event.order_version();
+  order.state = event.state();
+  order.holder = event.custody().holder();
+  order.epoch = event.custody().epoch();
+  order.handoff_id = event.handoff_id();
+  if (event.has_suspended()) order.suspended = true;
+  if (event.has_resumed() || event.state_before() != event.state()) order.suspended = false;
+  if (const type::v1::Handoff* handoff = HandoffOf(event); handoff != nullptr) {
+    order.from = handoff->from_hotline();
+    order.to = handoff->to_hotline();
+    const auto [known, first] = view.handoffs.emplace(handoff->id(), event.order_id());
+    if (!first && known->second != event.order_id()) {
+      Violate("one_order", StrCat(at(), "handoff ", handoff->id(), " has a second order"));
+    }
+  }
+
+  const std::string& account = event.actor().account();
+  view.accounts.push_back(IsService(account) ? std::string() : account);
+  if (!IsService(account) &&
+      !(event.mirrored() ? view.mirrored_accounts : view.own_accounts).insert(account).second) {
+    Violate("applied_once", StrCat(at(), "the command of ", account, " is there twice",
+                                   event.mirrored() ? ", mirrored" : ""));
+  }
+  if (event.has_escalated()) {
+    const type::v1::Escalation& escalation = event.escalated();
+    if (!view.rungs
+             .emplace(event.order_id(), escalation.clock(), escalation.armed_by_sequence(), escalation.rung())
+             .second) {
+      Violate("rung_once", StrCat(at(), "rung ", type::v1::Rung_Name(escalation.rung()), " of clock ",
+                                  type::v1::ClockKind_Name(escalation.clock()), " armed by #",
+                                  escalation.armed_by_sequence(), " is there twice"));
+    }
+  }
+}
+
+void Witness::CheckCustody(int site, const Event& event, const OrderView& before) {
+  SiteView& view = sites_[static_cast<size_t>(site)];
+  const std::string& holder = event.custody().holder();
+  const int64_t epoch = event.custody().epoch();
+  const auto at = [&] { return StrCat(view.hotline, " #", event.sequence(), ": "); };
+  if (holder.empty()) return Violate("custody", StrCat(at(), "leaves nobody as holder"));
+  if (before.version > 0) {
+    const bool moved = holder != before.holder;
+    // What a peer did may have moved it to and fro.
+    const bool sound = event.mirrored() ? epoch >= before.epoch && (moved ? epoch > before.epoch : true)
+                                        : epoch == before.epoch + (moved ? 1 : 0);
+    if (!sound) {
+      return Violate("custody", StrCat(at(), "from ", before.holder, " in epoch ", before.epoch, " to ",
+                                       holder, " in epoch ", epoch));
+    }
+  }
+  if (holder != view.hotline || event.handoff_id().empty()) return;
+  for (const SiteView& other : sites_) {
+    if (&other == &view) continue;
+    const auto known = other.handoffs.find(event.handoff_id());
+    if (known == other.handoffs.end()) continue;
+    const OrderView& theirs = other.orders[other.order_index.at(known->second)];
+    if (theirs.handoff_id == event.handoff_id() && theirs.holder == other.hotline && theirs.epoch == epoch) {
+      Violate("one_holder", StrCat(at(), "handoff ", event.handoff_id(), " is held by ", view.hotline,
+                                   " and by ", other.hotline, " in epoch ", epoch));
+    }
+  }
+}
+
+void Witness::Opened(int site, work_order::Reader& store) {
+  SiteView& view = sites_[static_cast<size_t>(site)];
+  auto heads = store.ReadHeads();
+  auto links = store.Links();
+  // A disk that cannot be read now is no loss; who opens it will see that too.
+  if (!heads.ok() || !links.ok()) return;
+  const int64_t known = static_cast<int64_t>(view.log.size());
+  if (heads->event_sequence < known) {
+    return Violate("durable",
+                   StrCat(view.hotline, " had #", known, " and starts at #", heads->event_sequence));
+  }
+  // The last one known, then what is news.
+  auto rows = store.ReadEvents(std::max<int64_t>(known, 1), 1 << 20);
+  if (!rows.ok()) return;
+  for (const work_order::EventRow& row : *rows) {
+    if (row.sequence > known) {
+      ++in_doubt_;
+      Take(site, std::make_shared<const std::string>(row.bytes));
+    } else if (row.bytes != *view.log.back()) {
+      return Violate("durable", StrCat(view.hotline, " #", known, " is another event after a restart"));
+    }
+  }
+  CheckLinks(view, *links);
+}
+
+void Witness::CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links) {
+  for (const auto& [link, through] : view.promised) {
+    const auto row = std::find_if(links.begin(), links.end(), [&link = link](const work_order::LinkRow& row) {
+      return row.key.peer == link.first && row.key.lane == link.second;
+    });
+    const int64_t there = row == links.end() ? 0 : row->incoming_sequence;
+    if (there < through) {
+      Violate("receipt_durable",
+              StrCat(view.hotline, " acknowledged #", through, " of ", link.first, " and has #", there));
+    }
+  }
+}
+
+void Witness::ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response) {
+  int64_t& promised = sites_[static_cast<size_t>(site)]
+                          .promised[{sites_[static_cast<size_t>(peer)].hotline, response.receipt().lane()}];
+  promised = std::max(promised, response.receipt().received_through());
+}
+
+void Witness::NoteStartFailed(int, const char*, const absl::Status&) {}
+
+// ---- After healing
+// ---------------------------------------------------------------------------------------------
+
+void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
+                      const std::map<std::string, std::pair<std::string, std::string>>& acknowledged) {
+  final_orders_.assign(sites.size(), {});
+  for (size_t i = 0; i < sites.size(); ++i) {
+    InspectLog(*sites[i], sites_[i]);
+    if (std::string fault = ReadAll(sites[i]->engine()->store().reader(), &final_orders_[i]);
+        !fault.empty()) {
+      return Violate("verified", StrCat(sites_[i].hotline, ": ", fault));
+    }
+    if (final_orders_[i].size() != sites_[i].orders.size()) {
+      return Violate("verified", StrCat(sites_[i].hotline, " has ", final_orders_[i].size(),
+                                        " orders, its log ", sites_[i].orders.size()));
+    }
+    auto links = sites[i]->engine()->store().reader().Links();
+    if (links.ok()) CheckLinks(sites_[i], *links);
+  }
+  for (const auto& [request, told] : acknowledged) {
+    // The handoff's id names its giver.
+    const auto& [order_id, handoff_id] = told;
+    int holders = 0;
+    for (const SiteView& view : sites_) holders += view.handoffs.contains(handoff_id) ? 1 : 0;
+    if (holders != 2) {
+      return Violate("acknowledged_kept",
+                     StrCat("handoff ", handoff_id, " of request ", request, " is at ", holders, " sites"));
+    }
+  }
+  for (const auto& site : sites) {
+    for (Site* peer : site->peers()) {
+      if (site->index() < peer->index()) InspectPair(*site, *peer);
+    }
+  }
+  for (size_t i = 0; i < sites.size(); ++i) InspectClocks(*sites[i], sites_[i]);
+}
+
+// The log as stored is the log as told, and chains.
+void Witness::InspectLog(Site& site, SiteView& view) {
+  auto rows = site.engine()->store().reader().ReadEvents(1, 1 << 20);
+  if (!rows.ok()) return Violate("verified", StrCat(view.hotline, ": ", ToStd(rows.status().message())));
+  if (rows->size() != view.log.size()) {
+    return Violate("verified",
+                   StrCat(view.hotline, " stores ", rows->size(), " events, told were ", view.log.size()));
+  }
+  std::string hash(32, '\0');
+  for (size_t i = 0; i < rows->size(); ++i) {
+    const work_order::EventRow& row = (*rows)[i];
+    hash = Sha256({hash, row.bytes});
+    if (row.bytes != *view.log[i] || row.hash != hash) {
+      return Violate("verified",
+                     StrCat(view.hotline, " #", i + 1, " is not what was told, or breaks the chain"));
+    }
+  }
+}
+
+void Witness::InspectPair(Site& a, Site& b) {
+  const auto both = {std::make_pair(&a, &b), std::make_pair(&b, &a)};
+  for (const auto& [giver, taker] : both) {
+    const SiteView& at_giver = sites_[static_cast<size_t>(giver->index())];
+    const SiteView& at_taker = sites_[static_cast<size_t>(taker->index())];
+    for (const auto& [order_id, order] : final_orders_[static_cast<size_t>(giver->index())]) {
+      if (order.handoff().from_hotline() != giver->hotline() ||
+          order.handoff().to_hotline() != taker->hotline()) {
+        continue;
+      }
+      const std::string& handoff = order.handoff().id();
+      const auto known = at_taker.handoffs.find(handoff);
+      if (known == at_taker.handoffs.end()) {
+        if (order.handoff().returned().ground() == type::v1::RETURN_GROUND_NOT_UNDERSTOOD) continue;
+        return Violate("agreed", StrCat("handoff ", handoff, " is at ", giver->hotline(), " only"));
+      }
+      const auto& theirs = final_orders_[static_cast<size_t>(taker->index())].at(known->second);
+      if (theirs.handoff().id() != handoff) continue;
+      InspectAgreement(order, theirs);
+      const auto read_content = [&](Site* site, const WorkOrder& one) {
+        auto content = site->engine()->store().reader().FindContent(ParseOrderId(one.id()).value_or(0));
+        return content.ok() ? *content : std::string("unreadable");
+      };
+      if (read_content(giver, order) != read_content(taker, theirs)) {
+        return Violate("agreed", StrCat("handoff ", handoff, ": the content differs"));
+      }
+    }
+    for (const auto& [handoff, order_id] : at_taker.handoffs) {
+      if (handoff.starts_with(giver->hotline() + "-") && !at_giver.handoffs.contains(handoff)) {
+        return Violate("agreed", StrCat("handoff ", handoff, " is at ", taker->hotline(), " only"));
+      }
+    }
+    // What the taker mirrors of the giver's doings is in the order of the giver's log, order by order.
+    std::unordered_map<std::string, size_t> place;
+    for (size_t i = 0; i < at_giver.accounts.size(); ++i) place.emplace(at_giver.accounts[i], i);
+    std::unordered_map<std::string, size_t> last;
+    for (const SharedMessage& bytes : at_taker.log) {
+      Event& event = event_;
+      event.ParseFromString(*bytes);
+      if (!event.mirrored() || event.actor().hotline() != giver->hotline() ||
+          IsService(event.actor().account())) {
+        continue;
+      }
+      const auto at = place.find(event.actor().account());
+      if (at == place.end()) {
+        return Violate("in_order", StrCat(taker->hotline(), " #", event.sequence(), " mirrors what ",
+                                          giver->hotline(), " did not do"));
+      }
+      size_t& before = last[event.order_id()];
+      if (at->second < before) {
+        return Violate("in_order", StrCat(taker->hotline(), " #", event.sequence(), " came too late"));
+      }
+      before = at->second;
+    }
+  }
+}
+
+void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs) {
+  const std::string& handoff = ours.handoff().id();
+  const auto ended = [](const WorkOrder& order) { return order.handoff().has_end_time(); };
+  if (ended(ours) != ended(theirs)) {
+    return Violate("agreed", StrCat("handoff ", handoff, " has ended at one site only"));
+  }
+  // After a return or a recall the giver goes on by itself, and the taker's order stands.
+  if (ended(ours)) return;
+  // Filing is each site's own affair; what was filed was closed or cancelled.
+  const auto filed = [](const WorkOrder& order) { return order.state() == type::v1::ORDER_STATE_ARCHIVED; };
+  if (!filed(ours) && !filed(theirs) && ours.state() != theirs.state()) {
+    return Violate("agreed",
+                   StrCat("handoff ", handoff, " stands at ", type::v1::OrderState_Name(ours.state()),
+                          " and at ", type::v1::OrderState_Name(theirs.state())));
+  }
+  if (ours.custody().holder() != theirs.custody().holder() ||
+      ours.custody().epoch() != theirs.custody().epoch()) {
+    return Violate("agreed", StrCat("handoff ", handoff, " is held by ", ours.custody().holder(),
+                                    " in epoch ", ours.custody().epoch(), " and by ",
+                                    theirs.custody().holder(), " in epoch ", theirs.custody().epoch()));
+  }
+  if (ours.reply().public_reply() != theirs.reply().public_reply() ||
+      ours.units_size() != theirs.units_size() ||
+      ours.facts().extension_count() != theirs.facts().extension_count() ||
+      ours.facts().suspended() != theirs.facts().suspended() ||
+      ours.facts().redo_count() != theirs.facts().redo_count()) {
+    return Violate("agreed", StrCat("handoff ", handoff, ": reply, units or facts differ"));
+  }
+  if (ours.facts().recall_requested()) {
+    return Violate("agreed", StrCat("handoff ", handoff, ": a recall was never answered"));
+  }
+}
+
+void Witness::InspectClocks(Site& site, SiteView& view) {
+  const escalation::Deadlines deadlines(site.policy());
+  std::map<int64_t, escalation::OrderClocks> expected;
+  const int64_t cursor = site.follower()->stats().cursor;
+  for (const SharedMessage& bytes : view.log) {
+    Event& event = event_;
+    event.ParseFromString(*bytes);
+    // Time has not stopped: a rung may have been taken that the follower has yet to read.
+    if (event.sequence() > cursor) break;
+    if (!escalation::Concerns(event)) continue;
+    escalation::OrderClocks& clocks = expected[ParseOrderId(event.order_id()).value_or(0)];
+    clocks = escalation::Apply(std::move(clocks), event, deadlines, view.hotline);
+  }
+  escalation::Reader& reader = site.escalation_store()->reader();
+  const absl::Time now = site.clock()->Now();
+  for (const auto& [id, clocks] : expected) {
+    auto stored = reader.FindOrder(id);
+    if (!stored.ok() || !stored->has_value()) {
+      return Violate("clocks", StrCat(view.hotline, ": ", FormatOrderId(id), " has no clocks"));
+    }
+    if (!(**stored == clocks)) {
+      return Violate("clocks", StrCat(view.hotline, ": the clocks of ", FormatOrderId(id), " are\n",
+                                      Show(**stored), "and the log says\n", Show(clocks)));
+    }
+    for (const escalation::OrderClock& clock : clocks.clocks) {
+      const absl::Time next = escalation::NextRungTime(clock);
+      const bool over = clocks.state == type::v1::ORDER_STATE_CLOSED ||
+                        clocks.state == type::v1::ORDER_STATE_CANCELLED ||
+                        clocks.state == type::v1::ORDER_STATE_ARCHIVED;
+      if (!over && next + absl::Seconds(10) < now) {
+        return Violate("rungs_taken",
+                       StrCat(view.hotline, ": ", type::v1::Rung_Name(escalation::NextRung(clock)), " of ",
+                              type::v1::ClockKind_Name(clock.kind), " of ", clocks.number, " armed by #",
+                              clock.armed_by, " was due ", absl::ToInt64Seconds(now - next), " s ago"));
+      }
+    }
+  }
+}
+
+}  // namespace hotline::sim

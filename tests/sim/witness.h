@@ -1,0 +1,138 @@
+// Watches a world from outside and knows what must hold. It builds its own picture of every site from the
+// events that were committed, of what receipts were given, and of what desktops were told, and compares.
+//
+// Checked when it happens:
+//   log_continuous     events come gap-free, each continuing its order's last one, and chain on
+//   custody            a custody's epoch grows exactly when the holder changes, and never falls
+//   one_holder         two sites never both believe themselves holder of one handoff in the same epoch
+//   one_order          a handoff has one order at a site
+//   applied_once       no command is in a log twice, and none twice at a site it is mirrored to
+//   rung_once          no rung of a clock's arming is in a log twice
+//   durable            what was committed is there after every restart, bytes and all
+//   receipt_durable    and so is what a receipt acknowledged
+//   answer_true        a desktop's answer is in the log, and "received" means that the peer has it
+//   same_answer        a repeated request gets the same answer
+//   emergency_told     an emergency is answered in time, and "use the telephone" unless the peer has it
+//   watched            a watch shows every event of a handoff once and in order, through all its resumptions
+//   push_taken         no good push is refused
+// After healing (Heal says within what time all must be quiet):
+//   quiet              links drained and acknowledged, desktops answered, clocks up to date
+//   verified           the log, the links and the orders of a site verify, by production's check and our own
+//   acknowledged_kept  an acknowledged push is at the giver and at the taker, once
+//   agreed             both sites have the same view of a handoff
+//   in_order           events that a site mirrors come in their order
+//   clocks             escalation's projection is what the log says
+//   rungs_taken        and every rung that is due was taken
+#ifndef TESTS_SIM_WITNESS_H_
+#define TESTS_SIM_WITNESS_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "common/stream/event_hub.h"
+#include "hotline/exchange/v1/exchange_service.pb.h"
+#include "hotline/type/v1/event.pb.h"
+#include "services/work_order/store/store.h"
+
+namespace hotline::sim {
+
+class Site;
+
+// An order as the log of a site tells it.
+struct OrderView {
+  std::string id;
+  int64_t last_sequence = 0;
+  int64_t version = 0;
+  int state = 0;
+  std::string holder;
+  int64_t epoch = 0;
+  std::string handoff_id;
+  std::string from;  // of the current handoff; empty if there is none
+  std::string to;
+  bool suspended = false;
+};
+
+class Witness {
+ public:
+  // Of the first invariant found broken; `invariant` is empty while all hold.
+  struct Violation {
+    std::string invariant;
+    std::string what;
+  };
+  const Violation& violation() const { return violation_; }
+  bool content() const { return violation_.invariant.empty(); }
+  void Violate(std::string_view invariant, std::string what);
+
+  void AddSite(const std::string& hotline) { sites_.emplace_back().hotline = hotline; }
+  // A site's work_order committed these events, and others may know of them by now.
+  void Committed(int site, const EventHub::Items& events);
+  // A site's store was opened: nothing that was known is missing. Unknown events are those of commits whose
+  // outcome was in doubt.
+  void Opened(int site, work_order::Reader& store);
+  // A receipt leaves `site` for `peer`.
+  void ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response);
+  void NoteStartFailed(int site, const char* part, const absl::Status& status);
+
+  // The log of `site` has `event_sequence` by `account`.
+  bool Logged(int site, int64_t event_sequence, const std::string& account) const;
+  // A command of `account`, given at `site`, is in its log.
+  bool Did(int site, const std::string& account) const {
+    return sites_[static_cast<size_t>(site)].own_accounts.contains(account);
+  }
+  // The site has an order of that handoff.
+  bool HasHandoff(const std::string& hotline, const std::string& handoff_id) const;
+  // Orders in the sequence of their making.
+  const std::vector<OrderView>& orders(int site) const { return sites_[static_cast<size_t>(site)].orders; }
+  const std::vector<SharedMessage>& log(int site) const { return sites_[static_cast<size_t>(site)].log; }
+  int64_t events() const;
+  int64_t in_doubt() const { return in_doubt_; }  // events that a restart brought to light
+  int64_t rungs() const;
+
+  // After healing, all processes up; with work_order's own verification of each site.
+  void Inspect(const std::vector<std::unique_ptr<Site>>& sites,
+               const std::map<std::string, std::pair<std::string, std::string>>& acknowledged);
+
+ private:
+  struct SiteView {
+    std::string hotline;
+    std::vector<SharedMessage> log;
+    std::vector<std::string> accounts;  // by event; empty for a service's own
+    std::vector<OrderView> orders;
+    std::unordered_map<std::string, size_t> order_index;
+    std::unordered_map<std::string, std::string> handoffs;  // id → order id
+    std::unordered_set<std::string> own_accounts;
+    std::unordered_set<std::string> mirrored_accounts;
+    std::set<std::tuple<std::string, int, int64_t, int>> rungs;
+    // By peer and lane: what receipts have acknowledged.
+    std::map<std::pair<std::string, int>, int64_t> promised;
+  };
+
+  void Take(int site, SharedMessage bytes);
+  void CheckCustody(int site, const type::v1::Event& event, const OrderView& before);
+  void CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links);
+  void InspectLog(Site& site, SiteView& view);
+  void InspectPair(Site& a, Site& b);
+  void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs);
+  void InspectClocks(Site& site, SiteView& view);
+  int IndexOf(const std::string& hotline) const;
+
+  std::vector<SiteView> sites_;
+  Violation violation_;
+  int64_t in_doubt_ = 0;
+  type::v1::Event event_;  // kept for its memory
+  // After healing: every order by site.
+  std::vector<std::map<std::string, type::v1::WorkOrder>> final_orders_;
+};
+
+}  // namespace hotline::sim
+
+#endif  // TESTS_SIM_WITNESS_H_
