@@ -27,6 +27,8 @@ enum class CommandId {
   kAccept,
   kReturn,
   kRecall,
+  kConfirm,
+  kPartners,
   kDispatch,
   kSign,
   kProgress,
@@ -48,7 +50,7 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand };
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kActionAndOrder };
 
 struct CommandSpec {
   CommandId id;
@@ -70,6 +72,8 @@ class Arguments {
   const CommandSpec* command = nullptr;
   // The order, the shell or the command to explain; empty if left out.
   std::string operand;
+  // The word before the order, for a command that takes one: `push` or `list`.
+  std::string action;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
 

@@ -88,6 +88,10 @@ TEST(SiteTest, EachRuleNamesItsField) {
        "512"},
       {[](SiteConfig* s) { s->mutable_dispatch()->set_backoff_min_ms(20'000); }, "dispatch.backoff_max_ms",
        "10000 < 20000"},
+      {[](SiteConfig* s) { s->mutable_work_order()->mutable_confirm_within_s()->set_urgent(-1); },
+       "work_order.confirm_within_s.urgent", "1"},
+      {[](SiteConfig* s) { s->mutable_work_order()->mutable_keep_after_s()->set_normal(2'592'001); },
+       "work_order.keep_after_s.normal", "1"},
       {[](SiteConfig* s) { s->mutable_dispatch()->set_emergency_receipt_s(-1); },
        "dispatch.emergency_receipt_s", "1"},
       {[](SiteConfig* s) { s->mutable_work_order()->clear_data_dir(); }, "work_order.data_dir",
@@ -145,6 +149,9 @@ TEST(SiteTest, DefaultsAreThoseOfTheSchema) {
   EXPECT_EQ(site.dispatch().backoff_min_ms(), 100);
   EXPECT_EQ(site.dispatch().backoff_max_ms(), 10'000);
   EXPECT_EQ(site.dispatch().emergency_receipt_s(), 10);
+  EXPECT_EQ(site.work_order().confirm_within_s().normal(), 7200);
+  EXPECT_EQ(site.work_order().confirm_within_s().urgent(), 1800);
+  EXPECT_EQ(site.work_order().keep_after_s().emergency(), 180) << "as confirm_within_s";
   EXPECT_EQ(site.log().level(), config::v1::LOG_LEVEL_INFO);
 }
 
