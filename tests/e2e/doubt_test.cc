@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/base/mutex.h"
 #include "tests/support/desk.h"
 #include "tests/support/process.h"
 

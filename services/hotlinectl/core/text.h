@@ -492,7 +492,7 @@ inline constexpr Phrase kLabelAccepted{"accepted", "三收 受理"};
 inline constexpr Phrase kReceiptTimes{"$0 by $1's clock; recorded at $2: $3", "$1 时钟 $0；$2 记录于 $3"};
 inline constexpr Phrase kReceiptTime{"$0 by $1's clock", "$1 时钟 $0"};
 inline constexpr Phrase kLabelSkew{"clock skew", "时钟差"};
-inline constexpr Phrase kSkew{"$0 is ahead of $1 by $2 ± $3", "$0 比 $1 快 $2 ± $3"};
+inline constexpr Phrase kSkew{"$0's clock minus $1's: $2 ± $3", "$0 时钟减 $1 时钟：$2 ± $3"};
 inline constexpr Phrase kLabelConfirmBy{"confirm by", "确认期限"};
 inline constexpr Phrase kLabelSpokenCode{"spoken code", "电话口令"};
 inline constexpr Phrase kLabelVoice{"by voice", "电话确认"};

@@ -191,6 +191,13 @@ rules:
             "rules[2]: never applies: rules[1] comes first and takes all it is for\n"
             "rules[5].limit_s: must be from 1 to 316224000, not 99999999999\n"
             "rules[6].clock: is required\n");
+  config::v1::Policy own;
+  own.set_version("x");
+  own.add_rules()->set_clock(type::v1::CLOCK_KIND_CONFIRM);
+  own.mutable_rules(0)->set_limit_s(60);
+  EXPECT_EQ(
+      Text(CheckPolicy(own)),
+      "rules[0].clock: has no rule here: its deadline is in each offer, see work_order.confirm_within_s\n");
   EXPECT_EQ(Text(CheckPolicy({})), "version: is required\nrules: is required\n");
 }
 

@@ -360,6 +360,7 @@ TEST_F(ClocksTest, CommandIsTheSameEachTimeAndItsIdFits) {
     }
   }
   clock.armed_by = 42;
+  clock.kind = CLOCK_KIND_FINISH;
   EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
               testing::MatchesRegex("escalate/[0-9A-Z]{13}/finish/42/urge"));
 }
