@@ -82,6 +82,8 @@ std::vector<CommandSpec> MakeCommands() {
         {"type", ValueKind::kWord, say::kFlagListType, WordsOf<OrderType>},
         {"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>},
         {"phone", ValueKind::kText, say::kFlagListPhone},
+        {"in-doubt", ValueKind::kSwitch, say::kFlagInDoubt},
+        {"parent", ValueKind::kText, say::kFlagParent},
         {"from", ValueKind::kTime, say::kFlagFromTime},
         {"to", ValueKind::kTime, say::kFlagToTime},
         limit}},
@@ -102,6 +104,15 @@ std::vector<CommandSpec> MakeCommands() {
                {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit},
                {"proposed-item", ValueKind::kText, say::kFlagProposedItem}})},
       {CommandId::kRecall, "recall", say::kCmdRecall, Operand::kOrder, Change({reason})},
+      {CommandId::kConfirm, "confirm", say::kCmdConfirm, Operand::kOrder,
+       Change({Required({"code", ValueKind::kText, say::kFlagCode}),
+               Required({"outcome", ValueKind::kWord, say::kFlagOutcome, WordsOf<type::v1::VoiceOutcome>}),
+               Required({"spoken-with", ValueKind::kText, say::kFlagSpokenWith}), note})},
+      {CommandId::kPartners, "partners", say::kCmdPartners, Operand::kActionAndOrder,
+       Change({Repeated({"to", ValueKind::kList, say::kFlagPartners}),
+               {"kind", ValueKind::kWord, say::kFlagPartnerKind, WordsOf<type::v1::HandoffKind>},
+               {"note", ValueKind::kText, say::kFlagPushNote},
+               {"wait", ValueKind::kDuration, say::kFlagWait}})},
       {CommandId::kDispatch, "dispatch", say::kCmdDispatch, Operand::kOrder,
        Change({Required({"unit", ValueKind::kText, say::kFlagUnit}),
                Repeated({"assist", ValueKind::kList, say::kFlagAssist}), note})},
@@ -234,7 +245,9 @@ class Reader {
         arguments.command = FindCommand(word);
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
-      } else if (arguments.command->operand == Operand::kEvidence && arguments.action.empty()) {
+      } else if ((arguments.command->operand == Operand::kEvidence ||
+                  arguments.command->operand == Operand::kActionAndOrder) &&
+                 arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
@@ -300,7 +313,15 @@ class Reader {
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
-  if (command.operand == Operand::kOrder && arguments.operand.empty()) {
+  if (command.operand == Operand::kActionAndOrder && arguments.action != "push" &&
+      arguments.action != "list") {
+    return std::string(Say(language, say::kNeedsAction));
+  }
+  if (command.id == CommandId::kPartners && arguments.action == "push" && !arguments.Has("to")) {
+    return Say(language, say::kFlagRequired, "--to", command.name);
+  }
+  if ((command.operand == Operand::kOrder || command.operand == Operand::kActionAndOrder) &&
+      arguments.operand.empty()) {
     return Say(language, say::kNeedsOrder, command.name);
   }
   if (command.operand == Operand::kEvidence) {
@@ -421,6 +442,8 @@ std::string OperandText(Operand operand) {
       return " [COMMAND]";
     case Operand::kEvidence:
       return " export ORDER|verify FILE";
+    case Operand::kActionAndOrder:
+      return " push|list ORDER";
   }
   return "";
 }
@@ -467,6 +490,7 @@ std::string BashCommands() {
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
+    if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -525,6 +549,7 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kNone) operand = "''";
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
+    if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
                     ZshFlags(command.flags, language, "        "), "        $globals",

@@ -27,6 +27,8 @@ enum class CommandId {
   kAccept,
   kReturn,
   kRecall,
+  kConfirm,
+  kPartners,
   kDispatch,
   kSign,
   kProgress,
@@ -49,8 +51,8 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
-// kEvidence: `export` and an order, or `verify` and a file.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence };
+// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence, kActionAndOrder };
 
 struct CommandSpec {
   CommandId id;
@@ -70,7 +72,7 @@ const CommandSpec* FindCommand(std::string_view name);
 class Arguments {
  public:
   const CommandSpec* command = nullptr;
-  // What to do, where a command does several things: `export`.
+  // What to do, where a command does several things: `export`, `push`.
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;

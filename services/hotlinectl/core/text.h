@@ -155,6 +155,10 @@ inline constexpr Phrase kCmdWatch{"follow events live; resumes by itself after a
                                   "实时跟踪事件；断线后自动续接"};
 inline constexpr Phrase kCmdAccept{"accept an order (受理)", "受理工单"};
 inline constexpr Phrase kCmdReturn{"return an offered order (退回)", "退回对方推送的工单"};
+inline constexpr Phrase kCmdConfirm{"record what two desks agreed on by telephone about an offer",
+                                    "登记电话确认结果（双方核对口令）"};
+inline constexpr Phrase kCmdPartners{"call partners to an incident (push), or list their orders (list)",
+                                     "多方联动：推送给多个平台（push）或查看各方工单（list）"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -229,6 +233,16 @@ inline constexpr Phrase kFlagRequestId{"identity of the change; give the same ag
 inline constexpr Phrase kFlagVersion{"refuse if the order's version is another", "工单版本不符则拒绝"};
 inline constexpr Phrase kFlagNote{"note", "备注"};
 inline constexpr Phrase kFlagReason{"why", "原因"};
+inline constexpr Phrase kFlagCode{"the four digits the other desk said", "对方报出的四位口令"};
+inline constexpr Phrase kFlagOutcome{"what was agreed", "确认结果"};
+inline constexpr Phrase kFlagSpokenWith{"account or desk at the other end of the line",
+                                        "通话对方的工号或席位"};
+inline constexpr Phrase kFlagPartners{"hotlines to call, separated by commas", "联动平台，用逗号分隔"};
+inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
+                                         "多方联动或公安协助（默认多方联动）"};
+inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
+inline constexpr Phrase kFlagParent{"only the partners' orders of this incident (id)",
+                                    "只看该工单（标识）的联动工单"};
 inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"};
 inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
 inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
@@ -486,6 +500,7 @@ inline constexpr Phrase kColLeft{"left", "剩余"};
 inline constexpr Phrase kColParty{"duty", "责任方"};
 inline constexpr Phrase kColRung{"rung", "已采取"};
 inline constexpr Phrase kColClockState{"clock state", "计时"};
+inline constexpr Phrase kColDelivery{"delivery", "送达"};
 inline constexpr Phrase kColPeer{"peer", "对端"};
 inline constexpr Phrase kColUp{"link", "链路"};
 inline constexpr Phrase kColOutgoing{"sent up to", "已发至"};
@@ -510,6 +525,27 @@ inline constexpr Phrase kLabelCoordinates{"coordinates", "坐标"};
 inline constexpr Phrase kLabelItem{"annex item", "清单事项"};
 inline constexpr Phrase kLabelUnits{"units", "承办单位"};
 inline constexpr Phrase kLabelHandoff{"handoff", "移交"};
+inline constexpr Phrase kLabelReceived{"received", "一收 接收"};
+inline constexpr Phrase kLabelUnderstood{"understood", "二收 登记"};
+inline constexpr Phrase kLabelAccepted{"accepted", "三收 受理"};
+inline constexpr Phrase kReceiptTimes{"$0 by $1's clock; recorded at $2: $3", "$1 时钟 $0；$2 记录于 $3"};
+inline constexpr Phrase kReceiptTime{"$0 by $1's clock", "$1 时钟 $0"};
+inline constexpr Phrase kLabelSkew{"clock skew", "时钟差"};
+inline constexpr Phrase kSkew{"$0's clock minus $1's: $2 ± $3", "$0 时钟减 $1 时钟：$2 ± $3"};
+inline constexpr Phrase kLabelConfirmBy{"confirm by", "确认期限"};
+inline constexpr Phrase kLabelSpokenCode{"spoken code", "电话口令"};
+inline constexpr Phrase kLabelVoice{"by voice", "电话确认"};
+inline constexpr Phrase kVoice{"$0, recorded by $1 at $2, spoken with $3", "$0，$1 于 $2 登记，通话对方 $3"};
+inline constexpr Phrase kLabelParent{"incident", "所属事件"};
+inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
+inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
+inline constexpr Phrase kCodeAndKeepBy{"$0, spoken code $1, until $2", "$0，口令 $1，限 $2 前"};
+inline constexpr Phrase kOpenPartners{"$0 partners' orders of this incident are still open: $1",
+                                      "该事件仍有 $0 个联动工单未办结：$1"};
+inline constexpr Phrase kPartnersCalled{"incident $0  partners called: $1  event #$2",
+                                        "事件 $0  已联动 $1 个平台  事件 #$2"};
+inline constexpr Phrase kNeedsAction{"`partners` needs push or list before the order",
+                                     "“partners”须先给出 push 或 list，再给出工单"};
 inline constexpr Phrase kLabelPeerNumber{"peer's number", "对方编号"};
 inline constexpr Phrase kLabelOccur{"happened", "事发时间"};
 inline constexpr Phrase kLabelText{"text", "内容"};
@@ -541,6 +577,10 @@ inline constexpr Phrase kMarkSecret{"secret", "保密"};
 inline constexpr Phrase kMarkExtended{"extended×$0", "延期×$0"};
 inline constexpr Phrase kMarkRedo{"redone×$0", "重办×$0"};
 inline constexpr Phrase kMarkRecall{"recall asked", "撤回待复"};
+inline constexpr Phrase kMarkInDoubt{"in doubt", "存疑"};
+inline constexpr Phrase kMarkByVoice{"telephone the peer", "待电话确认"};
+inline constexpr Phrase kMarkAlarm{"receipt alarm", "送达告警"};
+inline constexpr Phrase kMarkLate{"late", "迟到"};
 inline constexpr Phrase kMarkBreached{"breached", "已违限"};
 inline constexpr Phrase kUp{"up", "正常"};
 inline constexpr Phrase kDown{"down", "中断"};
@@ -572,6 +612,10 @@ inline constexpr Phrase kEvClosed{"closed", "办结"};
 inline constexpr Phrase kEvCancelled{"cancelled", "作废"};
 inline constexpr Phrase kEvArchived{"archived", "归档"};
 inline constexpr Phrase kEvEscalated{"escalated", "催办升级"};
+inline constexpr Phrase kEvInDoubt{"in doubt", "存疑"};
+inline constexpr Phrase kEvVoiceConfirmed{"confirmed by voice", "电话确认"};
+inline constexpr Phrase kEvAlarmed{"alarm", "告警"};
+inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

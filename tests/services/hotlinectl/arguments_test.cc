@@ -31,6 +31,15 @@ Parsed Parse(const std::vector<std::string>& words, std::map<std::string, std::s
 
 std::string Message(const Parsed& parsed) { return std::string(ToStd(parsed.arguments.status().message())); }
 
+TEST(ArgumentsTest, AnActionStandsBeforeTheOrder) {
+  const Parsed parsed = Parse({"partners", "push", "7", "--to", "119,120"});
+  ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+  EXPECT_EQ(parsed.arguments->action, "push");
+  EXPECT_EQ(parsed.arguments->operand, "7");
+  EXPECT_EQ(parsed.arguments->Text("to"), "119,120");
+  EXPECT_FALSE(Parse({"partners", "push", "7", "8"}).arguments.ok());
+}
+
 TEST(ArgumentsTest, WrongUse) {
   const struct {
     std::vector<std::string> words;
@@ -54,6 +63,10 @@ TEST(ArgumentsTest, WrongUse) {
       {{"list", "--lang", "fr"}, "`--lang` must be one of: zh, en"},
       {{"list", "--timeout", "soon"}, "`--timeout` is not a duration"},
       {{"recall", "1"}, "`recall` needs the flag `--reason`"},
+      {{"confirm", "1"}, "`confirm` needs the flag `--code`"},
+      {{"partners", "1"}, "`partners` needs push or list before the order"},
+      {{"partners", "list"}, "`partners` needs the id or number of an order"},
+      {{"partners", "push", "1"}, "`partners` needs the flag `--to`"},
       {{"extend", "1", "--until", "+2h", "--ground", "x"}, "`extend` needs the flag `--approved-by`"},
       {{"push", "--title", "x"}, "`push` needs the flag `--to`"},
       {{"push", "1", "--file", "f"}, "`--file` cannot be given with an order"},
