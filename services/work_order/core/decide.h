@@ -32,6 +32,11 @@ struct Site {
   absl::flat_hash_set<std::string> units;
   // How long an offer may stay silent, by urgency (normal, urgent, emergency).
   absl::Duration confirm_within[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
+  // Acts first where there is danger, whoever's duty it is.
+  bool dispatches_first = false;
+  // Returns of one order that are free before a ruling is needed: by one unit, and in all.
+  int free_returns_per_unit = 1;
+  int free_returns_per_order = 2;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.

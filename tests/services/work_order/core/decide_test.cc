@@ -40,7 +40,8 @@ const std::map<std::string, Act> kActNames = {
     {"suspend", Act::kSuspend},   {"resume", Act::kResume},     {"finish", Act::kFinish},
     {"callback", Act::kCallBack}, {"redo", Act::kRedo},         {"close", Act::kClose},
     {"cancel", Act::kCancel},     {"archive", Act::kArchive},   {"remind", Act::kRemind},
-    {"urge", Act::kUrge}};
+    {"urge", Act::kUrge},         {"dispute", Act::kDispute},   {"rule", Act::kRule},
+    {"reopen", Act::kReopen}};
 
 // Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
 // WRONG_STATE, `h` for NOT_HOLDER.
@@ -48,7 +49,7 @@ const std::map<std::string, Act> kActNames = {
 // At the site that registered the order and never pushed it.
 constexpr char kLocal[] = R"(
            REG ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer    OFF  s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF OFF  s   s   s   s   s   s
   accept   ACC  s   s   s   s   s   s   s   s   s   s
   return    s   s   s   s   s   s   s   s   s   s   s
   recall    s   s   s   s   s   s   s   s   s   s   s
@@ -67,6 +68,9 @@ constexpr char kLocal[] = R"(
   archive   s   s   s   s   s   s   s   s  ARC ARC  s
   remind    =   =   =   =   =   =   =   =   s   s   s
   urge      =   =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s   s  RDO  s   s
 )";
 
 // At the site that registered the order and pushed it.
@@ -91,12 +95,15 @@ constexpr char kGiver[] = R"(
   archive   s   s   s   s   s   s   s   s   s   s  ARC  s   s   s
   remind    =   =   =   =   =   =   =   =   =   =   s   s   =   =
   urge      =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
+  rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
+  reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
 )";
 
 // At the site that the order was pushed to.
 constexpr char kReceiver[] = R"(
            UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
-  offer     h   s   s   s   s   s   h   s   h   h   h   h
+  offer     h  OFF OFF OFF OFF  s   h   s   h   h   h   h
   accept   ACC  s   s   s   s   s   s   s   s   s   h   h
   return   RET RET  s   s   s   s   s   s   s   s   s   s
   recall    h   h   h   h   h   h   h   h   h   h   h   h
@@ -115,12 +122,15 @@ constexpr char kReceiver[] = R"(
   archive   s   s   s   s   s   s   s   s  ARC  s   s   s
   remind    =   =   =   =   =   =   =   =   s   s   =   =
   urge      =   =   =   =   =   =   =   =   s   s   =   =
+  dispute  RET  s   s   s   s   s   s   s   s   s   h   s
+  rule      =   =   =   =   =   s   s   =   s   s   h   h
+  reopen    h   h   h   h   h   h   h   h   h   h   h   h
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
 constexpr char kTakenUpAgain[] = R"(
            ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer     s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF  s   s   s   s   s   s
   accept    s   s   s   s   s   s   s   s   s   s
   return    h   h   h   h   h   h   h   h   h   h
   recall    s   s   s   s   s   s   s   s   s   s
@@ -139,6 +149,9 @@ constexpr char kTakenUpAgain[] = R"(
   archive   s   s   s   s   s   s   s  ARC ARC  s
   remind    =   =   =   =   =   =   =   s   s   s
   urge      =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s  RDO  s   s
 )";
 
 struct Column {
