@@ -224,7 +224,9 @@ bool HasCounterpart(const WorkOrder& before) {
 bool FollowsAnotherCopy(const WorkOrder& order, const Site& site) {
   const type::v1::Handoff& handoff = order.handoff();
   if (handoff.from_hotline() == site.hotline) {
-    return IsHandedOver(order) && handoff.onward_hotline() == site.hotline;
+    const bool back = handoff.onward_hotline() == site.hotline ||
+                      (order.origin_hotline() == site.hotline && !handoff.origin_handoff_id().empty());
+    return IsHandedOver(order) && back;
   }
   return handoff.has_dispute_time() && order.origin_hotline() == site.hotline;
 }
@@ -250,6 +252,9 @@ bool RestoreInbound(WorkOrder* order) {
   order->clear_inbound();
   order->mutable_handoff()->clear_onward_hotline();
   order->mutable_handoff()->clear_onward_handoff_id();
+  order->mutable_handoff()->clear_origin_handoff_id();
+  // Asked of whom it was passed on to, who has answered.
+  order->mutable_facts()->clear_recall_requested();
   return true;
 }
 

@@ -146,6 +146,7 @@ class Receiving {
     handoff->clear_returned();
     handoff->clear_onward_hotline();
     handoff->clear_onward_handoff_id();
+    handoff->clear_origin_handoff_id();
     handoff->clear_dispute_time();
     handoff->clear_danger_first();
 
@@ -381,11 +382,19 @@ class Receiving {
       // From whom it went to: back to whom it came from, who need not know of offers that came to nothing.
       type::v1::Handoff* inbound = after.mutable_inbound();
       const bool beyond = IsHandedOver(after);
-      inbound->set_onward_hotline(beyond ? TakerOf(after.handoff()) : std::string());
-      inbound->set_onward_handoff_id(!beyond ? std::string()
-                                     : after.handoff().onward_hotline().empty()
-                                         ? after.handoff().id()
-                                         : after.handoff().onward_handoff_id());
+      inbound->clear_onward_hotline();
+      inbound->clear_onward_handoff_id();
+      inbound->clear_origin_handoff_id();
+      if (beyond) {
+        const type::v1::Handoff& handoff = after.handoff();
+        const bool further = !handoff.onward_hotline().empty();
+        inbound->set_onward_hotline(TakerOf(handoff));
+        inbound->set_onward_handoff_id(further ? handoff.onward_handoff_id() : handoff.id());
+        // The last copy at the origin is the one that counts.
+        const bool at_origin = handoff.to_hotline() == after.origin_hotline();
+        inbound->set_origin_handoff_id(
+            !handoff.origin_handoff_id().empty() || !at_origin ? handoff.origin_handoff_id() : handoff.id());
+      }
       const bool moved = before_->custody().epoch() != after.custody().epoch() || EndedInDispute(after);
       if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change);
     }
@@ -438,9 +447,8 @@ class Receiving {
     }
     // With an origin beyond the giver, the giver relays what the origin does.
     // So does the taker, if the order came back to the origin beyond it.
-    const bool came_back =
-        handoff.to_hotline() == peer_ &&
-        (peer_ == before_->origin_hotline() || body.handoff().onward_hotline() == before_->origin_hotline());
+    const bool came_back = handoff.to_hotline() == peer_ && (peer_ == before_->origin_hotline() ||
+                                                             !body.handoff().origin_handoff_id().empty());
     const bool for_origin = before_->origin_hotline() == peer_ || came_back ||
                             (handoff.from_hotline() == peer_ && before_->origin_hotline() != site_.hotline);
     if (!for_origin) return false;
@@ -503,9 +511,11 @@ class Receiving {
         // What has become empty is news too.
         handoff->clear_onward_hotline();
         handoff->clear_onward_handoff_id();
+        handoff->clear_origin_handoff_id();
       } else {
         theirs->clear_onward_hotline();
         theirs->clear_onward_handoff_id();
+        theirs->clear_origin_handoff_id();
         theirs->clear_danger_first();
         theirs->clear_to_number();
         theirs->clear_receive_time();

@@ -21,8 +21,10 @@ using type::v1::WorkOrder;
 std::string Shared(const WorkOrder& order) {
   WorkOrder shared;
   // Filing is each site's own affair.
-  shared.set_state(order.state() == type::v1::ORDER_STATE_ARCHIVED ? type::v1::ORDER_STATE_CLOSED
-                                                                   : order.state());
+  const bool filed = order.state() == type::v1::ORDER_STATE_ARCHIVED;
+  shared.set_state(!filed              ? order.state()
+                   : order.has_reply() ? type::v1::ORDER_STATE_CLOSED
+                                       : type::v1::ORDER_STATE_CANCELLED);
   *shared.mutable_custody() = order.custody();
   shared.set_origin_hotline(order.origin_hotline());
   *shared.mutable_units() = order.units();
@@ -59,7 +61,8 @@ void Work(World& world, int at, uint32_t dice) {
   for (int i = 0; i < 12; ++i) {
     const Act act = static_cast<Act>((dice / 64 + static_cast<uint32_t>(i) * 7) % kActs);
     // Endings are rare, or nothing would live long.
-    if ((act == Act::kCancel || act == Act::kClose || act == Act::kDispute) && dice % 2 != 0) continue;
+    if ((act == Act::kCancel || act == Act::kClose) && dice % 2 != 0) continue;
+    if (act == Act::kDispute && dice % 7 != 0) continue;
     if ((act == Act::kRecall || act == Act::kReturn) && dice % 3 != 0) continue;
     // Always legal, so it would crowd out the rest.
     if ((act == Act::kUrge || act == Act::kRemind || act == Act::kRule) && dice % 11 != 0) continue;
@@ -200,7 +203,7 @@ void Run(int sites, bool governed) {
         ended |= Contains(kEnded, order.state());
         redone |= order.facts().redo_count() > 0;
         passed_on |= !order.handoff().onward_hotline().empty();
-        came_back |= order.handoff().onward_hotline() == world.site(at).hotline;
+        came_back |= !order.handoff().origin_handoff_id().empty();
       } else if (order.has_handoff() && order.handoff().to_hotline() == world.site(at).hotline &&
                  !IsOpen(order)) {
         // What became of the order at the giver after it came back is the giver's affair.
