@@ -221,6 +221,8 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     }
     check.Range("work_order.queue_limit", part.queue_limit(), 1, 1'000'000);
     check.Range("work_order.commit_batch", part.commit_batch(), 1, 4096);
+    check.Range("work_order.free_returns_per_unit", part.free_returns_per_unit(), 0, 100);
+    check.Range("work_order.free_returns_per_order", part.free_returns_per_order(), 0, 100);
   }
   if (site.has_dispatch()) {
     const config::v1::DispatchConfig& part = site.dispatch();

@@ -18,7 +18,8 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_FinishHandoff,
                              v1::DispatchService::WithRawCallbackMethod_PushWorkOrder,
                              v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
-                             v1::DispatchService::WithRawCallbackMethod_ListLinks> {
+                             v1::DispatchService::WithRawCallbackMethod_ListLinks,
+                             v1::DispatchService::WithRawCallbackMethod_DisputeHandoff> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -46,6 +47,7 @@ class DispatchEdge final
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)
   HOTLINE_COMMAND(v1, service_, ReportHandoffProgress, progress)
   HOTLINE_COMMAND(v1, service_, FinishHandoff, completion)
+  HOTLINE_COMMAND(v1, service_, DisputeHandoff, dispute)
 };
 
 class ExchangeEdge final

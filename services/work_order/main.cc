@@ -33,6 +33,10 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   site.hotline = loaded.site.hotline();
   for (const auto& peer : loaded.site.peers()) site.peers.insert(peer.hotline());
   for (const auto& unit : loaded.units.units()) site.units.insert(unit.code());
+  const config::v1::WorkOrderConfig& config = loaded.site.work_order();
+  site.dispatches_first = config.dispatches_first();
+  if (config.has_free_returns_per_unit()) site.free_returns_per_unit = config.free_returns_per_unit();
+  if (config.has_free_returns_per_order()) site.free_returns_per_order = config.free_returns_per_order();
   return site;
 }
 

@@ -202,6 +202,10 @@ TEST_F(JourneyTest, ReturnedOrderGoesOutAgainAsSecondAttempt) {
   dispatch::v1::PushWorkOrderRequest again = MakePush(1, "110");
   again.clear_content();
   again.mutable_header()->set_order_id(at_a.id());
+  const RichError bounce = MustFail(a_.dispatch(), &DispatchService::Stub::PushWorkOrder, again);
+  EXPECT_EQ(bounce.reason, "BOUNCE");
+  NextRequestId(again.mutable_header()->mutable_request_id());
+  again.mutable_offer()->set_confirm_bounce(true);
   const type::v1::WorkOrder second = Push(a_, again).order();
   EXPECT_EQ(second.handoff().attempt(), 2);
   EXPECT_THAT(second.past_handoffs(), SizeIs(1));

@@ -71,10 +71,16 @@ class Step {
       case Event::kResumed:
         return Resume();
       case Event::kRedoDemanded:
+      case Event::kReopened:
         return Redo();
+      case Event::kDisputed:
+        // The origin handles it from now on; elsewhere the order has ended.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kEscalated:
         return Climb();
       case Event::kReturned:
+        // From beyond whom this site gave it to, who has it again.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kRecalled:
       case Event::kReplied:
       case Event::kClosed:
@@ -251,6 +257,7 @@ bool Concerns(const Event& event) {
     case Event::kCalledBack:
     case Event::kRecallRequested:
     case Event::kRecallRefused:
+    case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();
     default:

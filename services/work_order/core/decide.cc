@@ -629,11 +629,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
   if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
-    const type::v1::Handoff& handoff = standing.handoff();
-    for (const std::string* id :
-         {&handoff.origin_handoff_id(), &handoff.onward_handoff_id(), &handoff.previous_handoff_id()}) {
-      if (!id->empty()) return error::OtherCopy(*id);
-    }
+    return error::OtherCopy(CopyToWorkWith(standing, site));
   }
   absl::StatusOr<const Rule*> rule = FindRule(verb, standing, site);
   if (!rule.ok()) return rule.status();

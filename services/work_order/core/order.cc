@@ -231,6 +231,14 @@ bool FollowsAnotherCopy(const WorkOrder& order, const Site& site) {
   return handoff.has_dispute_time() && order.origin_hotline() == site.hotline;
 }
 
+std::string CopyToWorkWith(const WorkOrder& order, const Site& site) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (!FollowsAnotherCopy(order, site)) return std::string();
+  if (!handoff.origin_handoff_id().empty() && order.origin_hotline() == site.hotline)
+    return handoff.origin_handoff_id();
+  return handoff.onward_handoff_id().empty() ? handoff.previous_handoff_id() : handoff.onward_handoff_id();
+}
+
 void EndInDispute(absl::Time now, type::v1::Handoff* handoff) {
   ToProto(now, handoff->mutable_dispute_time());
   if (!handoff->has_end_time()) *handoff->mutable_end_time() = handoff->dispute_time();

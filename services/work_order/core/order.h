@@ -66,6 +66,8 @@ inline bool HasOpenInbound(const type::v1::WorkOrder& order) {
 // earlier copy and the later one was accepted, or the later one, which the origin disputed so that its
 // earlier one goes on.
 bool FollowsAnotherCopy(const type::v1::WorkOrder& order, const Site& site);
+// The shared id of the handoff of that other copy; empty if there is none.
+std::string CopyToWorkWith(const type::v1::WorkOrder& order, const Site& site);
 // The current handoff ended because the two sites could not agree.
 inline bool EndedInDispute(const type::v1::WorkOrder& order) {
   return order.has_handoff() && order.handoff().has_dispute_time();
