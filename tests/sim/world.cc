@@ -364,8 +364,9 @@ void World::Act(int site_index) {
       command.mutable_closure();
       break;
     default:
-      // Push once more what came back.
+      // Push once more what came back, or pass on what is here.
       wish->is_push = true;
+      wish->push.mutable_offer()->set_confirm_bounce(true);
       *wish->push.mutable_header() = header;
       wish->push.mutable_offer()->set_to_hotline(site_index == 0 ? "110" : "12345");
   }
@@ -438,6 +439,8 @@ std::string World::Fault() {
         return StrCat("handoff ", order.handoff().id(), " has two orders at ", sites_[i]->hotline());
       }
       for (const auto& past : order.past_handoffs()) by_handoff[i].emplace(past.id(), type::v1::WorkOrder());
+      // Passed on: what its giver sees of it is checked in the core's laws.
+      if (order.has_inbound()) by_handoff[i].emplace(order.inbound().id(), type::v1::WorkOrder());
     }
   }
   for (const auto& [request, told] : acknowledged_) {

@@ -79,9 +79,28 @@ struct Change {
 // event as it is.
 //
 // Moves of custody: an acceptance by the receiver of a handoff (to it), a return after acceptance (to the
-// giver), call-back and close (to the origin), redo (to the hotline that gave the reply). The epoch grows by
-// one exactly when the holder is another than before. A push beyond the ninth drops the oldest of
-// `past_handoffs`; the log keeps it.
+// giver), a dispute, call-back and close (to the origin), redo and reopening (to the hotline that gave the
+// reply). The epoch grows by one exactly when the holder is another than before. A push beyond the ninth
+// drops the oldest of `past_handoffs`; the log keeps it.
+//
+// Passing on. A site that took an order may push it on while it works on it: to a third site, or back to the
+// origin with what remains (DISPATCH_FIRST). Its own copy then joins two handoffs: `inbound`, by which the
+// order came, and `handoff`, by which it goes. So the copies of a matter form a chain, one for each site that
+// it passed, and each copy tells its neighbours what its other neighbour did: upwards that somebody beyond
+// holds it (`onward_hotline`) and what they do, downwards what the origin decides. Custody stays single
+// because only one copy has the next move at any time, and the epoch travels with it: while an order is on
+// offer only the receiver decides (accept, return, dispute) or the giver's recall is answered by it; while it
+// is worked on, the last taker; once it is replied, the origin. An offer that came to nothing is not told
+// upwards: whoever offered it still has it, and by accepting it takes it up again under the handoff by which
+// it came.
+//
+// When the order comes back to its origin and is accepted there, the origin has two copies: the first follows
+// the chain as before but is no longer acted on (NOT_HOLDER names the other), the later one calls back,
+// redoes and closes. They name each other: `previous_handoff_id` in the later, `origin_handoff_id` in the
+// first.
+//
+// A dispute unwinds the chain: each copy up to the origin's first ends in RETURNED, that one goes on in
+// ACCEPTED. tests/services/work_order/core/exchange_law_test.cc tries all of it with up to four sites.
 //
 // Errors: every reason of the catalogue that a command can have. Field paths are relative to the command's
 // action message as the client sends it: `content.title`, `offer.to_hotline`, `header.request_id`,
@@ -108,10 +127,11 @@ struct Received {
 // own and is linked by that.
 //
 // A mirror is installed if its sender may make that move: the receiver of the handoff works on the order
-// until it has replied, then the origin's side calls back, demands a redo or closes. A mirror with an older
-// custody epoch than this site's changes nothing. Overdue, reminded, urged, secret and the giver's pending
-// recall stay this site's own; so do the parts of the handoff that this site stamps, the internal reply and
-// the call-back's note.
+// until it has replied, then the origin's side calls back, demands a redo, closes or reopens. One that says
+// that the handoff ended in a dispute ends this copy, or makes it go on at the origin; on a handoff that is
+// over it changes the marks only. A mirror with an older custody epoch than this site's changes nothing.
+// Overdue, reminded, urged, secret and the giver's pending recall stay this site's own; so do the parts of
+// the handoff that this site stamps, the internal reply and the call-back's note.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
 
