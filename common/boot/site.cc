@@ -392,6 +392,8 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     check.Range("work_order.commit_batch", part.commit_batch(), 1, 4096);
     CheckUrgencySeconds("work_order.confirm_within_s", part.confirm_within_s(), &check);
     CheckUrgencySeconds("work_order.keep_after_s", part.keep_after_s(), &check);
+    check.Range("work_order.free_returns_per_unit", part.free_returns_per_unit(), 0, 100);
+    check.Range("work_order.free_returns_per_order", part.free_returns_per_order(), 0, 100);
   }
   if (site.has_dispatch()) {
     const config::v1::DispatchConfig& part = site.dispatch();

@@ -20,7 +20,8 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
                              v1::DispatchService::WithRawCallbackMethod_PushToPartners,
                              v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
-                             v1::DispatchService::WithRawCallbackMethod_ListLinks> {
+                             v1::DispatchService::WithRawCallbackMethod_ListLinks,
+                             v1::DispatchService::WithRawCallbackMethod_DisputeHandoff> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -50,6 +51,7 @@ class DispatchEdge final
   HOTLINE_COMMAND(v1, service_, ConfirmHandoffByVoice, confirm_by_voice)
   HOTLINE_COMMAND(v1, service_, ReportHandoffProgress, progress)
   HOTLINE_COMMAND(v1, service_, FinishHandoff, completion)
+  HOTLINE_COMMAND(v1, service_, DisputeHandoff, dispute)
 };
 
 class ExchangeEdge final

@@ -27,7 +27,7 @@ struct DispatchOptions {
   std::string hotline;
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
-  LinkOptions link;  // `peer` and `lane` are filled in for each
+  LinkOptions link;                                    // `peer` and `lane` are filled in for each
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;

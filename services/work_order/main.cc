@@ -44,6 +44,10 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   if (loaded.site.has_dispatch()) {
     site.emergency_receipt = absl::Seconds(loaded.site.dispatch().emergency_receipt_s());
   }
+  const config::v1::WorkOrderConfig& config = loaded.site.work_order();
+  site.dispatches_first = config.dispatches_first();
+  if (config.has_free_returns_per_unit()) site.free_returns_per_unit = config.free_returns_per_unit();
+  if (config.has_free_returns_per_order()) site.free_returns_per_order = config.free_returns_per_order();
   return site;
 }
 

@@ -426,7 +426,8 @@ void World::Heal() {
     }
     if (!site->up(Part::kDispatch)) continue;
     for (const auto& [key, link] : site->dispatch()->links()) {
-      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ", ToStd(link->health().last_error.message()), ")");
+      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ",
+                     ToStd(link->health().last_error.message()), ")");
     }
   }
   witness_.Violate("quiet",

@@ -100,7 +100,11 @@ class Step {
       case Event::kResumed:
         return Resume();
       case Event::kRedoDemanded:
+      case Event::kReopened:
         return Redo();
+      case Event::kDisputed:
+        // The origin handles it from now on; elsewhere the order has ended.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kEscalated:
         return Climb(event_.escalated());
       case Event::kInDoubt:
@@ -110,6 +114,8 @@ class Step {
         Stop(type::v1::CLOCK_KIND_VOICE);
         return;
       case Event::kReturned:
+        // From beyond whom this site gave it to, who has it again.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kRecalled:
       case Event::kReplied:
       case Event::kClosed:
@@ -309,6 +315,7 @@ bool Concerns(const Event& event) {
     case Event::kReceived:
     case Event::kAlarmed:
     case Event::kPartnersCalled:
+    case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();
     default:

@@ -51,6 +51,7 @@ Flags FormFlags(bool with_offer) {
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
+  flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
@@ -96,13 +97,17 @@ std::vector<CommandSpec> MakeCommands() {
         {"until", ValueKind::kWord, say::kFlagUntilState, WordsOf<OrderState>},
         {"handoffs", ValueKind::kSwitch, say::kFlagHandoffs},
         {"titles", ValueKind::kSwitch, say::kFlagTitles}}},
-      {CommandId::kAccept, "accept", say::kCmdAccept, Operand::kOrder, Change({note})},
+      {CommandId::kAccept, "accept", say::kCmdAccept, Operand::kOrder,
+       Change({note, {"danger-first", ValueKind::kSwitch, say::kFlagDangerFirst}})},
       {CommandId::kReturn, "return", say::kCmdReturn, Operand::kOrder,
        Change({Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
                reason,
                {"basis", ValueKind::kText, say::kFlagBasis},
                {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit},
-               {"proposed-item", ValueKind::kText, say::kFlagProposedItem}})},
+               {"proposed-item", ValueKind::kText, say::kFlagProposedItem},
+               {"proposed-hotline", ValueKind::kText, say::kFlagProposedHotline},
+               {"unit", ValueKind::kText, say::kFlagReturnUnit},
+               {"dry-run", ValueKind::kSwitch, say::kFlagDryRun}})},
       {CommandId::kRecall, "recall", say::kCmdRecall, Operand::kOrder, Change({reason})},
       {CommandId::kConfirm, "confirm", say::kCmdConfirm, Operand::kOrder,
        Change({Required({"code", ValueKind::kText, say::kFlagCode}),
@@ -145,6 +150,19 @@ std::vector<CommandSpec> MakeCommands() {
        Change({Required({"until", ValueKind::kTime, say::kFlagUntil}),
                Required({"ground", ValueKind::kText, say::kFlagExtendGround}), approved_by})},
       {CommandId::kArchive, "archive", say::kCmdArchive, Operand::kOrder, Change({note})},
+      {CommandId::kDispute, "dispute", say::kCmdDispute, Operand::kOrder, Change({reason})},
+      {CommandId::kRule, "rule", say::kCmdRule, Operand::kOrder,
+       Change({{"to", ValueKind::kText, say::kFlagRuleTo},
+               {"unit", ValueKind::kText, say::kFlagRuleUnit},
+               Required({"ground", ValueKind::kText, say::kFlagRuleGround}),
+               Required({"reference", ValueKind::kText, say::kFlagReference}),
+               Required({"ruled-by", ValueKind::kText, say::kFlagRuledBy})})},
+      {CommandId::kReopen, "reopen", say::kCmdReopen, Operand::kOrder, Change({reason})},
+      {CommandId::kCustody,
+       "custody",
+       say::kCmdCustody,
+       Operand::kOrder,
+       {{"at", ValueKind::kTime, say::kFlagAt}}},
       {CommandId::kDeadlines,
        "deadlines",
        say::kCmdDeadlines,

@@ -75,6 +75,7 @@ std::string SpanText(const google::protobuf::Duration& span) {
 std::string ReturnText(Language language, const type::v1::HandoffReturn& returned) {
   std::string text = With(EnumLabel(language, returned.ground()), ": ", returned.reason());
   text = With(text, "; ", returned.legal_basis());
+  text = With(text, "; → ", returned.proposed_hotline());
   text = With(text, "; → ", returned.proposed_unit());
   return With(text, "; ", returned.proposed_item());
 }
@@ -184,6 +185,9 @@ std::string FactsText(Language language, const type::v1::Facts& facts) {
   add(facts.in_doubt(), Say(language, say::kMarkInDoubt));
   add(facts.voice_confirmation_required(), Say(language, say::kMarkByVoice));
   add(facts.receipt_alarm(), Say(language, say::kMarkAlarm));
+  add(facts.return_count() > 0, Say(language, say::kMarkReturned, facts.return_count()));
+  add(facts.disputed(), Say(language, say::kMarkDisputed));
+  add(!facts.ruled_for().empty(), Say(language, say::kMarkRuled, facts.ruled_for()));
   add(facts.secret(), Say(language, say::kMarkSecret));
   return text;
 }
@@ -244,6 +248,12 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvAlarmed;
       case Event::kPartnersCalled:
         return say::kEvPartnersCalled;
+      case Event::kDisputed:
+        return say::kEvDisputed;
+      case Event::kRuled:
+        return say::kEvRuled;
+      case Event::kReopened:
+        return say::kEvReopened;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -330,6 +340,14 @@ std::string EventDetail(Language language, const Event& event) {
                  StrCat(EnumLabel(language, escalated.rung()), " ", EnumLabel(language, escalated.clock())),
                  TimeText(escalated.due_time()), escalated.duty_party());
     }
+    case Event::kDisputed:
+      return event.disputed().dispute().reason();
+    case Event::kRuled:
+      return With(StrCat("→ ", With(event.ruled().to_hotline(), " ", event.ruled().unit()), "; ",
+                         event.ruled().reference(), ", ", event.ruled().ruled_by()),
+                  ": ", event.ruled().ground());
+    case Event::kReopened:
+      return event.reopened().reason();
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
       return "";
@@ -407,6 +425,79 @@ void AddDeadline(Language language, const escalation::v1::Deadline& deadline, ab
        Cell(EnumLabel(language, deadline.clock_state())), Cell(EnumLabel(language, deadline.rung())),
        UrgencyCell(language, deadline.urgency()), StateCell(language, deadline.order_state()),
        Cell(deadline.breached() ? std::string(Say(language, say::kMarkBreached)) : "", Colour::kRed)});
+}
+
+Table CustodyTable(Language language) {
+  return Table({Heading(language, say::kColHolder), RightAligned(language, say::kColEpoch),
+                Heading(language, say::kColFrom), Heading(language, say::kColUntil),
+                Heading(language, say::kColCondition), Heading(language, say::kColBy),
+                RightAligned(language, say::kColSequence), Heading(language, say::kColActor),
+                Heading(language, say::kColHoldTime), Heading(language, say::kColPeer),
+                Shrinking(language, say::kColHandoff)});
+}
+
+void AddTenure(Language language, const workorder::v1::CustodyTenure& tenure, Table& table) {
+  // The kind is the name of the event's field, so an event with that field set is called the same as in a
+  // history.
+  Event event;
+  if (const auto* field = Event::descriptor()->FindFieldByName(tenure.event_kind());
+      field != nullptr && field->message_type() != nullptr && field->containing_oneof() != nullptr) {
+    event.GetReflection()->MutableMessage(&event, field);
+  }
+  bool first = true;
+  for (const auto& interval : tenure.intervals()) {
+    const Colour colour = interval.condition() == workorder::v1::CUSTODY_CONDITION_HELD ? Colour::kNone
+                          : interval.condition() == workorder::v1::CUSTODY_CONDITION_OFFERED
+                              ? Colour::kCyan
+                              : Colour::kYellow;
+    table.AddRow({Cell(first ? tenure.holder() : "", Colour::kBold),
+                  Cell(first ? StrCat(tenure.epoch()) : ""), Cell(TimeText(interval.from_time())),
+                  interval.has_until_time() ? Cell(TimeText(interval.until_time()))
+                                            : Cell(Say(language, say::kGoesOn), Colour::kGreen),
+                  Cell(EnumLabel(language, interval.condition()), colour),
+                  Cell(first ? EventName(language, event) : std::string_view()),
+                  Cell(first ? StrCat(tenure.event_sequence()) : ""),
+                  Cell(first ? ActorText(tenure.actor()) : "", Colour::kDim),
+                  Cell(first ? TimeText(tenure.hold_time()) : "", Colour::kDim), Cell(interval.peer()),
+                  Cell(interval.handoff_id(), Colour::kDim)});
+    first = false;
+  }
+}
+
+std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnResponse& preview,
+                         const TableStyle& style) {
+  std::string out;
+  const auto line = [&](std::string_view text, Colour colour) {
+    out += StrCat(Paint(Printable(text, false), colour, style.colour), "\n");
+  };
+  const bool chinese = language == Language::kChinese && !preview.message_zh().empty();
+  if (preview.allowed()) {
+    line(Say(language, say::kPreviewAllowed), Colour::kGreen);
+  } else {
+    line(Say(language, say::kPreviewRefused, chinese ? preview.message_zh() : preview.message()),
+         Colour::kRed);
+  }
+  if (preview.bounce()) line(Say(language, say::kPreviewBounce), Colour::kYellow);
+  line(Say(language, say::kPreviewLeft, preview.free_returns_of_unit(), preview.free_returns_of_order()),
+       Colour::kNone);
+  if (preview.ruling_required()) line(Say(language, say::kPreviewRuling), Colour::kYellow);
+  if (!preview.ruled_for().empty()) {
+    line(Say(language, say::kPreviewRuled, preview.ruled_for()), Colour::kYellow);
+  }
+  Table table({Heading(language, say::kColFromTo), Heading(language, say::kEvOffered),
+               Heading(language, say::kColUntil), Heading(language, say::kColOutcome),
+               Shrinking(language, say::kLabelUnits)});
+  for (const auto& hop : preview.hops()) {
+    table.AddRow(
+        {Cell(StrCat(hop.from_hotline(), " → ", hop.to_hotline())), Cell(TimeText(hop.offer_time())),
+         Cell(TimeText(hop.end_time())),
+         Cell(hop.ground() == type::v1::RETURN_GROUND_UNSPECIFIED
+                  ? std::string(Say(language, say::kPassedOn))
+                  : StrCat(Say(language, say::kEvReturned), ": ", EnumLabel(language, hop.ground()))),
+         Cell(hop.unit())});
+  }
+  if (!table.empty()) out += table.Render(style);
+  return out;
 }
 
 Table LinkTable(Language language) {

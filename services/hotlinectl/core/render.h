@@ -11,6 +11,7 @@
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text.h"
 
@@ -49,6 +50,13 @@ void AddPartner(Language language, const std::string& hotline, const type::v1::W
 
 Table LinkTable(Language language);
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
+
+// A line for each interval of a tenure; what moved the order stands on the first.
+Table CustodyTable(Language language);
+void AddTenure(Language language, const workorder::v1::CustodyTenure& tenure, Table& table);
+// What a return would come to: the way of the order as a table, and what is left.
+std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnResponse& preview,
+                         const TableStyle& style);
 
 // All that an order says, a line each: `label  value`.
 std::string OrderSheet(Language language, const type::v1::WorkOrder& order, const TableStyle& style);

@@ -171,6 +171,11 @@ inline constexpr Phrase kCmdCancel{"withdraw an order (作废)", "作废工单"}
 inline constexpr Phrase kCmdSuspend{"stop an order's clocks (挂起)", "挂起工单，时限暂停"};
 inline constexpr Phrase kCmdResume{"let an order's clocks run again (恢复)", "恢复工单，时限继续"};
 inline constexpr Phrase kCmdExtend{"move the finish deadline (延期)", "延长办结时限"};
+inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first receiver handles it (争议)",
+                                    "双方均认为不属本单位职责：由首接平台先行办理"};
+inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
+inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
+inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
 inline constexpr Phrase kCmdLinks{"tell how the link to each peer stands; 6 if one is down",
@@ -246,6 +251,22 @@ inline constexpr Phrase kFlagParent{"only the partners' orders of this incident 
 inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"};
 inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
 inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
+inline constexpr Phrase kFlagProposedHotline{"hotline that should have it instead", "建议的承办热线"};
+inline constexpr Phrase kFlagReturnUnit{"unit that returns it; empty: the hotline's own desk",
+                                        "退回单位；留空为热线坐席"};
+inline constexpr Phrase kFlagDryRun{"show what the return would come to, and send nothing",
+                                    "仅预览退回的后果，不实际退回"};
+inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110)",
+                                         "危险先处：因有危险立即接处（110）"};
+inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
+                                           "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
+                                    "裁定的承办热线；留空为本平台"};
+inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
+inline constexpr Phrase kFlagRuleGround{"on what the ruling rests", "裁定依据"};
+inline constexpr Phrase kFlagReference{"number of the document or of the meeting", "文件或会议编号"};
+inline constexpr Phrase kFlagRuledBy{"who ruled: an account or an office", "裁定人（工号或机构）"};
+inline constexpr Phrase kFlagAt{"as it stood at this time", "截至该时间"};
 inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
 inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
 inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
@@ -375,6 +396,13 @@ inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the co
                                       "请在本站配置的 signing.keys 中指定签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
+inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
+                                  "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
+inline constexpr Phrase kDoBounce{"if it is meant, push again with --confirm-bounce",
+                                  "如确需推送，请加 --confirm-bounce 重试"};
+inline constexpr Phrase kDoAct{
+    "dispatch units or report progress first (`hotlinectl dispatch`, `hotlinectl progress`)",
+    "请先派单或记录处置进展（hotlinectl dispatch、hotlinectl progress）"};
 inline constexpr Phrase kDoUnreachable{
     "check the address and that the service runs (`hotlinectl health`), then try again; repeating is safe",
     "请检查地址及服务是否运行（hotlinectl health），然后重试；重试不会重复办理"};
@@ -508,6 +536,28 @@ inline constexpr Phrase kColAcknowledged{"acknowledged", "已确认至"};
 inline constexpr Phrase kColIncoming{"received up to", "已收至"};
 inline constexpr Phrase kColAcknowledgeTime{"last acknowledged", "最近确认"};
 inline constexpr Phrase kColError{"last error", "最近错误"};
+inline constexpr Phrase kColEpoch{"epoch", "轮次"};
+inline constexpr Phrase kColFrom{"from", "起"};
+inline constexpr Phrase kColUntil{"until", "止"};
+inline constexpr Phrase kColCondition{"condition", "状况"};
+inline constexpr Phrase kColHoldTime{"by the holder's clock", "持有方时间"};
+inline constexpr Phrase kColHandoff{"handoff", "移交"};
+inline constexpr Phrase kColBy{"by", "依据"};
+inline constexpr Phrase kColFromTo{"from → to", "由 → 至"};
+inline constexpr Phrase kColOutcome{"outcome", "结果"};
+inline constexpr Phrase kGoesOn{"goes on", "至今"};
+inline constexpr Phrase kPassedOn{"passed on", "转出"};
+inline constexpr Phrase kContinuedAs{"The order came back to this site: work with the copy of handoff $0.",
+                                     "工单已回到本平台：请在移交 $0 对应的工单上办理。"};
+inline constexpr Phrase kPreviewAllowed{"The return is possible.", "可以退回。"};
+inline constexpr Phrase kPreviewRefused{"The return is not possible: $0", "不能退回：$0"};
+inline constexpr Phrase kPreviewBounce{
+    "The order goes to and fro: it was here, or at the one proposed, before.",
+    "注意：退单拉锯。工单此前已到过本平台或所建议的单位。"};
+inline constexpr Phrase kPreviewLeft{"Free returns left: $0 of this unit, $1 of this order.",
+                                     "剩余可退次数：本单位 $0 次，本工单 $1 次。"};
+inline constexpr Phrase kPreviewRuling{"A ruling has to say who handles it.", "须经裁定明确承办方。"};
+inline constexpr Phrase kPreviewRuled{"Ruled for $0.", "已裁定由 $0 承办。"};
 inline constexpr Phrase kColService{"service", "服务"};
 inline constexpr Phrase kColAddress{"address", "地址"};
 inline constexpr Phrase kColHealth{"health", "状况"};
@@ -581,6 +631,9 @@ inline constexpr Phrase kMarkInDoubt{"in doubt", "存疑"};
 inline constexpr Phrase kMarkByVoice{"telephone the peer", "待电话确认"};
 inline constexpr Phrase kMarkAlarm{"receipt alarm", "送达告警"};
 inline constexpr Phrase kMarkLate{"late", "迟到"};
+inline constexpr Phrase kMarkDisputed{"disputed", "争议"};
+inline constexpr Phrase kMarkRuled{"ruled for $0", "裁定$0承办"};
+inline constexpr Phrase kMarkReturned{"returned×$0", "退单×$0"};
 inline constexpr Phrase kMarkBreached{"breached", "已违限"};
 inline constexpr Phrase kUp{"up", "正常"};
 inline constexpr Phrase kDown{"down", "中断"};
@@ -616,6 +669,9 @@ inline constexpr Phrase kEvInDoubt{"in doubt", "存疑"};
 inline constexpr Phrase kEvVoiceConfirmed{"confirmed by voice", "电话确认"};
 inline constexpr Phrase kEvAlarmed{"alarm", "告警"};
 inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
+inline constexpr Phrase kEvDisputed{"disputed", "争议"};
+inline constexpr Phrase kEvRuled{"ruled", "裁定"};
+inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

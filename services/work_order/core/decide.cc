@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "common/error/error.h"
+#include "services/work_order/core/governor.h"
 #include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 
@@ -41,6 +42,9 @@ enum class Verb {
   kConfirmByVoice,
   kAlarm,
   kCallPartners,
+  kDispute,
+  kRule,
+  kReopen,
 };
 
 // As errors name it. In the order of Verb.
@@ -71,6 +75,9 @@ constexpr VerbName kVerbNames[] = {
     {"confirm by voice", "电话确认"},
     {"raise an alarm on", "告警"},
     {"call partners for", "联动"},
+    {"dispute", "提出争议"},
+    {"rule on", "裁定"},
+    {"reopen", "重新办理"},
 };
 
 // Which site may do it.
@@ -96,6 +103,10 @@ constexpr StateSet kDispatched = In(type::v1::ORDER_STATE_DISPATCHED);
 constexpr StateSet kSignedOn =
     In(type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);
 constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
+constexpr StateSet kReturned = In(type::v1::ORDER_STATE_RETURNED);
+constexpr StateSet kClosed = In(type::v1::ORDER_STATE_CLOSED);
+// At work, and nothing answered yet that would have to be done again: see HasReply in Decide.
+constexpr StateSet kPassable = kAtWork & ~In(type::v1::ORDER_STATE_REDO);
 constexpr StateSet kDone = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED);
 constexpr StateSet kLiving = ~(kEnded | kNew);
 
@@ -115,6 +126,7 @@ constexpr Rule kRules[] = {
     {Verb::kRegister, kNew, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_REGISTERED},
     {Verb::kOffer, kNew, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_OFFERED},
     {Verb::kOffer, kRegistered | kGivenBack, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_OFFERED},
+    {Verb::kOffer, kPassable, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_OFFERED},
     {Verb::kAccept, kUnderstood, Who::kReceiver, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kAccept, kRegistered | kGivenBack, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kReturn, kUnderstood | kAccepted, Who::kReceiver, Pause::kEither, type::v1::ORDER_STATE_RETURNED},
@@ -139,6 +151,12 @@ constexpr Rule kRules[] = {
     {Verb::kConfirmByVoice, kOnOffer, Who::kParty, Pause::kEither, kSame},
     {Verb::kAlarm, kLiving, Who::kGiver, Pause::kEither, kSame},
     {Verb::kCallPartners, kLiving, Who::kHolder, Pause::kEither, kSame},
+    // Which copy goes on depends on whose it is: see Dispute().
+    {Verb::kDispute, kReturned, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kDispute, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
+    {Verb::kRule, kRegistered | kGivenBack | kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
+    {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -185,6 +203,12 @@ Verb VerbOf(const Command& command) {
       return Verb::kAlarm;
     case Command::kPartnerCall:
       return Verb::kCallPartners;
+    case Command::kDispute:
+      return Verb::kDispute;
+    case Command::kRuling:
+      return Verb::kRule;
+    case Command::kReopening:
+      return Verb::kReopen;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -333,9 +357,7 @@ class Step {
         CallBack();
         break;
       case Verb::kRedo:
-        // Back to whom gave the reply: the peer, if it has the order by the last handoff.
-        MoveCustody(&after_, IsHandedOver(after_) ? after_.handoff().to_hotline() : site_.hotline, now_);
-        after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
+        GiveBackToReplier();
         *event_.mutable_redo_demanded() = command_.redo_demand();
         break;
       case Verb::kClose:
@@ -361,29 +383,66 @@ class Step {
         after_.set_partner_count(after_.partner_count() + command_.partner_call().to_hotlines_size());
         *event_.mutable_partners_called() = command_.partner_call();
         break;
+      case Verb::kDispute:
+        return Dispute();
+      case Verb::kRule:
+        Rule();
+        break;
+      case Verb::kReopen:
+        GiveBackToReplier();
+        *event_.mutable_reopened() = command_.reopening();
+        break;
     }
     return absl::OkStatus();
+  }
+
+  // Tells the other sites of the handoffs that the sealed change touches.
+  void Tell(Verb verb) {
+    // A record of the desks goes behind the offer, whether the peer has read that or not.
+    if (restored_ || HasCounterpart(*before_) || verb == Verb::kConfirmByVoice) {
+      OweMirror(site_, after_.handoff(), after_.state(), change_);
+    }
+    // A handoff that ended by a return is over, but its dispute and the ruling on that concern its taker.
+    const bool disputed_now = verb == Verb::kDispute && before_->state() == type::v1::ORDER_STATE_RETURNED;
+    if (disputed_now || (verb == Verb::kRule && EndedInDispute(*before_))) {
+      const type::v1::Handoff& over = restored_ ? *after_.past_handoffs().rbegin() : after_.handoff();
+      // What the peer could not read is no order there.
+      if (over.from_hotline() == site_.hotline && over.has_understand_time()) {
+        OweMirror(site_, over, type::v1::ORDER_STATE_RETURNED, change_);
+      }
+    }
+    // A ruling while this site is the holder reaches the giver with the next move.
+    if (!restored_ && verb != Verb::kRule && HasOpenInbound(*before_)) {
+      OweMirror(site_, after_.inbound(), StateForGiver(after_, site_), change_);
+    }
   }
 
  private:
   void Offer() {
     const type::v1::Offer& offer = command_.offer();
-    int attempt = 1;
-    if (after_.has_handoff()) {
-      attempt = after_.handoff().attempt() + 1;
-      // The log keeps them all.
-      if (after_.past_handoffs_size() == kMaxPastHandoffs) {
-        after_.mutable_past_handoffs()->erase(after_.past_handoffs().begin());
-      }
-      after_.add_past_handoffs()->Swap(after_.mutable_handoff());
+    const int attempt = LastAttempt(after_) + 1;
+    if (IsHandedOver(after_)) {
+      // Passed on: whom it came from is told what becomes of it.
+      NoteHop(after_.handoff(), now_, type::v1::RETURN_GROUND_UNSPECIFIED, &after_);
+      after_.mutable_inbound()->Swap(after_.mutable_handoff());
+      after_.clear_handoff();
+    } else if (after_.has_handoff()) {
+      KeepPastHandoff(&after_);
     }
+    // What was granted to this site and to its units is nobody else's.
+    after_.clear_units();
+    after_.mutable_facts()->clear_extension_count();
+    after_.mutable_facts()->clear_extend_until_time();
     type::v1::Handoff* handoff = after_.mutable_handoff();
     handoff->set_id(HandoffId(site_.hotline, after_.id(), attempt));
     handoff->set_from_hotline(site_.hotline);
     handoff->set_to_hotline(offer.to_hotline());
-    handoff->set_kind(offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? type::v1::HANDOFF_KIND_ORDER_PUSH
-                                                                         : offer.kind());
+    const type::v1::HandoffKind usual = after_.inbound().danger_first()
+                                            ? type::v1::HANDOFF_KIND_DISPATCH_FIRST
+                                            : type::v1::HANDOFF_KIND_ORDER_PUSH;
+    handoff->set_kind(offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual : offer.kind());
     handoff->set_attempt(attempt);
+    handoff->set_previous_handoff_id(after_.inbound().id());
     handoff->set_from_number(after_.number());
     handoff->set_note(offer.note());
     ToProto(now_, handoff->mutable_offer_time());
@@ -403,6 +462,10 @@ class Step {
     body.set_origin_hotline(after_.origin_hotline());
     body.set_content_salt(after_.content_salt());
     *body.mutable_custody() = after_.custody();
+    *body.mutable_hops() = after_.hops();
+    body.set_return_count(after_.facts().return_count());
+    body.set_ruled_for(after_.facts().ruled_for());
+    body.set_ruled_unit(after_.facts().ruled_unit());
     change_->envelopes.push_back({.peer = handoff->to_hotline(),
                                   .handoff_id = handoff->id(),
                                   .kind = exchange::v1::ENVELOPE_KIND_OFFER,
@@ -412,9 +475,13 @@ class Step {
   void Accept() {
     type::v1::AcceptedDetail* detail = event_.mutable_accepted();
     *detail->mutable_acceptance() = command_.acceptance();
-    if (before_->state() != type::v1::ORDER_STATE_UNDERSTOOD) return;
+    if (before_->state() != type::v1::ORDER_STATE_UNDERSTOOD) {
+      restored_ = RestoreInbound(&after_);
+      return;
+    }
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_handoff()->mutable_accept_time());
+    after_.mutable_handoff()->set_danger_first(command_.acceptance().danger_first());
     detail->set_handoff_id(after_.handoff().id());
     *detail->mutable_accept_time() = after_.handoff().accept_time();
   }
@@ -423,13 +490,58 @@ class Step {
     type::v1::Handoff* handoff = after_.mutable_handoff();
     MoveCustody(&after_, handoff->from_hotline(), now_);
     *handoff->mutable_returned() = command_.handoff_return();
+    handoff->mutable_returned()->set_returned_by_unit(command_.header().actor().unit());
     ToProto(now_, handoff->mutable_end_time());
+    NoteHop(*handoff, now_, handoff->returned().ground(), &after_);
+    after_.mutable_facts()->set_return_count(after_.facts().return_count() + 1);
     // Time granted to the returner is nobody else's.
     after_.mutable_facts()->clear_extension_count();
     after_.mutable_facts()->clear_extend_until_time();
     type::v1::ReturnedDetail* detail = event_.mutable_returned();
     detail->set_handoff_id(handoff->id());
-    *detail->mutable_handoff_return() = command_.handoff_return();
+    *detail->mutable_handoff_return() = handoff->returned();
+  }
+
+  absl::Status Dispute() {
+    const bool given_back = before_->state() == type::v1::ORDER_STATE_RETURNED;
+    if (given_back && before_->facts().return_count() == 0) {
+      // The peer's machine could not read it: nobody said that it is not theirs.
+      const VerbName& name = kVerbNames[static_cast<int>(Verb::kDispute)];
+      return error::WrongState(name.english, name.chinese, before_->state());
+    }
+    type::v1::Handoff* handoff = after_.mutable_handoff();
+    type::v1::DisputedDetail* detail = event_.mutable_disputed();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_dispute() = command_.dispute();
+    if (!given_back) NoteHop(*handoff, now_, type::v1::RETURN_GROUND_NOT_OUR_DUTY, &after_);
+    MoveCustody(&after_, after_.origin_hotline(), now_);
+    EndInDispute(now_, handoff);
+    after_.mutable_facts()->set_disputed(true);
+    if (given_back && after_.origin_hotline() == site_.hotline) {
+      after_.set_state(type::v1::ORDER_STATE_ACCEPTED);
+      restored_ = RestoreInbound(&after_);
+    } else {
+      // The origin's own earlier copy goes on, if this is the origin.
+      after_.set_state(type::v1::ORDER_STATE_RETURNED);
+      if (HasOpenInbound(after_)) EndInDispute(now_, after_.mutable_inbound());
+    }
+    return absl::OkStatus();
+  }
+
+  void Rule() {
+    const type::v1::Ruling& ruling = command_.ruling();
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->clear_disputed();
+    facts->set_ruled_for(ruling.to_hotline().empty() ? site_.hotline : ruling.to_hotline());
+    facts->set_ruled_unit(ruling.unit());
+    *event_.mutable_ruled() = ruling;
+    event_.mutable_ruled()->set_to_hotline(facts->ruled_for());
+  }
+
+  // To be done again: by whom gave the reply, wherever the order has come to by the last handoff.
+  void GiveBackToReplier() {
+    MoveCustody(&after_, IsHandedOver(after_) ? TakerOf(after_.handoff()) : site_.hotline, now_);
+    after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
   }
 
   void Recall() {
@@ -616,6 +728,8 @@ class Step {
   Change* const change_;
   WorkOrder& after_;
   type::v1::Event& event_;
+  // The site has the order again by the handoff that it came by.
+  bool restored_ = false;
 };
 
 // Pushes and recalls have envelopes of their own; filing, the ladder, alarms and calls of partners are each
@@ -691,9 +805,24 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   if (header.expected_version() != 0 && header.expected_version() != version) {
     return error::StaleVersion(header.expected_version(), version);
   }
-  absl::StatusOr<const Rule*> rule =
-      FindRule(verb, before == nullptr ? WorkOrder::default_instance() : *before, site);
+  const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
+  if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
+    return error::OtherCopy(CopyToWorkWith(standing, site));
+  }
+  absl::StatusOr<const Rule*> rule = FindRule(verb, standing, site);
   if (!rule.ok()) return rule.status();
+  if (verb == Verb::kOffer && standing.has_reply()) {
+    // What has been answered is done again by whom answered it.
+    const VerbName& name = kVerbNames[static_cast<int>(verb)];
+    return error::WrongState(name.english, name.chinese, standing.state());
+  }
+  if (verb == Verb::kReturn && standing.state() == type::v1::ORDER_STATE_ACCEPTED &&
+      standing.origin_hotline() == site.hotline) {
+    // 首接负责: the first receiver has nobody before it.
+    const VerbName& name = kVerbNames[static_cast<int>(verb)];
+    return error::WrongState(name.english, name.chinese, standing.state());
+  }
+  if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
 
   Change change;
   Step step(before, command, site, now, &change);
@@ -712,10 +841,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   change.event.mutable_actor()->set_hotline(site.hotline);
   change.event.set_traceparent(command.traceparent());
   Seal(before, now, &change);
-  // A record of the desks goes behind the offer, whether the peer has read that or not.
-  if (before != nullptr && IsMirrored(verb) && (HasCounterpart(*before) || verb == Verb::kConfirmByVoice)) {
-    OweMirror(site, &change);
-  }
+  if (before != nullptr && IsMirrored(verb)) step.Tell(verb);
   return change;
 }
 

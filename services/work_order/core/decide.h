@@ -40,6 +40,11 @@ struct Site {
   absl::Duration keep_after[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
   // An emergency that is durable at the taker later than this after the offer is marked late.
   absl::Duration emergency_receipt = absl::Seconds(10);
+  // Acts first where there is danger, whoever's duty it is.
+  bool dispatches_first = false;
+  // Returns of one order that are free before a ruling is needed: by one unit, and in all.
+  int free_returns_per_unit = 1;
+  int free_returns_per_order = 2;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.
@@ -92,9 +97,28 @@ struct Change {
 // event as it is.
 //
 // Moves of custody: an acceptance by the receiver of a handoff (to it), a return after acceptance (to the
-// giver), call-back and close (to the origin), redo (to the hotline that gave the reply). The epoch grows by
-// one exactly when the holder is another than before. A push beyond the ninth drops the oldest of
-// `past_handoffs`; the log keeps it.
+// giver), a dispute, call-back and close (to the origin), redo and reopening (to the hotline that gave the
+// reply). The epoch grows by one exactly when the holder is another than before. A push beyond the ninth
+// drops the oldest of `past_handoffs`; the log keeps it.
+//
+// Passing on. A site that took an order may push it on while it works on it: to a third site, or back to the
+// origin with what remains (DISPATCH_FIRST). Its own copy then joins two handoffs: `inbound`, by which the
+// order came, and `handoff`, by which it goes. So the copies of a matter form a chain, one for each site that
+// it passed, and each copy tells its neighbours what its other neighbour did: upwards that somebody beyond
+// holds it (`onward_hotline`) and what they do, downwards what the origin decides. Custody stays single
+// because only one copy has the next move at any time, and the epoch travels with it: while an order is on
+// offer only the receiver decides (accept, return, dispute) or the giver's recall is answered by it; while it
+// is worked on, the last taker; once it is replied, the origin. An offer that came to nothing is not told
+// upwards: whoever offered it still has it, and by accepting it takes it up again under the handoff by which
+// it came.
+//
+// When the order comes back to its origin and is accepted there, the origin has two copies: the first follows
+// the chain as before but is no longer acted on (NOT_HOLDER names the other), the later one calls back,
+// redoes and closes. They name each other: `previous_handoff_id` in the later, `origin_handoff_id` in the
+// first.
+//
+// A dispute unwinds the chain: each copy up to the origin's first ends in RETURNED, that one goes on in
+// ACCEPTED. tests/services/work_order/core/exchange_law_test.cc tries all of it with up to four sites.
 //
 // An offer in doubt. Silence until the confirm-by time leads to RUNG_DOUBT, which only the giver's site can
 // take and which changes facts there, never custody: the giver is the holder before, during and after. What
@@ -153,10 +177,12 @@ struct Received {
 // own and is linked by that.
 //
 // A mirror is installed if its sender may make that move: the receiver of the handoff works on the order
-// until it has replied, then the origin's side calls back, demands a redo or closes. A mirror with an older
-// custody epoch than this site's changes nothing. Overdue, reminded, urged, secret, doubt, alarm and the
-// giver's pending recall stay this site's own; so do the parts of the handoff that this site stamps, the
-// internal reply and the call-back's note. A mirror of a confirmation by voice moves nothing.
+// until it has replied, then the origin's side calls back, demands a redo, closes or reopens. One that says
+// that the handoff ended in a dispute ends this copy, or makes it go on at the origin; on a handoff that is
+// over it changes the marks only. A mirror with an older custody epoch than this site's changes nothing.
+// Overdue, reminded, urged, secret, doubt, alarm and the giver's pending recall stay this site's own; so do
+// the parts of the handoff that this site stamps, the internal reply and the call-back's note. A mirror of a
+// confirmation by voice moves nothing.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
 

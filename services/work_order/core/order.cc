@@ -31,7 +31,7 @@ const char* UnsoundCustody(const WorkOrder& order, const Site& site) {
   if (!order.custody().has_hold_time()) return "custody has no time";
   const bool known = holder == site.hotline || holder == order.origin_hotline() ||
                      holder == order.handoff().from_hotline() || holder == order.handoff().to_hotline() ||
-                     site.peers.contains(holder);
+                     holder == order.handoff().onward_hotline() || site.peers.contains(holder);
   if (!known) return "the holder is neither this site nor a peer nor the origin";
   const std::string& expected = ExpectedHolder(order, site);
   if (!expected.empty() && holder != expected) return "the holder is not whom the state says";
@@ -48,6 +48,7 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
       return "given back without a handoff";
     }
     if (order.facts().recall_requested()) return "a recall without a handoff";
+    if (order.has_inbound()) return "passed on to nobody";
     return nullptr;
   }
   const type::v1::Handoff& handoff = order.handoff();
@@ -66,8 +67,13 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
   if (state == type::v1::ORDER_STATE_RECEIVED && !handoff.has_receive_time()) return "received at no time";
   if (state == type::v1::ORDER_STATE_UNDERSTOOD && !handoff.has_understand_time())
     return "understood at no time";
-  if (state == type::v1::ORDER_STATE_RETURNED && !(handoff.has_end_time() && handoff.has_returned())) {
+  if (state == type::v1::ORDER_STATE_RETURNED &&
+      !(handoff.has_end_time() && (handoff.has_returned() || handoff.has_dispute_time()))) {
     return "returned without a ground";
+  }
+  if (order.has_inbound() && (order.inbound().to_hotline() != site.hotline ||
+                              !order.inbound().has_accept_time() || handoff.from_hotline() != site.hotline)) {
+    return "passed on by whom did not have it";
   }
   if (state == type::v1::ORDER_STATE_RECALLED && !handoff.has_end_time()) return "recalled at no time";
   if (Contains(kAtWork | In(type::v1::ORDER_STATE_REPLIED), state) && IsOpen(order) &&
@@ -95,7 +101,7 @@ const char* UnsoundWork(const WorkOrder& order, const Site& site) {
   }
   if (facts.suspended() && !Contains(kAtWork, state)) return "suspended where nobody is at work";
   if (facts.urge_count() < 0 || facts.remind_count() < 0 || facts.extension_count() < 0 ||
-      facts.redo_count() < 0) {
+      facts.redo_count() < 0 || facts.return_count() < 0) {
     return "a count below zero";
   }
   for (int i = 0; i < order.units_size(); ++i) {
@@ -149,16 +155,17 @@ const std::string& ExpectedHolder(const WorkOrder& order, const Site& site) {
     case type::v1::ORDER_STATE_OFFERED:
     case type::v1::ORDER_STATE_RECEIVED:
     case type::v1::ORDER_STATE_UNDERSTOOD:
-    case type::v1::ORDER_STATE_RETURNED:
     case type::v1::ORDER_STATE_RECALLED:
       return handoff.from_hotline();
+    case type::v1::ORDER_STATE_RETURNED:
+      return handoff.has_dispute_time() ? order.origin_hotline() : handoff.from_hotline();
     case type::v1::ORDER_STATE_ACCEPTED:
     case type::v1::ORDER_STATE_DISPATCHED:
     case type::v1::ORDER_STATE_SIGNED:
     case type::v1::ORDER_STATE_IN_PROGRESS:
     case type::v1::ORDER_STATE_REPLIED:
     case type::v1::ORDER_STATE_REDO:
-      return IsHandedOver(order) ? handoff.to_hotline() : site.hotline;
+      return IsHandedOver(order) ? TakerOf(handoff) : site.hotline;
     case type::v1::ORDER_STATE_CALLED_BACK:
     case type::v1::ORDER_STATE_CLOSED:
     case type::v1::ORDER_STATE_CANCELLED:
@@ -268,10 +275,69 @@ bool HasCounterpart(const WorkOrder& before) {
   return IsOpen(before) && before.handoff().has_understand_time();
 }
 
-void OweMirror(const Site& site, Change* change) {
+bool FollowsAnotherCopy(const WorkOrder& order, const Site& site) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (handoff.from_hotline() == site.hotline) {
+    const bool back = handoff.onward_hotline() == site.hotline ||
+                      (order.origin_hotline() == site.hotline && !handoff.origin_handoff_id().empty());
+    return IsHandedOver(order) && back;
+  }
+  return handoff.has_dispute_time() && order.origin_hotline() == site.hotline;
+}
+
+std::string CopyToWorkWith(const WorkOrder& order, const Site& site) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (!FollowsAnotherCopy(order, site)) return std::string();
+  if (!handoff.origin_handoff_id().empty() && order.origin_hotline() == site.hotline)
+    return handoff.origin_handoff_id();
+  return handoff.onward_handoff_id().empty() ? handoff.previous_handoff_id() : handoff.onward_handoff_id();
+}
+
+void EndInDispute(absl::Time now, type::v1::Handoff* handoff) {
+  ToProto(now, handoff->mutable_dispute_time());
+  if (!handoff->has_end_time()) *handoff->mutable_end_time() = handoff->dispute_time();
+}
+
+void KeepPastHandoff(WorkOrder* order) {
+  // The log keeps them all.
+  if (order->past_handoffs_size() == kMaxPastHandoffs) {
+    order->mutable_past_handoffs()->erase(order->past_handoffs().begin());
+  }
+  order->add_past_handoffs()->Swap(order->mutable_handoff());
+  order->clear_handoff();
+}
+
+bool RestoreInbound(WorkOrder* order) {
+  if (!HasOpenInbound(*order)) return false;
+  KeepPastHandoff(order);
+  order->mutable_handoff()->Swap(order->mutable_inbound());
+  order->clear_inbound();
+  order->mutable_handoff()->clear_onward_hotline();
+  order->mutable_handoff()->clear_onward_handoff_id();
+  order->mutable_handoff()->clear_origin_handoff_id();
+  // Asked of whom it was passed on to, who has answered.
+  order->mutable_facts()->clear_recall_requested();
+  return true;
+}
+
+int LastAttempt(const WorkOrder& order) {
+  int last = std::max(order.handoff().attempt(), order.inbound().attempt());
+  for (const type::v1::Handoff& past : order.past_handoffs()) last = std::max<int>(last, past.attempt());
+  return last;
+}
+
+type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
+  constexpr StateSet kPassing = kOnOffer | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
+  const bool passing =
+      Contains(kPassing, order.state()) && order.custody().holder() == site.hotline && !EndedInDispute(order);
+  return passing ? type::v1::ORDER_STATE_ACCEPTED : order.state();
+}
+
+void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
+               Change* change) {
   const WorkOrder& order = change->after;
   exchange::v1::MirrorBody body;
-  body.set_state(order.state());
+  body.set_state(state);
   *body.mutable_custody() = order.custody();
   *body.mutable_facts() = order.facts();
   *body.mutable_units() = order.units();
@@ -283,17 +349,18 @@ void OweMirror(const Site& site, Change* change) {
     *body.mutable_call_back() = order.call_back();
     body.mutable_call_back()->clear_note();
   }
-  *body.mutable_handoff() = order.handoff();
+  *body.mutable_handoff() = handoff;
   body.mutable_handoff()->clear_link_sequence();
   body.mutable_handoff()->clear_spoken_code();
+  *body.mutable_hops() = order.hops();
   type::v1::Event* event = body.mutable_event();
   *event = change->event;
   event->clear_order_id();
   event->clear_order_number();
   event->clear_traceparent();
   event->mutable_actor()->clear_seat();
-  change->envelopes.push_back({.peer = OtherSite(order, site),
-                               .handoff_id = order.handoff().id(),
+  change->envelopes.push_back({.peer = OtherSite(handoff, site),
+                               .handoff_id = handoff.id(),
                                .kind = exchange::v1::ENVELOPE_KIND_MIRROR,
                                .body = body.SerializeAsString()});
 }

@@ -351,6 +351,12 @@ void CheckReturn(const type::v1::HandoffReturn& returned, Checks& checks) {
       .Text("legal_basis", returned.legal_basis(), 200, Need::kOptional, Lines::kOne)
       // A unit of the giver's, whose list is not known here.
       .Text("proposed_unit", returned.proposed_unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Text("proposed_hotline", returned.proposed_hotline(), 16, Need::kOptional, Lines::kOne)
+      .Rule(std::all_of(returned.proposed_hotline().begin(), returned.proposed_hotline().end(),
+                        [](char c) { return IsDigit(c) || IsLetter(c); }),
+            "proposed_hotline", "must be letters and digits", "应为字母或数字")
+      .Rule(returned.returned_by_unit().empty(), "returned_by_unit", "is filled in from the actor's unit",
+            "由操作人单位自动填写")
       .Rule(returned.proposed_item().empty() || IsCatalogueItem(returned.proposed_item()), "proposed_item",
             "must be A1 to A22 or B1 to B9", "应为A1至A22或B1至B9");
 }
@@ -418,6 +424,17 @@ void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) 
   if (offer.kind() != type::v1::HANDOFF_KIND_UNSPECIFIED) {
     checks.Enum("kind", offer.kind(), type::v1::HandoffKind_IsValid);
   }
+}
+
+void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
+  const bool named = !ruling.to_hotline().empty() || !ruling.unit().empty();
+  checks.Present("to_hotline", named)
+      .Text("to_hotline", ruling.to_hotline(), 16, Need::kOptional, Lines::kOne)
+      // A unit of another hotline's, perhaps.
+      .Text("unit", ruling.unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Text("ground", ruling.ground(), 500, Need::kRequired, Lines::kMany)
+      .Text("reference", ruling.reference(), 200, Need::kRequired, Lines::kOne)
+      .Text("ruled_by", ruling.ruled_by(), 64, Need::kRequired, Lines::kOne);
 }
 
 void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
@@ -611,6 +628,15 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kPartnerCall:
       checks.Inside("partner_call", [&](Checks& inner) { CheckPartnerCall(command.partner_call(), inner); });
+      break;
+    case Command::kDispute:
+      checks.Inside("dispute", [&](Checks& inner) { CheckReason(command.dispute().reason(), inner); });
+      break;
+    case Command::kRuling:
+      checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
+      break;
+    case Command::kReopening:
+      checks.Inside("reopening", [&](Checks& inner) { CheckReason(command.reopening().reason(), inner); });
       break;
     case Command::ACTION_NOT_SET:
       break;

@@ -171,7 +171,7 @@ bool Concerns(const WorkOrder& order, std::string_view hotline) {
   const auto between = [hotline](const type::v1::Handoff& handoff) {
     return handoff.from_hotline() == hotline || handoff.to_hotline() == hotline;
   };
-  return order.custody().holder() == hotline || between(order.handoff()) ||
+  return order.custody().holder() == hotline || between(order.handoff()) || between(order.inbound()) ||
          std::any_of(order.past_handoffs().begin(), order.past_handoffs().end(), between);
 }
 

@@ -188,6 +188,49 @@ TEST_F(ClocksTest, OrderKeptByTheHotlineItselfIsFinishedByIt) {
   EXPECT_THAT(Live(), ElementsAre("4:12345"));
 }
 
+TEST_F(ClocksTest, DisputedAtTheOriginStartsItsOwnWorkAndEndsElsewhere) {
+  Use(make_.Offered(kId, At(0)));
+  Use(make_.Understood(kId, At(3)));
+  type::v1::Event disputed = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
+  disputed.mutable_custody()->set_holder("12345");
+  disputed.mutable_disputed();
+  Use(disputed);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).start, At(20));
+  // A ruling says who handles it, not when.
+  type::v1::Event ruled = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(30));
+  ruled.set_state_before(type::v1::ORDER_STATE_ACCEPTED);
+  ruled.mutable_ruled();
+  EXPECT_FALSE(Concerns(ruled));
+  Use(make_.Offered(kId, At(40)));
+  type::v1::Event ended = make_.Make(kId, type::v1::ORDER_STATE_RETURNED, At(50));
+  ended.mutable_disputed();
+  Use(ended);
+  EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, ReopenedIsToBeFinishedAgainAndABreachStays) {
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Replied(kId, At(10'000)));
+  Use(make_.Closed(kId, At(10'010)));
+  ASSERT_TRUE(order_.clocks[0].breached);
+  type::v1::Event reopened = make_.Make(kId, type::v1::ORDER_STATE_REDO, At(20'000));
+  reopened.mutable_custody()->set_holder("12345");
+  reopened.mutable_reopened();
+  Use(reopened);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_TRUE(order_.clocks[0].breached);
+}
+
+TEST_F(ClocksTest, WhatAThirdSiteReturnsToWhomItCameFromIsTheirsAgain) {
+  Use(make_.Accepted(kId, At(0), "119"));
+  type::v1::Event returned = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
+  returned.mutable_custody()->set_holder("110");
+  returned.mutable_returned();
+  Use(returned);
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+}
+
 TEST_F(ClocksTest, EveryEndOfAnOfferStopsItsClocks) {
   const auto end = [&](int which, int64_t id) {
     switch (which) {

@@ -135,6 +135,54 @@ TEST(RenderTest, DeadlinesTellTheTimeLeft) {
   EXPECT_THAT(table.Render({}), HasSubstr("-1m30s"));
 }
 
+TEST(RenderTest, CustodyShowsATenureOnceAndEachOfItsConditions) {
+  workorder::v1::CustodyTenure tenure;
+  tenure.set_holder("12345");
+  tenure.set_epoch(3);
+  tenure.set_event_kind("returned");
+  tenure.set_event_sequence(17);
+  tenure.mutable_actor()->set_account("1001");
+  auto* interval = tenure.add_intervals();
+  interval->set_condition(workorder::v1::CUSTODY_CONDITION_HELD);
+  interval->mutable_from_time()->set_seconds(1'795'397'400);
+  interval->mutable_until_time()->set_seconds(1'795'397'460);
+  interval = tenure.add_intervals();
+  interval->set_condition(workorder::v1::CUSTODY_CONDITION_DISPUTED);
+  interval->mutable_from_time()->set_seconds(1'795'397'460);
+  interval->set_peer("110");
+  Table table = CustodyTable(Language::kChinese);
+  AddTenure(Language::kChinese, tenure, table);
+  const std::string zh = table.RenderRows({});
+  EXPECT_THAT(zh, HasSubstr("退回"));
+  EXPECT_THAT(zh, HasSubstr("争议"));
+  EXPECT_THAT(zh, HasSubstr("至今"));
+  EXPECT_EQ(zh.find("1001"), zh.rfind("1001"));
+  tenure.set_event_kind("of a later version");
+  AddTenure(Language::kEnglish, tenure, table);
+  EXPECT_THAT(table.RenderRows({}), HasSubstr("unknown event"));
+}
+
+TEST(RenderTest, APreviewTellsWhatIsLeftAndTheWay) {
+  workorder::v1::PreviewReturnResponse preview;
+  preview.set_reason("RETURN_LIMIT");
+  preview.set_message_zh("退单次数已用完");
+  preview.set_message("used up");
+  preview.set_ruling_required(true);
+  preview.set_bounce(true);
+  auto* hop = preview.add_hops();
+  hop->set_from_hotline("12345");
+  hop->set_to_hotline("110");
+  hop->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  const std::string zh = PreviewSheet(Language::kChinese, preview, {});
+  EXPECT_THAT(zh, HasSubstr("不能退回：退单次数已用完"));
+  EXPECT_THAT(zh, HasSubstr("退单拉锯"));
+  EXPECT_THAT(zh, HasSubstr("12345 → 110"));
+  EXPECT_THAT(zh, HasSubstr("退回: 不属本单位职责"));
+  const std::string en = PreviewSheet(Language::kEnglish, preview, {});
+  EXPECT_THAT(en, HasSubstr("not possible: used up"));
+  EXPECT_THAT(en, HasSubstr("Free returns left: 0 of this unit, 0 of this order."));
+}
+
 TEST(RenderTest, JsonIsOneLineWithDefaults) {
   const std::string json = ToJson(Order());
   EXPECT_THAT(json, Not(HasSubstr("\n")));

@@ -11,6 +11,7 @@
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/order_form.h"
 
@@ -44,6 +45,7 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
+          GetEnumDescriptor<workorder::v1::CustodyCondition>(),
           GetEnumDescriptor<dispatch::v1::DeliveryStatus>()};
 }
 

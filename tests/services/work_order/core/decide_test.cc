@@ -58,7 +58,10 @@ const std::map<std::string, Act> kActNames = {{"offer", Act::kOffer},
                                               {"vreturn", Act::kVoiceReturns},
                                               {"vkeep", Act::kVoiceKeeps},
                                               {"alarm", Act::kAlarm},
-                                              {"partners", Act::kCallPartners}};
+                                              {"partners", Act::kCallPartners},
+                                              {"dispute", Act::kDispute},
+                                              {"rule", Act::kRule},
+                                              {"reopen", Act::kReopen}};
 
 // Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
 // WRONG_STATE, `h` for NOT_HOLDER.
@@ -66,7 +69,7 @@ const std::map<std::string, Act> kActNames = {{"offer", Act::kOffer},
 // At the site that registered the order and never pushed it.
 constexpr char kLocal[] = R"(
            REG ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer    OFF  s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF OFF  s   s   s   s   s   s
   accept   ACC  s   s   s   s   s   s   s   s   s   s
   return    s   s   s   s   s   s   s   s   s   s   s
   recall    s   s   s   s   s   s   s   s   s   s   s
@@ -92,6 +95,9 @@ constexpr char kLocal[] = R"(
   vkeep     s   s   s   s   s   s   s   s   s   s   s
   alarm     s   s   s   s   s   s   s   s   s   s   s
   partners  =   =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s   s  RDO  s   s
 )";
 
 // At the site that registered the order and pushed it.
@@ -123,12 +129,15 @@ constexpr char kGiver[] = R"(
   vkeep     =   =   =   s   s   s   s   s   s   s   s   s   s   s
   alarm     =   =   =   =   =   =   =   =   =   =   s   s   =   =
   partners  =   =   =   h   h   h   h   h   =   h   s   s   =   =
+  dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
+  rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
+  reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
 )";
 
 // At the site that the order was pushed to.
 constexpr char kReceiver[] = R"(
            UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
-  offer     h   s   s   s   s   s   h   s   h   h   h   h
+  offer     h  OFF OFF OFF OFF  s   h   s   h   h   h   h
   accept   ACC  s   s   s   s   s   s   s   s   s   h   h
   return   RET RET  s   s   s   s   s   s   s   s   s   s
   recall    h   h   h   h   h   h   h   h   h   h   h   h
@@ -154,12 +163,15 @@ constexpr char kReceiver[] = R"(
   vkeep     =   s   s   s   s   s   s   s   s   s   s   s
   alarm     h   h   h   h   h   h   h   h   h   h   h   h
   partners  h   =   =   =   =   =   h   =   h   h   h   h
+  dispute  RET  s   s   s   s   s   s   s   s   s   h   s
+  rule      =   =   =   =   =   s   s   =   s   s   h   h
+  reopen    h   h   h   h   h   h   h   h   h   h   h   h
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
 constexpr char kTakenUpAgain[] = R"(
            ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer     s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF  s   s   s   s   s   s
   accept    s   s   s   s   s   s   s   s   s   s
   return    h   h   h   h   h   h   h   h   h   h
   recall    s   s   s   s   s   s   s   s   s   s
@@ -185,6 +197,9 @@ constexpr char kTakenUpAgain[] = R"(
   vkeep     s   s   s   s   s   s   s   s   s   s
   alarm     =   =   =   =   =   =   =   s   s   s
   partners  =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s  RDO  s   s
 )";
 
 struct Column {

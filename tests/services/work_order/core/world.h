@@ -1,4 +1,4 @@
-// Two sites that exchange orders, made of the pure core alone: what the engine, the store and the link do
+// Sites that exchange orders, made of the pure core alone: what the engine, the store and the link do
 // around it is here a map and two queues. Every change is checked on its way in.
 #ifndef TESTS_SERVICES_WORK_ORDER_CORE_WORLD_H_
 #define TESTS_SERVICES_WORK_ORDER_CORE_WORLD_H_
@@ -46,8 +46,11 @@ enum class Act {
   kVoiceKeeps,
   kAlarm,
   kCallPartners,
+  kDispute,
+  kRule,  // for the site that records it
+  kReopen,
 };
-inline constexpr int kActs = static_cast<int>(Act::kCallPartners) + 1;
+inline constexpr int kActs = static_cast<int>(Act::kReopen) + 1;
 
 // A content that is valid at every site.
 type::v1::OrderContent SampleContent();
@@ -60,8 +63,8 @@ type::v1::Command MakeRegistration(const type::v1::OrderContent& content, const 
 
 class World {
  public:
-  // Sites 0 and 1: 12345 and 110.
-  World();
+  // Sites 0, 1 …: 12345, 110, 119, 120; each the peer of all others. Returns are as free as an int allows.
+  explicit World(int sites = 2);
 
   // Each call takes a second. `at` is a site's index. Returns the order's id.
   absl::StatusOr<std::string> Execute(int at, const type::v1::Command& command);
@@ -69,8 +72,11 @@ class World {
   std::string Register(int at, const type::v1::OrderContent& content, bool push);
   void Do(int at, Act act, const std::string& order_id);
   absl::StatusOr<std::string> Try(int at, Act act, const std::string& order_id);
-  // Hands the oldest envelope that `from` owes to the other site; false if there is none.
-  bool Deliver(int from);
+  // A push of `order_id` to the site `to`.
+  void Push(int at, const std::string& order_id, int to);
+  // Hands the oldest envelope that `from` owes to `to`; false if there is none.
+  bool Deliver(int from, int to);
+  bool Deliver(int from) { return Deliver(from, 1 - from); }
   // Hands `to` the oldest receipt for one of its offers; false if there is none.
   bool Receipt(int to, std::optional<ClockSkew> skew = std::nullopt);
   // Delivers until nothing is owed.
@@ -79,16 +85,23 @@ class World {
   const type::v1::WorkOrder& Order(int at, const std::string& id) const { return sites_[at].orders.at(id); }
   // The id at the other site of the order that is in `id`'s last handoff; empty if there is none.
   std::string Twin(int at, const std::string& id) const;
+  // The same for the handoff `handoff`, and that site's index.
+  std::string Twin(int at, const type::v1::Handoff& handoff) const;
+  int OtherSiteOf(int at, const type::v1::Handoff& handoff) const;
   std::vector<std::string> Orders(int at) const;
   const std::string& Content(int at, const std::string& id) const { return sites_[at].contents.at(id); }
   const type::v1::Event& LastEvent(int at) const { return sites_[at].log.back(); }
   const std::vector<type::v1::Event>& Log(int at) const { return sites_[at].log; }
-  // What `from` owes to the other site, oldest first.
-  std::deque<exchange::v1::Envelope>& Owed(int from) { return sites_[from].outbox; }
+  // What `from` owes to `to`, oldest first.
+  std::deque<exchange::v1::Envelope>& Owed(int from, int to) { return sites_[from].outbox[to]; }
+  std::deque<exchange::v1::Envelope>& Owed(int from) { return Owed(from, 1 - from); }
+  int size() const { return static_cast<int>(sites_.size()); }
   const Site& site(int at) const { return sites_[at].site; }
   Site* mutable_site(int at) { return &sites_[at].site; }
   absl::Time now() const { return now_; }
   void Pass(absl::Duration time) { now_ += time; }
+  // From now on an envelope that is not understood is a fault: what sites of this kind say to each other is.
+  void BeStrict() { strict_ = true; }
   // The first broken law, or empty.
   const std::string& fault() const { return fault_; }
 
@@ -99,7 +112,7 @@ class World {
     std::map<std::string, std::string> contents;
     std::map<std::string, std::string> handoffs;  // id of handoff → order, also of past ones
     std::vector<type::v1::Event> log;
-    std::deque<exchange::v1::Envelope> outbox;
+    std::map<int, std::deque<exchange::v1::Envelope>> outbox;  // by whom it is for
     std::deque<std::pair<std::string, absl::Time>> receipts;
     int next_order = 1;
     int64_t next_envelope = 1;
@@ -110,9 +123,10 @@ class World {
   void Owe(State* state, const EnvelopeDraft& draft, const std::string& content);
   void Fault(const std::string& what);
 
-  State sites_[2];
+  std::vector<State> sites_;
   absl::Time now_;
   std::string fault_;
+  bool strict_ = false;
 };
 
 }  // namespace hotline::work_order
