@@ -18,18 +18,10 @@ class SpoolTest : public testing::Test {
  protected:
   SpoolTest() {
     sites_.a.config().mutable_dispatch()->set_emergency_receipt_s(1);
-    const auto keys = Run({absl::StrCat(HOTLINE_SOURCE_DIR, "/deploy/keys/make"), "--dir", Path("keys"),
-                           "--id", "test", "12345", "110"});
-    EXPECT_EQ(keys->Wait(absl::Seconds(30)), 0) << "deploy/keys/make";
-    for (const auto& [site, peer] : {std::pair(&sites_.a, &sites_.b), std::pair(&sites_.b, &sites_.a)}) {
-      config::v1::SigningKey& own = *site->config().mutable_signing()->add_keys();
-      own.set_key_id("test");
-      own.set_private_key_file(absl::StrCat(Path("keys"), "/", site->hotline(), "/test.key"));
+    EXPECT_TRUE(sites_.UseKeys().ok());
+    for (Site* site : {&sites_.a, &sites_.b}) {
       config::v1::PeerConfig& config = *site->config().mutable_peers(0);
       config.clear_address();
-      config::v1::PublicKey& key = *config.add_public_keys();
-      key.set_key_id("test");
-      key.set_file(absl::StrCat(Path("keys"), "/", peer->hotline(), "/test.pub"));
       config.mutable_spool()->set_out_directory(Out(*site));
       config.mutable_spool()->set_in_directory(In(*site));
       config.mutable_spool()->set_scan_interval_ms(20);

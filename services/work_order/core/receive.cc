@@ -327,14 +327,15 @@ class Receiving {
     voice.set_spoken_with(std::string(TruncateCodePoints(voice.spoken_with(), 64)));
     voice.set_note(std::string(TruncateCodePoints(voice.note(), 500)));
     Change& change = Begin();
-    InstallVoice(voice, change.after.mutable_handoff());
+    // If the order is being passed on, the record is about the handoff by which it came.
+    InstallVoice(voice, SharedAfter());
     const type::v1::Actor actor = body.event().actor();
     type::v1::VoiceConfirmedDetail* detail = change.event.mutable_voice_confirmed();
-    detail->set_handoff_id(before_->handoff().id());
+    detail->set_handoff_id(Shared().id());
     *detail->mutable_voice() = voice;
-    EndDoubt(change.after.mutable_facts());
-    if (before_->handoff().from_hotline() == site_.hotline && Contains(kOnOffer, before_->state()) &&
-        voice.outcome() != type::v1::VOICE_OUTCOME_PEER_ACCEPTS &&
+    if (!passes_on_) EndDoubt(change.after.mutable_facts());
+    if (!passes_on_ && before_->handoff().from_hotline() == site_.hotline &&
+        Contains(kOnOffer, before_->state()) && voice.outcome() != type::v1::VOICE_OUTCOME_PEER_ACCEPTS &&
         RequestRecall(*before_, now_, &change.after)) {
       detail->set_recall_requested(true);
       change.envelopes.push_back(RecallDraft(change.after.handoff(), VoiceRecallReason(voice)));
