@@ -155,6 +155,11 @@ absl::Status Suspended() {
                .chinese = "工单已挂起，请先恢复"});
 }
 
+absl::Status SpokenCodeWrong() {
+  return BadField(Reason::ERROR_REASON_SPOKEN_CODE_WRONG, "confirm_by_voice.code",
+                  "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
+}
+
 absl::Status UnitNotAssigned(std::string_view unit) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_UNIT_NOT_ASSIGNED,

@@ -37,6 +37,7 @@ absl::Status WrongState(std::string_view command, std::string_view command_zh,
 // `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`.
 absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed);
 absl::Status Suspended();
+absl::Status SpokenCodeWrong();
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

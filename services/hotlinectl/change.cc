@@ -29,6 +29,17 @@ int Send(Session& session, grpc::Status (Interface::*method)(grpc::ClientContext
     console.OutLine(Say(console.language(), say::kChanged, order.number(),
                         EnumLabel(console.language(), order.state()), order.custody().holder(),
                         order.version(), response.event_sequence()));
+    if constexpr (requires { response.open_partner_orders(); }) {
+      std::string numbers;
+      for (const auto& open : response.open_partner_orders()) {
+        numbers += StrCat(numbers.empty() ? "" : ", ", open.number());
+      }
+      if (!numbers.empty()) {
+        console.ErrLine(
+            Say(console.language(), say::kOpenPartners, response.open_partner_orders_size(), numbers),
+            Colour::kYellow);
+      }
+    }
   }
   return kExitOk;
 }
@@ -91,6 +102,15 @@ int Change(Session& session) {
       dispatch::v1::RecallHandoffRequest request;
       request.mutable_recall()->set_reason(arguments.Text("reason"));
       return Send(session, &Dispatch::RecallHandoff, std::move(request));
+    }
+    case CommandId::kConfirm: {
+      dispatch::v1::ConfirmHandoffByVoiceRequest request;
+      auto& spoken = *request.mutable_confirm_by_voice();
+      spoken.set_code(arguments.Text("code"));
+      spoken.set_outcome(arguments.Word<type::v1::VoiceOutcome>("outcome"));
+      spoken.set_spoken_with(arguments.Text("spoken-with"));
+      spoken.set_note(arguments.Text("note"));
+      return Send(session, &Dispatch::ConfirmHandoffByVoice, std::move(request));
     }
     case CommandId::kAccept: {
       workorder::v1::AcceptWorkOrderRequest request;

@@ -102,6 +102,8 @@ int List(Session& session) {
   filter.set_type(arguments.Word<type::v1::OrderType>("type"));
   filter.set_urgency(arguments.Word<type::v1::Urgency>("urgency"));
   filter.set_caller_phone(arguments.Text("phone"));
+  filter.set_in_doubt(arguments.Has("in-doubt"));
+  filter.set_parent_id(arguments.Text("parent"));
   if (const auto from = arguments.Time("from", session.now))
     *filter.mutable_register_start_time() = ToTimestamp(*from);
   if (const auto to = arguments.Time("to", session.now))
@@ -292,6 +294,8 @@ int Run(Session& session) {
       return Show(session);
     case CommandId::kList:
       return List(session);
+    case CommandId::kPartners:
+      return Partners(session);
     case CommandId::kWatch:
       return Watch(session);
     case CommandId::kDeadlines:
@@ -300,6 +304,8 @@ int Run(Session& session) {
       return Links(session);
     case CommandId::kVerify:
       return Verify(session);
+    case CommandId::kEvidence:
+      return Evidence(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

@@ -64,7 +64,7 @@ class WorkOrderEdge final
   HOTLINE_COMMAND(v1, service_, FinishWorkOrder, completion)
   HOTLINE_COMMAND(v1, service_, RecordCallBack, call_back_record)
   HOTLINE_COMMAND(v1, service_, RedoWorkOrder, redo_demand)
-  HOTLINE_COMMAND(v1, service_, CloseWorkOrder, closure)
+  HOTLINE_FORWARD(v1, CloseWorkOrder, service_)
   HOTLINE_COMMAND(v1, service_, CancelWorkOrder, cancellation)
   HOTLINE_COMMAND(v1, service_, ArchiveWorkOrder, archival)
   HOTLINE_FORWARD(v1, GetWorkOrder, service_)

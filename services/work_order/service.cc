@@ -81,6 +81,10 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
       !status.ok()) {
     return status;
   }
+  if (absl::Status status = ValidateText("filter.parent_id", filter.parent_id(), 64, false, false);
+      !status.ok()) {
+    return status;
+  }
   return ValidateText("filter.caller_phone", filter.caller_phone(), 20, false, false);
 }
 
@@ -164,6 +168,13 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
     const workorder::v1::ListWorkOrdersRequest& request) {
   workorder::v1::ListFilter filter = request.filter();
   filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
+  // Only an offer can be in doubt: that is an index.
+  if (filter.in_doubt() && filter.states().empty()) {
+    for (const auto state :
+         {type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD}) {
+      filter.add_states(state);
+    }
+  }
   int64_t before_id = INT64_MAX;
   if (!request.page_token().empty()) {
     absl::StatusOr<int64_t> token = ReadPageToken(request.page_token(), filter);
@@ -220,6 +231,34 @@ void WorkOrderService::ListOrderEvents(const CallContext&, workorder::v1::ListOr
   readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
     done(History(request.order_id()));
   });
+}
+
+void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
+                                      Done<workorder::v1::CloseWorkOrderResponse> done) {
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_closure() = std::move(*request.mutable_closure());
+  Execute(call, std::move(command),
+          [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+            if (!result.ok()) return done(result.status());
+            workorder::v1::CloseWorkOrderResponse response;
+            *response.mutable_order() = std::move(*result->mutable_order());
+            response.set_event_sequence(result->event_sequence());
+            if (response.order().partner_count() == 0) return done(std::move(response));
+            readers_->Post([this, response = std::move(response), done = std::move(done)]() mutable {
+              workorder::v1::ListWorkOrdersRequest list;
+              list.mutable_filter()->set_parent_id(response.order().id());
+              for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO;
+                   ++state) {
+                list.mutable_filter()->add_states(static_cast<type::v1::OrderState>(state));
+              }
+              // It is closed whether the warning can be given or not.
+              if (auto open = List(list); open.ok()) {
+                *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
+              }
+              done(std::move(response));
+            });
+          });
 }
 
 absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders(

@@ -40,6 +40,9 @@ class WorkOrderService {
                       Done<workorder::v1::ListWorkOrdersResponse> done);
   void ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
                        Done<workorder::v1::ListOrderEventsResponse> done);
+  // The command, and what it leaves open.
+  void CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
+                      Done<workorder::v1::CloseWorkOrderResponse> done);
   // Works in slices, so that other reads go on beside it.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);

@@ -78,6 +78,8 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoSequence);
     case type::v1::ERROR_REASON_SUSPENDED:
       return text(say::kDoResume);
+    case type::v1::ERROR_REASON_NO_SIGNING_KEY:
+      return text(say::kDoSigningKey);
     default:
       break;
   }

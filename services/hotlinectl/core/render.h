@@ -42,6 +42,11 @@ void AddEvent(Language language, const type::v1::Event& event, bool numbers, con
 Table DeadlineTable(Language language);
 void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
 
+// Orders of partners: which, where it stands, how far it was delivered (may be empty), what went wrong.
+Table PartnerTable(Language language);
+void AddPartner(Language language, const std::string& hotline, const type::v1::WorkOrder& order,
+                const std::string& delivery, const std::string& error, Table& table);
+
 Table LinkTable(Language language);
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
 

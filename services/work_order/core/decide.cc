@@ -37,6 +37,10 @@ enum class Verb {
   kCancel,
   kArchive,
   kEscalate,
+  kDoubt,
+  kConfirmByVoice,
+  kAlarm,
+  kCallPartners,
 };
 
 // As errors name it. In the order of Verb.
@@ -45,11 +49,28 @@ struct VerbName {
   const char* chinese;
 };
 constexpr VerbName kVerbNames[] = {
-    {"register", "登记"},     {"push", "推送"},     {"accept", "受理"}, {"return", "退回"},
-    {"recall", "撤回"},       {"dispatch", "派单"}, {"sign", "签收"},   {"report progress on", "办理"},
-    {"extend", "延期"},       {"suspend", "挂起"},  {"resume", "恢复"}, {"finish", "办结答复"},
-    {"call back on", "回访"}, {"redo", "重办"},     {"close", "办结"},  {"cancel", "作废"},
-    {"archive", "归档"},      {"escalate", "催办"},
+    {"register", "登记"},
+    {"push", "推送"},
+    {"accept", "受理"},
+    {"return", "退回"},
+    {"recall", "撤回"},
+    {"dispatch", "派单"},
+    {"sign", "签收"},
+    {"report progress on", "办理"},
+    {"extend", "延期"},
+    {"suspend", "挂起"},
+    {"resume", "恢复"},
+    {"finish", "办结答复"},
+    {"call back on", "回访"},
+    {"redo", "重办"},
+    {"close", "办结"},
+    {"cancel", "作废"},
+    {"archive", "归档"},
+    {"escalate", "催办"},
+    {"doubt", "存疑处置"},
+    {"confirm by voice", "电话确认"},
+    {"raise an alarm on", "告警"},
+    {"call partners for", "联动"},
 };
 
 // Which site may do it.
@@ -60,6 +81,7 @@ enum class Who {
   kOriginHolder,  // the origin while it is the holder
   kGiver,         // handoff.from_hotline
   kReceiver,      // handoff.to_hotline
+  kParty,         // either of the two
 };
 
 // Whether a suspension matters.
@@ -112,7 +134,14 @@ constexpr Rule kRules[] = {
      type::v1::ORDER_STATE_CANCELLED},
     {Verb::kArchive, kDone, Who::kAnyone, Pause::kEither, type::v1::ORDER_STATE_ARCHIVED},
     {Verb::kEscalate, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kDoubt, kOnOffer, Who::kGiver, Pause::kEither, kSame},
+    // Moves the order only at the receiver: see ConfirmByVoice().
+    {Verb::kConfirmByVoice, kOnOffer, Who::kParty, Pause::kEither, kSame},
+    {Verb::kAlarm, kLiving, Who::kGiver, Pause::kEither, kSame},
+    {Verb::kCallPartners, kLiving, Who::kHolder, Pause::kEither, kSame},
 };
+
+bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
 
 // The action of a command that passed ValidateAction.
 Verb VerbOf(const Command& command) {
@@ -149,7 +178,13 @@ Verb VerbOf(const Command& command) {
     case Command::kArchival:
       return Verb::kArchive;
     case Command::kEscalation:
-      return Verb::kEscalate;
+      return IsDoubtRung(command.escalation().rung()) ? Verb::kDoubt : Verb::kEscalate;
+    case Command::kConfirmByVoice:
+      return Verb::kConfirmByVoice;
+    case Command::kAlarm:
+      return Verb::kAlarm;
+    case Command::kPartnerCall:
+      return Verb::kCallPartners;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -170,6 +205,8 @@ bool MayDo(Who who, const WorkOrder& order, const Site& site) {
       return order.handoff().from_hotline() == site.hotline;
     case Who::kReceiver:
       return order.handoff().to_hotline() == site.hotline;
+    case Who::kParty:
+      return order.has_handoff();
   }
   return false;
 }
@@ -199,7 +236,8 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
   bool may_somewhere = false;
   for (const Rule& rule : kRules) {
     if (rule.verb != verb) continue;
-    if (!order.has_handoff() && (rule.who == Who::kGiver || rule.who == Who::kReceiver)) {
+    if (!order.has_handoff() &&
+        (rule.who == Who::kGiver || rule.who == Who::kReceiver || rule.who == Who::kParty)) {
       may_somewhere = true;
       continue;
     }
@@ -232,10 +270,10 @@ class Step {
         after_(change->after),
         event_(change->event) {}
 
-  void Register(const NewOrder& fresh) {
+  // `content` is what `bytes` say.
+  void Register(const NewOrder& fresh, const type::v1::OrderContent& content, std::string bytes) {
     change_->creates = true;
-    const type::v1::OrderContent& content = command_.registration().content();
-    change_->content = content.SerializeAsString();
+    change_->content = std::move(bytes);
     change_->caller_phone = NormalizePhone(content.caller().phone());
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
@@ -244,7 +282,13 @@ class Step {
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
     after_.set_state(type::v1::ORDER_STATE_REGISTERED);
-    if (!command_.has_offer()) DescribeContent(content, after_, event_.mutable_registered());
+    if (!command_.registration().parent_order_id().empty()) {
+      after_.set_parent_id(fresh.parent->id());
+      after_.set_parent_number(fresh.parent->number());
+    }
+    DescribeContent(
+        content, after_,
+        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered());
   }
 
   absl::Status Apply(Verb verb) {
@@ -307,6 +351,16 @@ class Step {
       case Verb::kEscalate:
         Escalate();
         break;
+      case Verb::kDoubt:
+        return Doubt();
+      case Verb::kConfirmByVoice:
+        return ConfirmByVoice();
+      case Verb::kAlarm:
+        return Alarm();
+      case Verb::kCallPartners:
+        after_.set_partner_count(after_.partner_count() + command_.partner_call().to_hotlines_size());
+        *event_.mutable_partners_called() = command_.partner_call();
+        break;
     }
     return absl::OkStatus();
   }
@@ -333,17 +387,19 @@ class Step {
     handoff->set_from_number(after_.number());
     handoff->set_note(offer.note());
     ToProto(now_, handoff->mutable_offer_time());
-    const int urgency =
-        std::clamp<int>(after_.urgency() - 1, 0, static_cast<int>(std::size(site_.confirm_within)) - 1);
-    ToProto(now_ + site_.confirm_within[urgency], handoff->mutable_confirm_by_time());
+    const int urgency = UrgencyIndex(after_);
+    const absl::Time confirm_by = now_ + site_.confirm_within[urgency];
+    ToProto(confirm_by, handoff->mutable_confirm_by_time());
+    ToProto(confirm_by + site_.keep_after[urgency], handoff->mutable_keep_by_time());
+    handoff->set_spoken_code(SpokenCode(handoff->id(), after_.content_digest()));
+    // Of the handoff before.
+    after_.mutable_facts()->clear_receipt_alarm();
 
-    type::v1::OfferedDetail* detail = event_.mutable_offered();
-    *detail->mutable_handoff() = *handoff;
-    if (change_->creates) {
-      DescribeContent(command_.registration().content(), after_, detail->mutable_registered());
-    }
+    *event_.mutable_offered()->mutable_handoff() = *handoff;
     exchange::v1::OfferBody body;
     *body.mutable_handoff() = *handoff;
+    body.mutable_handoff()->clear_spoken_code();
+    body.set_parent_number(after_.parent_number());
     body.set_origin_hotline(after_.origin_hotline());
     body.set_content_salt(after_.content_salt());
     *body.mutable_custody() = after_.custody();
@@ -360,6 +416,7 @@ class Step {
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_handoff()->mutable_accept_time());
     detail->set_handoff_id(after_.handoff().id());
+    *detail->mutable_accept_time() = after_.handoff().accept_time();
   }
 
   void Return() {
@@ -376,18 +433,11 @@ class Step {
   }
 
   void Recall() {
-    type::v1::Handoff* handoff = after_.mutable_handoff();
-    after_.mutable_facts()->set_recall_requested(true);
-    if (!handoff->has_recall_request_time()) ToProto(now_, handoff->mutable_recall_request_time());
+    RequestRecall(*before_, now_, &after_);
     type::v1::RecallRequestedDetail* detail = event_.mutable_recall_requested();
-    detail->set_handoff_id(handoff->id());
+    detail->set_handoff_id(after_.handoff().id());
     *detail->mutable_recall() = command_.recall();
-    exchange::v1::RecallBody body;
-    body.set_reason(command_.recall().reason());
-    change_->envelopes.push_back({.peer = handoff->to_hotline(),
-                                  .handoff_id = handoff->id(),
-                                  .kind = exchange::v1::ENVELOPE_KIND_RECALL,
-                                  .body = body.SerializeAsString()});
+    change_->envelopes.push_back(RecallDraft(after_.handoff(), command_.recall().reason()));
   }
 
   void Dispatch() {
@@ -474,6 +524,91 @@ class Step {
     *event_.mutable_escalated() = escalation;
   }
 
+  // Why a rung, a record or an alarm is not for this offer.
+  absl::Status NotThisOffer(Verb verb) const {
+    const VerbName& name = kVerbNames[static_cast<int>(verb)];
+    return error::WrongState(name.english, name.chinese, before_->state());
+  }
+
+  // The confirm-by or the keep-by time passed in silence; the table is at Decide.
+  absl::Status Doubt() {
+    const type::v1::Escalation& escalation = command_.escalation();
+    const type::v1::Handoff& handoff = after_.handoff();
+    const bool first = escalation.rung() == type::v1::RUNG_DOUBT;
+    const google::protobuf::Timestamp& due = first ? handoff.confirm_by_time() : handoff.keep_by_time();
+    if (FromProto(escalation.due_time()) != FromProto(due) || handoff.has_voice() ||
+        before_->facts().in_doubt() == first) {
+      return NotThisOffer(Verb::kDoubt);
+    }
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_in_doubt(true);
+    type::v1::InDoubtDetail* detail = event_.mutable_in_doubt();
+    detail->set_handoff_id(handoff.id());
+    *detail->mutable_escalation() = escalation;
+    const char* reason = nullptr;
+    if (!first) {
+      detail->set_action(type::v1::DOUBT_ACTION_KEEP);
+      facts->clear_voice_confirmation_required();
+      reason = "超过确认时限，未得到对方受理或电话确认，本方继续负责";
+    } else if (before_->state() == type::v1::ORDER_STATE_OFFERED &&
+               before_->urgency() != type::v1::URGENCY_EMERGENCY) {
+      detail->set_action(type::v1::DOUBT_ACTION_RECALL);
+      reason = "超过确认时限，对方尚未接收，系统自动撤回";
+    } else {
+      detail->set_action(type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE);
+      detail->set_spoken_code(SpokenCode(handoff.id(), after_.content_digest()));
+      *detail->mutable_keep_by_time() = handoff.keep_by_time();
+      facts->set_voice_confirmation_required(true);
+    }
+    if (reason != nullptr && RequestRecall(*before_, now_, &after_)) {
+      detail->set_recall_reason(reason);
+      change_->envelopes.push_back(RecallDraft(handoff, reason));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ConfirmByVoice() {
+    const type::v1::ConfirmByVoice& spoken = command_.confirm_by_voice();
+    type::v1::Handoff* handoff = after_.mutable_handoff();
+    if (spoken.code() != SpokenCode(handoff->id(), after_.content_digest())) return error::SpokenCodeWrong();
+    type::v1::VoiceConfirmation voice;
+    voice.set_outcome(spoken.outcome());
+    ToProto(now_, voice.mutable_confirm_time());
+    voice.set_by_hotline(site_.hotline);
+    voice.set_spoken_with(spoken.spoken_with());
+    voice.set_note(spoken.note());
+    InstallVoice(voice, handoff);
+    const bool giver = handoff->from_hotline() == site_.hotline;
+    if (!giver && spoken.outcome() == type::v1::VOICE_OUTCOME_PEER_ACCEPTS) {
+      after_.set_state(type::v1::ORDER_STATE_ACCEPTED);
+      Accept();
+      event_.mutable_accepted()->mutable_acceptance()->set_note(spoken.note());
+      *event_.mutable_accepted()->mutable_voice() = std::move(voice);
+      return absl::OkStatus();
+    }
+    type::v1::VoiceConfirmedDetail* detail = event_.mutable_voice_confirmed();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_voice() = voice;
+    EndDoubt(after_.mutable_facts());
+    if (giver && spoken.outcome() != type::v1::VOICE_OUTCOME_PEER_ACCEPTS &&
+        RequestRecall(*before_, now_, &after_)) {
+      detail->set_recall_requested(true);
+      change_->envelopes.push_back(RecallDraft(*handoff, VoiceRecallReason(voice)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Alarm() {
+    const type::v1::Handoff& handoff = after_.handoff();
+    if (FromProto(command_.alarm().offer_time()) != FromProto(handoff.offer_time())) {
+      return NotThisOffer(Verb::kAlarm);
+    }
+    after_.mutable_facts()->set_receipt_alarm(true);
+    event_.mutable_alarmed()->set_handoff_id(handoff.id());
+    event_.mutable_alarmed()->set_kind(command_.alarm().kind());
+    return absl::OkStatus();
+  }
+
   const WorkOrder* const before_;
   const Command& command_;
   const Site& site_;
@@ -483,9 +618,47 @@ class Step {
   type::v1::Event& event_;
 };
 
-// Pushes and recalls have envelopes of their own; filing and the ladder are each site's own affair.
+// Pushes and recalls have envelopes of their own; filing, the ladder, alarms and calls of partners are each
+// site's own affair.
 bool IsMirrored(Verb verb) {
-  return verb != Verb::kOffer && verb != Verb::kRecall && verb != Verb::kArchive && verb != Verb::kEscalate;
+  switch (verb) {
+    case Verb::kOffer:
+    case Verb::kRecall:
+    case Verb::kArchive:
+    case Verb::kEscalate:
+    case Verb::kDoubt:
+    case Verb::kAlarm:
+    case Verb::kCallPartners:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// The content of a new order: its own, or that of the incident it belongs to, byte for byte.
+struct NewContent {
+  type::v1::OrderContent content;
+  std::string bytes;
+};
+absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const NewOrder& fresh,
+                                     const Site& site) {
+  NewContent result;
+  if (!registration.parent_order_id().empty()) {
+    if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
+    if (absl::StatusOr<const Rule*> rule = FindRule(Verb::kCallPartners, *fresh.parent, site); !rule.ok()) {
+      return rule.status();
+    }
+    if (!registration.has_content()) {
+      result.bytes = fresh.parent_content;
+      if (!result.content.ParseFromString(result.bytes)) {
+        return error::Internal("a stored content cannot be read");
+      }
+      return result;
+    }
+  }
+  result.content = registration.content();
+  result.bytes = result.content.SerializeAsString();
+  return result;
 }
 
 }  // namespace
@@ -496,9 +669,13 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
   const Verb verb = VerbOf(command);
-  if (verb == Verb::kEscalate && header.actor().account() != kEscalationAccount) {
+  if ((verb == Verb::kEscalate || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
                            "must be the escalation service", "只能由督办服务执行");
+  }
+  if (verb == Verb::kAlarm && header.actor().account() != kAlarmAccount) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
+                           "must be service/alarm", "只能由系统告警执行");
   }
   if (command.has_registration()) {
     if (!header.order_id().empty()) {
@@ -524,7 +701,9 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     change.after = *before;
     change.after.clear_content();
   } else {
-    step.Register(fresh);
+    absl::StatusOr<NewContent> content = ContentOf(command.registration(), fresh, site);
+    if (!content.ok()) return content.status();
+    step.Register(fresh, content->content, std::move(content->bytes));
   }
   if (absl::Status status = step.Apply(verb); !status.ok()) return status;
   if ((*rule)->next != kSame) change.after.set_state((*rule)->next);
@@ -533,7 +712,10 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   change.event.mutable_actor()->set_hotline(site.hotline);
   change.event.set_traceparent(command.traceparent());
   Seal(before, now, &change);
-  if (before != nullptr && IsMirrored(verb) && HasCounterpart(*before)) OweMirror(site, &change);
+  // A record of the desks goes behind the offer, whether the peer has read that or not.
+  if (before != nullptr && IsMirrored(verb) && (HasCounterpart(*before) || verb == Verb::kConfirmByVoice)) {
+    OweMirror(site, &change);
+  }
   return change;
 }
 

@@ -1,8 +1,11 @@
 #include "services/work_order/core/order.h"
 
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
 
 namespace hotline::work_order {
@@ -71,6 +74,12 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
       !handoff.has_accept_time()) {
     return "at work on an offer that nobody accepted";
   }
+  if (order.facts().in_doubt() && (handoff.from_hotline() != site.hotline || !Contains(kOnOffer, state))) {
+    return "in doubt, but not this site's offer";
+  }
+  if (order.facts().voice_confirmation_required() && !order.facts().in_doubt()) {
+    return "a confirmation by voice without a doubt";
+  }
   if (order.facts().recall_requested() &&
       (handoff.from_hotline() != site.hotline || handoff.has_end_time() || Contains(kEnded, state))) {
     return "a recall that nobody waits for";
@@ -126,6 +135,12 @@ void ToProto(absl::Time time, Timestamp* timestamp) {
   timestamp->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+void ToProto(absl::Duration duration, google::protobuf::Duration* proto) {
+  const int64_t nanos = absl::ToInt64Nanoseconds(duration);
+  proto->set_seconds(nanos / 1'000'000'000);
+  proto->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
 const std::string& ExpectedHolder(const WorkOrder& order, const Site& site) {
   const type::v1::Handoff& handoff = order.handoff();
   switch (order.state()) {
@@ -169,6 +184,46 @@ void DropFactsOfOtherStates(WorkOrder* order) {
     facts->clear_review_time();
   }
   if (!IsOpen(*order) || Contains(kEnded, order->state())) facts->clear_recall_requested();
+  if (!Contains(kOnOffer, order->state())) EndDoubt(facts);
+}
+
+int UrgencyIndex(const WorkOrder& order) {
+  return std::clamp<int>(order.urgency() - 1, 0,
+                         static_cast<int>(std::extent_v<decltype(Site::confirm_within)>) - 1);
+}
+
+bool RequestRecall(const WorkOrder& before, absl::Time now, WorkOrder* after) {
+  after->mutable_facts()->set_recall_requested(true);
+  type::v1::Handoff* handoff = after->mutable_handoff();
+  if (!handoff->has_recall_request_time()) ToProto(now, handoff->mutable_recall_request_time());
+  return !before.facts().recall_requested();
+}
+
+EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& reason) {
+  exchange::v1::RecallBody body;
+  body.set_reason(reason);
+  return {.peer = handoff.to_hotline(),
+          .handoff_id = handoff.id(),
+          .kind = exchange::v1::ENVELOPE_KIND_RECALL,
+          .body = body.SerializeAsString()};
+}
+
+std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice) {
+  return voice.outcome() == type::v1::VOICE_OUTCOME_PEER_RETURNS ? "经电话确认，对方不受理"
+                                                                 : "经电话确认，本方继续负责";
+}
+
+void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff) {
+  if (handoff->voice().by_hotline() == handoff->from_hotline() &&
+      voice.by_hotline() != handoff->from_hotline()) {
+    return;
+  }
+  *handoff->mutable_voice() = voice;
+}
+
+void EndDoubt(type::v1::Facts* facts) {
+  facts->clear_in_doubt();
+  facts->clear_voice_confirmation_required();
 }
 
 void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes, std::string_view salt,
@@ -230,6 +285,7 @@ void OweMirror(const Site& site, Change* change) {
   }
   *body.mutable_handoff() = order.handoff();
   body.mutable_handoff()->clear_link_sequence();
+  body.mutable_handoff()->clear_spoken_code();
   type::v1::Event* event = body.mutable_event();
   *event = change->event;
   event->clear_order_id();
@@ -246,6 +302,13 @@ std::string HandoffId(std::string_view giver, std::string_view order_id, int att
   std::string id(giver);
   id.append("-").append(order_id).append("-").append(std::to_string(attempt));
   return id;
+}
+
+std::string SpokenCode(std::string_view handoff_id, std::string_view content_digest) {
+  const std::string hash = Sha256({"hotline.exchange.v1/spoken-code", handoff_id, content_digest});
+  uint64_t number = 0;
+  for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<unsigned char>(hash[i]);
+  return absl::StrFormat("%04d", static_cast<int>(number % 10'000));
 }
 
 std::string Unsound(const WorkOrder& order, const Site& site) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
@@ -40,6 +41,7 @@ inline constexpr int kMaxPastHandoffs = 8;
 bool IsValidTime(const google::protobuf::Timestamp& timestamp);
 absl::Time FromProto(const google::protobuf::Timestamp& timestamp);
 void ToProto(absl::Time time, google::protobuf::Timestamp* timestamp);
+void ToProto(absl::Duration duration, google::protobuf::Duration* proto);
 
 // The current handoff has not ended by a return or a recall.
 inline bool IsOpen(const type::v1::WorkOrder& order) {
@@ -56,6 +58,20 @@ inline const std::string& OtherSite(const type::v1::WorkOrder& order, const Site
 }
 // Who has to hold an order in this state; empty if the state does not say.
 const std::string& ExpectedHolder(const type::v1::WorkOrder& order, const Site& site);
+
+// Counts this order's urgency for the limits of Site, from 0 (normal; also what this version does not know).
+int UrgencyIndex(const type::v1::WorkOrder& order);
+// The giver asks for its offer back: the fact and the time; true if it had not asked before, and then a
+// RECALL is owed.
+bool RequestRecall(const type::v1::WorkOrder& before, absl::Time now, type::v1::WorkOrder* after);
+// The RECALL envelope of the order's handoff.
+EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& reason);
+// Why the giver asks for the offer back after `voice`, in Chinese.
+std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice);
+// Installs a record unless the handoff has a better one, see `Handoff.voice`.
+void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff);
+// The doubt is over: the desks have spoken.
+void EndDoubt(type::v1::Facts* facts);
 
 // Gives the order to `holder`. The epoch grows only if that is another.
 void MoveCustody(type::v1::WorkOrder* order, const std::string& holder, absl::Time now);

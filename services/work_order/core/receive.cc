@@ -1,4 +1,5 @@
 // What a peer's envelopes and receipts do to an order. Declared in decide.h.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -129,6 +130,12 @@ class Receiving {
     handoff->clear_accept_time();
     handoff->clear_end_time();
     handoff->clear_returned();
+    handoff->clear_receipt_record();
+    handoff->clear_voice();
+    handoff->set_late(after.urgency() == type::v1::URGENCY_EMERGENCY && handoff->has_offer_time() &&
+                      now_ - FromProto(handoff->offer_time()) > site_.emergency_receipt);
+    handoff->set_spoken_code(SpokenCode(handoff->id(), after.content_digest()));
+    after.set_parent_number(body.parent_number());
 
     type::v1::UnderstoodDetail* detail = change.event.mutable_understood();
     *detail->mutable_handoff() = *handoff;
@@ -139,6 +146,7 @@ class Receiving {
     answer.set_to_number(handoff->to_number());
     *answer.mutable_receive_time() = handoff->receive_time();
     *answer.mutable_understand_time() = handoff->understand_time();
+    answer.set_late(handoff->late());
     change.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, answer));
     return absl::OkStatus();
   }
@@ -175,6 +183,10 @@ class Receiving {
         !status.ok()) {
       return status;
     }
+    if (absl::Status status = ValidateText("parent_number", body.parent_number(), 64, false, false);
+        !status.ok()) {
+      return status;
+    }
     if (body.content_salt().size() != kSaltBytes)
       return Bad("content_salt", "must be 16 bytes", "应为16字节");
     if (body.custody().holder() != peer_)
@@ -199,7 +211,9 @@ class Receiving {
     } else {
       ToProto(now_, handoff->mutable_understand_time());
     }
-    // This may overtake the link's receipt.
+    ToProto(now_, handoff->mutable_receipt_record()->mutable_understand_record_time());
+    handoff->set_late(handoff->late() || body.late() || before_->facts().receipt_alarm());
+    // This may overtake the link's receipt, which is recorded when it comes.
     if (!handoff->has_receive_time()) {
       *handoff->mutable_receive_time() =
           body.has_receive_time() ? body.receive_time() : handoff->understand_time();
@@ -275,10 +289,43 @@ class Receiving {
     return absl::OkStatus();
   }
 
+  // The peer's desk recorded what was agreed by telephone. Nothing moves, in whatever state the order is here
+  // by now; but the giver asks for the offer back if that was agreed.
+  absl::Status Voice(const exchange::v1::MirrorBody& body) {
+    type::v1::VoiceConfirmation voice = body.event().voice_confirmed().voice();
+    if (!type::v1::VoiceOutcome_IsValid(voice.outcome()) ||
+        voice.outcome() == type::v1::VOICE_OUTCOME_UNSPECIFIED) {
+      return error::BadEnum("event.voice_confirmed.voice.outcome", voice.outcome());
+    }
+    if (!voice.has_confirm_time()) return error::Required("event.voice_confirmed.voice.confirm_time");
+    if (before_->state() == type::v1::ORDER_STATE_ARCHIVED) return absl::OkStatus();
+    voice.set_by_hotline(std::string(peer_));
+    voice.set_spoken_with(std::string(TruncateCodePoints(voice.spoken_with(), 64)));
+    voice.set_note(std::string(TruncateCodePoints(voice.note(), 500)));
+    Change& change = Begin();
+    InstallVoice(voice, change.after.mutable_handoff());
+    const type::v1::Actor actor = body.event().actor();
+    type::v1::VoiceConfirmedDetail* detail = change.event.mutable_voice_confirmed();
+    detail->set_handoff_id(before_->handoff().id());
+    *detail->mutable_voice() = voice;
+    EndDoubt(change.after.mutable_facts());
+    if (before_->handoff().from_hotline() == site_.hotline && Contains(kOnOffer, before_->state()) &&
+        voice.outcome() != type::v1::VOICE_OUTCOME_PEER_ACCEPTS &&
+        RequestRecall(*before_, now_, &change.after)) {
+      detail->set_recall_requested(true);
+      change.envelopes.push_back(RecallDraft(change.after.handoff(), VoiceRecallReason(voice)));
+    }
+    Finish(peer_, /*mirrored=*/true);
+    change.event.mutable_actor()->set_account(actor.account());
+    change.event.mutable_actor()->set_unit(actor.unit());
+    return absl::OkStatus();
+  }
+
   // The order moved at the peer.
   absl::Status Mirror() {
     exchange::v1::MirrorBody body;
     if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (body.event().has_voice_confirmed()) return Voice(body);
     if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
     if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
     if (body.custody().epoch() == before_->custody().epoch() &&
@@ -310,6 +357,7 @@ class Receiving {
     DropFactsOfOtherStates(&change.after);
 
     change.event = std::move(*body.mutable_event());
+    if (change.event.has_accepted()) DescribeAcceptance(change.after.handoff(), &change.event);
     change.event.clear_sequence();
     change.event.clear_previous_order_sequence();
     if (change.event.has_replied()) change.event.mutable_replied()->mutable_reply()->clear_internal_reply();
@@ -361,6 +409,9 @@ class Receiving {
     facts->set_remind_count(own.remind_count());
     facts->set_secret(own.secret());
     facts->set_recall_requested(own.recall_requested());
+    facts->set_in_doubt(own.in_doubt());
+    facts->set_voice_confirmation_required(own.voice_confirmation_required());
+    facts->set_receipt_alarm(own.receipt_alarm());
     *received_.change.after.mutable_facts() = std::move(*facts);
   }
 
@@ -372,7 +423,15 @@ class Receiving {
     if (body.has_handoff()) {
       type::v1::Handoff* theirs = body.mutable_handoff();
       theirs->clear_link_sequence();
+      theirs->clear_spoken_code();
+      // What they know of this site's own record may be older than it.
+      if (theirs->has_voice() && theirs->voice().by_hotline() == peer_) {
+        InstallVoice(theirs->voice(), handoff);
+      }
+      theirs->clear_voice();
       if (by_receiver) {
+        theirs->clear_receipt_record();
+        theirs->clear_keep_by_time();
         theirs->clear_kind();
         theirs->clear_from_number();
         theirs->clear_note();
@@ -401,9 +460,21 @@ class Receiving {
       if (!handoff->has_returned() && body.event().has_returned()) {
         *handoff->mutable_returned() = body.event().returned().handoff_return();
       }
-    } else if (!handoff->has_accept_time()) {
-      *handoff->mutable_accept_time() = moved;
+    } else {
+      if (!handoff->has_accept_time()) *handoff->mutable_accept_time() = moved;
+      type::v1::ReceiptRecord* record = handoff->mutable_receipt_record();
+      if (!record->has_accept_record_time()) ToProto(now_, record->mutable_accept_record_time());
     }
+  }
+
+  // The third receipt with the times of both clocks, whatever the peer's version told.
+  static void DescribeAcceptance(const type::v1::Handoff& handoff, type::v1::Event* event) {
+    type::v1::AcceptedDetail* detail = event->mutable_accepted();
+    detail->set_handoff_id(handoff.id());
+    *detail->mutable_accept_time() = handoff.accept_time();
+    if (!handoff.receipt_record().has_clock_skew()) return;
+    *detail->mutable_clock_skew() = handoff.receipt_record().clock_skew();
+    *detail->mutable_clock_uncertainty() = handoff.receipt_record().clock_uncertainty();
   }
 
   // This site gave the order and has no second receipt yet.
@@ -489,25 +560,50 @@ Received DecideEnvelope(const WorkOrder* before, const Envelope& envelope, std::
 }
 
 Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, absl::Time receive_time,
-                       const Site& site, absl::Time now) {
+                       const Site& site, absl::Time now, std::optional<ClockSkew> skew) {
   Received received;
-  if (before.state() != type::v1::ORDER_STATE_OFFERED || before.handoff().id() != handoff_id ||
-      before.handoff().from_hotline() != site.hotline) {
+  Change& change = received.change;
+  const bool current = before.handoff().id() == handoff_id;
+  const auto past = std::find_if(before.past_handoffs().begin(), before.past_handoffs().end(),
+                                 [&](const type::v1::Handoff& one) { return one.id() == handoff_id; });
+  if (!current && past == before.past_handoffs().end()) return received;
+  const type::v1::Handoff& known = current ? before.handoff() : *past;
+  if (known.from_hotline() != site.hotline || known.receipt_record().has_receive_record_time() ||
+      before.state() == type::v1::ORDER_STATE_ARCHIVED) {
     return received;
   }
   received.changes = true;
-  Change& change = received.change;
   change.after = before;
   change.after.clear_content();
-  change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
-  google::protobuf::Timestamp* received_at = change.after.mutable_handoff()->mutable_receive_time();
-  ToProto(receive_time, received_at);
-  // A peer's clock is not to put a time into the log that nobody can read.
-  if (!IsValidTime(*received_at)) ToProto(now, received_at);
+  type::v1::Handoff* handoff = change.after.mutable_handoff();
+  if (!current) {
+    handoff = change.after.mutable_past_handoffs(static_cast<int>(past - before.past_handoffs().begin()));
+  }
+  // A peer's clock is not to put a time into the log that nobody can read. What the second receipt said of
+  // this instant stays.
+  google::protobuf::Timestamp received_at;
+  ToProto(receive_time, &received_at);
+  if (!IsValidTime(received_at)) ToProto(now, &received_at);
+  if (!handoff->has_receive_time()) *handoff->mutable_receive_time() = received_at;
+  type::v1::ReceiptRecord* record = handoff->mutable_receipt_record();
+  ToProto(now, record->mutable_receive_record_time());
   type::v1::ReceivedDetail* detail = change.event.mutable_received();
-  detail->set_handoff_id(before.handoff().id());
-  *detail->mutable_receive_time() = change.after.handoff().receive_time();
-  change.event.mutable_actor()->set_hotline(before.handoff().to_hotline());
+  if (skew.has_value()) {
+    ToProto(skew->offset, record->mutable_clock_skew());
+    ToProto(skew->uncertainty, record->mutable_clock_uncertainty());
+    *detail->mutable_clock_skew() = record->clock_skew();
+    *detail->mutable_clock_uncertainty() = record->clock_uncertainty();
+  }
+  if (current) {
+    if (before.state() == type::v1::ORDER_STATE_OFFERED) {
+      change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
+    }
+    if (before.facts().receipt_alarm()) handoff->set_late(true);
+  }
+  detail->set_handoff_id(handoff->id());
+  *detail->mutable_receive_time() = handoff->receive_time();
+  detail->set_late(handoff->late());
+  change.event.mutable_actor()->set_hotline(handoff->to_hotline());
   change.event.mutable_actor()->set_account(kRecorder);
   change.event.set_mirrored(true);
   Seal(&before, now, &change);

@@ -64,6 +64,34 @@ TEST(RenderTest, AnOrderOnItsSheet) {
   EXPECT_THAT(OrderSheet(Language::kEnglish, order, {}), HasSubstr("jiaojing (lead)"));
 }
 
+TEST(RenderTest, ThreeReceiptsShowBothClocks) {
+  type::v1::WorkOrder order = Order();
+  order.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+  order.mutable_facts()->set_in_doubt(true);
+  order.mutable_facts()->set_voice_confirmation_required(true);
+  auto& handoff = *order.mutable_handoff();
+  handoff.set_from_hotline("12345");
+  handoff.set_to_hotline("110");
+  handoff.set_spoken_code("0815");
+  handoff.mutable_receive_time()->set_seconds(1'795'397'400);
+  handoff.mutable_understand_time()->set_seconds(1'795'397'400);
+  auto& record = *handoff.mutable_receipt_record();
+  record.mutable_receive_record_time()->set_seconds(1'795'397'402);
+  record.mutable_clock_skew()->set_seconds(-1);
+  record.mutable_clock_skew()->set_nanos(-500'000'000);
+  record.mutable_clock_uncertainty()->set_nanos(20'000'000);
+  const std::string zh = OrderSheet(Language::kChinese, order, {});
+  EXPECT_THAT(zh, HasSubstr("110 时钟 2026-11-23 09:30:00；12345 记录于 2026-11-23 09:30:02"));
+  EXPECT_THAT(zh, HasSubstr("二收 登记"));
+  EXPECT_THAT(zh, Not(HasSubstr("三收")));
+  EXPECT_THAT(zh, HasSubstr("110 时钟减 12345 时钟：-1.5s ± 20ms"));
+  EXPECT_THAT(zh, HasSubstr("0815"));
+  EXPECT_THAT(zh, HasSubstr("存疑 待电话确认"));
+  EXPECT_THAT(OrderSheet(Language::kEnglish, order, {}), HasSubstr("recorded at 12345: 2026-11-23 09:30:02"));
+  order.set_state(type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_THAT(OrderSheet(Language::kChinese, order, {}), Not(HasSubstr("0815"))) << "of no use any more";
+}
+
 TEST(RenderTest, EveryKindOfEventHasANameAndShows) {
   const auto* descriptor = type::v1::Event::descriptor();
   const auto* detail = descriptor->FindOneofByName("detail");

@@ -8,6 +8,7 @@
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
+#include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/arguments.h"
@@ -38,6 +39,9 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::Disposition>(),
           GetEnumDescriptor<type::v1::ClockKind>(),
           GetEnumDescriptor<type::v1::Rung>(),
+          GetEnumDescriptor<type::v1::VoiceOutcome>(),
+          GetEnumDescriptor<type::v1::AlarmKind>(),
+          GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
           GetEnumDescriptor<dispatch::v1::DeliveryStatus>()};

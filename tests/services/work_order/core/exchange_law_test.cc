@@ -1,5 +1,6 @@
 // Laws of the exchange, tried with random work on both sides and random delays on the link.
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,15 @@ std::string Shared(const WorkOrder& order) {
   shared.mutable_facts()->clear_urge_count();
   shared.mutable_facts()->clear_remind_count();
   shared.mutable_facts()->clear_recall_requested();
+  shared.mutable_facts()->clear_receipt_alarm();
+  shared.mutable_facts()->clear_in_doubt();
+  shared.mutable_facts()->clear_voice_confirmation_required();
   *shared.mutable_handoff() = order.handoff();
   // The giver's stamp; the receiver hears of it only with the giver's next move.
   shared.mutable_handoff()->clear_recall_request_time();
+  shared.mutable_handoff()->clear_receipt_record();
+  // The giver's alarm makes it late at the giver, whatever the receiver's clock says.
+  shared.mutable_handoff()->clear_late();
   shared.set_content_digest(order.content_digest());
   return shared.DebugString();
 }
@@ -47,15 +54,46 @@ void Work(World& world, int at, uint32_t dice) {
     return;
   }
   const std::string id = ids[dice / 16 % ids.size()];
-  const std::string other = world.site(1 - at).hotline;
   for (int i = 0; i < 12; ++i) {
     const Act act = static_cast<Act>((dice / 64 + static_cast<uint32_t>(i) * 7) % kActs);
     // Endings are rare, or nothing would live long.
     if ((act == Act::kCancel || act == Act::kClose) && dice % 2 != 0) continue;
     if ((act == Act::kRecall || act == Act::kReturn) && dice % 3 != 0) continue;
     // Always legal, so it would crowd out the rest.
-    if ((act == Act::kUrge || act == Act::kRemind) && dice % 11 != 0) continue;
-    if (world.Execute(at, MakeCommand(act, id, other, world.now() + absl::Seconds(1))).ok()) return;
+    if ((act == Act::kUrge || act == Act::kRemind || act == Act::kAlarm || act == Act::kCallPartners) &&
+        dice % 11 != 0) {
+      continue;
+    }
+    if (act >= Act::kDoubt && act <= Act::kVoiceKeeps && dice % 7 != 0) continue;
+    if (world.Try(at, act, id).ok()) return;
+  }
+}
+
+// Each of the three receipts is a fact of its own: on record at the giver at most once for a handoff, and of
+// the current one exactly once if the peer has it.
+void CheckReceipts(const World& world) {
+  for (int at = 0; at < 2; ++at) {
+    std::map<std::string, int> received;
+    std::map<std::string, int> understood;
+    for (const type::v1::Event& event : world.Log(at)) {
+      if (event.has_received()) ++received[event.received().handoff_id()];
+      if (event.has_understood() && event.mirrored()) ++understood[event.handoff_id()];
+    }
+    for (const auto& [id, count] : received) {
+      if (count != 1) RC_FAIL("a first receipt twice: " + id);
+    }
+    for (const auto& [id, count] : understood) {
+      if (count != 1) RC_FAIL("a second receipt twice: " + id);
+    }
+    for (const std::string& id : world.Orders(at)) {
+      const WorkOrder& order = world.Order(at, id);
+      if (order.handoff().from_hotline() != world.site(at).hotline) continue;
+      const std::string& handoff = order.handoff().id();
+      if (order.state() != type::v1::ORDER_STATE_ARCHIVED && received[handoff] != 1) {
+        RC_FAIL("no first receipt: " + handoff);
+      }
+      if (understood[handoff] != 1) RC_FAIL("no second receipt: " + handoff);
+    }
   }
 }
 
@@ -109,7 +147,16 @@ RC_GTEST_PROP(ExchangeLaw, TwoSitesAgreeWhenNothingIsUnderWay, ()) {
   }
   world.Settle();
   RC_ASSERT(world.fault() == "");
+  CheckReceipts(world);
   bool ended = false;
+  bool spoken = false;
+  bool doubted = false;
+  for (int at = 0; at < 2; ++at) {
+    for (const type::v1::Event& event : world.Log(at)) {
+      spoken |= event.has_voice_confirmed() || event.accepted().has_voice();
+      doubted |= event.has_in_doubt();
+    }
+  }
   bool redone = false;
   bool again = false;
   for (int at = 0; at < 2; ++at) {
@@ -134,6 +181,8 @@ RC_GTEST_PROP(ExchangeLaw, TwoSitesAgreeWhenNothingIsUnderWay, ()) {
   RC_CLASSIFY(ended, "a handoff closed at both sites");
   RC_CLASSIFY(redone, "a handoff redone");
   RC_CLASSIFY(again, "an order pushed again");
+  RC_CLASSIFY(doubted, "an offer in doubt");
+  RC_CLASSIFY(spoken, "a confirmation by voice");
 }
 
 }  // namespace

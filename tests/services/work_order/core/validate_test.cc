@@ -609,7 +609,7 @@ TEST(ValidateAction, Escalation) {
   };
   using E = type::v1::Escalation;
   EXPECT_EQ(escalation([](E& e) { e.clear_clock(); }), "ENUM_INVALID escalation.clock");
-  EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(5)); }),
+  EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(99)); }),
             "ENUM_INVALID escalation.clock");
   EXPECT_EQ(escalation([](E& e) { e.clear_rung(); }), "ENUM_INVALID escalation.rung");
   EXPECT_EQ(escalation([](E& e) { e.set_rung(static_cast<type::v1::Rung>(3)); }),

@@ -56,6 +56,11 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
     ToProto(now, escalation->mutable_due_time());
     escalation->set_duty_party("110");
   };
+  const auto speak = [&](type::v1::VoiceOutcome outcome) {
+    command.mutable_confirm_by_voice()->set_code("0000");
+    command.mutable_confirm_by_voice()->set_outcome(outcome);
+    command.mutable_confirm_by_voice()->set_spoken_with("2002");
+  };
   switch (act) {
     case Act::kOffer:
       command.mutable_offer()->set_to_hotline(other);
@@ -129,8 +134,47 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
     case Act::kUrge:
       escalate(type::v1::RUNG_URGE);
       break;
+    case Act::kDoubt:
+      escalate(type::v1::RUNG_DOUBT);
+      command.mutable_escalation()->set_clock(type::v1::CLOCK_KIND_CONFIRM);
+      break;
+    case Act::kKeep:
+      escalate(type::v1::RUNG_KEEP);
+      command.mutable_escalation()->set_clock(type::v1::CLOCK_KIND_VOICE);
+      break;
+    case Act::kVoiceAccepts:
+      speak(type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
+      break;
+    case Act::kVoiceReturns:
+      speak(type::v1::VOICE_OUTCOME_PEER_RETURNS);
+      break;
+    case Act::kVoiceKeeps:
+      speak(type::v1::VOICE_OUTCOME_GIVER_KEEPS);
+      break;
+    case Act::kAlarm:
+      command.mutable_header()->mutable_actor()->set_account(kAlarmAccount);
+      command.mutable_alarm()->set_kind(type::v1::ALARM_KIND_RECEIPT_LATE);
+      command.mutable_alarm()->mutable_offer_time();
+      break;
+    case Act::kCallPartners:
+      command.mutable_partner_call()->add_to_hotlines(other);
+      break;
   }
   return command;
+}
+
+void FitTo(const WorkOrder& order, Command* command) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (command->escalation().rung() == type::v1::RUNG_DOUBT) {
+    *command->mutable_escalation()->mutable_due_time() = handoff.confirm_by_time();
+  } else if (command->escalation().rung() == type::v1::RUNG_KEEP) {
+    *command->mutable_escalation()->mutable_due_time() = handoff.keep_by_time();
+  } else if (command->has_confirm_by_voice()) {
+    command->mutable_confirm_by_voice()->set_code(handoff.spoken_code().empty() ? "0000"
+                                                                                : handoff.spoken_code());
+  } else if (command->has_alarm()) {
+    *command->mutable_alarm()->mutable_offer_time() = handoff.offer_time();
+  }
 }
 
 World::World() : now_(absl::FromUnixSeconds(1'795'000'000)) {
@@ -224,9 +268,14 @@ std::string World::Register(int at, const type::v1::OrderContent& content, bool 
   return *id;
 }
 
+absl::StatusOr<std::string> World::Try(int at, Act act, const std::string& order_id) {
+  Command command = MakeCommand(act, order_id, sites_[1 - at].site.hotline, now_ + absl::Seconds(1));
+  FitTo(Order(at, order_id), &command);
+  return Execute(at, command);
+}
+
 void World::Do(int at, Act act, const std::string& order_id) {
-  absl::StatusOr<std::string> id =
-      Execute(at, MakeCommand(act, order_id, sites_[1 - at].site.hotline, now_ + absl::Seconds(1)));
+  absl::StatusOr<std::string> id = Try(at, act, order_id);
   if (!id.ok()) Fault(absl::StrCat("act ", static_cast<int>(act), ": ", id.status().message()));
 }
 
@@ -248,14 +297,14 @@ bool World::Deliver(int from) {
   return true;
 }
 
-bool World::Receipt(int to) {
+bool World::Receipt(int to, std::optional<ClockSkew> skew) {
   State* state = &sites_[to];
   if (state->receipts.empty()) return false;
   now_ += absl::Seconds(1);
   const auto [handoff_id, time] = state->receipts.front();
   state->receipts.pop_front();
   const WorkOrder& order = state->orders.at(state->handoffs.at(handoff_id));
-  Received received = DecideReceipt(order, handoff_id, time, state->site, now_);
+  Received received = DecideReceipt(order, handoff_id, time, state->site, now_, skew);
   if (received.changes) Commit(state, std::move(received.change));
   return true;
 }

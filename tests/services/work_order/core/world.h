@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,8 @@
 
 namespace hotline::work_order {
 
-// What a command can ask for; kAssist is a signature by an assisting unit, kRemind and kUrge are escalations.
+// What a command can ask for; kAssist is a signature by an assisting unit, kRemind, kUrge, kDoubt and kKeep
+// are escalations, the three of kVoice… are confirmations by voice.
 enum class Act {
   kOffer,
   kAccept,
@@ -37,13 +39,22 @@ enum class Act {
   kArchive,
   kRemind,
   kUrge,
+  kDoubt,
+  kKeep,
+  kVoiceAccepts,
+  kVoiceReturns,
+  kVoiceKeeps,
+  kAlarm,
+  kCallPartners,
 };
-inline constexpr int kActs = static_cast<int>(Act::kUrge) + 1;
+inline constexpr int kActs = static_cast<int>(Act::kCallPartners) + 1;
 
 // A content that is valid at every site.
 type::v1::OrderContent SampleContent();
 // A valid command for `act` on `order_id`; `other` is where an offer goes to. Times in it follow `now`.
 type::v1::Command MakeCommand(Act act, const std::string& order_id, const std::string& other, absl::Time now);
+// Gives a command what only the order knows: the deadline of its offer, its spoken code, its offer's time.
+void FitTo(const type::v1::WorkOrder& order, type::v1::Command* command);
 // A valid command that registers `content`, and pushes it if `to` is not empty.
 type::v1::Command MakeRegistration(const type::v1::OrderContent& content, const std::string& to);
 
@@ -57,10 +68,11 @@ class World {
   // As Execute, for a command that must be legal.
   std::string Register(int at, const type::v1::OrderContent& content, bool push);
   void Do(int at, Act act, const std::string& order_id);
+  absl::StatusOr<std::string> Try(int at, Act act, const std::string& order_id);
   // Hands the oldest envelope that `from` owes to the other site; false if there is none.
   bool Deliver(int from);
   // Hands `to` the oldest receipt for one of its offers; false if there is none.
-  bool Receipt(int to);
+  bool Receipt(int to, std::optional<ClockSkew> skew = std::nullopt);
   // Delivers until nothing is owed.
   void Settle();
 
@@ -76,6 +88,7 @@ class World {
   const Site& site(int at) const { return sites_[at].site; }
   Site* mutable_site(int at) { return &sites_[at].site; }
   absl::Time now() const { return now_; }
+  void Pass(absl::Duration time) { now_ += time; }
   // The first broken law, or empty.
   const std::string& fault() const { return fault_; }
 
