@@ -60,12 +60,12 @@ TEST_F(SpoolTest, OrdersAndTheirStatusTravelByFilesThatAreCopiedCarelessly) {
   const auto there = Copy(sites_.a, sites_.b, 1);
   const auto back = Copy(sites_.b, sites_.a, 2);
 
-  constexpr int kOrders = 30;
+  constexpr int kOrders = 16;
   std::vector<std::string> handoffs;
   for (int i = 0; i < kOrders; ++i) {
     dispatch::v1::PushWorkOrderRequest push = MakePush(i, "110");
     // Both lanes.
-    if (i % 10 == 0) push.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
+    if (i % 8 == 0) push.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
     handoffs.push_back(Push(sites_.a, push).order().handoff().id());
   }
   ASSERT_TRUE(Eventually([&] { return ListAll(sites_.b).size() == kOrders; }, absl::Seconds(120)));
