@@ -56,6 +56,29 @@ std::string FormatOrderNumber(std::string_view hotline, absl::CivilDay day, int6
   return absl::StrFormat("%s-%04d%02d%02d-%06d", hotline, day.year(), day.month(), day.day(), counter);
 }
 
+std::optional<std::pair<absl::CivilDay, int64_t>> ParseOrderNumber(std::string_view hotline,
+                                                                   std::string_view text) {
+  const size_t prefix = hotline.size() + 1;
+  if (text.size() < prefix + 15 || text.substr(0, hotline.size()) != hotline || text[prefix - 1] != '-' ||
+      text[prefix + 8] != '-') {
+    return std::nullopt;
+  }
+  const auto digits = [](std::string_view part) -> std::optional<int64_t> {
+    int64_t value = 0;
+    for (const char c : part) {
+      if (c < '0' || c > '9') return std::nullopt;
+      value = value * 10 + (c - '0');
+    }
+    return value;
+  };
+  const std::string_view counter_text = text.substr(prefix + 9);
+  if (counter_text.size() > 7 || (counter_text.size() == 7 && counter_text[0] == '0')) return std::nullopt;
+  const std::optional<int64_t> day = digits(text.substr(prefix, 8));
+  const std::optional<int64_t> counter = digits(counter_text);
+  if (!day.has_value() || !counter.has_value()) return std::nullopt;
+  return std::make_pair(absl::CivilDay(*day / 10000, *day / 100 % 100, *day % 100), *counter);
+}
+
 std::string NewRequestId(absl::Time now) {
   std::string bytes = RandomBytes(16);
   uint64_t millis = static_cast<uint64_t>(absl::ToUnixMillis(now));

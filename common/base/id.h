@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
@@ -25,6 +26,10 @@ int64_t NextOrderId(int64_t last, absl::Time now);
 
 // `12345-20261123-000123`: hotline, day in Beijing time, counter of the day (more digits if it is full).
 std::string FormatOrderNumber(std::string_view hotline, absl::CivilDay day, int64_t counter);
+
+// Day and counter of such a number of `hotline`; nothing if `text` is not written as one.
+std::optional<std::pair<absl::CivilDay, int64_t>> ParseOrderNumber(std::string_view hotline,
+                                                                   std::string_view text);
 
 // A new random UUID of version 7 (RFC 9562), time-ordered: 36 characters. Thread-safe.
 std::string NewRequestId(absl::Time now);

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/crypto/signature.h"
 #include "google/protobuf/message.h"
 #include "hotline/config/v1/policy.pb.h"
 #include "hotline/config/v1/site.pb.h"
@@ -72,6 +73,10 @@ struct LoadedSite {
   config::v1::SiteConfig site;
   config::v1::UnitList units;  // empty if the site names no file
   config::v1::Policy policy;   // empty if there is no escalation section
+  // Both are read for dispatch and work_order only: no other program has business with a private key. The
+  // ring holds this site's own public keys too, under its own code.
+  crypto::SigningKeys signing;
+  crypto::KeyRing keys;
 };
 // `{role}` in the paths of `tls` stands for `options.role`.
 absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options);

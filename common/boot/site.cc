@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/time/time.h"
+#include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/boot/config.h"
 #include "common/rpc/address.h"
@@ -18,6 +20,8 @@ namespace {
 
 using config::v1::ListenConfig;
 using config::v1::SiteConfig;
+
+constexpr int kMaxKeys = 16;
 
 // Collects problems under paths.
 class Checker {
@@ -75,6 +79,69 @@ class Checker {
  private:
   std::vector<Problem> problems_;
 };
+
+// Nothing if `text` is no time of RFC 3339.
+std::optional<absl::Time> ParseTime(std::string_view text) {
+  absl::Time time;
+  // The parser also knows words, which the standard does not.
+  const bool digit = !text.empty() && text.front() >= '0' && text.front() <= '9';
+  if (!digit || !absl::ParseTime(absl::RFC3339_full, ToAbsl(text), &time, nullptr)) return std::nullopt;
+  return time;
+}
+
+// `text`, which was checked, or what its absence means.
+absl::Time TimeOr(std::string_view text, absl::Time fallback) { return ParseTime(text).value_or(fallback); }
+
+void CheckKeyId(const std::string& path, const std::string& key_id, std::set<std::string_view>* taken,
+                Checker* check) {
+  if (key_id.empty()) {
+    check->Add(path, "is required");
+  } else if (!crypto::IsKeyId(key_id)) {
+    check->Add(path, "must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  } else if (!taken->insert(key_id).second) {
+    check->Add(path, "{} is there twice", key_id);
+  }
+}
+
+void CheckTime(std::string path, const std::string& text, Checker* check) {
+  if (text.empty() || ParseTime(text).has_value()) return;
+  check->Add(std::move(path), "\"{}\" is not a time like 2026-12-01T00:00:00+08:00", text);
+}
+
+void CheckPublicKeys(const std::string& path,
+                     const google::protobuf::RepeatedPtrField<config::v1::PublicKey>& keys,
+                     std::set<std::string_view>* taken, Checker* check) {
+  if (keys.size() > kMaxKeys) check->Add(path, "has more than {} entries", kMaxKeys);
+  for (int i = 0; i < keys.size(); ++i) {
+    const config::v1::PublicKey& key = keys[i];
+    const std::string item = fmt::format("{}[{}]", path, i);
+    CheckKeyId(item + ".key_id", key.key_id(), taken, check);
+    check->Required(item + ".file", key.file());
+    CheckTime(item + ".not_before_time", key.not_before_time(), check);
+    CheckTime(item + ".not_after_time", key.not_after_time(), check);
+    if (TimeOr(key.not_before_time(), absl::InfinitePast()) >=
+        TimeOr(key.not_after_time(), absl::InfiniteFuture())) {
+      check->Add(item + ".not_after_time", "must be after not_before_time");
+    }
+  }
+}
+
+void CheckSigning(const config::v1::SigningConfig& signing, Checker* check) {
+  if (signing.keys().empty()) check->Add("signing.keys", "is required");
+  if (signing.keys_size() > kMaxKeys) check->Add("signing.keys", "has more than {} entries", kMaxKeys);
+  std::set<std::string_view> ids;
+  std::map<absl::Time, int> starts;
+  for (int i = 0; i < signing.keys_size(); ++i) {
+    const config::v1::SigningKey& key = signing.keys(i);
+    const std::string item = fmt::format("signing.keys[{}]", i);
+    CheckKeyId(item + ".key_id", key.key_id(), &ids, check);
+    check->Required(item + ".private_key_file", key.private_key_file());
+    CheckTime(item + ".not_before_time", key.not_before_time(), check);
+    const auto [it, fresh] = starts.try_emplace(TimeOr(key.not_before_time(), absl::InfinitePast()), i);
+    if (!fresh) check->Add(item + ".not_before_time", "is that of signing.keys[{}] too", it->second);
+  }
+  CheckPublicKeys("signing.retired_keys", signing.retired_keys(), &ids, check);
+}
 
 void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
                  const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
@@ -169,12 +236,68 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
       resolve(path);
     }
   }
+  for (config::v1::PeerConfig& peer : *site->mutable_peers()) {
+    for (config::v1::PublicKey& key : *peer.mutable_public_keys()) resolve(key.mutable_file());
+  }
+  if (site->has_signing()) {
+    for (config::v1::SigningKey& key : *site->mutable_signing()->mutable_keys()) {
+      resolve(key.mutable_private_key_file());
+    }
+    for (config::v1::PublicKey& key : *site->mutable_signing()->mutable_retired_keys()) {
+      resolve(key.mutable_file());
+    }
+  }
   if (site->has_work_order()) resolve(site->mutable_work_order()->mutable_data_dir());
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
   }
   if (site->has_log()) resolve(site->mutable_log()->mutable_file());
+}
+
+// The public keys of one party, from files.
+void LoadPublicKeys(const std::string& path, const std::string& party,
+                    const google::protobuf::RepeatedPtrField<config::v1::PublicKey>& keys, Checker* check,
+                    crypto::KeyRing* ring) {
+  for (int i = 0; i < keys.size(); ++i) {
+    const config::v1::PublicKey& key = keys[i];
+    absl::StatusOr<crypto::PublicKey> loaded = crypto::PublicKey::Load(key.file());
+    absl::Status status = loaded.status();
+    if (status.ok()) {
+      status = ring->Add(party, key.key_id(), *std::move(loaded),
+                         TimeOr(key.not_before_time(), absl::InfinitePast()),
+                         TimeOr(key.not_after_time(), absl::InfiniteFuture()));
+    }
+    if (!status.ok()) check->Add(fmt::format("{}[{}].file", path, i), "{}", ToStd(status.message()));
+  }
+}
+
+// All keys that `loaded->site` names.
+std::vector<Problem> LoadKeys(LoadedSite* loaded) {
+  Checker check;
+  const SiteConfig& site = loaded->site;
+  for (int i = 0; i < site.signing().keys_size(); ++i) {
+    const config::v1::SigningKey& key = site.signing().keys(i);
+    absl::StatusOr<crypto::Signer> signer = crypto::Signer::Load(key.key_id(), key.private_key_file());
+    absl::Status status = signer.status();
+    if (status.ok()) {
+      // Valid from ever: peers decide for how long they trust it.
+      status = loaded->keys.Add(site.hotline(), key.key_id(), signer->public_key());
+    }
+    if (status.ok()) {
+      status = loaded->signing.Add(*std::move(signer), TimeOr(key.not_before_time(), absl::InfinitePast()));
+    }
+    if (!status.ok()) {
+      check.Add(fmt::format("signing.keys[{}].private_key_file", i), "{}", ToStd(status.message()));
+    }
+  }
+  LoadPublicKeys("signing.retired_keys", site.hotline(), site.signing().retired_keys(), &check,
+                 &loaded->keys);
+  for (int i = 0; i < site.peers_size(); ++i) {
+    LoadPublicKeys(fmt::format("peers[{}].public_keys", i), site.peers(i).hotline(),
+                   site.peers(i).public_keys(), &check, &loaded->keys);
+  }
+  return check.Take();
 }
 
 }  // namespace
@@ -203,7 +326,10 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
       check.HostPort(path + ".address", peer.address(), /*any_port=*/false, plain_text);
     }
     check.Text(path + ".display_name", peer.display_name(), 64);
+    std::set<std::string_view> key_ids;
+    CheckPublicKeys(path + ".public_keys", peer.public_keys(), &key_ids, &check);
   }
+  if (site.has_signing()) CheckSigning(site.signing(), &check);
 
   if (site.has_tls()) {
     check.Required("tls.certificate_file", site.tls().certificate_file());
@@ -234,6 +360,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     if (min > max)
       check.Add("dispatch.backoff_max_ms", "must not be less than backoff_min_ms ({} < {})", max, min);
     check.Range("dispatch.emergency_receipt_s", part.emergency_receipt_s(), 1, 3600);
+    check.Range("dispatch.catch_up_per_s", part.catch_up_per_s(), 1, 1'000'000);
   }
   if (site.has_escalation()) {
     const config::v1::EscalationConfig& part = site.escalation();
@@ -327,6 +454,7 @@ void ResolveDefaults(SiteConfig* site) {
     if (part.backoff_min_ms() == 0) part.set_backoff_min_ms(100);
     if (part.backoff_max_ms() == 0) part.set_backoff_max_ms(10'000);
     if (part.emergency_receipt_s() == 0) part.set_emergency_receipt_s(10);
+    if (part.catch_up_per_s() == 0) part.set_catch_up_per_s(20'000);
   }
   if (site->has_escalation()) ResolveListen(site->mutable_escalation()->mutable_listen());
   if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {
@@ -341,6 +469,9 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   if (absl::Status status = Report(path, positions, CheckSite(loaded.site, options)); !status.ok())
     return status;
   ResolvePaths(std::filesystem::path(path).parent_path(), options.role, &loaded.site);
+  if (options.role == "dispatch" || options.role == "work_order") {
+    if (absl::Status status = Report(path, positions, LoadKeys(&loaded)); !status.ok()) return status;
+  }
   if (const std::string& file = loaded.site.units_file(); !file.empty()) {
     if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
     if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;

@@ -23,6 +23,14 @@ class Ledger {
                           Done<workorder::v1::ReadEventsResponse> done) = 0;
   virtual void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
                                Done<workorder::v1::ListLinkCursorsResponse> done) = 0;
+  virtual void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                         Done<workorder::v1::ReadInboxResponse> done) = 0;
+  virtual void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+                       Done<workorder::v1::RecoverResponse> done) = 0;
+  virtual void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                           Done<workorder::v1::ReadDigestsResponse> done) = 0;
+  virtual void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+                      Done<workorder::v1::ResendResponse> done) = 0;
 };
 
 }  // namespace hotline

@@ -12,10 +12,17 @@ namespace hotline {
 class Peer {
  public:
   virtual ~Peer() = default;
+  // True for a transport whose Deliver answers when it has stored the batch, with the last receipt it knows
+  // of, which may lie behind the batch.
+  virtual bool store_and_forward() const { return false; }
   virtual void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
                        Done<exchange::v1::DeliverResponse> done) = 0;
   virtual void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                        Done<exchange::v1::GetLinkResponse> done) = 0;
+  virtual void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                        Done<exchange::v1::BackfillResponse> done) = 0;
+  virtual void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                         Done<exchange::v1::ReconcileResponse> done) = 0;
 };
 
 }  // namespace hotline

@@ -230,6 +230,34 @@ absl::Status LinkForked(std::string_view peer, int64_t sequence) {
        .metadata = {{"peer", std::string(peer)}, {"sequence", StrCat(sequence)}}});
 }
 
+absl::Status SignatureMissing(std::string_view party) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_SIGNATURE_MISSING,
+               .english = StrCat("what came from ", party, " is not signed, and must be"),
+               .chinese = StrCat("来自", party, "的数据没有签名，已拒收"),
+               .metadata = {{"party", std::string(party)}}});
+}
+
+absl::Status SignatureInvalid(std::string_view party, std::string_view key_id, std::string_view english,
+                              std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_SIGNATURE_INVALID,
+               .english = StrCat("the signature by key '", key_id, "' of ", party, " is not good: ", english),
+               .chinese = StrCat(party, "的签名（密钥", key_id, "）无效：", chinese),
+               .metadata = {{"party", std::string(party)}, {"key_id", std::string(key_id)}}});
+}
+
+absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours) {
+  return Make(
+      {.code = absl::StatusCode::kDataLoss,
+       .reason = Reason::ERROR_REASON_LINK_BEHIND,
+       .english = StrCat(peer, " has received up to ", theirs, " from this site, which knows only up to ",
+                         ours, ": recovering from the peer"),
+       .chinese =
+           StrCat(peer, "已收到本平台至第", theirs, "条，本平台只记录到第", ours, "条，正在从对方恢复"),
+       .metadata = {{"peer", std::string(peer)}, {"theirs", StrCat(theirs)}, {"ours", StrCat(ours)}}});
+}
+
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
   return Make({.code = absl::StatusCode::kResourceExhausted,
                .reason = Reason::ERROR_REASON_OVERLOADED,

@@ -46,6 +46,12 @@ absl::Status PeerUnknown(std::string_view hotline);
 absl::Status RoleForbidden(std::string_view identity, std::string_view method);
 absl::Status ProtocolVersionUnsupported(int theirs, int ours);
 absl::Status LinkForked(std::string_view peer, int64_t sequence);
+absl::Status SignatureMissing(std::string_view party);
+// `english` and `chinese` say why the signature by `party`'s key is not good.
+absl::Status SignatureInvalid(std::string_view party, std::string_view key_id, std::string_view english,
+                              std::string_view chinese);
+// The peer has received up to `theirs` from this site, which knows of `ours` only.
+absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours);
 // `queue` names what is full.
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
 absl::Status StoreFailed(std::string_view what);

@@ -77,4 +77,28 @@ void RpcLedger::ListLinkCursors(const CallContext& call, workorder::v1::ListLink
        std::move(request), Reached(std::move(done)));
 }
 
+void RpcLedger::ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                          Done<workorder::v1::ReadInboxResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->reads->async()), &Async::ReadInbox, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+                        Done<workorder::v1::RecoverResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->commands->async()), &Async::Recover, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                            Done<workorder::v1::ReadDigestsResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->reads->async()), &Async::ReadDigests, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::Resend(const CallContext& call, workorder::v1::ResendRequest request,
+                       Done<workorder::v1::ResendResponse> done) {
+  Call(stubs_->calls, static_cast<Async*>(stubs_->commands->async()), &Async::Resend, call,
+       std::move(request), Reached(std::move(done)));
+}
+
 }  // namespace hotline::rpc

@@ -35,6 +35,14 @@ class RpcLedger final : public Ledger {
                   Done<workorder::v1::ReadEventsResponse> done) override;
   void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
                        Done<workorder::v1::ListLinkCursorsResponse> done) override;
+  void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                 Done<workorder::v1::ReadInboxResponse> done) override;
+  void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+               Done<workorder::v1::RecoverResponse> done) override;
+  void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                   Done<workorder::v1::ReadDigestsResponse> done) override;
+  void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+              Done<workorder::v1::ResendResponse> done) override;
 
  private:
   struct Stubs;

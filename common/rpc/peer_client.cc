@@ -37,4 +37,16 @@ void RpcPeer::GetLink(const CallContext& call, exchange::v1::GetLinkRequest requ
        std::move(done));
 }
 
+void RpcPeer::Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                       Done<exchange::v1::BackfillResponse> done) {
+  Call(stub_->calls, static_cast<Async*>(stub_->stub->async()), &Async::Backfill, call, std::move(request),
+       std::move(done));
+}
+
+void RpcPeer::Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                        Done<exchange::v1::ReconcileResponse> done) {
+  Call(stub_->calls, static_cast<Async*>(stub_->stub->async()), &Async::Reconcile, call, std::move(request),
+       std::move(done));
+}
+
 }  // namespace hotline::rpc

@@ -51,7 +51,9 @@ class DispatchEdge final
 class ExchangeEdge final
     : public rpc::RawService<exchange::v1::ExchangeService::Service,
                              exchange::v1::ExchangeService::WithRawCallbackMethod_Deliver,
-                             exchange::v1::ExchangeService::WithRawCallbackMethod_GetLink> {
+                             exchange::v1::ExchangeService::WithRawCallbackMethod_GetLink,
+                             exchange::v1::ExchangeService::WithRawCallbackMethod_Backfill,
+                             exchange::v1::ExchangeService::WithRawCallbackMethod_Reconcile> {
  public:
   ExchangeEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -64,6 +66,8 @@ class ExchangeEdge final
  public:
   HOTLINE_FORWARD(exchange::v1, Deliver, service_)
   HOTLINE_FORWARD(exchange::v1, GetLink, service_)
+  HOTLINE_FORWARD(exchange::v1, Backfill, service_)
+  HOTLINE_FORWARD(exchange::v1, Reconcile, service_)
 };
 
 }  // namespace

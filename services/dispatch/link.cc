@@ -1,8 +1,10 @@
 #include "services/dispatch/link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/id.h"
+#include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
@@ -12,23 +14,40 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 // Beyond a long poll, so that a poll that was not answered shows as a failure of its own.
 constexpr absl::Duration kPollSlack = absl::Seconds(10);
+constexpr absl::Duration kLedgerTimeout = absl::Seconds(10);
+constexpr int kBackfillBatch = 512;
+constexpr size_t kMaxPeerCapabilities = 64;
+
+bool IsBehind(const absl::Status& status) {
+  return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_BEHIND;
+}
+bool IsForked(const absl::Status& status) {
+  return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_FORKED;
+}
 
 }  // namespace
 
-Link::Link(Ledger* ledger, Peer* peer, Executor* executor, const Clock* clock, LinkOptions options)
+std::vector<std::string> Capabilities() { return {"backfill", "reconcile", "sign:ed25519", "sign:sm2-sm3"}; }
+
+Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor, const Clock* clock,
+           LinkOptions options)
     : ledger_(ledger),
       peer_(peer),
+      notary_(notary),
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
       backoff_(options_.backoff_min, options_.backoff_max),
       random_(NewJitter(options_.jitter_seed)) {
+  receipt_.set_lane(options_.lane);
+  progress_time_ = absl::InfinitePast();
+  send_time_ = absl::InfinitePast();
   health_.acknowledge_time = absl::InfinitePast();
   health_.next_try_time = absl::InfinitePast();
 }
 
 void Link::Start() {
-  executor_->Post([this] { Probe(); });
+  executor_->Post([this] { Greet(); });
   executor_->PostAfter(kTick, [this] { Tick(); });
 }
 
@@ -102,66 +121,140 @@ CallContext Link::NewCall(absl::Duration timeout) const {
   return call;
 }
 
-// Asks the peer where it stands, with an empty delivery.
-void Link::Probe() {
+// Asks the peer where it stands and what it speaks. Where a link begins, and begins anew.
+void Link::Greet() {
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
   }
   traceparent_ = NewTraceparent();
-  Deliver({});
+  exchange::v1::GetLinkRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_from_hotline(options_.hotline);
+  request.set_to_hotline(options_.peer);
+  request.add_supported_versions(kProtocolVersion);
+  for (std::string& one : Capabilities()) request.add_capabilities(std::move(one));
+  peer_->GetLink(
+      NewCall(options_.delivery_timeout), std::move(request),
+      [this](absl::StatusOr<exchange::v1::GetLinkResponse> response) { OnGreeted(std::move(response)); });
+}
+
+void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
+  if (!response.ok()) return Fail(response.status());
+  if (response->protocol_version() != kProtocolVersion) {
+    return Fail(error::ProtocolVersionUnsupported(response->protocol_version(), kProtocolVersion));
+  }
+  {
+    MutexLock lock(&mu_);
+    health_.peer_version = response->protocol_version();
+    health_.peer_capabilities.clear();
+    for (std::string& one : *response->mutable_capabilities()) {
+      if (health_.peer_capabilities.size() == kMaxPeerCapabilities) break;
+      if (one.size() <= 64) health_.peer_capabilities.push_back(std::move(one));
+    }
+  }
+  for (exchange::v1::LanePosition& position : *response->mutable_lanes()) {
+    if (LaneOf(position.lane()) != options_.lane) continue;
+    if (!Adopt(std::move(*position.mutable_incoming()))) return;
+    if (!forked_) GoUp();
+    return Pull();
+  }
+  Fail(error::PeerUnknown(StrCat(options_.peer, " has no lane ", LaneName(options_.lane))));
+}
+
+bool Link::Adopt(exchange::v1::LinkReceipt receipt) {
+  if (absl::Status status = notary_->CheckReceipt(options_.peer, options_.lane, receipt, clock_->Now());
+      !status.ok()) {
+    Fail(status);
+    return false;
+  }
+  if (receipt.received_through() > receipt_.received_through() || !has_receipt_) {
+    progress_time_ = clock_->Now();
+  }
+  receipt_ = std::move(receipt);
+  has_receipt_ = true;
+  return true;
 }
 
 void Link::Pull() {
   workorder::v1::PullOutboxRequest request;
   request.set_peer(options_.peer);
+  request.set_lane(options_.lane);
   request.set_limit(options_.delivery_batch);
   request.mutable_wait()->set_seconds(absl::ToInt64Seconds(options_.poll));
   request.set_after_sequence(-1);
   if (has_receipt_) {
     *request.mutable_receipt() = receipt_;
-    request.set_after_sequence(receipt_.received_through());
+    int64_t after = receipt_.received_through();
+    if (peer_->store_and_forward() && handed_over_ > after) {
+      // What was handed over and has brought no receipt for so long is taken for lost.
+      if (clock_->Now() - progress_time_ > options_.resend_after) {
+        handed_over_ = after;
+        progress_time_ = clock_->Now();
+      }
+      after = handed_over_;
+    }
+    request.set_after_sequence(after);
   }
   bool news;
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
     news = has_receipt_ && receipt_.received_through() > health_.acknowledged;
+    if (has_receipt_ && health_.clock_uncertainty != absl::InfiniteDuration()) {
+      *request.mutable_clock_skew() = ToProtoDuration(health_.clock_skew);
+      *request.mutable_clock_uncertainty() = ToProtoDuration(health_.clock_uncertainty);
+    }
   }
   ledger_->PullOutbox(NewCall(options_.poll + kPollSlack), std::move(request),
                       [this, news](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
-                        if (!response.ok()) {
-                          // A fork stops the link; anything else is our own trouble and not the peer's.
-                          if (error::ReasonOf(response.status()) == error::Reason::ERROR_REASON_LINK_FORKED) {
-                            forked_ = true;
-                            return Fail(response.status());
-                          }
-                          return PullLater();
-                        }
-                        if (std::exchange(forked_, false)) GoUp();
-                        backoff_.Reset();
-                        Waits over;
-                        {
-                          MutexLock lock(&mu_);
-                          health_.acknowledged =
-                              std::max(health_.acknowledged, response->acknowledged_through());
-                          health_.outgoing = response->outgoing_sequence();
-                          const auto end = waits_.upper_bound(health_.acknowledged);
-                          for (auto it = waits_.begin(); it != end; ++it) {
-                            over.emplace_back(std::move(it->second), ReceiptOutcome::kReceived);
-                          }
-                          waits_.erase(waits_.begin(), end);
-                        }
-                        if (!response->envelopes().empty()) {
-                          Deliver(std::move(*response->mutable_envelopes()));
-                        } else if (news) {
-                          Pull();
-                        } else {
-                          Probe();
-                        }
-                        // After the next step has left: answering takes its time.
-                        Answer(std::move(over));
+                        OnPulled(news, std::move(response));
                       });
+}
+
+void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+  if (!response.ok()) {
+    if (IsBehind(response.status())) return StartRecovery();
+    // Anything else is our own trouble and not the peer's.
+    return PullLater();
+  }
+  if (std::exchange(forked_, false)) GoUp();
+  backoff_.Reset();
+  incoming_ = std::move(*response->mutable_incoming());
+  Waits over;
+  {
+    MutexLock lock(&mu_);
+    health_.forked_at = 0;
+    health_.acknowledged = std::max(health_.acknowledged, response->acknowledged_through());
+    health_.outgoing = response->outgoing_sequence();
+    const auto end = waits_.upper_bound(health_.acknowledged);
+    for (auto it = waits_.begin(); it != end; ++it) {
+      over.emplace_back(std::move(it->second), ReceiptOutcome::kReceived);
+    }
+    waits_.erase(waits_.begin(), end);
+  }
+  if (!response->envelopes().empty()) {
+    DeliverPaced(std::move(*response->mutable_envelopes()));
+  } else if (news) {
+    Pull();
+  } else {
+    traceparent_ = NewTraceparent();
+    Deliver({});
+  }
+  // After the next step has left: answering takes its time.
+  Answer(std::move(over));
+}
+
+// A peer that comes back after an outage is not to be flooded.
+void Link::DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes) {
+  const absl::Time now = clock_->Now();
+  const absl::Duration wait = send_time_ - now;
+  send_time_ = std::max(send_time_, now) +
+               absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
+  // Less than a timer can tell apart is made up for by the next one.
+  if (wait < absl::Milliseconds(20)) return Deliver(std::move(envelopes));
+  executor_->PostAfter(wait,
+                       [this, envelopes = std::move(envelopes)]() mutable { Deliver(std::move(envelopes)); });
 }
 
 void Link::Deliver(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes) {
@@ -173,37 +266,202 @@ void Link::Deliver(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> en
   request.set_protocol_version(kProtocolVersion);
   request.set_from_hotline(options_.hotline);
   request.set_to_hotline(options_.peer);
-  *request.mutable_send_time() = ToTimestamp(clock_->Now());
+  request.set_lane(options_.lane);
+  const absl::Time now = clock_->Now();
+  *request.mutable_send_time() = ToTimestamp(now);
+  *request.mutable_receipt() = incoming_;
   *request.mutable_envelopes() = std::move(envelopes);
   const int count = request.envelopes_size();
-  if (count > 0 && IsTraceparent(request.envelopes(0).traceparent())) {
-    traceparent_ = request.envelopes(0).traceparent();
+  int64_t last = 0;
+  if (count > 0) {
+    last = request.envelopes(count - 1).sequence();
+    if (IsTraceparent(request.envelopes(0).traceparent())) traceparent_ = request.envelopes(0).traceparent();
   }
+  if (absl::Status status = notary_->SignBatch(&request, now); !status.ok()) return Fail(status);
   peer_->Deliver(NewCall(options_.delivery_timeout), std::move(request),
-                 [this, count](absl::StatusOr<exchange::v1::DeliverResponse> response) {
-                   OnDelivered(count, std::move(response));
+                 [this, count, last, now](absl::StatusOr<exchange::v1::DeliverResponse> response) {
+                   OnDelivered(count, last, now, std::move(response));
                  });
 }
 
-void Link::OnDelivered(int count, absl::StatusOr<exchange::v1::DeliverResponse> response) {
-  if (!response.ok()) {
-    {
-      MutexLock lock(&mu_);
-      ++health_.deliveries;
-      ++health_.failed_deliveries;
-    }
-    return Fail(response.status());
-  }
-  receipt_ = std::move(*response->mutable_receipt());
-  has_receipt_ = true;
-  if (!forked_) GoUp();
+void Link::OnDelivered(int count, int64_t last, absl::Time sent,
+                       absl::StatusOr<exchange::v1::DeliverResponse> response) {
   {
     MutexLock lock(&mu_);
     ++health_.deliveries;
+    if (!response.ok()) ++health_.failed_deliveries;
+  }
+  if (!response.ok()) {
+    // The peer holds other envelopes of ours than we do: what we have lost, or a fork.
+    if (IsForked(response.status())) return StartRecovery();
+    return Fail(response.status());
+  }
+  MeasureSkew(*response, sent);
+  if (!Adopt(std::move(*response->mutable_receipt()))) return;
+  if (last > 0) {
+    if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
+    handed_over_ = std::max(last, receipt_.received_through());
+  }
+  if (!forked_) GoUp();
+  {
+    MutexLock lock(&mu_);
     health_.envelopes += count;
   }
   Pull();
 }
+
+// As NTP does. A clock that was set meanwhile shows as an impossible round trip and is not believed.
+void Link::MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent) {
+  if (!response.has_arrive_time() || !response.has_answer_time()) return;
+  const absl::Time heard = clock_->Now();
+  const absl::Time arrived = FromTimestamp(response.arrive_time());
+  const absl::Time answered = FromTimestamp(response.answer_time());
+  const absl::Duration round_trip = (heard - sent) - (answered - arrived);
+  if (round_trip < absl::ZeroDuration() || answered < arrived) return;
+  MutexLock lock(&mu_);
+  health_.clock_skew = ((arrived - sent) + (answered - heard)) / 2;
+  health_.clock_uncertainty = round_trip / 2;
+}
+
+// ---- Recovery
+// ------------------------------------------------------------------------------------------------
+
+void Link::StartRecovery() {
+  Waits over;
+  {
+    MutexLock lock(&mu_);
+    if (stopped_) return;
+    health_.recovering = true;
+    // The sequences they wait for may be given to other envelopes.
+    for (auto& [sequence, wait] : waits_) over.emplace_back(std::move(wait), ReceiptOutcome::kLinkDown);
+    waits_.clear();
+  }
+  Answer(std::move(over));
+  workorder::v1::PullOutboxRequest request;
+  request.set_peer(options_.peer);
+  request.set_lane(options_.lane);
+  request.set_after_sequence(-1);
+  ledger_->PullOutbox(NewCall(kLedgerTimeout), std::move(request),
+                      [this](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+                        if (!response.ok()) return Fail(response.status());
+                        acknowledged_before_ = response->acknowledged_through();
+                        AskBackfill(acknowledged_before_);
+                      });
+}
+
+void Link::AskBackfill(int64_t after) {
+  {
+    MutexLock lock(&mu_);
+    if (stopped_) return;
+  }
+  exchange::v1::BackfillRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_from_hotline(options_.hotline);
+  request.set_to_hotline(options_.peer);
+  request.set_lane(options_.lane);
+  request.set_after_sequence(after);
+  request.set_limit(kBackfillBatch);
+  peer_->Backfill(
+      NewCall(options_.delivery_timeout), std::move(request),
+      [this, after](absl::StatusOr<exchange::v1::BackfillResponse> response) {
+        if (response.ok()) return Recover(after, *std::move(response));
+        // It has less than it acknowledged: it has lost its own history, and gets it again from us.
+        if (error::ReasonOf(response.status()) == error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE) {
+          return FindFork(0, after);
+        }
+        Fail(response.status());
+      });
+}
+
+void Link::Recover(int64_t after, exchange::v1::BackfillResponse response) {
+  if (response.envelopes().empty()) {
+    if (after == acknowledged_before_) return FindFork(0, after);
+    {
+      MutexLock lock(&mu_);
+      health_.recovering = false;
+    }
+    handed_over_ = 0;
+    has_receipt_ = false;
+    return Greet();
+  }
+  workorder::v1::RecoverRequest request;
+  request.set_peer(options_.peer);
+  request.set_lane(options_.lane);
+  if (notary_->signs()) {
+    // With keys there is proof, and no need to believe.
+    const int proven = notary_->CountProven(options_.peer, response);
+    if (proven == 0) return FindFork(0, after + response.envelopes_size());
+    response.mutable_envelopes()->DeleteSubrange(proven, response.envelopes_size() - proven);
+    request.set_proven(true);
+  }
+  *request.mutable_envelopes() = std::move(*response.mutable_envelopes());
+  const int count = request.envelopes_size();
+  const int64_t last = request.envelopes(count - 1).sequence();
+  ledger_->Recover(NewCall(kLedgerTimeout), std::move(request),
+                   [this, count, last](absl::StatusOr<workorder::v1::RecoverResponse> recovered) {
+                     if (!recovered.ok()) {
+                       if (IsForked(recovered.status())) return FindFork(0, last);
+                       return Fail(recovered.status());
+                     }
+                     {
+                       MutexLock lock(&mu_);
+                       health_.recovered += count;
+                     }
+                     AskBackfill(last);
+                   });
+}
+
+// Halves the stretch between an envelope on which both sites agree and one on which they do not, until it
+// knows the first of these. As the hashes are chained, they agree on all before one on which they agree.
+void Link::FindFork(int64_t same, int64_t other) {
+  if (other <= same + 1) return FailForked(std::max(same + 1, other));
+  const int64_t middle = same + (other - same) / 2;
+  exchange::v1::BackfillRequest theirs;
+  theirs.set_protocol_version(kProtocolVersion);
+  theirs.set_from_hotline(options_.hotline);
+  theirs.set_to_hotline(options_.peer);
+  theirs.set_lane(options_.lane);
+  theirs.set_after_sequence(middle - 1);
+  theirs.set_limit(1);
+  workorder::v1::PullOutboxRequest ours;
+  ours.set_peer(options_.peer);
+  ours.set_lane(options_.lane);
+  ours.set_after_sequence(middle - 1);
+  ours.set_limit(1);
+  ledger_->PullOutbox(
+      NewCall(kLedgerTimeout), std::move(ours),
+      [this, same, other, middle,
+       theirs = std::move(theirs)](absl::StatusOr<workorder::v1::PullOutboxResponse> ours) mutable {
+        if (!ours.ok() &&
+            error::ReasonOf(ours.status()) != error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE) {
+          return Fail(ours.status());
+        }
+        if (!ours.ok() || ours->envelopes().empty()) return FindFork(same, middle);
+        peer_->Backfill(
+            NewCall(options_.delivery_timeout), std::move(theirs),
+            [this, same, other, middle,
+             hash = ours->envelopes(0).hash()](absl::StatusOr<exchange::v1::BackfillResponse> response) {
+              const bool short_of = !response.ok() && error::ReasonOf(response.status()) ==
+                                                          error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE;
+              if (!response.ok() && !short_of) return Fail(response.status());
+              const bool agree =
+                  !short_of && !response->envelopes().empty() && response->envelopes(0).hash() == hash;
+              agree ? FindFork(middle, other) : FindFork(same, middle);
+            });
+      });
+}
+
+void Link::FailForked(int64_t sequence) {
+  forked_ = true;
+  {
+    MutexLock lock(&mu_);
+    health_.forked_at = sequence;
+  }
+  Fail(error::LinkForked(options_.peer, sequence));
+}
+
+// ---- Ups and downs
+// -------------------------------------------------------------------------------------------
 
 void Link::GoUp() {
   backoff_.Reset();
@@ -218,7 +476,7 @@ void Link::GoUp() {
   if (changed && options_.on_change) options_.on_change(true, absl::OkStatus());
 }
 
-// Pauses, then begins anew with a probe: what was under way is still in the outbox.
+// Pauses, then begins anew with a greeting: what was under way is still in the outbox.
 void Link::Fail(const absl::Status& why) {
   has_receipt_ = false;
   const absl::Duration pause = backoff_.Next(random_);
@@ -228,6 +486,7 @@ void Link::Fail(const absl::Status& why) {
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
+    health_.recovering = false;
     changed = std::exchange(health_.up, false) || health_.last_error.ok();
     health_.last_error = why;
     health_.next_try_time = clock_->Now() + pause;
@@ -250,7 +509,7 @@ void Link::Fail(const absl::Status& why) {
       if (!pausing_ || pauses_ != this_pause) return;
       pausing_ = false;
     }
-    Probe();
+    Greet();
   });
 }
 
@@ -264,7 +523,7 @@ void Link::Nudge() {
     if (!pausing_) return;
     pausing_ = false;
   }
-  executor_->Post([this] { Probe(); });
+  executor_->Post([this] { Greet(); });
 }
 
 }  // namespace hotline::dispatch

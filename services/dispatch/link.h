@@ -1,12 +1,15 @@
-// Drives one link: takes from work_order what it owes a peer, delivers it, and brings back the peer's
-// receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any instant and
-// nothing is lost.
+// Drives one lane of a link: takes from work_order what it owes a peer, delivers it, and brings back the
+// peer's receipt, one batch under way at a time. Holds nothing that is not in work_order: kill it at any
+// instant and nothing is lost.
 //
-//   probe ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
-//     ▲                     └─ nothing for a while ─► probe         │
+//   greet ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
+//     ▲            │        └─ nothing for a while ─► deliver nothing: asks for the receipt
+//     │            └─ the peer holds what we do not know ─► backfill ─► recover ─► … ─► greet
 //     └───────────── pause (doubling, with a cap) ◄──── failed ─────┘
 //
-// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again.
+// When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork
+// is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
+// sent.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -27,20 +30,26 @@
 #include "common/base/mutex.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
+#include "common/exchange/chain.h"
+#include "services/dispatch/notary.h"
 
 namespace hotline::dispatch {
 
-inline constexpr int kProtocolVersion = 1;
+// What this site can do beyond the least that the protocol asks.
+std::vector<std::string> Capabilities();
 
 struct LinkOptions {
   std::string hotline;  // this site
   std::string peer;
+  exchange::v1::Lane lane = exchange::v1::LANE_ORDINARY;
   int delivery_batch = 256;
+  int catch_up_per_s = 20'000;  // most envelopes delivered in a second
   absl::Duration backoff_min = absl::Milliseconds(100);
   absl::Duration backoff_max = absl::Seconds(10);
   absl::Duration poll = absl::Seconds(5);  // long poll of work_order; idle probes come as often
   absl::Duration delivery_timeout = absl::Seconds(10);
   uint32_t jitter_seed = 0;  // of the pauses after failures; 0: the system's
+  absl::Duration resend_after = absl::Seconds(60);  // on a transport that stores and forwards
   // Told when the link goes up or down, with the failure that took it down. May be empty.
   std::function<void(bool up, const absl::Status& why)> on_change;
 };
@@ -56,6 +65,14 @@ struct LinkHealth {
   int64_t deliveries = 0;
   int64_t failed_deliveries = 0;
   int64_t envelopes = 0;  // delivered, repeats included
+  int64_t recovered = 0;  // own envelopes taken back from the peer
+  int64_t forked_at = 0;  // first envelope on which the two sites disagree; 0 if they do not
+  bool recovering = false;
+  int peer_version = 0;  // of the protocol; 0 until the peer has answered once
+  std::vector<std::string> peer_capabilities;
+  // The peer's clock minus ours, and how far off that can be. Uncertainty is infinite if it was not measured.
+  absl::Duration clock_skew;
+  absl::Duration clock_uncertainty = absl::InfiniteDuration();
 };
 
 // What a push that waits for its receipt hears.
@@ -65,7 +82,8 @@ enum class ReceiptOutcome { kReceived, kTimedOut, kLinkDown };
 // before.
 class Link {
  public:
-  Link(Ledger* ledger, Peer* peer, Executor* executor, const Clock* clock, LinkOptions options);
+  Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor, const Clock* clock,
+       LinkOptions options);
 
   void Start();
   // Begins nothing more; waits are answered as timed out.
@@ -89,11 +107,26 @@ class Link {
   };
   using Waits = std::vector<std::pair<Wait, ReceiptOutcome>>;
 
-  void Probe();
+  void Greet();
+  void OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response);
   void Pull();
+  void OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response);
   void Deliver(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
-  void OnDelivered(int count, absl::StatusOr<exchange::v1::DeliverResponse> response);
+  void DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
+  void OnDelivered(int count, int64_t last, absl::Time sent,
+                   absl::StatusOr<exchange::v1::DeliverResponse> response);
+  // True if the receipt is the peer's; else the link has failed.
+  bool Adopt(exchange::v1::LinkReceipt receipt);
+  void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);
+
+  // Takes back from the peer what this site once sent and no longer knows.
+  void StartRecovery();
+  void AskBackfill(int64_t after);
+  void Recover(int64_t after, exchange::v1::BackfillResponse response);
+  void FindFork(int64_t same, int64_t other);
+
   void Fail(const absl::Status& why);
+  void FailForked(int64_t sequence);
   void PullLater();
   void GoUp();
   void Tick();
@@ -102,6 +135,7 @@ class Link {
 
   Ledger* const ledger_;
   Peer* const peer_;
+  const Notary* const notary_;
   Executor* const executor_;
   const Clock* const clock_;
   const LinkOptions options_;
@@ -118,6 +152,11 @@ class Link {
   bool has_receipt_ = false;
   bool forked_ = false;  // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;
+  exchange::v1::LinkReceipt incoming_;  // what we have received from the peer, for it to check itself by
+  int64_t handed_over_ = 0;             // on a transport that stores and forwards: last envelope given to it
+  absl::Time progress_time_;            // and when the receipt last moved, or all was acknowledged
+  absl::Time send_time_;                // earliest next delivery that keeps the rate
+  int64_t acknowledged_before_ = 0;     // of the recovery under way
   std::string traceparent_;
 };
 

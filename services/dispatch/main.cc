@@ -49,6 +49,7 @@ class DispatchProcess final : public boot::Service {
     options.emergency_receipt = absl::Seconds(config.dispatch().emergency_receipt_s());
     options.batcher.queue_limit = config.dispatch().queue_limit();
     options.link.delivery_batch = config.dispatch().delivery_batch();
+    options.link.catch_up_per_s = config.dispatch().catch_up_per_s();
     options.link.backoff_min = absl::Milliseconds(config.dispatch().backoff_min_ms());
     options.link.backoff_max = absl::Milliseconds(config.dispatch().backoff_max_ms());
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
@@ -60,8 +61,11 @@ class DispatchProcess final : public boot::Service {
         log::Warn("link is down", {{"peer", peer}, {"error", ToStd(why.message())}});
       }
     };
-    process->service_ = std::make_unique<DispatchService>(
-        process->ledger_.get(), std::move(peers), &process->loop_, environment.clock, std::move(options));
+    process->notary_ =
+        std::make_unique<Notary>(config.hotline(), environment.site->signing, environment.site->keys);
+    process->service_ =
+        std::make_unique<DispatchService>(process->ledger_.get(), std::move(peers), process->notary_.get(),
+                                          &process->loop_, environment.clock, std::move(options));
     process->dispatch_edge_ = NewDispatchEdge(process->service_.get(), environment.host);
     process->exchange_edge_ = NewExchangeEdge(process->service_.get(), environment.host);
     for (const config::v1::PeerConfig& peer : config.peers()) {
@@ -113,22 +117,23 @@ class DispatchProcess final : public boot::Service {
     const auto raise = [](prometheus::Counter& counter, int64_t value) {
       counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
     };
-    for (const auto& [peer, link] : service_->links()) {
-      const prometheus::Labels labels = {{"peer", peer}};
-      environment_.metrics->OnScrape([raise, link = link.get(), &up = up.Add(labels), &lag = lag.Add(labels),
-                                      &acknowledged = acknowledged.Add(labels), &waits = waits.Add(labels),
-                                      &good = deliveries.Add({{"peer", peer}, {"result", "ok"}}),
-                                      &bad = deliveries.Add({{"peer", peer}, {"result", "failed"}}),
-                                      &envelopes = envelopes.Add(labels)] {
-        const LinkHealth health = link->health();
-        up.Set(health.up ? 1 : 0);
-        lag.Set(static_cast<double>(health.outgoing - health.acknowledged));
-        acknowledged.Set(static_cast<double>(health.acknowledged));
-        waits.Set(static_cast<double>(link->waits()));
-        raise(good, health.deliveries - health.failed_deliveries);
-        raise(bad, health.failed_deliveries);
-        raise(envelopes, health.envelopes);
-      });
+    for (const auto& [key, link] : service_->links()) {
+      const prometheus::Labels labels = {{"peer", key.peer}, {"lane", LaneName(key.lane)}};
+      environment_.metrics->OnScrape(
+          [raise, link = link.get(), &up = up.Add(labels), &lag = lag.Add(labels),
+           &acknowledged = acknowledged.Add(labels), &waits = waits.Add(labels),
+           &good = deliveries.Add({{"peer", key.peer}, {"lane", LaneName(key.lane)}, {"result", "ok"}}),
+           &bad = deliveries.Add({{"peer", key.peer}, {"lane", LaneName(key.lane)}, {"result", "failed"}}),
+           &envelopes = envelopes.Add(labels)] {
+            const LinkHealth health = link->health();
+            up.Set(health.up ? 1 : 0);
+            lag.Set(static_cast<double>(health.outgoing - health.acknowledged));
+            acknowledged.Set(static_cast<double>(health.acknowledged));
+            waits.Set(static_cast<double>(link->waits()));
+            raise(good, health.deliveries - health.failed_deliveries);
+            raise(bad, health.failed_deliveries);
+            raise(envelopes, health.envelopes);
+          });
     }
     auto& queue = gauge("hotline_dispatch_queue_length", "Commands that wait for work_order.").Add({});
     auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
@@ -154,6 +159,7 @@ class DispatchProcess final : public boot::Service {
   Loop loop_;
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
+  std::unique_ptr<Notary> notary_;
   std::unique_ptr<DispatchService> service_;
   std::unique_ptr<grpc::Service> dispatch_edge_;
   std::unique_ptr<grpc::Service> exchange_edge_;

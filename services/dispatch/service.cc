@@ -78,9 +78,10 @@ bool IsEmergency(const type::v1::Command& command) {
 
 }  // namespace
 
-DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, Executor* executor,
-                                 const Clock* clock, DispatchOptions options)
+DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, const Notary* notary,
+                                 Executor* executor, const Clock* clock, DispatchOptions options)
     : ledger_(ledger),
+      notary_(notary),
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
@@ -103,29 +104,37 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       follow_backoff_(options_.link.backoff_min, options_.link.backoff_max),
       random_(NewJitter(options_.link.jitter_seed)) {
   for (const auto& [hotline, peer] : peers) {
-    LinkOptions link = options_.link;
-    link.hotline = options_.hotline;
-    link.peer = hotline;
-    if (options_.on_link_change) {
-      link.on_change = [this, hotline](bool up, const absl::Status& why) {
-        options_.on_link_change(hotline, up, why);
-      };
+    for (const exchange::v1::Lane lane : kLanes) {
+      LinkOptions link = options_.link;
+      link.hotline = options_.hotline;
+      link.peer = hotline;
+      link.lane = lane;
+      if (options_.on_link_change) {
+        link.on_change = [this, hotline = hotline](bool, const absl::Status& why) {
+          bool up = true;
+          for (const exchange::v1::Lane one : kLanes) {
+            up &= links_.find(LaneKey{hotline, one})->second->health().up;
+          }
+          options_.on_link_change(hotline, up, why);
+        };
+      }
+      links_.emplace(LaneKey{hotline, lane},
+                     std::make_unique<Link>(ledger, peer, notary, executor, clock, std::move(link)));
     }
-    links_.emplace(hotline, std::make_unique<Link>(ledger, peer, executor, clock, std::move(link)));
   }
 }
 
 DispatchService::~DispatchService() = default;
 
 void DispatchService::Start() {
-  for (const auto& [peer, link] : links_) link->Start();
+  for (const auto& [key, link] : links_) link->Start();
   executor_->Post([this] { FindHead(); });
 }
 
 void DispatchService::Drain() {
   draining_ = true;
   hub_.Drain();
-  for (const auto& [peer, link] : links_) link->Stop();
+  for (const auto& [key, link] : links_) link->Stop();
 }
 
 // ---- Commands
@@ -171,7 +180,8 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   *response.mutable_order() = std::move(*result.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   if (emergency && !wait_set) wait = options_.emergency_receipt;
-  const auto link = links_.find(response.order().handoff().to_hotline());
+  const auto link =
+      links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
   const auto answer = [this, emergency](v1::PushWorkOrderResponse response, ReceiptOutcome outcome) {
@@ -332,10 +342,24 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
           status.set_outgoing_sequence(cursor.outgoing_sequence());
           status.set_acknowledged_sequence(cursor.acknowledged_sequence());
           status.set_incoming_sequence(cursor.incoming().received_through());
-          const auto link = links_.find(cursor.peer());
+          status.set_lane(cursor.lane());
+          if (cursor.has_oldest_unacknowledged_time()) {
+            *status.mutable_oldest_unacknowledged_time() = cursor.oldest_unacknowledged_time();
+          }
+          if (cursor.has_acknowledge_time()) *status.mutable_peer_known_time() = cursor.acknowledge_time();
+          const auto link = links_.find(LaneKey{cursor.peer(), cursor.lane()});
           if (link == links_.end()) continue;
           const LinkHealth health = link->second->health();
           status.set_up(health.up);
+          status.set_recovering(health.recovering);
+          status.set_recovered_count(health.recovered);
+          status.set_forked_sequence(health.forked_at);
+          status.set_protocol_version(health.peer_version);
+          for (const std::string& one : health.peer_capabilities) status.add_peer_capabilities(one);
+          if (health.clock_uncertainty != absl::InfiniteDuration()) {
+            *status.mutable_clock_skew() = ToProtoDuration(health.clock_skew);
+            *status.mutable_clock_uncertainty() = ToProtoDuration(health.clock_uncertainty);
+          }
           if (health.acknowledge_time > absl::InfinitePast()) {
             *status.mutable_acknowledge_time() = ToTimestamp(health.acknowledge_time);
           }
@@ -350,7 +374,7 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
 
 absl::Status DispatchService::CheckPeer(const CallContext& call, int version, const std::string& from,
                                         const std::string& to) const {
-  if (!links_.contains(from) || to != options_.hotline) return error::PeerUnknown(from);
+  if (!KnowsPeer(from) || to != options_.hotline) return error::PeerUnknown(from);
   // Without TLS there is no identity, and only loopback gets here.
   if (!call.identity.empty() && !call.identity.starts_with(StrCat(from, "/"))) {
     return error::PeerUnknown(from);
@@ -371,41 +395,117 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("has more than ", kMaxEnvelopes, " entries"),
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
+  if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
-  links_.find(request.from_hotline())->second->Nudge();
+  const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};
+  links_.find(key)->second->Nudge();
   workorder::v1::ApplyInboxRequest inbox;
-  inbox.set_peer(request.from_hotline());
+  inbox.set_peer(key.peer);
+  inbox.set_lane(key.lane);
   *inbox.mutable_envelopes() = std::move(*request.mutable_envelopes());
+  if (request.has_receipt()) *inbox.mutable_peer_receipt() = std::move(*request.mutable_receipt());
+  if (!request.statement().empty()) {
+    inbox.mutable_batch()->set_statement(std::move(*request.mutable_statement()));
+    *inbox.mutable_batch()->mutable_signature() = std::move(*request.mutable_signature());
+  }
   ledger_->ApplyInbox(
       call, std::move(inbox),
-      [done = std::move(done)](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) mutable {
+      [this, key, arrived = call.now,
+       done = std::move(done)](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) mutable {
         if (!response.ok()) return done(response.status());
         exchange::v1::DeliverResponse delivered;
         *delivered.mutable_receipt() = std::move(*response->mutable_receipt());
+        const absl::Time now = clock_->Now();
+        if (absl::Status status = notary_->SignReceipt(key.peer, delivered.mutable_receipt(), now);
+            !status.ok()) {
+          return done(status);
+        }
+        *delivered.mutable_arrive_time() = ToTimestamp(arrived);
+        *delivered.mutable_answer_time() = ToTimestamp(now);
         done(std::move(delivered));
       });
 }
 
 void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                               Done<exchange::v1::GetLinkResponse> done) {
+  // Any version that both speak will do; the caller's first wish need not be it.
+  int version = request.protocol_version();
+  if (std::find(request.supported_versions().begin(), request.supported_versions().end(), kProtocolVersion) !=
+      request.supported_versions().end()) {
+    version = kProtocolVersion;
+  }
+  if (absl::Status status = CheckPeer(call, version, request.from_hotline(), request.to_hotline());
+      !status.ok()) {
+    return done(status);
+  }
+  ledger_->ListLinkCursors(
+      call, {},
+      [this, from = request.from_hotline(),
+       done = std::move(done)](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> cursors) mutable {
+        if (!cursors.ok()) return done(cursors.status());
+        exchange::v1::GetLinkResponse response;
+        response.set_protocol_version(kProtocolVersion);
+        response.add_supported_versions(kProtocolVersion);
+        for (std::string& one : Capabilities()) response.add_capabilities(std::move(one));
+        for (workorder::v1::LinkCursor& cursor : *cursors->mutable_links()) {
+          if (cursor.peer() != from) continue;
+          exchange::v1::LanePosition* position = response.add_lanes();
+          position->set_lane(cursor.lane());
+          *position->mutable_incoming() = std::move(*cursor.mutable_incoming());
+          position->set_outgoing_sequence(cursor.outgoing_sequence());
+          if (absl::Status status = notary_->SignReceipt(from, position->mutable_incoming(), clock_->Now());
+              !status.ok()) {
+            return done(status);
+          }
+          if (cursor.lane() != exchange::v1::LANE_ORDINARY) continue;
+          *response.mutable_incoming() = position->incoming();
+          response.set_outgoing_sequence(position->outgoing_sequence());
+        }
+        done(std::move(response));
+      });
+}
+
+void DispatchService::Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                               Done<exchange::v1::BackfillResponse> done) {
   if (absl::Status status =
           CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
       !status.ok()) {
     return done(status);
   }
-  ledger_->ListLinkCursors(call, {},
-                           [from = request.from_hotline(), done = std::move(done)](
-                               absl::StatusOr<workorder::v1::ListLinkCursorsResponse> cursors) mutable {
-                             if (!cursors.ok()) return done(cursors.status());
-                             exchange::v1::GetLinkResponse response;
-                             response.set_protocol_version(kProtocolVersion);
-                             for (workorder::v1::LinkCursor& cursor : *cursors->mutable_links()) {
-                               if (cursor.peer() != from) continue;
-                               *response.mutable_incoming() = std::move(*cursor.mutable_incoming());
-                               response.set_outgoing_sequence(cursor.outgoing_sequence());
-                             }
-                             done(std::move(response));
-                           });
+  workorder::v1::ReadInboxRequest read;
+  read.set_peer(request.from_hotline());
+  read.set_lane(request.lane());
+  read.set_after_sequence(request.after_sequence());
+  read.set_limit(request.limit());
+  ledger_->ReadInbox(
+      call, std::move(read),
+      [done = std::move(done)](absl::StatusOr<workorder::v1::ReadInboxResponse> inbox) mutable {
+        if (!inbox.ok()) return done(inbox.status());
+        exchange::v1::BackfillResponse response;
+        *response.mutable_envelopes() = std::move(*inbox->mutable_envelopes());
+        *response.mutable_batches() = std::move(*inbox->mutable_batches());
+        done(std::move(response));
+      });
+}
+
+void DispatchService::Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                                Done<exchange::v1::ReconcileResponse> done) {
+  if (absl::Status status =
+          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+      !status.ok()) {
+    return done(status);
+  }
+  workorder::v1::ReadDigestsRequest read;
+  read.set_peer(request.from_hotline());
+  *read.mutable_ranges() = std::move(*request.mutable_ranges());
+  ledger_->ReadDigests(
+      call, std::move(read),
+      [done = std::move(done)](absl::StatusOr<workorder::v1::ReadDigestsResponse> digests) mutable {
+        if (!digests.ok()) return done(digests.status());
+        exchange::v1::ReconcileResponse response;
+        *response.mutable_answers() = std::move(*digests->mutable_answers());
+        done(std::move(response));
+      });
 }
 
 }  // namespace hotline::dispatch

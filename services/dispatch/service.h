@@ -26,8 +26,8 @@ struct DispatchOptions {
   std::string hotline;
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
-  LinkOptions link;  // `peer` is filled in for each
-  // Told when a link goes up or down. May be empty.
+  LinkOptions link;  // `peer` and `lane` are filled in for each
+  // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
 };
 
@@ -40,12 +40,12 @@ struct DispatchCounters {
   std::atomic<int64_t> follower_failures{0};
 };
 
-// Thread-safe. `ledger` and `peers` answer every call before this is destroyed, and outlive it, as does
-// `clock`; `executor` is stopped before. Promises and errors of each method are in the protos.
+// Thread-safe. `ledger` and `peers` answer every call before this is destroyed, and outlive it, as do
+// `notary` and `clock`; `executor` is stopped before. Promises and errors of each method are in the protos.
 class DispatchService : public Peer {
  public:
-  DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, Executor* executor, const Clock* clock,
-                  DispatchOptions options);
+  DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, const Notary* notary,
+                  Executor* executor, const Clock* clock, DispatchOptions options);
   ~DispatchService() override;
 
   // Starts the links and the follower that feeds the watches.
@@ -68,9 +68,13 @@ class DispatchService : public Peer {
                Done<exchange::v1::DeliverResponse> done) override;
   void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                Done<exchange::v1::GetLinkResponse> done) override;
+  void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                Done<exchange::v1::BackfillResponse> done) override;
+  void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                 Done<exchange::v1::ReconcileResponse> done) override;
 
   const DispatchCounters& counters() const { return counters_; }
-  const std::map<std::string, std::unique_ptr<Link>>& links() const { return links_; }
+  const std::map<LaneKey, std::unique_ptr<Link>>& links() const { return links_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
 
@@ -84,7 +88,10 @@ class DispatchService : public Peer {
   void Follow(int64_t next);
   void FollowLater(int64_t next);
 
+  bool KnowsPeer(const std::string& hotline) const { return links_.contains(LaneKey{hotline}); }
+
   Ledger* const ledger_;
+  const Notary* const notary_;
   Executor* const executor_;
   const Clock* const clock_;
   const DispatchOptions options_;
@@ -93,7 +100,7 @@ class DispatchService : public Peer {
   // Latest event that a client was told of; the watches may not have it yet.
   std::atomic<int64_t> told_sequence_{0};
   Batcher batcher_;
-  std::map<std::string, std::unique_ptr<Link>> links_;
+  std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
   EventHub hub_;
   Backoff follow_backoff_;
   std::minstd_rand random_;

@@ -77,7 +77,11 @@ class LedgerEdge final
                              v1::LedgerService::WithRawCallbackMethod_ApplyInbox,
                              v1::LedgerService::WithRawCallbackMethod_PullOutbox,
                              v1::LedgerService::WithRawCallbackMethod_ReadEvents,
-                             v1::LedgerService::WithRawCallbackMethod_ListLinkCursors> {
+                             v1::LedgerService::WithRawCallbackMethod_ListLinkCursors,
+                             v1::LedgerService::WithRawCallbackMethod_ReadInbox,
+                             v1::LedgerService::WithRawCallbackMethod_Recover,
+                             v1::LedgerService::WithRawCallbackMethod_ReadDigests,
+                             v1::LedgerService::WithRawCallbackMethod_Resend> {
  public:
   LedgerEdge(Ledger* ledger, rpc::Host* host) : ledger_(ledger), host_(host) {}
 
@@ -93,6 +97,10 @@ class LedgerEdge final
   HOTLINE_FORWARD(v1, PullOutbox, ledger_)
   HOTLINE_FORWARD(v1, ReadEvents, ledger_)
   HOTLINE_FORWARD(v1, ListLinkCursors, ledger_)
+  HOTLINE_FORWARD(v1, ReadInbox, ledger_)
+  HOTLINE_FORWARD(v1, Recover, ledger_)
+  HOTLINE_FORWARD(v1, ReadDigests, ledger_)
+  HOTLINE_FORWARD(v1, Resend, ledger_)
 };
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <set>
+#include <tuple>
 
 #include "absl/time/civil_time.h"
 #include "common/base/id.h"
@@ -9,7 +12,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
-#include "services/work_order/core/link.h"
+#include "common/exchange/chain.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -61,7 +64,7 @@ void FillConstant(const WorkOrder& source, WorkOrder* order) {
 
 // Something that needs the committer.
 struct Engine::Work {
-  enum class Kind { kCommands, kInbox, kReceipt } kind;
+  enum class Kind { kCommands, kInbox, kReceipt, kRecovery } kind;
   CallContext call;
   int weight = 1;
 
@@ -75,6 +78,10 @@ struct Engine::Work {
   workorder::v1::PullOutboxRequest pull;
   Done<workorder::v1::PullOutboxResponse> pull_done;
 
+  workorder::v1::RecoverRequest recovery;
+  workorder::v1::RecoverResponse recovered;
+  Done<workorder::v1::RecoverResponse> recovery_done;
+
   // Set when this work, but not the batch, failed.
   absl::Status failure;
 
@@ -86,6 +93,8 @@ struct Engine::Work {
         return inbox_done(status);
       case Kind::kReceipt:
         return pull_done(status);
+      case Kind::kRecovery:
+        return recovery_done(status);
     }
   }
 };
@@ -96,8 +105,11 @@ struct Engine::Transaction {
   bool begun = false;
   absl::Status store_failure;
   EventHub::Items events;
-  std::vector<std::pair<std::string, OutboxRow>> envelopes;  // by peer
-  absl::flat_hash_set<std::string> dirty_links;
+  std::vector<std::pair<LaneKey, EnvelopeRow>> envelopes;  // in order of sequence within a lane
+  std::set<LaneKey> dirty_links;
+  std::set<LaneKey> cut_links;         // whose outbox no longer is what was published
+  const LinkRow* receiving = nullptr;  // the lane whose envelope is being applied, and its sequence
+  int64_t received_sequence = 0;
   int64_t commands = 0;
   int64_t refused = 0;
   int64_t replayed = 0;
@@ -105,17 +117,38 @@ struct Engine::Transaction {
   int64_t envelopes_doubled = 0;
 };
 
-// Latest envelopes for a peer and where the link stands, as committed.
-struct Engine::OutboxRing {
-  std::deque<OutboxRow> rows;
+// Latest envelopes of a lane and where it stands, as committed.
+struct Engine::LaneTail {
+  std::deque<EnvelopeRow> rows;
   size_t bytes = 0;
   int64_t outgoing = 0;
   int64_t acknowledged = 0;
+  absl::Time acknowledged_time;
   LinkReceipt incoming;
+
+  // The rows that `link` no longer needs or that are too many.
+  void Trim(const EngineOptions& options) {
+    while (!rows.empty() && (rows.front().envelope.sequence() <= acknowledged ||
+                             rows.size() > static_cast<size_t>(options.ring_items) ||
+                             (bytes > options.ring_bytes && rows.size() > 1))) {
+      bytes -= rows.front().envelope.body().size();
+      rows.pop_front();
+    }
+  }
+  void Show(const LinkRow& link) {
+    outgoing = link.outgoing_sequence;
+    acknowledged = link.acknowledged_sequence;
+    acknowledged_time = link.acknowledged_time;
+    if (incoming.received_through() == link.incoming_sequence && incoming.has_receive_time()) return;
+    incoming.set_received_through(link.incoming_sequence);
+    incoming.set_head_hash(link.incoming_hash);
+    incoming.set_lane(link.key.lane);
+    *incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
+  }
 };
 
 struct Engine::WaitingPull {
-  std::string peer;
+  LaneKey key;
   int64_t after = 0;
   int limit = 0;
   absl::Duration left;
@@ -165,24 +198,21 @@ absl::Status Engine::LoadHeads() {
   if (!links.ok()) return links.status();
   heads_ = *std::move(heads);
   links_.clear();
-  for (LinkRow& link : *links) links_.emplace(link.peer, std::move(link));
-  for (const std::string& peer : options_.site.peers) {
-    links_.try_emplace(peer,
-                       LinkRow{.peer = peer, .outgoing_hash = ChainStart(), .incoming_hash = ChainStart()});
+  std::set<std::string> peers(options_.site.peers.begin(), options_.site.peers.end());
+  for (const LinkRow& link : *links) peers.insert(link.key.peer);
+  for (const std::string& peer : peers) {
+    for (const exchange::v1::Lane lane : kLanes) {
+      LaneKey key{.peer = peer, .lane = lane};
+      links_.emplace(key, LinkRow::New(key));
+    }
   }
+  for (LinkRow& link : *links) links_.insert_or_assign(link.key, std::move(link));
   orders_.clear();
   orders_by_age_.clear();
   head_sequence_ = heads_.event_sequence;
 
   MutexLock lock(&tail_mu_);
-  for (const auto& [peer, link] : links_) {
-    OutboxRing& ring = outbox_rings_[peer];
-    ring.outgoing = link.outgoing_sequence;
-    ring.acknowledged = link.acknowledged_sequence;
-    ring.incoming.set_received_through(link.incoming_sequence);
-    ring.incoming.set_head_hash(link.incoming_hash);
-    *ring.incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
-  }
+  for (const auto& [key, link] : links_) tails_[key].Show(link);
   return absl::OkStatus();
 }
 
@@ -203,7 +233,8 @@ absl::Status Engine::Admit(int weight, bool emergency) {
 }
 
 void Engine::Enqueue(std::unique_ptr<Work> work) {
-  bool emergency = false;
+  bool emergency =
+      work->inbox.lane() == exchange::v1::LANE_EMERGENCY || work->pull.lane() == exchange::v1::LANE_EMERGENCY;
   for (const Command& command : work->commands.commands()) {
     emergency |= command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
   }
@@ -269,12 +300,18 @@ void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxReques
                         Done<workorder::v1::ApplyInboxResponse> done) {
   if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
   if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
+  request.set_lane(LaneOf(request.lane()));
   if (request.envelopes_size() == 0) {
     workorder::v1::ApplyInboxResponse response;
+    int64_t outgoing;
     {
       MutexLock lock(&tail_mu_);
-      *response.mutable_receipt() = outbox_rings_.find(request.peer())->second.incoming;
+      const LaneTail& tail = tails_.find(LaneKey{request.peer(), request.lane()})->second;
+      *response.mutable_receipt() = tail.incoming;
+      outgoing = tail.outgoing;
     }
+    const int64_t theirs = request.peer_receipt().received_through();
+    if (theirs > outgoing) return done(error::LinkBehind(request.peer(), theirs, outgoing));
     return done(std::move(response));
   }
   auto work = std::make_unique<Work>();
@@ -292,14 +329,16 @@ void Engine::PullOutbox(const CallContext& call, workorder::v1::PullOutboxReques
   if (request.limit() < 0 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
   const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
   if (!wait.ok()) return done(wait.status());
+  request.set_lane(LaneOf(request.lane()));
+  const LaneKey key{.peer = request.peer(), .lane = request.lane()};
   bool news;
   {
     MutexLock lock(&tail_mu_);
-    const OutboxRing& ring = outbox_rings_.find(request.peer())->second;
-    news = request.receipt().received_through() > ring.acknowledged;
+    const LaneTail& tail = tails_.find(key)->second;
+    news = request.receipt().received_through() > tail.acknowledged;
   }
   if (!news) {
-    return AnswerPull({.peer = request.peer(),
+    return AnswerPull({.key = key,
                        .after = request.after_sequence(),
                        .limit = request.limit(),
                        .left = *wait,
@@ -326,18 +365,101 @@ void Engine::ReadEvents(const CallContext&, workorder::v1::ReadEventsRequest req
 void Engine::ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsRequest,
                              Done<workorder::v1::ListLinkCursorsResponse> done) {
   workorder::v1::ListLinkCursorsResponse response;
+  std::vector<std::pair<LaneKey, int>> old;  // whose oldest envelope is in the store only
   {
     MutexLock lock(&tail_mu_);
-    for (const auto& [peer, ring] : outbox_rings_) {
-      if (!options_.site.peers.contains(peer)) continue;
+    for (const auto& [key, tail] : tails_) {
+      if (!options_.site.peers.contains(key.peer)) continue;
       auto* link = response.add_links();
-      link->set_peer(peer);
-      link->set_outgoing_sequence(ring.outgoing);
-      link->set_acknowledged_sequence(ring.acknowledged);
-      *link->mutable_incoming() = ring.incoming;
+      link->set_peer(key.peer);
+      link->set_lane(key.lane);
+      link->set_outgoing_sequence(tail.outgoing);
+      link->set_acknowledged_sequence(tail.acknowledged);
+      if (tail.acknowledged_time > absl::UnixEpoch()) {
+        *link->mutable_acknowledge_time() = ToTimestamp(tail.acknowledged_time);
+      }
+      *link->mutable_incoming() = tail.incoming;
+      if (tail.acknowledged == tail.outgoing) continue;
+      if (!tail.rows.empty() && tail.rows.front().envelope.sequence() == tail.acknowledged + 1) {
+        *link->mutable_oldest_unacknowledged_time() = ToTimestamp(tail.rows.front().commit_time);
+      } else {
+        old.emplace_back(key, response.links_size() - 1);
+      }
     }
   }
-  done(std::move(response));
+  if (old.empty()) return done(std::move(response));
+  readers_->Post(
+      [this, old = std::move(old), response = std::move(response), done = std::move(done)]() mutable {
+        for (const auto& [key, index] : old) {
+          workorder::v1::LinkCursor* link = response.mutable_links(index);
+          absl::StatusOr<std::vector<EnvelopeRow>> rows =
+              reader_->ReadOutbox(key, link->acknowledged_sequence(), 1);
+          if (!rows.ok()) return done(StoreError(rows.status()));
+          if (!rows->empty()) {
+            *link->mutable_oldest_unacknowledged_time() = ToTimestamp(rows->front().commit_time);
+          }
+        }
+        done(std::move(response));
+      });
+}
+
+void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest request,
+                       Done<workorder::v1::ReadInboxResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (request.limit() < 1 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
+  const LaneKey key{.peer = request.peer(), .lane = LaneOf(request.lane())};
+  {
+    MutexLock lock(&tail_mu_);
+    const int64_t through = tails_.find(key)->second.incoming.received_through();
+    if (request.after_sequence() < 0 || request.after_sequence() > through) {
+      return done(error::SequenceOutOfRange(request.after_sequence(), through));
+    }
+  }
+  readers_->Post([this, key, after = request.after_sequence(), limit = request.limit(),
+                  done = std::move(done)]() mutable {
+    absl::StatusOr<std::vector<EnvelopeRow>> rows = reader_->ReadInbox(key, after, limit);
+    if (!rows.ok()) return done(StoreError(rows.status()));
+    workorder::v1::ReadInboxResponse response;
+    size_t bytes = 0;
+    for (EnvelopeRow& row : *rows) {
+      bytes += row.envelope.body().size();
+      if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
+      *response.add_envelopes() = std::move(row.envelope);
+    }
+    if (response.envelopes_size() > 0) {
+      absl::StatusOr<std::vector<exchange::v1::SignedBatch>> batches =
+          reader_->ReadBatches(key, after + 1, after + response.envelopes_size());
+      if (!batches.ok()) return done(StoreError(batches.status()));
+      for (exchange::v1::SignedBatch& batch : *batches) *response.add_batches() = std::move(batch);
+    }
+    done(std::move(response));
+  });
+}
+
+void Engine::Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+                     Done<workorder::v1::RecoverResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kRecovery;
+  work->call = call;
+  work->weight = std::max(1, request.envelopes_size());
+  request.set_lane(LaneOf(request.lane()));
+  work->recovery = std::move(request);
+  work->recovery_done = std::move(done);
+  Enqueue(std::move(work));
+}
+
+void Engine::ReadDigests(const CallContext&, workorder::v1::ReadDigestsRequest request,
+                         Done<workorder::v1::ReadDigestsResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  done(absl::UnimplementedError("digests"));
+}
+
+void Engine::Resend(const CallContext&, workorder::v1::ResendRequest request,
+                    Done<workorder::v1::ResendResponse> done) {
+  if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+  done(absl::UnimplementedError("resend"));
 }
 
 // ---- Long polls
@@ -349,7 +471,8 @@ void Engine::AnswerPull(WaitingPull pull) {
   absl::Status failure;
   {
     MutexLock lock(&tail_mu_);
-    const OutboxRing& ring = outbox_rings_.find(pull.peer)->second;
+    const LaneTail& ring = tails_.find(pull.key)->second;
+    *response.mutable_incoming() = ring.incoming;
     response.set_acknowledged_through(ring.acknowledged);
     response.set_outgoing_sequence(ring.outgoing);
     if (pull.after < 0) pull.after = ring.acknowledged;
@@ -379,10 +502,10 @@ void Engine::AnswerPull(WaitingPull pull) {
   if (!failure.ok()) return pull.done(failure);
   if (!from_store) return pull.done(std::move(response));
   readers_->Post([this, pull = std::move(pull), response = std::move(response)]() mutable {
-    absl::StatusOr<std::vector<OutboxRow>> rows = reader_->ReadOutbox(pull.peer, pull.after, pull.limit);
+    absl::StatusOr<std::vector<EnvelopeRow>> rows = reader_->ReadOutbox(pull.key, pull.after, pull.limit);
     if (!rows.ok()) return pull.done(StoreError(rows.status()));
     size_t bytes = 0;
-    for (OutboxRow& row : *rows) {
+    for (EnvelopeRow& row : *rows) {
       bytes += row.envelope.body().size();
       if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
       *response.add_envelopes() = std::move(row.envelope);
@@ -486,12 +609,15 @@ bool Engine::RunBatch() {
       case Work::Kind::kReceipt:
         RunReceipt(*work, tx);
         break;
+      case Work::Kind::kRecovery:
+        RunRecovery(*work, tx);
+        break;
     }
     if (!tx.store_failure.ok()) break;
   }
   if (tx.store_failure.ok() && tx.begun) {
-    for (const std::string& peer : tx.dirty_links) {
-      tx.store_failure = store_->PutLink(links_.find(peer)->second);
+    for (const LaneKey& key : tx.dirty_links) {
+      tx.store_failure = store_->PutLink(links_.find(key)->second);
       if (!tx.store_failure.ok()) break;
     }
   }
@@ -530,20 +656,24 @@ bool Engine::RunBatch() {
         workorder::v1::ApplyInboxResponse response;
         {
           MutexLock lock(&tail_mu_);
-          *response.mutable_receipt() = outbox_rings_.find(work->inbox.peer())->second.incoming;
+          *response.mutable_receipt() =
+              tails_.find(LaneKey{work->inbox.peer(), work->inbox.lane()})->second.incoming;
         }
         work->inbox_done(std::move(response));
         break;
       }
       case Work::Kind::kReceipt: {
         // What was recorded is news to who asked, so the answer does not wait for more to hand out.
-        AnswerPull({.peer = work->pull.peer(),
+        AnswerPull({.key = {.peer = work->pull.peer(), .lane = work->pull.lane()},
                     .after = work->pull.after_sequence(),
                     .limit = work->pull.limit(),
                     .left = absl::ZeroDuration(),
                     .done = std::move(work->pull_done)});
         break;
       }
+      case Work::Kind::kRecovery:
+        work->recovery_done(std::move(work->recovered));
+        break;
     }
   }
   // Last: a follower is in less of a hurry than a caller.
@@ -644,79 +774,163 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   return result;
 }
 
+absl::Status Engine::Begin(Store& store, Transaction& tx) {
+  if (tx.begun) return absl::OkStatus();
+  tx.begun = true;
+  return store.Begin();
+}
+
 void Engine::RunInbox(Work& work, Transaction& tx) {
-  const std::string& peer = work.inbox.peer();
-  LinkRow& link = links_.find(peer)->second;
-  for (const exchange::v1::Envelope& envelope : work.inbox.envelopes()) {
+  const workorder::v1::ApplyInboxRequest& inbox = work.inbox;
+  LinkRow& link = links_.find(LaneKey{inbox.peer(), inbox.lane()})->second;
+  if (const int64_t theirs = inbox.peer_receipt().received_through(); theirs > link.acknowledged_sequence) {
+    // Before anything is applied: a site that has lost its latest history would answer once more, and
+    // otherwise.
+    absl::StatusOr<std::string> ours =
+        theirs > link.outgoing_sequence ? std::string() : OutgoingHash(link, theirs, tx);
+    if (!ours.ok()) {
+      tx.store_failure = ours.status();
+      return;
+    }
+    if (*ours != inbox.peer_receipt().head_hash()) {
+      work.failure = error::LinkBehind(inbox.peer(), theirs, link.outgoing_sequence);
+      return;
+    }
+  }
+  int64_t applied_through = 0;
+  for (const exchange::v1::Envelope& envelope : inbox.envelopes()) {
     if (envelope.sequence() <= link.incoming_sequence) {
       // Sent again because our answer was lost. Only the head can be compared without reading back.
       if (envelope.sequence() == link.incoming_sequence && envelope.hash() != link.incoming_hash) {
-        work.failure = error::LinkForked(peer, envelope.sequence());
+        work.failure = error::LinkForked(inbox.peer(), envelope.sequence());
         return;
       }
       ++tx.envelopes_doubled;
       continue;
     }
-    if (envelope.sequence() != link.incoming_sequence + 1) return;  // a gap: the receipt says where to go on
-    if (envelope.previous_hash() != link.incoming_hash ||
-        envelope.hash() != EnvelopeHash(envelope.previous_hash(), envelope.sequence(), envelope.kind(),
-                                        envelope.handoff_id(), envelope.body())) {
-      work.failure = error::LinkForked(peer, envelope.sequence());
+    if (envelope.sequence() != link.incoming_sequence + 1) break;  // a gap: the receipt says where to go on
+    if (envelope.previous_hash() != link.incoming_hash || envelope.hash() != EnvelopeHash(envelope)) {
+      work.failure = error::LinkForked(inbox.peer(), envelope.sequence());
       return;
     }
-
-    absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
-    if (!order_id.ok()) {
-      tx.store_failure = order_id.status();
-      return;
-    }
-    const WorkOrder* before = nullptr;
-    if (*order_id != 0) {
-      absl::StatusOr<const WorkOrder*> order = LoadOrder(*order_id);
-      if (!order.ok()) {
-        tx.store_failure = order.status();
-        return;
-      }
-      before = *order;
-    }
-    NewOrder fresh;
-    if (before == nullptr) fresh = PrepareNewOrder(tx.now);
-    Received received = DecideEnvelope(before, envelope, peer, fresh, options_.site, tx.now);
-    if (!tx.begun) {
-      tx.begun = true;
-      tx.store_failure = store_->Begin();
-      if (!tx.store_failure.ok()) return;
-    }
-    if (received.changes) {
-      if (absl::StatusOr<int64_t> applied =
-              Apply(std::move(received.change), *order_id, envelope.traceparent(), tx);
-          !applied.ok()) {
-        // A broken invariant: stop the link here rather than lose the envelope.
-        if (tx.store_failure.ok()) work.failure = applied.status();
-        return;
-      }
-    }
-    for (const EnvelopeDraft& draft : received.envelopes) {
-      tx.store_failure = Owe(draft, *order_id, nullptr, envelope.traceparent(), tx);
-      if (!tx.store_failure.ok()) return;
-    }
-    link.incoming_sequence = envelope.sequence();
-    link.incoming_hash = envelope.hash();
-    link.incoming_time = tx.now;
-    tx.dirty_links.insert(peer);
-    ++tx.envelopes_in;
+    if (!ApplyEnvelope(link, envelope, work, tx)) return;
+    applied_through = envelope.sequence();
+  }
+  // Kept only if all of what it covers is here.
+  if (applied_through > 0 && inbox.has_batch() &&
+      applied_through == inbox.envelopes(inbox.envelopes_size() - 1).sequence()) {
+    tx.store_failure =
+        store_->PutBatch(link.key, inbox.envelopes(0).sequence(), applied_through, inbox.batch());
   }
 }
 
+// Decides one envelope that continues the lane, and stores it with what came of it. False: stop, `work` or
+// `tx` says why.
+bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope, Work& work,
+                           Transaction& tx) {
+  const auto store_failed = [&tx](absl::Status status) {
+    tx.store_failure = std::move(status);
+    return false;
+  };
+  absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+  if (!order_id.ok()) return store_failed(order_id.status());
+  const WorkOrder* before = nullptr;
+  if (*order_id != 0) {
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(*order_id);
+    if (!order.ok()) return store_failed(order.status());
+    before = *order;
+  }
+  NewOrder fresh;
+  if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  // While own history is played back, what this envelope once was answered with stands there, with the number
+  // that the order had.
+  bool answered = false;
+  if (link.replaying()) {
+    absl::StatusOr<std::vector<EnvelopeRow>> last =
+        store_->reader().ReadOutbox(link.key, link.replay_end - 1, 1);
+    absl::StatusOr<std::vector<EnvelopeRow>> next =
+        store_->reader().ReadOutbox(link.key, link.replay_next - 1, 1);
+    if (!last.ok()) return store_failed(last.status());
+    if (!next.ok()) return store_failed(next.status());
+    if (last->empty() || next->empty()) return store_failed(error::Internal("the outbox has a gap"));
+    answered = last->front().envelope.seen_sequence() >= envelope.sequence();
+    exchange::v1::UnderstoodBody understood;
+    const exchange::v1::Envelope& answer = next->front().envelope;
+    if (before == nullptr && answer.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD &&
+        answer.handoff_id() == envelope.handoff_id() && understood.ParseFromString(answer.body())) {
+      fresh.number = understood.to_number();
+    }
+  }
+  Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
+  if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
+  if (answered) {
+    received.envelopes.clear();
+    received.change.envelopes.clear();
+  }
+
+  std::string content;
+  tx.receiving = &link;
+  tx.received_sequence = envelope.sequence();
+  if (received.changes) {
+    content = received.change.creates ? received.change.content : std::string();
+    absl::StatusOr<int64_t> applied =
+        Apply(std::move(received.change), *order_id, envelope.traceparent(), tx);
+    if (!applied.ok()) {
+      // A broken invariant: stop the link here rather than lose the envelope.
+      if (tx.store_failure.ok()) work.failure = applied.status();
+      tx.receiving = nullptr;
+      return false;
+    }
+    *order_id = *applied;
+  }
+  for (const EnvelopeDraft& draft : received.envelopes) {
+    if (absl::Status status = Owe(draft, link.key, *order_id, {}, envelope.traceparent(), tx); !status.ok()) {
+      return store_failed(std::move(status));
+    }
+  }
+  tx.receiving = nullptr;
+  if (absl::Status status = store_->AppendInbox(
+          link.key, {.envelope = envelope, .order_id = *order_id, .commit_time = tx.now}, content);
+      !status.ok()) {
+    return store_failed(std::move(status));
+  }
+  link.incoming_sequence = envelope.sequence();
+  link.incoming_hash = envelope.hash();
+  link.incoming_time = tx.now;
+  tx.dirty_links.insert(link.key);
+  ++tx.envelopes_in;
+  if (link.replaying()) {
+    if (absl::Status status = Replay(link, tx); !status.ok()) return store_failed(std::move(status));
+  }
+  return true;
+}
+
+// The hash of an envelope of this site's, from memory if it is recent.
+absl::StatusOr<std::string> Engine::OutgoingHash(const LinkRow& link, int64_t sequence,
+                                                 const Transaction& tx) {
+  if (sequence == link.outgoing_sequence) return link.outgoing_hash;
+  if (!tx.cut_links.contains(link.key)) {
+    MutexLock lock(&tail_mu_);
+    const LaneTail& tail = tails_.find(link.key)->second;
+    if (!tail.rows.empty() && tail.rows.front().envelope.sequence() <= sequence &&
+        tail.rows.back().envelope.sequence() >= sequence) {
+      return tail.rows[static_cast<size_t>(sequence - tail.rows.front().envelope.sequence())].envelope.hash();
+    }
+  }
+  absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(link.key, sequence - 1, 1);
+  if (!rows.ok()) return rows.status();
+  if (rows->empty()) return error::Internal("the outbox has a gap");
+  return rows->front().envelope.hash();
+}
+
 void Engine::RunReceipt(Work& work, Transaction& tx) {
-  const std::string& peer = work.pull.peer();
   const LinkReceipt& receipt = work.pull.receipt();
-  LinkRow& link = links_.find(peer)->second;
+  LinkRow& link = links_.find(LaneKey{work.pull.peer(), work.pull.lane()})->second;
+  const std::string& peer = link.key.peer;
   const int64_t through = receipt.received_through();
   if (through <= link.acknowledged_sequence) return;
   if (through > link.outgoing_sequence) {
-    // The peer holds what we do not know: this store is older than the link.
-    work.failure = error::LinkForked(peer, link.outgoing_sequence + 1);
+    work.failure = error::LinkBehind(peer, through, link.outgoing_sequence);
     return;
   }
 
@@ -728,40 +942,40 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
     std::string hash;
   };
   std::vector<Acknowledged> acknowledged;
-  {
+  const auto add = [&acknowledged](const EnvelopeRow& row) {
+    acknowledged.push_back(
+        {row.envelope.handoff_id(), row.envelope.kind(), row.order_id, row.envelope.hash()});
+  };
+  if (!tx.cut_links.contains(link.key)) {
     MutexLock lock(&tail_mu_);
-    const OutboxRing& ring = outbox_rings_.find(peer)->second;
-    if (!ring.rows.empty() && ring.rows.front().envelope.sequence() <= link.acknowledged_sequence + 1) {
-      const int64_t first = ring.rows.front().envelope.sequence();
-      for (int64_t sequence = link.acknowledged_sequence + 1; sequence <= through; ++sequence) {
-        const OutboxRow& row = ring.rows[static_cast<size_t>(sequence - first)];
-        acknowledged.push_back(
-            {row.envelope.handoff_id(), row.envelope.kind(), row.order_id, row.envelope.hash()});
+    const LaneTail& tail = tails_.find(link.key)->second;
+    if (!tail.rows.empty() && tail.rows.front().envelope.sequence() <= link.acknowledged_sequence + 1) {
+      const int64_t first = tail.rows.front().envelope.sequence();
+      for (int64_t sequence = link.acknowledged_sequence + 1;
+           sequence <= std::min(through, tail.rows.back().envelope.sequence()); ++sequence) {
+        add(tail.rows[static_cast<size_t>(sequence - first)]);
       }
     }
   }
   while (link.acknowledged_sequence + static_cast<int64_t>(acknowledged.size()) < through) {
     const int64_t after = link.acknowledged_sequence + static_cast<int64_t>(acknowledged.size());
-    absl::StatusOr<std::vector<OutboxRow>> rows = store_->reader().ReadOutbox(
-        peer, after, static_cast<int>(std::min<int64_t>(through - after, kMaxBatch)));
+    absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(
+        link.key, after, static_cast<int>(std::min<int64_t>(through - after, kMaxBatch)));
     if (rows.ok() && rows->empty()) rows = error::Internal("the outbox has a gap");
     if (!rows.ok()) {
       tx.store_failure = rows.status();
       return;
     }
-    for (const OutboxRow& row : *rows) {
-      acknowledged.push_back(
-          {row.envelope.handoff_id(), row.envelope.kind(), row.order_id, row.envelope.hash()});
-    }
+    for (const EnvelopeRow& row : *rows) add(row);
   }
   if (acknowledged.back().hash != receipt.head_hash()) {
-    work.failure = error::LinkForked(peer, through);
+    // It holds something else of ours: what this store has lost, or a fork. Which, recovery finds out.
+    work.failure = error::LinkBehind(peer, through, link.outgoing_sequence);
     return;
   }
-  if (!tx.begun) {
-    tx.begun = true;
-    tx.store_failure = store_->Begin();
-    if (!tx.store_failure.ok()) return;
+  if (absl::Status status = Begin(*store_, tx); !status.ok()) {
+    tx.store_failure = std::move(status);
+    return;
   }
   const absl::Time receive_time = FromTimestamp(receipt.receive_time());
   for (const Acknowledged& one : acknowledged) {
@@ -777,12 +991,149 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
     if (absl::StatusOr<int64_t> applied =
             Apply(std::move(received.change), one.order_id, work.call.traceparent, tx);
         !applied.ok()) {
-      if (tx.store_failure.ok()) work.failure = applied.status();
+      if (tx.store_failure.ok()) tx.store_failure = applied.status();
       return;
     }
   }
+  if (!receipt.statement().empty()) {
+    tx.store_failure = store_->PutReceipt(link.key, receipt);
+    if (!tx.store_failure.ok()) return;
+  }
   link.acknowledged_sequence = through;
-  tx.dirty_links.insert(peer);
+  link.acknowledged_hash = receipt.head_hash();
+  link.acknowledged_time = receive_time;
+  tx.dirty_links.insert(link.key);
+}
+
+// Takes back own envelopes that the peer holds. Those committed here since then stand behind them, numbered
+// anew.
+void Engine::RunRecovery(Work& work, Transaction& tx) {
+  const auto& envelopes = work.recovery.envelopes();
+  LinkRow& link = links_.find(LaneKey{work.recovery.peer(), work.recovery.lane()})->second;
+  const auto failed = [&tx](absl::Status status) { tx.store_failure = std::move(status); };
+  if (envelopes.empty()) {
+    work.recovered.set_outgoing_sequence(link.outgoing_sequence);
+    return;
+  }
+
+  // Checked whole before anything is written, so that a bad one fails alone.
+  const int64_t first = envelopes.begin()->sequence();
+  if (first < 1 || first > link.outgoing_sequence + 1) {
+    work.failure = error::SequenceOutOfRange(first, link.outgoing_sequence + 1);
+    return;
+  }
+  absl::StatusOr<std::string> anchor =
+      first == 1 ? LaneStart(link.key.lane) : OutgoingHash(link, first - 1, tx);
+  if (!anchor.ok()) return failed(anchor.status());
+  std::string hash = *anchor;
+  int64_t expected = first;
+  int64_t differs = 0;  // first envelope that this store has otherwise; 0 if none
+  for (const exchange::v1::Envelope& envelope : envelopes) {
+    if (envelope.sequence() != expected++ || envelope.previous_hash() != hash ||
+        envelope.hash() != EnvelopeHash(envelope)) {
+      work.failure = error::LinkForked(link.key.peer, envelope.sequence());
+      return;
+    }
+    hash = envelope.hash();
+    if (differs != 0 || envelope.sequence() > link.outgoing_sequence) continue;
+    absl::StatusOr<std::string> ours = OutgoingHash(link, envelope.sequence(), tx);
+    if (!ours.ok()) return failed(ours.status());
+    if (*ours == envelope.hash()) continue;
+    differs = envelope.sequence();
+    // What both had agreed on can differ by no loss; and what is not known to be ours does not displace ours.
+    if (differs <= link.acknowledged_sequence || !work.recovery.proven()) {
+      work.failure = error::LinkForked(link.key.peer, differs);
+      return;
+    }
+  }
+  if (absl::Status status = Begin(*store_, tx); !status.ok()) return failed(std::move(status));
+
+  std::vector<EnvelopeRow> later;  // own ones that no peer can have
+  if (differs != 0) {
+    for (int64_t after = differs - 1; after < link.outgoing_sequence;) {
+      absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(link.key, after, kMaxBatch);
+      if (rows.ok() && rows->empty()) rows = error::Internal("the outbox has a gap");
+      if (!rows.ok()) return failed(rows.status());
+      after += static_cast<int64_t>(rows->size());
+      std::move(rows->begin(), rows->end(), std::back_inserter(later));
+    }
+    if (absl::Status status = store_->TruncateOutbox(link.key, differs - 1); !status.ok()) {
+      return failed(std::move(status));
+    }
+    std::erase_if(tx.envelopes, [&](const auto& one) {
+      return one.first == link.key && one.second.envelope.sequence() >= differs;
+    });
+    tx.cut_links.insert(link.key);
+    link.outgoing_sequence = differs - 1;
+    link.outgoing_hash = envelopes[static_cast<int>(differs - first)].previous_hash();
+  }
+  int64_t seen = 0;
+  for (const exchange::v1::Envelope& envelope : envelopes) {
+    seen = std::max(seen, envelope.seen_sequence());
+    if (envelope.sequence() <= link.outgoing_sequence) continue;
+    absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+    if (!order_id.ok()) return failed(order_id.status());
+    if (!link.replaying()) link.replay_next = envelope.sequence();
+    link.replay_end = envelope.sequence();
+    if (absl::Status status =
+            Append(link, {.envelope = envelope, .order_id = *order_id, .commit_time = tx.now}, {}, tx);
+        !status.ok()) {
+      return failed(std::move(status));
+    }
+  }
+  link.acknowledged_sequence = std::max(link.acknowledged_sequence, link.outgoing_sequence);
+  link.acknowledged_hash = link.outgoing_hash;
+  const int64_t orders_before = heads_.event_sequence;
+  if (absl::Status status = Replay(link, tx); !status.ok()) return failed(std::move(status));
+  work.recovered.set_orders(heads_.event_sequence - orders_before);
+
+  for (EnvelopeRow& row : later) {
+    exchange::v1::Envelope& envelope = row.envelope;
+    envelope.set_sequence(link.outgoing_sequence + 1);
+    envelope.set_previous_hash(link.outgoing_hash);
+    envelope.set_seen_sequence(std::max(seen, envelope.seen_sequence()));
+    envelope.set_hash(EnvelopeHash(envelope));
+    std::string content;
+    if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+      absl::StatusOr<std::string> found = store_->reader().FindContent(row.order_id);
+      if (!found.ok()) return failed(found.status());
+      content = *std::move(found);
+    }
+    if (absl::Status status = Append(link, std::move(row), content, tx); !status.ok()) {
+      return failed(std::move(status));
+    }
+  }
+  work.recovered.set_renumbered(static_cast<int64_t>(later.size()));
+  work.recovered.set_outgoing_sequence(link.outgoing_sequence);
+}
+
+// Lets recovered envelopes take effect, as far as what they once followed has been applied.
+absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
+  while (link.replaying()) {
+    absl::StatusOr<std::vector<EnvelopeRow>> rows =
+        store_->reader().ReadOutbox(link.key, link.replay_next - 1, 1);
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) return error::Internal("the outbox has a gap");
+    const exchange::v1::Envelope& envelope = rows->front().envelope;
+    if (envelope.seen_sequence() > link.incoming_sequence) return absl::OkStatus();
+    absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+    if (!order_id.ok()) return order_id.status();
+    const WorkOrder* before = nullptr;
+    if (*order_id != 0) {
+      absl::StatusOr<const WorkOrder*> order = LoadOrder(*order_id);
+      if (!order.ok()) return order.status();
+      before = *order;
+    }
+    Received recovered = DecideRecovered(before, envelope, options_.site, tx.now);
+    if (recovered.changes) {
+      absl::StatusOr<int64_t> applied =
+          Apply(std::move(recovered.change), *order_id, envelope.traceparent(), tx);
+      if (!applied.ok()) return applied.status();
+    }
+    ++link.replay_next;
+    tx.dirty_links.insert(link.key);
+  }
+  return absl::OkStatus();
 }
 
 // Stores a change and what it owes. Returns the order's id. A broken invariant is returned before anything is
@@ -798,10 +1149,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     order_id = *id;
   }
   const auto write = [&]() -> absl::Status {
-    if (!tx.begun) {
-      tx.begun = true;
-      if (absl::Status status = store_->Begin(); !status.ok()) return status;
-    }
+    if (absl::Status status = Begin(*store_, tx); !status.ok()) return status;
     const int64_t sequence = heads_.event_sequence + 1;
     type::v1::Event& event = change.event;
     event.set_sequence(sequence);
@@ -809,9 +1157,12 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     if (event.traceparent().empty()) event.set_traceparent(traceparent);
     event.set_handoff_id(change.after.handoff().id());
     change.after.set_last_event_sequence(sequence);
+    const exchange::v1::Lane lane = LaneFor(change.after.urgency());
+    if (tx.receiving != nullptr) event.set_received_sequence(tx.received_sequence);
     for (const EnvelopeDraft& draft : change.envelopes) {
+      const int64_t next = links_.find(LaneKey{draft.peer, lane})->second.outgoing_sequence + 1;
+      if (event.sent_sequence() == 0) event.set_sent_sequence(next);
       if (draft.kind != exchange::v1::ENVELOPE_KIND_OFFER) continue;
-      const int64_t next = links_.find(draft.peer)->second.outgoing_sequence + 1;
       change.after.mutable_handoff()->set_link_sequence(next);
       if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
     }
@@ -822,10 +1173,12 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
           !status.ok()) {
         return status;
       }
-      heads_.last_order_id = order_id;
-      const absl::CivilDay day = std::max(absl::ToCivilDay(tx.now, Beijing()), heads_.number_day);
-      heads_.number_counter = day == heads_.number_day ? heads_.number_counter + 1 : 1;
-      heads_.number_day = day;
+      heads_.last_order_id = std::max(heads_.last_order_id, order_id);
+      // A recovered order brings the number it had.
+      const auto number = ParseOrderNumber(options_.site.hotline, change.after.number());
+      if (number.has_value() && *number > std::make_pair(heads_.number_day, heads_.number_counter)) {
+        std::tie(heads_.number_day, heads_.number_counter) = *number;
+      }
     } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
       return status;
     }
@@ -841,17 +1194,20 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
 
     for (const EnvelopeDraft& draft : change.envelopes) {
       std::string stored_content;
-      const std::string* content = nullptr;
+      std::string_view content;
       if (draft.kind == exchange::v1::ENVELOPE_KIND_OFFER) {
-        content = &change.content;
+        content = change.content;
         if (!change.creates) {
           absl::StatusOr<std::string> found = store_->reader().FindContent(order_id);
           if (!found.ok()) return found.status();
           stored_content = *std::move(found);
-          content = &stored_content;
+          content = stored_content;
         }
       }
-      if (absl::Status status = Owe(draft, order_id, content, traceparent, tx); !status.ok()) return status;
+      const LaneKey key{.peer = draft.peer, .lane = lane};
+      if (absl::Status status = Owe(draft, key, order_id, content, traceparent, tx); !status.ok()) {
+        return status;
+      }
     }
     return absl::OkStatus();
   };
@@ -863,27 +1219,31 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
   return order_id;
 }
 
-absl::Status Engine::Owe(const EnvelopeDraft& draft, int64_t order_id, const std::string* content,
-                         const std::string& traceparent, Transaction& tx) {
-  LinkRow& link = links_.find(draft.peer)->second;
-  OutboxRow row;
+// Numbers, chains and stores an envelope. `content` is an offer's, not in the draft's body.
+absl::Status Engine::Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t order_id,
+                         std::string_view content, const std::string& traceparent, Transaction& tx) {
+  LinkRow& link = links_.find(key)->second;
+  EnvelopeRow row;
   row.order_id = order_id;
+  row.commit_time = tx.now;
   exchange::v1::Envelope& envelope = row.envelope;
   envelope.set_sequence(link.outgoing_sequence + 1);
   envelope.set_handoff_id(draft.handoff_id);
   envelope.set_kind(draft.kind);
   envelope.set_previous_hash(link.outgoing_hash);
   envelope.set_traceparent(traceparent);
-  const std::string whole = content == nullptr ? draft.body : OfferBodyWithContent(draft.body, *content);
-  envelope.set_hash(
-      EnvelopeHash(link.outgoing_hash, envelope.sequence(), envelope.kind(), envelope.handoff_id(), whole));
-  envelope.set_body(draft.body);
-  if (absl::Status status = store_->AppendOutbox(draft.peer, envelope, order_id); !status.ok()) return status;
-  envelope.set_body(whole);
-  link.outgoing_sequence = envelope.sequence();
-  link.outgoing_hash = envelope.hash();
-  tx.dirty_links.insert(draft.peer);
-  tx.envelopes.emplace_back(draft.peer, std::move(row));
+  envelope.set_seen_sequence(&link == tx.receiving ? tx.received_sequence : link.incoming_sequence);
+  envelope.set_body(OfferBodyWithContent(draft.body, content));
+  envelope.set_hash(EnvelopeHash(envelope));
+  return Append(link, std::move(row), content, tx);
+}
+
+absl::Status Engine::Append(LinkRow& link, EnvelopeRow row, std::string_view content, Transaction& tx) {
+  if (absl::Status status = store_->AppendOutbox(link.key, row, content); !status.ok()) return status;
+  link.outgoing_sequence = row.envelope.sequence();
+  link.outgoing_hash = row.envelope.hash();
+  tx.dirty_links.insert(link.key);
+  tx.envelopes.emplace_back(link.key, std::move(row));
   return absl::OkStatus();
 }
 
@@ -949,35 +1309,28 @@ void Engine::Publish(Transaction& tx, std::list<WaitingRead>* reads) {
       event_ring_bytes_ -= event_ring_.front().bytes->size();
       event_ring_.pop_front();
     }
-    for (auto& [peer, row] : tx.envelopes) {
-      OutboxRing& ring = outbox_rings_.find(peer)->second;
-      ring.bytes += row.envelope.body().size();
-      ring.rows.push_back(std::move(row));
+    for (const LaneKey& key : tx.cut_links) {
+      LaneTail& tail = tails_.find(key)->second;
+      tail.rows.clear();
+      tail.bytes = 0;
     }
-    for (const std::string& peer : tx.dirty_links) {
-      OutboxRing& ring = outbox_rings_.find(peer)->second;
-      const LinkRow& link = links_.find(peer)->second;
-      ring.outgoing = link.outgoing_sequence;
-      ring.acknowledged = link.acknowledged_sequence;
-      if (ring.incoming.received_through() != link.incoming_sequence) {
-        ring.incoming.set_received_through(link.incoming_sequence);
-        ring.incoming.set_head_hash(link.incoming_hash);
-        *ring.incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
-      }
+    for (auto& [key, row] : tx.envelopes) {
+      LaneTail& tail = tails_.find(key)->second;
+      tail.bytes += row.envelope.body().size();
+      tail.rows.push_back(std::move(row));
+    }
+    for (const LaneKey& key : tx.dirty_links) {
       // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
       // room.
-      while (!ring.rows.empty() && (ring.rows.front().envelope.sequence() <= ring.acknowledged ||
-                                    ring.rows.size() > static_cast<size_t>(options_.ring_items) ||
-                                    (ring.bytes > options_.ring_bytes && ring.rows.size() > 1))) {
-        ring.bytes -= ring.rows.front().envelope.body().size();
-        ring.rows.pop_front();
-      }
+      LaneTail& tail = tails_.find(key)->second;
+      tail.Show(links_.find(key)->second);
+      tail.Trim(options_);
     }
     head_sequence_.store(heads_.event_sequence);
     if (!tx.envelopes.empty()) {
       for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
         const auto next = std::next(it);
-        if (outbox_rings_.find(it->peer)->second.outgoing > it->after) {
+        if (tails_.find(it->key)->second.outgoing > it->after) {
           pulls.push_back(std::move(*it));
           waiting_pulls_.erase(it);
         }

@@ -81,6 +81,14 @@ class Engine : public Ledger {
                   Done<workorder::v1::ReadEventsResponse> done) override;
   void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
                        Done<workorder::v1::ListLinkCursorsResponse> done) override;
+  void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                 Done<workorder::v1::ReadInboxResponse> done) override;
+  void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+               Done<workorder::v1::RecoverResponse> done) override;
+  void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                   Done<workorder::v1::ReadDigestsResponse> done) override;
+  void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+              Done<workorder::v1::ResendResponse> done) override;
 
   // Commits what waits, at most one batch; false if nothing waited. One thread at a time: the committer's.
   // Answers are given on this thread.
@@ -107,7 +115,7 @@ class Engine : public Ledger {
  private:
   struct Work;
   struct Transaction;
-  struct OutboxRing;
+  struct LaneTail;
   struct WaitingPull;
   struct WaitingRead;
 
@@ -120,7 +128,13 @@ class Engine : public Ledger {
 
   void RunCommands(Work& work, Transaction& tx);
   void RunInbox(Work& work, Transaction& tx);
+  bool ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope, Work& work, Transaction& tx);
   void RunReceipt(Work& work, Transaction& tx);
+  void RunRecovery(Work& work, Transaction& tx);
+  absl::Status Replay(LinkRow& link, Transaction& tx);
+  absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);
+  // Begins the transaction if it has not begun.
+  static absl::Status Begin(Store& store, Transaction& tx);
   absl::StatusOr<workorder::v1::CommandResult> RunCommand(const type::v1::Command& command,
                                                           const std::string& traceparent, Transaction& tx);
   absl::StatusOr<const type::v1::WorkOrder*> LoadOrder(int64_t id);
@@ -129,8 +143,9 @@ class Engine : public Ledger {
   NewOrder PrepareNewOrder(absl::Time now);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);
-  absl::Status Owe(const EnvelopeDraft& draft, int64_t order_id, const std::string* content,
+  absl::Status Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t order_id, std::string_view content,
                    const std::string& traceparent, Transaction& tx);
+  absl::Status Append(LinkRow& link, EnvelopeRow row, std::string_view content, Transaction& tx);
   void Remember(int64_t id, type::v1::WorkOrder order);
   // Shows what was committed and answers the links' polls; what followers wait for is left in `reads`.
   void Publish(Transaction& tx, std::list<WaitingRead>* reads);
@@ -163,15 +178,15 @@ class Engine : public Ledger {
   Mutex tail_mu_;
   std::deque<EventHub::Item> event_ring_ ABSL_GUARDED_BY(tail_mu_);
   size_t event_ring_bytes_ ABSL_GUARDED_BY(tail_mu_) = 0;
-  std::map<std::string, OutboxRing, std::less<>> outbox_rings_ ABSL_GUARDED_BY(tail_mu_);
+  std::map<LaneKey, LaneTail> tails_ ABSL_GUARDED_BY(tail_mu_);
   std::list<WaitingPull> waiting_pulls_ ABSL_GUARDED_BY(tail_mu_);
   std::list<WaitingRead> waiting_reads_ ABSL_GUARDED_BY(tail_mu_);
   bool tail_draining_ ABSL_GUARDED_BY(tail_mu_) = false;
 
   // The committer's alone.
   Heads heads_;
-  bool heads_stale_ = false;  // a commit failed and the store could not be read after it
-  std::map<std::string, LinkRow, std::less<>> links_;
+  bool heads_stale_ = false;          // a commit failed and the store could not be read after it
+  std::map<LaneKey, LinkRow> links_;  // both lanes of every peer that is or was
   absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
   std::deque<int64_t> orders_by_age_;
 };

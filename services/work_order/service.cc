@@ -14,7 +14,7 @@
 #include "common/base/utf8.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
-#include "services/work_order/core/link.h"
+#include "common/exchange/chain.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -249,8 +249,9 @@ struct WorkOrderService::Verification {
   // Links.
   std::vector<LinkRow> links;
   size_t link = 0;
+  bool incoming = false;  // of the lane at hand: its outbox has been walked
   int64_t after_envelope = 0;
-  std::string envelope_hash = ChainStart();
+  std::string envelope_hash;  // of that envelope; empty if it is the lane's start
   // Orders.
   int64_t after_order = 0;
 };
@@ -330,35 +331,41 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
 
   if (v->link < v->links.size()) {
     const LinkRow& link = v->links[v->link];
-    absl::StatusOr<std::vector<OutboxRow>> rows =
-        reader_->ReadOutbox(link.peer, v->after_envelope, kVerifySlice / 4);
+    const std::string& peer = link.key.peer;
+    absl::StatusOr<std::vector<EnvelopeRow>> rows =
+        v->incoming ? reader_->ReadInbox(link.key, v->after_envelope, kVerifySlice / 4)
+                    : reader_->ReadOutbox(link.key, v->after_envelope, kVerifySlice / 4);
     if (!rows.ok()) return v->done(rows.status());
-    for (const OutboxRow& row : *rows) {
+    if (v->envelope_hash.empty()) v->envelope_hash = LaneStart(link.key.lane);
+    const int64_t last = v->incoming ? link.incoming_sequence : link.outgoing_sequence;
+    const char* const way = v->incoming ? " from " : " for ";
+    const char* const way_zh = v->incoming ? "来自" : "发往";
+    for (const EnvelopeRow& row : *rows) {
       const exchange::v1::Envelope& envelope = row.envelope;
-      if (envelope.sequence() > link.outgoing_sequence) break;
+      if (envelope.sequence() > last) break;
       if (envelope.sequence() != v->after_envelope + 1 || envelope.previous_hash() != v->envelope_hash ||
-          envelope.hash() != EnvelopeHash(v->envelope_hash, envelope.sequence(), envelope.kind(),
-                                          envelope.handoff_id(), envelope.body())) {
-        return fault(
-            StrCat("envelope ", v->after_envelope + 1, " for ", link.peer, " does not continue its chain"),
-            StrCat("发往", link.peer, "的第", v->after_envelope + 1, "条信封与哈希链不符"));
+          envelope.hash() != EnvelopeHash(envelope)) {
+        return fault(StrCat("envelope ", v->after_envelope + 1, way, peer, " does not continue its chain (",
+                            LaneName(link.key.lane), ")"),
+                     StrCat(way_zh, peer, "的第", v->after_envelope + 1, "条信封与哈希链不符"));
       }
       v->after_envelope = envelope.sequence();
       v->envelope_hash = envelope.hash();
       v->response.set_envelope_count(v->response.envelope_count() + 1);
     }
-    if (v->after_envelope < link.outgoing_sequence && rows->empty()) {
-      return fault(StrCat("envelope ", v->after_envelope + 1, " for ", link.peer, " is missing"),
-                   StrCat("发往", link.peer, "的第", v->after_envelope + 1, "条信封缺失"));
+    if (v->after_envelope < last && rows->empty()) {
+      return fault(StrCat("envelope ", v->after_envelope + 1, way, peer, " is missing"),
+                   StrCat(way_zh, peer, "的第", v->after_envelope + 1, "条信封缺失"));
     }
-    if (v->after_envelope >= link.outgoing_sequence) {
-      if (v->envelope_hash != link.outgoing_hash) {
-        return fault(StrCat("the link to ", link.peer, " does not end in its recorded hash"),
-                     StrCat("发往", link.peer, "的链路末尾哈希不符"));
+    if (v->after_envelope >= last) {
+      if (v->envelope_hash != (v->incoming ? link.incoming_hash : link.outgoing_hash)) {
+        return fault(StrCat("the link", way, peer, " does not end in its recorded hash"),
+                     StrCat(way_zh, peer, "的链路末尾哈希不符"));
       }
-      ++v->link;
+      if (v->incoming) ++v->link;
+      v->incoming = !v->incoming;
       v->after_envelope = 0;
-      v->envelope_hash = ChainStart();
+      v->envelope_hash.clear();
     }
     return again();
   }

@@ -115,6 +115,13 @@ Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::E
 Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view handoff_id,
                        absl::Time receive_time, const Site& site, absl::Time now);
 
+// What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
+// with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
+// already. Nothing changes if this site knows as much or more (a later custody epoch), or for kinds that only
+// answer.
+Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
+                         const Site& site, absl::Time now);
+
 // The handoff's shared id: `<giver>-<giver's order id>-<attempt>`.
 std::string HandoffId(std::string_view giver, std::string_view order_id, int attempt);
 

@@ -25,7 +25,7 @@ namespace {
 using type::v1::OrderContent;
 using type::v1::WorkOrder;
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr std::string_view kSchema = R"sql(
 CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
@@ -36,20 +36,29 @@ CREATE TABLE number (number {int} PRIMARY KEY, order_id {int} NOT NULL) {rows};
 CREATE TABLE handoff (handoff_id TEXT PRIMARY KEY, order_id {int} NOT NULL) {keyed};
 CREATE TABLE caller (block {int}, hash {int}, order_id {int}, PRIMARY KEY (block, hash, order_id)) {keyed};
 CREATE TABLE event (sequence {int} PRIMARY KEY, bytes {blob} NOT NULL, hash {blob} NOT NULL) {rows};
-CREATE TABLE link (peer TEXT PRIMARY KEY, number {int} NOT NULL UNIQUE, outgoing_sequence {int} NOT NULL,
+CREATE TABLE link (peer TEXT, lane {int}, number {int} NOT NULL UNIQUE, outgoing_sequence {int} NOT NULL,
                    outgoing_hash {blob} NOT NULL, acknowledged_sequence {int} NOT NULL,
-                   incoming_sequence {int} NOT NULL, incoming_hash {blob} NOT NULL,
-                   incoming_nanos {int} NOT NULL) {keyed};
+                   acknowledged_hash {blob} NOT NULL, acknowledged_nanos {int} NOT NULL,
+                   incoming_sequence {int} NOT NULL, incoming_hash {blob} NOT NULL, incoming_nanos {int} NOT NULL,
+                   replay_next {int} NOT NULL, replay_end {int} NOT NULL, PRIMARY KEY (peer, lane)) {keyed};
 CREATE TABLE outbox (place {int} PRIMARY KEY, order_id {int} NOT NULL, kind {int} NOT NULL, handoff_id TEXT NOT NULL,
-                     hash {blob} NOT NULL, traceparent TEXT NOT NULL, body {blob} NOT NULL) {rows};
+                     seen {int} NOT NULL, hash {blob} NOT NULL, traceparent TEXT NOT NULL, nanos {int} NOT NULL,
+                     joined {int} NOT NULL, body {blob} NOT NULL) {rows};
+CREATE TABLE inbox (place {int} PRIMARY KEY, order_id {int} NOT NULL, kind {int} NOT NULL, handoff_id TEXT NOT NULL,
+                    seen {int} NOT NULL, hash {blob} NOT NULL, traceparent TEXT NOT NULL, nanos {int} NOT NULL,
+                    joined {int} NOT NULL, body {blob} NOT NULL) {rows};
+CREATE TABLE batch (place {int} PRIMARY KEY, first {int} NOT NULL, signed {blob} NOT NULL) {rows};
+CREATE TABLE receipt (place {int} PRIMARY KEY, receipt {blob} NOT NULL) {rows};
 CREATE TABLE request (request_id TEXT PRIMARY KEY, order_id {int} NOT NULL, fingerprint {blob} NOT NULL,
                       result {blob} NOT NULL) {rows};
 )sql";
 
 // `number.number`: day as yyyymmdd, then the day's counter in seven digits.
 constexpr int64_t kNumbersPerDay = 10'000'000;
-// `outbox.place`: the link's number, then the sequence in its log.
+// `place` of outbox, inbox, batch (of its last envelope) and receipt: the lane's number, then the sequence in
+// its log.
 constexpr int kSequenceBits = 44;
+constexpr int64_t kSequenceMask = (int64_t{1} << kSequenceBits) - 1;
 // Callers in one block of `caller`: a block is some 30 pages, and a lookup in ten million orders asks 2,500
 // blocks.
 constexpr int64_t kCallersPerBlock = 4096;
@@ -89,24 +98,10 @@ absl::Status PrepareAll(
 
 // The compact key of an order number of `hotline`. Nothing if `text` is not written as one.
 std::optional<int64_t> NumberKey(std::string_view hotline, std::string_view text) {
-  const size_t prefix = hotline.size() + 1;
-  if (text.size() < prefix + 15 || text.substr(0, hotline.size()) != hotline || text[prefix - 1] != '-' ||
-      text[prefix + 8] != '-') {
-    return std::nullopt;
-  }
-  const std::string_view day = text.substr(prefix, 8);
-  const std::string_view counter = text.substr(prefix + 9);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (!std::all_of(day.begin(), day.end(), is_digit) ||
-      !std::all_of(counter.begin(), counter.end(), is_digit) || counter.size() > 7 ||
-      (counter.size() == 7 && counter[0] == '0')) {
-    return std::nullopt;
-  }
-  int64_t key = 0;
-  for (char c : day) key = key * 10 + (c - '0');
-  int64_t count = 0;
-  for (char c : counter) count = count * 10 + (c - '0');
-  return key * kNumbersPerDay + count;
+  const auto number = ParseOrderNumber(hotline, text);
+  if (!number.has_value()) return std::nullopt;
+  const auto& [day, counter] = *number;
+  return ((day.year() * 100 + day.month()) * 100 + day.day()) * kNumbersPerDay + counter;
 }
 
 // The lead unit that a serialized OrderContent names, without reading the rest of it. Empty if none.
@@ -186,6 +181,17 @@ bool HasHandoff(const WorkOrder& order, std::string_view handoff_id) {
          std::any_of(order.past_handoffs().begin(), order.past_handoffs().end(), same);
 }
 
+// Tag and length of OfferBody.content.
+std::string ContentHead(size_t size) {
+  using google::protobuf::internal::WireFormatLite;
+  using google::protobuf::io::CodedOutputStream;
+  uint8_t head[2 * 10];
+  uint8_t* end = WireFormatLite::WriteTagToArray(exchange::v1::OfferBody::kContentFieldNumber,
+                                                 WireFormatLite::WIRETYPE_LENGTH_DELIMITED, head);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(size), end);
+  return std::string(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
+}
+
 // What a store is told once and keeps for good.
 struct Identity {
   std::string hotline;
@@ -227,13 +233,21 @@ class SqlReader : public Reader {
           "ORDER BY order_id DESC LIMIT ?3"},
          {&events_,
           "SELECT sequence, bytes, hash FROM event WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2"},
-         {&link_number_, "SELECT number FROM link WHERE peer = ?1"},
+         {&link_number_, "SELECT number FROM link WHERE peer = ?1 AND lane = ?2"},
          {&outbox_,
-          "SELECT place, order_id, kind, handoff_id, hash, traceparent, body FROM outbox "
+          "SELECT place, order_id, kind, handoff_id, hash, traceparent, body, seen, nanos, joined FROM "
+          "outbox "
           "WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3"},
+         {&inbox_,
+          "SELECT place, order_id, kind, handoff_id, hash, traceparent, body, seen, nanos, joined FROM inbox "
+          "WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3"},
+         {&batches_, "SELECT signed, first FROM batch WHERE place >= ?1 AND place <= ?2 ORDER BY place"},
+         {&receipts_, "SELECT receipt FROM receipt WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT 1"},
          {&links_,
-          "SELECT peer, outgoing_sequence, outgoing_hash, acknowledged_sequence, incoming_sequence, "
-          "incoming_hash, incoming_nanos FROM link ORDER BY peer"},
+          "SELECT peer, lane, outgoing_sequence, outgoing_hash, acknowledged_sequence, acknowledged_hash, "
+          "acknowledged_nanos, incoming_sequence, incoming_hash, incoming_nanos, replay_next, replay_end "
+          "FROM "
+          "link ORDER BY peer, lane"},
          {&last_id_, "SELECT id FROM work_order ORDER BY id DESC LIMIT 1"},
          {&last_event_, "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"},
          {&last_number_, "SELECT number FROM number ORDER BY number DESC LIMIT 1"},
@@ -319,48 +333,51 @@ class SqlReader : public Reader {
     }
   }
 
-  absl::StatusOr<std::vector<OutboxRow>> ReadOutbox(std::string_view peer, int64_t after,
-                                                    int limit) override {
-    std::vector<OutboxRow> rows;
-    link_number_->BindText(1, peer);
-    absl::StatusOr<std::optional<int64_t>> number = FindInt64(*link_number_);
+  absl::StatusOr<std::vector<EnvelopeRow>> ReadOutbox(const LaneKey& key, int64_t after, int limit) override {
+    return ReadEnvelopes(*outbox_, key, after, limit);
+  }
+
+  absl::StatusOr<std::vector<EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after, int limit) override {
+    return ReadEnvelopes(*inbox_, key, after, limit);
+  }
+
+  absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key, int64_t first,
+                                                                     int64_t last) override {
+    std::vector<exchange::v1::SignedBatch> batches;
+    absl::StatusOr<std::optional<int64_t>> number = FindLinkNumber(key);
     if (!number.ok()) return number.status();
-    if (!number->has_value()) return rows;
+    if (!number->has_value()) return batches;
     const int64_t base = **number << kSequenceBits;
-    // The envelope before the first one is read for its hash.
-    const bool from_start = after <= 0;
-    const int64_t first = from_start ? 1 : after;
-    const sql::ScopedReset reset(outbox_.get());
-    outbox_->BindInt64(1, base + first);
-    outbox_->BindInt64(2, base + (int64_t{1} << kSequenceBits) - 1);
-    outbox_->BindInt64(3, from_start ? limit : int64_t{limit} + 1);
-    std::string previous = ChainStart();
-    for (int64_t sequence = first;; ++sequence) {
-      absl::StatusOr<bool> row = outbox_->Step();
+    const sql::ScopedReset reset(batches_.get());
+    batches_->BindInt64(1, base + first);
+    batches_->BindInt64(2, base + kSequenceMask);
+    for (;;) {
+      absl::StatusOr<bool> row = batches_->Step();
       if (!row.ok()) return Explain(row.status());
-      if (!*row) return rows;
-      if (outbox_->Int64(0) != base + sequence) return error::StoreFailed("the outbox has a gap");
-      std::string hash(outbox_->Blob(4));
-      if (from_start || sequence > first) {
-        OutboxRow& out = rows.emplace_back();
-        out.order_id = outbox_->Int64(1);
-        exchange::v1::Envelope& envelope = out.envelope;
-        envelope.set_sequence(sequence);
-        envelope.set_kind(static_cast<exchange::v1::EnvelopeKind>(outbox_->Int64(2)));
-        envelope.set_handoff_id(std::string(outbox_->Text(3)));
-        envelope.set_previous_hash(std::move(previous));
-        envelope.set_hash(hash);
-        envelope.set_traceparent(std::string(outbox_->Text(5)));
-        if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
-          absl::StatusOr<std::string> content = FindContent(out.order_id);
-          if (!content.ok()) return content.status();
-          envelope.set_body(OfferBodyWithContent(outbox_->Blob(6), *content));
-        } else {
-          envelope.set_body(std::string(outbox_->Blob(6)));
-        }
+      if (!*row || batches_->Int64(1) > last) return batches;
+      const std::string_view bytes = batches_->Blob(0);
+      if (!batches.emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+        return Unreadable("batch");
       }
-      previous = std::move(hash);
     }
+  }
+
+  absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> FindReceipt(const LaneKey& key,
+                                                                       int64_t sequence) override {
+    absl::StatusOr<std::optional<int64_t>> number = FindLinkNumber(key);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return std::nullopt;
+    const int64_t base = **number << kSequenceBits;
+    const sql::ScopedReset reset(receipts_.get());
+    receipts_->BindInt64(1, base + sequence);
+    receipts_->BindInt64(2, base + kSequenceMask);
+    absl::StatusOr<bool> row = receipts_->Step();
+    if (!row.ok()) return Explain(row.status());
+    if (!*row) return std::nullopt;
+    exchange::v1::LinkReceipt receipt;
+    const std::string_view bytes = receipts_->Blob(0);
+    if (!receipt.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Unreadable("receipt");
+    return receipt;
   }
 
   absl::StatusOr<std::vector<LinkRow>> Links() override {
@@ -370,13 +387,18 @@ class SqlReader : public Reader {
       absl::StatusOr<bool> row = links_->Step();
       if (!row.ok()) return Explain(row.status());
       if (!*row) return links;
-      links.push_back({.peer = std::string(links_->Text(0)),
-                       .outgoing_sequence = links_->Int64(1),
-                       .outgoing_hash = std::string(links_->Blob(2)),
-                       .acknowledged_sequence = links_->Int64(3),
-                       .incoming_sequence = links_->Int64(4),
-                       .incoming_hash = std::string(links_->Blob(5)),
-                       .incoming_time = absl::FromUnixNanos(links_->Int64(6))});
+      links.push_back({.key = {.peer = std::string(links_->Text(0)),
+                               .lane = static_cast<exchange::v1::Lane>(links_->Int64(1))},
+                       .outgoing_sequence = links_->Int64(2),
+                       .outgoing_hash = std::string(links_->Blob(3)),
+                       .acknowledged_sequence = links_->Int64(4),
+                       .acknowledged_hash = std::string(links_->Blob(5)),
+                       .acknowledged_time = absl::FromUnixNanos(links_->Int64(6)),
+                       .incoming_sequence = links_->Int64(7),
+                       .incoming_hash = std::string(links_->Blob(8)),
+                       .incoming_time = absl::FromUnixNanos(links_->Int64(9)),
+                       .replay_next = links_->Int64(10),
+                       .replay_end = links_->Int64(11)});
     }
   }
 
@@ -452,6 +474,58 @@ class SqlReader : public Reader {
     if (!row.ok()) return Explain(row.status());
     if (!*row) return std::nullopt;
     return statement.Int64(0);
+  }
+
+  absl::StatusOr<std::optional<int64_t>> FindLinkNumber(const LaneKey& key) {
+    link_number_->BindText(1, key.peer);
+    link_number_->BindInt64(2, key.lane);
+    return FindInt64(*link_number_);
+  }
+
+  // `statement` reads the outbox or the inbox.
+  absl::StatusOr<std::vector<EnvelopeRow>> ReadEnvelopes(sql::Statement& statement, const LaneKey& key,
+                                                         int64_t after, int limit) {
+    std::vector<EnvelopeRow> rows;
+    absl::StatusOr<std::optional<int64_t>> number = FindLinkNumber(key);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return rows;
+    const int64_t base = **number << kSequenceBits;
+    // The envelope before the first one is read for its hash.
+    const bool from_start = after <= 0;
+    const int64_t first = from_start ? 1 : after;
+    const sql::ScopedReset reset(&statement);
+    statement.BindInt64(1, base + first);
+    statement.BindInt64(2, base + kSequenceMask);
+    statement.BindInt64(3, from_start ? limit : int64_t{limit} + 1);
+    std::string previous = LaneStart(key.lane);
+    for (int64_t sequence = first;; ++sequence) {
+      absl::StatusOr<bool> row = statement.Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return rows;
+      if (statement.Int64(0) != base + sequence) return error::StoreFailed("a lane's log has a gap");
+      std::string hash(statement.Blob(4));
+      if (from_start || sequence > first) {
+        EnvelopeRow& out = rows.emplace_back();
+        out.order_id = statement.Int64(1);
+        out.commit_time = absl::FromUnixNanos(statement.Int64(8));
+        exchange::v1::Envelope& envelope = out.envelope;
+        envelope.set_sequence(sequence);
+        envelope.set_kind(static_cast<exchange::v1::EnvelopeKind>(statement.Int64(2)));
+        envelope.set_handoff_id(std::string(statement.Text(3)));
+        envelope.set_previous_hash(std::move(previous));
+        envelope.set_hash(hash);
+        envelope.set_traceparent(std::string(statement.Text(5)));
+        envelope.set_seen_sequence(statement.Int64(7));
+        if (statement.Int64(9) != 0) {
+          absl::StatusOr<std::string> content = FindContent(out.order_id);
+          if (!content.ok()) return content.status();
+          envelope.set_body(OfferBodyWithContent(statement.Blob(6), *content));
+        } else {
+          envelope.set_body(std::string(statement.Blob(6)));
+        }
+      }
+      previous = std::move(hash);
+    }
   }
 
   absl::StatusOr<bool> ReadOrder(int64_t id, WorkOrder* order, std::string* lead_unit) {
@@ -581,6 +655,9 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> events_;
   std::unique_ptr<sql::Statement> link_number_;
   std::unique_ptr<sql::Statement> outbox_;
+  std::unique_ptr<sql::Statement> inbox_;
+  std::unique_ptr<sql::Statement> batches_;
+  std::unique_ptr<sql::Statement> receipts_;
   std::unique_ptr<sql::Statement> links_;
   std::unique_ptr<sql::Statement> last_id_;
   std::unique_ptr<sql::Statement> last_event_;
@@ -622,6 +699,11 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     int64_t version = 0;
     if (!absl::SimpleAtoi(meta["schema_version"], &version) || version < 1) {
       return error::StoreFailed("this database is not a store of work orders");
+    }
+    if (version < kSchemaVersion) {
+      return error::StoreFailed(absl::StrCat("the store has schema version ", version,
+                                             " of before the first release, this program knows ",
+                                             kSchemaVersion, ": start with an empty folder"));
     }
     if (version > kSchemaVersion) {
       return error::StoreFailed(absl::StrCat("the store has schema version ", version,
@@ -667,16 +749,31 @@ class SqlStore : public Store {
          {&update_unit_, "UPDATE work_order SET record = ?2, state = ?3, lead_unit = ?4 WHERE id = ?1"},
          {&insert_event_, "INSERT INTO event (sequence, bytes, hash) VALUES (?1, ?2, ?3)"},
          {&insert_outbox_,
-          "INSERT INTO outbox (place, order_id, kind, handoff_id, hash, traceparent, body) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+          "INSERT INTO outbox (place, order_id, kind, handoff_id, seen, hash, traceparent, nanos, joined, "
+          "body) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+         {&insert_inbox_,
+          "INSERT INTO inbox (place, order_id, kind, handoff_id, seen, hash, traceparent, nanos, joined, "
+          "body) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+         {&truncate_outbox_, "DELETE FROM outbox WHERE place > ?1 AND place <= ?2"},
+         {&put_batch_,
+          "INSERT INTO batch (place, first, signed) VALUES (?1, ?2, ?3) ON CONFLICT (place) DO NOTHING"},
+         {&put_receipt_,
+          "INSERT INTO receipt (place, receipt) VALUES (?1, ?2) ON CONFLICT (place) DO NOTHING"},
          {&insert_request_,
           "INSERT INTO request (request_id, order_id, fingerprint, result) VALUES (?1, ?2, ?3, ?4)"},
-         {&link_numbers_, "SELECT peer, number FROM link"},
+         {&link_numbers_, "SELECT peer, lane, number FROM link"},
          {&put_link_,
-          "INSERT INTO link (peer, number, outgoing_sequence, outgoing_hash, acknowledged_sequence, "
-          "incoming_sequence, incoming_hash, incoming_nanos) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
-          "ON CONFLICT (peer) DO UPDATE SET outgoing_sequence = ?3, outgoing_hash = ?4, "
-          "acknowledged_sequence = ?5, incoming_sequence = ?6, incoming_hash = ?7, incoming_nanos = ?8"},
+          "INSERT INTO link (peer, lane, number, outgoing_sequence, outgoing_hash, acknowledged_sequence, "
+          "acknowledged_hash, acknowledged_nanos, incoming_sequence, incoming_hash, incoming_nanos, "
+          "replay_next, "
+          "replay_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+          "ON CONFLICT (peer, lane) DO UPDATE SET outgoing_sequence = ?4, outgoing_hash = ?5, "
+          "acknowledged_sequence = ?6, acknowledged_hash = ?7, acknowledged_nanos = ?8, incoming_sequence = "
+          "?9, "
+          "incoming_hash = ?10, incoming_nanos = ?11, replay_next = ?12, replay_end = ?13"},
+         {&block_of_, "SELECT block FROM caller WHERE block <= ?1 ORDER BY block DESC LIMIT 1"},
          {&last_block_,
           "SELECT block, count(*) FROM caller WHERE block = (SELECT max(block) FROM caller) GROUP BY "
           "block"}}));
@@ -761,22 +858,43 @@ class SqlStore : public Store {
     return Explain(insert_event_->Run());
   }
 
-  absl::Status AppendOutbox(std::string_view peer, const exchange::v1::Envelope& envelope,
-                            int64_t order_id) override {
-    absl::StatusOr<int64_t> number = LinkNumber(peer);
+  absl::Status AppendOutbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) override {
+    return AppendEnvelope(*insert_outbox_, key, row, content);
+  }
+
+  absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
+    absl::StatusOr<int64_t> number = LinkNumber(key);
     if (!number.ok()) return number.status();
-    insert_outbox_->BindInt64(1, (*number << kSequenceBits) + envelope.sequence());
-    insert_outbox_->BindInt64(2, order_id);
-    insert_outbox_->BindInt64(3, envelope.kind());
-    insert_outbox_->BindText(4, envelope.handoff_id());
-    insert_outbox_->BindBlob(5, envelope.hash());
-    insert_outbox_->BindText(6, envelope.traceparent());
-    insert_outbox_->BindBlob(7, envelope.body());
-    return Explain(insert_outbox_->Run());
+    const int64_t base = *number << kSequenceBits;
+    truncate_outbox_->BindInt64(1, base + after);
+    truncate_outbox_->BindInt64(2, base + kSequenceMask);
+    return Explain(truncate_outbox_->Run());
+  }
+
+  absl::Status AppendInbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) override {
+    return AppendEnvelope(*insert_inbox_, key, row, content);
+  }
+
+  absl::Status PutBatch(const LaneKey& key, int64_t first, int64_t last,
+                        const exchange::v1::SignedBatch& batch) override {
+    absl::StatusOr<int64_t> number = LinkNumber(key);
+    if (!number.ok()) return number.status();
+    put_batch_->BindInt64(1, (*number << kSequenceBits) + last);
+    put_batch_->BindInt64(2, first);
+    put_batch_->BindBlob(3, batch.SerializeAsString());
+    return Explain(put_batch_->Run());
+  }
+
+  absl::Status PutReceipt(const LaneKey& key, const exchange::v1::LinkReceipt& receipt) override {
+    absl::StatusOr<int64_t> number = LinkNumber(key);
+    if (!number.ok()) return number.status();
+    put_receipt_->BindInt64(1, (*number << kSequenceBits) + receipt.received_through());
+    put_receipt_->BindBlob(2, receipt.SerializeAsString());
+    return Explain(put_receipt_->Run());
   }
 
   absl::Status PutLink(const LinkRow& link) override {
-    absl::StatusOr<int64_t> number = LinkNumber(link.peer);
+    absl::StatusOr<int64_t> number = LinkNumber(link.key);
     if (!number.ok()) return number.status();
     return WriteLink(link, *number);
   }
@@ -823,22 +941,57 @@ class SqlStore : public Store {
       block_ = *row ? last_block_->Int64(0) : 0;
       block_count_ = *row ? last_block_->Int64(1) : kCallersPerBlock;
     }
-    if (id <= block_) return error::Internal("order ids do not grow");
-    if (block_count_ >= kCallersPerBlock) {
-      block_ = id;
-      block_count_ = 0;
+    int64_t block = block_;
+    if (id <= block_) {
+      // A recovered order belongs among those of its time.
+      const sql::ScopedReset reset(block_of_.get());
+      block_of_->BindInt64(1, id);
+      absl::StatusOr<bool> row = block_of_->Step();
+      if (!row.ok()) return Explain(row.status());
+      block = *row ? block_of_->Int64(0) : id;
+    } else {
+      if (block_count_ >= kCallersPerBlock) {
+        block_ = id;
+        block_count_ = 0;
+      }
+      ++block_count_;
+      block = block_;
     }
-    ++block_count_;
-    insert_caller_->BindInt64(1, block_);
+    insert_caller_->BindInt64(1, block);
     insert_caller_->BindInt64(2, PhoneHash(identity_.phone_key, phone));
     insert_caller_->BindInt64(3, id);
     return Explain(insert_caller_->Run());
   }
 
-  // Numbers the link if it is new.
-  absl::StatusOr<int64_t> LinkNumber(std::string_view peer) {
-    if (const auto it = link_numbers_by_peer_.find(peer); it != link_numbers_by_peer_.end())
-      return it->second;
+  absl::Status AppendEnvelope(sql::Statement& insert, const LaneKey& key, const EnvelopeRow& row,
+                              std::string_view content) {
+    absl::StatusOr<int64_t> number = LinkNumber(key);
+    if (!number.ok()) return number.status();
+    const exchange::v1::Envelope& envelope = row.envelope;
+    std::string_view body = envelope.body();
+    bool joined = false;
+    if (!content.empty()) {
+      if (const std::string_view rest = OfferBodyWithoutContent(body, content); !rest.empty()) {
+        body = rest;
+        joined = true;
+      }
+    }
+    insert.BindInt64(1, (*number << kSequenceBits) + envelope.sequence());
+    insert.BindInt64(2, row.order_id);
+    insert.BindInt64(3, envelope.kind());
+    insert.BindText(4, envelope.handoff_id());
+    insert.BindInt64(5, envelope.seen_sequence());
+    insert.BindBlob(6, envelope.hash());
+    insert.BindText(7, envelope.traceparent());
+    insert.BindInt64(8, absl::ToUnixNanos(row.commit_time));
+    insert.BindInt64(9, joined ? 1 : 0);
+    insert.BindBlob(10, body);
+    return Explain(insert.Run());
+  }
+
+  // Numbers the lane if it is new.
+  absl::StatusOr<int64_t> LinkNumber(const LaneKey& key) {
+    if (const auto it = link_numbers_by_key_.find(key); it != link_numbers_by_key_.end()) return it->second;
     int64_t largest = 0;
     {
       const sql::ScopedReset reset(link_numbers_.get());
@@ -846,35 +999,38 @@ class SqlStore : public Store {
         absl::StatusOr<bool> row = link_numbers_->Step();
         if (!row.ok()) return Explain(row.status());
         if (!*row) break;
-        link_numbers_by_peer_[std::string(link_numbers_->Text(0))] = link_numbers_->Int64(1);
-        largest = std::max(largest, link_numbers_->Int64(1));
+        link_numbers_by_key_[{.peer = std::string(link_numbers_->Text(0)),
+                              .lane = static_cast<exchange::v1::Lane>(link_numbers_->Int64(1))}] =
+            link_numbers_->Int64(2);
+        largest = std::max(largest, link_numbers_->Int64(2));
       }
     }
-    if (const auto it = link_numbers_by_peer_.find(peer); it != link_numbers_by_peer_.end())
-      return it->second;
-    absl::Status status =
-        WriteLink({.peer = std::string(peer), .outgoing_hash = ChainStart(), .incoming_hash = ChainStart()},
-                  largest + 1);
-    if (!status.ok()) return status;
-    link_numbers_by_peer_[std::string(peer)] = largest + 1;
+    if (const auto it = link_numbers_by_key_.find(key); it != link_numbers_by_key_.end()) return it->second;
+    if (absl::Status status = WriteLink(LinkRow::New(key), largest + 1); !status.ok()) return status;
+    link_numbers_by_key_[key] = largest + 1;
     return largest + 1;
   }
 
   absl::Status WriteLink(const LinkRow& link, int64_t number) {
-    put_link_->BindText(1, link.peer);
-    put_link_->BindInt64(2, number);
-    put_link_->BindInt64(3, link.outgoing_sequence);
-    put_link_->BindBlob(4, link.outgoing_hash);
-    put_link_->BindInt64(5, link.acknowledged_sequence);
-    put_link_->BindInt64(6, link.incoming_sequence);
-    put_link_->BindBlob(7, link.incoming_hash);
-    put_link_->BindInt64(8, absl::ToUnixNanos(link.incoming_time));
+    put_link_->BindText(1, link.key.peer);
+    put_link_->BindInt64(2, link.key.lane);
+    put_link_->BindInt64(3, number);
+    put_link_->BindInt64(4, link.outgoing_sequence);
+    put_link_->BindBlob(5, link.outgoing_hash);
+    put_link_->BindInt64(6, link.acknowledged_sequence);
+    put_link_->BindBlob(7, link.acknowledged_hash);
+    put_link_->BindInt64(8, absl::ToUnixNanos(link.acknowledged_time));
+    put_link_->BindInt64(9, link.incoming_sequence);
+    put_link_->BindBlob(10, link.incoming_hash);
+    put_link_->BindInt64(11, absl::ToUnixNanos(link.incoming_time));
+    put_link_->BindInt64(12, link.replay_next);
+    put_link_->BindInt64(13, link.replay_end);
     return Explain(put_link_->Run());
   }
 
   // What is remembered of a transaction that is not there.
   void Forget() {
-    link_numbers_by_peer_.clear();
+    link_numbers_by_key_.clear();
     block_count_ = -1;
   }
 
@@ -893,32 +1049,38 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> update_unit_;
   std::unique_ptr<sql::Statement> insert_event_;
   std::unique_ptr<sql::Statement> insert_outbox_;
+  std::unique_ptr<sql::Statement> insert_inbox_;
+  std::unique_ptr<sql::Statement> truncate_outbox_;
+  std::unique_ptr<sql::Statement> put_batch_;
+  std::unique_ptr<sql::Statement> put_receipt_;
   std::unique_ptr<sql::Statement> insert_request_;
   std::unique_ptr<sql::Statement> link_numbers_;
   std::unique_ptr<sql::Statement> put_link_;
   std::unique_ptr<sql::Statement> last_block_;
-  std::string record_;                                                // kept for its memory
-  std::map<std::string, int64_t, std::less<>> link_numbers_by_peer_;  // as far as known
-  int64_t block_ = 0;         // newest block of `caller`: its first order
-  int64_t block_count_ = -1;  // callers in it; -1: to be read
+  std::unique_ptr<sql::Statement> block_of_;
+  std::string record_;                              // kept for its memory
+  std::map<LaneKey, int64_t> link_numbers_by_key_;  // as far as known
+  int64_t block_ = 0;                               // newest block of `caller`: its first order
+  int64_t block_count_ = -1;                        // callers in it; -1: to be read
 };
 
 }  // namespace
 
 std::string OfferBodyWithContent(std::string_view body, std::string_view content) {
-  using google::protobuf::internal::WireFormatLite;
-  using google::protobuf::io::CodedOutputStream;
   if (content.empty()) return std::string(body);
-  uint8_t head[2 * 10];
-  uint8_t* end = WireFormatLite::WriteTagToArray(exchange::v1::OfferBody::kContentFieldNumber,
-                                                 WireFormatLite::WIRETYPE_LENGTH_DELIMITED, head);
-  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(content.size()), end);
+  const std::string head = ContentHead(content.size());
   std::string whole;
-  whole.reserve(body.size() + static_cast<size_t>(end - head) + content.size());
-  whole.append(body);
-  whole.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
-  whole.append(content);
+  whole.reserve(body.size() + head.size() + content.size());
+  whole.append(body).append(head).append(content);
   return whole;
+}
+
+std::string_view OfferBodyWithoutContent(std::string_view whole, std::string_view content) {
+  if (content.empty() || !whole.ends_with(content)) return {};
+  whole.remove_suffix(content.size());
+  const std::string head = ContentHead(content.size());
+  if (!whole.ends_with(head)) return {};
+  return whole.substr(0, whole.size() - head.size());
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {

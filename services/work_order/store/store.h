@@ -1,9 +1,10 @@
 // The order tables of a site. The only code that writes them; holds no rule of the trade.
 //
 // Tables: work_order (record without content, and the columns that lists need), content (written once), event
-// (the log), outbox (envelopes owed; an offer's body without its content, which is joined from `content`),
-// link (both cursors of each peer), request (request ids and what was answered), number, handoff and caller
-// (ways to an order), meta (schema version, site, phone key).
+// (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
+// joined from `content`), batch and receipt (what peers signed), link (both cursors of each lane of each
+// peer), request (request ids and what was answered), number, handoff and caller (ways to an order), meta
+// (schema version, site, phone key).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -22,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/exchange/chain.h"
 #include "common/sql/database.h"
 #include "hotline/exchange/v1/exchange_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
@@ -30,15 +32,30 @@
 
 namespace hotline::work_order {
 
-// Both ends of a link, as stored.
+// Both ends of a lane, as stored.
 struct LinkRow {
-  std::string peer;
+  LaneKey key;
   int64_t outgoing_sequence = 0;      // last envelope committed for the peer
-  std::string outgoing_hash;          // its hash; 32 zero bytes if none
+  std::string outgoing_hash;          // its hash; the lane's start if none
   int64_t acknowledged_sequence = 0;  // last one the peer acknowledged
+  std::string acknowledged_hash;      // its hash
+  absl::Time acknowledged_time;       // when the peer said so, by its clock; UnixEpoch if never
   int64_t incoming_sequence = 0;      // last one received from the peer
-  std::string incoming_hash;          // its hash; 32 zero bytes if none
+  std::string incoming_hash;          // its hash; the lane's start if none
   absl::Time incoming_time;           // when it was received; UnixEpoch if none
+  // Own envelopes that were recovered from the peer and have yet to take effect here: [replay_next,
+  // replay_end].
+  int64_t replay_next = 1;
+  int64_t replay_end = 0;
+
+  bool replaying() const { return replay_next <= replay_end; }
+  // A lane on which nothing has happened.
+  static LinkRow New(LaneKey key) {
+    LinkRow row;
+    row.outgoing_hash = row.acknowledged_hash = row.incoming_hash = LaneStart(key.lane);
+    row.key = std::move(key);
+    return row;
+  }
 };
 
 // A stored event: `bytes` is what the chain covers.
@@ -54,10 +71,11 @@ struct RequestRow {
   std::string result;       // serialized workorder::v1::CommandResult
 };
 
-// An envelope of the outbox and the order it is about.
-struct OutboxRow {
+// An envelope of the outbox or the inbox and the order it is about.
+struct EnvelopeRow {
   exchange::v1::Envelope envelope;  // whole, with hashes; an offer's body with its content
   int64_t order_id = 0;             // 0 if it is about none
+  absl::Time commit_time;           // when it was committed here
 };
 
 // What was last numbered, read once at start.
@@ -77,6 +95,8 @@ struct StoreOptions {
 // The whole body of an OFFER, as hashed and delivered: `body` without content, and the serialized
 // OrderContent.
 std::string OfferBodyWithContent(std::string_view body, std::string_view content);
+// The reverse: the part of `whole` before the content, if `whole` is written so. Empty if it is not.
+std::string_view OfferBodyWithoutContent(std::string_view whole, std::string_view content);
 
 // A read-only view on a connection of its own: sees the last commit at each call. Not thread-safe: one for
 // each thread. Lives no longer than its store. Errors: STORE_FAILED (UNAVAILABLE).
@@ -98,9 +118,18 @@ class Reader {
                                                                 int64_t* next_before_id) = 0;
   // At most `limit` events from `start` on, in order.
   virtual absl::StatusOr<std::vector<EventRow>> ReadEvents(int64_t start, int limit) = 0;
-  // At most `limit` envelopes for `peer` after `after`, in order.
-  virtual absl::StatusOr<std::vector<OutboxRow>> ReadOutbox(std::string_view peer, int64_t after,
-                                                            int limit) = 0;
+  // At most `limit` envelopes for the peer after `after`, in order.
+  virtual absl::StatusOr<std::vector<EnvelopeRow>> ReadOutbox(const LaneKey& key, int64_t after,
+                                                              int limit) = 0;
+  // The same of the envelopes that the peer sent.
+  virtual absl::StatusOr<std::vector<EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after,
+                                                             int limit) = 0;
+  // What the peer signed of the batches in which its envelopes `first` to `last` came, in order.
+  virtual absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key,
+                                                                             int64_t first, int64_t last) = 0;
+  // The first signed receipt of the peer that covers envelope `sequence`, if there is one.
+  virtual absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> FindReceipt(const LaneKey& key,
+                                                                               int64_t sequence) = 0;
   virtual absl::StatusOr<std::vector<LinkRow>> Links() = 0;
   virtual absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) = 0;
   virtual absl::StatusOr<Heads> ReadHeads() = 0;
@@ -132,16 +161,22 @@ class Store {
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
 
-  // Between Begin and Commit. `id` is larger than all before; `order` has its number and no content.
-  // `caller_phone` is normalized; empty if unknown.
+  // Between Begin and Commit. `id` is larger than all before, unless the order is recovered; `order` has its
+  // number and no content. `caller_phone` is normalized; empty if unknown.
   virtual absl::Status InsertOrder(int64_t id, const type::v1::WorkOrder& order, std::string_view content,
                                    std::string_view caller_phone) = 0;
   virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
   virtual absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) = 0;
-  // `body` of an offer is without content. Sequence and hash of the link's head are the caller's to PutLink.
-  virtual absl::Status AppendOutbox(std::string_view peer,
-                                    const exchange::v1::Envelope& envelope_without_content,
-                                    int64_t order_id) = 0;
+  // `envelope` is whole. With `content` not empty it is an offer of an order whose content is stored: only
+  // the rest of the body is kept. Sequence and hash of the lane's head are the caller's to PutLink.
+  virtual absl::Status AppendOutbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) = 0;
+  // Forgets all envelopes for the peer after `after`.
+  virtual absl::Status TruncateOutbox(const LaneKey& key, int64_t after) = 0;
+  virtual absl::Status AppendInbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) = 0;
+  // What the peer signed of its batch `first` to `last`. The same again changes nothing.
+  virtual absl::Status PutBatch(const LaneKey& key, int64_t first, int64_t last,
+                                const exchange::v1::SignedBatch& batch) = 0;
+  virtual absl::Status PutReceipt(const LaneKey& key, const exchange::v1::LinkReceipt& receipt) = 0;
   virtual absl::Status PutLink(const LinkRow& link) = 0;
   virtual absl::Status InsertRequest(std::string_view request_id, const RequestRow& row,
                                      int64_t order_id) = 0;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -246,6 +248,113 @@ TEST_F(LoadSiteTest, ProblemsAreToldWithFileAndPlace) {
   EXPECT_EQ(LoadSite(path, {}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(std::string(LoadSite(folder_ + "/none.yaml", {}).status().message()),
             "cannot read " + folder_ + "/none.yaml");
+}
+
+TEST(SiteTest, EachRuleOfKeysNamesItsField) {
+  struct Case {
+    const char* text;
+    const char* problem;
+  };
+  const Case cases[] = {
+      {"signing: {}", "signing.keys: is required"},
+      {"signing: {keys: [{private_key_file: a}]}", "signing.keys[0].key_id: is required"},
+      {"signing: {keys: [{key_id: a b, private_key_file: a}]}", "signing.keys[0].key_id: must be 1 to 64"},
+      {"signing: {keys: [{key_id: a}]}", "signing.keys[0].private_key_file: is required"},
+      {"signing: {keys: [{key_id: a, private_key_file: a}, {key_id: b, private_key_file: b}]}",
+       "signing.keys[1].not_before_time: is that of signing.keys[0] too"},
+      {"signing: {keys: [{key_id: a, private_key_file: a, not_before_time: tomorrow}]}",
+       "\"tomorrow\" is not a time like"},
+      {"signing: {keys: [{key_id: a, private_key_file: a, not_before_time: infinite-past}]}",
+       "\"infinite-past\" is not a time like"},
+      {"signing: {keys: [{key_id: a, private_key_file: a}], retired_keys: [{key_id: a, file: f}]}",
+       "signing.retired_keys[0].key_id: a is there twice"},
+      {"peers: [{hotline: 110, address: \"127.0.0.1:1\", public_keys: [{key_id: a}]}]",
+       "peers[0].public_keys[0].file: is required"},
+      {"peers: [{hotline: 110, address: \"127.0.0.1:1\", public_keys: [{key_id: a, file: f, "
+       "not_before_time: \"2026-12-01T00:00:00+08:00\", not_after_time: \"2026-11-30T16:00:00Z\"}]}]",
+       "peers[0].public_keys[0].not_after_time: must be after not_before_time"},
+  };
+  for (const Case& c : cases) {
+    SiteConfig site;
+    ASSERT_TRUE(ParseYaml(std::string("hotline: 12345\n") + c.text, "site.yaml", &site).ok()) << c.text;
+    const std::string text = Text(CheckSite(site, {}));
+    EXPECT_NE(text.find(c.problem), std::string::npos) << c.text << "\n" << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+  }
+}
+
+constexpr char kSigningSite[] = R"(hotline: 12345
+peers:
+  - hotline: 110
+    address: 127.0.0.1:11001
+    public_keys:
+      - {key_id: a, file: keys/110/a.pub, not_after_time: "2026-12-01T00:00:00+08:00"}
+      - {key_id: b, file: keys/110/b.pub, not_before_time: "2026-11-30T00:00:00+08:00"}
+signing:
+  keys:
+    - {key_id: a, private_key_file: keys/12345/a.key}
+    - {key_id: s, private_key_file: keys/12345/s.key, not_before_time: "2026-12-01T00:00:00+08:00"}
+  retired_keys:
+    - {key_id: old, file: keys/12345/old.pub}
+work_order:
+  listen: {address: "127.0.0.1:12302"}
+  data_dir: data
+dispatch:
+  listen: {address: "127.0.0.1:12301"}
+escalation:
+  listen: {address: "127.0.0.1:12303"}
+  data_dir: data2
+  policy_file: policy.yaml
+)";
+
+TEST_F(LoadSiteTest, KeysAreReadForWhoSignsAndVerifies) {
+  const std::string path = Put("site.yaml", kSigningSite);
+  Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
+  const auto make = [&](const std::string& rest) {
+    return std::system((HOTLINE_SOURCE_DIR "/deploy/keys/make --dir " + folder_ + "/keys " + rest + " > " +
+                        folder_ + "/log 2>&1")
+                           .c_str());
+  };
+  ASSERT_EQ(make("--id a 12345 110"), 0);
+  ASSERT_EQ(make("--id b 110"), 0);
+  ASSERT_EQ(make("--id old 12345"), 0);
+
+  // Each file that is missing is told with its place, and others with it.
+  const std::string problem(LoadSite(path, {.role = "dispatch"}).status().message());
+  EXPECT_EQ(problem.rfind(path + ":11:19: signing.keys[1].private_key_file: " + folder_ +
+                              "/keys/12345/s.key: cannot read it",
+                          0),
+            0u)
+      << problem;
+  EXPECT_EQ(std::count(problem.begin(), problem.end(), '\n'), 0) << problem;
+  ASSERT_EQ(make("--id s --sm2 12345"), 0);
+
+  for (const char* role : {"dispatch", "work_order"}) {
+    const auto loaded = LoadSite(path, {.role = role});
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    const absl::Time change = absl::FromCivil(absl::CivilDay(2026, 12, 1), absl::FixedTimeZone(8 * 3600));
+    EXPECT_EQ(loaded->signing.At(change - absl::Seconds(1))->key_id(), "a");
+    ASSERT_EQ(loaded->signing.At(change)->key_id(), "s");
+    const crypto::Signer& own = *loaded->signing.At(change);
+    EXPECT_EQ(own.algorithm(), crypto::Algorithm::kSm2Sm3);
+    EXPECT_TRUE(
+        loaded->keys.Verify("12345", "s", own.algorithm(), "x", "y", *own.Sign("x", "y"), change).ok());
+    EXPECT_NE(loaded->keys.Find("12345", "old"), nullptr);
+
+    const auto peer = crypto::Signer::Load("a", folder_ + "/keys/110/a.key");
+    ASSERT_TRUE(peer.ok()) << peer.status();
+    const std::string signature = *peer->Sign("x", "y");
+    const auto verify = [&](absl::Time at) {
+      return loaded->keys.Verify("110", "a", peer->algorithm(), "x", "y", signature, at).ok();
+    };
+    EXPECT_TRUE(verify(change - absl::Seconds(1)));
+    EXPECT_FALSE(verify(change));
+  }
+  // Others have no business with keys.
+  const auto other = LoadSite(path, {.role = "escalation"});
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_TRUE(other->signing.empty());
+  EXPECT_TRUE(other->keys.empty());
 }
 
 }  // namespace

@@ -1,0 +1,147 @@
+// What a site's own lost envelopes, handed back by a peer, tell it of its orders. Declared in decide.h.
+#include <string>
+#include <utility>
+
+#include "common/base/id.h"
+#include "services/work_order/core/decide.h"
+#include "services/work_order/core/order.h"
+#include "services/work_order/core/validate.h"
+
+namespace hotline::work_order {
+namespace {
+
+using exchange::v1::Envelope;
+using type::v1::WorkOrder;
+
+bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
+  if (order.handoff().id() == id) return true;
+  for (const type::v1::Handoff& past : order.past_handoffs()) {
+    if (past.id() == id) return true;
+  }
+  return false;
+}
+
+// This site offered an order, perhaps one that it has registered with the offer.
+bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, Change* change) {
+  exchange::v1::OfferBody body;
+  if (!body.ParseFromString(envelope.body()) || body.handoff().id() != envelope.handoff_id()) return false;
+  if (before != nullptr && KnowsHandoff(*before, envelope.handoff_id())) return false;
+  WorkOrder& after = change->after;
+  type::v1::OfferedDetail* detail = change->event.mutable_offered();
+  if (before != nullptr) {
+    if (before->custody().epoch() > body.custody().epoch()) return false;
+    if (after.has_handoff()) {
+      if (after.past_handoffs_size() == kMaxPastHandoffs) {
+        after.mutable_past_handoffs()->erase(after.past_handoffs().begin());
+      }
+      after.add_past_handoffs()->Swap(after.mutable_handoff());
+    }
+  } else {
+    // `<this site>-<order id>-<attempt>`
+    const std::string prefix = site.hotline + "-";
+    type::v1::OrderContent content;
+    if (!envelope.handoff_id().starts_with(prefix) || !content.ParseFromString(body.content())) return false;
+    const std::string id = envelope.handoff_id().substr(prefix.size(), 13);
+    if (!ParseOrderId(id).has_value() ||
+        !ParseOrderNumber(site.hotline, body.handoff().from_number()).has_value()) {
+      return false;
+    }
+    change->creates = true;
+    after.set_id(id);
+    after.set_number(body.handoff().from_number());
+    after.set_origin_hotline(body.origin_hotline());
+    *after.mutable_register_time() = body.handoff().offer_time();
+    AdoptContent(content, body.content(), body.content_salt(), &after);
+    DescribeContent(content, after, detail->mutable_registered());
+    change->caller_phone = NormalizePhone(content.caller().phone());
+    change->content = std::move(*body.mutable_content());
+  }
+  *after.mutable_custody() = std::move(*body.mutable_custody());
+  *after.mutable_handoff() = std::move(*body.mutable_handoff());
+  after.mutable_handoff()->set_link_sequence(envelope.sequence());
+  after.set_state(type::v1::ORDER_STATE_OFFERED);
+  *detail->mutable_handoff() = after.handoff();
+  return true;
+}
+
+bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, Change* change) {
+  exchange::v1::RecallBody body;
+  if (!Contains(kOnOffer, before.state()) || before.facts().recall_requested() ||
+      !body.ParseFromString(envelope.body())) {
+    return false;
+  }
+  change->after.mutable_facts()->set_recall_requested(true);
+  ToProto(now, change->after.mutable_handoff()->mutable_recall_request_time());
+  type::v1::RecallRequestedDetail* detail = change->event.mutable_recall_requested();
+  detail->set_handoff_id(envelope.handoff_id());
+  detail->mutable_recall()->set_reason(body.reason());
+  return true;
+}
+
+// This site moved the order, and told the peer so.
+bool Mirror(const WorkOrder& before, const Envelope& envelope, Change* change) {
+  exchange::v1::MirrorBody body;
+  if (!body.ParseFromString(envelope.body()) || before.custody().epoch() > body.custody().epoch()) {
+    return false;
+  }
+  WorkOrder& after = change->after;
+  after.set_state(body.state());
+  *after.mutable_custody() = std::move(*body.mutable_custody());
+  after.mutable_units()->Swap(body.mutable_units());
+  if (body.has_facts()) after.mutable_facts()->Swap(body.mutable_facts());
+  if (body.has_reply()) {
+    body.mutable_reply()->set_internal_reply(before.reply().internal_reply());
+    after.mutable_reply()->Swap(body.mutable_reply());
+  }
+  if (body.has_call_back()) after.mutable_call_back()->Swap(body.mutable_call_back());
+  if (body.has_handoff()) {
+    body.mutable_handoff()->set_link_sequence(before.handoff().link_sequence());
+    after.mutable_handoff()->Swap(body.mutable_handoff());
+  }
+  change->event = std::move(*body.mutable_event());
+  change->event.clear_sequence();
+  change->event.clear_previous_order_sequence();
+  return true;
+}
+
+}  // namespace
+
+Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, const Site& site,
+                         absl::Time now) {
+  Received received;
+  Change& change = received.change;
+  if (before != nullptr) {
+    change.after = *before;
+    change.after.clear_content();
+  }
+  const bool current = before != nullptr && before->handoff().id() == envelope.handoff_id();
+  switch (envelope.kind()) {
+    case exchange::v1::ENVELOPE_KIND_OFFER:
+      received.changes = Offer(before, envelope, site, &change);
+      break;
+    case exchange::v1::ENVELOPE_KIND_RECALL:
+      received.changes = current && Recall(*before, envelope, now, &change);
+      break;
+    case exchange::v1::ENVELOPE_KIND_MIRROR:
+      received.changes = current && Mirror(*before, envelope, &change);
+      break;
+    default:
+      // Answers: what they say, the order says too.
+      break;
+  }
+  if (received.changes) {
+    DropFactsOfOtherStates(&change.after);
+    if (change.event.actor().account().empty()) {
+      change.event.mutable_actor()->set_hotline(site.hotline);
+      change.event.mutable_actor()->set_account("service/work_order");
+    }
+    change.event.set_recovered(true);
+    Seal(before, now, &change);
+    // What does not hold together here is left to reconciliation rather than stopping the link.
+    if (!Unsound(change.after, site).empty()) received.changes = false;
+  }
+  if (!received.changes) received.change = Change();
+  return received;
+}
+
+}  // namespace hotline::work_order
