@@ -6,7 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/base/text.h"
-#include "services/work_order/core/link.h"
+#include "common/exchange/chain.h"
 
 namespace hotline::sim {
 namespace {
@@ -35,9 +35,21 @@ class ReaderWrap : public work_order::Reader {
   absl::StatusOr<std::vector<work_order::EventRow>> ReadEvents(int64_t start, int limit) override {
     return real_->ReadEvents(start, limit);
   }
-  absl::StatusOr<std::vector<work_order::OutboxRow>> ReadOutbox(std::string_view peer, int64_t after,
-                                                                int limit) override {
-    return real_->ReadOutbox(peer, after, limit);
+  absl::StatusOr<std::vector<work_order::EnvelopeRow>> ReadOutbox(const LaneKey& key, int64_t after,
+                                                                  int limit) override {
+    return real_->ReadOutbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<work_order::EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after,
+                                                                 int limit) override {
+    return real_->ReadInbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key, int64_t first,
+                                                                     int64_t last) override {
+    return real_->ReadBatches(key, first, last);
+  }
+  absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> FindReceipt(const LaneKey& key,
+                                                                       int64_t sequence) override {
+    return real_->FindReceipt(key, sequence);
   }
   absl::StatusOr<std::vector<work_order::LinkRow>> Links() override { return real_->Links(); }
   absl::StatusOr<std::optional<work_order::RequestRow>> FindRequest(std::string_view request_id) override {
@@ -70,8 +82,23 @@ class StoreWrap : public work_order::Store {
   absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) override {
     return real_->AppendEvent(sequence, bytes, hash);
   }
-  absl::Status AppendOutbox(std::string_view peer, const Envelope& envelope, int64_t order_id) override {
-    return real_->AppendOutbox(peer, envelope, order_id);
+  absl::Status AppendOutbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                            std::string_view content) override {
+    return real_->AppendOutbox(key, row, content);
+  }
+  absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
+    return real_->TruncateOutbox(key, after);
+  }
+  absl::Status AppendInbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                           std::string_view content) override {
+    return real_->AppendInbox(key, row, content);
+  }
+  absl::Status PutBatch(const LaneKey& key, int64_t first, int64_t last,
+                        const exchange::v1::SignedBatch& batch) override {
+    return real_->PutBatch(key, first, last, batch);
+  }
+  absl::Status PutReceipt(const LaneKey& key, const exchange::v1::LinkReceipt& receipt) override {
+    return real_->PutReceipt(key, receipt);
   }
   absl::Status PutLink(const work_order::LinkRow& link) override { return real_->PutLink(link); }
   absl::Status InsertRequest(std::string_view request_id, const work_order::RequestRow& row,
@@ -108,6 +135,22 @@ class LedgerWrap : public Ledger {
   void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
                        Done<workorder::v1::ListLinkCursorsResponse> done) override {
     real_->ListLinkCursors(call, std::move(request), std::move(done));
+  }
+  void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                 Done<workorder::v1::ReadInboxResponse> done) override {
+    real_->ReadInbox(call, std::move(request), std::move(done));
+  }
+  void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+               Done<workorder::v1::RecoverResponse> done) override {
+    real_->Recover(call, std::move(request), std::move(done));
+  }
+  void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                   Done<workorder::v1::ReadDigestsResponse> done) override {
+    real_->ReadDigests(call, std::move(request), std::move(done));
+  }
+  void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+              Done<workorder::v1::ResendResponse> done) override {
+    real_->Resend(call, std::move(request), std::move(done));
   }
 
  protected:
@@ -158,7 +201,7 @@ class LosesTheCursor : public StoreWrap {
     auto links = real_->reader().Links();
     if (!links.ok()) return links.status();
     for (const auto& stored : *links) {
-      if (stored.peer != link.peer) continue;
+      if (stored.key != link.key) continue;
       row.incoming_sequence = stored.incoming_sequence;
       row.incoming_hash = stored.incoming_hash;
     }
@@ -263,8 +306,9 @@ class LosesUpdates : public StoreWrap {
 class DropsOutboxRows : public StoreWrap {
  public:
   using StoreWrap::StoreWrap;
-  absl::Status AppendOutbox(std::string_view peer, const Envelope& envelope, int64_t order_id) override {
-    return dice_->Percent(5) ? absl::OkStatus() : real_->AppendOutbox(peer, envelope, order_id);
+  absl::Status AppendOutbox(const LaneKey& key, const work_order::EnvelopeRow& row,
+                            std::string_view content) override {
+    return dice_->Percent(5) ? absl::OkStatus() : real_->AppendOutbox(key, row, content);
   }
 };
 
@@ -282,6 +326,7 @@ class AlwaysAcknowledged : public StoreWrap {
   absl::Status PutLink(const work_order::LinkRow& link) override {
     work_order::LinkRow row = link;
     row.acknowledged_sequence = row.outgoing_sequence;
+    row.acknowledged_hash = row.outgoing_hash;
     return real_->PutLink(row);
   }
 };
@@ -323,6 +368,7 @@ class AcknowledgesBeforeItApplies : public LedgerWrap {
     workorder::v1::ApplyInboxResponse response;
     response.mutable_receipt()->set_received_through(last.sequence());
     response.mutable_receipt()->set_head_hash(last.hash());
+    response.mutable_receipt()->set_lane(LaneOf(request.lane()));
     real_->ApplyInbox(call, std::move(request), [](absl::StatusOr<workorder::v1::ApplyInboxResponse>) {});
     done(std::move(response));
   }
@@ -333,7 +379,7 @@ class AcknowledgesBeforeItApplies : public LedgerWrap {
 class Bridge : public LedgerWrap {
  public:
   struct Memory {
-    std::map<std::string, exchange::v1::LinkReceipt> seen;  // by peer, in the peer's numbers
+    std::map<LaneKey, exchange::v1::LinkReceipt> seen;  // in the peer's numbers
   };
   // May change what is passed on: `envelopes` is what came, of which those after `seen` are new.
   using Change = void (*)(Dice*, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes);
@@ -341,8 +387,10 @@ class Bridge : public LedgerWrap {
       : LedgerWrap(real, dice), memory_(memory), change_(change) {}
   void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
                   Done<workorder::v1::ApplyInboxResponse> done) override {
-    exchange::v1::LinkReceipt& seen = memory_->seen[request.peer()];
-    if (seen.head_hash().empty()) seen.set_head_hash(std::string(32, '\0'));
+    const LaneKey key = {.peer = request.peer(), .lane = LaneOf(request.lane())};
+    exchange::v1::LinkReceipt& seen = memory_->seen[key];
+    seen.set_lane(key.lane);
+    if (seen.head_hash().empty()) seen.set_head_hash(LaneStart(key.lane));
     workorder::v1::ApplyInboxResponse answer;
     // A gap is refused as it should be.
     const bool fits =
@@ -361,7 +409,7 @@ class Bridge : public LedgerWrap {
     std::string hash;
     real_->ListLinkCursors(call, {}, [&](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> links) {
       for (const auto& link : links->links()) {
-        if (link.peer() != request.peer()) continue;
+        if (link.peer() != request.peer() || LaneOf(link.incoming().lane()) != key.lane) continue;
         sequence = link.incoming().received_through();
         hash = link.incoming().head_hash();
       }
@@ -369,8 +417,7 @@ class Bridge : public LedgerWrap {
     for (Envelope& envelope : *request.mutable_envelopes()) {
       envelope.set_sequence(++sequence);
       envelope.set_previous_hash(hash);
-      hash =
-          work_order::EnvelopeHash(hash, sequence, envelope.kind(), envelope.handoff_id(), envelope.body());
+      hash = EnvelopeHash(envelope);
       envelope.set_hash(hash);
     }
     *answer.mutable_receipt() = after;
@@ -469,6 +516,14 @@ class SendsToTheWrongPeer : public Peer {
   void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                Done<exchange::v1::GetLinkResponse> done) override {
     real_->GetLink(call, std::move(request), std::move(done));
+  }
+  void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                Done<exchange::v1::BackfillResponse> done) override {
+    real_->Backfill(call, std::move(request), std::move(done));
+  }
+  void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                 Done<exchange::v1::ReconcileResponse> done) override {
+    real_->Reconcile(call, std::move(request), std::move(done));
   }
 
  private:

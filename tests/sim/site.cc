@@ -107,6 +107,22 @@ class Site::Line : public Ledger {
                        Done<workorder::v1::ListLinkCursorsResponse> done) override {
     Carry(&Ledger::ListLinkCursors, call, std::move(request), std::move(done));
   }
+  void ReadInbox(const CallContext& call, workorder::v1::ReadInboxRequest request,
+                 Done<workorder::v1::ReadInboxResponse> done) override {
+    Carry(&Ledger::ReadInbox, call, std::move(request), std::move(done));
+  }
+  void Recover(const CallContext& call, workorder::v1::RecoverRequest request,
+               Done<workorder::v1::RecoverResponse> done) override {
+    Carry(&Ledger::Recover, call, std::move(request), std::move(done));
+  }
+  void ReadDigests(const CallContext& call, workorder::v1::ReadDigestsRequest request,
+                   Done<workorder::v1::ReadDigestsResponse> done) override {
+    Carry(&Ledger::ReadDigests, call, std::move(request), std::move(done));
+  }
+  void Resend(const CallContext& call, workorder::v1::ResendRequest request,
+              Done<workorder::v1::ResendResponse> done) override {
+    Carry(&Ledger::Resend, call, std::move(request), std::move(done));
+  }
 
  private:
   // Answered once: by work_order, or, when it dies with the call in hand, as a broken connection is.
@@ -279,6 +295,7 @@ void Site::StartDispatch() {
     }
     peers.emplace(peers_[i]->hotline(), transport);
   }
+  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, crypto::SigningKeys(), crypto::KeyRing());
   dispatch::DispatchOptions options;
   options.hotline = setup_.hotline;
   options.link.delivery_batch = setup_.delivery_batch;
@@ -287,7 +304,7 @@ void Site::StartDispatch() {
   options.link.jitter_seed = static_cast<uint32_t>(dice_->Between(1, 1 << 30));
   dispatch_ = std::make_unique<dispatch::DispatchService>(
       dispatch_line_wrap_ != nullptr ? dispatch_line_wrap_.get() : dispatch_line_.get(), std::move(peers),
-      process(Part::kDispatch), &clock_, std::move(options));
+      notary_.get(), process(Part::kDispatch), &clock_, std::move(options));
   dispatch_->Start();
 }
 
@@ -329,6 +346,7 @@ void Site::Remove(Part part) {
     case Part::kDispatch:
       if (on_dispatch_end_) on_dispatch_end_();
       dispatch_.reset();
+      notary_.reset();
       transport_wraps_.clear();
       transports_.clear();
       dispatch_line_wrap_.reset();

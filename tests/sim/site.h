@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "services/dispatch/notary.h"
 #include "services/dispatch/service.h"
 #include "services/escalation/core/deadlines.h"
 #include "services/escalation/follower.h"
@@ -132,6 +133,7 @@ class Site {
   std::unique_ptr<Ledger> dispatch_line_wrap_;
   std::vector<std::unique_ptr<Peer>> transports_;
   std::vector<std::unique_ptr<Peer>> transport_wraps_;
+  std::unique_ptr<dispatch::Notary> notary_;
   std::unique_ptr<dispatch::DispatchService> dispatch_;
   std::function<void()> on_dispatch_end_;
 

@@ -82,4 +82,14 @@ void GrpcWire::GetLink(const CallContext& call, exchange::v1::GetLinkRequest req
   Carry(route_, &Peer::GetLink, call, std::move(request), std::move(done));
 }
 
+void GrpcWire::Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                        Done<exchange::v1::BackfillResponse> done) {
+  Carry(route_, &Peer::Backfill, call, std::move(request), std::move(done));
+}
+
+void GrpcWire::Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                         Done<exchange::v1::ReconcileResponse> done) {
+  Carry(route_, &Peer::Reconcile, call, std::move(request), std::move(done));
+}
+
 }  // namespace hotline::sim

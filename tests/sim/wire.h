@@ -56,6 +56,10 @@ class GrpcWire : public Peer {
                Done<exchange::v1::DeliverResponse> done) override;
   void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                Done<exchange::v1::GetLinkResponse> done) override;
+  void Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
+                Done<exchange::v1::BackfillResponse> done) override;
+  void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
+                 Done<exchange::v1::ReconcileResponse> done) override;
 
  private:
   const Route route_;
