@@ -48,8 +48,8 @@ struct LinkOptions {
   absl::Duration backoff_max = absl::Seconds(10);
   absl::Duration poll = absl::Seconds(5);  // long poll of work_order; idle probes come as often
   absl::Duration delivery_timeout = absl::Seconds(10);
-  uint32_t jitter_seed = 0;  // of the pauses after failures; 0: the system's
   absl::Duration resend_after = absl::Seconds(60);  // on a transport that stores and forwards
+  uint32_t jitter_seed = 0;  // of the pauses after failures; 0: the system's
   // Told when the link goes up or down, with the failure that took it down. May be empty.
   std::function<void(bool up, const absl::Status& why)> on_change;
 };

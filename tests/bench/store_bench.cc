@@ -56,9 +56,7 @@ class Pusher {
     const absl::StatusOr<Heads> heads = store->reader().ReadHeads();
     Check(heads.status());
     heads_ = *heads;
-    link_.peer = std::string(kPeer);
-    link_.outgoing_hash = ChainStart();
-    link_.incoming_hash = ChainStart();
+    link_ = LinkRow::New({std::string(kPeer)});
 
     type::v1::OrderContent content;
     content.set_type(type::v1::ORDER_TYPE_COMPLAINT);
@@ -169,11 +167,12 @@ class Pusher {
     envelope.set_sequence(link_.outgoing_sequence);
     envelope.set_handoff_id(handoff.id());
     envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
-    envelope.set_body(body.SerializeAsString());
+    envelope.set_body(OfferBodyWithContent(body.SerializeAsString(), content_));
     envelope.set_traceparent(event_.traceparent());
-    envelope.set_hash(Sha256({link_.outgoing_hash, OfferBodyWithContent(envelope.body(), content_)}));
+    envelope.set_previous_hash(link_.outgoing_hash);
+    envelope.set_hash(EnvelopeHash(envelope));
     link_.outgoing_hash = envelope.hash();
-    Check(store_->AppendOutbox(kPeer, envelope, id));
+    Check(store_->AppendOutbox(link_.key, {.envelope = std::move(envelope), .order_id = id}, content_));
 
     workorder::v1::CommandResult result;
     *result.mutable_order() = order_;

@@ -34,6 +34,7 @@
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+#include "tests/support/partial.h"
 
 namespace hotline::rpc {
 namespace {
@@ -78,7 +79,7 @@ class Slot {
 };
 
 // A peer whose answers the test decides.
-class FakePeer : public Peer {
+class FakePeer : public test::PartialPeer {
  public:
   using Handler = std::function<void(const CallContext&, DeliverRequest, Done<DeliverResponse>)>;
   explicit FakePeer(Handler handler) : handler_(std::move(handler)) {}

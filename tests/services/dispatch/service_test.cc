@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "common/error/error.h"
@@ -19,7 +20,7 @@ class DispatchServiceTest : public testing::Test {
     DispatchOptions options;
     options.hotline = "12345";
     service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
-                                                 &steps_, steps_.clock(), options);
+                                                 &notary_, &steps_, steps_.clock(), options);
     service_->Start();
     steps_.RunDue();
   }
@@ -31,7 +32,19 @@ class DispatchServiceTest : public testing::Test {
     call.deadline = call.now + absl::Seconds(30);
     return call;
   }
-  void LinkUp() { Take(peer_.deliveries).done(exchange::v1::DeliverResponse()); }
+  void LinkUp() {
+    while (!peer_.questions.empty()) Take(peer_.questions).done(Standing());
+  }
+  // Takes the pull of a lane out of the ledger's calls.
+  Held<workorder::v1::PullOutboxRequest, workorder::v1::PullOutboxResponse> TakePull(
+      exchange::v1::Lane lane) {
+    auto& pulls = ledger_.pulls;
+    const auto it = std::find_if(pulls.begin(), pulls.end(),
+                                 [lane](const auto& pull) { return pull.request.lane() == lane; });
+    auto call = std::move(*it);
+    pulls.erase(it);
+    return call;
+  }
 
   v1::PushWorkOrderRequest NewPush(type::v1::Urgency urgency) {
     v1::PushWorkOrderRequest request;
@@ -58,6 +71,7 @@ class DispatchServiceTest : public testing::Test {
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
   FakeLedger ledger_;
   FakePeer peer_;
+  const Notary notary_{"12345", {}, {}};
   std::unique_ptr<DispatchService> service_;
   std::optional<absl::StatusOr<v1::PushWorkOrderResponse>> pushed_;
 };
@@ -99,7 +113,7 @@ TEST_F(DispatchServiceTest, AReceiptInTimeIsReturned) {
   EXPECT_FALSE(pushed_.has_value());
   workorder::v1::PullOutboxResponse response;
   response.set_acknowledged_through(1);
-  Take(ledger_.pulls).done(std::move(response));
+  TakePull(exchange::v1::LANE_ORDINARY).done(std::move(response));
   ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
   EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_RECEIVED);
 }
@@ -169,6 +183,52 @@ TEST_F(DispatchServiceTest, OnlyAPeerThatIsWhoItSaysMayDeliver) {
   for (int i = 0; i < 513; ++i) large.add_envelopes();
   deliver(call, large);
   EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_BATCH_TOO_LARGE);
+}
+
+TEST_F(DispatchServiceTest, AnEmergencyWaitsForItsOwnLane) {
+  LinkUp();
+  Push(NewPush(type::v1::URGENCY_EMERGENCY));
+  Commit(type::v1::URGENCY_EMERGENCY);
+  workorder::v1::PullOutboxResponse response;
+  response.set_acknowledged_through(1);
+  TakePull(exchange::v1::LANE_ORDINARY).done(response);
+  EXPECT_FALSE(pushed_.has_value());
+  TakePull(exchange::v1::LANE_EMERGENCY).done(response);
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_RECEIVED);
+}
+
+TEST_F(DispatchServiceTest, AGreetingNamesVersionsAndCapabilities) {
+  exchange::v1::GetLinkRequest request;
+  request.set_from_hotline("110");
+  request.set_to_hotline("12345");
+  request.set_protocol_version(2);
+  std::optional<absl::StatusOr<exchange::v1::GetLinkResponse>> answer;
+  const auto ask = [&] {
+    service_->GetLink(Call(), request, [&](absl::StatusOr<exchange::v1::GetLinkResponse> response) {
+      answer = std::move(response);
+    });
+  };
+  ask();
+  EXPECT_EQ(error::ReasonOf(answer->status()), Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED);
+  request.add_supported_versions(1);
+  request.add_supported_versions(2);
+  ask();
+  workorder::v1::ListLinkCursorsResponse cursors;
+  for (const exchange::v1::Lane lane : kLanes) {
+    auto* link = cursors.add_links();
+    link->set_peer("110");
+    link->set_lane(lane);
+    link->set_outgoing_sequence(lane * 10);
+  }
+  Take(ledger_.cursors).done(cursors);
+  ASSERT_TRUE(answer->ok());
+  EXPECT_EQ((*answer)->protocol_version(), 1);
+  ASSERT_EQ((*answer)->lanes_size(), 2);
+  EXPECT_EQ((*answer)->lanes(1).outgoing_sequence(), 20);
+  EXPECT_EQ((*answer)->outgoing_sequence(), 10);
+  EXPECT_NE(std::find((*answer)->capabilities().begin(), (*answer)->capabilities().end(), "backfill"),
+            (*answer)->capabilities().end());
 }
 
 TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {

@@ -21,13 +21,13 @@
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/loop.h"
-#include "common/contract/ledger.h"
 #include "common/error/error.h"
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 #include "services/escalation/store/store.h"
+#include "tests/support/partial.h"
 
 namespace hotline::escalation {
 
@@ -240,7 +240,7 @@ class ManualExecutor : public Executor {
 };
 
 // work_order's ledger, as far as escalation uses it: a log in memory.
-class FakeLedger : public Ledger {
+class FakeLedger : public test::PartialLedger {
  public:
   FakeLedger(Executor* executor, const hotline::Clock* clock) : executor_(executor), clock_(clock) {}
 

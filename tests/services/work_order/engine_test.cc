@@ -8,9 +8,9 @@
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
-#include "services/work_order/core/link.h"
 #include "services/work_order/service.h"
 #include "tests/support/sql_scratch.h"
 #include "tests/support/steps.h"
@@ -259,7 +259,7 @@ TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
   std::string hash = ChainStart();
   for (const auto& envelope : all->envelopes()) {
     EXPECT_EQ(envelope.previous_hash(), hash);
-    hash = EnvelopeHash(hash, envelope.sequence(), envelope.kind(), envelope.handoff_id(), envelope.body());
+    hash = EnvelopeHash(envelope);
     EXPECT_EQ(envelope.hash(), hash);
   }
   EXPECT_EQ(error::ReasonOf(Pull(11).status()), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
@@ -278,10 +278,10 @@ TEST_F(EngineTest, AReceiptMarksEveryOfferUpToIt) {
     EXPECT_EQ((*order)->state(), i < 7 ? type::v1::ORDER_STATE_RECEIVED : type::v1::ORDER_STATE_OFFERED) << i;
   }
   EXPECT_EQ(engine_->head_sequence(), 17);
-  // An older receipt changes nothing; one that does not continue the chain stops the link.
+  // An older receipt changes nothing; one of what this store does not know calls for recovery.
   EXPECT_EQ(Pull(7, 3, all->envelopes(2).hash())->acknowledged_through(), 7);
-  EXPECT_EQ(error::ReasonOf(Pull(7, 8, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_FORKED);
-  EXPECT_EQ(error::ReasonOf(Pull(7, 11, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(error::ReasonOf(Pull(7, 8, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_BEHIND);
+  EXPECT_EQ(error::ReasonOf(Pull(7, 11, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_BEHIND);
   EXPECT_EQ(engine_->head_sequence(), 17);
   EXPECT_EQ(Verify(), "");
 }
@@ -298,7 +298,7 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
     envelope.set_handoff_id(StrCat("110-000000000000", sequence, "-1"));
     envelope.set_body("not an offer");
     envelope.set_previous_hash(hash);
-    hash = EnvelopeHash(hash, sequence, envelope.kind(), envelope.handoff_id(), envelope.body());
+    hash = EnvelopeHash(envelope);
     envelope.set_hash(hash);
   }
   const auto apply = [&](std::vector<int> indexes) {

@@ -197,7 +197,7 @@ TEST_F(StoreTest, EmptyStore) {
   EXPECT_EQ(*reader_->FindContent(1), "");
   EXPECT_FALSE(reader_->FindRequest("request-1")->has_value());
   EXPECT_THAT(*reader_->ReadEvents(1, 10), IsEmpty());
-  EXPECT_THAT(*reader_->ReadOutbox("110", 0, 10), IsEmpty());
+  EXPECT_THAT(*reader_->ReadOutbox({"110"}, 0, 10), IsEmpty());
   EXPECT_THAT(*reader_->Links(), IsEmpty());
   EXPECT_THAT(*reader_->ScanOrders(0, 10), IsEmpty());
   EXPECT_THAT(List({}), IsEmpty());
@@ -309,17 +309,19 @@ TEST_F(StoreTest, Requests) {
 }
 
 TEST_F(StoreTest, Links) {
-  const LinkRow link{.peer = "110",
+  const LinkRow link{.key = {"110"},
                      .outgoing_sequence = 7,
                      .outgoing_hash = std::string(32, 'o'),
                      .acknowledged_sequence = 5,
+                     .acknowledged_hash = std::string(32, 'a'),
+                     .acknowledged_time = kMorning,
                      .incoming_sequence = 3,
                      .incoming_hash = std::string(32, 'i'),
                      .incoming_time = kMorning + absl::Nanoseconds(1)};
   ASSERT_TRUE(store_->Begin().ok());
   ASSERT_TRUE(store_->PutLink(link).ok());
-  ASSERT_TRUE(
-      store_->PutLink({.peer = "119", .outgoing_hash = ChainStart(), .incoming_hash = ChainStart()}).ok());
+  ASSERT_TRUE(store_->PutLink(LinkRow::New({"119"})).ok());
+  ASSERT_TRUE(store_->PutLink(LinkRow::New({"119", exchange::v1::LANE_EMERGENCY})).ok());
   ASSERT_TRUE(store_->Commit().ok());
   ASSERT_TRUE(store_->Begin().ok());
   LinkRow later = link;
@@ -328,15 +330,19 @@ TEST_F(StoreTest, Links) {
   ASSERT_TRUE(store_->Commit().ok());
   Reopen();
   const std::vector<LinkRow> links = *reader_->Links();
-  ASSERT_EQ(links.size(), 2u);
-  EXPECT_EQ(links[0].peer, "110");
+  ASSERT_EQ(links.size(), 3u);
+  EXPECT_EQ(links[0].key, LaneKey{"110"});
+  EXPECT_EQ(links[0].acknowledged_hash, link.acknowledged_hash);
+  EXPECT_EQ(links[0].acknowledged_time, link.acknowledged_time);
+  EXPECT_FALSE(links[0].replaying());
   EXPECT_EQ(links[0].outgoing_sequence, 7);
   EXPECT_EQ(links[0].outgoing_hash, link.outgoing_hash);
   EXPECT_EQ(links[0].acknowledged_sequence, 6);
   EXPECT_EQ(links[0].incoming_sequence, 3);
   EXPECT_EQ(links[0].incoming_hash, link.incoming_hash);
   EXPECT_EQ(links[0].incoming_time, link.incoming_time);
-  EXPECT_EQ(links[1].peer, "119");
+  EXPECT_EQ(links[1].key.peer, "119");
+  EXPECT_EQ(links[2].outgoing_hash, std::string(32, '\x01'));
   EXPECT_EQ(links[1].incoming_time, absl::UnixEpoch());
 }
 
@@ -369,14 +375,16 @@ TEST_F(StoreTest, OfferIsWholeAgainWhenItIsRead) {
       hash[peer] = Sha256({hash[peer], peer, "next"});
       envelope.set_hash(hash[peer]);
       envelope.set_traceparent(NewTraceparent());
-      envelope.set_body(offer ? Bytes(body) : "mirror");
-      const absl::Status status = store_->AppendOutbox(peer, envelope, id);
+      envelope.set_seen_sequence(sequence / 2);
+      envelope.set_body(offer ? Bytes(whole) : "mirror");
+      const EnvelopeRow row{.envelope = envelope, .order_id = id, .commit_time = kMorning};
+      const absl::Status status = store_->AppendOutbox({peer}, row, offer ? content : "");
       ASSERT_TRUE(status.ok()) << status;
-      if (offer) envelope.set_body(Bytes(whole));
+      ASSERT_TRUE(store_->AppendInbox({peer}, row, offer ? content : "").ok());
       sent[peer].push_back(envelope);
     }
   }
-  EXPECT_EQ(store_->reader().ReadOutbox("110", 0, 10)->size(), 6u) << "the writer sees its transaction";
+  EXPECT_EQ(store_->reader().ReadOutbox({"110"}, 0, 10)->size(), 6u) << "the writer sees its transaction";
   ASSERT_TRUE(store_->Commit().ok());
 
   for (const bool reopened : {false, true}) {
@@ -384,17 +392,73 @@ TEST_F(StoreTest, OfferIsWholeAgainWhenItIsRead) {
     for (const char* peer : {"110", "119"}) {
       for (int64_t after : {0, 1, 3, 5, 6, 7}) {
         for (int limit : {1, 2, 10}) {
-          const std::vector<OutboxRow> rows = *reader_->ReadOutbox(peer, after, limit);
+          const std::vector<EnvelopeRow> rows = *reader_->ReadOutbox({peer}, after, limit);
           ASSERT_EQ(static_cast<int64_t>(rows.size()), std::clamp<int64_t>(6 - after, 0, limit));
           for (size_t i = 0; i < rows.size(); ++i) {
             EXPECT_EQ(rows[i].order_id, id);
+            EXPECT_EQ(rows[i].commit_time, kMorning);
             EXPECT_EQ(Bytes(rows[i].envelope), Bytes(sent[peer][after + i]));
           }
         }
       }
     }
-    EXPECT_THAT(*reader_->ReadOutbox("120", 0, 10), IsEmpty());
+    EXPECT_EQ(Bytes(reader_->ReadInbox({"119"}, 2, 1)->at(0).envelope), Bytes(sent["119"][2]));
+    EXPECT_THAT(*reader_->ReadInbox({"119", exchange::v1::LANE_EMERGENCY}, 0, 10), IsEmpty());
+    EXPECT_THAT(*reader_->ReadOutbox({"120"}, 0, 10), IsEmpty());
   }
+}
+
+TEST_F(StoreTest, WhatPeersSignedIsFoundByTheEnvelope) {
+  const LaneKey key{"110", exchange::v1::LANE_EMERGENCY};
+  const auto batch = [](const char* statement) {
+    exchange::v1::SignedBatch batch;
+    batch.set_statement(statement);
+    return batch;
+  };
+  exchange::v1::LinkReceipt receipt;
+  receipt.set_received_through(5);
+  receipt.set_statement("receipt");
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->PutBatch(key, 1, 4, batch("1-4")).ok());
+  ASSERT_TRUE(store_->PutBatch(key, 3, 6, batch("3-6")).ok()) << "sent again, with more";
+  ASSERT_TRUE(store_->PutBatch(key, 7, 7, batch("7-7")).ok());
+  ASSERT_TRUE(store_->PutBatch(key, 7, 7, batch("again")).ok());
+  ASSERT_TRUE(store_->PutReceipt(key, receipt).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  Reopen();
+  const auto statements = [&](int64_t first, int64_t last) {
+    std::string all;
+    const auto batches = reader_->ReadBatches(key, first, last);
+    for (const auto& one : *batches) absl::StrAppend(&all, one.statement(), " ");
+    return all;
+  };
+  EXPECT_EQ(statements(1, 2), "1-4 ");
+  EXPECT_EQ(statements(4, 4), "1-4 3-6 ");
+  EXPECT_EQ(statements(5, 9), "3-6 7-7 ");
+  EXPECT_EQ(statements(8, 9), "");
+  EXPECT_EQ((**reader_->FindReceipt(key, 2)).statement(), "receipt");
+  EXPECT_FALSE(reader_->FindReceipt(key, 6)->has_value());
+  EXPECT_FALSE(reader_->FindReceipt({"110"}, 2)->has_value());
+}
+
+TEST_F(StoreTest, ACutOutboxGrowsAgain) {
+  ASSERT_TRUE(store_->Begin().ok());
+  Envelope envelope;
+  envelope.set_hash(std::string(32, 'h'));
+  for (int64_t sequence = 1; sequence <= 4; ++sequence) {
+    envelope.set_sequence(sequence);
+    for (const char* peer : {"110", "119"}) {
+      ASSERT_TRUE(store_->AppendOutbox({peer}, {.envelope = envelope}, "").ok());
+    }
+  }
+  ASSERT_TRUE(store_->TruncateOutbox({"110"}, 2).ok());
+  envelope.set_sequence(3);
+  envelope.set_handoff_id("another");
+  ASSERT_TRUE(store_->AppendOutbox({"110"}, {.envelope = envelope}, "").ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  ASSERT_EQ(reader_->ReadOutbox({"110"}, 0, 10)->size(), 3u);
+  EXPECT_EQ(reader_->ReadOutbox({"110"}, 2, 10)->at(0).envelope.handoff_id(), "another");
+  EXPECT_EQ(reader_->ReadOutbox({"119"}, 0, 10)->size(), 4u);
 }
 
 TEST_F(StoreTest, RolledBackLinkIsForgotten) {
@@ -402,14 +466,14 @@ TEST_F(StoreTest, RolledBackLinkIsForgotten) {
   envelope.set_sequence(1);
   envelope.set_hash(std::string(32, 'h'));
   ASSERT_TRUE(store_->Begin().ok());
-  ASSERT_TRUE(store_->AppendOutbox("110", envelope, 0).ok());
+  ASSERT_TRUE(store_->AppendOutbox({"110"}, {.envelope = envelope}, "").ok());
   store_->Rollback();
   ASSERT_TRUE(store_->Begin().ok());
-  ASSERT_TRUE(store_->AppendOutbox("119", envelope, 0).ok());
-  ASSERT_TRUE(store_->AppendOutbox("110", envelope, 0).ok());
+  ASSERT_TRUE(store_->AppendOutbox({"119"}, {.envelope = envelope}, "").ok());
+  ASSERT_TRUE(store_->AppendOutbox({"110"}, {.envelope = envelope}, "").ok());
   ASSERT_TRUE(store_->Commit().ok());
-  EXPECT_EQ(reader_->ReadOutbox("110", 0, 10)->size(), 1u);
-  EXPECT_EQ(reader_->ReadOutbox("119", 0, 10)->size(), 1u);
+  EXPECT_EQ(reader_->ReadOutbox({"110"}, 0, 10)->size(), 1u);
+  EXPECT_EQ(reader_->ReadOutbox({"119"}, 0, 10)->size(), 1u);
   EXPECT_EQ(reader_->Links()->size(), 2u);
 }
 
@@ -630,7 +694,6 @@ TEST_F(StoreTest, UsedWrongly) {
   const auto internal = error::Reason::ERROR_REASON_INTERNAL;
   WorkOrder order = Make(id, {});
   EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id, order, "", ""); }), internal) << "the id is there";
-  EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id - 1, order, "", "13800000001"); }), internal);
   EXPECT_EQ(reason_of([&] { return store_->UpdateOrder(id + 1, order); }), internal) << "no such order";
   order.mutable_content()->set_title("x");
   EXPECT_EQ(reason_of([&] { return store_->UpdateOrder(id, order); }), internal) << "content";
@@ -639,6 +702,18 @@ TEST_F(StoreTest, UsedWrongly) {
   EXPECT_EQ(reason_of([&] { return store_->InsertOrder(id + 1, order, "", ""); }), internal) << "number";
   EXPECT_FALSE(store_->UpdateOrder(id, Make(id, {})).ok()) << "outside a transaction";
   EXPECT_EQ((**reader_->FindOrder(id)).version(), 1);
+}
+
+TEST_F(StoreTest, ARecoveredOrderIsFoundByItsCallerAmongThoseOfItsTime) {
+  const int64_t id = Add({.phone = "13800000001"});
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->InsertOrder(id - 5, Make(id - 5, {}), Content({.phone = "13800000002"}), "13800000002").ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  ListFilter filter;
+  filter.set_caller_phone("13800000002");
+  EXPECT_EQ(List(filter).size(), 1u);
+  filter.set_caller_phone("13800000001");
+  EXPECT_EQ(List(filter).size(), 1u);
 }
 
 TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
@@ -659,13 +734,16 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
     ASSERT_TRUE(update->Run().ok());
     ASSERT_TRUE(writer->Commit().ok());
   };
-  set_version("2");
+  set_version("3");
   store = Store::Open({.directory = Directory(), .hotline = "12345"});
   EXPECT_EQ(error::ReasonOf(store.status()), error::Reason::ERROR_REASON_STORE_FAILED);
-  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 2"));
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 3"));
   set_version("x");
   EXPECT_FALSE(Store::Open({.directory = Directory(), .hotline = "12345"}).ok());
   set_version("1");
+  store = Store::Open({.directory = Directory(), .hotline = "12345"});
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("start with an empty folder"));
+  set_version("2");
   Open();
   EXPECT_EQ(List({}).size(), 1u);
 }
