@@ -188,9 +188,11 @@ void Link::Pull() {
     int64_t after = receipt_.received_through();
     if (peer_->store_and_forward() && handed_over_ > after) {
       // What was handed over and has brought no receipt for so long is taken for lost.
-      if (clock_->Now() - progress_time_ > options_.resend_after) {
+      const absl::Time now = clock_->Now();
+      progress_time_ = std::min(progress_time_, now);  // the clock may have been set back
+      if (now - progress_time_ > options_.resend_after) {
         handed_over_ = after;
-        progress_time_ = clock_->Now();
+        progress_time_ = now;
       }
       after = handed_over_;
     }
@@ -245,14 +247,15 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
   Answer(std::move(over));
 }
 
-// A peer that comes back after an outage is not to be flooded.
+// A peer that comes back after an outage is not to be flooded. The pause is never longer than the last batch
+// is worth, wherever the clock was set meanwhile.
 void Link::DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes) {
   const absl::Time now = clock_->Now();
-  const absl::Duration wait = send_time_ - now;
-  send_time_ = std::max(send_time_, now) +
-               absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
-  // Less than a timer can tell apart is made up for by the next one.
-  if (wait < absl::Milliseconds(20)) return Deliver(std::move(envelopes));
+  const absl::Duration elapsed = std::max(now - send_time_, absl::ZeroDuration());
+  const absl::Duration wait = send_worth_ - elapsed;
+  send_time_ = now + std::max(wait, absl::ZeroDuration());
+  send_worth_ = absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
+  if (wait <= absl::ZeroDuration()) return Deliver(std::move(envelopes));
   executor_->PostAfter(wait,
                        [this, envelopes = std::move(envelopes)]() mutable { Deliver(std::move(envelopes)); });
 }

@@ -49,7 +49,7 @@ struct LinkOptions {
   absl::Duration poll = absl::Seconds(5);  // long poll of work_order; idle probes come as often
   absl::Duration delivery_timeout = absl::Seconds(10);
   absl::Duration resend_after = absl::Seconds(60);  // on a transport that stores and forwards
-  uint32_t jitter_seed = 0;  // of the pauses after failures; 0: the system's
+  uint32_t jitter_seed = 0;                         // of the pauses after failures; 0: the system's
   // Told when the link goes up or down, with the failure that took it down. May be empty.
   std::function<void(bool up, const absl::Status& why)> on_change;
 };
@@ -155,7 +155,8 @@ class Link {
   exchange::v1::LinkReceipt incoming_;  // what we have received from the peer, for it to check itself by
   int64_t handed_over_ = 0;             // on a transport that stores and forwards: last envelope given to it
   absl::Time progress_time_;            // and when the receipt last moved, or all was acknowledged
-  absl::Time send_time_;                // earliest next delivery that keeps the rate
+  absl::Time send_time_;                // of the last batch with envelopes
+  absl::Duration send_worth_;           // and the time that the rate allows it
   int64_t acknowledged_before_ = 0;     // of the recovery under way
   std::string traceparent_;
 };

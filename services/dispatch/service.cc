@@ -111,11 +111,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       link.lane = lane;
       if (options_.on_link_change) {
         link.on_change = [this, hotline = hotline](bool, const absl::Status& why) {
-          bool up = true;
-          for (const exchange::v1::Lane one : kLanes) {
-            up &= links_.find(LaneKey{hotline, one})->second->health().up;
-          }
-          options_.on_link_change(hotline, up, why);
+          OnLinkChange(hotline, why);
         };
       }
       links_.emplace(LaneKey{hotline, lane},
@@ -125,6 +121,20 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
 }
 
 DispatchService::~DispatchService() = default;
+
+// A peer is up while all its lanes are. Its first failure is told too, not only a fall.
+void DispatchService::OnLinkChange(const std::string& peer, const absl::Status& why) {
+  bool up = true;
+  for (const exchange::v1::Lane lane : kLanes) up &= links_.find(LaneKey{peer, lane})->second->health().up;
+  {
+    MutexLock lock(&told_mu_);
+    const auto [it, first] = told_up_.emplace(peer, up);
+    if (!up && why.ok() && first) return static_cast<void>(told_up_.erase(it));
+    if ((!up && why.ok()) || (!first && it->second == up)) return;
+    it->second = up;
+  }
+  options_.on_link_change(peer, up, why);
+}
 
 void DispatchService::Start() {
   for (const auto& [key, link] : links_) link->Start();

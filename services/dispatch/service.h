@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/loop.h"
+#include "common/base/mutex.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -83,6 +84,7 @@ class DispatchService : public Peer {
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
+  void OnLinkChange(const std::string& peer, const absl::Status& why);
   void Told(int64_t event_sequence);
   void FindHead();
   void Follow(int64_t next);
@@ -101,6 +103,8 @@ class DispatchService : public Peer {
   std::atomic<int64_t> told_sequence_{0};
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
+  Mutex told_mu_;
+  std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;
   Backoff follow_backoff_;
   std::minstd_rand random_;

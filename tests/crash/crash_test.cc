@@ -273,10 +273,11 @@ class Campaign {
           for (Site* site : {&sites_.a, &sites_.b}) {
             dispatch::v1::ListLinksResponse links;
             Call call;
-            if (!site->dispatch().ListLinks(&call, {}, &links).ok() || links.links_size() != 1) return false;
-            const dispatch::v1::LinkStatus& link = links.links(0);
-            absl::StrAppend(&now, link.outgoing_sequence(), "/", link.incoming_sequence(), " ");
-            if (link.acknowledged_sequence() != link.outgoing_sequence()) now = "moving";
+            if (!site->dispatch().ListLinks(&call, {}, &links).ok() || links.links_size() != 2) return false;
+            for (const dispatch::v1::LinkStatus& link : links.links()) {
+              absl::StrAppend(&now, link.outgoing_sequence(), "/", link.incoming_sequence(), " ");
+              if (link.acknowledged_sequence() != link.outgoing_sequence()) now = "moving";
+            }
           }
           const bool same = now == before && now.find("moving") == std::string::npos;
           before = now;

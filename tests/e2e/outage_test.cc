@@ -17,10 +17,13 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-dispatch::v1::LinkStatus LinkOf(Site& site) {
+dispatch::v1::LinkStatus LinkOf(Site& site, exchange::v1::Lane lane = exchange::v1::LANE_ORDINARY) {
   const auto links = Must(site.dispatch(), &DispatchService::Stub::ListLinks, {});
-  EXPECT_THAT(links.links(), SizeIs(1));
-  return links.links_size() == 1 ? links.links(0) : dispatch::v1::LinkStatus();
+  EXPECT_THAT(links.links(), SizeIs(2));
+  for (const dispatch::v1::LinkStatus& link : links.links()) {
+    if (link.lane() == lane) return link;
+  }
+  return {};
 }
 
 TEST(OutageTest, PushesWaitForAnAbsentPeerAndArriveOnce) {
@@ -48,14 +51,18 @@ TEST(OutageTest, PushesWaitForAnAbsentPeerAndArriveOnce) {
   EXPECT_EQ(down.peer(), "110");
   EXPECT_FALSE(down.up());
   EXPECT_THAT(down.last_error(), Not(IsEmpty()));
-  EXPECT_EQ(down.outgoing_sequence(), 3);
+  EXPECT_EQ(down.outgoing_sequence(), 2);
+  EXPECT_TRUE(down.has_oldest_unacknowledged_time());
+  EXPECT_EQ(LinkOf(sites.a, exchange::v1::LANE_EMERGENCY).outgoing_sequence(), 1);
   EXPECT_EQ(down.acknowledged_sequence(), 0);
 
   ASSERT_TRUE(sites.b.StartAll().ok());
   ASSERT_TRUE(Eventually([&] { return ListAll(sites.b).size() == 3; }));
   ASSERT_TRUE(Eventually([&] {
     const dispatch::v1::LinkStatus link = LinkOf(sites.a);
-    return link.up() && link.acknowledged_sequence() == link.outgoing_sequence();
+    const dispatch::v1::LinkStatus urgent = LinkOf(sites.a, exchange::v1::LANE_EMERGENCY);
+    return link.up() && link.acknowledged_sequence() == link.outgoing_sequence() && urgent.up() &&
+           urgent.acknowledged_sequence() == urgent.outgoing_sequence();
   }));
   std::map<std::string, int> arrived;
   for (const type::v1::WorkOrder& order : ListAll(sites.b)) ++arrived[order.handoff().id()];
@@ -69,7 +76,7 @@ TEST(OutageTest, PushesWaitForAnAbsentPeerAndArriveOnce) {
 TEST(OutageTest, EmergencyWithPeerUpNeedsNoTelephone) {
   TwoSites sites;
   ASSERT_TRUE(sites.StartAll().ok());
-  ASSERT_TRUE(Eventually([&] { return LinkOf(sites.a).up(); }));
+  ASSERT_TRUE(Eventually([&] { return LinkOf(sites.a, exchange::v1::LANE_EMERGENCY).up(); }));
   dispatch::v1::PushWorkOrderRequest emergency = MakePush(1, "110");
   emergency.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
   const auto pushed = Push(sites.a, emergency);

@@ -277,6 +277,7 @@ TEST(HouseTest, CommonFoldersKeepTheirOrder) {
       {"base", {}},
       {"error", {"base"}},
       {"crypto", {"base", "error"}},
+      {"exchange", {"base"}},
       {"sql", {"base", "error"}},
       {"contract", {"base", "error"}},
       {"stream", {"base", "error", "contract"}},

@@ -407,13 +407,14 @@ class Bridge : public LedgerWrap {
     change_(dice_, seen.received_through(), request.mutable_envelopes());
     int64_t sequence = 0;
     std::string hash;
-    real_->ListLinkCursors(call, {}, [&](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> links) {
-      for (const auto& link : links->links()) {
-        if (link.peer() != request.peer() || LaneOf(link.incoming().lane()) != key.lane) continue;
-        sequence = link.incoming().received_through();
-        hash = link.incoming().head_hash();
-      }
-    });
+    workorder::v1::ApplyInboxRequest nothing;  // asks where the cursor stands, and is answered at once
+    nothing.set_peer(request.peer());
+    nothing.set_lane(request.lane());
+    real_->ApplyInbox(call, std::move(nothing),
+                      [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> cursor) {
+                        sequence = cursor->receipt().received_through();
+                        hash = cursor->receipt().head_hash();
+                      });
     for (Envelope& envelope : *request.mutable_envelopes()) {
       envelope.set_sequence(++sequence);
       envelope.set_previous_hash(hash);

@@ -454,6 +454,11 @@ void World::Heal() {
       what += StrCat(", for ", link.key.peer, " ", LaneName(link.key.lane), " ", link.outgoing_sequence,
                      " of which acknowledged ", link.acknowledged_sequence);
     }
+    if (!site->up(Part::kDispatch)) continue;
+    for (const auto& [key, link] : site->dispatch()->links()) {
+      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ",
+                     ToStd(link->health().last_error.message()), ")");
+    }
   }
   witness_.Violate("quiet",
                    StrCat("not quiet ", absl::ToInt64Seconds(kHealBound), " s after healing: ", what));

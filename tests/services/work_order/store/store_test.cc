@@ -707,7 +707,9 @@ TEST_F(StoreTest, UsedWrongly) {
 TEST_F(StoreTest, ARecoveredOrderIsFoundByItsCallerAmongThoseOfItsTime) {
   const int64_t id = Add({.phone = "13800000001"});
   ASSERT_TRUE(store_->Begin().ok());
-  ASSERT_TRUE(store_->InsertOrder(id - 5, Make(id - 5, {}), Content({.phone = "13800000002"}), "13800000002").ok());
+  ASSERT_TRUE(
+      store_->InsertOrder(id - 5, Make(id - 5, {}), Bytes(ContentOf({.phone = "13800000002"})), "13800000002")
+          .ok());
   ASSERT_TRUE(store_->Commit().ok());
   ListFilter filter;
   filter.set_caller_phone("13800000002");
