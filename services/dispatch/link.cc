@@ -15,6 +15,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(50);
 // Beyond a long poll, so that a poll that was not answered shows as a failure of its own.
 constexpr absl::Duration kPollSlack = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(10);
+constexpr absl::Duration kPaceGrain = absl::Milliseconds(20);
 constexpr int kBackfillBatch = 512;
 constexpr size_t kMaxPeerCapabilities = 64;
 
@@ -156,7 +157,7 @@ void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
   for (exchange::v1::LanePosition& position : *response->mutable_lanes()) {
     if (LaneOf(position.lane()) != options_.lane) continue;
     if (Tells(position.has_incoming()) && !Adopt(std::move(*position.mutable_incoming()))) return;
-    if (!forked_) GoUp();
+    if (!forked_ && !refused_) GoUp();
     return Pull();
   }
   Fail(error::PeerUnknown(StrCat(options_.peer, " has no lane ", LaneName(options_.lane))));
@@ -223,8 +224,10 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
     // Anything else is our own trouble and not the peer's.
     return PullLater();
   }
-  if (std::exchange(forked_, false)) GoUp();
-  backoff_.Reset();
+  // A peer that greets but takes no delivery is not up, and not to be tried any faster.
+  if (response->envelopes().empty()) refused_ = false;
+  if (std::exchange(forked_, false) && !refused_) GoUp();
+  if (!refused_) backoff_.Reset();
   incoming_ = std::move(*response->mutable_incoming());
   Waits over;
   {
@@ -250,16 +253,21 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
   Answer(std::move(over));
 }
 
-// A peer that comes back after an outage is not to be flooded. The pause is never longer than the last batch
-// is worth, wherever the clock was set meanwhile.
+// A peer that comes back after an outage is not to be flooded. A debt that no timer can tell apart is carried
+// on. The pause is never longer than what was sent is worth, wherever the clock was set meanwhile.
 void Link::DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes) {
   const absl::Time now = clock_->Now();
   const absl::Duration elapsed = std::max(now - send_time_, absl::ZeroDuration());
-  const absl::Duration wait = send_worth_ - elapsed;
-  send_time_ = now + std::max(wait, absl::ZeroDuration());
-  send_worth_ = absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
-  if (wait <= absl::ZeroDuration()) return Deliver(std::move(envelopes));
-  executor_->PostAfter(wait,
+  absl::Duration debt = std::max(send_worth_ - elapsed, absl::ZeroDuration());
+  const absl::Duration worth = absl::Seconds(static_cast<double>(envelopes.size()) / options_.catch_up_per_s);
+  if (debt < kPaceGrain) {
+    send_time_ = now;
+    send_worth_ = debt + worth;
+    return Deliver(std::move(envelopes));
+  }
+  send_time_ = now + debt;
+  send_worth_ = worth;
+  executor_->PostAfter(debt,
                        [this, envelopes = std::move(envelopes)]() mutable { Deliver(std::move(envelopes)); });
 }
 
@@ -300,8 +308,10 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   if (!response.ok()) {
     // The peer holds other envelopes of ours than we do: what we have lost, or a fork.
     if (IsForked(response.status())) return StartRecovery();
+    refused_ |= count > 0;
     return Fail(response.status());
   }
+  refused_ = false;
   MeasureSkew(*response, sent);
   if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {

@@ -154,7 +154,8 @@ class Link {
   Backoff backoff_;
   std::minstd_rand random_;
   bool has_receipt_ = false;
-  bool forked_ = false;  // reachable, but what it says does not continue the chain
+  bool refused_ = false;  // the last delivery of envelopes failed
+  bool forked_ = false;   // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;
   exchange::v1::LinkReceipt incoming_;  // what we have received from the peer, for it to check itself by
   int64_t handed_over_ = 0;             // on a transport that stores and forwards: last envelope given to it

@@ -876,7 +876,9 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
     const exchange::v1::Envelope& answer = next->front().envelope;
     if (before == nullptr && answer.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD &&
         answer.handoff_id() == envelope.handoff_id() && understood.ParseFromString(answer.body())) {
-      fresh.number = understood.to_number();
+      absl::StatusOr<bool> taken = IsTaken(understood.to_number());
+      if (!taken.ok()) return store_failed(taken.status());
+      if (!*taken) fresh.number = understood.to_number();
     }
   }
   Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
@@ -1143,6 +1145,15 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       before = *order;
     }
     Received recovered = DecideRecovered(before, envelope, options_.site, tx.now);
+    if (recovered.changes && recovered.change.creates) {
+      // Another order may have got the number since: the peer goes on to know this one by the old number.
+      absl::StatusOr<bool> taken = IsTaken(recovered.change.after.number());
+      if (!taken.ok()) return taken.status();
+      if (*taken) {
+        recovered.change.after.set_number(PrepareNewOrder(tx.now).number);
+        recovered.change.event.set_order_number(recovered.change.after.number());
+      }
+    }
     if (recovered.changes) {
       absl::StatusOr<int64_t> applied =
           Apply(std::move(recovered.change), *order_id, envelope.traceparent(), tx);
@@ -1290,6 +1301,12 @@ void Engine::Remember(int64_t id, WorkOrder order) {
     orders_.erase(orders_by_age_.front());
     orders_by_age_.pop_front();
   }
+}
+
+absl::StatusOr<bool> Engine::IsTaken(const std::string& number) {
+  absl::StatusOr<std::optional<int64_t>> id = store_->reader().FindIdByNumber(number);
+  if (!id.ok()) return id.status();
+  return id->has_value();
 }
 
 // 0 if there is none.

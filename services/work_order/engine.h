@@ -142,6 +142,7 @@ class Engine : public Ledger {
   absl::StatusOr<const type::v1::WorkOrder*> LoadOrder(int64_t id);
   absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
+  absl::StatusOr<bool> IsTaken(const std::string& number);
   NewOrder PrepareNewOrder(absl::Time now);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);

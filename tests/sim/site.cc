@@ -1,4 +1,5 @@
 #include "tests/sim/site.h"
+#include "tests/sim/keys.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -295,7 +296,16 @@ void Site::StartDispatch() {
     }
     peers.emplace(peers_[i]->hotline(), transport);
   }
-  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, crypto::SigningKeys(), crypto::KeyRing());
+  crypto::SigningKeys own;
+  crypto::KeyRing keys;
+  if (setup_.signs) {
+    own.Add(SignerOf(setup_.index), absl::InfinitePast()).IgnoreError();
+    keys.Add(setup_.hotline, "sim", SignerOf(setup_.index).public_key()).IgnoreError();
+    for (const Site* peer : peers_) {
+      keys.Add(peer->hotline(), "sim", SignerOf(peer->index()).public_key()).IgnoreError();
+    }
+  }
+  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, std::move(own), std::move(keys));
   dispatch::DispatchOptions options;
   options.hotline = setup_.hotline;
   options.link.delivery_batch = setup_.delivery_batch;

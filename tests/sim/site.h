@@ -47,6 +47,8 @@ struct Setup {
   config::v1::Policy policy;
   // Begin with empty disks instead of stores that were made before.
   bool fresh_disks = false;
+  // Batches and receipts are signed; without that a site that has lost its history can only be stopped.
+  bool signs = false;
 };
 
 class Site {

@@ -57,6 +57,7 @@ void World::Build() {
               .lost_projections = dice_.Percent(15),
               .old_backups = dice_.Percent(10)};
   const bool skewed = dice_.Percent(50);
+  const bool signs = climate_.old_backups || dice_.Percent(10);
   for (int i = 0; i < count; ++i) {
     Setup setup;
     setup.hotline = kHotlines[i];
@@ -73,6 +74,7 @@ void World::Build() {
     setup.clock_drift_ppm = skewed ? dice_.Between(-200, 200) : 0;
     setup.policy = DrawPolicy(dice_);
     setup.fresh_disks = dice_.Percent(3);
+    setup.signs = signs;
     witness_.AddSite(setup.hotline);
     sites_.push_back(std::make_unique<Site>(std::move(setup), &kernel_, &dice_, &paths_, &witness_, mutant_));
   }
@@ -481,7 +483,19 @@ bool World::IsQuiet() {
     auto links = site->engine()->store().reader().Links();
     if (!links.ok()) return false;
     for (const auto& link : *links) {
-      if (link.acknowledged_sequence != link.outgoing_sequence) return false;
+      if (link.acknowledged_sequence != link.outgoing_sequence || link.replaying()) return false;
+      // What a site had acknowledged before an old backup was restored it gets once more.
+      for (Site* peer : site->peers()) {
+        if (peer->hotline() != link.key.peer) continue;
+        auto theirs = peer->engine()->store().reader().Links();
+        if (!theirs.ok()) return false;
+        for (const auto& other : *theirs) {
+          if (other.key == LaneKey{site->hotline(), link.key.lane} &&
+              other.outgoing_sequence != link.incoming_sequence) {
+            return false;
+          }
+        }
+      }
     }
   }
   return true;

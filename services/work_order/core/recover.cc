@@ -29,6 +29,8 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   WorkOrder& after = change->after;
   type::v1::OfferedDetail* detail = change->event.mutable_offered();
   if (before != nullptr) {
+    // A clock that was set back can have given the same id to another matter since.
+    if (before->content_salt() != body.content_salt()) return false;
     if (before->custody().epoch() > body.custody().epoch()) return false;
     if (after.has_handoff()) {
       if (after.past_handoffs_size() == kMaxPastHandoffs) {

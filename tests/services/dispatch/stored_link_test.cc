@@ -91,6 +91,7 @@ TEST_F(StoredLinkTest, HandsOverAgainWhatBringsNoReceipt) {
   GreetUnheard();
   HandOut(5);
   Store(2);
+  HandOut(0);  // records the receipt
   steps_.clock()->Advance(absl::Seconds(50));
   HandOut(0);
   Store(2);
