@@ -106,7 +106,9 @@ struct Received {
 // until it has replied, then the origin's side calls back, demands a redo or closes. A mirror with an older
 // custody epoch than this site's changes nothing. Overdue, reminded, urged, secret and the giver's pending
 // recall stay this site's own; so do the parts of the handoff that this site stamps, the internal reply and
-// the call-back's note.
+// the call-back's note. A mirror that a reconciliation sends again (`resync`) is installed whatever this
+// site's state is, if its sender holds the order or has ended the handoff; it changes nothing where both
+// sites agree already.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
 
@@ -121,6 +123,12 @@ Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view hando
 // answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                          const Site& site, absl::Time now);
+
+// What this site sends again of the handoff, on which `peer` holds something else: the offer, if it gave the
+// order and nobody has decided; a mirror for installing (`resync`), if it holds the order or has ended the
+// handoff; else nothing. `order` is the one with this handoff.
+std::vector<EnvelopeDraft> DecideResend(const type::v1::WorkOrder& order, std::string_view handoff_id,
+                                        std::string_view peer, const Site& site, absl::Time now);
 
 // The handoff's shared id: `<giver>-<giver's order id>-<attempt>`.
 std::string HandoffId(std::string_view giver, std::string_view order_id, int attempt);

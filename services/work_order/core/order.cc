@@ -213,10 +213,11 @@ bool HasCounterpart(const WorkOrder& before) {
   return IsOpen(before) && before.handoff().has_understand_time();
 }
 
-void OweMirror(const Site& site, Change* change) {
+void OweMirror(const Site& site, Change* change, bool resync) {
   const WorkOrder& order = change->after;
   exchange::v1::MirrorBody body;
   body.set_state(order.state());
+  body.set_resync(resync);
   *body.mutable_custody() = order.custody();
   *body.mutable_facts() = order.facts();
   *body.mutable_units() = order.units();

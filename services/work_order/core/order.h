@@ -73,8 +73,8 @@ void DescribeContent(const type::v1::OrderContent& content, const type::v1::Work
 void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
 // True if `change` has to be told to the other site of the handoff that `before` is in.
 bool HasCounterpart(const type::v1::WorkOrder& before);
-// Adds the MIRROR envelope for a sealed change.
-void OweMirror(const Site& site, Change* change);
+// Adds the MIRROR envelope for a sealed change; `resync`: it is to be installed in any state.
+void OweMirror(const Site& site, Change* change, bool resync = false);
 
 }  // namespace hotline::work_order
 

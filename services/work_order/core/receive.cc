@@ -9,6 +9,7 @@
 #include "google/protobuf/unknown_field_set.h"
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -285,7 +286,7 @@ class Receiving {
         body.custody().holder() != before_->custody().holder()) {
       return Bad("custody.holder", "is another in the same epoch", "与同一轮次的持有方不符");
     }
-    if (!IsOpen(*before_) || !IsPeersMove(body.state())) {
+    if (body.resync() ? !IsPeersToSay(body) : !IsOpen(*before_) || !IsPeersMove(body.state())) {
       return error::WrongState("move to the peer's state", "按对方状态更新", before_->state());
     }
     const type::v1::Handoff& before_handoff = before_->handoff();
@@ -308,6 +309,10 @@ class Receiving {
     MergeFacts(body);
     MergeHandoff(body);
     DropFactsOfOtherStates(&change.after);
+    if (body.resync() && SharedView(change.after) == SharedView(*before_)) {
+      received_ = Received();
+      return absl::OkStatus();
+    }
 
     change.event = std::move(*body.mutable_event());
     change.event.clear_sequence();
@@ -321,6 +326,12 @@ class Receiving {
     change.event.set_traceparent(Trace());
     Seal(before_, now_, &change);
     return absl::OkStatus();
+  }
+
+  // Whether the peer may say how the order stands: it holds it, or was the one to end the handoff.
+  bool IsPeersToSay(const exchange::v1::MirrorBody& body) const {
+    if (body.custody().holder() == peer_) return true;
+    return body.has_handoff() && body.handoff().has_end_time() && before_->handoff().to_hotline() == peer_;
   }
 
   // Whether the peer may take the order from where it stands here to `state`.
@@ -350,6 +361,8 @@ class Receiving {
     } else if (body.state() == type::v1::ORDER_STATE_REPLIED) {
       after.clear_call_back();
     }
+    if (body.resync() && !body.has_reply()) after.clear_reply();
+    if (body.resync() && !body.has_call_back()) after.clear_call_back();
   }
 
   void MergeFacts(exchange::v1::MirrorBody& body) {
@@ -372,7 +385,13 @@ class Receiving {
     if (body.has_handoff()) {
       type::v1::Handoff* theirs = body.mutable_handoff();
       theirs->clear_link_sequence();
-      if (by_receiver) {
+      if (body.resync()) {
+        // Whole, because what is here is not trusted; an end that the peer knows nothing of was none.
+        if (!theirs->has_end_time()) {
+          handoff->clear_end_time();
+          handoff->clear_returned();
+        }
+      } else if (by_receiver) {
         theirs->clear_kind();
         theirs->clear_from_number();
         theirs->clear_note();
