@@ -18,7 +18,8 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_FinishHandoff,
                              v1::DispatchService::WithRawCallbackMethod_PushWorkOrder,
                              v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
-                             v1::DispatchService::WithRawCallbackMethod_ListLinks> {
+                             v1::DispatchService::WithRawCallbackMethod_ListLinks,
+                             v1::DispatchService::WithRawCallbackMethod_ReconcileLink> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -41,6 +42,7 @@ class DispatchEdge final
   HOTLINE_FORWARD(v1, PushWorkOrder, service_)
   HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
   HOTLINE_FORWARD(v1, ListLinks, service_)
+  HOTLINE_FORWARD(v1, ReconcileLink, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)
