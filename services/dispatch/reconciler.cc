@@ -393,17 +393,13 @@ bool Reconciler::stopped() const {
 
 void Reconciler::Run(v1::ReconcileLinkRequest request, Done<v1::ReconcileLinkResponse> done) {
   if (!peers_.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
-  bool begins = false;
+  if (stopped()) return done(error::Draining());
   {
     MutexLock lock(&mu_);
-    if (!stopped_) {
-      const auto [it, first] = waiting_.try_emplace(request.peer());
-      it->second.push_back(std::move(done));
-      begins = first;
-    }
+    const auto [it, first] = waiting_.try_emplace(request.peer());
+    it->second.push_back(std::move(done));
+    if (!first) return;
   }
-  if (done) return done(error::Draining());
-  if (!begins) return;
   auto comparison = std::make_shared<Comparison>(this, std::move(request));
   executor_->Post([comparison = std::move(comparison)] { comparison->Begin(); });
 }
