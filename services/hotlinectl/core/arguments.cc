@@ -143,6 +143,12 @@ std::vector<CommandSpec> MakeCommands() {
         {"all", ValueKind::kSwitch, say::kFlagAll},
         limit}},
       {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
+      {CommandId::kLink,
+       "link",
+       say::kCmdLink,
+       Operand::kLink,
+       {{"repair", ValueKind::kSwitch, say::kFlagRepair},
+        {"recount", ValueKind::kSwitch, say::kFlagRecount}}},
       {CommandId::kVerify,
        "verify",
        say::kCmdVerify,
@@ -229,6 +235,8 @@ class Reader {
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
+      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+        arguments.peer = word;
       } else {
         return Fault(arguments,
                      Say(language_, say::kTooManyOperands, arguments.command->name, Printable(word, false)));
@@ -296,6 +304,16 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
+  }
+  if (command.operand == Operand::kLink) {
+    const bool reconcile = arguments.operand == "reconcile";
+    if (!reconcile && arguments.operand != "status") return std::string(Say(language, say::kNeedsLinkAction));
+    if (reconcile && arguments.peer.empty()) return std::string(Say(language, say::kNeedsPeer));
+    for (std::string_view name : {"repair", "recount"}) {
+      if (!reconcile && arguments.Has(name)) {
+        return Say(language, say::kUnknownFlag, StrCat("--", name), "link status");
+      }
+    }
   }
   if (command.operand == Operand::kOptionalCommand && !arguments.operand.empty() &&
       FindCommand(arguments.operand) == nullptr) {
@@ -389,6 +407,8 @@ std::string OperandText(Operand operand) {
       return " bash|zsh";
     case Operand::kOptionalCommand:
       return " [COMMAND]";
+    case Operand::kLink:
+      return " status|reconcile [PEER]";
   }
   return "";
 }
@@ -433,6 +453,7 @@ std::string BashCommands() {
   for (const CommandSpec& command : Commands()) {
     std::string words = FlagNames(command.flags);
     if (command.operand == Operand::kShell) words = "bash zsh";
+    if (command.operand == Operand::kLink) words = "status reconcile";
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
@@ -491,6 +512,7 @@ std::string ZshScript(Language language) {
     std::string operand = "':order: '";
     if (command.operand == Operand::kNone) operand = "''";
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
+    if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
                     ZshFlags(command.flags, language, "        "), "        $globals",

@@ -41,6 +41,7 @@ enum class CommandId {
   kArchive,
   kDeadlines,
   kLinks,
+  kLink,
   kVerify,
   kHealth,
   kCompletion,
@@ -48,7 +49,7 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand };
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kLink };
 
 struct CommandSpec {
   CommandId id;
@@ -70,6 +71,8 @@ class Arguments {
   const CommandSpec* command = nullptr;
   // The order, the shell or the command to explain; empty if left out.
   std::string operand;
+  // What follows it: the peer of `link`; empty if left out.
+  std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
 

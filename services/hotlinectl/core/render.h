@@ -45,6 +45,13 @@ void AddDeadline(Language language, const escalation::v1::Deadline& deadline, ab
 Table LinkTable(Language language);
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
 
+// All that is known of a lane of a link; `now` is for the lag in seconds.
+Table LinkStatusTable(Language language);
+void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl::Time now, Table& table);
+
+Table DifferenceTable(Language language);
+void AddDifference(Language language, const dispatch::v1::HandoffDifference& difference, Table& table);
+
 // All that an order says, a line each: `label  value`.
 std::string OrderSheet(Language language, const type::v1::WorkOrder& order, const TableStyle& style);
 
