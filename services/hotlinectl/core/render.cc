@@ -289,6 +289,7 @@ std::string EventDetail(Language language, const Event& event) {
                  StrCat(EnumLabel(language, escalated.rung()), " ", EnumLabel(language, escalated.clock())),
                  TimeText(escalated.due_time()), escalated.duty_party());
     }
+    case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
       return "";

@@ -63,6 +63,10 @@ TEST(ArgumentsTest, WrongUse) {
       {{"push", "--to", "110", "--lat", "39.7"}, "`push` needs the flag `--lon`"},
       {{"push", "--to", "110", "--lat", "north", "--lon", "1"}, "`--lat` is not a number"},
       {{"completion", "fish"}, "`completion` needs `bash` or `zsh`"},
+      {{"link"}, "`link` needs `status` or `reconcile`"},
+      {{"link", "reconcile"}, "`link reconcile` needs a peer"},
+      {{"link", "status", "--repair"}, "`link status` has no flag `--repair`"},
+      {{"link", "reconcile", "110", "119"}, "`link` does not take `119`"},
       {{"help", "pish"}, "unknown command `pish`"},
       {{"links", "--ca", "f"}, "--ca, --cert and --key go together"},
   };
