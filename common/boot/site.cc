@@ -408,6 +408,9 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
       check.Add("dispatch.backoff_max_ms", "must not be less than backoff_min_ms ({} < {})", max, min);
     check.Range("dispatch.emergency_receipt_s", part.emergency_receipt_s(), 1, 3600);
     check.Range("dispatch.catch_up_per_s", part.catch_up_per_s(), 1, 1'000'000);
+    if (part.reconcile_interval_s() != -1) {
+      check.Range("dispatch.reconcile_interval_s", part.reconcile_interval_s(), 60, 604'800);
+    }
   }
   if (site.has_escalation()) {
     const config::v1::EscalationConfig& part = site.escalation();
@@ -520,6 +523,7 @@ void ResolveDefaults(SiteConfig* site) {
     if (part.backoff_max_ms() == 0) part.set_backoff_max_ms(10'000);
     if (part.emergency_receipt_s() == 0) part.set_emergency_receipt_s(10);
     if (part.catch_up_per_s() == 0) part.set_catch_up_per_s(20'000);
+    if (part.reconcile_interval_s() == 0) part.set_reconcile_interval_s(900);
   }
   if (site->has_escalation()) ResolveListen(site->mutable_escalation()->mutable_listen());
   if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {

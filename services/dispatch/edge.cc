@@ -21,7 +21,8 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_PushToPartners,
                              v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
                              v1::DispatchService::WithRawCallbackMethod_ListLinks,
-                             v1::DispatchService::WithRawCallbackMethod_DisputeHandoff> {
+                             v1::DispatchService::WithRawCallbackMethod_DisputeHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_ReconcileLink> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -45,6 +46,7 @@ class DispatchEdge final
   HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
   HOTLINE_FORWARD(v1, PushToPartners, service_)
   HOTLINE_FORWARD(v1, ListLinks, service_)
+  HOTLINE_FORWARD(v1, ReconcileLink, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)

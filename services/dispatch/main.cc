@@ -57,6 +57,9 @@ class DispatchProcess final : public boot::Service {
     options.link.catch_up_per_s = config.dispatch().catch_up_per_s();
     options.link.backoff_min = absl::Milliseconds(config.dispatch().backoff_min_ms());
     options.link.backoff_max = absl::Milliseconds(config.dispatch().backoff_max_ms());
+    if (config.dispatch().reconcile_interval_s() > 0) {
+      options.reconciler.interval = absl::Seconds(config.dispatch().reconcile_interval_s());
+    }
     for (const config::v1::PeerConfig& peer : config.peers()) {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
@@ -151,6 +154,27 @@ class DispatchProcess final : public boot::Service {
             raise(good, health.deliveries - health.failed_deliveries);
             raise(bad, health.failed_deliveries);
             raise(envelopes, health.envelopes);
+          });
+    }
+    auto& differences =
+        gauge("hotline_reconcile_differences",
+              "Handoffs on which the last comparison with the peer left the sites apart; 0 is good.");
+    auto& compared =
+        gauge("hotline_reconcile_last_run_time_seconds",
+              "When the last comparison with the peer ended, in seconds since 1970; 0 if never.");
+    auto& runs = total("hotline_reconcile_runs_total", "Comparisons with the peer.");
+    for (const config::v1::PeerConfig& peer : environment_.site->site.peers()) {
+      const prometheus::Labels labels = {{"peer", peer.hotline()}};
+      environment_.metrics->OnScrape(
+          [this, raise, hotline = peer.hotline(), &differences = differences.Add(labels),
+           &compared = compared.Add(labels), &good = runs.Add({{"peer", peer.hotline()}, {"result", "ok"}}),
+           &bad = runs.Add({{"peer", peer.hotline()}, {"result", "failed"}})] {
+            const ReconcileHealth health = service_->reconciler().health(hotline);
+            differences.Set(static_cast<double>(health.differences));
+            const bool ran = health.end_time > absl::InfinitePast();
+            compared.Set(ran ? absl::ToDoubleSeconds(health.end_time - absl::UnixEpoch()) : 0);
+            raise(good, health.completed);
+            raise(bad, health.failed);
           });
     }
     auto& queue = gauge("hotline_dispatch_queue_length", "Commands that wait for work_order.").Add({});

@@ -95,6 +95,11 @@ type::v1::Command PartnerCommand(const type::v1::CommandHeader& header, const ty
   return command;
 }
 
+ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotline) {
+  options.hotline = hotline;
+  return options;
+}
+
 bool IsEmergency(const type::v1::Command& command) {
   return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
@@ -109,6 +114,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       clock_(clock),
       options_(std::move(options)),
       batcher_(ledger, clock, options_.batcher),
+      reconciler_(ledger, peers, executor, clock, WithHotline(options_.reconciler, options_.hotline)),
       hub_(
           executor, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -164,12 +170,14 @@ void DispatchService::OnLinkChange(const std::string& peer, const absl::Status& 
 
 void DispatchService::Start() {
   for (const auto& [key, link] : links_) link->Start();
+  reconciler_.Start();
   executor_->Post([this] { FindHead(); });
 }
 
 void DispatchService::Drain() {
   draining_ = true;
   hub_.Drain();
+  reconciler_.Stop();
   for (const auto& [key, link] : links_) link->Stop();
 }
 
@@ -483,6 +491,11 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
           if (transport.known_time() > absl::InfinitePast()) {
             *status.mutable_peer_known_time() = ToTimestamp(transport.known_time());
           }
+          if (const ReconcileHealth compared = reconciler_.health(cursor.peer());
+              compared.end_time > absl::InfinitePast()) {
+            *status.mutable_reconcile_time() = ToTimestamp(compared.end_time);
+            status.set_reconcile_differences(compared.differences);
+          }
           const LinkHealth health = link->second->health();
           status.set_up(health.up);
           status.set_recovering(health.recovering);
@@ -504,6 +517,11 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
         }
         done(std::move(response));
       });
+}
+
+void DispatchService::ReconcileLink(const CallContext&, v1::ReconcileLinkRequest request,
+                                    Done<v1::ReconcileLinkResponse> done) {
+  reconciler_.Run(std::move(request), std::move(done));
 }
 
 absl::Status DispatchService::CheckPeer(const CallContext& call, int version, const std::string& from,

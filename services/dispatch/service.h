@@ -20,6 +20,7 @@
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "services/dispatch/batcher.h"
 #include "services/dispatch/link.h"
+#include "services/dispatch/reconciler.h"
 
 namespace hotline::dispatch {
 
@@ -28,6 +29,7 @@ struct DispatchOptions {
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
   LinkOptions link;                                    // `peer` and `lane` are filled in for each
+  ReconcilerOptions reconciler;                        // `hotline` is filled in
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
@@ -67,6 +69,8 @@ class DispatchService : public Peer {
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchHandoffs(const CallContext& call,
                                                                const v1::WatchHandoffsRequest& request);
   void ListLinks(const CallContext& call, v1::ListLinksRequest request, Done<v1::ListLinksResponse> done);
+  void ReconcileLink(const CallContext& call, v1::ReconcileLinkRequest request,
+                     Done<v1::ReconcileLinkResponse> done);
 
   // A peer calls: ExchangeService.
   void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
@@ -80,6 +84,7 @@ class DispatchService : public Peer {
 
   const DispatchCounters& counters() const { return counters_; }
   const std::map<LaneKey, std::unique_ptr<Link>>& links() const { return links_; }
+  const Reconciler& reconciler() const { return reconciler_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
 
@@ -110,6 +115,7 @@ class DispatchService : public Peer {
   std::atomic<int64_t> told_sequence_{0};
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
+  Reconciler reconciler_;
   Mutex told_mu_;
   std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;

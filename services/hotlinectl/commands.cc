@@ -22,6 +22,9 @@ using Escalations = EscalationService::StubInterface;
 
 constexpr int64_t kDefaultLimit = 50;
 constexpr int64_t kMaxPageSize = 500;
+// Within the longest that a service lets a call take; what takes longer goes on, and the next call gets its
+// outcome.
+constexpr absl::Duration kReconcileTimeout = absl::Seconds(29);
 constexpr absl::Duration kVerifyTimeout = absl::Minutes(10);
 
 // Asks page after page, until `limit` (0: all) has been handed to `each`; tells when there is more.
@@ -204,6 +207,58 @@ int Links(Session& session) {
   return all_up ? kExitOk : kExitUnreachable;
 }
 
+int LinkStatus(Session& session) {
+  Console& console = session.console;
+  dispatch::v1::ListLinksResponse response;
+  if (auto failure = session.client.Call(&Dispatch::ListLinks, dispatch::v1::ListLinksRequest(), &response);
+      failure) {
+    return console.Fail(*failure);
+  }
+  Table table = LinkStatusTable(console.language());
+  bool all_up = true;
+  for (const auto& link : response.links()) {
+    if (!session.arguments.peer.empty() && link.peer() != session.arguments.peer) continue;
+    all_up = all_up && link.up();
+    if (console.json()) {
+      console.OutLine(ToJson(link));
+    } else {
+      AddLinkStatus(console.language(), link, session.now, table);
+    }
+  }
+  PrintTable(session, table, /*more=*/false);
+  return all_up ? kExitOk : kExitUnreachable;
+}
+
+int Reconcile(Session& session) {
+  Console& console = session.console;
+  dispatch::v1::ReconcileLinkRequest request;
+  request.set_peer(session.arguments.peer);
+  request.set_repair(session.arguments.Has("repair"));
+  request.set_recount(session.arguments.Has("recount"));
+  dispatch::v1::ReconcileLinkResponse response;
+  if (auto failure = session.client.Call(&Dispatch::ReconcileLink, request, &response, kReconcileTimeout);
+      failure) {
+    return console.Fail(*failure);
+  }
+  const bool good = response.difference_count() == 0;
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+    return good ? kExitOk : kExitUnreachable;
+  }
+  const Language language = console.language();
+  Table table = DifferenceTable(language);
+  for (const auto& difference : response.differences()) AddDifference(language, difference, table);
+  if (!table.empty()) console.Out(table.Render(console.style()));
+  const absl::Duration took = absl::Seconds(response.end_time().seconds() - response.start_time().seconds());
+  console.OutLine(Paint(Say(language, say::kReconciled, response.handoff_count(), response.difference_count(),
+                            response.question_count(), absl::FormatDuration(took)),
+                        good ? Colour::kGreen : Colour::kRed, console.style().colour));
+  if (response.truncated() || response.differences_size() < response.difference_count()) {
+    console.ErrLine(Say(language, say::kReconcileTruncated));
+  }
+  return good ? kExitOk : kExitUnreachable;
+}
+
 int Verify(Session& session) {
   Console& console = session.console;
   workorder::v1::VerifyLogRequest request;
@@ -327,6 +382,8 @@ int Run(Session& session) {
       return Deadlines(session);
     case CommandId::kLinks:
       return Links(session);
+    case CommandId::kLink:
+      return arguments.operand == "status" ? LinkStatus(session) : Reconcile(session);
     case CommandId::kVerify:
       return Verify(session);
     case CommandId::kEvidence:

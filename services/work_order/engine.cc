@@ -14,6 +14,7 @@
 #include "common/error/error.h"
 #include "common/exchange/chain.h"
 #include "services/work_order/core/validate.h"
+#include "services/work_order/digests.h"
 
 namespace hotline::work_order {
 namespace {
@@ -23,6 +24,7 @@ using type::v1::Command;
 using type::v1::WorkOrder;
 
 constexpr int kMaxBatch = 512;
+constexpr int kMaxRanges = 256;
 constexpr size_t kMaxPullBytes = 2 << 20;
 constexpr int kMaxReadEvents = 1000;
 constexpr absl::Duration kMaxWait = absl::Seconds(30);
@@ -64,7 +66,7 @@ void FillConstant(const WorkOrder& source, WorkOrder* order) {
 
 // Something that needs the committer.
 struct Engine::Work {
-  enum class Kind { kCommands, kInbox, kReceipt, kRecovery } kind;
+  enum class Kind { kCommands, kInbox, kReceipt, kRecovery, kResend, kRecount } kind;
   CallContext call;
   int weight = 1;
 
@@ -82,6 +84,12 @@ struct Engine::Work {
   workorder::v1::RecoverResponse recovered;
   Done<workorder::v1::RecoverResponse> recovery_done;
 
+  workorder::v1::ResendRequest resend;
+  workorder::v1::ResendResponse resent;
+  Done<workorder::v1::ResendResponse> resend_done;
+
+  SharedKey recount;
+
   // Set when this work, but not the batch, failed.
   absl::Status failure;
 
@@ -95,6 +103,10 @@ struct Engine::Work {
         return pull_done(status);
       case Kind::kRecovery:
         return recovery_done(status);
+      case Kind::kResend:
+        return resend_done(status);
+      case Kind::kRecount:
+        return;  // the next recount finds it again
     }
   }
 };
@@ -107,6 +119,7 @@ struct Engine::Transaction {
   EventHub::Items events;
   std::vector<std::pair<LaneKey, EnvelopeRow>> envelopes;  // in order of sequence within a lane
   std::set<LaneKey> dirty_links;
+  SharedDeltas shared;
   std::set<LaneKey> cut_links;         // whose outbox no longer is what was published
   const LinkRow* receiving = nullptr;  // the lane whose envelope is being applied, and its sequence
   int64_t received_sequence = 0;
@@ -456,16 +469,118 @@ void Engine::Recover(const CallContext& call, workorder::v1::RecoverRequest requ
   Enqueue(std::move(work));
 }
 
+// A ReadDigests under way.
+struct Engine::Comparison {
+  workorder::v1::ReadDigestsRequest request;
+  std::vector<std::pair<LaneKey, int64_t>> acknowledged;
+  InMotion in_motion;
+  bool begun = false;
+  std::unique_ptr<SharedScan> recount;  // of the range that is next
+  workorder::v1::ReadDigestsResponse response;
+  Done<workorder::v1::ReadDigestsResponse> done;
+};
+
 void Engine::ReadDigests(const CallContext&, workorder::v1::ReadDigestsRequest request,
                          Done<workorder::v1::ReadDigestsResponse> done) {
   if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
-  done(absl::UnimplementedError("digests"));
+  if (request.ranges_size() > kMaxRanges) return done(BatchTooLarge("ranges", kMaxRanges));
+  for (int i = 0; i < request.ranges_size(); ++i) {
+    const exchange::v1::DigestRange& range = request.ranges(i);
+    if (range.giver() != options_.site.hotline && range.giver() != request.peer()) {
+      return done(error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, StrCat("ranges[", i, "].giver"),
+                                  "is neither of the two sites", "不是双方平台之一"));
+    }
+    if (!LevelOf(range).has_value()) {
+      return done(error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, StrCat("ranges[", i, "]"),
+                                  "is not an aligned range of 2^5, 2^10 … 2^60 or all ids",
+                                  "应为对齐的区间（长度为2的5、10……60次方，或全部）"));
+    }
+  }
+  auto comparison = std::make_shared<Comparison>();
+  comparison->request = std::move(request);
+  comparison->done = std::move(done);
+  readers_->Post([this, comparison]() mutable { Compare(std::move(comparison)); });
 }
 
-void Engine::Resend(const CallContext&, workorder::v1::ResendRequest request,
+void Engine::Compare(std::shared_ptr<Comparison> comparison) {
+  Comparison& self = *comparison;
+  const std::string& peer = self.request.peer();
+  const auto failed = [&self](const absl::Status& status) { self.done(StoreError(status)); };
+  if (!self.begun) {
+    self.begun = true;
+    {
+      MutexLock lock(&tail_mu_);
+      for (const exchange::v1::Lane lane : kLanes) {
+        const LaneKey key{.peer = peer, .lane = lane};
+        self.acknowledged.emplace_back(key, tails_.find(key)->second.acknowledged);
+      }
+    }
+    absl::StatusOr<InMotion> in_motion = FindInMotion(*reader_, self.acknowledged);
+    if (!in_motion.ok()) return failed(in_motion.status());
+    self.in_motion = *std::move(in_motion);
+  }
+  const int next = self.response.answers_size();
+  if (next == self.request.ranges_size()) return self.done(std::move(self.response));
+  const exchange::v1::DigestRange& range = self.request.ranges(next);
+  if (!self.request.recount()) {
+    absl::StatusOr<exchange::v1::RangeAnswer> answer =
+        AnswerRange(*reader_, options_.site.hotline, peer, range, self.in_motion);
+    if (!answer.ok()) return failed(answer.status());
+    *self.response.add_answers() = *std::move(answer);
+  } else {
+    if (self.recount == nullptr) {
+      self.recount = std::make_unique<SharedScan>(options_.site.hotline, peer, range);
+    }
+    absl::StatusOr<bool> more = self.recount->Step(*reader_, self.in_motion);
+    if (!more.ok()) return failed(more.status());
+    if (!*more) {
+      const SharedKey first{.peer = peer,
+                            .given = range.giver() == options_.site.hotline,
+                            .level = kFinestSharedLevel,
+                            .bucket = range.first_order_id() >> kFinestSharedLevel};
+      const int64_t last = range.last_order_id() >> kFinestSharedLevel;
+      if (range.last_order_id() - range.first_order_id() >= (int64_t{1} << kFinestSharedLevel) - 1) {
+        absl::StatusOr<std::map<int64_t, DigestSum>> kept = reader_->ReadShared(first, last);
+        if (!kept.ok()) return failed(kept.status());
+        std::set<int64_t> wrong;
+        for (const auto& [bucket, sum] : *kept) {
+          const auto counted = self.recount->buckets().find(bucket);
+          if (counted == self.recount->buckets().end() || counted->second != sum) wrong.insert(bucket);
+        }
+        for (const auto& [bucket, sum] : self.recount->buckets()) {
+          if (!kept->contains(bucket)) wrong.insert(bucket);
+        }
+        for (const int64_t bucket : wrong) {
+          SharedKey key = first;
+          key.bucket = bucket;
+          Recount(key);
+        }
+      }
+      *self.response.add_answers() = self.recount->Answer();
+      self.recount.reset();
+    }
+  }
+  readers_->Post([this, comparison = std::move(comparison)]() mutable { Compare(std::move(comparison)); });
+}
+
+void Engine::Recount(const SharedKey& key) {
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kRecount;
+  work->recount = key;
+  Enqueue(std::move(work));
+}
+
+void Engine::Resend(const CallContext& call, workorder::v1::ResendRequest request,
                     Done<workorder::v1::ResendResponse> done) {
   if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
-  done(absl::UnimplementedError("resend"));
+  if (request.handoff_ids_size() > kMaxBatch) return done(BatchTooLarge("handoff_ids", kMaxBatch));
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kResend;
+  work->call = call;
+  work->weight = std::max(1, request.handoff_ids_size());
+  work->resend = std::move(request);
+  work->resend_done = std::move(done);
+  Enqueue(std::move(work));
 }
 
 // ---- Long polls
@@ -618,6 +733,12 @@ bool Engine::RunBatch() {
       case Work::Kind::kRecovery:
         RunRecovery(*work, tx);
         break;
+      case Work::Kind::kResend:
+        RunResend(*work, tx);
+        break;
+      case Work::Kind::kRecount:
+        RunRecount(*work, tx);
+        break;
     }
     if (!tx.store_failure.ok()) break;
   }
@@ -626,6 +747,7 @@ bool Engine::RunBatch() {
       tx.store_failure = store_->PutLink(links_.find(key)->second);
       if (!tx.store_failure.ok()) break;
     }
+    if (tx.store_failure.ok()) tx.store_failure = WriteDeltas(tx.shared, *store_);
   }
   absl::Duration took;
   if (tx.store_failure.ok() && tx.begun) {
@@ -679,6 +801,11 @@ bool Engine::RunBatch() {
       }
       case Work::Kind::kRecovery:
         work->recovery_done(std::move(work->recovered));
+        break;
+      case Work::Kind::kResend:
+        work->resend_done(std::move(work->resent));
+        break;
+      case Work::Kind::kRecount:
         break;
     }
   }
@@ -1127,6 +1254,69 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   work.recovered.set_outgoing_sequence(link.outgoing_sequence);
 }
 
+// Owes the peer once more what this site is the one to say of some handoffs.
+void Engine::RunResend(Work& work, Transaction& tx) {
+  const auto failed = [&tx](absl::Status status) { tx.store_failure = std::move(status); };
+  for (const std::string& handoff_id : work.resend.handoff_ids()) {
+    absl::StatusOr<int64_t> order_id = ResolveHandoff(handoff_id);
+    if (!order_id.ok()) return failed(order_id.status());
+    absl::StatusOr<const WorkOrder*> order = static_cast<const WorkOrder*>(nullptr);
+    if (*order_id != 0) order = LoadOrder(*order_id);
+    if (!order.ok()) return failed(order.status());
+    std::vector<EnvelopeDraft> drafts;
+    if (*order != nullptr) {
+      drafts = DecideResend(**order, handoff_id, work.resend.peer(), options_.site, tx.now);
+    }
+    bool owed = false;
+    for (const EnvelopeDraft& draft : drafts) {
+      std::string content;
+      if (draft.kind == exchange::v1::ENVELOPE_KIND_OFFER) {
+        absl::StatusOr<std::string> found = store_->reader().FindContent(*order_id);
+        if (!found.ok()) return failed(found.status());
+        content = *std::move(found);
+        if (content.empty()) continue;  // erased: there is nothing left to offer
+      }
+      if (absl::Status status = Begin(*store_, tx); !status.ok()) return failed(std::move(status));
+      const LaneKey key{.peer = draft.peer, .lane = LaneFor((*order)->urgency())};
+      if (absl::Status status = Owe(draft, key, *order_id, content, work.call.traceparent, tx);
+          !status.ok()) {
+        return failed(std::move(status));
+      }
+      owed = true;
+    }
+    if (owed) {
+      work.resent.set_owed(work.resent.owed() + 1);
+    } else {
+      work.resent.add_skipped(handoff_id);
+    }
+  }
+}
+
+// Sets right the sums over a bucket: nothing else is committed in between.
+void Engine::RunRecount(Work& work, Transaction& tx) {
+  const auto failed = [&tx](absl::Status status) { tx.store_failure = std::move(status); };
+  const SharedKey& key = work.recount;
+  SharedScan scan(options_.site.hotline, key.peer,
+                  RangeAt(key.given ? options_.site.hotline : key.peer, key.bucket << kFinestSharedLevel,
+                          kFinestSharedLevel));
+  for (bool more = true; more;) {
+    absl::StatusOr<bool> stepped = scan.Step(store_->reader(), InMotion());
+    if (!stepped.ok()) return failed(stepped.status());
+    more = *stepped;
+  }
+  // What this transaction has changed before is in the orders, but not yet in the sums.
+  absl::StatusOr<std::map<int64_t, DigestSum>> kept = store_->reader().ReadShared(key, key.bucket);
+  if (!kept.ok()) return failed(kept.status());
+  DigestSum now = kept->empty() ? DigestSum() : kept->begin()->second;
+  DigestSum& delta = tx.shared[key];
+  now.Add(delta);
+  DigestSum missing = scan.whole();
+  missing.Remove(now);
+  if (missing == DigestSum()) return;
+  if (absl::Status status = Begin(*store_, tx); !status.ok()) return failed(std::move(status));
+  delta.Add(missing);
+}
+
 // Lets recovered envelopes take effect, as far as what they once followed has been applied.
 absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
   while (link.replaying()) {
@@ -1179,6 +1369,13 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
   }
   const auto write = [&]() -> absl::Status {
     if (absl::Status status = Begin(*store_, tx); !status.ok()) return status;
+    const WorkOrder* before = nullptr;
+    if (!change.creates) {
+      absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
+      if (!known.ok()) return known.status();
+      before = *known;
+    }
+    CountChange(before, change.after, options_.site.hotline, &tx.shared);
     const int64_t sequence = heads_.event_sequence + 1;
     type::v1::Event& event = change.event;
     event.set_sequence(sequence);

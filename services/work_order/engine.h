@@ -133,6 +133,8 @@ class Engine : public Ledger {
   bool ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope, Work& work, Transaction& tx);
   void RunReceipt(Work& work, Transaction& tx);
   void RunRecovery(Work& work, Transaction& tx);
+  void RunResend(Work& work, Transaction& tx);
+  void RunRecount(Work& work, Transaction& tx);
   absl::Status Replay(LinkRow& link, Transaction& tx);
   absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);
   // Begins the transaction if it has not begun.
@@ -153,6 +155,12 @@ class Engine : public Ledger {
   // Shows what was committed and answers the links' polls; what followers wait for is left in `reads`.
   void Publish(Transaction& tx, std::list<WaitingRead>* reads);
   void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
+
+  struct Comparison;
+  // Answers the ranges one after the other, each in a step of its own.
+  void Compare(std::shared_ptr<Comparison> comparison);
+  // Lets the committer count again what is shared in a bucket whose sum was found wrong.
+  void Recount(const SharedKey& key);
 
   void AnswerPull(WaitingPull pull);
   void AnswerRead(WaitingRead read);

@@ -56,6 +56,21 @@ class ReaderWrap : public work_order::Reader {
     return real_->FindRequest(request_id);
   }
   absl::StatusOr<work_order::Heads> ReadHeads() override { return real_->ReadHeads(); }
+  absl::StatusOr<std::vector<WorkOrder>> OrdersBetween(int64_t first, int64_t last, int limit) override {
+    return real_->OrdersBetween(first, last, limit);
+  }
+  absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> HandoffsBetween(std::string_view first,
+                                                                               std::string_view end,
+                                                                               int limit) override {
+    return real_->HandoffsBetween(first, end, limit);
+  }
+  absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) override {
+    return real_->OutboxOrders(key, after, limit);
+  }
+  absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const work_order::SharedKey& first,
+                                                          int64_t last) override {
+    return real_->ReadShared(first, last);
+  }
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
     return real_->ScanOrders(after_id, limit);
   }
@@ -101,6 +116,9 @@ class StoreWrap : public work_order::Store {
     return real_->PutReceipt(key, receipt);
   }
   absl::Status PutLink(const work_order::LinkRow& link) override { return real_->PutLink(link); }
+  absl::Status AddShared(const work_order::SharedKey& key, const DigestSum& delta) override {
+    return real_->AddShared(key, delta);
+  }
   absl::Status InsertRequest(std::string_view request_id, const work_order::RequestRow& row,
                              int64_t order_id) override {
     return real_->InsertRequest(request_id, row, order_id);

@@ -113,6 +113,8 @@ class Step {
         Stop(type::v1::CLOCK_KIND_CONFIRM);
         Stop(type::v1::CLOCK_KIND_VOICE);
         return;
+      case Event::kResent:
+        return SetRight();
       case Event::kReturned:
         // From beyond whom this site gave it to, who has it again.
         return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
@@ -239,6 +241,23 @@ class Step {
     for (OrderClock& clock : order_.clocks) StopClock(&clock);
     order_.suspended = false;
     if (event_.detail_case() != Event::kReplied) order_.lead_unit.clear();
+  }
+
+  // A reconciliation installed the peer's view: clocks of what is over stop. Those of work go on as they
+  // were, because when it began is not told.
+  void SetRight() {
+    switch (event_.state()) {
+      case type::v1::ORDER_STATE_RETURNED:
+      case type::v1::ORDER_STATE_RECALLED:
+      case type::v1::ORDER_STATE_REPLIED:
+      case type::v1::ORDER_STATE_CALLED_BACK:
+      case type::v1::ORDER_STATE_CLOSED:
+      case type::v1::ORDER_STATE_CANCELLED:
+      case type::v1::ORDER_STATE_ARCHIVED:
+        return End();
+      default:
+        return;
+    }
   }
 
   void Arm(ClockKind kind, const std::string& duty_party) {

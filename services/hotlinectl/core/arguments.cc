@@ -172,6 +172,12 @@ std::vector<CommandSpec> MakeCommands() {
         {"all", ValueKind::kSwitch, say::kFlagAll},
         limit}},
       {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
+      {CommandId::kLink,
+       "link",
+       say::kCmdLink,
+       Operand::kLink,
+       {{"repair", ValueKind::kSwitch, say::kFlagRepair},
+        {"recount", ValueKind::kSwitch, say::kFlagRecount}}},
       {CommandId::kVerify,
        "verify",
        say::kCmdVerify,
@@ -269,6 +275,8 @@ class Reader {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
+      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+        arguments.peer = word;
       } else {
         return Fault(arguments,
                      Say(language_, say::kTooManyOperands, arguments.command->name, Printable(word, false)));
@@ -366,6 +374,16 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
+  if (command.operand == Operand::kLink) {
+    const bool reconcile = arguments.operand == "reconcile";
+    if (!reconcile && arguments.operand != "status") return std::string(Say(language, say::kNeedsLinkAction));
+    if (reconcile && arguments.peer.empty()) return std::string(Say(language, say::kNeedsPeer));
+    for (std::string_view name : {"repair", "recount"}) {
+      if (!reconcile && arguments.Has(name)) {
+        return Say(language, say::kUnknownFlag, StrCat("--", name), "link status");
+      }
+    }
+  }
   if (command.operand == Operand::kOptionalCommand && !arguments.operand.empty() &&
       FindCommand(arguments.operand) == nullptr) {
     return Say(language, say::kUnknownCommand, Printable(arguments.operand, false));
@@ -462,6 +480,8 @@ std::string OperandText(Operand operand) {
       return " export ORDER|verify FILE";
     case Operand::kActionAndOrder:
       return " push|list ORDER";
+    case Operand::kLink:
+      return " status|reconcile [PEER]";
   }
   return "";
 }
@@ -506,6 +526,7 @@ std::string BashCommands() {
   for (const CommandSpec& command : Commands()) {
     std::string words = FlagNames(command.flags);
     if (command.operand == Operand::kShell) words = "bash zsh";
+    if (command.operand == Operand::kLink) words = "status reconcile";
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
@@ -568,6 +589,7 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
+    if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
                     ZshFlags(command.flags, language, "        "), "        $globals",

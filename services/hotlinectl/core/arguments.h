@@ -47,6 +47,7 @@ enum class CommandId {
   kCustody,
   kDeadlines,
   kLinks,
+  kLink,
   kVerify,
   kEvidence,
   kHealth,
@@ -56,7 +57,7 @@ enum class CommandId {
 
 // What stands behind the command's name.
 // kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence, kActionAndOrder };
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence, kActionAndOrder, kLink };
 
 struct CommandSpec {
   CommandId id;
@@ -80,6 +81,8 @@ class Arguments {
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
+  // What follows it: the peer of `link`; empty if left out.
+  std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
 

@@ -254,6 +254,8 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvRuled;
       case Event::kReopened:
         return say::kEvReopened;
+      case Event::kResent:
+        return say::kEvResent;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -348,6 +350,7 @@ std::string EventDetail(Language language, const Event& event) {
                   ": ", event.ruled().ground());
     case Event::kReopened:
       return event.reopened().reason();
+    case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
       return "";
@@ -514,6 +517,74 @@ void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& tab
        Cell(StrCat(link.outgoing_sequence())), Cell(StrCat(link.acknowledged_sequence())),
        Cell(StrCat(link.incoming_sequence())), Cell(TimeText(link.acknowledge_time())),
        Cell(link.last_error())});
+}
+
+Table LinkStatusTable(Language language) {
+  return Table({Heading(language, say::kColPeer), Heading(language, say::kColLane),
+                Heading(language, say::kColUp), RightAligned(language, say::kColOutgoing),
+                RightAligned(language, say::kColAcknowledged), RightAligned(language, say::kColLag),
+                RightAligned(language, say::kColLagSeconds), RightAligned(language, say::kColIncoming),
+                Heading(language, say::kColPeerKnows), RightAligned(language, say::kColSkew),
+                Heading(language, say::kColNextTry), Heading(language, say::kColTransport),
+                Shrinking(language, say::kColNote)});
+}
+
+void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl::Time now, Table& table) {
+  const auto time_of = [](const google::protobuf::Timestamp& time) {
+    return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  };
+  int64_t lag_seconds = 0;
+  if (link.has_oldest_unacknowledged_time()) {
+    lag_seconds =
+        std::max<int64_t>(0, absl::ToInt64Seconds(now - time_of(link.oldest_unacknowledged_time())));
+  }
+  std::string skew = "-";
+  if (link.has_clock_skew()) {
+    const absl::Duration off =
+        absl::Seconds(link.clock_skew().seconds()) + absl::Nanoseconds(link.clock_skew().nanos());
+    skew = absl::FormatDuration(absl::Trunc(off, absl::Milliseconds(1)));
+  }
+  std::string note;
+  const auto add = [&note](std::string text) { note += StrCat(note.empty() ? "" : "; ", text); };
+  if (link.forked_sequence() > 0) add(Say(language, say::kLinkForked, link.forked_sequence()));
+  if (link.recovering()) add(Say(language, say::kLinkRecovering, link.recovered_count()));
+  if (link.reconcile_differences() > 0) {
+    add(Say(language, say::kLinkDiffers, link.reconcile_differences(), TimeText(link.reconcile_time())));
+  }
+  if (!link.last_error().empty()) add(link.last_error());
+  const bool emergency = link.lane() == exchange::v1::LANE_EMERGENCY;
+  const bool files = link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL;
+  const int64_t lag = link.outgoing_sequence() - link.acknowledged_sequence();
+  table.AddRow(
+      {Cell(link.peer()), Cell(Say(language, emergency ? say::kEmergencyLane : say::kOrdinaryLane)),
+       Cell(Say(language, link.up() ? say::kUp : say::kDown), link.up() ? Colour::kGreen : Colour::kRed),
+       Cell(StrCat(link.outgoing_sequence())), Cell(StrCat(link.acknowledged_sequence())), Cell(StrCat(lag)),
+       Cell(StrCat(lag_seconds)), Cell(StrCat(link.incoming_sequence())),
+       Cell(TimeText(link.peer_known_time())), Cell(skew), Cell(TimeText(link.next_try_time())),
+       Cell(Say(language, files ? say::kByFiles : say::kByConnection)), Cell(note)});
+}
+
+Table DifferenceTable(Language language) {
+  return Table({Heading(language, say::kColHandoff), Heading(language, say::kColDifference),
+                Heading(language, say::kColNote), Shrinking(language, say::kColHere),
+                Shrinking(language, say::kColThere)});
+}
+
+void AddDifference(Language language, const dispatch::v1::HandoffDifference& difference, Table& table) {
+  const Phrase& kind = difference.kind() == dispatch::v1::DIFFERENCE_KIND_MISSING_HERE    ? say::kMissingHere
+                       : difference.kind() == dispatch::v1::DIFFERENCE_KIND_MISSING_THERE ? say::kMissingThere
+                                                                                          : say::kViewsDiffer;
+  std::string note;
+  if (difference.repaired()) {
+    note = Say(language, say::kNoteRepaired);
+  } else if (difference.resent()) {
+    note = Say(language, say::kNoteResent);
+  } else if (difference.in_motion()) {
+    note = Say(language, say::kNoteInMotion);
+  }
+  table.AddRow({Cell(difference.handoff_id()),
+                Cell(Say(language, kind), difference.repaired() ? Colour::kGreen : Colour::kRed), Cell(note),
+                Cell(difference.view_here()), Cell(difference.view_there())});
 }
 
 std::string OrderSheet(Language language, const WorkOrder& order, const TableStyle& style) {

@@ -58,6 +58,13 @@ void AddTenure(Language language, const workorder::v1::CustodyTenure& tenure, Ta
 std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnResponse& preview,
                          const TableStyle& style);
 
+// All that is known of a lane of a link; `now` is for the lag in seconds.
+Table LinkStatusTable(Language language);
+void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl::Time now, Table& table);
+
+Table DifferenceTable(Language language);
+void AddDifference(Language language, const dispatch::v1::HandoffDifference& difference, Table& table);
+
 // All that an order says, a line each: `label  value`.
 std::string OrderSheet(Language language, const type::v1::WorkOrder& order, const TableStyle& style);
 

@@ -180,6 +180,17 @@ inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)",
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
 inline constexpr Phrase kCmdLinks{"tell how the link to each peer stands; 6 if one is down",
                                   "查看与各对端的链路状况；有中断时退出码为 6"};
+inline constexpr Phrase kCmdLink{
+    "`link status [PEER]`: sent, acknowledged, lag, last error and more of each link; `link reconcile PEER`: "
+    "compare "
+    "what both sites hold and list what differs; 6 if a link is down or anything differs",
+    "`link status [对端]`：各链路的发送、确认、积压、最近错误等；`link reconcile 对端`："
+    "与对端核对双方共有的移交并列出差异；链路中断或有差异时退出码为 6"};
+inline constexpr Phrase kFlagRepair{"reconcile: send again what differs and this site is the one to say",
+                                    "核对后重发以本平台为准的差异部分"};
+inline constexpr Phrase kFlagRecount{
+    "reconcile: count this site's orders one by one instead of trusting the sums kept of them (slow)",
+    "核对时逐条重新计算本平台的工单，不采用已存的汇总（较慢）"};
 inline constexpr Phrase kCmdVerify{"recompute every hash of the log and the links",
                                    "重新计算并校验日志与链路的全部哈希"};
 inline constexpr Phrase kCmdEvidence{
@@ -367,6 +378,10 @@ inline constexpr Phrase kNeedsEvidenceAction{"`evidence` needs `export` or `veri
 inline constexpr Phrase kFlagOfOther{"`$0` goes only with `$1`", "$0 只用于“$1”"};
 inline constexpr Phrase kBadPublicKey{"`--public-key` must be PARTY=FILE", "--public-key 应为“热线=文件”"};
 inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
+inline constexpr Phrase kNeedsLinkAction{"`link` needs `status` or `reconcile`",
+                                         "“link”需要指定 status 或 reconcile"};
+inline constexpr Phrase kNeedsPeer{"`link reconcile` needs a peer, e.g. 110",
+                                   "“link reconcile”需要指定对端，如 110"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
 inline constexpr Phrase kFileAndOrder{"`--file` cannot be given with an order", "“--file”不能与工单同时给出"};
 inline constexpr Phrase kContentAndOrder{"an order that exists keeps its content: leave out `$0`",
@@ -535,13 +550,41 @@ inline constexpr Phrase kColOutgoing{"sent up to", "已发至"};
 inline constexpr Phrase kColAcknowledged{"acknowledged", "已确认至"};
 inline constexpr Phrase kColIncoming{"received up to", "已收至"};
 inline constexpr Phrase kColAcknowledgeTime{"last acknowledged", "最近确认"};
+inline constexpr Phrase kColLane{"lane", "通道"};
+inline constexpr Phrase kColLag{"lag", "积压"};
+inline constexpr Phrase kColLagSeconds{"lag s", "积压秒"};
+inline constexpr Phrase kColPeerKnows{"peer knows as of", "对端截至"};
+inline constexpr Phrase kColSkew{"clock off by", "时钟偏差"};
+inline constexpr Phrase kColNextTry{"next try", "下次重试"};
+inline constexpr Phrase kColTransport{"by", "传输"};
+inline constexpr Phrase kColNote{"note", "备注"};
+inline constexpr Phrase kOrdinaryLane{"ordinary", "普通"};
+inline constexpr Phrase kEmergencyLane{"emergency", "特急"};
+inline constexpr Phrase kByConnection{"connection", "直连"};
+inline constexpr Phrase kByFiles{"files", "文件"};
+inline constexpr Phrase kLinkRecovering{"taking back what was lost ($0 so far)",
+                                        "正在从对端找回丢失的记录（已 $0 条）"};
+inline constexpr Phrase kLinkForked{"STOPPED: the sites differ from #$0 on", "已停止：双方自 #$0 起不一致"};
+inline constexpr Phrase kLinkDiffers{"$0 handoffs differ ($1)", "$0 件移交不一致（$1）"};
+inline constexpr Phrase kColHandoff{"handoff", "移交标识"};
+inline constexpr Phrase kColDifference{"difference", "差异"};
+inline constexpr Phrase kColHere{"here", "本平台"};
+inline constexpr Phrase kColThere{"there", "对端"};
+inline constexpr Phrase kMissingHere{"missing here", "本平台缺少"};
+inline constexpr Phrase kMissingThere{"missing there", "对端缺少"};
+inline constexpr Phrase kViewsDiffer{"differs", "内容不一致"};
+inline constexpr Phrase kNoteInMotion{"under way", "传送中"};
+inline constexpr Phrase kNoteRepaired{"repaired", "已修复"};
+inline constexpr Phrase kNoteResent{"sent again", "已重发"};
+inline constexpr Phrase kReconciled{"$0 handoffs compared, $1 differ ($2 questions, $3)",
+                                    "已核对移交 $0 件，不一致 $1 件（询问 $2 次，用时 $3）"};
+inline constexpr Phrase kReconcileTruncated{"more differ than are listed", "差异过多，未全部列出"};
 inline constexpr Phrase kColError{"last error", "最近错误"};
 inline constexpr Phrase kColEpoch{"epoch", "轮次"};
 inline constexpr Phrase kColFrom{"from", "起"};
 inline constexpr Phrase kColUntil{"until", "止"};
 inline constexpr Phrase kColCondition{"condition", "状况"};
 inline constexpr Phrase kColHoldTime{"by the holder's clock", "持有方时间"};
-inline constexpr Phrase kColHandoff{"handoff", "移交"};
 inline constexpr Phrase kColBy{"by", "依据"};
 inline constexpr Phrase kColFromTo{"from → to", "由 → 至"};
 inline constexpr Phrase kColOutcome{"outcome", "结果"};
@@ -672,6 +715,7 @@ inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
 inline constexpr Phrase kEvDisputed{"disputed", "争议"};
 inline constexpr Phrase kEvRuled{"ruled", "裁定"};
 inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
+inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

@@ -8,6 +8,7 @@
 #include "common/error/error.h"
 #include "services/work_order/core/governor.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -424,6 +425,7 @@ class Step {
     if (IsHandedOver(after_)) {
       // Passed on: whom it came from is told what becomes of it.
       NoteHop(after_.handoff(), now_, type::v1::RETURN_GROUND_UNSPECIFIED, &after_);
+      after_.set_inbound_view(SharedView(*before_));
       after_.mutable_inbound()->Swap(after_.mutable_handoff());
       after_.clear_handoff();
     } else if (after_.has_handoff()) {

@@ -183,6 +183,8 @@ struct Received {
 // Overdue, reminded, urged, secret, doubt, alarm and the giver's pending recall stay this site's own; so do
 // the parts of the handoff that this site stamps, the internal reply and the call-back's note. A mirror of a
 // confirmation by voice moves nothing.
+// A mirror that a reconciliation sends again (`resync`) is installed whatever this site's state is, if its
+// sender holds the order or has ended the handoff; it changes nothing where both sites agree already.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
 
@@ -202,6 +204,12 @@ Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view hando
 // answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                          const Site& site, absl::Time now);
+
+// What this site sends again of the handoff, on which `peer` holds something else: the offer, if it gave the
+// order and nobody has decided; a mirror for installing (`resync`), if it holds the order or has ended the
+// handoff; else nothing. `order` is the one with this handoff.
+std::vector<EnvelopeDraft> DecideResend(const type::v1::WorkOrder& order, std::string_view handoff_id,
+                                        std::string_view peer, const Site& site, absl::Time now);
 
 // The handoff's shared id: `<giver>-<giver's order id>-<attempt>`.
 std::string HandoffId(std::string_view giver, std::string_view order_id, int attempt);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
+#include "services/work_order/core/shared_view.h"
 
 namespace hotline::work_order {
 namespace {
@@ -312,6 +313,7 @@ bool RestoreInbound(WorkOrder* order) {
   KeepPastHandoff(order);
   order->mutable_handoff()->Swap(order->mutable_inbound());
   order->clear_inbound();
+  order->clear_inbound_view();
   order->mutable_handoff()->clear_onward_hotline();
   order->mutable_handoff()->clear_onward_handoff_id();
   order->mutable_handoff()->clear_origin_handoff_id();
@@ -334,10 +336,14 @@ type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
 }
 
 void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
-               Change* change) {
+               Change* change, bool resync) {
+  if (HasOpenInbound(change->after) && change->after.inbound().id() == handoff.id()) {
+    change->after.set_inbound_view(ViewForGiver(change->after, site));
+  }
   const WorkOrder& order = change->after;
   exchange::v1::MirrorBody body;
   body.set_state(state);
+  body.set_resync(resync);
   *body.mutable_custody() = order.custody();
   *body.mutable_facts() = order.facts();
   *body.mutable_units() = order.units();

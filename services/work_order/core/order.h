@@ -119,8 +119,9 @@ void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
 // True if `change` has to be told to the other site of the handoff that `before` is in.
 bool HasCounterpart(const type::v1::WorkOrder& before);
 // Adds the MIRROR envelope in `handoff` for a sealed change, with `state` as the other site is to see it.
+// `resync`: it is to be installed in any state.
 void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
-               Change* change);
+               Change* change, bool resync = false);
 
 }  // namespace hotline::work_order
 

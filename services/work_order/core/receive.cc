@@ -11,6 +11,7 @@
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/governor.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -360,7 +361,8 @@ class Receiving {
     const type::v1::Handoff& before_handoff = Shared();
     const bool marks = IsMarkOnly(body);
     const bool disputed = !marks && body.handoff().has_dispute_time();
-    if (!marks && !(disputed ? IsPeersDispute(body) : !before_handoff.has_end_time() && IsPeersMove(body))) {
+    const bool moves = disputed ? IsPeersDispute(body) : !before_handoff.has_end_time() && IsPeersMove(body);
+    if (!marks && !(body.resync() ? IsPeersToSay(body) : moves)) {
       return error::WrongState("move to the peer's state", "按对方状态更新", before_->state());
     }
     if (body.has_handoff() && (body.handoff().id() != before_handoff.id() ||
@@ -397,6 +399,11 @@ class Receiving {
     bool restored = false;
     if (disputed) restored = TakeOverDispute();
     DropFactsOfOtherStates(&change.after);
+    if (passes_on_) change.after.set_inbound_view(ViewForGiver(change.after, site_));
+    if (body.resync() && Views(change.after) == Views(*before_)) {
+      received_ = Received();
+      return absl::OkStatus();
+    }
 
     change.event = std::move(*body.mutable_event());
     if (change.event.has_accepted()) DescribeAcceptance(change.after.handoff(), &change.event);
@@ -410,21 +417,25 @@ class Receiving {
     change.event.set_mirrored(true);
     change.event.set_traceparent(Trace());
     Seal(before_, now_, &change);
-    Relay(marks, restored);
+    Relay(marks, restored, body.resync());
     return absl::OkStatus();
+  }
+
+  static std::pair<std::string, std::string> Views(const WorkOrder& order) {
+    return {SharedView(order), InboundView(order)};
   }
 
   // Passes the peer's move on along the way that the order came and went, so that the copies at the other
   // sites follow.
-  void Relay(bool marks, bool restored) {
+  void Relay(bool marks, bool restored, bool resync) {
     Change& change = received_.change;
     WorkOrder& after = change.after;
     if (restored) {
-      OweMirror(site_, after.handoff(), after.state(), &change);
+      OweMirror(site_, after.handoff(), after.state(), &change, resync);
     } else if (passes_on_) {
       // From whom the order came: on to whom it went.
       if (marks ? EndedInDispute(after) : IsHandedOver(after)) {
-        OweMirror(site_, after.handoff(), after.state(), &change);
+        OweMirror(site_, after.handoff(), after.state(), &change, resync);
       }
     } else if (HasOpenInbound(*before_)) {
       // From whom it went to: back to whom it came from, who need not know of offers that came to nothing.
@@ -444,7 +455,7 @@ class Receiving {
             !handoff.origin_handoff_id().empty() || !at_origin ? handoff.origin_handoff_id() : handoff.id());
       }
       const bool moved = before_->custody().epoch() != after.custody().epoch() || EndedInDispute(after);
-      if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change);
+      if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change, resync);
     }
   }
 
@@ -478,6 +489,17 @@ class Receiving {
     after.set_state(type::v1::ORDER_STATE_RETURNED);
     if (HasOpenInbound(after)) EndInDispute(now_, after.mutable_inbound());
     return false;
+  }
+
+  // Whether the peer may say how the order stands: it has ended the handoff, or the holder is on its side.
+  bool IsPeersToSay(const exchange::v1::MirrorBody& body) const {
+    const type::v1::Handoff& handoff = Shared();
+    const std::string& holder = body.custody().holder();
+    if (handoff.to_hotline() == peer_) {
+      return holder == peer_ || (body.has_handoff() && (body.handoff().has_end_time() ||
+                                                        body.handoff().onward_hotline() == holder));
+    }
+    return holder != site_.hotline && !(passes_on_ && holder == TakerOf(before_->handoff()));
   }
 
   // Whether the peer may take the order from where it stands here to the body's state.
@@ -520,6 +542,8 @@ class Receiving {
     } else if (body.state() == type::v1::ORDER_STATE_REPLIED) {
       after.clear_call_back();
     }
+    if (body.resync() && !body.has_reply()) after.clear_reply();
+    if (body.resync() && !body.has_call_back()) after.clear_call_back();
   }
 
   void MergeFacts(exchange::v1::MirrorBody& body) {
@@ -557,7 +581,18 @@ class Receiving {
         InstallVoice(theirs->voice(), handoff);
       }
       theirs->clear_voice();
-      if (by_receiver) {
+      if (body.resync()) {
+        // Whole, because what is here is not trusted; an end that the peer knows nothing of was none.
+        if (!theirs->has_end_time()) {
+          handoff->clear_end_time();
+          handoff->clear_returned();
+          handoff->clear_dispute_time();
+        }
+        if (by_receiver) {
+          theirs->clear_receipt_record();
+          theirs->clear_keep_by_time();
+        }
+      } else if (by_receiver) {
         theirs->clear_receipt_record();
         theirs->clear_keep_by_time();
         theirs->clear_kind();

@@ -49,6 +49,8 @@ CREATE TABLE inbox (place {int} PRIMARY KEY, order_id {int} NOT NULL, kind {int}
                     joined {int} NOT NULL, body {blob} NOT NULL) {rows};
 CREATE TABLE batch (place {int} PRIMARY KEY, first {int} NOT NULL, signed {blob} NOT NULL) {rows};
 CREATE TABLE receipt (place {int} PRIMARY KEY, receipt {blob} NOT NULL) {rows};
+CREATE TABLE shared (peer TEXT, given {int}, level {int}, bucket {int}, count {int} NOT NULL, digest {blob} NOT NULL,
+                     PRIMARY KEY (peer, given, level, bucket)) {keyed};
 CREATE TABLE request (request_id TEXT PRIMARY KEY, order_id {int} NOT NULL, fingerprint {blob} NOT NULL,
                       result {blob} NOT NULL) {rows};
 )sql";
@@ -251,6 +253,16 @@ class SqlReader : public Reader {
          {&last_id_, "SELECT id FROM work_order ORDER BY id DESC LIMIT 1"},
          {&last_event_, "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"},
          {&last_number_, "SELECT number FROM number ORDER BY number DESC LIMIT 1"},
+         {&outbox_orders_,
+          "SELECT order_id FROM outbox WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3"},
+         {&handoffs_,
+          "SELECT handoff_id, order_id FROM handoff WHERE handoff_id >= ?1 AND handoff_id < ?2 ORDER BY "
+          "handoff_id LIMIT ?3"},
+         {&shared_,
+          "SELECT bucket, count, digest FROM shared WHERE peer = ?1 AND given = ?2 AND level = ?3 AND bucket "
+          ">= ?4 "
+          "AND bucket <= ?5 ORDER BY bucket"},
+         {&between_, "SELECT record FROM work_order WHERE id >= ?1 AND id <= ?3 ORDER BY id LIMIT ?2"},
          {&scan_, "SELECT record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"}});
   }
 
@@ -440,22 +452,86 @@ class SqlReader : public Reader {
   }
 
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
-    std::vector<WorkOrder> orders;
-    const sql::ScopedReset reset(scan_.get());
     scan_->BindInt64(1, after_id);
     scan_->BindInt64(2, limit);
+    return ReadRecords(*scan_);
+  }
+
+  absl::StatusOr<std::vector<WorkOrder>> OrdersBetween(int64_t first, int64_t last, int limit) override {
+    between_->BindInt64(1, first);
+    between_->BindInt64(2, limit);
+    between_->BindInt64(3, last);
+    return ReadRecords(*between_);
+  }
+
+  absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> HandoffsBetween(std::string_view first,
+                                                                               std::string_view end,
+                                                                               int limit) override {
+    std::vector<std::pair<std::string, int64_t>> handoffs;
+    const sql::ScopedReset reset(handoffs_.get());
+    handoffs_->BindText(1, first);
+    handoffs_->BindText(2, end);
+    handoffs_->BindInt64(3, limit);
     for (;;) {
-      absl::StatusOr<bool> row = scan_->Step();
+      absl::StatusOr<bool> row = handoffs_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return handoffs;
+      handoffs.emplace_back(std::string(handoffs_->Text(0)), handoffs_->Int64(1));
+    }
+  }
+
+  absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) override {
+    std::vector<int64_t> orders;
+    absl::StatusOr<std::optional<int64_t>> number = FindLinkNumber(key);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return orders;
+    const int64_t base = **number << kSequenceBits;
+    const sql::ScopedReset reset(outbox_orders_.get());
+    outbox_orders_->BindInt64(1, base + after + 1);
+    outbox_orders_->BindInt64(2, base + kSequenceMask);
+    outbox_orders_->BindInt64(3, limit);
+    for (;;) {
+      absl::StatusOr<bool> row = outbox_orders_->Step();
       if (!row.ok()) return Explain(row.status());
       if (!*row) return orders;
-      const std::string_view record = scan_->Blob(0);
+      orders.push_back(outbox_orders_->Int64(0));
+    }
+  }
+
+  absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const SharedKey& first, int64_t last) override {
+    std::map<int64_t, DigestSum> sums;
+    const sql::ScopedReset reset(shared_.get());
+    shared_->BindText(1, first.peer);
+    shared_->BindInt64(2, first.given ? 1 : 0);
+    shared_->BindInt64(3, first.level);
+    shared_->BindInt64(4, first.bucket);
+    shared_->BindInt64(5, last);
+    for (;;) {
+      absl::StatusOr<bool> row = shared_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return sums;
+      DigestSum sum = DigestSum::Of(shared_->Int64(1), shared_->Blob(2));
+      if (sum == DigestSum()) continue;
+      sums.emplace(shared_->Int64(0), std::move(sum));
+    }
+  }
+
+ private:
+  // The orders of all rows; the statement is bound.
+  absl::StatusOr<std::vector<WorkOrder>> ReadRecords(sql::Statement& statement) {
+    std::vector<WorkOrder> orders;
+    const sql::ScopedReset reset(&statement);
+    for (;;) {
+      absl::StatusOr<bool> row = statement.Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return orders;
+      const std::string_view record = statement.Blob(0);
       if (!orders.emplace_back().ParseFromArray(record.data(), static_cast<int>(record.size()))) {
         return Unreadable("work_order");
       }
     }
   }
 
- private:
   // The index that a list walks.
   struct Path {
     enum class Kind { kAll, kStates, kUnit, kCaller } kind = Kind::kAll;
@@ -668,6 +744,10 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> last_id_;
   std::unique_ptr<sql::Statement> last_event_;
   std::unique_ptr<sql::Statement> last_number_;
+  std::unique_ptr<sql::Statement> outbox_orders_;
+  std::unique_ptr<sql::Statement> handoffs_;
+  std::unique_ptr<sql::Statement> shared_;
+  std::unique_ptr<sql::Statement> between_;
   std::unique_ptr<sql::Statement> scan_;
 };
 
@@ -747,7 +827,12 @@ class SqlStore : public Store {
         {{&insert_order_, "INSERT INTO work_order (id, state, lead_unit, record) VALUES (?1, ?2, ?3, ?4)"},
          {&insert_content_, "INSERT INTO content (id, bytes) VALUES (?1, ?2)"},
          {&insert_number_, "INSERT INTO number (number, order_id) VALUES (?1, ?2)"},
-         {&insert_handoff_, "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2)"},
+         {&insert_handoff_,
+          "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2) ON CONFLICT (handoff_id) DO UPDATE SET "
+          "order_id = ?2"},
+         {&put_shared_,
+          "INSERT INTO shared (peer, given, level, bucket, count, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+          "ON CONFLICT (peer, given, level, bucket) DO UPDATE SET count = ?5, digest = ?6"},
          {&insert_caller_, "INSERT INTO caller (block, hash, order_id) VALUES (?1, ?2, ?3)"},
          {&find_columns_, "SELECT state, lead_unit FROM work_order WHERE id = ?1"},
          {&update_record_, "UPDATE work_order SET record = ?2 WHERE id = ?1"},
@@ -908,6 +993,21 @@ class SqlStore : public Store {
     return WriteLink(link, *number);
   }
 
+  absl::Status AddShared(const SharedKey& key, const DigestSum& delta) override {
+    absl::StatusOr<std::map<int64_t, DigestSum>> sums = reader_.ReadShared(key, key.bucket);
+    if (!sums.ok()) return sums.status();
+    DigestSum sum = sums->empty() ? DigestSum() : sums->begin()->second;
+    sum.Add(delta);
+    const std::string digest = sum.Bytes();
+    put_shared_->BindText(1, key.peer);
+    put_shared_->BindInt64(2, key.given ? 1 : 0);
+    put_shared_->BindInt64(3, key.level);
+    put_shared_->BindInt64(4, key.bucket);
+    put_shared_->BindInt64(5, sum.count);
+    put_shared_->BindBlob(6, digest);
+    return Explain(put_shared_->Run());
+  }
+
   absl::Status InsertRequest(std::string_view request_id, const RequestRow& row, int64_t order_id) override {
     insert_request_->BindText(1, request_id);
     insert_request_->BindInt64(2, order_id);
@@ -930,6 +1030,7 @@ class SqlStore : public Store {
   // Lets an order be found by the id of a handoff that a peer gave. Its own it is found by without.
   absl::Status IndexHandoff(int64_t id, const std::string& handoff_id, bool is_new) {
     if (handoff_id.empty() || GivenOrder(identity_.hotline, handoff_id) == id) return absl::OkStatus();
+    // A new order takes the place of one that is gone from this store, and is only made if there is none.
     if (!is_new) {
       absl::StatusOr<std::optional<int64_t>> known = reader_.FindIdByHandoff(handoff_id);
       if (!known.ok()) return known.status();
@@ -1051,6 +1152,7 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> insert_content_;
   std::unique_ptr<sql::Statement> insert_number_;
   std::unique_ptr<sql::Statement> insert_handoff_;
+  std::unique_ptr<sql::Statement> put_shared_;
   std::unique_ptr<sql::Statement> insert_caller_;
   std::unique_ptr<sql::Statement> find_columns_;
   std::unique_ptr<sql::Statement> update_record_;

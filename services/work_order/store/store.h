@@ -4,7 +4,7 @@
 // (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
 // joined from `content`), batch and receipt (what peers signed), link (both cursors of each lane of each
 // peer), request (request ids and what was answered), number, handoff and caller (ways to an order), meta
-// (schema version, site, phone key).
+// (schema version, site, phone key), shared (sums over what is shared with a peer, for reconciliation).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -13,17 +13,21 @@
 #ifndef SERVICES_WORK_ORDER_STORE_STORE_H_
 #define SERVICES_WORK_ORDER_STORE_STORE_H_
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/exchange/chain.h"
+#include "common/exchange/digest_sum.h"
 #include "common/sql/database.h"
 #include "hotline/exchange/v1/exchange_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
@@ -76,6 +80,16 @@ struct EnvelopeRow {
   exchange::v1::Envelope envelope;  // whole, with hashes; an offer's body with its content
   int64_t order_id = 0;             // 0 if it is about none
   absl::Time commit_time;           // when it was committed here
+};
+
+// Which sum of `shared`: over the handoffs that this site gave `peer`, or was given by it, of the giver's
+// orders whose id shifted right by `level` is `bucket`.
+struct SharedKey {
+  std::string peer;
+  bool given = false;
+  int level = 0;
+  int64_t bucket = 0;
+  auto operator<=>(const SharedKey&) const = default;
 };
 
 // What was last numbered, read once at start.
@@ -133,6 +147,18 @@ class Reader {
   virtual absl::StatusOr<std::vector<LinkRow>> Links() = 0;
   virtual absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) = 0;
   virtual absl::StatusOr<Heads> ReadHeads() = 0;
+  // Orders with ids from `first` to `last`, ascending, at most `limit`.
+  virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> OrdersBetween(int64_t first, int64_t last,
+                                                                         int limit) = 0;
+  // Handoffs that peers gave, with the orders that they made, whose id is at least `first` and less than
+  // `end`, in order, at most `limit`.
+  virtual absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> HandoffsBetween(std::string_view first,
+                                                                                       std::string_view end,
+                                                                                       int limit) = 0;
+  // Orders that the envelopes for the peer after `after` are about, at most `limit`.
+  virtual absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) = 0;
+  // The sums from `first` to bucket `last`, by bucket; those of nothing are left out.
+  virtual absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const SharedKey& first, int64_t last) = 0;
   // Orders in ascending id after `after_id`, at most `limit`; for VerifyLog.
   virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) = 0;
 };
@@ -178,6 +204,7 @@ class Store {
                                 const exchange::v1::SignedBatch& batch) = 0;
   virtual absl::Status PutReceipt(const LaneKey& key, const exchange::v1::LinkReceipt& receipt) = 0;
   virtual absl::Status PutLink(const LinkRow& link) = 0;
+  virtual absl::Status AddShared(const SharedKey& key, const DigestSum& delta) = 0;
   virtual absl::Status InsertRequest(std::string_view request_id, const RequestRow& row,
                                      int64_t order_id) = 0;
 
