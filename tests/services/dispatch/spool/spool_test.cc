@@ -623,10 +623,9 @@ TEST(SpoolTest, ADirectorySetBackIsNoticedByThePeersBundles) {
   // Everything is gone, and the clock is years behind.
   world.a.Kill();
   world.a.out().clear();
-  const absl::Time now = world.steps.clock()->Now();
-  world.steps.clock()->Set(absl::FromUnixSeconds(1'000'000'000));
+  world.wall.shift = -absl::Hours(24 * 3650);
   world.a.Start();
-  world.steps.clock()->Set(now);
+  world.wall.shift = absl::ZeroDuration();
   CommitEach(world.a, 4, 6);
   world.Settle(10);
   world.Pass(world.a.options.resend_after);
@@ -881,7 +880,7 @@ TEST(SpoolTest, AClockThatIsSetBackStopsNothing) {
   world.a.Pump(1);
   world.a.sender().handed = 0;
   world.a.Pump(1);
-  world.steps.clock()->Advance(-absl::Hours(24 * 3650));
+  world.wall.shift = -absl::Hours(24 * 3650);
   world.a.sender().handed = 0;
   for (int i = 0; i < 3; ++i) world.a.Pump(1);
   world.Settle(10, /*limit=*/1);

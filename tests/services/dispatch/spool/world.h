@@ -48,8 +48,6 @@ class SecretSealer : public BundleSealer {
 // The receiving half of a site: applies each envelope once, in order, as work_order does.
 class Receiver : public Peer {
  public:
-  explicit Receiver(const Clock* clock) : clock_(clock) {}
-
   void Deliver(const CallContext&, exchange::v1::DeliverRequest request,
                Done<exchange::v1::DeliverResponse> done) override {
     ++deliveries;
@@ -114,9 +112,6 @@ class Receiver : public Peer {
   size_t answer_bytes = 32;
   int deliveries = 0;
   int backfills = 0;
-
- private:
-  const Clock* const clock_;
 };
 
 // The sending half of a site: hands over what the peer is not known to have, and again when nothing comes of
@@ -197,14 +192,23 @@ class LifeExecutor : public Executor {
   const std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
+// The time of day, which may be set while timers go on.
+struct WallClock : Clock {
+  explicit WallClock(const Clock* steady) : steady(steady) {}
+  absl::Time Now() const override { return steady->Now() + shift; }
+  const Clock* const steady;
+  absl::Duration shift;
+};
+
 // One site's end of the link.
 class Side {
  public:
-  Side(std::string hotline, std::string peer, test::Steps* steps, test::MemoryFiles* files)
+  Side(std::string hotline, std::string peer, test::Steps* steps, const Clock* clock,
+       test::MemoryFiles* files)
       : hotline(std::move(hotline)),
         peer_name(std::move(peer)),
-        receiver(steps->clock()),
         steps_(steps),
+        clock_(clock),
         files_(files),
         sealer_(this->hotline, peer_name) {
     options.hotline = this->hotline;
@@ -220,9 +224,9 @@ class Side {
 
   void Start() {
     executor_ = std::make_unique<LifeExecutor>(steps_);
-    peer = std::make_unique<SpoolPeer>(files_, &sealer_, executor_.get(), steps_->clock(), options);
-    inbox = std::make_unique<SpoolInbox>(files_, &sealer_, peer.get(), &receiver, executor_.get(),
-                                         steps_->clock(), options);
+    peer = std::make_unique<SpoolPeer>(files_, &sealer_, executor_.get(), clock_, options);
+    inbox = std::make_unique<SpoolInbox>(files_, &sealer_, peer.get(), &receiver, executor_.get(), clock_,
+                                         options);
     inbox->Start();
     steps_->RunDue();
   }
@@ -264,13 +268,14 @@ class Side {
 
  private:
   test::Steps* const steps_;
+  const Clock* const clock_;
   test::MemoryFiles* const files_;
   const SecretSealer sealer_;
   std::unique_ptr<LifeExecutor> executor_;
 };
 
 struct World {
-  World() : a("12345", "110", &steps, &files), b("110", "12345", &steps, &files) {}
+  World() : a("12345", "110", &steps, &wall, &files), b("110", "12345", &steps, &wall, &files) {}
 
   void Start() {
     a.Start();
@@ -298,6 +303,7 @@ struct World {
   }
 
   test::Steps steps{absl::FromUnixSeconds(1'790'000'000)};
+  WallClock wall{steps.clock()};
   test::MemoryFiles files;
   Side a;
   Side b;
