@@ -234,9 +234,8 @@ TEST(PartnersTest, OneIncidentToThreePartnersOfWhomOneIsAway) {
   for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(sites.all[i]->StartAll().ok());  // 120 is down
   ASSERT_TRUE(Eventually([&] {
     int up = 0;
-    for (const auto& link : Must(hub.dispatch(), &DispatchService::Stub::ListLinks, {}).links()) {
-      up += link.up() ? 1 : 0;
-    }
+    const auto links = Must(hub.dispatch(), &DispatchService::Stub::ListLinks, {});
+    for (const auto& link : links.links()) up += link.up() ? 1 : 0;
     return up == 2;
   }));
   auto create = For<workorder::v1::CreateWorkOrderRequest>("");
