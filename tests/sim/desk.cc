@@ -353,7 +353,10 @@ void Desk::CheckEmergencies() {
     if (waiting.committed < 0 && witness_->Did(waiting.site, waiting.account))
       waiting.committed = kernel_->now();
     if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
-    witness_->Violate("emergency_told", "an emergency waits without an answer");
+    witness_->Violate("emergency_told",
+                      StrCat("the emergency of ", waiting.account, " was committed ",
+                             (kernel_->now() - waiting.committed) / 1'000'000, " ms ago, may wait for ",
+                             waiting.limit / 1'000'000, " ms and has no answer"));
     return true;
   });
 }

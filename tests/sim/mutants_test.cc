@@ -16,7 +16,7 @@ TEST_P(PlantedBugTest, IsCaught) {
   const PlantedBug& bug = PlantedBugs()[GetParam()];
   for (int seed = 1; seed <= bug.within_seeds; ++seed) {
     const std::unique_ptr<Mutant> mutant = bug.make();
-    World world(static_cast<uint64_t>(seed), mutant.get());
+    World world(static_cast<uint64_t>(seed), {.mutant = mutant.get()});
     world.Run();
     if (world.witness().content()) continue;
     const Witness::Violation& violation = world.witness().violation();

@@ -30,8 +30,8 @@ std::string Totals::Text() const {
   return text;
 }
 
-std::string RunSeed(int64_t seed, Totals* totals) {
-  World world(static_cast<uint64_t>(seed));
+std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals) {
+  World world(static_cast<uint64_t>(seed), {.old_backups_percent = old_backups_percent});
   world.Run();
   totals->Add({.seeds = 1,
                .steps = world.steps(),
@@ -48,10 +48,10 @@ std::string RunSeed(int64_t seed, Totals* totals) {
   if (world.witness().content()) return "";
   const Witness::Violation& violation = world.witness().violation();
   // A seed repeats, so the trace is made only when it is wanted.
-  World again(static_cast<uint64_t>(seed), nullptr, /*traced=*/true);
+  World again(static_cast<uint64_t>(seed), {.traced = true, .old_backups_percent = old_backups_percent});
   again.Run();
   return StrCat("seed ", seed, " broke ", violation.invariant, ": ", violation.what, "\n",
-                "alone: HOTLINE_SIM_FIRST=", seed, " HOTLINE_SIM_SEEDS=1 sim_test --gtest_filter='*Seeds*'\n",
+                "alone: sim_campaign --first ", seed, " --seeds 1 --old-backups ", old_backups_percent, "\n",
                 "its last steps:\n", again.Trace(kTraceLines));
 }
 

@@ -30,7 +30,7 @@ struct Totals {
 
 // Runs one seed and adds it to `totals`. Empty if every promise held; else what was broken, and the seed's
 // last steps.
-std::string RunSeed(int64_t seed, Totals* totals);
+std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals);
 
 }  // namespace hotline::sim
 

@@ -31,7 +31,7 @@ TEST_P(SimTest, SeedsKeepEveryPromise) {
   Totals totals;
   const auto begun = std::chrono::steady_clock::now();
   for (int64_t seed = begin; seed < end; ++seed) {
-    const std::string failure = RunSeed(seed, &totals);
+    const std::string failure = RunSeed(seed, 0, &totals);
     ASSERT_EQ(failure, "");
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -53,7 +53,7 @@ TEST(SimDeterminismTest, ASeedRepeats) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     World once(seed);
     once.Run();
-    World again(seed, nullptr, /*traced=*/true);
+    World again(seed, {.traced = true});
     again.Run();
     EXPECT_EQ(once.Digest(), again.Digest()) << "seed " << seed;
   }

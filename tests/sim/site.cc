@@ -425,6 +425,12 @@ void Site::Checkpoint(Part part) {
   if (part == Part::kEscalation && up(part)) escalation_store_->Checkpoint().IgnoreError();
 }
 
+void Site::Restore(const Disk::Image& backup) {
+  ++restores_;
+  work_order_disk_.Install(backup);
+  ForgetEscalation();
+}
+
 void Site::ForgetEscalation() { escalation_disk_.Install(InstalledSite(setup_).escalation); }
 
 // The committer's thread has work: it comes to it a little later.

@@ -78,6 +78,10 @@ class Site {
   void set_on_dispatch_end(std::function<void()> told) { on_dispatch_end_ = std::move(told); }
   // As the process's own thread for it would.
   void Checkpoint(Part part);
+  // work_order's store is replaced by an older one, and escalation's by an empty one. Not while it is up.
+  void Restore(const Disk::Image& backup);
+  // Counts restores: what was sent before one does not arrive after it, because a restore takes longer.
+  int restores() const { return restores_; }
   // Its store is lost; work_order's log rebuilds it. Not while it is up.
   void ForgetEscalation();
 
@@ -121,6 +125,7 @@ class Site {
   Disk escalation_disk_;
   std::array<std::unique_ptr<Process>, kParts.size()> processes_;
   bool has_dead_ = false;
+  int restores_ = 0;
   uint64_t salt_ = 0;
 
   // work_order.

@@ -44,7 +44,9 @@ void Carry(const Route& route, void (Peer::*method)(const CallContext&, Request,
       continue;
     }
     route.kernel->PostAfter(
-        there.Delay(*route.dice), [route, method, pending, request, timeout, traceparent = call.traceparent] {
+        there.Delay(*route.dice), [route, method, pending, request, timeout,
+                                   restores = route.from->restores(), traceparent = call.traceparent] {
+          if (route.from->restores() != restores) return;
           const Path& back = (*route.paths)[route.to->index()][route.from->index()];
           if (!route.to->up(Part::kDispatch)) {
             if (!back.Loses(*route.dice)) pending->Answer(absl::UnavailableError("nobody listens"));

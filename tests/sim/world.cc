@@ -29,9 +29,9 @@ config::v1::Policy DrawPolicy(Dice& dice) {
 
 }  // namespace
 
-World::World(uint64_t seed, Mutant* mutant, bool traced)
-    : dice_(seed), mutant_(mutant), traced_(traced), desk_(&kernel_, &dice_, &witness_) {
-  if (mutant_ != nullptr) mutant_->Begin(&dice_);
+World::World(uint64_t seed, const WorldOptions& options)
+    : dice_(seed), options_(options), desk_(&kernel_, &dice_, &witness_) {
+  if (options_.mutant != nullptr) options_.mutant->Begin(&dice_);
   Build();
 }
 
@@ -55,7 +55,7 @@ void World::Build() {
               .slow_disks = dice_.Percent(20),
               .clock_jumps = dice_.Percent(40),
               .lost_projections = dice_.Percent(15),
-              .old_backups = dice_.Percent(10)};
+              .old_backups = dice_.Percent(options_.old_backups_percent)};
   const bool skewed = dice_.Percent(50);
   const bool signs = climate_.old_backups || dice_.Percent(10);
   for (int i = 0; i < count; ++i) {
@@ -76,7 +76,8 @@ void World::Build() {
     setup.fresh_disks = dice_.Percent(3);
     setup.signs = signs;
     witness_.AddSite(setup.hotline);
-    sites_.push_back(std::make_unique<Site>(std::move(setup), &kernel_, &dice_, &paths_, &witness_, mutant_));
+    sites_.push_back(
+        std::make_unique<Site>(std::move(setup), &kernel_, &dice_, &paths_, &witness_, options_.mutant));
   }
   // All pairs, or a chain.
   const bool chain = count > 2 && dice_.Percent(30);
@@ -98,7 +99,7 @@ Site& World::AnySite() {
 }
 
 void World::Say(const std::function<std::string()>& line) {
-  if (!traced_) return;
+  if (!options_.traced) return;
   trace_.push_back(StrCat(kernel_.now() / kMillisecond, " ms: ", line()));
 }
 
@@ -344,26 +345,25 @@ const World::Move World::kMoves[] = {
      }},
     {"backup", 4, &Climate::old_backups,
      [](World& world) {
-       Site& site = world.AnySite();
-       world.Say([&] { return StrCat(site.hotline(), ": backup"); });
-       world.backups_[site.index()] = site.disk(Part::kWorkOrder).Snapshot();
+       // Of one site only: what two sites have both forgotten nobody can give back.
+       if (world.backed_up_ == nullptr) world.backed_up_ = &world.AnySite();
+       world.Say([&] { return StrCat(world.backed_up_->hotline(), ": backup"); });
+       world.backup_ = world.backed_up_->disk(Part::kWorkOrder).Snapshot();
      }},
     {"restore", 1, &Climate::old_backups,
      [](World& world) {
-       if (world.backups_.empty()) return;
-       const auto& [index, backup] = *world.backups_.begin();
-       Site& site = *world.sites_[static_cast<size_t>(index)];
+       if (world.backed_up_ == nullptr) return;
+       Site& site = *world.backed_up_;
        world.Say([&] { return StrCat(site.hotline(), ": an old backup is restored"); });
        for (Part part : kParts) {
          site.Kill(part);
          world.ReviveLater(&site, part);
        }
-       site.disk(Part::kWorkOrder).Install(backup);
-       site.ForgetEscalation();
-       world.witness_.Rewound(index);
+       site.Restore(world.backup_);
+       world.witness_.Rewound(site.index());
        world.desk_.Forget(site);
        for (const auto& watcher : world.watchers_) {
-         if (watcher->site() == index) watcher->Rewind();
+         if (watcher->site() == site.index()) watcher->Rewind();
        }
      }},
     {"lost projection", 1, &Climate::lost_projections,

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,10 +36,18 @@ struct Climate {
   bool old_backups = false;
 };
 
+struct WorldOptions {
+  // Takes the place of seams. May be null; outlives the world.
+  Mutant* mutant = nullptr;
+  // Keeps a record of what it does.
+  bool traced = false;
+  // In how many percent of worlds sites are restored from old backups and must get their history from peers.
+  int old_backups_percent = 0;
+};
+
 class World {
  public:
-  // `mutant` may be null; it outlives the world. A traced world keeps a record of what it did.
-  explicit World(uint64_t seed, Mutant* mutant = nullptr, bool traced = false);
+  explicit World(uint64_t seed, const WorldOptions& options = {});
   ~World();
 
   // All of it: up to `steps` random steps (about 120 if 0), healing, inspection. Ends at the first violation.
@@ -81,13 +88,13 @@ class World {
 
   Dice dice_;
   Kernel kernel_;
-  Mutant* const mutant_;
-  const bool traced_;
+  const WorldOptions options_;
   Witness witness_;
   Paths paths_;
   Climate climate_;
   std::vector<std::unique_ptr<Site>> sites_;
-  std::map<int, Disk::Image> backups_;              // of work_order's disk, by site
+  Site* backed_up_ = nullptr;
+  Disk::Image backup_;                              // of its work_order's disk
   std::vector<std::unique_ptr<Watcher>> watchers_;  // one for each site, or none
   Desk desk_;
   int64_t steps_ = 0;
