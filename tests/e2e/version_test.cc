@@ -233,7 +233,7 @@ TEST_F(VersionTest, PeerWithoutACommonVersionIsRefusedOnBothSides) {
   const auto line = (*shown)->WaitForLine("{", absl::Seconds(20));
   ASSERT_TRUE(line.ok()) << line.status().ToString();
   EXPECT_THAT(*line, HasSubstr("version"));
-  EXPECT_EQ((*shown)->Wait(absl::Seconds(20)), 0);
+  EXPECT_EQ((*shown)->Wait(absl::Seconds(20)), 6) << "a link is down";
 
   // The other way: we, who speak version 2 only, are refused, and hear what would be understood.
   auto request = caller_->LinkRequest();
