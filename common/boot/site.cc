@@ -217,6 +217,19 @@ void ResolveListen(ListenConfig* listen) {
   Default(listen->max_streams(), 4096, &ListenConfig::set_max_streams, listen);
 }
 
+void CheckUrgencySeconds(const std::string& path, const config::v1::UrgencySeconds& seconds, Checker* check) {
+  constexpr int64_t kMonth = 30 * 24 * 3600;
+  check->Range(path + ".normal", seconds.normal(), 1, kMonth);
+  check->Range(path + ".urgent", seconds.urgent(), 1, kMonth);
+  check->Range(path + ".emergency", seconds.emergency(), 1, kMonth);
+}
+
+void ResolveUrgencySeconds(const config::v1::UrgencySeconds& standard, config::v1::UrgencySeconds* seconds) {
+  if (seconds->normal() == 0) seconds->set_normal(standard.normal());
+  if (seconds->urgent() == 0) seconds->set_urgent(standard.urgent());
+  if (seconds->emergency() == 0) seconds->set_emergency(standard.emergency());
+}
+
 // Where `path`, or what it should have been in, was written.
 Position Locate(const Positions& positions, std::string_view path) {
   while (true) {
@@ -377,6 +390,10 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     }
     check.Range("work_order.queue_limit", part.queue_limit(), 1, 1'000'000);
     check.Range("work_order.commit_batch", part.commit_batch(), 1, 4096);
+    CheckUrgencySeconds("work_order.confirm_within_s", part.confirm_within_s(), &check);
+    CheckUrgencySeconds("work_order.keep_after_s", part.keep_after_s(), &check);
+    check.Range("work_order.free_returns_per_unit", part.free_returns_per_unit(), 0, 100);
+    check.Range("work_order.free_returns_per_order", part.free_returns_per_order(), 0, 100);
   }
   if (site.has_dispatch()) {
     const config::v1::DispatchConfig& part = site.dispatch();
@@ -452,6 +469,10 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
     const config::v1::DeadlineRule& rule = policy.rules(i);
     const std::string path = fmt::format("rules[{}]", i);
     if (rule.clock() == 0) check.Add(path + ".clock", "is required");
+    if (rule.clock() == type::v1::CLOCK_KIND_CONFIRM || rule.clock() == type::v1::CLOCK_KIND_VOICE) {
+      check.Add(path + ".clock",
+                "has no rule here: its deadline is in each offer, see work_order.confirm_within_s");
+    }
     // Ten years: a longer limit is a slip of units.
     check.Range(path + ".limit_s", rule.limit_s(), 1, int64_t{10} * 366 * 86'400, /*zero_is_default=*/false);
     if (rule.remind_before_s() < 0 || rule.remind_before_s() >= std::max<int64_t>(rule.limit_s(), 1)) {
@@ -483,6 +504,12 @@ void ResolveDefaults(SiteConfig* site) {
     if (part.address().empty()) part.set_address(part.listen().address());
     if (part.queue_limit() == 0) part.set_queue_limit(8192);
     if (part.commit_batch() == 0) part.set_commit_batch(256);
+    config::v1::UrgencySeconds standard;
+    standard.set_normal(7200);
+    standard.set_urgent(1800);
+    standard.set_emergency(180);
+    ResolveUrgencySeconds(standard, part.mutable_confirm_within_s());
+    ResolveUrgencySeconds(part.confirm_within_s(), part.mutable_keep_after_s());
   }
   if (site->has_dispatch()) {
     config::v1::DispatchConfig& part = *site->mutable_dispatch();

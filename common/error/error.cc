@@ -148,11 +148,67 @@ absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std
                .metadata = {{"holder", std::string(holder)}, {"needed", std::string(needed)}}});
 }
 
+absl::Status OtherCopy(std::string_view handoff_id) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_NOT_HOLDER,
+       .english = StrCat("the order came back to this site: work with the copy of handoff ", handoff_id),
+       .chinese = StrCat("本工单已回到本平台，请在移交", handoff_id, "对应的工单上办理"),
+       .metadata = {{"handoff", std::string(handoff_id)}}});
+}
+
+absl::Status ReturnLimit(std::string_view whose, std::string_view whose_zh, int limit) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_RETURN_LIMIT,
+       .english = StrCat("the free returns are used up (", limit, " per ", whose,
+                         "): a ruling has to say who handles the order"),
+       .chinese = StrCat("退单次数已用完（", whose_zh, "可退", limit, "次），须经裁定明确承办方，不得再退回"),
+       .metadata = {{"limit", StrCat(limit)}, {"per", std::string(whose)}}});
+}
+
+absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_BOUNCE,
+               .english = StrCat("the order was at ", target,
+                                 " before; push with confirm_bounce if that is meant. Its way: ", way),
+               .chinese = StrCat("工单此前已到过", target,
+                                 "，如确需再次推送请确认（confirm_bounce）。流转经过：", way_zh),
+               .field = "offer.confirm_bounce",
+               .metadata = {{"target", std::string(target)}}});
+}
+
+absl::Status Ruled() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_RULED,
+               .english = "a ruling made this hotline responsible: the order cannot be returned or passed on",
+               .chinese = "已裁定由本平台承办，不得退回、转出或再提争议"});
+}
+
+absl::Status DangerFirst() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_DANGER_FIRST,
+               .english = "taken over because of danger: dispatch units or report progress first",
+               .chinese = "本工单为危险先处，须先派警或记录处置情况，之后方可移交"});
+}
+
+absl::Status Disputed() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_DISPUTED,
+               .english = "the order is disputed: it cannot be pushed before a ruling",
+               .chinese = "工单存在争议，由首接平台先行办理，裁定前不得再推送"});
+}
+
 absl::Status Suspended() {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SUSPENDED,
                .english = "the order is suspended; resume it first",
                .chinese = "工单已挂起，请先恢复"});
+}
+
+absl::Status SpokenCodeWrong() {
+  return BadField(Reason::ERROR_REASON_SPOKEN_CODE_WRONG, "confirm_by_voice.code",
+                  "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
 }
 
 absl::Status UnitNotAssigned(std::string_view unit) {

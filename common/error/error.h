@@ -36,7 +36,18 @@ absl::Status WrongState(std::string_view command, std::string_view command_zh,
                         hotline::type::v1::OrderState state);
 // `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`.
 absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed);
+// The order came back to this site and is worked on in the copy that `handoff_id` names. Reason NOT_HOLDER.
+absl::Status OtherCopy(std::string_view handoff_id);
 absl::Status Suspended();
+absl::Status SpokenCodeWrong();
+// The `limit` free returns of one unit, or of one order, are used up. `whose` is `unit` or `order`;
+// `whose_zh` is 每个单位 or 每件工单.
+absl::Status ReturnLimit(std::string_view whose, std::string_view whose_zh, int limit);
+// `way` and `way_zh` list where the order has been.
+absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh);
+absl::Status Ruled();
+absl::Status DangerFirst();
+absl::Status Disputed();
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

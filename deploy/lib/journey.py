@@ -180,6 +180,8 @@ class Journey:
             fields["content"] = content
         else:
             fields["offer"]["note"] = self.data.get("push_note", "")
+            # It came back from there, and is meant to go there again.
+            fields["offer"]["confirmBounce"] = True
         answer = self.desk(self.giver, "dispatch", "PushWorkOrder", fields)
         with self.board.changed:
             self.giver_id, self.handoff_id = answer.order.id, answer.order.handoff.id

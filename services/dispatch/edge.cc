@@ -18,7 +18,10 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_FinishHandoff,
                              v1::DispatchService::WithRawCallbackMethod_PushWorkOrder,
                              v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
-                             v1::DispatchService::WithRawCallbackMethod_ListLinks> {
+                             v1::DispatchService::WithRawCallbackMethod_PushToPartners,
+                             v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
+                             v1::DispatchService::WithRawCallbackMethod_ListLinks,
+                             v1::DispatchService::WithRawCallbackMethod_DisputeHandoff> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -40,12 +43,15 @@ class DispatchEdge final
  public:
   HOTLINE_FORWARD(v1, PushWorkOrder, service_)
   HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
+  HOTLINE_FORWARD(v1, PushToPartners, service_)
   HOTLINE_FORWARD(v1, ListLinks, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)
+  HOTLINE_COMMAND(v1, service_, ConfirmHandoffByVoice, confirm_by_voice)
   HOTLINE_COMMAND(v1, service_, ReportHandoffProgress, progress)
   HOTLINE_COMMAND(v1, service_, FinishHandoff, completion)
+  HOTLINE_COMMAND(v1, service_, DisputeHandoff, dispute)
 };
 
 class ExchangeEdge final

@@ -160,15 +160,18 @@ class DispatchProcess final : public boot::Service {
         total("hotline_pushes_received_total", "Pushes answered with the peer's receipt.").Add({});
     auto& telephone =
         total("hotline_telephone_required_total", "Emergencies answered without the peer's receipt.").Add({});
+    auto& alarms_failed =
+        total("hotline_alarms_failed_total", "Alarms of those that were left to escalation.").Add({});
     auto& deliveries_in = total("hotline_deliveries_in_total", "Deliveries taken from peers.").Add({});
     environment_.metrics->OnScrape(
-        [this, raise, &queue, &watches, &pushes, &received, &telephone, &deliveries_in] {
+        [this, raise, &queue, &watches, &pushes, &received, &telephone, &alarms_failed, &deliveries_in] {
           queue.Set(static_cast<double>(service_->waiting_commands()));
           watches.Set(static_cast<double>(service_->open_watches()));
           const DispatchCounters& counters = service_->counters();
           raise(pushes, counters.pushes);
           raise(received, counters.pushes_received);
           raise(telephone, counters.telephone_required);
+          raise(alarms_failed, counters.alarms_failed);
           raise(deliveries_in, counters.deliveries_in);
         });
   }

@@ -6,6 +6,7 @@
 
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/contract/alarm.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
@@ -16,6 +17,8 @@ using error::Reason;
 
 constexpr int kMaxBatchPush = 256;
 constexpr int kMaxEnvelopes = 512;
+// A request id has 64; a partner's order has `/` and its hotline behind it.
+constexpr size_t kMaxFanOutRequestId = 47;
 constexpr int kFollowLimit = 1000;
 constexpr absl::Duration kFollowWait = absl::Seconds(10);
 constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
@@ -47,15 +50,20 @@ workorder::v1::ReadEventsRequest ReadRequest(int64_t start, int limit, absl::Dur
   return request;
 }
 
+absl::Status CheckReceiptWait(bool has, const google::protobuf::Duration& receipt_wait) {
+  if (!has) return absl::OkStatus();
+  const absl::Duration wait = FromProtoDuration(receipt_wait);
+  if (wait >= absl::ZeroDuration() && wait <= kMaxReceiptWait) return absl::OkStatus();
+  return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "receipt_wait", "must be 0 to 30 s",
+                         "应在0到30秒之间");
+}
+
 // The request as a command, or what is wrong with it beyond what work_order checks.
 absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
                                             const std::string& traceparent) {
-  if (request.has_receipt_wait()) {
-    const absl::Duration wait = FromProtoDuration(request.receipt_wait());
-    if (wait < absl::ZeroDuration() || wait > kMaxReceiptWait) {
-      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "receipt_wait", "must be 0 to 30 s",
-                             "应在0到30秒之间");
-    }
+  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
+      !status.ok()) {
+    return status;
   }
   if (request.has_content() && !request.header().order_id().empty()) {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
@@ -69,6 +77,21 @@ absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
   if (request.has_content())
     *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
   command.set_traceparent(traceparent);
+  return command;
+}
+
+// The order of one partner, as a command of its own.
+type::v1::Command PartnerCommand(const type::v1::CommandHeader& header, const type::v1::PartnerCall& call,
+                                 const std::string& hotline, const std::string& parent_id) {
+  type::v1::Command command;
+  command.mutable_header()->set_request_id(StrCat(header.request_id(), "/", hotline));
+  *command.mutable_header()->mutable_actor() = header.actor();
+  command.mutable_registration()->set_parent_order_id(parent_id);
+  command.mutable_offer()->set_to_hotline(hotline);
+  command.mutable_offer()->set_kind(call.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED
+                                        ? type::v1::HANDOFF_KIND_PARTNER_FANOUT
+                                        : call.kind());
+  command.mutable_offer()->set_note(call.note());
   return command;
 }
 
@@ -197,12 +220,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency](v1::PushWorkOrderResponse response, ReceiptOutcome outcome) {
+  const auto answer = [this, emergency](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                                        Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
       response.set_advice("对方平台已接收");
-      return response;
+      return done(std::move(response));
     }
     response.set_status(v1::DELIVERY_STATUS_QUEUED);
     response.set_advice("已提交，待对方平台接收，系统会持续重试");
@@ -211,10 +235,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       response.set_telephone_required(true);
       response.set_advice("对方平台尚未接收，请立即使用电话一键转接或三方通话");
     }
-    return response;
+    const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
+    // The person at the telephone first, the record second.
+    done(std::move(response));
+    if (emergency) RaiseAlarm(order);
   };
   if (wait <= absl::ZeroDuration() && !emergency) {
-    return done(answer(std::move(response), ReceiptOutcome::kTimedOut));
+    return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
   }
   // An answer a little before the client's own deadline is worth more than one after it.
   const absl::Time deadline = std::min(clock_->Now() + wait, call.deadline - absl::Milliseconds(200));
@@ -222,8 +249,95 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   link->second->AwaitReceipt(
       sequence, deadline, emergency,
       [answer, response = std::move(response), done = std::move(done)](ReceiptOutcome outcome) mutable {
-        done(answer(std::move(response), outcome));
+        answer(std::move(response), outcome, std::move(done));
       });
+}
+
+// If it fails, or this process dies first, escalation raises the same alarm when the receipt's deadline
+// passes.
+void DispatchService::RaiseAlarm(const type::v1::WorkOrder& order) {
+  type::v1::Command command = ReceiptAlarm(order.id(), order.handoff().offer_time());
+  command.set_traceparent(NewTraceparent());
+  batcher_.Submit(std::move(command), /*emergency=*/true,
+                  [this](absl::StatusOr<workorder::v1::CommandResult> result) {
+                    if (!result.ok()) counters_.alarms_failed.fetch_add(1, std::memory_order_relaxed);
+                  });
+}
+
+void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartnersRequest request,
+                                     Done<v1::PushToPartnersResponse> done) {
+  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
+      !status.ok()) {
+    return done(status);
+  }
+  if (request.header().request_id().size() > kMaxFanOutRequestId) {
+    return done(error::BadField(Reason::ERROR_REASON_REQUEST_ID_INVALID, "header.request_id",
+                                "must be 8 to 47 characters here", "在此应为8至47位"));
+  }
+  // First the incident, which also settles whether the same id is used for the same call; then its children,
+  // all in one batch. A death between the two is mended by sending the request again.
+  type::v1::Command incident;
+  *incident.mutable_header() = request.header();
+  *incident.mutable_partner_call() = request.partner_call();
+  incident.set_traceparent(call.traceparent);
+  batcher_.Submit(std::move(incident), /*emergency=*/false,
+                  [this, call, request = std::move(request),
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (!result.ok()) return done(result.status());
+                    Told(result->event_sequence());
+                    PushChildren(call, std::move(request), *std::move(result), std::move(done));
+                  });
+}
+
+void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
+                                   workorder::v1::CommandResult incident,
+                                   Done<v1::PushToPartnersResponse> done) {
+  // Collects the outcomes; the last one answers. Each slot is written by one call only.
+  struct Gather {
+    v1::PushToPartnersResponse response;
+    std::atomic<int> left;
+    Done<v1::PushToPartnersResponse> done;
+  };
+  auto gather = std::make_shared<Gather>();
+  gather->done = std::move(done);
+  gather->response.set_event_sequence(incident.event_sequence());
+  *gather->response.mutable_order() = std::move(*incident.mutable_order());
+  const std::string& parent_id = gather->response.order().id();
+  workorder::v1::ExecuteRequest batch;
+  for (const std::string& hotline : request.partner_call().to_hotlines()) {
+    gather->response.add_results()->set_hotline(hotline);
+    type::v1::Command& command = *batch.add_commands();
+    command = PartnerCommand(request.header(), request.partner_call(), hotline, parent_id);
+    command.set_traceparent(call.traceparent);
+  }
+  gather->left = gather->response.results_size();
+  // Not through the batcher, which could part them: all are offered in one commit.
+  ledger_->Execute(call, std::move(batch),
+                   [this, call, gather, wait = FromProtoDuration(request.receipt_wait()),
+                    wait_set = request.has_receipt_wait()](
+                       absl::StatusOr<workorder::v1::ExecuteResponse> executed) mutable {
+                     if (executed.ok() && executed->results_size() != gather->response.results_size()) {
+                       executed = error::Internal("the ledger did not answer every command");
+                     }
+                     if (!executed.ok()) return gather->done(executed.status());
+                     for (int i = 0; i < executed->results_size(); ++i) {
+                       const auto finish = [gather, slot = gather->response.mutable_results(i)](
+                                               absl::StatusOr<v1::PushWorkOrderResponse> pushed) {
+                         if (pushed.ok()) {
+                           *slot->mutable_response() = *std::move(pushed);
+                         } else {
+                           *slot->mutable_error() = error::ToProto(pushed.status());
+                         }
+                         if (--gather->left == 0) gather->done(std::move(gather->response));
+                       };
+                       workorder::v1::CommandResult& result = *executed->mutable_results(i);
+                       if (result.has_error()) {
+                         finish(error::FromProto(result.error()));
+                       } else {
+                         FinishPush(call, wait, wait_set, std::move(result), finish);
+                       }
+                     }
+                   });
 }
 
 void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,

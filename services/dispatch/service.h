@@ -27,7 +27,7 @@ struct DispatchOptions {
   std::string hotline;
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
-  LinkOptions link;  // `peer` and `lane` are filled in for each
+  LinkOptions link;                                    // `peer` and `lane` are filled in for each
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
@@ -38,6 +38,7 @@ struct DispatchCounters {
   std::atomic<int64_t> pushes{0};              // committed
   std::atomic<int64_t> pushes_received{0};     // answered with the peer's receipt
   std::atomic<int64_t> telephone_required{0};  // emergencies answered without it
+  std::atomic<int64_t> alarms_failed{0};       // of those: alarms left to escalation
   std::atomic<int64_t> deliveries_in{0};
   std::atomic<int64_t> follower_failures{0};
 };
@@ -59,6 +60,8 @@ class DispatchService : public Peer {
                      Done<v1::PushWorkOrderResponse> done);
   void BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                            Done<v1::BatchPushWorkOrdersResponse> done);
+  void PushToPartners(const CallContext& call, v1::PushToPartnersRequest request,
+                      Done<v1::PushToPartnersResponse> done);
   // Every other command.
   void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchHandoffs(const CallContext& call,
@@ -83,6 +86,9 @@ class DispatchService : public Peer {
  private:
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
+  void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
+                    workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
+  void RaiseAlarm(const type::v1::WorkOrder& order);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
   void OnLinkChange(const std::string& peer, const absl::Status& why);

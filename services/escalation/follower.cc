@@ -10,6 +10,7 @@
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/contract/alarm.h"
 #include "common/error/error.h"
 
 namespace hotline::escalation {
@@ -30,7 +31,7 @@ google::protobuf::Duration ToDuration(absl::Duration duration) {
   return proto;
 }
 
-void Count(const OrderClocks& order, int sign, std::array<Tally, 5>* tallies) {
+void Count(const OrderClocks& order, int sign, Tallies* tallies) {
   for (const OrderClock& clock : order.clocks) {
     if (!clock.live()) continue;
     Tally& tally = (*tallies)[clock.kind];
@@ -96,6 +97,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     type::v1::Urgency urgency = type::v1::URGENCY_UNSPECIFIED;
     absl::Time rung_time;
     type::v1::Command command;
+    // Goes before it in the same batch, so in the same commit or not at all.
+    std::optional<type::v1::Command> alarm;
   };
 
   template <typename Fn>
@@ -201,9 +204,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();
       if (*touched == nullptr) continue;
-      if (event.has_escalated()) {
-        rungs.emplace_back(event.sequence(), std::make_shared<const std::string>(Record(event)));
-        NoteRung(event, (*touched)->after, &after);
+      if (const type::v1::Escalation* rung = RungOf(event); rung != nullptr) {
+        rungs.emplace_back(event.sequence(), std::make_shared<const std::string>(Record(event, *rung)));
+        NoteRung(event, *rung, (*touched)->after, &after);
       }
       (*touched)->after = Apply(std::move((*touched)->after), event, deadlines_, site_);
     }
@@ -245,18 +248,18 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     return &touched;
   }
 
-  static std::string Record(const Event& event) {
+  static std::string Record(const Event& event, const type::v1::Escalation& escalation) {
     v1::EscalationRecord record;
     record.set_sequence(event.sequence());
     record.set_order_id(event.order_id());
     record.set_order_number(event.order_number());
-    *record.mutable_escalation() = event.escalated();
+    *record.mutable_escalation() = escalation;
     *record.mutable_record_time() = event.commit_time();
     return record.SerializeAsString();
   }
 
-  void NoteRung(const Event& event, const OrderClocks& order, Progress* progress) {
-    const type::v1::Escalation& escalation = event.escalated();
+  void NoteRung(const Event& event, const type::v1::Escalation& escalation, const OrderClocks& order,
+                Progress* progress) {
     const size_t kind = escalation.clock();
     if (kind < progress->tallies.size()) {
       ++(escalation.rung() == type::v1::RUNG_REMIND ? progress->tallies[kind].reminded
@@ -321,14 +324,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     store_->Rollback();  // it only read
     if (!shots.ok()) return Fail(shots.status());
     workorder::v1::ExecuteRequest request;
+    // Of alarms nothing is read back: dispatch may have raised them before, or the order may be elsewhere.
+    int alarms = 0;
+    for (Shot& shot : *shots) {
+      if (!shot.alarm.has_value()) continue;
+      *request.add_commands() = *std::move(shot.alarm);
+      ++alarms;
+    }
     for (Shot& shot : *shots) *request.add_commands() = std::move(shot.command);
     firing_ = true;
     const CallContext call{.now = now, .deadline = now + absl::Seconds(10), .traceparent = NewTraceparent()};
     ledger_->Execute(call, std::move(request),
                      Back<workorder::v1::ExecuteResponse>(
-                         [shots = *std::move(shots), cursor = progress_.cursor](
+                         [shots = *std::move(shots), alarms, cursor = progress_.cursor](
                              State& self, absl::StatusOr<workorder::v1::ExecuteResponse> response) {
-                           self.OnFired(shots, cursor, std::move(response));
+                           self.OnFired(shots, alarms, cursor, std::move(response));
                          }));
   }
 
@@ -346,8 +356,14 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       }
       for (const OrderClock& clock : it->second.clocks) {
         if (clock.kind != one.kind || clock.armed_by != one.armed_by) continue;
-        shots.push_back(
-            {one, it->second.urgency, NextRungTime(clock), RungCommand(it->second, clock, NextRung(clock))});
+        const type::v1::Rung rung = NextRung(clock);
+        shots.push_back({.due = one,
+                         .urgency = it->second.urgency,
+                         .rung_time = NextRungTime(clock),
+                         .command = RungCommand(it->second, clock, rung)});
+        if (NeedsAlarm(it->second, clock, rung)) {
+          shots.back().alarm = ReceiptAlarm(FormatOrderId(it->second.id), ToProto(clock.start));
+        }
       }
     }
     std::stable_sort(shots.begin(), shots.end(),
@@ -355,19 +371,19 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     return shots;
   }
 
-  // `cursor` is where the log had been read up to when the commands were made.
-  void OnFired(const std::vector<Shot>& shots, int64_t cursor,
+  // `cursor` is where the log had been read up to when the commands were made; `alarms` went first.
+  void OnFired(const std::vector<Shot>& shots, int alarms, int64_t cursor,
                absl::StatusOr<workorder::v1::ExecuteResponse> response) {
     firing_ = false;
-    if (response.ok() && response->results_size() != static_cast<int>(shots.size())) {
+    if (response.ok() && response->results_size() != alarms + static_cast<int>(shots.size())) {
       response = error::Internal("the ledger did not answer every command");
     }
     if (!response.ok()) return FireLater();
     bool transient = false;
     std::vector<const Shot*> refused;
     absl::Status first_refusal;
-    for (int i = 0; i < response->results_size(); ++i) {
-      const CommandResult& result = response->results(i);
+    for (size_t i = 0; i < shots.size(); ++i) {
+      const CommandResult& result = response->results(alarms + static_cast<int>(i));
       const Shot& shot = shots[i];
       absl::Status status = error::FromProto(result.error());
       // Recorded before that, but not for this clock: the store does not fit the log.

@@ -84,7 +84,7 @@ class Follower {
     int64_t head = 0;    // of the log, as last heard
     bool fresh = false;  // rungs may be taken
     int64_t refused = 0;
-    std::array<Tally, 5> tallies;  // by clock kind
+    Tallies tallies;
   };
 
   // All pointers outlive the follower and every task on `executor`. `store` is used on `executor` only, from

@@ -25,7 +25,11 @@ constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
 // As `clock` in metrics; indexes are type::v1::ClockKind.
-constexpr const char* kClockNames[] = {"", "peer_receipt", "peer_acceptance", "sign", "finish"};
+constexpr const char* kClockNames[] = {"",        "peer_receipt", "peer_acceptance", "sign", "finish",
+                                       "confirm", "voice"};
+
+// The rung at the deadline of each, as `rung` in metrics.
+constexpr const char* kLastRungNames[] = {"", "urge", "urge", "urge", "urge", "doubt", "keep"};
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
  public:
@@ -163,7 +167,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
       environment_.metrics->OnScrape(
           [this, kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
            &reminded = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "remind"}}),
-           &urged = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "urge"}})] {
+           &urged = rungs.Add({{"clock", kClockNames[kind]}, {"rung", kLastRungNames[kind]}})] {
             const Tally tally = follower_->stats().tallies[kind];
             armed.Set(static_cast<double>(tally.live));
             overdue.Set(static_cast<double>(tally.overdue));
@@ -171,6 +175,11 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
             raise(urged, tally.urged);
           });
     }
+    auto& in_doubt =
+        gauge("hotline_offers_in_doubt", "Offers whose confirm-by time passed in silence.").Add({});
+    environment_.metrics->OnScrape([this, &in_doubt] {
+      in_doubt.Set(static_cast<double>(follower_->stats().tallies[type::v1::CLOCK_KIND_CONFIRM].overdue));
+    });
     lateness_ = &prometheus::BuildHistogram()
                      .Name("hotline_firing_lateness_seconds")
                      .Help("From the instant a rung was due to its recording in the log.")

@@ -29,6 +29,17 @@ int Send(Session& session, grpc::Status (Interface::*method)(grpc::ClientContext
     console.OutLine(Say(console.language(), say::kChanged, order.number(),
                         EnumLabel(console.language(), order.state()), order.custody().holder(),
                         order.version(), response.event_sequence()));
+    if constexpr (requires { response.open_partner_orders(); }) {
+      std::string numbers;
+      for (const auto& open : response.open_partner_orders()) {
+        numbers += StrCat(numbers.empty() ? "" : ", ", open.number());
+      }
+      if (!numbers.empty()) {
+        console.ErrLine(
+            Say(console.language(), say::kOpenPartners, response.open_partner_orders_size(), numbers),
+            Colour::kYellow);
+      }
+    }
   }
   return kExitOk;
 }
@@ -59,7 +70,30 @@ type::v1::HandoffReturn MakeReturn(const Arguments& arguments) {
   returned.set_legal_basis(arguments.Text("basis"));
   returned.set_proposed_unit(arguments.Text("proposed-unit"));
   returned.set_proposed_item(arguments.Text("proposed-item"));
+  returned.set_proposed_hotline(arguments.Text("proposed-hotline"));
   return returned;
+}
+
+// What the return would come to, without making it.
+int PreviewReturn(Session& session) {
+  const Arguments& arguments = session.arguments;
+  Console& console = session.console;
+  workorder::v1::PreviewReturnRequest request;
+  request.set_order_id(arguments.operand);
+  request.set_unit(arguments.Text("unit"));
+  request.set_proposed_hotline(arguments.Text("proposed-hotline"));
+  request.set_proposed_unit(arguments.Text("proposed-unit"));
+  workorder::v1::PreviewReturnResponse response;
+  if (auto failure = session.client.Call(&WorkOrderService::StubInterface::PreviewReturn, request, &response);
+      failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else {
+    console.Out(PreviewSheet(console.language(), response, console.style()));
+  }
+  return response.allowed() ? kExitOk : kExitConflict;
 }
 
 }  // namespace
@@ -72,6 +106,8 @@ type::v1::CommandHeader MakeHeader(const Session& session) {
   header.set_order_id(arguments.operand);
   header.set_expected_version(arguments.Integer("version", 0));
   header.mutable_actor()->set_account(arguments.account);
+  // Elsewhere `--unit` names who is to work, not who acts.
+  if (arguments.command->id == CommandId::kReturn) header.mutable_actor()->set_unit(arguments.Text("unit"));
   return header;
 }
 
@@ -83,6 +119,7 @@ int Change(Session& session) {
     // Passing an order between hotlines is dispatch's; the rest is the system of record's, which takes it for
     // orders of this site and for those that a peer handed over alike.
     case CommandId::kReturn: {
+      if (arguments.Has("dry-run")) return PreviewReturn(session);
       dispatch::v1::ReturnHandoffRequest request;
       *request.mutable_handoff_return() = MakeReturn(arguments);
       return Send(session, &Dispatch::ReturnHandoff, std::move(request));
@@ -92,8 +129,38 @@ int Change(Session& session) {
       request.mutable_recall()->set_reason(arguments.Text("reason"));
       return Send(session, &Dispatch::RecallHandoff, std::move(request));
     }
+    case CommandId::kConfirm: {
+      dispatch::v1::ConfirmHandoffByVoiceRequest request;
+      auto& spoken = *request.mutable_confirm_by_voice();
+      spoken.set_code(arguments.Text("code"));
+      spoken.set_outcome(arguments.Word<type::v1::VoiceOutcome>("outcome"));
+      spoken.set_spoken_with(arguments.Text("spoken-with"));
+      spoken.set_note(arguments.Text("note"));
+      return Send(session, &Dispatch::ConfirmHandoffByVoice, std::move(request));
+    }
+    case CommandId::kDispute: {
+      dispatch::v1::DisputeHandoffRequest request;
+      request.mutable_dispute()->set_reason(arguments.Text("reason"));
+      return Send(session, &Dispatch::DisputeHandoff, std::move(request));
+    }
+    case CommandId::kRule: {
+      workorder::v1::RuleOnWorkOrderRequest request;
+      auto& ruling = *request.mutable_ruling();
+      ruling.set_to_hotline(arguments.Text("to"));
+      ruling.set_unit(arguments.Text("unit"));
+      ruling.set_ground(arguments.Text("ground"));
+      ruling.set_reference(arguments.Text("reference"));
+      ruling.set_ruled_by(arguments.Text("ruled-by"));
+      return Send(session, &Orders::RuleOnWorkOrder, std::move(request));
+    }
+    case CommandId::kReopen: {
+      workorder::v1::ReopenWorkOrderRequest request;
+      request.mutable_reopening()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::ReopenWorkOrder, std::move(request));
+    }
     case CommandId::kAccept: {
       workorder::v1::AcceptWorkOrderRequest request;
+      request.mutable_acceptance()->set_danger_first(arguments.Has("danger-first"));
       request.mutable_acceptance()->set_note(arguments.Text("note"));
       return Send(session, &Orders::AcceptWorkOrder, std::move(request));
     }

@@ -88,6 +88,29 @@ int Show(Session& session) {
   return kExitOk;
 }
 
+int Custody(Session& session) {
+  Console& console = session.console;
+  workorder::v1::GetCustodyChainRequest request;
+  request.set_order_id(session.arguments.operand);
+  if (const auto at = session.arguments.Time("at", session.now))
+    *request.mutable_at_time() = ToTimestamp(*at);
+  workorder::v1::GetCustodyChainResponse response;
+  if (auto failure = session.client.Call(&Orders::GetCustodyChain, request, &response); failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+    return kExitOk;
+  }
+  Table table = CustodyTable(console.language());
+  for (const auto& tenure : response.tenures()) AddTenure(console.language(), tenure, table);
+  PrintTable(session, table, /*more=*/false);
+  if (!response.continued_as().empty()) {
+    console.ErrLine(Say(console.language(), say::kContinuedAs, response.continued_as()), Colour::kYellow);
+  }
+  return kExitOk;
+}
+
 int List(Session& session) {
   const Arguments& arguments = session.arguments;
   Console& console = session.console;
@@ -102,6 +125,8 @@ int List(Session& session) {
   filter.set_type(arguments.Word<type::v1::OrderType>("type"));
   filter.set_urgency(arguments.Word<type::v1::Urgency>("urgency"));
   filter.set_caller_phone(arguments.Text("phone"));
+  filter.set_in_doubt(arguments.Has("in-doubt"));
+  filter.set_parent_id(arguments.Text("parent"));
   if (const auto from = arguments.Time("from", session.now))
     *filter.mutable_register_start_time() = ToTimestamp(*from);
   if (const auto to = arguments.Time("to", session.now))
@@ -290,8 +315,12 @@ int Run(Session& session) {
       return Register(session);
     case CommandId::kShow:
       return Show(session);
+    case CommandId::kCustody:
+      return Custody(session);
     case CommandId::kList:
       return List(session);
+    case CommandId::kPartners:
+      return Partners(session);
     case CommandId::kWatch:
       return Watch(session);
     case CommandId::kDeadlines:
@@ -300,6 +329,8 @@ int Run(Session& session) {
       return Links(session);
     case CommandId::kVerify:
       return Verify(session);
+    case CommandId::kEvidence:
+      return Evidence(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

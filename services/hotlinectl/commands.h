@@ -24,8 +24,12 @@ int Run(Session& session);
 // push, with flags or with a file; register.
 int Push(Session& session);
 int Register(Session& session);
+// partners push, partners list.
+int Partners(Session& session);
 // watch.
 int Watch(Session& session);
+// evidence.
+int Evidence(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

@@ -78,6 +78,7 @@ int PushOne(Session& session) {
   const bool exists = !session.arguments.operand.empty();
   if (!exists) ApplyFormDefaults(*request);
   *request->mutable_header() = MakeHeader(session);
+  request->mutable_offer()->set_confirm_bounce(session.arguments.Has("confirm-bounce"));
   PushWorkOrderResponse response;
   if (auto failure = PushAlone(session, *request, &response); failure) {
     // An emergency of which nobody can say whether it left must not wait for a retry.

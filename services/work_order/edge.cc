@@ -33,7 +33,12 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_ListWorkOrders,
                              v1::WorkOrderService::WithRawCallbackMethod_ListOrderEvents,
                              v1::WorkOrderService::WithRawCallbackMethod_VerifyLog,
-                             v1::WorkOrderService::WithRawCallbackMethod_ExportEvidence> {
+                             v1::WorkOrderService::WithRawCallbackMethod_ExportEvidence,
+                             v1::WorkOrderService::WithRawCallbackMethod_RuleOnWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReopenWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_GetCustodyChain,
+                             v1::WorkOrderService::WithRawCallbackMethod_WhoHolds,
+                             v1::WorkOrderService::WithRawCallbackMethod_PreviewReturn> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -64,7 +69,7 @@ class WorkOrderEdge final
   HOTLINE_COMMAND(v1, service_, FinishWorkOrder, completion)
   HOTLINE_COMMAND(v1, service_, RecordCallBack, call_back_record)
   HOTLINE_COMMAND(v1, service_, RedoWorkOrder, redo_demand)
-  HOTLINE_COMMAND(v1, service_, CloseWorkOrder, closure)
+  HOTLINE_FORWARD(v1, CloseWorkOrder, service_)
   HOTLINE_COMMAND(v1, service_, CancelWorkOrder, cancellation)
   HOTLINE_COMMAND(v1, service_, ArchiveWorkOrder, archival)
   HOTLINE_FORWARD(v1, GetWorkOrder, service_)
@@ -72,6 +77,11 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, ListOrderEvents, service_)
   HOTLINE_FORWARD(v1, VerifyLog, service_)
   HOTLINE_FORWARD(v1, ExportEvidence, service_)
+  HOTLINE_COMMAND(v1, service_, RuleOnWorkOrder, ruling)
+  HOTLINE_COMMAND(v1, service_, ReopenWorkOrder, reopening)
+  HOTLINE_FORWARD(v1, GetCustodyChain, service_)
+  HOTLINE_FORWARD(v1, WhoHolds, service_)
+  HOTLINE_FORWARD(v1, PreviewReturn, service_)
 };
 
 class LedgerEdge final

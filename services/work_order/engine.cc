@@ -757,6 +757,18 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   }
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  if (const std::string& parent = command.registration().parent_order_id(); !parent.empty()) {
+    absl::StatusOr<int64_t> resolved = ResolveOrder(parent);
+    if (!resolved.ok()) return store_failed(resolved.status());
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(*resolved);
+    if (!order.ok()) return store_failed(order.status());
+    fresh.parent = *order;
+    if (fresh.parent != nullptr && !command.registration().has_content()) {
+      absl::StatusOr<std::string> content = store_->reader().FindContent(*resolved);
+      if (!content.ok()) return store_failed(content.status());
+      fresh.parent_content = *std::move(content);
+    }
+  }
   absl::StatusOr<Change> change = Decide(before, command, fresh, options_.site, tx.now);
   if (!change.ok()) return change.status();
   absl::StatusOr<int64_t> applied = Apply(*std::move(change), order_id, traceparent, tx);

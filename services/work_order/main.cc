@@ -33,6 +33,21 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   site.hotline = loaded.site.hotline();
   for (const auto& peer : loaded.site.peers()) site.peers.insert(peer.hotline());
   for (const auto& unit : loaded.units.units()) site.units.insert(unit.code());
+  const auto limits = [](const config::v1::UrgencySeconds& seconds, absl::Duration(&limits)[3]) {
+    limits[0] = absl::Seconds(seconds.normal());
+    limits[1] = absl::Seconds(seconds.urgent());
+    limits[2] = absl::Seconds(seconds.emergency());
+  };
+  limits(loaded.site.work_order().confirm_within_s(), site.confirm_within);
+  limits(loaded.site.work_order().keep_after_s(), site.keep_after);
+  // dispatch's part may be in another file on another machine.
+  if (loaded.site.has_dispatch()) {
+    site.emergency_receipt = absl::Seconds(loaded.site.dispatch().emergency_receipt_s());
+  }
+  const config::v1::WorkOrderConfig& config = loaded.site.work_order();
+  site.dispatches_first = config.dispatches_first();
+  if (config.has_free_returns_per_unit()) site.free_returns_per_unit = config.free_returns_per_unit();
+  if (config.has_free_returns_per_order()) site.free_returns_per_order = config.free_returns_per_order();
   return site;
 }
 

@@ -15,6 +15,9 @@
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/exchange/chain.h"
+#include "services/work_order/core/custody.h"
+#include "services/work_order/core/governor.h"
+#include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 #include "services/work_order/evidence.h"
 
@@ -27,6 +30,7 @@ constexpr int kDefaultPage = 50;
 constexpr int kMaxPage = 500;
 constexpr int kScanLimit = 20'000;
 constexpr int kMaxHistory = 1000;
+constexpr size_t kMaxChainEvents = 20'000;
 constexpr int kVerifySlice = 2000;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 
@@ -66,6 +70,22 @@ absl::StatusOr<int64_t> ReadPageToken(const std::string& token, const workorder:
                          "is not one this service gave for this filter", "不是本服务为该查询给出的翻页标记");
 }
 
+// The instant that `request` asks about.
+template <typename Request>
+absl::StatusOr<absl::Time> InstantOf(const Request& request, absl::Time now) {
+  if (!request.has_at_time()) return now;
+  if (!IsValidTime(request.at_time())) {
+    return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "at_time", "is not a valid time",
+                           "不是有效的时间");
+  }
+  const absl::Time at = FromTimestamp(request.at_time());
+  if (at > now) {
+    return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "at_time", "lies in the future",
+                           "不能晚于当前时间");
+  }
+  return at;
+}
+
 absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
   for (int i = 0; i < filter.states_size(); ++i) {
     if (filter.states(i) == type::v1::ORDER_STATE_UNSPECIFIED ||
@@ -78,6 +98,10 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
   if (absl::Status status = ValidateText("filter.unit", filter.unit(), 32, false, false); !status.ok())
     return status;
   if (absl::Status status = ValidateText("filter.hotline", filter.hotline(), 16, false, false);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = ValidateText("filter.parent_id", filter.parent_id(), 64, false, false);
       !status.ok()) {
     return status;
   }
@@ -164,6 +188,13 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
     const workorder::v1::ListWorkOrdersRequest& request) {
   workorder::v1::ListFilter filter = request.filter();
   filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
+  // Only an offer can be in doubt: that is an index.
+  if (filter.in_doubt() && filter.states().empty()) {
+    for (const auto state :
+         {type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD}) {
+      filter.add_states(state);
+    }
+  }
   int64_t before_id = INT64_MAX;
   if (!request.page_token().empty()) {
     absl::StatusOr<int64_t> token = ReadPageToken(request.page_token(), filter);
@@ -192,15 +223,19 @@ void WorkOrderService::ListWorkOrders(const CallContext&, workorder::v1::ListWor
       [this, request = std::move(request), done = std::move(done)]() mutable { done(List(request)); });
 }
 
-absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History(
-    const std::string& order_id) {
+absl::StatusOr<type::v1::WorkOrder> WorkOrderService::Find(const std::string& order_id) {
   absl::StatusOr<int64_t> id = Resolve(order_id);
   if (!id.ok()) return id.status();
   absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(*id);
   if (!order.ok()) return order.status();
   if (!order->has_value()) return error::OrderNotFound(order_id);
+  return **std::move(order);
+}
+
+absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(const type::v1::WorkOrder& order,
+                                                                           size_t limit) {
   std::vector<type::v1::Event> events;
-  for (int64_t sequence = (*order)->last_event_sequence(); sequence > 0 && events.size() < kMaxHistory;) {
+  for (int64_t sequence = order.last_event_sequence(); sequence > 0 && events.size() < limit;) {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(sequence, 1);
     if (!rows.ok()) return rows.status();
     type::v1::Event event;
@@ -210,8 +245,18 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
     sequence = event.previous_order_sequence();
     events.push_back(std::move(event));
   }
+  std::reverse(events.begin(), events.end());
+  return events;
+}
+
+absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History(
+    const std::string& order_id) {
+  absl::StatusOr<type::v1::WorkOrder> order = Find(order_id);
+  if (!order.ok()) return order.status();
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxHistory);
+  if (!events.ok()) return events.status();
   workorder::v1::ListOrderEventsResponse response;
-  for (auto it = events.rbegin(); it != events.rend(); ++it) *response.add_events() = std::move(*it);
+  for (type::v1::Event& event : *events) *response.add_events() = std::move(event);
   return response;
 }
 
@@ -219,6 +264,84 @@ void WorkOrderService::ListOrderEvents(const CallContext&, workorder::v1::ListOr
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
   readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
     done(History(request.order_id()));
+  });
+}
+
+void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
+                                      Done<workorder::v1::CloseWorkOrderResponse> done) {
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_closure() = std::move(*request.mutable_closure());
+  Execute(call, std::move(command),
+          [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+            if (!result.ok()) return done(result.status());
+            workorder::v1::CloseWorkOrderResponse response;
+            *response.mutable_order() = std::move(*result->mutable_order());
+            response.set_event_sequence(result->event_sequence());
+            if (response.order().partner_count() == 0) return done(std::move(response));
+            readers_->Post([this, response = std::move(response), done = std::move(done)]() mutable {
+              workorder::v1::ListWorkOrdersRequest list;
+              list.mutable_filter()->set_parent_id(response.order().id());
+              for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO;
+                   ++state) {
+                list.mutable_filter()->add_states(static_cast<type::v1::OrderState>(state));
+              }
+              // It is closed whether the warning can be given or not.
+              if (auto open = List(list); open.ok()) {
+                *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
+              }
+              done(std::move(response));
+            });
+          });
+}
+
+absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
+    const workorder::v1::GetCustodyChainRequest& request, absl::Time now) {
+  absl::StatusOr<absl::Time> at = InstantOf(request, now);
+  if (!at.ok()) return at.status();
+  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+  if (!order.ok()) return order.status();
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+  if (!events.ok()) return events.status();
+  std::vector<workorder::v1::CustodyTenure> tenures = CustodyChain(*events, engine_->site().hotline, *at);
+  if (tenures.empty()) {
+    return work_order::WhoHolds(*events, engine_->site().hotline, *at).status();
+  }
+  workorder::v1::GetCustodyChainResponse response;
+  response.set_order_id(order->id());
+  response.set_order_number(order->number());
+  for (workorder::v1::CustodyTenure& tenure : tenures) *response.add_tenures() = std::move(tenure);
+  *response.mutable_at_time() = ToTimestamp(*at);
+  response.set_continued_as(CopyToWorkWith(*order, engine_->site()));
+  return response;
+}
+
+void WorkOrderService::GetCustodyChain(const CallContext& call, workorder::v1::GetCustodyChainRequest request,
+                                       Done<workorder::v1::GetCustodyChainResponse> done) {
+  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
+    done(Chain(request, now));
+  });
+}
+
+void WorkOrderService::WhoHolds(const CallContext& call, workorder::v1::WhoHoldsRequest request,
+                                Done<workorder::v1::WhoHoldsResponse> done) {
+  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<absl::Time> at = InstantOf(request, now);
+    if (!at.ok()) return done(at.status());
+    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+    if (!order.ok()) return done(order.status());
+    absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+    if (!events.ok()) return done(events.status());
+    done(work_order::WhoHolds(*events, engine_->site().hotline, *at));
+  });
+}
+
+void WorkOrderService::PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
+                                     Done<workorder::v1::PreviewReturnResponse> done) {
+  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+    if (!order.ok()) return done(order.status());
+    done(work_order::PreviewReturn(*order, request, engine_->site(), now));
   });
 }
 

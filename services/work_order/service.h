@@ -40,6 +40,15 @@ class WorkOrderService {
                       Done<workorder::v1::ListWorkOrdersResponse> done);
   void ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
                        Done<workorder::v1::ListOrderEventsResponse> done);
+  // The command, and what it leaves open.
+  void CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
+                      Done<workorder::v1::CloseWorkOrderResponse> done);
+  void GetCustodyChain(const CallContext& call, workorder::v1::GetCustodyChainRequest request,
+                       Done<workorder::v1::GetCustodyChainResponse> done);
+  void WhoHolds(const CallContext& call, workorder::v1::WhoHoldsRequest request,
+                Done<workorder::v1::WhoHoldsResponse> done);
+  void PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
+                     Done<workorder::v1::PreviewReturnResponse> done);
   // Works in slices, so that other reads go on beside it.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
@@ -62,7 +71,12 @@ class WorkOrderService {
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
   absl::StatusOr<workorder::v1::ListWorkOrdersResponse> List(
       const workorder::v1::ListWorkOrdersRequest& request);
+  absl::StatusOr<type::v1::WorkOrder> Find(const std::string& order_id);
+  // The latest `limit` events of `order`, oldest first.
+  absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(const type::v1::WorkOrder& order, size_t limit);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(const std::string& order_id);
+  absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
+      const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
   void VerifySlice(std::shared_ptr<Verification> verification);
   void ExportSlice(std::shared_ptr<Export> running);
 

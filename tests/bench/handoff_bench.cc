@@ -16,6 +16,7 @@ int Main(int argc, char** argv) {
   const int channels = static_cast<int>(FlagOr(argc, argv, "channels", 4));
 
   test::TwoSites sites;
+  Check(sites.UseKeys());
   Check(sites.StartAll());
   Echo echo(sites.folder.path() + "/echo.log");
   PushLoad push(&sites.a, "110", in_flight, channels, absl::Seconds(30));

@@ -14,6 +14,7 @@ int Main(int argc, char** argv) {
   const int pushes = static_cast<int>(FlagOr(argc, argv, "pushes", 1000));
   const double pause_ms = FlagOr(argc, argv, "pause_ms", 5);
   test::TwoSites sites;
+  Check(sites.UseKeys());
   Check(sites.StartAll());
   const double fdatasync_ms = FdatasyncMs(sites.folder.path());
   // A pause of random length, so that the calls fall in step with no timer.

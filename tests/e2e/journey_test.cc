@@ -202,10 +202,67 @@ TEST_F(JourneyTest, ReturnedOrderGoesOutAgainAsSecondAttempt) {
   dispatch::v1::PushWorkOrderRequest again = MakePush(1, "110");
   again.clear_content();
   again.mutable_header()->set_order_id(at_a.id());
+  const RichError bounce = MustFail(a_.dispatch(), &DispatchService::Stub::PushWorkOrder, again);
+  EXPECT_EQ(bounce.reason, "BOUNCE");
+  NextRequestId(again.mutable_header()->mutable_request_id());
+  again.mutable_offer()->set_confirm_bounce(true);
   const type::v1::WorkOrder second = Push(a_, again).order();
   EXPECT_EQ(second.handoff().attempt(), 2);
   EXPECT_THAT(second.past_handoffs(), SizeIs(1));
   EXPECT_TRUE(Eventually([&] { return Get(a_, at_a.id()).state() == type::v1::ORDER_STATE_UNDERSTOOD; }));
+  ExpectBothIntact();
+}
+
+TEST_F(JourneyTest, DisputedOrderIsTheOriginsUntilARuling) {
+  const absl::Time before = absl::Now();
+  const type::v1::WorkOrder at_a = Push(a_, MakePush(1, "110")).order();
+  const type::v1::WorkOrder at_b = AtB(at_a);
+  workorder::v1::PreviewReturnRequest preview;
+  preview.set_order_id(at_b.id());
+  const auto previewed = Must(b_.work_order(), &WorkOrderService::Stub::PreviewReturn, preview);
+  EXPECT_TRUE(previewed.allowed());
+  EXPECT_EQ(previewed.free_returns_of_unit(), 1);
+  EXPECT_EQ(previewed.free_returns_of_order(), 2);
+
+  auto dispute = For<dispatch::v1::DisputeHandoffRequest>(at_b.id());
+  dispute.mutable_dispute()->set_reason("双方均认为不属本单位职责");
+  Must(b_.dispatch(), &DispatchService::Stub::DisputeHandoff, dispute);
+  EXPECT_TRUE(Eventually([&] { return Get(a_, at_a.id()).facts().disputed(); }));
+  const type::v1::WorkOrder kept = Get(a_, at_a.id());
+  EXPECT_EQ(kept.state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(kept.custody().holder(), "12345");
+
+  workorder::v1::GetCustodyChainRequest chain;
+  chain.set_order_id(at_a.number());
+  const auto tenures = Must(a_.work_order(), &WorkOrderService::Stub::GetCustodyChain, chain).tenures();
+  ASSERT_THAT(tenures, SizeIs(1));
+  EXPECT_EQ(tenures[0].intervals().rbegin()->condition(), workorder::v1::CUSTODY_CONDITION_DISPUTED);
+  workorder::v1::WhoHoldsRequest who;
+  who.set_order_id(at_a.handoff().id());
+  EXPECT_EQ(Must(a_.work_order(), &WorkOrderService::Stub::WhoHolds, who).holder(), "12345");
+  who.mutable_at_time()->set_seconds(absl::ToUnixSeconds(before) - 60);
+  EXPECT_EQ(MustFail(a_.work_order(), &WorkOrderService::Stub::WhoHolds, who).field, "at_time");
+
+  auto rule = For<workorder::v1::RuleOnWorkOrderRequest>(at_a.id());
+  rule.mutable_ruling()->set_unit("chengguan");
+  rule.mutable_ruling()->set_ground("按属地管理原则");
+  rule.mutable_ruling()->set_reference("联席会议纪要〔2026〕3号");
+  rule.mutable_ruling()->set_ruled_by("2001");
+  EXPECT_EQ(Must(a_.work_order(), &WorkOrderService::Stub::RuleOnWorkOrder, rule).order().facts().ruled_for(),
+            "12345");
+  EXPECT_TRUE(Eventually([&] { return Get(b_, at_b.id()).facts().ruled_for() == "12345"; }));
+
+  // Done, closed, and taken up once more.
+  auto finish = For<workorder::v1::FinishWorkOrderRequest>(at_a.id());
+  finish.mutable_completion()->mutable_reply()->set_disposition(type::v1::DISPOSITION_EXPLAINED);
+  finish.mutable_completion()->mutable_reply()->set_public_reply("已向来电人解释");
+  Must(a_.work_order(), &WorkOrderService::Stub::FinishWorkOrder, finish);
+  Must(a_.work_order(), &WorkOrderService::Stub::CloseWorkOrder,
+       For<workorder::v1::CloseWorkOrderRequest>(at_a.id()));
+  auto reopen = For<workorder::v1::ReopenWorkOrderRequest>(at_a.id());
+  reopen.mutable_reopening()->set_reason("群众再次反映");
+  EXPECT_EQ(Must(a_.work_order(), &WorkOrderService::Stub::ReopenWorkOrder, reopen).order().state(),
+            type::v1::ORDER_STATE_REDO);
   ExpectBothIntact();
 }
 

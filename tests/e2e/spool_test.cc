@@ -18,18 +18,10 @@ class SpoolTest : public testing::Test {
  protected:
   SpoolTest() {
     sites_.a.config().mutable_dispatch()->set_emergency_receipt_s(1);
-    const auto keys = Run({absl::StrCat(HOTLINE_SOURCE_DIR, "/deploy/keys/make"), "--dir", Path("keys"),
-                           "--id", "test", "12345", "110"});
-    EXPECT_EQ(keys->Wait(absl::Seconds(30)), 0) << "deploy/keys/make";
-    for (const auto& [site, peer] : {std::pair(&sites_.a, &sites_.b), std::pair(&sites_.b, &sites_.a)}) {
-      config::v1::SigningKey& own = *site->config().mutable_signing()->add_keys();
-      own.set_key_id("test");
-      own.set_private_key_file(absl::StrCat(Path("keys"), "/", site->hotline(), "/test.key"));
+    EXPECT_TRUE(sites_.UseKeys().ok());
+    for (Site* site : {&sites_.a, &sites_.b}) {
       config::v1::PeerConfig& config = *site->config().mutable_peers(0);
       config.clear_address();
-      config::v1::PublicKey& key = *config.add_public_keys();
-      key.set_key_id("test");
-      key.set_file(absl::StrCat(Path("keys"), "/", peer->hotline(), "/test.pub"));
       config.mutable_spool()->set_out_directory(Out(*site));
       config.mutable_spool()->set_in_directory(In(*site));
       config.mutable_spool()->set_scan_interval_ms(20);
@@ -68,12 +60,12 @@ TEST_F(SpoolTest, OrdersAndTheirStatusTravelByFilesThatAreCopiedCarelessly) {
   const auto there = Copy(sites_.a, sites_.b, 1);
   const auto back = Copy(sites_.b, sites_.a, 2);
 
-  constexpr int kOrders = 30;
+  constexpr int kOrders = 16;
   std::vector<std::string> handoffs;
   for (int i = 0; i < kOrders; ++i) {
     dispatch::v1::PushWorkOrderRequest push = MakePush(i, "110");
     // Both lanes.
-    if (i % 10 == 0) push.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
+    if (i % 8 == 0) push.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
     handoffs.push_back(Push(sites_.a, push).order().handoff().id());
   }
   ASSERT_TRUE(Eventually([&] { return ListAll(sites_.b).size() == kOrders; }, absl::Seconds(120)));

@@ -206,6 +206,26 @@ void Desk::Act(Site& site) {
   Send(wish);
 }
 
+void Desk::Misuse(Site& site) {
+  if (!site.up(Part::kDispatch)) return;
+  // The request of an order that was pushed here.
+  const auto mine = [&](const auto& entry) { return entry.first.ends_with(StrCat("-", site.hotline())); };
+  const auto used = std::find_if(acknowledged_.begin(), acknowledged_.end(), mine);
+  if (used == acknowledged_.end()) return;
+  Command command;
+  command.mutable_header()->set_request_id(used->first);
+  command.mutable_header()->set_order_id(used->second.first);
+  command.mutable_header()->mutable_actor()->set_account(StrCat("misuse", ++requests_));
+  command.mutable_progress()->set_note("另一件事");
+  last_ = StrCat(site.hotline(), ": misuses ", used->first);
+  site.dispatch()->Execute(
+      NewCall(site, absl::Seconds(5)), std::move(command),
+      [this, request = used->first](absl::StatusOr<workorder::v1::CommandResult> result) {
+        if (!IsFinal(result.status()) || absl::IsAlreadyExists(result.status())) return;
+        witness_->Violate("same_answer", StrCat(request, " was taken for something else"));
+      });
+}
+
 void Desk::AskAgain() {
   if (wishes_.empty()) return;
   const auto wish = wishes_[static_cast<size_t>(dice_->Below(static_cast<int64_t>(wishes_.size())))];
@@ -216,6 +236,13 @@ void Desk::AskAgain() {
 void Desk::AskAllAgain() {
   const auto wishes = wishes_;
   for (const auto& wish : wishes) Send(wish);
+}
+
+void Desk::Forget(const Site& site) {
+  std::erase_if(acknowledged_,
+                [&](const auto& entry) { return entry.first.ends_with(StrCat("-", site.hotline())); });
+  for (const auto& wish : wishes_) wish->answered |= wish->site == &site;
+  std::erase_if(wishes_, [&](const auto& wish) { return wish->site == &site; });
 }
 
 CallContext Desk::NewCall(Site& site, absl::Duration patience) {

@@ -27,9 +27,14 @@ class Desk {
   void Push(Site& site);
   // Something with an order that is there; nothing if there is none.
   void Act(Site& site);
+  // A desktop with a bug: a request id that was used is used for something else.
+  void Misuse(Site& site);
   // Some desktop asks again.
   void AskAgain();
   void AskAllAgain();
+  // The site has lost its latest memory: nobody there asks for what was under way, nor counts on what only it
+  // knew.
+  void Forget(const Site& site);
   // Emergencies that wait for longer than they may are a violation.
   void CheckEmergencies();
 

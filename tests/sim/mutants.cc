@@ -326,6 +326,7 @@ class AlwaysAcknowledged : public StoreWrap {
   absl::Status PutLink(const work_order::LinkRow& link) override {
     work_order::LinkRow row = link;
     row.acknowledged_sequence = row.outgoing_sequence;
+    row.acknowledged_hash = row.outgoing_hash;
     return real_->PutLink(row);
   }
 };
@@ -367,6 +368,7 @@ class AcknowledgesBeforeItApplies : public LedgerWrap {
     workorder::v1::ApplyInboxResponse response;
     response.mutable_receipt()->set_received_through(last.sequence());
     response.mutable_receipt()->set_head_hash(last.hash());
+    response.mutable_receipt()->set_lane(LaneOf(request.lane()));
     real_->ApplyInbox(call, std::move(request), [](absl::StatusOr<workorder::v1::ApplyInboxResponse>) {});
     done(std::move(response));
   }
@@ -385,8 +387,10 @@ class Bridge : public LedgerWrap {
       : LedgerWrap(real, dice), memory_(memory), change_(change) {}
   void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
                   Done<workorder::v1::ApplyInboxResponse> done) override {
-    exchange::v1::LinkReceipt& seen = memory_->seen[{request.peer(), request.lane()}];
-    if (seen.head_hash().empty()) seen.set_head_hash(LaneStart(request.lane()));
+    const LaneKey key = {.peer = request.peer(), .lane = LaneOf(request.lane())};
+    exchange::v1::LinkReceipt& seen = memory_->seen[key];
+    seen.set_lane(key.lane);
+    if (seen.head_hash().empty()) seen.set_head_hash(LaneStart(key.lane));
     workorder::v1::ApplyInboxResponse answer;
     // A gap is refused as it should be.
     const bool fits =

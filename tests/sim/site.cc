@@ -295,9 +295,7 @@ void Site::StartDispatch() {
     }
     peers.emplace(peers_[i]->hotline(), transport);
   }
-  if (notary_ == nullptr) {
-    notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, crypto::SigningKeys(), crypto::KeyRing());
-  }
+  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, crypto::SigningKeys(), crypto::KeyRing());
   dispatch::DispatchOptions options;
   options.hotline = setup_.hotline;
   options.link.delivery_batch = setup_.delivery_batch;
@@ -348,6 +346,7 @@ void Site::Remove(Part part) {
     case Part::kDispatch:
       if (on_dispatch_end_) on_dispatch_end_();
       dispatch_.reset();
+      notary_.reset();
       transport_wraps_.clear();
       transports_.clear();
       dispatch_line_wrap_.reset();

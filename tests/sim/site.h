@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "services/dispatch/notary.h"
 #include "services/dispatch/service.h"
 #include "services/escalation/core/deadlines.h"
 #include "services/escalation/follower.h"

@@ -20,6 +20,8 @@ class Watcher {
   ~Watcher();
   // Everything up to here has been seen.
   int64_t watermark() const { return watermark_; }
+  // The log begins anew.
+  void Rewind() { watermark_ = 0; }
   int site() const { return site_->index(); }
 
  private:

@@ -84,7 +84,9 @@ bool Witness::Logged(int site, int64_t event_sequence, const std::string& accoun
 
 bool Witness::HasHandoff(const std::string& hotline, const std::string& handoff_id) const {
   const int index = IndexOf(hotline);
-  return index >= 0 && sites_[static_cast<size_t>(index)].handoffs.contains(handoff_id);
+  if (index < 0) return false;
+  const SiteView& view = sites_[static_cast<size_t>(index)];
+  return view.rewound || view.handoffs.contains(handoff_id);
 }
 
 // ---- As it happens
@@ -170,11 +172,21 @@ void Witness::CheckCustody(int site, const Event& event, const OrderView& before
     const auto known = other.handoffs.find(event.handoff_id());
     if (known == other.handoffs.end()) continue;
     const OrderView& theirs = other.orders[other.order_index.at(known->second)];
+    // A site that has lost its memory may be of two minds until it has it back.
+    if (view.rewound || other.rewound) continue;
     if (theirs.handoff_id == event.handoff_id() && theirs.holder == other.hotline && theirs.epoch == epoch) {
       Violate("one_holder", StrCat(at(), "handoff ", event.handoff_id(), " is held by ", view.hotline,
                                    " and by ", other.hotline, " in epoch ", epoch));
     }
   }
+}
+
+void Witness::Rewound(int site) {
+  SiteView& view = sites_[static_cast<size_t>(site)];
+  SiteView fresh;
+  fresh.hotline = view.hotline;
+  fresh.rewound = true;
+  view = std::move(fresh);
 }
 
 void Witness::Opened(int site, work_order::Reader& store) {
@@ -193,7 +205,7 @@ void Witness::Opened(int site, work_order::Reader& store) {
   if (!rows.ok()) return;
   for (const work_order::EventRow& row : *rows) {
     if (row.sequence > known) {
-      ++in_doubt_;
+      if (!view.rewound) ++in_doubt_;
       Take(site, std::make_shared<const std::string>(row.bytes));
     } else if (row.bytes != *view.log.back()) {
       return Violate("durable", StrCat(view.hotline, " #", known, " is another event after a restart"));
@@ -204,20 +216,20 @@ void Witness::Opened(int site, work_order::Reader& store) {
 
 void Witness::CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links) {
   for (const auto& [link, through] : view.promised) {
-    const auto row = std::find_if(links.begin(), links.end(), [&link = link](const work_order::LinkRow& row) {
-      return row.key.peer == link.first && row.key.lane == link.second;
-    });
+    const auto row = std::find_if(links.begin(), links.end(),
+                                  [&link = link](const work_order::LinkRow& row) { return row.key == link; });
     const int64_t there = row == links.end() ? 0 : row->incoming_sequence;
     if (there < through) {
-      Violate("receipt_durable",
-              StrCat(view.hotline, " acknowledged #", through, " of ", link.first, " and has #", there));
+      Violate("receipt_durable", StrCat(view.hotline, " acknowledged #", through, " of ", link.peer, "'s ",
+                                        LaneName(link.lane), " lane and has #", there));
     }
   }
 }
 
 void Witness::ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response) {
-  int64_t& promised = sites_[static_cast<size_t>(site)]
-                          .promised[{sites_[static_cast<size_t>(peer)].hotline, response.receipt().lane()}];
+  const LaneKey key = {.peer = sites_[static_cast<size_t>(peer)].hotline,
+                       .lane = LaneOf(response.receipt().lane())};
+  int64_t& promised = sites_[static_cast<size_t>(site)].promised[key];
   promised = std::max(promised, response.receipt().received_through());
 }
 
@@ -247,7 +259,9 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
     const auto& [order_id, handoff_id] = told;
     int holders = 0;
     for (const SiteView& view : sites_) holders += view.handoffs.contains(handoff_id) ? 1 : 0;
-    if (holders != 2) {
+    bool rewound = false;
+    for (const SiteView& view : sites_) rewound |= view.rewound && handoff_id.starts_with(view.hotline + "-");
+    if (holders != 2 && !(rewound && holders == 0)) {
       return Violate("acknowledged_kept",
                      StrCat("handoff ", handoff_id, " of request ", request, " is at ", holders, " sites"));
     }
@@ -311,6 +325,7 @@ void Witness::InspectPair(Site& a, Site& b) {
         return Violate("agreed", StrCat("handoff ", handoff, " is at ", taker->hotline(), " only"));
       }
     }
+    if (at_giver.rewound || at_taker.rewound) continue;
     // What the taker mirrors of the giver's doings is in the order of the giver's log, order by order.
     std::unordered_map<std::string, size_t> place;
     for (size_t i = 0; i < at_giver.accounts.size(); ++i) place.emplace(at_giver.accounts[i], i);

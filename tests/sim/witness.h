@@ -78,6 +78,9 @@ class Witness {
   // A site's store was opened: nothing that was known is missing. Unknown events are those of commits whose
   // outcome was in doubt.
   void Opened(int site, work_order::Reader& store);
+  // The store of a site was replaced by an old backup: what it knows begins anew when it is opened. What only
+  // this site knew since then may be lost; what a peer knows must come back.
+  void Rewound(int site);
   // A receipt leaves `site` for `peer`.
   void ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response);
   void NoteStartFailed(int site, const char* part, const absl::Status& status);
@@ -88,7 +91,7 @@ class Witness {
   bool Did(int site, const std::string& account) const {
     return sites_[static_cast<size_t>(site)].own_accounts.contains(account);
   }
-  // The site has an order of that handoff.
+  // The site has an order of that handoff, or has lost its memory since it may have had one.
   bool HasHandoff(const std::string& hotline, const std::string& handoff_id) const;
   // Orders in the sequence of their making.
   const std::vector<OrderView>& orders(int site) const { return sites_[static_cast<size_t>(site)].orders; }
@@ -104,6 +107,7 @@ class Witness {
  private:
   struct SiteView {
     std::string hotline;
+    bool rewound = false;
     std::vector<SharedMessage> log;
     std::vector<std::string> accounts;  // by event; empty for a service's own
     std::vector<OrderView> orders;
@@ -112,8 +116,7 @@ class Witness {
     std::unordered_set<std::string> own_accounts;
     std::unordered_set<std::string> mirrored_accounts;
     std::set<std::tuple<std::string, int, int64_t, int>> rungs;
-    // By peer and lane: what receipts have acknowledged.
-    std::map<std::pair<std::string, int>, int64_t> promised;
+    std::map<LaneKey, int64_t> promised;  // what receipts have acknowledged
   };
 
   void Take(int site, SharedMessage bytes);

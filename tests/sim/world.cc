@@ -54,7 +54,8 @@ void World::Build() {
               .full_disks = dice_.Percent(20),
               .slow_disks = dice_.Percent(20),
               .clock_jumps = dice_.Percent(40),
-              .lost_projections = dice_.Percent(15)};
+              .lost_projections = dice_.Percent(15),
+              .old_backups = dice_.Percent(10)};
   const bool skewed = dice_.Percent(50);
   for (int i = 0; i < count; ++i) {
     Setup setup;
@@ -206,6 +207,11 @@ const World::Move World::kMoves[] = {
        world.desk_.AskAgain();
        world.Say([&] { return world.desk_.last(); });
      }},
+    {"misuse", 1, nullptr,
+     [](World& world) {
+       world.desk_.Misuse(world.AnySite());
+       world.Say([&] { return world.desk_.last(); });
+     }},
     {"checkpoint", 4, nullptr,
      [](World& world) {
        Site& site = world.AnySite();
@@ -266,20 +272,20 @@ const World::Move World::kMoves[] = {
        world.paths_[a][b].cut = cut;
        if (both) world.paths_[b][a].cut = cut;
      }},
-    {"kill", 5, &Climate::kills,
+    {"kill", 4, &Climate::kills,
      [](World& world) {
        world.victim_ = &world.AnySite();
        world.victim_part_ = world.AnyPart();
        world.kill_after_ = world.dice_.Below(60);
      }},
-    {"disk kills", 4, &Climate::disk_kills,
+    {"disk kills", 3, &Climate::disk_kills,
      [](World& world) {
        Site& site = world.AnySite();
        const Part part = world.dice_.Percent(75) ? Part::kWorkOrder : Part::kEscalation;
        world.Say([&] { return StrCat(site.hotline(), ": the disk of ", NameOf(part), " will kill"); });
        site.disk(part).Arm(Disk::Fault::kKill, world.dice_.Below(60));
      }},
-    {"power loss", 3, &Climate::power_losses,
+    {"power loss", 2, &Climate::power_losses,
      [](World& world) {
        Site& site = world.AnySite();
        if (world.dice_.Percent(70)) {
@@ -333,6 +339,30 @@ const World::Move World::kMoves[] = {
        const int64_t seconds = world.dice_.Between(-most, most);
        world.Say([&] { return StrCat(site.hotline(), ": the clock jumps by ", seconds, " s"); });
        site.clock()->Jump(seconds * kSecond);
+     }},
+    {"backup", 4, &Climate::old_backups,
+     [](World& world) {
+       Site& site = world.AnySite();
+       world.Say([&] { return StrCat(site.hotline(), ": backup"); });
+       world.backups_[site.index()] = site.disk(Part::kWorkOrder).Snapshot();
+     }},
+    {"restore", 1, &Climate::old_backups,
+     [](World& world) {
+       if (world.backups_.empty()) return;
+       const auto& [index, backup] = *world.backups_.begin();
+       Site& site = *world.sites_[static_cast<size_t>(index)];
+       world.Say([&] { return StrCat(site.hotline(), ": an old backup is restored"); });
+       for (Part part : kParts) {
+         site.Kill(part);
+         world.ReviveLater(&site, part);
+       }
+       site.disk(Part::kWorkOrder).Install(backup);
+       site.ForgetEscalation();
+       world.witness_.Rewound(index);
+       world.desk_.Forget(site);
+       for (const auto& watcher : world.watchers_) {
+         if (watcher->site() == index) watcher->Rewind();
+       }
      }},
     {"lost projection", 1, &Climate::lost_projections,
      [](World& world) {
@@ -421,12 +451,13 @@ void World::Heal() {
     auto links = site->engine()->store().reader().Links();
     if (!links.ok()) continue;
     for (const auto& link : *links) {
-      what += StrCat(", for ", link.key.peer, " ", link.outgoing_sequence, " of which acknowledged ",
-                     link.acknowledged_sequence);
+      what += StrCat(", for ", link.key.peer, " ", LaneName(link.key.lane), " ", link.outgoing_sequence,
+                     " of which acknowledged ", link.acknowledged_sequence);
     }
     if (!site->up(Part::kDispatch)) continue;
     for (const auto& [key, link] : site->dispatch()->links()) {
-      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ", ToStd(link->health().last_error.message()), ")");
+      what += StrCat(" (", key.peer, " ", LaneName(key.lane), ": ",
+                     ToStd(link->health().last_error.message()), ")");
     }
   }
   witness_.Violate("quiet",

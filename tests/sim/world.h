@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct Climate {
   bool slow_disks = false;
   bool clock_jumps = false;
   bool lost_projections = false;
+  bool old_backups = false;
 };
 
 class World {
@@ -85,6 +87,7 @@ class World {
   Paths paths_;
   Climate climate_;
   std::vector<std::unique_ptr<Site>> sites_;
+  std::map<int, Disk::Image> backups_;              // of work_order's disk, by site
   std::vector<std::unique_ptr<Watcher>> watchers_;  // one for each site, or none
   Desk desk_;
   int64_t steps_ = 0;

@@ -275,6 +275,24 @@ TwoSites::TwoSites()
   b.AddPeer("12345", a.address(Service::kDispatch));
 }
 
+absl::Status TwoSites::UseKeys() {
+  const std::string keys = folder.path() + "/keys";
+  auto made =
+      Process::Start({HOTLINE_SOURCE_DIR "/deploy/keys/make", "--dir", keys, "--id", "test", "12345", "110"},
+                     folder.path() + "/keys.log");
+  if (!made.ok()) return made.status();
+  if ((*made)->Wait(absl::Seconds(30)) != 0) return absl::InternalError("deploy/keys/make failed");
+  for (const auto& [site, peer] : {std::pair(&a, &b), std::pair(&b, &a)}) {
+    config::v1::SigningKey& own = *site->config().mutable_signing()->add_keys();
+    own.set_key_id("test");
+    own.set_private_key_file(absl::StrCat(keys, "/", site->hotline(), "/test.key"));
+    config::v1::PublicKey& theirs = *site->config().mutable_peers(0)->add_public_keys();
+    theirs.set_key_id("test");
+    theirs.set_file(absl::StrCat(keys, "/", peer->hotline(), "/test.pub"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status TwoSites::StartAll() {
   const absl::Status status = a.StartAll();
   return status.ok() ? b.StartAll() : status;

@@ -121,6 +121,9 @@ class Site {
 // Sites 12345 and 110, peers of each other, in one temporary folder. Nothing runs yet.
 struct TwoSites {
   TwoSites();
+  // Gives each site a key to sign with, and the other's public one: from then on batches and receipts are
+  // signed. Before the first Start.
+  absl::Status UseKeys();
   // All six; the first failure.
   absl::Status StartAll();
 

@@ -445,9 +445,12 @@ absl::Status SpoolPeer::Reserve(int64_t bytes, bool for_part) {
   return error::Overloaded(StrCat("the spool for ", options_.peer), kRetryWhenFull);
 }
 
-bool SpoolPeer::Due(const Question& question) const {
-  return clock_->Now() - question.write_time >= options_.resend_after;
+bool SpoolPeer::Recent(absl::Time time) const {
+  const absl::Duration age = clock_->Now() - time;
+  return age >= absl::ZeroDuration() && age < options_.resend_after;
 }
+
+bool SpoolPeer::Due(const Question& question) const { return !Recent(question.write_time); }
 
 bool SpoolPeer::Owes() const {
   return receipt_due_ || !answers_.empty() ||
@@ -519,7 +522,7 @@ bool SpoolPeer::Acknowledged(const Range& range) const {
 
 bool SpoolPeer::Superseded(const OutFile& file, const Range* part) const {
   // Whoever waits for an answer has asked again by then.
-  if (file.answers && clock_->Now() - file.create_time < options_.resend_after) return false;
+  if (file.answers && Recent(file.create_time)) return false;
   return std::all_of(file.ranges.begin(), file.ranges.end(),
                      [&](const Range& range) {
                        return Acknowledged(range) || (part != nullptr && part->lane == range.lane &&
@@ -545,7 +548,7 @@ void SpoolPeer::Settle(bool in_need) {
     if (file.superseded_time == absl::InfiniteFuture() && file.order < latest && Superseded(file, nullptr)) {
       file.superseded_time = now;
     }
-    if (file.superseded_time <= now && (in_need || now - file.superseded_time >= options_.resend_after)) {
+    if (file.superseded_time != absl::InfiniteFuture() && (in_need || !Recent(file.superseded_time))) {
       RemoveOut(&it);
       continue;
     }

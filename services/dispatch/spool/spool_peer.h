@@ -178,6 +178,8 @@ class SpoolPeer final : public Peer {
   // Everything owed, in as many bundles as it takes.
   void Flush();
   bool Owes() const;
+  // Less than `resend_after` ago. What lies in the future does not: the clock was set back.
+  bool Recent(absl::Time time) const;
   bool Due(const Question& question) const;
   // Follows what others did in the directory out.
   absl::Status Refresh();

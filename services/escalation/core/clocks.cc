@@ -26,12 +26,39 @@ const char* ClockName(ClockKind kind) {
       return "sign";
     case type::v1::CLOCK_KIND_FINISH:
       return "finish";
+    case type::v1::CLOCK_KIND_CONFIRM:
+      return "confirm";
+    case type::v1::CLOCK_KIND_VOICE:
+      return "voice";
     default:
       return "unknown";
   }
 }
 
-const char* RungName(Rung rung) { return rung == type::v1::RUNG_REMIND ? "remind" : "urge"; }
+const char* RungName(Rung rung) {
+  switch (rung) {
+    case type::v1::RUNG_REMIND:
+      return "remind";
+    case type::v1::RUNG_DOUBT:
+      return "doubt";
+    case type::v1::RUNG_KEEP:
+      return "keep";
+    default:
+      return "urge";
+  }
+}
+
+// The rung at the deadline of a clock.
+Rung LastRung(ClockKind kind) {
+  switch (kind) {
+    case type::v1::CLOCK_KIND_CONFIRM:
+      return type::v1::RUNG_DOUBT;
+    case type::v1::CLOCK_KIND_VOICE:
+      return type::v1::RUNG_KEEP;
+    default:
+      return type::v1::RUNG_URGE;
+  }
+}
 
 // One event being applied to one order.
 class Step {
@@ -55,7 +82,9 @@ class Step {
       case Event::kOffered:
         return Offer();
       case Event::kReceived:
-        return StartAcceptance();
+        // A receipt that a later one overtook moves nothing.
+        if (event_.state_before() != event_.state()) StartAcceptance();
+        return;
       case Event::kUnderstood:
         return Understand();
       case Event::kAccepted:
@@ -71,10 +100,22 @@ class Step {
       case Event::kResumed:
         return Resume();
       case Event::kRedoDemanded:
+      case Event::kReopened:
         return Redo();
+      case Event::kDisputed:
+        // The origin handles it from now on; elsewhere the order has ended.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kEscalated:
-        return Climb();
+        return Climb(event_.escalated());
+      case Event::kInDoubt:
+        return Doubt();
+      case Event::kVoiceConfirmed:
+        Stop(type::v1::CLOCK_KIND_CONFIRM);
+        Stop(type::v1::CLOCK_KIND_VOICE);
+        return;
       case Event::kReturned:
+        // From beyond whom this site gave it to, who has it again.
+        return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kRecalled:
       case Event::kReplied:
       case Event::kClosed:
@@ -95,8 +136,12 @@ class Step {
   void Offer() {
     if (event_.offered().has_registered()) Register(event_.offered().registered());
     End();
-    order_.receiver = event_.offered().handoff().to_hotline();
+    const type::v1::Handoff& handoff = event_.offered().handoff();
+    order_.receiver = handoff.to_hotline();
     Arm(type::v1::CLOCK_KIND_PEER_RECEIPT, order_.receiver);
+    if (handoff.has_confirm_by_time()) {
+      ArmUntil(type::v1::CLOCK_KIND_CONFIRM, FromProto(handoff.confirm_by_time()));
+    }
   }
 
   void Understand() {
@@ -173,8 +218,15 @@ class Step {
     Arm(type::v1::CLOCK_KIND_FINISH, unit ? order_.lead_unit : holder);
   }
 
-  void Climb() {
-    const type::v1::Escalation& escalation = event_.escalated();
+  void Doubt() {
+    const type::v1::InDoubtDetail& detail = event_.in_doubt();
+    Climb(detail.escalation());
+    if (detail.action() == type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE && detail.has_keep_by_time()) {
+      ArmUntil(type::v1::CLOCK_KIND_VOICE, FromProto(detail.keep_by_time()));
+    }
+  }
+
+  void Climb(const type::v1::Escalation& escalation) {
     for (OrderClock& clock : order_.clocks) {
       if (clock.kind != escalation.clock() || clock.armed_by != escalation.armed_by_sequence()) continue;
       clock.rung = std::max(clock.rung, escalation.rung());
@@ -192,19 +244,28 @@ class Step {
   void Arm(ClockKind kind, const std::string& duty_party) {
     Stop(kind);
     const auto limit = deadlines_.Find(kind, order_.urgency, order_.type);
-    if (!limit.has_value()) return;
+    if (limit.has_value()) Add(kind, duty_party, at_ + limit->allowed, limit->remind_before);
+  }
+
+  // A clock of this hotline whose deadline the order itself carries.
+  void ArmUntil(ClockKind kind, absl::Time due) {
+    Stop(kind);
+    Add(kind, std::string(site_), due, absl::ZeroDuration());
+  }
+
+  void Add(ClockKind kind, const std::string& duty_party, absl::Time due, absl::Duration remind_before) {
     OrderClock clock;
     clock.kind = kind;
     clock.armed_by = event_.sequence();
     // Somebody always has the duty, if only this hotline.
     clock.duty_party = duty_party.empty() ? std::string(site_) : duty_party;
     clock.start = at_;
-    clock.due = at_ + limit->allowed;
-    clock.remind_before = limit->remind_before;
+    clock.due = due;
+    clock.remind_before = remind_before;
     clock.policy_version = deadlines_.version();
     if (order_.suspended) {
       clock.state = v1::CLOCK_STATE_PAUSED;
-      clock.remaining = limit->allowed;
+      clock.remaining = due - at_;
     }
     order_.clocks.push_back(std::move(clock));
   }
@@ -251,6 +312,10 @@ bool Concerns(const Event& event) {
     case Event::kCalledBack:
     case Event::kRecallRequested:
     case Event::kRecallRefused:
+    case Event::kReceived:
+    case Event::kAlarmed:
+    case Event::kPartnersCalled:
+    case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();
     default:
@@ -267,7 +332,7 @@ Rung NextRung(const OrderClock& clock) {
   if (clock.state != v1::CLOCK_STATE_RUNNING) return type::v1::RUNG_UNSPECIFIED;
   if (clock.rung < type::v1::RUNG_REMIND && clock.remind_before > absl::ZeroDuration())
     return type::v1::RUNG_REMIND;
-  if (clock.rung < type::v1::RUNG_URGE) return type::v1::RUNG_URGE;
+  if (const Rung last = LastRung(clock.kind); clock.rung < last) return last;
   return type::v1::RUNG_UNSPECIFIED;
 }
 
@@ -275,10 +340,10 @@ absl::Time NextRungTime(const OrderClock& clock) {
   switch (NextRung(clock)) {
     case type::v1::RUNG_REMIND:
       return clock.due - clock.remind_before;
-    case type::v1::RUNG_URGE:
-      return clock.due;
-    default:
+    case type::v1::RUNG_UNSPECIFIED:
       return absl::InfiniteFuture();
+    default:
+      return clock.due;
   }
 }
 
@@ -311,6 +376,17 @@ type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock,
   *escalation.mutable_due_time() = ToProto(clock.due);
   escalation.set_duty_party(clock.duty_party);
   return command;
+}
+
+const type::v1::Escalation* RungOf(const Event& event) {
+  if (event.has_escalated()) return &event.escalated();
+  if (event.has_in_doubt()) return &event.in_doubt().escalation();
+  return nullptr;
+}
+
+bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, Rung rung) {
+  return clock.kind == type::v1::CLOCK_KIND_PEER_RECEIPT && rung == type::v1::RUNG_URGE &&
+         order.urgency == type::v1::URGENCY_EMERGENCY;
 }
 
 v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now) {

@@ -10,6 +10,15 @@
 // and the hotline's own clock is booked as stopped); again by redo | the unit at the holder's site, else the
 // holder | replied, or any end of the work |
 //
+// | CONFIRM | offered, due at the handoff's confirm-by time, not by policy | this hotline, the giver |
+// confirmed by voice, or any end of the offer | | VOICE | in doubt with CONFIRM_BY_VOICE, due at the keep-by
+// time | this hotline | confirmed by voice, or any end of the offer |
+//
+// CONFIRM and VOICE have one rung each, RUNG_DOUBT and RUNG_KEEP, and no reminder. A CONFIRM clock that took
+// its rung stays live while the offer is in doubt, so that counting those counts the offers in doubt. When
+// the PEER_RECEIPT clock of an EMERGENCY is urged, an alarm goes with it (ReceiptAlarm), in case dispatch,
+// which raises it first, died.
+//
 // The end of an offer: accepted, returned, recalled, cancelled. The end of the work: replied, returned,
 // recalled, cancelled, closed, archived. A clock once armed is never forgotten: stopped, it keeps its
 // deadline, its rung and whether it was breached. At most one clock of a kind is live (running or paused);
@@ -97,6 +106,12 @@ v1::Lamp LampAt(const OrderClock& clock, absl::Time now);
 // The command that records `rung` of `clock`, the same bytes each time it is made:
 // its request id is `escalate/<order>/<clock>/<arming event>/<rung>`, and the trace id is derived from that.
 type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
+
+// The step of the ladder that `event` records; null if it records none.
+const type::v1::Escalation* RungOf(const type::v1::Event& event);
+
+// True if `rung` of `clock` calls for an alarm too.
+bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
 
 // What a list shows of `clock` at `now`.
 v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now);

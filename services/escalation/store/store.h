@@ -66,11 +66,14 @@ struct Tally {
   friend bool operator==(const Tally&, const Tally&) = default;
 };
 
+// By type::v1::ClockKind.
+using Tallies = std::array<Tally, type::v1::ClockKind_ARRAYSIZE>;
+
 struct Progress {
   // The log is followed up to here. Events that change nothing are not written down at once, so after a
   // restart it can be a little lower than it was.
   int64_t cursor = 0;
-  std::array<Tally, 5> tallies;  // by type::v1::ClockKind
+  Tallies tallies;
 };
 
 // A clock whose next rung is due.

@@ -51,6 +51,7 @@ Flags FormFlags(bool with_offer) {
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
+  flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
@@ -82,6 +83,8 @@ std::vector<CommandSpec> MakeCommands() {
         {"type", ValueKind::kWord, say::kFlagListType, WordsOf<OrderType>},
         {"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>},
         {"phone", ValueKind::kText, say::kFlagListPhone},
+        {"in-doubt", ValueKind::kSwitch, say::kFlagInDoubt},
+        {"parent", ValueKind::kText, say::kFlagParent},
         {"from", ValueKind::kTime, say::kFlagFromTime},
         {"to", ValueKind::kTime, say::kFlagToTime},
         limit}},
@@ -94,14 +97,27 @@ std::vector<CommandSpec> MakeCommands() {
         {"until", ValueKind::kWord, say::kFlagUntilState, WordsOf<OrderState>},
         {"handoffs", ValueKind::kSwitch, say::kFlagHandoffs},
         {"titles", ValueKind::kSwitch, say::kFlagTitles}}},
-      {CommandId::kAccept, "accept", say::kCmdAccept, Operand::kOrder, Change({note})},
+      {CommandId::kAccept, "accept", say::kCmdAccept, Operand::kOrder,
+       Change({note, {"danger-first", ValueKind::kSwitch, say::kFlagDangerFirst}})},
       {CommandId::kReturn, "return", say::kCmdReturn, Operand::kOrder,
        Change({Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
                reason,
                {"basis", ValueKind::kText, say::kFlagBasis},
                {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit},
-               {"proposed-item", ValueKind::kText, say::kFlagProposedItem}})},
+               {"proposed-item", ValueKind::kText, say::kFlagProposedItem},
+               {"proposed-hotline", ValueKind::kText, say::kFlagProposedHotline},
+               {"unit", ValueKind::kText, say::kFlagReturnUnit},
+               {"dry-run", ValueKind::kSwitch, say::kFlagDryRun}})},
       {CommandId::kRecall, "recall", say::kCmdRecall, Operand::kOrder, Change({reason})},
+      {CommandId::kConfirm, "confirm", say::kCmdConfirm, Operand::kOrder,
+       Change({Required({"code", ValueKind::kText, say::kFlagCode}),
+               Required({"outcome", ValueKind::kWord, say::kFlagOutcome, WordsOf<type::v1::VoiceOutcome>}),
+               Required({"spoken-with", ValueKind::kText, say::kFlagSpokenWith}), note})},
+      {CommandId::kPartners, "partners", say::kCmdPartners, Operand::kActionAndOrder,
+       Change({Repeated({"to", ValueKind::kList, say::kFlagPartners}),
+               {"kind", ValueKind::kWord, say::kFlagPartnerKind, WordsOf<type::v1::HandoffKind>},
+               {"note", ValueKind::kText, say::kFlagPushNote},
+               {"wait", ValueKind::kDuration, say::kFlagWait}})},
       {CommandId::kDispatch, "dispatch", say::kCmdDispatch, Operand::kOrder,
        Change({Required({"unit", ValueKind::kText, say::kFlagUnit}),
                Repeated({"assist", ValueKind::kList, say::kFlagAssist}), note})},
@@ -134,6 +150,19 @@ std::vector<CommandSpec> MakeCommands() {
        Change({Required({"until", ValueKind::kTime, say::kFlagUntil}),
                Required({"ground", ValueKind::kText, say::kFlagExtendGround}), approved_by})},
       {CommandId::kArchive, "archive", say::kCmdArchive, Operand::kOrder, Change({note})},
+      {CommandId::kDispute, "dispute", say::kCmdDispute, Operand::kOrder, Change({reason})},
+      {CommandId::kRule, "rule", say::kCmdRule, Operand::kOrder,
+       Change({{"to", ValueKind::kText, say::kFlagRuleTo},
+               {"unit", ValueKind::kText, say::kFlagRuleUnit},
+               Required({"ground", ValueKind::kText, say::kFlagRuleGround}),
+               Required({"reference", ValueKind::kText, say::kFlagReference}),
+               Required({"ruled-by", ValueKind::kText, say::kFlagRuledBy})})},
+      {CommandId::kReopen, "reopen", say::kCmdReopen, Operand::kOrder, Change({reason})},
+      {CommandId::kCustody,
+       "custody",
+       say::kCmdCustody,
+       Operand::kOrder,
+       {{"at", ValueKind::kTime, say::kFlagAt}}},
       {CommandId::kDeadlines,
        "deadlines",
        say::kCmdDeadlines,
@@ -149,6 +178,13 @@ std::vector<CommandSpec> MakeCommands() {
        Operand::kNone,
        {{"from", ValueKind::kInteger, say::kFlagVerifyFrom},
         {"to", ValueKind::kInteger, say::kFlagVerifyTo}}},
+      {CommandId::kEvidence,
+       "evidence",
+       say::kCmdEvidence,
+       Operand::kEvidence,
+       {{"out", ValueKind::kFile, say::kFlagOut},
+        Repeated({"public-key", ValueKind::kText, say::kFlagPublicKey}),
+        {"public-keys", ValueKind::kFile, say::kFlagPublicKeys}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -227,6 +263,10 @@ class Reader {
         arguments.command = FindCommand(word);
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
+      } else if ((arguments.command->operand == Operand::kEvidence ||
+                  arguments.command->operand == Operand::kActionAndOrder) &&
+                 arguments.action.empty()) {
+        arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
       } else {
@@ -291,8 +331,37 @@ class Reader {
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
-  if (command.operand == Operand::kOrder && arguments.operand.empty()) {
+  if (command.operand == Operand::kActionAndOrder && arguments.action != "push" &&
+      arguments.action != "list") {
+    return std::string(Say(language, say::kNeedsAction));
+  }
+  if (command.id == CommandId::kPartners && arguments.action == "push" && !arguments.Has("to")) {
+    return Say(language, say::kFlagRequired, "--to", command.name);
+  }
+  if ((command.operand == Operand::kOrder || command.operand == Operand::kActionAndOrder) &&
+      arguments.operand.empty()) {
     return Say(language, say::kNeedsOrder, command.name);
+  }
+  if (command.operand == Operand::kEvidence) {
+    const bool exports = arguments.action == "export";
+    if (!exports && arguments.action != "verify")
+      return std::string(Say(language, say::kNeedsEvidenceAction));
+    if (arguments.operand.empty()) {
+      return Say(language, exports ? say::kNeedsOrder : say::kNeedsFile,
+                 StrCat(command.name, " ", arguments.action));
+    }
+    for (std::string_view name : {"out", "public-key", "public-keys"}) {
+      if (arguments.Has(name) && exports != (name == "out")) {
+        return Say(language, say::kFlagOfOther, StrCat("--", name),
+                   StrCat(command.name, exports ? " verify" : " export"));
+      }
+    }
+    for (const std::string& key : arguments.All("public-key")) {
+      const size_t equals = key.find('=');
+      if (equals == 0 || equals == std::string::npos || equals + 1 == key.size()) {
+        return std::string(Say(language, say::kBadPublicKey));
+      }
+    }
   }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
@@ -389,6 +458,10 @@ std::string OperandText(Operand operand) {
       return " bash|zsh";
     case Operand::kOptionalCommand:
       return " [COMMAND]";
+    case Operand::kEvidence:
+      return " export ORDER|verify FILE";
+    case Operand::kActionAndOrder:
+      return " push|list ORDER";
   }
   return "";
 }
@@ -434,6 +507,8 @@ std::string BashCommands() {
     std::string words = FlagNames(command.flags);
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
+    if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -491,6 +566,8 @@ std::string ZshScript(Language language) {
     std::string operand = "':order: '";
     if (command.operand == Operand::kNone) operand = "''";
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
+    if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
+    if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
                     ZshFlags(command.flags, language, "        "), "        $globals",

@@ -27,6 +27,8 @@ enum class CommandId {
   kAccept,
   kReturn,
   kRecall,
+  kConfirm,
+  kPartners,
   kDispatch,
   kSign,
   kProgress,
@@ -39,16 +41,22 @@ enum class CommandId {
   kResume,
   kExtend,
   kArchive,
+  kDispute,
+  kRule,
+  kReopen,
+  kCustody,
   kDeadlines,
   kLinks,
   kVerify,
+  kEvidence,
   kHealth,
   kCompletion,
   kHelp,
 };
 
 // What stands behind the command's name.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand };
+// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence, kActionAndOrder };
 
 struct CommandSpec {
   CommandId id;
@@ -68,7 +76,9 @@ const CommandSpec* FindCommand(std::string_view name);
 class Arguments {
  public:
   const CommandSpec* command = nullptr;
-  // The order, the shell or the command to explain; empty if left out.
+  // What to do, where a command does several things: `export`, `push`.
+  std::string action;
+  // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;

@@ -78,6 +78,15 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoSequence);
     case type::v1::ERROR_REASON_SUSPENDED:
       return text(say::kDoResume);
+    case type::v1::ERROR_REASON_NO_SIGNING_KEY:
+      return text(say::kDoSigningKey);
+    case type::v1::ERROR_REASON_RETURN_LIMIT:
+    case type::v1::ERROR_REASON_DISPUTED:
+      return text(say::kDoRuling);
+    case type::v1::ERROR_REASON_BOUNCE:
+      return text(say::kDoBounce);
+    case type::v1::ERROR_REASON_DANGER_FIRST:
+      return text(say::kDoAct);
     default:
       break;
   }

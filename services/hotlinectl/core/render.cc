@@ -60,9 +60,22 @@ std::string CallBackText(Language language, const type::v1::CallBack& call_back)
   return text;
 }
 
+std::string VoiceText(Language language, const type::v1::VoiceConfirmation& voice) {
+  return With(Say(language, say::kVoice, EnumLabel(language, voice.outcome()), voice.by_hotline(),
+                  TimeText(voice.confirm_time()), voice.spoken_with()),
+              ": ", voice.note());
+}
+
+// A span with its sign, to the millisecond.
+std::string SpanText(const google::protobuf::Duration& span) {
+  return absl::FormatDuration(
+      absl::Trunc(absl::Seconds(span.seconds()) + absl::Nanoseconds(span.nanos()), absl::Milliseconds(1)));
+}
+
 std::string ReturnText(Language language, const type::v1::HandoffReturn& returned) {
   std::string text = With(EnumLabel(language, returned.ground()), ": ", returned.reason());
   text = With(text, "; ", returned.legal_basis());
+  text = With(text, "; → ", returned.proposed_hotline());
   text = With(text, "; → ", returned.proposed_unit());
   return With(text, "; ", returned.proposed_item());
 }
@@ -169,6 +182,12 @@ std::string FactsText(Language language, const type::v1::Facts& facts) {
   add(facts.extension_count() > 0, Say(language, say::kMarkExtended, facts.extension_count()));
   add(facts.redo_count() > 0, Say(language, say::kMarkRedo, facts.redo_count()));
   add(facts.recall_requested(), Say(language, say::kMarkRecall));
+  add(facts.in_doubt(), Say(language, say::kMarkInDoubt));
+  add(facts.voice_confirmation_required(), Say(language, say::kMarkByVoice));
+  add(facts.receipt_alarm(), Say(language, say::kMarkAlarm));
+  add(facts.return_count() > 0, Say(language, say::kMarkReturned, facts.return_count()));
+  add(facts.disputed(), Say(language, say::kMarkDisputed));
+  add(!facts.ruled_for().empty(), Say(language, say::kMarkRuled, facts.ruled_for()));
   add(facts.secret(), Say(language, say::kMarkSecret));
   return text;
 }
@@ -221,6 +240,20 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvArchived;
       case Event::kEscalated:
         return say::kEvEscalated;
+      case Event::kInDoubt:
+        return say::kEvInDoubt;
+      case Event::kVoiceConfirmed:
+        return say::kEvVoiceConfirmed;
+      case Event::kAlarmed:
+        return say::kEvAlarmed;
+      case Event::kPartnersCalled:
+        return say::kEvPartnersCalled;
+      case Event::kDisputed:
+        return say::kEvDisputed;
+      case Event::kRuled:
+        return say::kEvRuled;
+      case Event::kReopened:
+        return say::kEvReopened;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -238,16 +271,36 @@ std::string EventDetail(Language language, const Event& event) {
     case Event::kOffered:
       return HandoffText(language, event.offered().handoff());
     case Event::kReceived:
-      return TimeText(event.received().receive_time());
+      return With(TimeText(event.received().receive_time()), ", ",
+                  event.received().late() ? Say(language, say::kMarkLate) : "");
     case Event::kUnderstood: {
       const auto& handoff = event.understood().handoff();
       const bool here = event.understood().has_registered();
       const std::string& number = here ? handoff.from_number() : handoff.to_number();
       std::string text = here ? HandoffText(language, handoff) : "";
-      return number.empty() ? text : With(text, ", ", Say(language, say::kPeerNumber, number));
+      if (!number.empty()) text = With(text, ", ", Say(language, say::kPeerNumber, number));
+      return With(text, ", ", handoff.late() ? Say(language, say::kMarkLate) : "");
     }
-    case Event::kAccepted:
-      return event.accepted().acceptance().note();
+    case Event::kAccepted: {
+      const auto& accepted = event.accepted();
+      std::string text = accepted.acceptance().note();
+      return accepted.has_voice() ? With(text, "; ", VoiceText(language, accepted.voice())) : text;
+    }
+    case Event::kInDoubt: {
+      const auto& doubt = event.in_doubt();
+      const std::string action = EnumLabel(language, doubt.action());
+      if (doubt.action() != type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE) {
+        return With(action, ": ", doubt.recall_reason());
+      }
+      return Say(language, say::kCodeAndKeepBy, action, doubt.spoken_code(), TimeText(doubt.keep_by_time()));
+    }
+    case Event::kVoiceConfirmed:
+      return With(VoiceText(language, event.voice_confirmed().voice()), "; ",
+                  event.voice_confirmed().recall_requested() ? Say(language, say::kRecallAsked) : "");
+    case Event::kAlarmed:
+      return EnumLabel(language, event.alarmed().kind());
+    case Event::kPartnersCalled:
+      return With(Join(event.partners_called().to_hotlines()), ": ", event.partners_called().note());
     case Event::kReturned:
       return ReturnText(language, event.returned().handoff_return());
     case Event::kRecallRequested:
@@ -287,6 +340,14 @@ std::string EventDetail(Language language, const Event& event) {
                  StrCat(EnumLabel(language, escalated.rung()), " ", EnumLabel(language, escalated.clock())),
                  TimeText(escalated.due_time()), escalated.duty_party());
     }
+    case Event::kDisputed:
+      return event.disputed().dispute().reason();
+    case Event::kRuled:
+      return With(StrCat("→ ", With(event.ruled().to_hotline(), " ", event.ruled().unit()), "; ",
+                         event.ruled().reference(), ", ", event.ruled().ruled_by()),
+                  ": ", event.ruled().ground());
+    case Event::kReopened:
+      return event.reopened().reason();
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
       return "";
@@ -366,6 +427,79 @@ void AddDeadline(Language language, const escalation::v1::Deadline& deadline, ab
        Cell(deadline.breached() ? std::string(Say(language, say::kMarkBreached)) : "", Colour::kRed)});
 }
 
+Table CustodyTable(Language language) {
+  return Table({Heading(language, say::kColHolder), RightAligned(language, say::kColEpoch),
+                Heading(language, say::kColFrom), Heading(language, say::kColUntil),
+                Heading(language, say::kColCondition), Heading(language, say::kColBy),
+                RightAligned(language, say::kColSequence), Heading(language, say::kColActor),
+                Heading(language, say::kColHoldTime), Heading(language, say::kColPeer),
+                Shrinking(language, say::kColHandoff)});
+}
+
+void AddTenure(Language language, const workorder::v1::CustodyTenure& tenure, Table& table) {
+  // The kind is the name of the event's field, so an event with that field set is called the same as in a
+  // history.
+  Event event;
+  if (const auto* field = Event::descriptor()->FindFieldByName(tenure.event_kind());
+      field != nullptr && field->message_type() != nullptr && field->containing_oneof() != nullptr) {
+    event.GetReflection()->MutableMessage(&event, field);
+  }
+  bool first = true;
+  for (const auto& interval : tenure.intervals()) {
+    const Colour colour = interval.condition() == workorder::v1::CUSTODY_CONDITION_HELD ? Colour::kNone
+                          : interval.condition() == workorder::v1::CUSTODY_CONDITION_OFFERED
+                              ? Colour::kCyan
+                              : Colour::kYellow;
+    table.AddRow({Cell(first ? tenure.holder() : "", Colour::kBold),
+                  Cell(first ? StrCat(tenure.epoch()) : ""), Cell(TimeText(interval.from_time())),
+                  interval.has_until_time() ? Cell(TimeText(interval.until_time()))
+                                            : Cell(Say(language, say::kGoesOn), Colour::kGreen),
+                  Cell(EnumLabel(language, interval.condition()), colour),
+                  Cell(first ? EventName(language, event) : std::string_view()),
+                  Cell(first ? StrCat(tenure.event_sequence()) : ""),
+                  Cell(first ? ActorText(tenure.actor()) : "", Colour::kDim),
+                  Cell(first ? TimeText(tenure.hold_time()) : "", Colour::kDim), Cell(interval.peer()),
+                  Cell(interval.handoff_id(), Colour::kDim)});
+    first = false;
+  }
+}
+
+std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnResponse& preview,
+                         const TableStyle& style) {
+  std::string out;
+  const auto line = [&](std::string_view text, Colour colour) {
+    out += StrCat(Paint(Printable(text, false), colour, style.colour), "\n");
+  };
+  const bool chinese = language == Language::kChinese && !preview.message_zh().empty();
+  if (preview.allowed()) {
+    line(Say(language, say::kPreviewAllowed), Colour::kGreen);
+  } else {
+    line(Say(language, say::kPreviewRefused, chinese ? preview.message_zh() : preview.message()),
+         Colour::kRed);
+  }
+  if (preview.bounce()) line(Say(language, say::kPreviewBounce), Colour::kYellow);
+  line(Say(language, say::kPreviewLeft, preview.free_returns_of_unit(), preview.free_returns_of_order()),
+       Colour::kNone);
+  if (preview.ruling_required()) line(Say(language, say::kPreviewRuling), Colour::kYellow);
+  if (!preview.ruled_for().empty()) {
+    line(Say(language, say::kPreviewRuled, preview.ruled_for()), Colour::kYellow);
+  }
+  Table table({Heading(language, say::kColFromTo), Heading(language, say::kEvOffered),
+               Heading(language, say::kColUntil), Heading(language, say::kColOutcome),
+               Shrinking(language, say::kLabelUnits)});
+  for (const auto& hop : preview.hops()) {
+    table.AddRow(
+        {Cell(StrCat(hop.from_hotline(), " → ", hop.to_hotline())), Cell(TimeText(hop.offer_time())),
+         Cell(TimeText(hop.end_time())),
+         Cell(hop.ground() == type::v1::RETURN_GROUND_UNSPECIFIED
+                  ? std::string(Say(language, say::kPassedOn))
+                  : StrCat(Say(language, say::kEvReturned), ": ", EnumLabel(language, hop.ground()))),
+         Cell(hop.unit())});
+  }
+  if (!table.empty()) out += table.Render(style);
+  return out;
+}
+
 Table LinkTable(Language language) {
   return Table({Heading(language, say::kColPeer), Heading(language, say::kColUp),
                 RightAligned(language, say::kColOutgoing), RightAligned(language, say::kColAcknowledged),
@@ -409,6 +543,37 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
     const bool giver = order.handoff().from_number() == order.number();
     add(say::kLabelPeerNumber, giver ? order.handoff().to_number() : order.handoff().from_number());
   }
+  if (order.has_handoff()) {
+    const auto& handoff = order.handoff();
+    const auto& record = handoff.receipt_record();
+    const auto receipt = [&](const Phrase& label, const google::protobuf::Timestamp& taker,
+                             const google::protobuf::Timestamp& giver) {
+      const std::string by_taker = TimeText(taker);
+      if (by_taker == "-") return;
+      const std::string by_giver = TimeText(giver);
+      add(label, by_giver == "-" ? Say(language, say::kReceiptTime, by_taker, handoff.to_hotline())
+                                 : Say(language, say::kReceiptTimes, by_taker, handoff.to_hotline(),
+                                       handoff.from_hotline(), by_giver));
+    };
+    receipt(say::kLabelReceived, handoff.receive_time(), record.receive_record_time());
+    receipt(say::kLabelUnderstood, handoff.understand_time(), record.understand_record_time());
+    receipt(say::kLabelAccepted, handoff.accept_time(), record.accept_record_time());
+    if (record.has_clock_skew()) {
+      add(say::kLabelSkew, Say(language, say::kSkew, handoff.to_hotline(), handoff.from_hotline(),
+                               SpanText(record.clock_skew()), SpanText(record.clock_uncertainty())));
+    }
+    if (handoff.late()) add(say::kLabelReceived, std::string(Say(language, say::kMarkLate)));
+    const bool on_offer = order.state() == type::v1::ORDER_STATE_OFFERED ||
+                          order.state() == type::v1::ORDER_STATE_RECEIVED ||
+                          order.state() == type::v1::ORDER_STATE_UNDERSTOOD;
+    if (on_offer) {
+      add(say::kLabelConfirmBy, TimeText(handoff.confirm_by_time()));
+      add(say::kLabelSpokenCode, handoff.spoken_code());
+    }
+    if (handoff.has_voice()) add(say::kLabelVoice, VoiceText(language, handoff.voice()));
+  }
+  add(say::kLabelParent, order.parent_number());
+  if (order.partner_count() > 0) add(say::kLabelPartners, StrCat(order.partner_count()));
   add(say::kLabelCaller, CallerText(language, content.caller()));
   add(say::kLabelPhone, With(content.caller().phone(), ", ", content.caller().contact_phone()));
   add(say::kLabelPlace, With(content.place().township_code(), " ", content.place().address()));
@@ -440,6 +605,18 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
     out += '\n';
   }
   return out;
+}
+
+Table PartnerTable(Language language) {
+  return Table({Heading(language, say::kColPeer), Heading(language, say::kColNumber),
+                Heading(language, say::kColState), Heading(language, say::kColHolder),
+                Heading(language, say::kColDelivery), Shrinking(language, say::kColError)});
+}
+
+void AddPartner(Language language, const std::string& hotline, const WorkOrder& order,
+                const std::string& delivery, const std::string& error, Table& table) {
+  table.AddRow({Cell(hotline), Cell(order.number()), StateCell(language, order.state()),
+                Cell(order.custody().holder()), Cell(delivery), Cell(error, Colour::kRed)});
 }
 
 }  // namespace hotline::hotlinectl

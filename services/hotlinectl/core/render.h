@@ -11,6 +11,7 @@
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text.h"
 
@@ -42,8 +43,20 @@ void AddEvent(Language language, const type::v1::Event& event, bool numbers, con
 Table DeadlineTable(Language language);
 void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
 
+// Orders of partners: which, where it stands, how far it was delivered (may be empty), what went wrong.
+Table PartnerTable(Language language);
+void AddPartner(Language language, const std::string& hotline, const type::v1::WorkOrder& order,
+                const std::string& delivery, const std::string& error, Table& table);
+
 Table LinkTable(Language language);
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
+
+// A line for each interval of a tenure; what moved the order stands on the first.
+Table CustodyTable(Language language);
+void AddTenure(Language language, const workorder::v1::CustodyTenure& tenure, Table& table);
+// What a return would come to: the way of the order as a table, and what is left.
+std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnResponse& preview,
+                         const TableStyle& style);
 
 // All that an order says, a line each: `label  value`.
 std::string OrderSheet(Language language, const type::v1::WorkOrder& order, const TableStyle& style);

@@ -155,6 +155,10 @@ inline constexpr Phrase kCmdWatch{"follow events live; resumes by itself after a
                                   "实时跟踪事件；断线后自动续接"};
 inline constexpr Phrase kCmdAccept{"accept an order (受理)", "受理工单"};
 inline constexpr Phrase kCmdReturn{"return an offered order (退回)", "退回对方推送的工单"};
+inline constexpr Phrase kCmdConfirm{"record what two desks agreed on by telephone about an offer",
+                                    "登记电话确认结果（双方核对口令）"};
+inline constexpr Phrase kCmdPartners{"call partners to an incident (push), or list their orders (list)",
+                                     "多方联动：推送给多个平台（push）或查看各方工单（list）"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -167,12 +171,21 @@ inline constexpr Phrase kCmdCancel{"withdraw an order (作废)", "作废工单"}
 inline constexpr Phrase kCmdSuspend{"stop an order's clocks (挂起)", "挂起工单，时限暂停"};
 inline constexpr Phrase kCmdResume{"let an order's clocks run again (恢复)", "恢复工单，时限继续"};
 inline constexpr Phrase kCmdExtend{"move the finish deadline (延期)", "延长办结时限"};
+inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first receiver handles it (争议)",
+                                    "双方均认为不属本单位职责：由首接平台先行办理"};
+inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
+inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
+inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
 inline constexpr Phrase kCmdLinks{"tell how the link to each peer stands; 6 if one is down",
                                   "查看与各对端的链路状况；有中断时退出码为 6"};
 inline constexpr Phrase kCmdVerify{"recompute every hash of the log and the links",
                                    "重新计算并校验日志与链路的全部哈希"};
+inline constexpr Phrase kCmdEvidence{
+    "write a signed file of all that shows what happened to an order, or check one without any service; 9 if "
+    "it fails",
+    "导出工单全程的签名证据文件，或离线校验证据文件；未通过时退出码为 9"};
 inline constexpr Phrase kCmdHealth{
     "ask the three services and the peer links for their health; 6 unless all services serve",
     "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
@@ -225,9 +238,35 @@ inline constexpr Phrase kFlagRequestId{"identity of the change; give the same ag
 inline constexpr Phrase kFlagVersion{"refuse if the order's version is another", "工单版本不符则拒绝"};
 inline constexpr Phrase kFlagNote{"note", "备注"};
 inline constexpr Phrase kFlagReason{"why", "原因"};
+inline constexpr Phrase kFlagCode{"the four digits the other desk said", "对方报出的四位口令"};
+inline constexpr Phrase kFlagOutcome{"what was agreed", "确认结果"};
+inline constexpr Phrase kFlagSpokenWith{"account or desk at the other end of the line",
+                                        "通话对方的工号或席位"};
+inline constexpr Phrase kFlagPartners{"hotlines to call, separated by commas", "联动平台，用逗号分隔"};
+inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
+                                         "多方联动或公安协助（默认多方联动）"};
+inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
+inline constexpr Phrase kFlagParent{"only the partners' orders of this incident (id)",
+                                    "只看该工单（标识）的联动工单"};
 inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"};
 inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
 inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
+inline constexpr Phrase kFlagProposedHotline{"hotline that should have it instead", "建议的承办热线"};
+inline constexpr Phrase kFlagReturnUnit{"unit that returns it; empty: the hotline's own desk",
+                                        "退回单位；留空为热线坐席"};
+inline constexpr Phrase kFlagDryRun{"show what the return would come to, and send nothing",
+                                    "仅预览退回的后果，不实际退回"};
+inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110)",
+                                         "危险先处：因有危险立即接处（110）"};
+inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
+                                           "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
+                                    "裁定的承办热线；留空为本平台"};
+inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
+inline constexpr Phrase kFlagRuleGround{"on what the ruling rests", "裁定依据"};
+inline constexpr Phrase kFlagReference{"number of the document or of the meeting", "文件或会议编号"};
+inline constexpr Phrase kFlagRuledBy{"who ruled: an account or an office", "裁定人（工号或机构）"};
+inline constexpr Phrase kFlagAt{"as it stood at this time", "截至该时间"};
 inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
 inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
 inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
@@ -270,6 +309,14 @@ inline constexpr Phrase kFlagTitles{"show titles too", "同时显示标题"};
 inline constexpr Phrase kFlagParty{"only this hotline's or unit's duty", "只看该热线或单位的时限"};
 inline constexpr Phrase kFlagBefore{"only due before", "只看此前到期的"};
 inline constexpr Phrase kFlagAll{"stopped ones too", "包括已停止的"};
+inline constexpr Phrase kFlagOut{"file to write; must not exist (export; default: NUMBER.hev)",
+                                 "写入的文件，不得已存在（导出用；默认为“编号.hev”）"};
+inline constexpr Phrase kFlagPublicKey{
+    "PARTY=FILE: trust this public key (PEM) of the party (verify); without any, the file's own keys are "
+    "used and not checked",
+    "热线=文件：信任该热线的公钥（PEM，校验用）；不给则使用文件自带的公钥且不作核对"};
+inline constexpr Phrase kFlagPublicKeys{"trust all PARTY/*.pub in this folder (verify)",
+                                        "信任此目录下的全部“热线/*.pub”公钥（校验用）"};
 inline constexpr Phrase kFlagVerifyFrom{"first sequence (default 1)", "起始序号（默认 1）"};
 inline constexpr Phrase kFlagVerifyTo{"last sequence (default: the head)", "结束序号（默认到末尾）"};
 
@@ -314,6 +361,11 @@ inline constexpr Phrase kBadTime{
 inline constexpr Phrase kBadWord{"`$0` must be one of: $1", "“$0”的值应为：$1"};
 inline constexpr Phrase kBadAddress{"`$0` is not host:port", "“$0”的值应为 host:port"};
 inline constexpr Phrase kNeedsOrder{"`$0` needs the id or number of an order", "“$0”需要工单的标识或编号"};
+inline constexpr Phrase kNeedsFile{"`$0` needs a file", "“$0”需要文件"};
+inline constexpr Phrase kNeedsEvidenceAction{"`evidence` needs `export` or `verify`",
+                                             "“evidence”需要指定 export 或 verify"};
+inline constexpr Phrase kFlagOfOther{"`$0` goes only with `$1`", "$0 只用于“$1”"};
+inline constexpr Phrase kBadPublicKey{"`--public-key` must be PARTY=FILE", "--public-key 应为“热线=文件”"};
 inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
 inline constexpr Phrase kFileAndOrder{"`--file` cannot be given with an order", "“--file”不能与工单同时给出"};
@@ -340,8 +392,17 @@ inline constexpr Phrase kDoReadAgain{"look at the order (`hotlinectl show`) and 
 inline constexpr Phrase kDoNewRequestId{"choose another request id, or repeat exactly the first request",
                                         "请换一个请求号，或原样重复首次请求"};
 inline constexpr Phrase kDoSequence{"start at a sequence that exists", "请从已有的序号开始"};
+inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the configuration of the site",
+                                      "请在本站配置的 signing.keys 中指定签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
+inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
+                                  "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
+inline constexpr Phrase kDoBounce{"if it is meant, push again with --confirm-bounce",
+                                  "如确需推送，请加 --confirm-bounce 重试"};
+inline constexpr Phrase kDoAct{
+    "dispatch units or report progress first (`hotlinectl dispatch`, `hotlinectl progress`)",
+    "请先派单或记录处置进展（hotlinectl dispatch、hotlinectl progress）"};
 inline constexpr Phrase kDoUnreachable{
     "check the address and that the service runs (`hotlinectl health`), then try again; repeating is safe",
     "请检查地址及服务是否运行（hotlinectl health），然后重试；重试不会重复办理"};
@@ -419,6 +480,23 @@ inline constexpr Phrase kMore{"there are more: raise --limit", "还有更多：�
 inline constexpr Phrase kIntact{"intact: $0 events, $1 envelopes, $2 orders; head #$3 $4",
                                 "完好：事件 $0，信封 $1，工单 $2；末尾 #$3 $4"};
 inline constexpr Phrase kBroken{"BROKEN: $0", "已损坏：$0"};
+inline constexpr Phrase kEvidenceWritten{"evidence of order $0: $1 ($2 bytes); it holds personal data",
+                                         "工单 $0 的证据：$1（$2 字节）；含个人信息，请妥善保管"};
+inline constexpr Phrase kEvidenceHead{"order $0, exported by $1 at $2", "工单 $0，由 $1 于 $2 导出"};
+inline constexpr Phrase kEvidenceGood{"INTACT: everything checked is as it was signed",
+                                      "完好：所有内容与签名相符"};
+inline constexpr Phrase kEvidenceGaps{"INTACT, BUT NOT ALL IS PROVEN: see the lines marked `gap`",
+                                      "完好，但并非全部得到证明：见标为“缺口”的各行"};
+inline constexpr Phrase kEvidenceFailed{"FAILED: this file proves nothing", "校验未通过：此文件不能作为证据"};
+inline constexpr Phrase kKeysUnchecked{
+    "KEYS NOT CHECKED: give the parties' public keys with --public-key, or compare the fingerprints by "
+    "another way",
+    "公钥未经核对：请用 --public-key 给出各方公钥，或另行核对指纹"};
+inline constexpr Phrase kVerdictOk{"ok", "通过"};
+inline constexpr Phrase kVerdictGap{"gap", "缺口"};
+inline constexpr Phrase kVerdictFailed{"FAILED", "未通过"};
+inline constexpr Phrase kFileExists{"$0 exists already: choose another with --out",
+                                    "$0 已存在：请用 --out 另选文件"};
 inline constexpr Phrase kReconnecting{"disconnected: $0; resuming at #$1 in $2",
                                       "连接中断：$0；将于 $2 后从 #$1 续接"};
 inline constexpr Phrase kReconnectingNow{"disconnected: $0; following again from the next event in $1",
@@ -450,6 +528,7 @@ inline constexpr Phrase kColLeft{"left", "剩余"};
 inline constexpr Phrase kColParty{"duty", "责任方"};
 inline constexpr Phrase kColRung{"rung", "已采取"};
 inline constexpr Phrase kColClockState{"clock state", "计时"};
+inline constexpr Phrase kColDelivery{"delivery", "送达"};
 inline constexpr Phrase kColPeer{"peer", "对端"};
 inline constexpr Phrase kColUp{"link", "链路"};
 inline constexpr Phrase kColOutgoing{"sent up to", "已发至"};
@@ -457,9 +536,34 @@ inline constexpr Phrase kColAcknowledged{"acknowledged", "已确认至"};
 inline constexpr Phrase kColIncoming{"received up to", "已收至"};
 inline constexpr Phrase kColAcknowledgeTime{"last acknowledged", "最近确认"};
 inline constexpr Phrase kColError{"last error", "最近错误"};
+inline constexpr Phrase kColEpoch{"epoch", "轮次"};
+inline constexpr Phrase kColFrom{"from", "起"};
+inline constexpr Phrase kColUntil{"until", "止"};
+inline constexpr Phrase kColCondition{"condition", "状况"};
+inline constexpr Phrase kColHoldTime{"by the holder's clock", "持有方时间"};
+inline constexpr Phrase kColHandoff{"handoff", "移交"};
+inline constexpr Phrase kColBy{"by", "依据"};
+inline constexpr Phrase kColFromTo{"from → to", "由 → 至"};
+inline constexpr Phrase kColOutcome{"outcome", "结果"};
+inline constexpr Phrase kGoesOn{"goes on", "至今"};
+inline constexpr Phrase kPassedOn{"passed on", "转出"};
+inline constexpr Phrase kContinuedAs{"The order came back to this site: work with the copy of handoff $0.",
+                                     "工单已回到本平台：请在移交 $0 对应的工单上办理。"};
+inline constexpr Phrase kPreviewAllowed{"The return is possible.", "可以退回。"};
+inline constexpr Phrase kPreviewRefused{"The return is not possible: $0", "不能退回：$0"};
+inline constexpr Phrase kPreviewBounce{
+    "The order goes to and fro: it was here, or at the one proposed, before.",
+    "注意：退单拉锯。工单此前已到过本平台或所建议的单位。"};
+inline constexpr Phrase kPreviewLeft{"Free returns left: $0 of this unit, $1 of this order.",
+                                     "剩余可退次数：本单位 $0 次，本工单 $1 次。"};
+inline constexpr Phrase kPreviewRuling{"A ruling has to say who handles it.", "须经裁定明确承办方。"};
+inline constexpr Phrase kPreviewRuled{"Ruled for $0.", "已裁定由 $0 承办。"};
 inline constexpr Phrase kColService{"service", "服务"};
 inline constexpr Phrase kColAddress{"address", "地址"};
 inline constexpr Phrase kColHealth{"health", "状况"};
+inline constexpr Phrase kColVerdict{"verdict", "结论"};
+inline constexpr Phrase kColCheck{"check", "检查"};
+inline constexpr Phrase kColWhere{"where", "位置"};
 inline constexpr Phrase kColLatency{"answered in", "答复用时"};
 inline constexpr Phrase kLabelOrigin{"origin", "首接热线"};
 inline constexpr Phrase kLabelVersion{"version", "版本"};
@@ -471,6 +575,27 @@ inline constexpr Phrase kLabelCoordinates{"coordinates", "坐标"};
 inline constexpr Phrase kLabelItem{"annex item", "清单事项"};
 inline constexpr Phrase kLabelUnits{"units", "承办单位"};
 inline constexpr Phrase kLabelHandoff{"handoff", "移交"};
+inline constexpr Phrase kLabelReceived{"received", "一收 接收"};
+inline constexpr Phrase kLabelUnderstood{"understood", "二收 登记"};
+inline constexpr Phrase kLabelAccepted{"accepted", "三收 受理"};
+inline constexpr Phrase kReceiptTimes{"$0 by $1's clock; recorded at $2: $3", "$1 时钟 $0；$2 记录于 $3"};
+inline constexpr Phrase kReceiptTime{"$0 by $1's clock", "$1 时钟 $0"};
+inline constexpr Phrase kLabelSkew{"clock skew", "时钟差"};
+inline constexpr Phrase kSkew{"$0's clock minus $1's: $2 ± $3", "$0 时钟减 $1 时钟：$2 ± $3"};
+inline constexpr Phrase kLabelConfirmBy{"confirm by", "确认期限"};
+inline constexpr Phrase kLabelSpokenCode{"spoken code", "电话口令"};
+inline constexpr Phrase kLabelVoice{"by voice", "电话确认"};
+inline constexpr Phrase kVoice{"$0, recorded by $1 at $2, spoken with $3", "$0，$1 于 $2 登记，通话对方 $3"};
+inline constexpr Phrase kLabelParent{"incident", "所属事件"};
+inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
+inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
+inline constexpr Phrase kCodeAndKeepBy{"$0, spoken code $1, until $2", "$0，口令 $1，限 $2 前"};
+inline constexpr Phrase kOpenPartners{"$0 partners' orders of this incident are still open: $1",
+                                      "该事件仍有 $0 个联动工单未办结：$1"};
+inline constexpr Phrase kPartnersCalled{"incident $0  partners called: $1  event #$2",
+                                        "事件 $0  已联动 $1 个平台  事件 #$2"};
+inline constexpr Phrase kNeedsAction{"`partners` needs push or list before the order",
+                                     "“partners”须先给出 push 或 list，再给出工单"};
 inline constexpr Phrase kLabelPeerNumber{"peer's number", "对方编号"};
 inline constexpr Phrase kLabelOccur{"happened", "事发时间"};
 inline constexpr Phrase kLabelText{"text", "内容"};
@@ -502,6 +627,13 @@ inline constexpr Phrase kMarkSecret{"secret", "保密"};
 inline constexpr Phrase kMarkExtended{"extended×$0", "延期×$0"};
 inline constexpr Phrase kMarkRedo{"redone×$0", "重办×$0"};
 inline constexpr Phrase kMarkRecall{"recall asked", "撤回待复"};
+inline constexpr Phrase kMarkInDoubt{"in doubt", "存疑"};
+inline constexpr Phrase kMarkByVoice{"telephone the peer", "待电话确认"};
+inline constexpr Phrase kMarkAlarm{"receipt alarm", "送达告警"};
+inline constexpr Phrase kMarkLate{"late", "迟到"};
+inline constexpr Phrase kMarkDisputed{"disputed", "争议"};
+inline constexpr Phrase kMarkRuled{"ruled for $0", "裁定$0承办"};
+inline constexpr Phrase kMarkReturned{"returned×$0", "退单×$0"};
 inline constexpr Phrase kMarkBreached{"breached", "已违限"};
 inline constexpr Phrase kUp{"up", "正常"};
 inline constexpr Phrase kDown{"down", "中断"};
@@ -533,6 +665,13 @@ inline constexpr Phrase kEvClosed{"closed", "办结"};
 inline constexpr Phrase kEvCancelled{"cancelled", "作废"};
 inline constexpr Phrase kEvArchived{"archived", "归档"};
 inline constexpr Phrase kEvEscalated{"escalated", "催办升级"};
+inline constexpr Phrase kEvInDoubt{"in doubt", "存疑"};
+inline constexpr Phrase kEvVoiceConfirmed{"confirmed by voice", "电话确认"};
+inline constexpr Phrase kEvAlarmed{"alarm", "告警"};
+inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
+inline constexpr Phrase kEvDisputed{"disputed", "争议"};
+inline constexpr Phrase kEvRuled{"ruled", "裁定"};
+inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

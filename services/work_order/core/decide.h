@@ -7,6 +7,7 @@
 #ifndef SERVICES_WORK_ORDER_CORE_DECIDE_H_
 #define SERVICES_WORK_ORDER_CORE_DECIDE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ namespace hotline::work_order {
 
 // The only account whose commands may take a step of the ladder (Command.escalation).
 inline constexpr char kEscalationAccount[] = "service/escalation";
+// The only account whose commands may raise an alarm (Command.alarm): of dispatch and of escalation, whose
+// commands for one alarm have to be the same bytes.
+inline constexpr char kAlarmAccount[] = "service/alarm";
 
 // What a site is, as far as decisions need it. Fixed after boot.
 struct Site {
@@ -32,6 +36,15 @@ struct Site {
   absl::flat_hash_set<std::string> units;
   // How long an offer may stay silent, by urgency (normal, urgent, emergency).
   absl::Duration confirm_within[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
+  // How long after that the desks may confirm by voice, before the giver asks for the offer back.
+  absl::Duration keep_after[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
+  // An emergency that is durable at the taker later than this after the offer is marked late.
+  absl::Duration emergency_receipt = absl::Seconds(10);
+  // Acts first where there is danger, whoever's duty it is.
+  bool dispatches_first = false;
+  // Returns of one order that are free before a ruling is needed: by one unit, and in all.
+  int free_returns_per_unit = 1;
+  int free_returns_per_order = 2;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.
@@ -39,6 +52,16 @@ struct NewOrder {
   std::string id;
   std::string number;
   std::string content_salt;  // 16 bytes
+  // The incident that `Registration.parent_order_id` names, and its content's bytes; null if there is none.
+  // Outlives the decision.
+  const type::v1::WorkOrder* parent = nullptr;
+  std::string parent_content;
+};
+
+// A peer's clock minus this site's, as the link measured it; the true difference lies within `uncertainty`.
+struct ClockSkew {
+  absl::Duration offset;
+  absl::Duration uncertainty;
 };
 
 // An envelope that a change owes to `peer`. The committer numbers, chains and stores it. For a MIRROR, `peer`
@@ -74,9 +97,60 @@ struct Change {
 // event as it is.
 //
 // Moves of custody: an acceptance by the receiver of a handoff (to it), a return after acceptance (to the
-// giver), call-back and close (to the origin), redo (to the hotline that gave the reply). The epoch grows by
-// one exactly when the holder is another than before. A push beyond the ninth drops the oldest of
-// `past_handoffs`; the log keeps it.
+// giver), a dispute, call-back and close (to the origin), redo and reopening (to the hotline that gave the
+// reply). The epoch grows by one exactly when the holder is another than before. A push beyond the ninth
+// drops the oldest of `past_handoffs`; the log keeps it.
+//
+// Passing on. A site that took an order may push it on while it works on it: to a third site, or back to the
+// origin with what remains (DISPATCH_FIRST). Its own copy then joins two handoffs: `inbound`, by which the
+// order came, and `handoff`, by which it goes. So the copies of a matter form a chain, one for each site that
+// it passed, and each copy tells its neighbours what its other neighbour did: upwards that somebody beyond
+// holds it (`onward_hotline`) and what they do, downwards what the origin decides. Custody stays single
+// because only one copy has the next move at any time, and the epoch travels with it: while an order is on
+// offer only the receiver decides (accept, return, dispute) or the giver's recall is answered by it; while it
+// is worked on, the last taker; once it is replied, the origin. An offer that came to nothing is not told
+// upwards: whoever offered it still has it, and by accepting it takes it up again under the handoff by which
+// it came.
+//
+// When the order comes back to its origin and is accepted there, the origin has two copies: the first follows
+// the chain as before but is no longer acted on (NOT_HOLDER names the other), the later one calls back,
+// redoes and closes. They name each other: `previous_handoff_id` in the later, `origin_handoff_id` in the
+// first.
+//
+// A dispute unwinds the chain: each copy up to the origin's first ends in RETURNED, that one goes on in
+// ACCEPTED. tests/services/work_order/core/exchange_law_test.cc tries all of it with up to four sites.
+//
+// An offer in doubt. Silence until the confirm-by time leads to RUNG_DOUBT, which only the giver's site can
+// take and which changes facts there, never custody: the giver is the holder before, during and after. What
+// follows depends on what is known:
+//
+// | when | what |
+// | --- | --- |
+// | OFFERED, no emergency | RECALL is owed (behind the OFFER, in one link: the peer reads the offer first) |
+// | RECEIVED, UNDERSTOOD, or an emergency | the desk is told to telephone, with the spoken code |
+// | that, and silence until the keep-by time (RUNG_KEEP) | RECALL is owed: the giver keeps the order |
+//
+// The doubt ends when the order leaves the three states of an offer, or by ConfirmByVoice. Interleavings:
+// - The peer accepted before the RECALL got there: its acceptance is before its RECALL_REFUSED in its own
+//   link, so the giver sees ACCEPTED first. The acceptance stands, custody moves once.
+// - The peer accepts after the RECALL got there: it cannot, its order is RECALLED; the desk is told so.
+// - The offer itself is still on its way: it arrives once, is RECALLED at once by the envelope behind it, and
+//   the giver gets that mirror. An emergency is not taken back by silence alone; it arrives marked late.
+// - The rung comes after the answer, after a confirmation by voice, or for an earlier offer of the same
+// order:
+//   refused with WRONG_STATE (the rung names the offer by its confirm-by or keep-by time), and the event that
+//   stops the clock is in the log.
+// - PEER_ACCEPTS recorded by the giver's desk: nothing moves until the taker's site accepts. By the taker's
+//   desk: it is that acceptance. By both, in any order: one acceptance; the giver's record crosses it and is
+//   kept as a record.
+// - PEER_RETURNS or GIVER_KEEPS: recorded by the giver's desk, RECALL is owed with the record. By the
+// taker's:
+//   the record travels, and the giver's site owes the RECALL when it reads it, unless it asked before. Should
+//   the taker accept meanwhile after all, the acceptance stands as above.
+// - The link is down: the giver's record stands alone; the taker's site gets it behind the offer and records
+//   it whatever state its order is in by then (archived ones excepted). Records of both sites in one handoff
+//   come to the same `Handoff.voice` at both: the giver's wins, of one site's the latest.
+// - The order was pushed again meanwhile: a record of the earlier handoff changes nothing.
 //
 // Errors: every reason of the catalogue that a command can have. Field paths are relative to the command's
 // action message as the client sends it: `content.title`, `offer.to_hotline`, `header.request_id`,
@@ -103,17 +177,24 @@ struct Received {
 // own and is linked by that.
 //
 // A mirror is installed if its sender may make that move: the receiver of the handoff works on the order
-// until it has replied, then the origin's side calls back, demands a redo or closes. A mirror with an older
-// custody epoch than this site's changes nothing. Overdue, reminded, urged, secret and the giver's pending
-// recall stay this site's own; so do the parts of the handoff that this site stamps, the internal reply and
-// the call-back's note.
+// until it has replied, then the origin's side calls back, demands a redo, closes or reopens. One that says
+// that the handoff ended in a dispute ends this copy, or makes it go on at the origin; on a handoff that is
+// over it changes the marks only. A mirror with an older custody epoch than this site's changes nothing.
+// Overdue, reminded, urged, secret, doubt, alarm and the giver's pending recall stay this site's own; so do
+// the parts of the handoff that this site stamps, the internal reply and the call-back's note. A mirror of a
+// confirmation by voice moves nothing.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
 
 // Decides the first receipt: the peer durably received the offer with `handoff_id` at `receive_time` (its
-// clock). Nothing changes (`changes` is false) if the order is no longer OFFERED in that handoff.
+// clock). `skew` is what the link knows of that clock. The state moves only from OFFERED; but the receipt is
+// a fact of its own, so it is recorded, once for each handoff, also when the second receipt or a later move
+// overtook it, and when the order is in another handoff by now. Nothing changes (`changes` is false) if it is
+// on record, if this site did not give that handoff, if it is no longer kept among the past ones, or if the
+// order is archived.
 Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view handoff_id,
-                       absl::Time receive_time, const Site& site, absl::Time now);
+                       absl::Time receive_time, const Site& site, absl::Time now,
+                       std::optional<ClockSkew> skew = std::nullopt);
 
 // What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
 // with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
@@ -124,6 +205,9 @@ Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::
 
 // The handoff's shared id: `<giver>-<giver's order id>-<attempt>`.
 std::string HandoffId(std::string_view giver, std::string_view order_id, int attempt);
+
+// See `Handoff.spoken_code`. Four decimal digits, for any arguments.
+std::string SpokenCode(std::string_view handoff_id, std::string_view content_digest);
 
 // Exactly one holder, who is the one that the state says; a state; and no fact that its state forbids. Empty
 // if `order` is sound, else what is wrong, without personal data. Checked on every change before it is

@@ -1,8 +1,11 @@
 #include "services/work_order/core/order.h"
 
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
 
 namespace hotline::work_order {
@@ -28,7 +31,7 @@ const char* UnsoundCustody(const WorkOrder& order, const Site& site) {
   if (!order.custody().has_hold_time()) return "custody has no time";
   const bool known = holder == site.hotline || holder == order.origin_hotline() ||
                      holder == order.handoff().from_hotline() || holder == order.handoff().to_hotline() ||
-                     site.peers.contains(holder);
+                     holder == order.handoff().onward_hotline() || site.peers.contains(holder);
   if (!known) return "the holder is neither this site nor a peer nor the origin";
   const std::string& expected = ExpectedHolder(order, site);
   if (!expected.empty() && holder != expected) return "the holder is not whom the state says";
@@ -45,6 +48,7 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
       return "given back without a handoff";
     }
     if (order.facts().recall_requested()) return "a recall without a handoff";
+    if (order.has_inbound()) return "passed on to nobody";
     return nullptr;
   }
   const type::v1::Handoff& handoff = order.handoff();
@@ -63,13 +67,24 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
   if (state == type::v1::ORDER_STATE_RECEIVED && !handoff.has_receive_time()) return "received at no time";
   if (state == type::v1::ORDER_STATE_UNDERSTOOD && !handoff.has_understand_time())
     return "understood at no time";
-  if (state == type::v1::ORDER_STATE_RETURNED && !(handoff.has_end_time() && handoff.has_returned())) {
+  if (state == type::v1::ORDER_STATE_RETURNED &&
+      !(handoff.has_end_time() && (handoff.has_returned() || handoff.has_dispute_time()))) {
     return "returned without a ground";
+  }
+  if (order.has_inbound() && (order.inbound().to_hotline() != site.hotline ||
+                              !order.inbound().has_accept_time() || handoff.from_hotline() != site.hotline)) {
+    return "passed on by whom did not have it";
   }
   if (state == type::v1::ORDER_STATE_RECALLED && !handoff.has_end_time()) return "recalled at no time";
   if (Contains(kAtWork | In(type::v1::ORDER_STATE_REPLIED), state) && IsOpen(order) &&
       !handoff.has_accept_time()) {
     return "at work on an offer that nobody accepted";
+  }
+  if (order.facts().in_doubt() && (handoff.from_hotline() != site.hotline || !Contains(kOnOffer, state))) {
+    return "in doubt, but not this site's offer";
+  }
+  if (order.facts().voice_confirmation_required() && !order.facts().in_doubt()) {
+    return "a confirmation by voice without a doubt";
   }
   if (order.facts().recall_requested() &&
       (handoff.from_hotline() != site.hotline || handoff.has_end_time() || Contains(kEnded, state))) {
@@ -86,7 +101,7 @@ const char* UnsoundWork(const WorkOrder& order, const Site& site) {
   }
   if (facts.suspended() && !Contains(kAtWork, state)) return "suspended where nobody is at work";
   if (facts.urge_count() < 0 || facts.remind_count() < 0 || facts.extension_count() < 0 ||
-      facts.redo_count() < 0) {
+      facts.redo_count() < 0 || facts.return_count() < 0) {
     return "a count below zero";
   }
   for (int i = 0; i < order.units_size(); ++i) {
@@ -126,6 +141,12 @@ void ToProto(absl::Time time, Timestamp* timestamp) {
   timestamp->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+void ToProto(absl::Duration duration, google::protobuf::Duration* proto) {
+  const int64_t nanos = absl::ToInt64Nanoseconds(duration);
+  proto->set_seconds(nanos / 1'000'000'000);
+  proto->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
 const std::string& ExpectedHolder(const WorkOrder& order, const Site& site) {
   const type::v1::Handoff& handoff = order.handoff();
   switch (order.state()) {
@@ -134,16 +155,17 @@ const std::string& ExpectedHolder(const WorkOrder& order, const Site& site) {
     case type::v1::ORDER_STATE_OFFERED:
     case type::v1::ORDER_STATE_RECEIVED:
     case type::v1::ORDER_STATE_UNDERSTOOD:
-    case type::v1::ORDER_STATE_RETURNED:
     case type::v1::ORDER_STATE_RECALLED:
       return handoff.from_hotline();
+    case type::v1::ORDER_STATE_RETURNED:
+      return handoff.has_dispute_time() ? order.origin_hotline() : handoff.from_hotline();
     case type::v1::ORDER_STATE_ACCEPTED:
     case type::v1::ORDER_STATE_DISPATCHED:
     case type::v1::ORDER_STATE_SIGNED:
     case type::v1::ORDER_STATE_IN_PROGRESS:
     case type::v1::ORDER_STATE_REPLIED:
     case type::v1::ORDER_STATE_REDO:
-      return IsHandedOver(order) ? handoff.to_hotline() : site.hotline;
+      return IsHandedOver(order) ? TakerOf(handoff) : site.hotline;
     case type::v1::ORDER_STATE_CALLED_BACK:
     case type::v1::ORDER_STATE_CLOSED:
     case type::v1::ORDER_STATE_CANCELLED:
@@ -169,6 +191,46 @@ void DropFactsOfOtherStates(WorkOrder* order) {
     facts->clear_review_time();
   }
   if (!IsOpen(*order) || Contains(kEnded, order->state())) facts->clear_recall_requested();
+  if (!Contains(kOnOffer, order->state())) EndDoubt(facts);
+}
+
+int UrgencyIndex(const WorkOrder& order) {
+  return std::clamp<int>(order.urgency() - 1, 0,
+                         static_cast<int>(std::extent_v<decltype(Site::confirm_within)>) - 1);
+}
+
+bool RequestRecall(const WorkOrder& before, absl::Time now, WorkOrder* after) {
+  after->mutable_facts()->set_recall_requested(true);
+  type::v1::Handoff* handoff = after->mutable_handoff();
+  if (!handoff->has_recall_request_time()) ToProto(now, handoff->mutable_recall_request_time());
+  return !before.facts().recall_requested();
+}
+
+EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& reason) {
+  exchange::v1::RecallBody body;
+  body.set_reason(reason);
+  return {.peer = handoff.to_hotline(),
+          .handoff_id = handoff.id(),
+          .kind = exchange::v1::ENVELOPE_KIND_RECALL,
+          .body = body.SerializeAsString()};
+}
+
+std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice) {
+  return voice.outcome() == type::v1::VOICE_OUTCOME_PEER_RETURNS ? "经电话确认，对方不受理"
+                                                                 : "经电话确认，本方继续负责";
+}
+
+void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff) {
+  if (handoff->voice().by_hotline() == handoff->from_hotline() &&
+      voice.by_hotline() != handoff->from_hotline()) {
+    return;
+  }
+  *handoff->mutable_voice() = voice;
+}
+
+void EndDoubt(type::v1::Facts* facts) {
+  facts->clear_in_doubt();
+  facts->clear_voice_confirmation_required();
 }
 
 void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes, std::string_view salt,
@@ -213,10 +275,69 @@ bool HasCounterpart(const WorkOrder& before) {
   return IsOpen(before) && before.handoff().has_understand_time();
 }
 
-void OweMirror(const Site& site, Change* change) {
+bool FollowsAnotherCopy(const WorkOrder& order, const Site& site) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (handoff.from_hotline() == site.hotline) {
+    const bool back = handoff.onward_hotline() == site.hotline ||
+                      (order.origin_hotline() == site.hotline && !handoff.origin_handoff_id().empty());
+    return IsHandedOver(order) && back;
+  }
+  return handoff.has_dispute_time() && order.origin_hotline() == site.hotline;
+}
+
+std::string CopyToWorkWith(const WorkOrder& order, const Site& site) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (!FollowsAnotherCopy(order, site)) return std::string();
+  if (!handoff.origin_handoff_id().empty() && order.origin_hotline() == site.hotline)
+    return handoff.origin_handoff_id();
+  return handoff.onward_handoff_id().empty() ? handoff.previous_handoff_id() : handoff.onward_handoff_id();
+}
+
+void EndInDispute(absl::Time now, type::v1::Handoff* handoff) {
+  ToProto(now, handoff->mutable_dispute_time());
+  if (!handoff->has_end_time()) *handoff->mutable_end_time() = handoff->dispute_time();
+}
+
+void KeepPastHandoff(WorkOrder* order) {
+  // The log keeps them all.
+  if (order->past_handoffs_size() == kMaxPastHandoffs) {
+    order->mutable_past_handoffs()->erase(order->past_handoffs().begin());
+  }
+  order->add_past_handoffs()->Swap(order->mutable_handoff());
+  order->clear_handoff();
+}
+
+bool RestoreInbound(WorkOrder* order) {
+  if (!HasOpenInbound(*order)) return false;
+  KeepPastHandoff(order);
+  order->mutable_handoff()->Swap(order->mutable_inbound());
+  order->clear_inbound();
+  order->mutable_handoff()->clear_onward_hotline();
+  order->mutable_handoff()->clear_onward_handoff_id();
+  order->mutable_handoff()->clear_origin_handoff_id();
+  // Asked of whom it was passed on to, who has answered.
+  order->mutable_facts()->clear_recall_requested();
+  return true;
+}
+
+int LastAttempt(const WorkOrder& order) {
+  int last = std::max(order.handoff().attempt(), order.inbound().attempt());
+  for (const type::v1::Handoff& past : order.past_handoffs()) last = std::max<int>(last, past.attempt());
+  return last;
+}
+
+type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
+  constexpr StateSet kPassing = kOnOffer | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
+  const bool passing =
+      Contains(kPassing, order.state()) && order.custody().holder() == site.hotline && !EndedInDispute(order);
+  return passing ? type::v1::ORDER_STATE_ACCEPTED : order.state();
+}
+
+void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
+               Change* change) {
   const WorkOrder& order = change->after;
   exchange::v1::MirrorBody body;
-  body.set_state(order.state());
+  body.set_state(state);
   *body.mutable_custody() = order.custody();
   *body.mutable_facts() = order.facts();
   *body.mutable_units() = order.units();
@@ -228,16 +349,18 @@ void OweMirror(const Site& site, Change* change) {
     *body.mutable_call_back() = order.call_back();
     body.mutable_call_back()->clear_note();
   }
-  *body.mutable_handoff() = order.handoff();
+  *body.mutable_handoff() = handoff;
   body.mutable_handoff()->clear_link_sequence();
+  body.mutable_handoff()->clear_spoken_code();
+  *body.mutable_hops() = order.hops();
   type::v1::Event* event = body.mutable_event();
   *event = change->event;
   event->clear_order_id();
   event->clear_order_number();
   event->clear_traceparent();
   event->mutable_actor()->clear_seat();
-  change->envelopes.push_back({.peer = OtherSite(order, site),
-                               .handoff_id = order.handoff().id(),
+  change->envelopes.push_back({.peer = OtherSite(handoff, site),
+                               .handoff_id = handoff.id(),
                                .kind = exchange::v1::ENVELOPE_KIND_MIRROR,
                                .body = body.SerializeAsString()});
 }
@@ -246,6 +369,13 @@ std::string HandoffId(std::string_view giver, std::string_view order_id, int att
   std::string id(giver);
   id.append("-").append(order_id).append("-").append(std::to_string(attempt));
   return id;
+}
+
+std::string SpokenCode(std::string_view handoff_id, std::string_view content_digest) {
+  const std::string hash = Sha256({"hotline.exchange.v1/spoken-code", handoff_id, content_digest});
+  uint64_t number = 0;
+  for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<unsigned char>(hash[i]);
+  return absl::StrFormat("%04d", static_cast<int>(number % 10'000));
 }
 
 std::string Unsound(const WorkOrder& order, const Site& site) {

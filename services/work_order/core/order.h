@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "hotline/type/v1/event.pb.h"
+#include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/work_order/core/decide.h"
 
@@ -40,8 +42,9 @@ inline constexpr int kMaxPastHandoffs = 8;
 bool IsValidTime(const google::protobuf::Timestamp& timestamp);
 absl::Time FromProto(const google::protobuf::Timestamp& timestamp);
 void ToProto(absl::Time time, google::protobuf::Timestamp* timestamp);
+void ToProto(absl::Duration duration, google::protobuf::Duration* proto);
 
-// The current handoff has not ended by a return or a recall.
+// The current handoff has not ended by a return, a recall or a dispute.
 inline bool IsOpen(const type::v1::WorkOrder& order) {
   return order.has_handoff() && !order.handoff().has_end_time();
 }
@@ -49,13 +52,55 @@ inline bool IsOpen(const type::v1::WorkOrder& order) {
 inline bool IsHandedOver(const type::v1::WorkOrder& order) {
   return IsOpen(order) && order.handoff().has_accept_time();
 }
-// The other site of the current handoff, as this site sees it. The order has one.
-inline const std::string& OtherSite(const type::v1::WorkOrder& order, const Site& site) {
-  return order.handoff().from_hotline() == site.hotline ? order.handoff().to_hotline()
-                                                        : order.handoff().from_hotline();
+// The other site of `handoff`, as this site sees it.
+inline const std::string& OtherSite(const type::v1::Handoff& handoff, const Site& site) {
+  return handoff.from_hotline() == site.hotline ? handoff.to_hotline() : handoff.from_hotline();
 }
+// Who has an order that was handed over: the taker, or whom it was passed on to from there.
+inline const std::string& TakerOf(const type::v1::Handoff& handoff) {
+  return handoff.onward_hotline().empty() ? handoff.to_hotline() : handoff.onward_hotline();
+}
+// This site passes the order on, and whom it came from is to be told what becomes of it.
+inline bool HasOpenInbound(const type::v1::WorkOrder& order) {
+  return order.has_inbound() && !order.inbound().has_end_time();
+}
+// The order came back to this site and is worked on in another copy: this one only follows. Either it is the
+// earlier copy and the later one was accepted, or the later one, which the origin disputed so that its
+// earlier one goes on.
+bool FollowsAnotherCopy(const type::v1::WorkOrder& order, const Site& site);
+// The shared id of the handoff of that other copy; empty if there is none.
+std::string CopyToWorkWith(const type::v1::WorkOrder& order, const Site& site);
+// The current handoff ended because the two sites could not agree.
+inline bool EndedInDispute(const type::v1::WorkOrder& order) {
+  return order.has_handoff() && order.handoff().has_dispute_time();
+}
+void EndInDispute(absl::Time now, type::v1::Handoff* handoff);
+// Puts the current handoff among the past ones. The order has one.
+void KeepPastHandoff(type::v1::WorkOrder* order);
+// Takes the handoff by which the site got the order as the current one again; false if there is none that is
+// open.
+bool RestoreInbound(type::v1::WorkOrder* order);
+// The highest attempt that the order has had; 0 for none.
+int LastAttempt(const type::v1::WorkOrder& order);
+// The state as the giver of `order.inbound` is to see it: what this site does to pass the order on is its own
+// affair, for the giver it has it.
+type::v1::OrderState StateForGiver(const type::v1::WorkOrder& order, const Site& site);
 // Who has to hold an order in this state; empty if the state does not say.
 const std::string& ExpectedHolder(const type::v1::WorkOrder& order, const Site& site);
+
+// Counts this order's urgency for the limits of Site, from 0 (normal; also what this version does not know).
+int UrgencyIndex(const type::v1::WorkOrder& order);
+// The giver asks for its offer back: the fact and the time; true if it had not asked before, and then a
+// RECALL is owed.
+bool RequestRecall(const type::v1::WorkOrder& before, absl::Time now, type::v1::WorkOrder* after);
+// The RECALL envelope of the order's handoff.
+EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& reason);
+// Why the giver asks for the offer back after `voice`, in Chinese.
+std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice);
+// Installs a record unless the handoff has a better one, see `Handoff.voice`.
+void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff);
+// The doubt is over: the desks have spoken.
+void EndDoubt(type::v1::Facts* facts);
 
 // Gives the order to `holder`. The epoch grows only if that is another.
 void MoveCustody(type::v1::WorkOrder* order, const std::string& holder, absl::Time now);
@@ -73,8 +118,9 @@ void DescribeContent(const type::v1::OrderContent& content, const type::v1::Work
 void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
 // True if `change` has to be told to the other site of the handoff that `before` is in.
 bool HasCounterpart(const type::v1::WorkOrder& before);
-// Adds the MIRROR envelope for a sealed change.
-void OweMirror(const Site& site, Change* change);
+// Adds the MIRROR envelope in `handoff` for a sealed change, with `state` as the other site is to see it.
+void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
+               Change* change);
 
 }  // namespace hotline::work_order
 

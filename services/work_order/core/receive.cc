@@ -1,4 +1,5 @@
 // What a peer's envelopes and receipts do to an order. Declared in decide.h.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "common/error/error.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "services/work_order/core/decide.h"
+#include "services/work_order/core/governor.h"
 #include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 
@@ -35,6 +37,9 @@ constexpr StateSet kReceiversMoves =
 constexpr StateSet kOriginsTurn = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
 constexpr StateSet kOriginsMoves =
     In(type::v1::ORDER_STATE_CALLED_BACK, type::v1::ORDER_STATE_REDO, type::v1::ORDER_STATE_CLOSED);
+// Reopening takes an order out of the file too: filing is each site's own affair, so the origin cannot know
+// of it.
+constexpr StateSet kReopens = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_ARCHIVED);
 
 // One envelope at work. Each kind's function either fills the change or says what was wrong with the
 // envelope.
@@ -67,14 +72,20 @@ class Receiving {
     if (envelope_.kind() == exchange::v1::ENVELOPE_KIND_OFFER) return Offer();
     // All others are about an order that both sites know.
     if (before_ == nullptr || !before_->has_handoff()) return error::OrderNotFound(KnownId());
-    if (before_->handoff().id() != envelope_.handoff_id()) {
+    passes_on_ = before_->inbound().id() == envelope_.handoff_id() && before_->has_inbound();
+    if (before_->handoff().id() != envelope_.handoff_id() && !passes_on_) {
       // An answer in an earlier handoff of the order: that one is over, whatever it says.
       for (const type::v1::Handoff& past : before_->past_handoffs()) {
         if (past.id() == envelope_.handoff_id()) return absl::OkStatus();
       }
       return error::OrderNotFound(KnownId());
     }
-    if (OtherSite(*before_, site_) != peer_) return error::OrderNotFound(KnownId());
+    if (OtherSite(Shared(), site_) != peer_) return error::OrderNotFound(KnownId());
+    if (passes_on_ && envelope_.kind() != exchange::v1::ENVELOPE_KIND_MIRROR) {
+      // It was accepted here, so nothing is left to be answered or recalled.
+      if (envelope_.kind() == exchange::v1::ENVELOPE_KIND_RECALL) RefuseRecall();
+      return absl::OkStatus();
+    }
     switch (envelope_.kind()) {
       case exchange::v1::ENVELOPE_KIND_UNDERSTOOD:
         return Understood();
@@ -113,6 +124,10 @@ class Receiving {
     after.set_origin_hotline(body.origin_hotline());
     *after.mutable_custody() = body.custody();
     after.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+    TakeHops(body.hops());
+    after.mutable_facts()->set_return_count(body.return_count());
+    after.mutable_facts()->set_ruled_for(body.ruled_for());
+    after.mutable_facts()->set_ruled_unit(body.ruled_unit());
     ToProto(now_, after.mutable_register_time());
     AdoptContent(content, body.content(), body.content_salt(), &after);
     change.content = std::move(*body.mutable_content());
@@ -129,6 +144,17 @@ class Receiving {
     handoff->clear_accept_time();
     handoff->clear_end_time();
     handoff->clear_returned();
+    handoff->clear_receipt_record();
+    handoff->clear_voice();
+    handoff->set_late(after.urgency() == type::v1::URGENCY_EMERGENCY && handoff->has_offer_time() &&
+                      now_ - FromProto(handoff->offer_time()) > site_.emergency_receipt);
+    handoff->set_spoken_code(SpokenCode(handoff->id(), after.content_digest()));
+    after.set_parent_number(body.parent_number());
+    handoff->clear_onward_hotline();
+    handoff->clear_onward_handoff_id();
+    handoff->clear_origin_handoff_id();
+    handoff->clear_dispute_time();
+    handoff->clear_danger_first();
 
     type::v1::UnderstoodDetail* detail = change.event.mutable_understood();
     *detail->mutable_handoff() = *handoff;
@@ -139,6 +165,7 @@ class Receiving {
     answer.set_to_number(handoff->to_number());
     *answer.mutable_receive_time() = handoff->receive_time();
     *answer.mutable_understand_time() = handoff->understand_time();
+    answer.set_late(handoff->late());
     change.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, answer));
     return absl::OkStatus();
   }
@@ -175,11 +202,16 @@ class Receiving {
         !status.ok()) {
       return status;
     }
+    if (absl::Status status = ValidateText("parent_number", body.parent_number(), 64, false, false);
+        !status.ok()) {
+      return status;
+    }
     if (body.content_salt().size() != kSaltBytes)
       return Bad("content_salt", "must be 16 bytes", "应为16字节");
     if (body.custody().holder() != peer_)
       return Bad("custody.holder", "is not the giver", "持有方应为推送方");
     if (!body.custody().has_hold_time()) return error::Required("custody.hold_time");
+    if (body.return_count() < 0) return Bad("return_count", "is negative", "不能为负数");
     return CheckEpoch(body.custody().epoch());
   }
 
@@ -199,7 +231,9 @@ class Receiving {
     } else {
       ToProto(now_, handoff->mutable_understand_time());
     }
-    // This may overtake the link's receipt.
+    ToProto(now_, handoff->mutable_receipt_record()->mutable_understand_record_time());
+    handoff->set_late(handoff->late() || body.late() || before_->facts().receipt_alarm());
+    // This may overtake the link's receipt, which is recorded when it comes.
     if (!handoff->has_receive_time()) {
       *handoff->mutable_receive_time() =
           body.has_receive_time() ? body.receive_time() : handoff->understand_time();
@@ -242,9 +276,7 @@ class Receiving {
       return status;
     if (before_->handoff().from_hotline() != peer_) return error::OrderNotFound(KnownId());
     if (before_->state() != type::v1::ORDER_STATE_UNDERSTOOD) {
-      exchange::v1::RecallRefusedBody answer;
-      answer.set_state(before_->state());
-      received_.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_RECALL_REFUSED, answer));
+      RefuseRecall();
       return absl::OkStatus();
     }
     Change& change = Begin();
@@ -255,8 +287,14 @@ class Receiving {
     detail->set_handoff_id(handoff->id());
     detail->mutable_recall()->set_reason(body.reason());
     Finish(site_.hotline, /*mirrored=*/false);
-    OweMirror(site_, &change);
+    OweMirror(site_, change.after.handoff(), change.after.state(), &change);
     return absl::OkStatus();
+  }
+
+  void RefuseRecall() {
+    exchange::v1::RecallRefusedBody answer;
+    answer.set_state(StateForGiver(*before_, site_));
+    received_.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_RECALL_REFUSED, answer));
   }
 
   absl::Status RecallRefused() {
@@ -275,20 +313,56 @@ class Receiving {
     return absl::OkStatus();
   }
 
+  // The peer's desk recorded what was agreed by telephone. Nothing moves, in whatever state the order is here
+  // by now; but the giver asks for the offer back if that was agreed.
+  absl::Status Voice(const exchange::v1::MirrorBody& body) {
+    type::v1::VoiceConfirmation voice = body.event().voice_confirmed().voice();
+    if (!type::v1::VoiceOutcome_IsValid(voice.outcome()) ||
+        voice.outcome() == type::v1::VOICE_OUTCOME_UNSPECIFIED) {
+      return error::BadEnum("event.voice_confirmed.voice.outcome", voice.outcome());
+    }
+    if (!voice.has_confirm_time()) return error::Required("event.voice_confirmed.voice.confirm_time");
+    if (before_->state() == type::v1::ORDER_STATE_ARCHIVED) return absl::OkStatus();
+    voice.set_by_hotline(std::string(peer_));
+    voice.set_spoken_with(std::string(TruncateCodePoints(voice.spoken_with(), 64)));
+    voice.set_note(std::string(TruncateCodePoints(voice.note(), 500)));
+    Change& change = Begin();
+    // If the order is being passed on, the record is about the handoff by which it came.
+    InstallVoice(voice, SharedAfter());
+    const type::v1::Actor actor = body.event().actor();
+    type::v1::VoiceConfirmedDetail* detail = change.event.mutable_voice_confirmed();
+    detail->set_handoff_id(Shared().id());
+    *detail->mutable_voice() = voice;
+    if (!passes_on_) EndDoubt(change.after.mutable_facts());
+    if (!passes_on_ && before_->handoff().from_hotline() == site_.hotline &&
+        Contains(kOnOffer, before_->state()) && voice.outcome() != type::v1::VOICE_OUTCOME_PEER_ACCEPTS &&
+        RequestRecall(*before_, now_, &change.after)) {
+      detail->set_recall_requested(true);
+      change.envelopes.push_back(RecallDraft(change.after.handoff(), VoiceRecallReason(voice)));
+    }
+    Finish(peer_, /*mirrored=*/true);
+    change.event.mutable_actor()->set_account(actor.account());
+    change.event.mutable_actor()->set_unit(actor.unit());
+    return absl::OkStatus();
+  }
+
   // The order moved at the peer.
   absl::Status Mirror() {
     exchange::v1::MirrorBody body;
     if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (body.event().has_voice_confirmed()) return Voice(body);
     if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
     if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
     if (body.custody().epoch() == before_->custody().epoch() &&
         body.custody().holder() != before_->custody().holder()) {
       return Bad("custody.holder", "is another in the same epoch", "与同一轮次的持有方不符");
     }
-    if (!IsOpen(*before_) || !IsPeersMove(body.state())) {
+    const type::v1::Handoff& before_handoff = Shared();
+    const bool marks = IsMarkOnly(body);
+    const bool disputed = !marks && body.handoff().has_dispute_time();
+    if (!marks && !(disputed ? IsPeersDispute(body) : !before_handoff.has_end_time() && IsPeersMove(body))) {
       return error::WrongState("move to the peer's state", "按对方状态更新", before_->state());
     }
-    const type::v1::Handoff& before_handoff = before_->handoff();
     if (body.has_handoff() && (body.handoff().id() != before_handoff.id() ||
                                body.handoff().from_hotline() != before_handoff.from_hotline() ||
                                body.handoff().to_hotline() != before_handoff.to_hotline() ||
@@ -301,15 +375,31 @@ class Receiving {
     }
 
     Change& change = Begin();
-    change.after.set_state(body.state());
     *change.after.mutable_custody() = std::move(*body.mutable_custody());
-    *change.after.mutable_units() = std::move(*body.mutable_units());
-    MergeReply(body);
-    MergeFacts(body);
     MergeHandoff(body);
+    if (marks) {
+      type::v1::Facts* facts = change.after.mutable_facts();
+      facts->set_disputed(body.facts().disputed());
+      facts->set_ruled_for(body.facts().ruled_for());
+      facts->set_ruled_unit(body.facts().ruled_unit());
+    } else {
+      MergeFacts(body);
+      change.after.set_state(body.state());
+      *change.after.mutable_units() = std::move(*body.mutable_units());
+      MergeReply(body);
+      TakeHops(body.hops());
+      if (body.hops().empty() && body.state() == type::v1::ORDER_STATE_RETURNED &&
+          SharedAfter()->has_returned()) {
+        NoteHop(*SharedAfter(), FromProto(SharedAfter()->end_time()), SharedAfter()->returned().ground(),
+                &change.after);
+      }
+    }
+    bool restored = false;
+    if (disputed) restored = TakeOverDispute();
     DropFactsOfOtherStates(&change.after);
 
     change.event = std::move(*body.mutable_event());
+    if (change.event.has_accepted()) DescribeAcceptance(change.after.handoff(), &change.event);
     change.event.clear_sequence();
     change.event.clear_previous_order_sequence();
     if (change.event.has_replied()) change.event.mutable_replied()->mutable_reply()->clear_internal_reply();
@@ -320,21 +410,101 @@ class Receiving {
     change.event.set_mirrored(true);
     change.event.set_traceparent(Trace());
     Seal(before_, now_, &change);
+    Relay(marks, restored);
     return absl::OkStatus();
   }
 
-  // Whether the peer may take the order from where it stands here to `state`.
-  bool IsPeersMove(int state) const {
-    const type::v1::Handoff& handoff = before_->handoff();
+  // Passes the peer's move on along the way that the order came and went, so that the copies at the other
+  // sites follow.
+  void Relay(bool marks, bool restored) {
+    Change& change = received_.change;
+    WorkOrder& after = change.after;
+    if (restored) {
+      OweMirror(site_, after.handoff(), after.state(), &change);
+    } else if (passes_on_) {
+      // From whom the order came: on to whom it went.
+      if (marks ? EndedInDispute(after) : IsHandedOver(after)) {
+        OweMirror(site_, after.handoff(), after.state(), &change);
+      }
+    } else if (HasOpenInbound(*before_)) {
+      // From whom it went to: back to whom it came from, who need not know of offers that came to nothing.
+      type::v1::Handoff* inbound = after.mutable_inbound();
+      const bool beyond = IsHandedOver(after);
+      inbound->clear_onward_hotline();
+      inbound->clear_onward_handoff_id();
+      inbound->clear_origin_handoff_id();
+      if (beyond) {
+        const type::v1::Handoff& handoff = after.handoff();
+        const bool further = !handoff.onward_hotline().empty();
+        inbound->set_onward_hotline(TakerOf(handoff));
+        inbound->set_onward_handoff_id(further ? handoff.onward_handoff_id() : handoff.id());
+        // The last copy at the origin is the one that counts.
+        const bool at_origin = handoff.to_hotline() == after.origin_hotline();
+        inbound->set_origin_handoff_id(
+            !handoff.origin_handoff_id().empty() || !at_origin ? handoff.origin_handoff_id() : handoff.id());
+      }
+      const bool moved = before_->custody().epoch() != after.custody().epoch() || EndedInDispute(after);
+      if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change);
+    }
+  }
+
+  // The peer tells what became of a handoff that is over: that its giver disputes it, or that a dispute is
+  // settled. Nobody works on the order here any more, so only the marks change.
+  bool IsMarkOnly(const exchange::v1::MirrorBody& body) const {
+    const type::v1::Handoff& handoff = Shared();
+    return handoff.from_hotline() == peer_ && handoff.has_end_time() && body.handoff().has_dispute_time() &&
+           before_->state() == type::v1::ORDER_STATE_RETURNED;
+  }
+
+  // The taker says that it is not its matter, or that a hotline beyond it says so. Then the origin holds and
+  // handles.
+  bool IsPeersDispute(const exchange::v1::MirrorBody& body) const {
+    return Shared().to_hotline() == peer_ && IsOpen(*before_) && !passes_on_ &&
+           Contains(kReceiversTurn, before_->state()) && body.custody().holder() == before_->origin_hotline();
+  }
+
+  // After a dispute: the origin's copy goes on, every other ends and says so to whom it came from. Returns
+  // whether the handoff by which the order came here is the current one again.
+  bool TakeOverDispute() {
+    WorkOrder& after = received_.change.after;
+    after.clear_units();
+    after.mutable_facts()->set_disputed(true);
+    after.mutable_facts()->clear_extension_count();
+    after.mutable_facts()->clear_extend_until_time();
+    if (after.origin_hotline() == site_.hotline) {
+      after.set_state(type::v1::ORDER_STATE_ACCEPTED);
+      return RestoreInbound(&after);
+    }
+    after.set_state(type::v1::ORDER_STATE_RETURNED);
+    if (HasOpenInbound(after)) EndInDispute(now_, after.mutable_inbound());
+    return false;
+  }
+
+  // Whether the peer may take the order from where it stands here to the body's state.
+  bool IsPeersMove(const exchange::v1::MirrorBody& body) const {
+    const int state = body.state();
+    const type::v1::Handoff& handoff = Shared();
+    // A ruling changes no state, also where it is made before anybody accepted.
+    if (state == type::v1::ORDER_STATE_UNDERSTOOD) {
+      return body.event().has_ruled() && before_->state() == state && handoff.to_hotline() == peer_;
+    }
     // Work on an order to be redone (an extension, say) leaves it REDO; only the origin's side makes it so.
     const bool goes_on = state == type::v1::ORDER_STATE_REDO && before_->state() == state;
     if (Contains(kReceiversMoves, state) || goes_on) {
       return handoff.to_hotline() == peer_ && Contains(kReceiversTurn, before_->state());
     }
     // With an origin beyond the giver, the giver relays what the origin does.
-    const bool for_origin = before_->origin_hotline() == peer_ ||
+    // So does the taker, if the order came back to the origin beyond it.
+    const bool came_back = handoff.to_hotline() == peer_ && (peer_ == before_->origin_hotline() ||
+                                                             !body.handoff().origin_handoff_id().empty());
+    const bool for_origin = before_->origin_hotline() == peer_ || came_back ||
                             (handoff.from_hotline() == peer_ && before_->origin_hotline() != site_.hotline);
-    return Contains(kOriginsMoves, state) && for_origin && Contains(kOriginsTurn, before_->state());
+    if (!for_origin) return false;
+    if (state == type::v1::ORDER_STATE_REDO && Contains(kReopens, before_->state())) return true;
+    // Only an origin that has it back may withdraw it.
+    if (state == type::v1::ORDER_STATE_CANCELLED)
+      return came_back && Contains(kReceiversTurn, before_->state());
+    return Contains(kOriginsMoves, state) && Contains(kOriginsTurn, before_->state());
   }
 
   void MergeReply(exchange::v1::MirrorBody& body) {
@@ -361,25 +531,51 @@ class Receiving {
     facts->set_remind_count(own.remind_count());
     facts->set_secret(own.secret());
     facts->set_recall_requested(own.recall_requested());
+    facts->set_in_doubt(own.in_doubt());
+    facts->set_voice_confirmation_required(own.voice_confirmation_required());
+    facts->set_receipt_alarm(own.receipt_alarm());
+    // A peer that does not know of these does not take them back.
+    facts->set_return_count(std::max(facts->return_count(), own.return_count()));
+    if (facts->ruled_for().empty()) {
+      facts->set_ruled_for(own.ruled_for());
+      facts->set_ruled_unit(own.ruled_unit());
+    }
     *received_.change.after.mutable_facts() = std::move(*facts);
   }
 
   // Each site stamps its part of a handoff; the peer's part comes from the mirror, or else from when it
   // moved.
   void MergeHandoff(exchange::v1::MirrorBody& body) {
-    type::v1::Handoff* handoff = received_.change.after.mutable_handoff();
+    type::v1::Handoff* handoff = SharedAfter();
     const bool by_receiver = handoff->to_hotline() == peer_;
     if (body.has_handoff()) {
       type::v1::Handoff* theirs = body.mutable_handoff();
       theirs->clear_link_sequence();
+      theirs->clear_spoken_code();
+      // What they know of this site's own record may be older than it.
+      if (theirs->has_voice() && theirs->voice().by_hotline() == peer_) {
+        InstallVoice(theirs->voice(), handoff);
+      }
+      theirs->clear_voice();
       if (by_receiver) {
+        theirs->clear_receipt_record();
+        theirs->clear_keep_by_time();
         theirs->clear_kind();
         theirs->clear_from_number();
         theirs->clear_note();
         theirs->clear_offer_time();
         theirs->clear_confirm_by_time();
         theirs->clear_recall_request_time();
+        theirs->clear_previous_handoff_id();
+        // What has become empty is news too.
+        handoff->clear_onward_hotline();
+        handoff->clear_onward_handoff_id();
+        handoff->clear_origin_handoff_id();
       } else {
+        theirs->clear_onward_hotline();
+        theirs->clear_onward_handoff_id();
+        theirs->clear_origin_handoff_id();
+        theirs->clear_danger_first();
         theirs->clear_to_number();
         theirs->clear_receive_time();
         theirs->clear_understand_time();
@@ -401,9 +597,36 @@ class Receiving {
       if (!handoff->has_returned() && body.event().has_returned()) {
         *handoff->mutable_returned() = body.event().returned().handoff_return();
       }
-    } else if (!handoff->has_accept_time()) {
-      *handoff->mutable_accept_time() = moved;
+    } else if (body.state() != type::v1::ORDER_STATE_UNDERSTOOD) {
+      if (!handoff->has_accept_time()) *handoff->mutable_accept_time() = moved;
+      type::v1::ReceiptRecord* record = handoff->mutable_receipt_record();
+      if (!record->has_accept_record_time()) ToProto(now_, record->mutable_accept_record_time());
     }
+  }
+
+  // The third receipt with the times of both clocks, whatever the peer's version told.
+  static void DescribeAcceptance(const type::v1::Handoff& handoff, type::v1::Event* event) {
+    type::v1::AcceptedDetail* detail = event->mutable_accepted();
+    detail->set_handoff_id(handoff.id());
+    *detail->mutable_accept_time() = handoff.accept_time();
+    if (!handoff.receipt_record().has_clock_skew()) return;
+    *detail->mutable_clock_skew() = handoff.receipt_record().clock_skew();
+    *detail->mutable_clock_uncertainty() = handoff.receipt_record().clock_uncertainty();
+  }
+
+  // The handoff that the envelope is in: the current one, or the one by which the order came that is being
+  // passed on.
+  const type::v1::Handoff& Shared() const { return passes_on_ ? before_->inbound() : before_->handoff(); }
+  type::v1::Handoff* SharedAfter() {
+    WorkOrder& after = received_.change.after;
+    return passes_on_ ? after.mutable_inbound() : after.mutable_handoff();
+  }
+
+  void TakeHops(const google::protobuf::RepeatedPtrField<type::v1::Hop>& hops) {
+    if (hops.empty()) return;
+    auto* own = received_.change.after.mutable_hops();
+    own->Clear();
+    for (int i = std::max(0, hops.size() - kMaxHops); i < hops.size(); ++i) *own->Add() = hops[i];
   }
 
   // This site gave the order and has no second receipt yet.
@@ -478,6 +701,8 @@ class Receiving {
   const NewOrder& fresh_;
   const Site& site_;
   const absl::Time now_;
+  // The envelope is in the handoff by which the order came here; it has been passed on since.
+  bool passes_on_ = false;
   Received received_;
 };
 
@@ -489,25 +714,50 @@ Received DecideEnvelope(const WorkOrder* before, const Envelope& envelope, std::
 }
 
 Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, absl::Time receive_time,
-                       const Site& site, absl::Time now) {
+                       const Site& site, absl::Time now, std::optional<ClockSkew> skew) {
   Received received;
-  if (before.state() != type::v1::ORDER_STATE_OFFERED || before.handoff().id() != handoff_id ||
-      before.handoff().from_hotline() != site.hotline) {
+  Change& change = received.change;
+  const bool current = before.handoff().id() == handoff_id;
+  const auto past = std::find_if(before.past_handoffs().begin(), before.past_handoffs().end(),
+                                 [&](const type::v1::Handoff& one) { return one.id() == handoff_id; });
+  if (!current && past == before.past_handoffs().end()) return received;
+  const type::v1::Handoff& known = current ? before.handoff() : *past;
+  if (known.from_hotline() != site.hotline || known.receipt_record().has_receive_record_time() ||
+      before.state() == type::v1::ORDER_STATE_ARCHIVED) {
     return received;
   }
   received.changes = true;
-  Change& change = received.change;
   change.after = before;
   change.after.clear_content();
-  change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
-  google::protobuf::Timestamp* received_at = change.after.mutable_handoff()->mutable_receive_time();
-  ToProto(receive_time, received_at);
-  // A peer's clock is not to put a time into the log that nobody can read.
-  if (!IsValidTime(*received_at)) ToProto(now, received_at);
+  type::v1::Handoff* handoff = change.after.mutable_handoff();
+  if (!current) {
+    handoff = change.after.mutable_past_handoffs(static_cast<int>(past - before.past_handoffs().begin()));
+  }
+  // A peer's clock is not to put a time into the log that nobody can read. What the second receipt said of
+  // this instant stays.
+  google::protobuf::Timestamp received_at;
+  ToProto(receive_time, &received_at);
+  if (!IsValidTime(received_at)) ToProto(now, &received_at);
+  if (!handoff->has_receive_time()) *handoff->mutable_receive_time() = received_at;
+  type::v1::ReceiptRecord* record = handoff->mutable_receipt_record();
+  ToProto(now, record->mutable_receive_record_time());
   type::v1::ReceivedDetail* detail = change.event.mutable_received();
-  detail->set_handoff_id(before.handoff().id());
-  *detail->mutable_receive_time() = change.after.handoff().receive_time();
-  change.event.mutable_actor()->set_hotline(before.handoff().to_hotline());
+  if (skew.has_value()) {
+    ToProto(skew->offset, record->mutable_clock_skew());
+    ToProto(skew->uncertainty, record->mutable_clock_uncertainty());
+    *detail->mutable_clock_skew() = record->clock_skew();
+    *detail->mutable_clock_uncertainty() = record->clock_uncertainty();
+  }
+  if (current) {
+    if (before.state() == type::v1::ORDER_STATE_OFFERED) {
+      change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
+    }
+    if (before.facts().receipt_alarm()) handoff->set_late(true);
+  }
+  detail->set_handoff_id(handoff->id());
+  *detail->mutable_receive_time() = handoff->receive_time();
+  detail->set_late(handoff->late());
+  change.event.mutable_actor()->set_hotline(handoff->to_hotline());
   change.event.mutable_actor()->set_account(kRecorder);
   change.event.set_mirrored(true);
   Seal(&before, now, &change);

@@ -22,6 +22,7 @@ using type::v1::OrderContent;
 
 constexpr absl::Duration kClockSkew = absl::Minutes(1);
 constexpr int kMaxAssistUnits = 16;
+constexpr int kMaxPartners = 16;
 constexpr int kMaxAttachments = 32;
 constexpr int64_t kMaxAttachmentBytes = int64_t{1} << 40;
 constexpr size_t kMaxCode = 32;
@@ -171,6 +172,23 @@ class Checks {
       if (status_.ok() && doubled) {
         status_ = error::BadField(Reason::ERROR_REASON_LIST_INVALID, Path(field, i), "names a unit twice",
                                   "单位重复");
+      }
+    }
+    return *this;
+  }
+
+  // Configured peers.
+  Checks& Hotlines(const char* field, const google::protobuf::RepeatedPtrField<std::string>& hotlines) {
+    That(!hotlines.empty(), Reason::ERROR_REASON_FIELD_REQUIRED, field, "is required", "必填");
+    That(hotlines.size() <= kMaxPartners, Reason::ERROR_REASON_LIST_INVALID, field,
+         "has more than 16 hotlines", "超过16个平台");
+    for (int i = 0; i < hotlines.size() && status_.ok(); ++i) {
+      if (!context_.site->peers.contains(hotlines[i])) {
+        status_ = error::BadField(Reason::ERROR_REASON_TARGET_UNKNOWN, Path(field, i),
+                                  "is not a configured peer of this site", "不是本平台已配置的联动平台");
+      } else if (std::find(hotlines.begin(), hotlines.begin() + i, hotlines[i]) != hotlines.begin() + i) {
+        status_ = error::BadField(Reason::ERROR_REASON_LIST_INVALID, Path(field, i), "names a hotline twice",
+                                  "平台重复");
       }
     }
     return *this;
@@ -333,6 +351,12 @@ void CheckReturn(const type::v1::HandoffReturn& returned, Checks& checks) {
       .Text("legal_basis", returned.legal_basis(), 200, Need::kOptional, Lines::kOne)
       // A unit of the giver's, whose list is not known here.
       .Text("proposed_unit", returned.proposed_unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Text("proposed_hotline", returned.proposed_hotline(), 16, Need::kOptional, Lines::kOne)
+      .Rule(std::all_of(returned.proposed_hotline().begin(), returned.proposed_hotline().end(),
+                        [](char c) { return IsDigit(c) || IsLetter(c); }),
+            "proposed_hotline", "must be letters and digits", "应为字母或数字")
+      .Rule(returned.returned_by_unit().empty(), "returned_by_unit", "is filled in from the actor's unit",
+            "由操作人单位自动填写")
       .Rule(returned.proposed_item().empty() || IsCatalogueItem(returned.proposed_item()), "proposed_item",
             "must be A1 to A22 or B1 to B9", "应为A1至A22或B1至B9");
 }
@@ -359,10 +383,37 @@ void CheckCallBack(const type::v1::CallBack& call_back, Checks& checks) {
 void CheckEscalation(const type::v1::Escalation& escalation, Checks& checks) {
   checks.Enum("clock", escalation.clock(), type::v1::ClockKind_IsValid)
       .Enum("rung", escalation.rung(), type::v1::Rung_IsValid)
+      .Rule((escalation.rung() == type::v1::RUNG_DOUBT) ==
+                    (escalation.clock() == type::v1::CLOCK_KIND_CONFIRM) &&
+                (escalation.rung() == type::v1::RUNG_KEEP) ==
+                    (escalation.clock() == type::v1::CLOCK_KIND_VOICE),
+            "rung", "is not one of this clock", "与时限种类不符")
       .Rule(escalation.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
       .Present("due_time", escalation.has_due_time())
       .Time("due_time", escalation.has_due_time(), escalation.due_time(), When::kAny)
       .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne);
+}
+
+void CheckConfirmByVoice(const type::v1::ConfirmByVoice& spoken, Checks& checks) {
+  checks.Text("code", spoken.code(), 16, Need::kRequired, Lines::kOne)
+      .Enum("outcome", spoken.outcome(), type::v1::VoiceOutcome_IsValid)
+      .Text("spoken_with", spoken.spoken_with(), 64, Need::kRequired, Lines::kOne)
+      .Text("note", spoken.note(), 500, Need::kOptional, Lines::kMany);
+}
+
+void CheckAlarm(const type::v1::Alarm& alarm, Checks& checks) {
+  checks.Enum("kind", alarm.kind(), type::v1::AlarmKind_IsValid)
+      .Present("offer_time", alarm.has_offer_time())
+      .Time("offer_time", alarm.has_offer_time(), alarm.offer_time(), When::kAny);
+}
+
+void CheckPartnerCall(const type::v1::PartnerCall& call, Checks& checks) {
+  checks.Hotlines("to_hotlines", call.to_hotlines())
+      .Rule(call.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ||
+                call.kind() == type::v1::HANDOFF_KIND_PARTNER_FANOUT ||
+                call.kind() == type::v1::HANDOFF_KIND_POLICE_ASSIST,
+            "kind", "must be PARTNER_FANOUT or POLICE_ASSIST", "应为多方联动或公安协助")
+      .Text("note", call.note(), 500, Need::kOptional, Lines::kMany);
 }
 
 void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) {
@@ -373,6 +424,17 @@ void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) 
   if (offer.kind() != type::v1::HANDOFF_KIND_UNSPECIFIED) {
     checks.Enum("kind", offer.kind(), type::v1::HandoffKind_IsValid);
   }
+}
+
+void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
+  const bool named = !ruling.to_hotline().empty() || !ruling.unit().empty();
+  checks.Present("to_hotline", named)
+      .Text("to_hotline", ruling.to_hotline(), 16, Need::kOptional, Lines::kOne)
+      // A unit of another hotline's, perhaps.
+      .Text("unit", ruling.unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Text("ground", ruling.ground(), 500, Need::kRequired, Lines::kMany)
+      .Text("reference", ruling.reference(), 200, Need::kRequired, Lines::kOne)
+      .Text("ruled_by", ruling.ruled_by(), 64, Need::kRequired, Lines::kOne);
 }
 
 void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
@@ -478,8 +540,12 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
               "must be exactly one", "必须且只能有一个操作");
   if (!checks.ok()) return checks.Take();
   if (command.has_registration()) {
-    checks.Present("content", command.registration().has_content());
-    if (checks.ok()) {
+    const type::v1::Registration& registration = command.registration();
+    checks.Inside("registration", [&](Checks& inner) {
+      inner.Text("parent_order_id", registration.parent_order_id(), 64, Need::kOptional, Lines::kOne);
+    });
+    checks.Present("content", registration.has_content() || !registration.parent_order_id().empty());
+    if (checks.ok() && registration.has_content()) {
       if (absl::Status status = ValidateContent(command.registration().content(), site, now); !status.ok()) {
         return status;
       }
@@ -552,6 +618,25 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kEscalation:
       checks.Inside("escalation", [&](Checks& inner) { CheckEscalation(command.escalation(), inner); });
+      break;
+    case Command::kConfirmByVoice:
+      checks.Inside("confirm_by_voice",
+                    [&](Checks& inner) { CheckConfirmByVoice(command.confirm_by_voice(), inner); });
+      break;
+    case Command::kAlarm:
+      checks.Inside("alarm", [&](Checks& inner) { CheckAlarm(command.alarm(), inner); });
+      break;
+    case Command::kPartnerCall:
+      checks.Inside("partner_call", [&](Checks& inner) { CheckPartnerCall(command.partner_call(), inner); });
+      break;
+    case Command::kDispute:
+      checks.Inside("dispute", [&](Checks& inner) { CheckReason(command.dispute().reason(), inner); });
+      break;
+    case Command::kRuling:
+      checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
+      break;
+    case Command::kReopening:
+      checks.Inside("reopening", [&](Checks& inner) { CheckReason(command.reopening().reason(), inner); });
       break;
     case Command::ACTION_NOT_SET:
       break;

@@ -171,7 +171,7 @@ bool Concerns(const WorkOrder& order, std::string_view hotline) {
   const auto between = [hotline](const type::v1::Handoff& handoff) {
     return handoff.from_hotline() == hotline || handoff.to_hotline() == hotline;
   };
-  return order.custody().holder() == hotline || between(order.handoff()) ||
+  return order.custody().holder() == hotline || between(order.handoff()) || between(order.inbound()) ||
          std::any_of(order.past_handoffs().begin(), order.past_handoffs().end(), between);
 }
 
@@ -292,7 +292,11 @@ class SqlReader : public Reader {
     const Path path = PathFor(filter);
     int64_t before = before_id > 0 ? before_id : kNoBound;
     if (filter.has_register_end_time()) before = std::min(before, FirstIdFrom(filter.register_end_time()));
-    const int64_t floor = filter.has_register_start_time() ? FirstIdFrom(filter.register_start_time()) : 0;
+    int64_t floor = filter.has_register_start_time() ? FirstIdFrom(filter.register_start_time()) : 0;
+    // Ids grow: no partner was called for an incident before it was there.
+    if (!filter.parent_id().empty()) {
+      floor = std::max(floor, ParseOrderId(filter.parent_id()).value_or(kNoBound));
+    }
 
     std::vector<WorkOrder> orders;
     int64_t scanned = 0;
@@ -630,6 +634,8 @@ class SqlReader : public Reader {
     if (filter.type() != type::v1::ORDER_TYPE_UNSPECIFIED && order->type() != filter.type()) return false;
     if (filter.urgency() != type::v1::URGENCY_UNSPECIFIED && order->urgency() != filter.urgency())
       return false;
+    if (filter.in_doubt() && !order->facts().in_doubt()) return false;
+    if (!filter.parent_id().empty() && order->parent_id() != filter.parent_id()) return false;
     if (path.kind != Path::Kind::kCaller) return true;
     // Two numbers can share a hash.
     absl::StatusOr<std::string> bytes = FindContent(id);

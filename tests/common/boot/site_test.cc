@@ -90,10 +90,18 @@ TEST(SiteTest, EachRuleNamesItsField) {
        "512"},
       {[](SiteConfig* s) { s->mutable_dispatch()->set_backoff_min_ms(20'000); }, "dispatch.backoff_max_ms",
        "10000 < 20000"},
+      {[](SiteConfig* s) { s->mutable_work_order()->mutable_confirm_within_s()->set_urgent(-1); },
+       "work_order.confirm_within_s.urgent", "1"},
+      {[](SiteConfig* s) { s->mutable_work_order()->mutable_keep_after_s()->set_normal(2'592'001); },
+       "work_order.keep_after_s.normal", "1"},
       {[](SiteConfig* s) { s->mutable_dispatch()->set_emergency_receipt_s(-1); },
        "dispatch.emergency_receipt_s", "1"},
       {[](SiteConfig* s) { s->mutable_work_order()->clear_data_dir(); }, "work_order.data_dir",
        "is required"},
+      {[](SiteConfig* s) { s->mutable_work_order()->set_free_returns_per_unit(-1); },
+       "work_order.free_returns_per_unit", "0"},
+      {[](SiteConfig* s) { s->mutable_work_order()->set_free_returns_per_order(101); },
+       "work_order.free_returns_per_order", "100"},
       {[](SiteConfig* s) { s->mutable_work_order()->set_commit_batch(5000); }, "work_order.commit_batch",
        "4096"},
       {[](SiteConfig* s) { s->mutable_work_order()->set_address("x"); }, "work_order.address",
@@ -211,6 +219,9 @@ TEST(SiteTest, DefaultsAreThoseOfTheSchema) {
   EXPECT_EQ(site.dispatch().backoff_min_ms(), 100);
   EXPECT_EQ(site.dispatch().backoff_max_ms(), 10'000);
   EXPECT_EQ(site.dispatch().emergency_receipt_s(), 10);
+  EXPECT_EQ(site.work_order().confirm_within_s().normal(), 7200);
+  EXPECT_EQ(site.work_order().confirm_within_s().urgent(), 1800);
+  EXPECT_EQ(site.work_order().keep_after_s().emergency(), 180) << "as confirm_within_s";
   EXPECT_EQ(site.log().level(), config::v1::LOG_LEVEL_INFO);
 }
 
@@ -250,6 +261,13 @@ rules:
             "rules[2]: never applies: rules[1] comes first and takes all it is for\n"
             "rules[5].limit_s: must be from 1 to 316224000, not 99999999999\n"
             "rules[6].clock: is required\n");
+  config::v1::Policy own;
+  own.set_version("x");
+  own.add_rules()->set_clock(type::v1::CLOCK_KIND_CONFIRM);
+  own.mutable_rules(0)->set_limit_s(60);
+  EXPECT_EQ(
+      Text(CheckPolicy(own)),
+      "rules[0].clock: has no rule here: its deadline is in each offer, see work_order.confirm_within_s\n");
   EXPECT_EQ(Text(CheckPolicy({})), "version: is required\nrules: is required\n");
 }
 

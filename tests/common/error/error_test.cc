@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "google/rpc/error_details.pb.h"
 
 namespace hotline::error {
@@ -44,6 +46,20 @@ TEST(ErrorTest, EveryStateHasAChineseName) {
     const auto state = static_cast<type::v1::OrderState>(states->value(i)->number());
     EXPECT_EQ(StateNameZh(state) == "未知", state == type::v1::ORDER_STATE_UNSPECIFIED)
         << states->value(i)->name();
+  }
+}
+
+TEST(ErrorTest, RulesOfDutySayWhatToDoNext) {
+  const absl::Status limit = ReturnLimit("order", "每件工单", 2);
+  EXPECT_EQ(ReasonOf(limit), Reason::ERROR_REASON_RETURN_LIMIT);
+  EXPECT_EQ(ChineseOf(limit), "退单次数已用完（每件工单可退2次），须经裁定明确承办方，不得再退回");
+  const absl::Status bounce = Bounce("110", "12345→110", "12345→110");
+  EXPECT_EQ(FieldOf(bounce), "offer.confirm_bounce");
+  EXPECT_NE(std::string(bounce.message()).find("12345→110"), std::string::npos);
+  for (const absl::Status& status :
+       {limit, bounce, Ruled(), DangerFirst(), Disputed(), OtherCopy("110-1-2")}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(ChineseOf(status), "");
   }
 }
 

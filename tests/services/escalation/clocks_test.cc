@@ -11,10 +11,12 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using type::v1::CLOCK_KIND_CONFIRM;
 using type::v1::CLOCK_KIND_FINISH;
 using type::v1::CLOCK_KIND_PEER_ACCEPTANCE;
 using type::v1::CLOCK_KIND_PEER_RECEIPT;
 using type::v1::CLOCK_KIND_SIGN;
+using type::v1::CLOCK_KIND_VOICE;
 using v1::CLOCK_STATE_PAUSED;
 using v1::CLOCK_STATE_RUNNING;
 using v1::CLOCK_STATE_STOPPED;
@@ -82,6 +84,73 @@ TEST_F(ClocksTest, SecondReceiptFirstStartsAcceptance) {
   EXPECT_EQ(Clock(CLOCK_KIND_PEER_ACCEPTANCE).start, At(3));
 }
 
+TEST_F(ClocksTest, ReceiptThatWasOvertakenStartsNothing) {
+  Use(make_.Offered(kId, At(0)));
+  Use(make_.Understood(kId, At(3)));
+  Use(make_.ReceivedLate(kId, At(4)));
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_ACCEPTANCE).start, At(3));
+  Use(make_.Accepted(kId, At(5), "110"));
+  Use(make_.ReceivedLate(kId, At(6)));
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+  EXPECT_FALSE(Concerns(make_.ReceivedLate(kId, At(7))));
+}
+
+TEST_F(ClocksTest, SilentOfferIsInDoubtThenKept) {
+  Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
+  EXPECT_THAT(Live(), ElementsAre("1:110", "5:12345"));
+  const OrderClock& confirm = Clock(CLOCK_KIND_CONFIRM);
+  EXPECT_EQ(confirm.due, At(100)) << "the order carries it, not the policy";
+  EXPECT_EQ(NextRung(confirm), type::v1::RUNG_DOUBT);
+  EXPECT_EQ(NextRungTime(confirm), At(100));
+  const type::v1::Command doubt = RungCommand(order_, confirm, type::v1::RUNG_DOUBT);
+  EXPECT_THAT(doubt.header().request_id(), testing::MatchesRegex("escalate/[0-9A-Z]{13}/confirm/1/doubt"));
+  EXPECT_EQ(FromProto(doubt.escalation().due_time()), At(100));
+  Use(make_.Received(kId, At(5)));
+  Use(make_.Understood(kId, At(6)));
+  Use(make_.InDoubt(kId, At(101), doubt.escalation(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE, At(150)));
+  EXPECT_THAT(Live(), ElementsAre("5:12345", "2:110", "6:12345"))
+      << "CONFIRM stays: it counts the offers in doubt";
+  EXPECT_EQ(Clock(CLOCK_KIND_CONFIRM).rung, type::v1::RUNG_DOUBT);
+  EXPECT_TRUE(Clock(CLOCK_KIND_CONFIRM).breached);
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_CONFIRM)), type::v1::RUNG_UNSPECIFIED);
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_VOICE)), type::v1::RUNG_KEEP);
+  EXPECT_EQ(NextRungTime(Clock(CLOCK_KIND_VOICE)), At(150));
+  const type::v1::Command keep = RungCommand(order_, Clock(CLOCK_KIND_VOICE), type::v1::RUNG_KEEP);
+  EXPECT_THAT(keep.header().request_id(), testing::MatchesRegex("escalate/[0-9A-Z]{13}/voice/4/keep"));
+  Use(make_.InDoubt(kId, At(151), keep.escalation(), type::v1::DOUBT_ACTION_KEEP, At(150)));
+  EXPECT_EQ(Clock(CLOCK_KIND_VOICE).rung, type::v1::RUNG_KEEP);
+  EXPECT_EQ(NextRung(Clock(CLOCK_KIND_VOICE)), type::v1::RUNG_UNSPECIFIED);
+  type::v1::Event recalled = make_.Make(kId, type::v1::ORDER_STATE_RECALLED, At(160));
+  recalled.mutable_recalled();
+  Use(recalled);
+  EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, RecallInDoubtNeedsNoTelephone) {
+  Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
+  const type::v1::Command doubt = RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT);
+  Use(make_.InDoubt(kId, At(101), doubt.escalation(), type::v1::DOUBT_ACTION_RECALL, At(150)));
+  EXPECT_THAT(Live(), ElementsAre("1:110", "5:12345"));
+}
+
+TEST_F(ClocksTest, VoiceEndsTheDoubtAndNotTheDuty) {
+  Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
+  Use(make_.Understood(kId, At(6)));
+  const type::v1::Command doubt = RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT);
+  Use(make_.InDoubt(kId, At(101), doubt.escalation(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE, At(150)));
+  Use(make_.VoiceConfirmed(kId, At(110)));
+  EXPECT_THAT(Live(), ElementsAre("2:110")) << "the electronic acceptance is still owed";
+}
+
+TEST_F(ClocksTest, AlarmGoesWithTheUrgedReceiptOfAnEmergency) {
+  Use(make_.Offered(kId, At(0), type::v1::URGENCY_EMERGENCY));
+  const OrderClock& receipt = Clock(CLOCK_KIND_PEER_RECEIPT);
+  EXPECT_TRUE(NeedsAlarm(order_, receipt, type::v1::RUNG_URGE));
+  EXPECT_FALSE(NeedsAlarm(order_, receipt, type::v1::RUNG_REMIND));
+  order_.urgency = type::v1::URGENCY_URGENT;
+  EXPECT_FALSE(NeedsAlarm(order_, receipt, type::v1::RUNG_URGE));
+}
+
 TEST_F(ClocksTest, ReceiverWatchesItsOwnAcceptanceAndItsUnits) {
   Use(make_.Understood(kId, At(0), "110"));
   EXPECT_THAT(Live(), ElementsAre("2:12345"));
@@ -117,6 +186,49 @@ TEST_F(ClocksTest, OrderKeptByTheHotlineItselfIsFinishedByIt) {
   Use(make_.Replied(kId, At(20)));
   Use(make_.Redone(kId, At(30)));
   EXPECT_THAT(Live(), ElementsAre("4:12345"));
+}
+
+TEST_F(ClocksTest, DisputedAtTheOriginStartsItsOwnWorkAndEndsElsewhere) {
+  Use(make_.Offered(kId, At(0)));
+  Use(make_.Understood(kId, At(3)));
+  type::v1::Event disputed = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
+  disputed.mutable_custody()->set_holder("12345");
+  disputed.mutable_disputed();
+  Use(disputed);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).start, At(20));
+  // A ruling says who handles it, not when.
+  type::v1::Event ruled = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(30));
+  ruled.set_state_before(type::v1::ORDER_STATE_ACCEPTED);
+  ruled.mutable_ruled();
+  EXPECT_FALSE(Concerns(ruled));
+  Use(make_.Offered(kId, At(40)));
+  type::v1::Event ended = make_.Make(kId, type::v1::ORDER_STATE_RETURNED, At(50));
+  ended.mutable_disputed();
+  Use(ended);
+  EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, ReopenedIsToBeFinishedAgainAndABreachStays) {
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Replied(kId, At(10'000)));
+  Use(make_.Closed(kId, At(10'010)));
+  ASSERT_TRUE(order_.clocks[0].breached);
+  type::v1::Event reopened = make_.Make(kId, type::v1::ORDER_STATE_REDO, At(20'000));
+  reopened.mutable_custody()->set_holder("12345");
+  reopened.mutable_reopened();
+  Use(reopened);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_TRUE(order_.clocks[0].breached);
+}
+
+TEST_F(ClocksTest, WhatAThirdSiteReturnsToWhomItCameFromIsTheirsAgain) {
+  Use(make_.Accepted(kId, At(0), "119"));
+  type::v1::Event returned = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
+  returned.mutable_custody()->set_holder("110");
+  returned.mutable_returned();
+  Use(returned);
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
 }
 
 TEST_F(ClocksTest, EveryEndOfAnOfferStopsItsClocks) {
@@ -279,9 +391,10 @@ TEST_F(ClocksTest, CommandIsTheSameEachTimeAndItsIdFits) {
   clock.armed_by = std::numeric_limits<int64_t>::max();
   clock.due = At(60);
   clock.duty_party = "110";
-  for (const auto kind :
-       {CLOCK_KIND_PEER_RECEIPT, CLOCK_KIND_PEER_ACCEPTANCE, CLOCK_KIND_SIGN, CLOCK_KIND_FINISH}) {
-    for (const auto rung : {type::v1::RUNG_REMIND, type::v1::RUNG_URGE}) {
+  for (const auto kind : {CLOCK_KIND_PEER_RECEIPT, CLOCK_KIND_PEER_ACCEPTANCE, CLOCK_KIND_SIGN,
+                          CLOCK_KIND_FINISH, CLOCK_KIND_CONFIRM, CLOCK_KIND_VOICE}) {
+    for (const auto rung :
+         {type::v1::RUNG_REMIND, type::v1::RUNG_URGE, type::v1::RUNG_DOUBT, type::v1::RUNG_KEEP}) {
       clock.kind = kind;
       const type::v1::Command command = RungCommand(order_, clock, rung);
       EXPECT_LE(command.header().request_id().size(), 64u) << command.header().request_id();
@@ -290,6 +403,7 @@ TEST_F(ClocksTest, CommandIsTheSameEachTimeAndItsIdFits) {
     }
   }
   clock.armed_by = 42;
+  clock.kind = CLOCK_KIND_FINISH;
   EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
               testing::MatchesRegex("escalate/[0-9A-Z]{13}/finish/42/urge"));
 }

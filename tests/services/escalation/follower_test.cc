@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "common/contract/alarm.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation {
@@ -67,6 +68,57 @@ TEST_F(FollowerTest, StoppedInTimeNothingHappens) {
   world_.Advance(absl::Hours(10));
   EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
   EXPECT_EQ(world_.ledger.commands, 0);
+}
+
+TEST_F(FollowerTest, OfferInDoubtIsCountedAndKeptOnceAlsoThroughAKill) {
+  constexpr int kConfirm = type::v1::CLOCK_KIND_CONFIRM;
+  constexpr int kVoice = type::v1::CLOCK_KIND_VOICE;
+  world_.Restart();
+  world_.ledger.keep_by = world_.now() + absl::Seconds(30);
+  world_.ledger.Append(world_.ledger.make.OfferedUntil(1, world_.now(), world_.now() + absl::Seconds(20),
+                                                       world_.ledger.keep_by));
+  world_.Advance(absl::Seconds(19));
+  EXPECT_THAT(world_.ledger.Rungs(), IsEmpty());
+  world_.Advance(absl::Seconds(1));
+  const std::string doubt = Key(1, kConfirm, 1, type::v1::RUNG_DOUBT);
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(doubt, 1)));
+  EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm].overdue, 1);
+  world_.Kill();
+  world_.Advance(absl::Seconds(20));
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  EXPECT_THAT(world_.ledger.Rungs(),
+              ElementsAre(Pair(doubt, 1), Pair(Key(1, kVoice, 2, type::v1::RUNG_KEEP), 1)));
+  EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm].overdue, 1) << "still in doubt";
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now(), "110"));
+  world_.Advance(absl::Seconds(1));
+  EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm], (Tally{.urged = 1}));
+}
+
+TEST_F(FollowerTest, AlarmOfAnEmergencyIsRaisedOnceByWhoeverIsFirst) {
+  const auto alarms = [&] {
+    int count = 0;
+    for (const type::v1::Event& event : world_.ledger.log()) count += event.has_alarmed() ? 1 : 0;
+    return count;
+  };
+  world_.Restart();
+  for (const int64_t id : {1, 2}) {
+    world_.ledger.Append(world_.ledger.make.Offered(id, world_.now(), type::v1::URGENCY_EMERGENCY));
+  }
+  world_.ledger.Append(world_.ledger.make.Offered(3, world_.now(), type::v1::URGENCY_URGENT));
+  // dispatch was first for order 2.
+  workorder::v1::ExecuteRequest request;
+  *request.add_commands() = ReceiptAlarm(FormatOrderId(2), world_.ledger.log()[1].commit_time());
+  world_.ledger.Execute({}, request, [](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+    EXPECT_TRUE(response.ok());
+  });
+  EXPECT_EQ(alarms(), 1);
+  // The answer is lost: everything is sent again, and changes nothing.
+  world_.ledger.lose_answers = 1;
+  world_.Advance(absl::Seconds(70));
+  EXPECT_EQ(alarms(), 2) << "orders 1 and 2, once each; 3 is no emergency";
+  EXPECT_EQ(world_.ledger.Rungs().size(), 3u);
+  for (const auto& [rung, count] : world_.ledger.Rungs()) EXPECT_EQ(count, 1) << rung;
 }
 
 TEST_F(FollowerTest, AfterADowntimeBothRungsInOrder) {
@@ -179,14 +231,18 @@ TEST_F(FollowerTest, TenThousandDueAtOnceUrgentFirst) {
   EXPECT_EQ(world_.alive->follower().stats().tallies[kReceipt].live, 10'000);
   world_.Advance(absl::Seconds(2));
   EXPECT_EQ(world_.ledger.Rungs().size(), 10'000u);
-  EXPECT_EQ(world_.ledger.log().size(), 20'000u);
-  EXPECT_EQ(world_.ledger.commands, 10'000);  // none sent twice
-  EXPECT_LE(world_.ledger.largest_batch, 256);
+  // A hundred emergencies have an alarm each.
+  EXPECT_EQ(world_.ledger.log().size(), 20'100u);
+  EXPECT_EQ(world_.ledger.commands, 10'100);  // none sent twice
+  EXPECT_LE(world_.ledger.largest_batch, 512);
   EXPECT_LE(world_.ledger.execute_calls, 60);
   const std::vector<std::string>& order = world_.ledger.order_of_commands;
+  // Alarms, then rungs.
   EXPECT_EQ(order[0], FormatOrderId(100));
   EXPECT_EQ(order[1], FormatOrderId(200));
-  EXPECT_EQ(order[2], FormatOrderId(1));
+  EXPECT_EQ(order[2], FormatOrderId(100));
+  EXPECT_EQ(order[3], FormatOrderId(200));
+  EXPECT_EQ(order[4], FormatOrderId(1));
 }
 
 TEST_F(FollowerTest, WallClockSteps) {

@@ -91,6 +91,33 @@ class EventMaker {
     }
     return event;
   }
+  // An offer with the deadlines that its handoff carries.
+  type::v1::Event OfferedUntil(int64_t id, absl::Time at, absl::Time confirm_by, absl::Time keep_by,
+                               type::v1::Urgency urgency = type::v1::URGENCY_NORMAL) {
+    type::v1::Event event = Offered(id, at, urgency);
+    *event.mutable_offered()->mutable_handoff()->mutable_confirm_by_time() = ToProto(confirm_by);
+    *event.mutable_offered()->mutable_handoff()->mutable_keep_by_time() = ToProto(keep_by);
+    return event;
+  }
+  type::v1::Event InDoubt(int64_t id, absl::Time at, const type::v1::Escalation& escalation,
+                          type::v1::DoubtAction action, absl::Time keep_by) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    *event.mutable_in_doubt()->mutable_escalation() = escalation;
+    event.mutable_in_doubt()->set_action(action);
+    *event.mutable_in_doubt()->mutable_keep_by_time() = ToProto(keep_by);
+    return event;
+  }
+  type::v1::Event VoiceConfirmed(int64_t id, absl::Time at) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_voice_confirmed();
+    return event;
+  }
+  // A receipt that the second one overtook.
+  type::v1::Event ReceivedLate(int64_t id, absl::Time at) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_received();
+    return event;
+  }
   type::v1::Event Received(int64_t id, absl::Time at) {
     type::v1::Event event = Make(id, type::v1::ORDER_STATE_RECEIVED, at);
     event.mutable_received();
@@ -251,6 +278,7 @@ class FakeLedger : public test::PartialLedger {
   int hold_answers = 0;  // does it, and never answers: the caller was killed
   bool reads_fail = false;
   std::set<int64_t> refused_orders;  // WRONG_STATE for these
+  absl::Time keep_by;                // of offers in doubt
   int64_t execute_calls = 0;
   int64_t commands = 0;
   int64_t largest_batch = 0;
@@ -266,8 +294,9 @@ class FakeLedger : public test::PartialLedger {
   std::map<std::string, int> Rungs() const {
     std::map<std::string, int> rungs;
     for (const type::v1::Event& event : log_) {
-      if (!event.has_escalated()) continue;
-      const type::v1::Escalation& e = event.escalated();
+      const type::v1::Escalation* rung = RungOf(event);
+      if (rung == nullptr) continue;
+      const type::v1::Escalation& e = *rung;
       ++rungs[absl::StrCat(ParseOrderId(event.order_id()).value(), "/", e.clock(), "/", e.armed_by_sequence(),
                            "/", e.rung())];
     }
@@ -347,7 +376,18 @@ class FakeLedger : public test::PartialLedger {
       *result.mutable_error() = error::ToProto(error::WrongState("escalate", "催办", make.state(id)));
       return result;
     }
-    log_.push_back(make.Escalated(id, clock_->Now(), command.escalation()));
+    const type::v1::Rung rung = command.escalation().rung();
+    if (command.has_alarm()) {
+      log_.push_back(make.Make(id, type::v1::ORDER_STATE_UNSPECIFIED, clock_->Now()));
+      log_.back().mutable_alarmed()->set_kind(command.alarm().kind());
+    } else if (rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP) {
+      log_.push_back(make.InDoubt(
+          id, clock_->Now(), command.escalation(),
+          rung == type::v1::RUNG_KEEP ? type::v1::DOUBT_ACTION_KEEP : type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE,
+          keep_by));
+    } else {
+      log_.push_back(make.Escalated(id, clock_->Now(), command.escalation()));
+    }
     result.set_event_sequence(log_.back().sequence());
     requests_.emplace(command.header().request_id(), std::make_pair(bytes, result));
     return result;

@@ -31,6 +31,15 @@ Parsed Parse(const std::vector<std::string>& words, std::map<std::string, std::s
 
 std::string Message(const Parsed& parsed) { return std::string(ToStd(parsed.arguments.status().message())); }
 
+TEST(ArgumentsTest, AnActionStandsBeforeTheOrder) {
+  const Parsed parsed = Parse({"partners", "push", "7", "--to", "119,120"});
+  ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+  EXPECT_EQ(parsed.arguments->action, "push");
+  EXPECT_EQ(parsed.arguments->operand, "7");
+  EXPECT_EQ(parsed.arguments->Text("to"), "119,120");
+  EXPECT_FALSE(Parse({"partners", "push", "7", "8"}).arguments.ok());
+}
+
 TEST(ArgumentsTest, WrongUse) {
   const struct {
     std::vector<std::string> words;
@@ -54,6 +63,10 @@ TEST(ArgumentsTest, WrongUse) {
       {{"list", "--lang", "fr"}, "`--lang` must be one of: zh, en"},
       {{"list", "--timeout", "soon"}, "`--timeout` is not a duration"},
       {{"recall", "1"}, "`recall` needs the flag `--reason`"},
+      {{"confirm", "1"}, "`confirm` needs the flag `--code`"},
+      {{"partners", "1"}, "`partners` needs push or list before the order"},
+      {{"partners", "list"}, "`partners` needs the id or number of an order"},
+      {{"partners", "push", "1"}, "`partners` needs the flag `--to`"},
       {{"extend", "1", "--until", "+2h", "--ground", "x"}, "`extend` needs the flag `--approved-by`"},
       {{"push", "--title", "x"}, "`push` needs the flag `--to`"},
       {{"push", "1", "--file", "f"}, "`--file` cannot be given with an order"},
@@ -64,6 +77,15 @@ TEST(ArgumentsTest, WrongUse) {
       {{"push", "--to", "110", "--lat", "north", "--lon", "1"}, "`--lat` is not a number"},
       {{"completion", "fish"}, "`completion` needs `bash` or `zsh`"},
       {{"help", "pish"}, "unknown command `pish`"},
+      {{"evidence"}, "`evidence` needs `export` or `verify`"},
+      {{"evidence", "print", "1"}, "`evidence` needs `export` or `verify`"},
+      {{"evidence", "export"}, "`evidence export` needs the id or number of an order"},
+      {{"evidence", "verify"}, "`evidence verify` needs a file"},
+      {{"evidence", "verify", "f", "g"}, "`evidence` does not take `g`"},
+      {{"evidence", "verify", "f", "--out", "g"}, "`--out` goes only with `evidence export`"},
+      {{"evidence", "export", "1", "--public-keys", "d"}, "`--public-keys` goes only with `evidence verify`"},
+      {{"evidence", "verify", "f", "--public-key", "110"}, "`--public-key` must be PARTY=FILE"},
+      {{"evidence", "verify", "f", "--public-key", "=f"}, "`--public-key` must be PARTY=FILE"},
       {{"links", "--ca", "f"}, "--ca, --cert and --key go together"},
   };
   for (const auto& c : kCases) {
@@ -133,6 +155,18 @@ TEST(ArgumentsTest, RepeatedFlagsAndDashes) {
   const auto note = Parse({"accept", "1", "--note", "--ok"}).arguments;
   ASSERT_TRUE(note.ok());
   EXPECT_EQ(note->Text("note"), "--ok");
+}
+
+TEST(ArgumentsTest, EvidenceDoesTwoThings) {
+  const auto verify =
+      Parse({"evidence", "verify", "--public-key", "110=a.pub", "x.hev", "--public-key=12345=b.pub"});
+  ASSERT_TRUE(verify.arguments.ok()) << verify.arguments.status();
+  EXPECT_EQ(verify.arguments->action, "verify");
+  EXPECT_EQ(verify.arguments->operand, "x.hev");
+  EXPECT_EQ(verify.arguments->All("public-key"), (std::vector<std::string>{"110=a.pub", "12345=b.pub"}));
+  const auto exported = Parse({"evidence", "export", "12345-20261123-000007", "--out", "x.hev"});
+  ASSERT_TRUE(exported.arguments.ok()) << exported.arguments.status();
+  EXPECT_EQ(exported.arguments->operand, "12345-20261123-000007");
 }
 
 TEST(ArgumentsTest, AccountOfWhoActs) {

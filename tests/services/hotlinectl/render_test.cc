@@ -64,6 +64,34 @@ TEST(RenderTest, AnOrderOnItsSheet) {
   EXPECT_THAT(OrderSheet(Language::kEnglish, order, {}), HasSubstr("jiaojing (lead)"));
 }
 
+TEST(RenderTest, ThreeReceiptsShowBothClocks) {
+  type::v1::WorkOrder order = Order();
+  order.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+  order.mutable_facts()->set_in_doubt(true);
+  order.mutable_facts()->set_voice_confirmation_required(true);
+  auto& handoff = *order.mutable_handoff();
+  handoff.set_from_hotline("12345");
+  handoff.set_to_hotline("110");
+  handoff.set_spoken_code("0815");
+  handoff.mutable_receive_time()->set_seconds(1'795'397'400);
+  handoff.mutable_understand_time()->set_seconds(1'795'397'400);
+  auto& record = *handoff.mutable_receipt_record();
+  record.mutable_receive_record_time()->set_seconds(1'795'397'402);
+  record.mutable_clock_skew()->set_seconds(-1);
+  record.mutable_clock_skew()->set_nanos(-500'000'000);
+  record.mutable_clock_uncertainty()->set_nanos(20'000'000);
+  const std::string zh = OrderSheet(Language::kChinese, order, {});
+  EXPECT_THAT(zh, HasSubstr("110 时钟 2026-11-23 09:30:00；12345 记录于 2026-11-23 09:30:02"));
+  EXPECT_THAT(zh, HasSubstr("二收 登记"));
+  EXPECT_THAT(zh, Not(HasSubstr("三收")));
+  EXPECT_THAT(zh, HasSubstr("110 时钟减 12345 时钟：-1.5s ± 20ms"));
+  EXPECT_THAT(zh, HasSubstr("0815"));
+  EXPECT_THAT(zh, HasSubstr("存疑 待电话确认"));
+  EXPECT_THAT(OrderSheet(Language::kEnglish, order, {}), HasSubstr("recorded at 12345: 2026-11-23 09:30:02"));
+  order.set_state(type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_THAT(OrderSheet(Language::kChinese, order, {}), Not(HasSubstr("0815"))) << "of no use any more";
+}
+
 TEST(RenderTest, EveryKindOfEventHasANameAndShows) {
   const auto* descriptor = type::v1::Event::descriptor();
   const auto* detail = descriptor->FindOneofByName("detail");
@@ -105,6 +133,54 @@ TEST(RenderTest, DeadlinesTellTheTimeLeft) {
   AddDeadline(Language::kChinese, deadline, absl::FromUnixSeconds(1'795'397'400 + 90), table);
   EXPECT_THAT(table.Render({}), HasSubstr("红灯"));
   EXPECT_THAT(table.Render({}), HasSubstr("-1m30s"));
+}
+
+TEST(RenderTest, CustodyShowsATenureOnceAndEachOfItsConditions) {
+  workorder::v1::CustodyTenure tenure;
+  tenure.set_holder("12345");
+  tenure.set_epoch(3);
+  tenure.set_event_kind("returned");
+  tenure.set_event_sequence(17);
+  tenure.mutable_actor()->set_account("1001");
+  auto* interval = tenure.add_intervals();
+  interval->set_condition(workorder::v1::CUSTODY_CONDITION_HELD);
+  interval->mutable_from_time()->set_seconds(1'795'397'400);
+  interval->mutable_until_time()->set_seconds(1'795'397'460);
+  interval = tenure.add_intervals();
+  interval->set_condition(workorder::v1::CUSTODY_CONDITION_DISPUTED);
+  interval->mutable_from_time()->set_seconds(1'795'397'460);
+  interval->set_peer("110");
+  Table table = CustodyTable(Language::kChinese);
+  AddTenure(Language::kChinese, tenure, table);
+  const std::string zh = table.RenderRows({});
+  EXPECT_THAT(zh, HasSubstr("退回"));
+  EXPECT_THAT(zh, HasSubstr("争议"));
+  EXPECT_THAT(zh, HasSubstr("至今"));
+  EXPECT_EQ(zh.find("1001"), zh.rfind("1001"));
+  tenure.set_event_kind("of a later version");
+  AddTenure(Language::kEnglish, tenure, table);
+  EXPECT_THAT(table.RenderRows({}), HasSubstr("unknown event"));
+}
+
+TEST(RenderTest, APreviewTellsWhatIsLeftAndTheWay) {
+  workorder::v1::PreviewReturnResponse preview;
+  preview.set_reason("RETURN_LIMIT");
+  preview.set_message_zh("退单次数已用完");
+  preview.set_message("used up");
+  preview.set_ruling_required(true);
+  preview.set_bounce(true);
+  auto* hop = preview.add_hops();
+  hop->set_from_hotline("12345");
+  hop->set_to_hotline("110");
+  hop->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  const std::string zh = PreviewSheet(Language::kChinese, preview, {});
+  EXPECT_THAT(zh, HasSubstr("不能退回：退单次数已用完"));
+  EXPECT_THAT(zh, HasSubstr("退单拉锯"));
+  EXPECT_THAT(zh, HasSubstr("12345 → 110"));
+  EXPECT_THAT(zh, HasSubstr("退回: 不属本单位职责"));
+  const std::string en = PreviewSheet(Language::kEnglish, preview, {});
+  EXPECT_THAT(en, HasSubstr("not possible: used up"));
+  EXPECT_THAT(en, HasSubstr("Free returns left: 0 of this unit, 0 of this order."));
 }
 
 TEST(RenderTest, JsonIsOneLineWithDefaults) {

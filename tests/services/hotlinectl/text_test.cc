@@ -8,8 +8,10 @@
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
+#include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/order_form.h"
 
@@ -38,8 +40,12 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::Disposition>(),
           GetEnumDescriptor<type::v1::ClockKind>(),
           GetEnumDescriptor<type::v1::Rung>(),
+          GetEnumDescriptor<type::v1::VoiceOutcome>(),
+          GetEnumDescriptor<type::v1::AlarmKind>(),
+          GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
+          GetEnumDescriptor<workorder::v1::CustodyCondition>(),
           GetEnumDescriptor<dispatch::v1::DeliveryStatus>()};
 }
 

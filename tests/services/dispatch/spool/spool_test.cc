@@ -860,6 +860,35 @@ TEST(SpoolTest, AQuestionIsAskedAgainUntilItsDeadline) {
   world.Settle();
 }
 
+TEST(SpoolTest, AClockThatIsSetBackStopsNothing) {
+  World world;
+  world.a.options.quota_bytes = 200'000;
+  world.Start();
+  world.Settle();
+  for (int i = 1; i <= 3; ++i) {
+    world.a.sender().Commit(std::string(50'000, 'x'));
+    world.a.Pump();
+  }
+  CallContext call;
+  call.deadline = world.steps.clock()->Now() + absl::Hours(1);
+  absl::StatusOr<exchange::v1::BackfillResponse> answer = absl::UnknownError("not answered");
+  world.a.peer->Backfill(call, {}, [&](auto response) { answer = std::move(response); });
+  world.steps.RunDue();
+  for (const std::string& name : world.a.OutNames()) world.a.out().erase(name);
+  // All that was handed over is lost, is handed over again, and is superseded; then the clock loses ten
+  // years.
+  world.a.sender().handed = 0;
+  world.a.Pump(1);
+  world.a.sender().handed = 0;
+  world.a.Pump(1);
+  world.steps.clock()->Advance(-absl::Hours(24 * 3650));
+  world.a.sender().handed = 0;
+  for (int i = 0; i < 3; ++i) world.a.Pump(1);
+  world.Settle(10, /*limit=*/1);
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(world.b.log().bodies.size(), 3u);
+}
+
 TEST(SpoolTest, AQuestionThatIsRefusedComesBackAsItsError) {
   World world;
   world.Start();

@@ -33,14 +33,35 @@ const std::map<std::string, OrderState> kStates = {
     {"RDO", type::v1::ORDER_STATE_REDO},       {"CLO", type::v1::ORDER_STATE_CLOSED},
     {"CAN", type::v1::ORDER_STATE_CANCELLED},  {"ARC", type::v1::ORDER_STATE_ARCHIVED}};
 
-const std::map<std::string, Act> kActNames = {
-    {"offer", Act::kOffer},       {"accept", Act::kAccept},     {"return", Act::kReturn},
-    {"recall", Act::kRecall},     {"dispatch", Act::kDispatch}, {"sign", Act::kSign},
-    {"assist", Act::kAssist},     {"progress", Act::kProgress}, {"extend", Act::kExtend},
-    {"suspend", Act::kSuspend},   {"resume", Act::kResume},     {"finish", Act::kFinish},
-    {"callback", Act::kCallBack}, {"redo", Act::kRedo},         {"close", Act::kClose},
-    {"cancel", Act::kCancel},     {"archive", Act::kArchive},   {"remind", Act::kRemind},
-    {"urge", Act::kUrge}};
+const std::map<std::string, Act> kActNames = {{"offer", Act::kOffer},
+                                              {"accept", Act::kAccept},
+                                              {"return", Act::kReturn},
+                                              {"recall", Act::kRecall},
+                                              {"dispatch", Act::kDispatch},
+                                              {"sign", Act::kSign},
+                                              {"assist", Act::kAssist},
+                                              {"progress", Act::kProgress},
+                                              {"extend", Act::kExtend},
+                                              {"suspend", Act::kSuspend},
+                                              {"resume", Act::kResume},
+                                              {"finish", Act::kFinish},
+                                              {"callback", Act::kCallBack},
+                                              {"redo", Act::kRedo},
+                                              {"close", Act::kClose},
+                                              {"cancel", Act::kCancel},
+                                              {"archive", Act::kArchive},
+                                              {"remind", Act::kRemind},
+                                              {"urge", Act::kUrge},
+                                              {"doubt", Act::kDoubt},
+                                              {"keep", Act::kKeep},
+                                              {"vaccept", Act::kVoiceAccepts},
+                                              {"vreturn", Act::kVoiceReturns},
+                                              {"vkeep", Act::kVoiceKeeps},
+                                              {"alarm", Act::kAlarm},
+                                              {"partners", Act::kCallPartners},
+                                              {"dispute", Act::kDispute},
+                                              {"rule", Act::kRule},
+                                              {"reopen", Act::kReopen}};
 
 // Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
 // WRONG_STATE, `h` for NOT_HOLDER.
@@ -48,7 +69,7 @@ const std::map<std::string, Act> kActNames = {
 // At the site that registered the order and never pushed it.
 constexpr char kLocal[] = R"(
            REG ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer    OFF  s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF OFF  s   s   s   s   s   s
   accept   ACC  s   s   s   s   s   s   s   s   s   s
   return    s   s   s   s   s   s   s   s   s   s   s
   recall    s   s   s   s   s   s   s   s   s   s   s
@@ -67,6 +88,16 @@ constexpr char kLocal[] = R"(
   archive   s   s   s   s   s   s   s   s  ARC ARC  s
   remind    =   =   =   =   =   =   =   =   s   s   s
   urge      =   =   =   =   =   =   =   =   s   s   s
+  doubt     s   s   s   s   s   s   s   s   s   s   s
+  keep      s   s   s   s   s   s   s   s   s   s   s
+  vaccept   s   s   s   s   s   s   s   s   s   s   s
+  vreturn   s   s   s   s   s   s   s   s   s   s   s
+  vkeep     s   s   s   s   s   s   s   s   s   s   s
+  alarm     s   s   s   s   s   s   s   s   s   s   s
+  partners  =   =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s   s  RDO  s   s
 )";
 
 // At the site that registered the order and pushed it.
@@ -91,12 +122,22 @@ constexpr char kGiver[] = R"(
   archive   s   s   s   s   s   s   s   s   s   s  ARC  s   s   s
   remind    =   =   =   =   =   =   =   =   =   =   s   s   =   =
   urge      =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  doubt     =   =   =   s   s   s   s   s   s   s   s   s   s   s
+  keep      s   s   s   s   s   s   s   s   s   s   s   s   s   s
+  vaccept   =   =   =   s   s   s   s   s   s   s   s   s   s   s
+  vreturn   =   =   =   s   s   s   s   s   s   s   s   s   s   s
+  vkeep     =   =   =   s   s   s   s   s   s   s   s   s   s   s
+  alarm     =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  partners  =   =   =   h   h   h   h   h   =   h   s   s   =   =
+  dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
+  rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
+  reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
 )";
 
 // At the site that the order was pushed to.
 constexpr char kReceiver[] = R"(
            UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
-  offer     h   s   s   s   s   s   h   s   h   h   h   h
+  offer     h  OFF OFF OFF OFF  s   h   s   h   h   h   h
   accept   ACC  s   s   s   s   s   s   s   s   s   h   h
   return   RET RET  s   s   s   s   s   s   s   s   s   s
   recall    h   h   h   h   h   h   h   h   h   h   h   h
@@ -115,12 +156,22 @@ constexpr char kReceiver[] = R"(
   archive   s   s   s   s   s   s   s   s  ARC  s   s   s
   remind    =   =   =   =   =   =   =   =   s   s   =   =
   urge      =   =   =   =   =   =   =   =   s   s   =   =
+  doubt     h   h   h   h   h   h   h   h   h   h   h   h
+  keep      h   h   h   h   h   h   h   h   h   h   h   h
+  vaccept  ACC  s   s   s   s   s   s   s   s   s   s   s
+  vreturn   =   s   s   s   s   s   s   s   s   s   s   s
+  vkeep     =   s   s   s   s   s   s   s   s   s   s   s
+  alarm     h   h   h   h   h   h   h   h   h   h   h   h
+  partners  h   =   =   =   =   =   h   =   h   h   h   h
+  dispute  RET  s   s   s   s   s   s   s   s   s   h   s
+  rule      =   =   =   =   =   s   s   =   s   s   h   h
+  reopen    h   h   h   h   h   h   h   h   h   h   h   h
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
 constexpr char kTakenUpAgain[] = R"(
            ACC DIS SIG PRO REP CAL RDO CLO CAN ARC
-  offer     s   s   s   s   s   s   s   s   s   s
+  offer    OFF OFF OFF OFF  s   s   s   s   s   s
   accept    s   s   s   s   s   s   s   s   s   s
   return    h   h   h   h   h   h   h   h   h   h
   recall    s   s   s   s   s   s   s   s   s   s
@@ -139,6 +190,16 @@ constexpr char kTakenUpAgain[] = R"(
   archive   s   s   s   s   s   s   s  ARC ARC  s
   remind    =   =   =   =   =   =   =   s   s   s
   urge      =   =   =   =   =   =   =   s   s   s
+  doubt     s   s   s   s   s   s   s   s   s   s
+  keep      s   s   s   s   s   s   s   s   s   s
+  vaccept   s   s   s   s   s   s   s   s   s   s
+  vreturn   s   s   s   s   s   s   s   s   s   s
+  vkeep     s   s   s   s   s   s   s   s   s   s
+  alarm     =   =   =   =   =   =   =   s   s   s
+  partners  =   =   =   =   =   =   =   s   s   s
+  dispute   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   s   s   =   s   s   s
+  reopen    s   s   s   s   s   s   s  RDO  s   s
 )";
 
 struct Column {
@@ -212,8 +273,8 @@ Column SharedIn(const std::string& state, int at) {
 const absl::Time kNow = absl::FromUnixSeconds(1'796'000'000);
 
 std::string Outcome(const Column& column, Act act) {
-  const Command command =
-      MakeCommand(act, column.order.id(), column.site.hotline == "110" ? "12345" : "110", kNow);
+  Command command = MakeCommand(act, column.order.id(), column.site.hotline == "110" ? "12345" : "110", kNow);
+  FitTo(column.order, &command);
   const absl::StatusOr<Change> change = Decide(&column.order, command, NewOrder(), column.site, kNow);
   if (!change.ok()) {
     switch (error::ReasonOf(change.status())) {

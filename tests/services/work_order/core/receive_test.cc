@@ -260,9 +260,58 @@ TEST_F(ReceiveTest, TheSecondReceiptMayOvertakeTheFirst) {
   world_.Deliver(1);
   EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_UNDERSTOOD);
   EXPECT_TRUE(Giver().handoff().has_receive_time());
-  const int64_t version = Giver().version();
+  EXPECT_FALSE(Giver().handoff().receipt_record().has_receive_record_time());
+  const google::protobuf::Timestamp told = Giver().handoff().receive_time();
+  // The receipt is a fact of its own: recorded when it comes, without moving the order back.
   world_.Receipt(0);
-  EXPECT_EQ(Giver().version(), version) << "the late receipt changes nothing";
+  EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  EXPECT_TRUE(world_.LastEvent(0).has_received());
+  EXPECT_EQ(world_.LastEvent(0).state_before(), type::v1::ORDER_STATE_UNDERSTOOD);
+  EXPECT_EQ(FromProto(Giver().handoff().receipt_record().receive_record_time()), world_.now());
+  EXPECT_EQ(FromProto(Giver().handoff().receive_time()), FromProto(told));
+  const Received again = DecideReceipt(Giver(), HandoffOf(), world_.now(), world_.site(0), world_.now());
+  EXPECT_FALSE(again.changes) << "once";
+}
+
+TEST_F(ReceiveTest, AReceiptOfAnEarlierHandoffIsRecordedThere) {
+  world_.Deliver(0);
+  world_.Deliver(1);
+  twin_ = world_.Twin(0, id_);
+  world_.Do(1, Act::kReturn, twin_);
+  world_.Deliver(1);
+  const std::string first = HandoffOf();
+  world_.Do(0, Act::kOffer, id_);
+  world_.Receipt(0);
+  EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_OFFERED);
+  EXPECT_EQ(world_.LastEvent(0).received().handoff_id(), first);
+  EXPECT_TRUE(Giver().past_handoffs(0).receipt_record().has_receive_record_time());
+  EXPECT_FALSE(Giver().handoff().has_receive_time());
+}
+
+TEST_F(ReceiveTest, ThreeReceiptsCarryTheTimesOfBothClocksAndTheSkew) {
+  world_.Deliver(0);
+  const absl::Time arrived = world_.now();
+  world_.Receipt(0, ClockSkew{absl::Milliseconds(-1500), absl::Milliseconds(20)});
+  const type::v1::Event received = world_.LastEvent(0);
+  EXPECT_EQ(FromProto(received.received().receive_time()), arrived);
+  EXPECT_EQ(FromProto(received.commit_time()), world_.now());
+  EXPECT_EQ(received.received().clock_skew().seconds(), -1);
+  EXPECT_EQ(received.received().clock_skew().nanos(), -500'000'000);
+  EXPECT_EQ(received.received().clock_uncertainty().nanos(), 20'000'000);
+  world_.Deliver(1);
+  EXPECT_EQ(FromProto(Giver().handoff().understand_time()), arrived);
+  EXPECT_EQ(FromProto(Giver().handoff().receipt_record().understand_record_time()), world_.now());
+  twin_ = world_.Twin(0, id_);
+  world_.Do(1, Act::kAccept, twin_);
+  const absl::Time accepted = world_.now();
+  EXPECT_EQ(FromProto(world_.LastEvent(1).accepted().accept_time()), accepted);
+  world_.Deliver(1);
+  const type::v1::Event third = world_.LastEvent(0);
+  EXPECT_EQ(FromProto(third.accepted().accept_time()), accepted);
+  EXPECT_EQ(FromProto(third.commit_time()), world_.now());
+  EXPECT_EQ(third.accepted().clock_skew().seconds(), -1);
+  EXPECT_EQ(FromProto(Giver().handoff().receipt_record().accept_record_time()), world_.now());
+  EXPECT_FALSE(world_.LastEvent(1).accepted().has_clock_skew());
 }
 
 TEST_F(ReceiveTest, AReceiptForAnotherHandoffChangesNothing) {

@@ -518,6 +518,24 @@ TEST(ValidateAction, Return) {
             "ENUM_INVALID handoff_return.ground");
   EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_proposed_item("A23"); }),
             "FIELD_INVALID handoff_return.proposed_item");
+  EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_proposed_hotline("1 1"); }),
+            "FIELD_INVALID handoff_return.proposed_hotline");
+  EXPECT_EQ(
+      Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_returned_by_unit("water"); }),
+      "FIELD_INVALID handoff_return.returned_by_unit");
+}
+
+TEST(ValidateAction, DisputeRulingAndReopening) {
+  EXPECT_EQ(Action(Act::kDispute, [](Command& c) { c.mutable_dispute()->clear_reason(); }),
+            "FIELD_REQUIRED dispute.reason");
+  EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_unit(); }),
+            "FIELD_REQUIRED ruling.to_hotline");
+  EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_reference(); }),
+            "FIELD_REQUIRED ruling.reference");
+  EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_ruled_by(); }),
+            "FIELD_REQUIRED ruling.ruled_by");
+  EXPECT_EQ(Action(Act::kReopen, [](Command& c) { c.mutable_reopening()->clear_reason(); }),
+            "FIELD_REQUIRED reopening.reason");
 }
 
 TEST(ValidateAction, Dispatch) {
@@ -609,7 +627,7 @@ TEST(ValidateAction, Escalation) {
   };
   using E = type::v1::Escalation;
   EXPECT_EQ(escalation([](E& e) { e.clear_clock(); }), "ENUM_INVALID escalation.clock");
-  EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(5)); }),
+  EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(99)); }),
             "ENUM_INVALID escalation.clock");
   EXPECT_EQ(escalation([](E& e) { e.clear_rung(); }), "ENUM_INVALID escalation.rung");
   EXPECT_EQ(escalation([](E& e) { e.set_rung(static_cast<type::v1::Rung>(3)); }),

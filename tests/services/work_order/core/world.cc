@@ -1,5 +1,8 @@
 #include "tests/services/work_order/core/world.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
@@ -56,10 +59,16 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
     ToProto(now, escalation->mutable_due_time());
     escalation->set_duty_party("110");
   };
+  const auto speak = [&](type::v1::VoiceOutcome outcome) {
+    command.mutable_confirm_by_voice()->set_code("0000");
+    command.mutable_confirm_by_voice()->set_outcome(outcome);
+    command.mutable_confirm_by_voice()->set_spoken_with("2002");
+  };
   switch (act) {
     case Act::kOffer:
       command.mutable_offer()->set_to_hotline(other);
       command.mutable_offer()->set_note("请协助");
+      command.mutable_offer()->set_confirm_bounce(true);
       break;
     case Act::kAccept:
       command.mutable_acceptance()->set_note("收到");
@@ -129,14 +138,70 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
     case Act::kUrge:
       escalate(type::v1::RUNG_URGE);
       break;
+    case Act::kDoubt:
+      escalate(type::v1::RUNG_DOUBT);
+      command.mutable_escalation()->set_clock(type::v1::CLOCK_KIND_CONFIRM);
+      break;
+    case Act::kKeep:
+      escalate(type::v1::RUNG_KEEP);
+      command.mutable_escalation()->set_clock(type::v1::CLOCK_KIND_VOICE);
+      break;
+    case Act::kVoiceAccepts:
+      speak(type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
+      break;
+    case Act::kVoiceReturns:
+      speak(type::v1::VOICE_OUTCOME_PEER_RETURNS);
+      break;
+    case Act::kVoiceKeeps:
+      speak(type::v1::VOICE_OUTCOME_GIVER_KEEPS);
+      break;
+    case Act::kAlarm:
+      command.mutable_header()->mutable_actor()->set_account(kAlarmAccount);
+      command.mutable_alarm()->set_kind(type::v1::ALARM_KIND_RECEIPT_LATE);
+      command.mutable_alarm()->mutable_offer_time();
+      break;
+    case Act::kCallPartners:
+      command.mutable_partner_call()->add_to_hotlines(other);
+      break;
+    case Act::kDispute:
+      command.mutable_dispute()->set_reason("双方均认为不属本单位职责");
+      break;
+    case Act::kRule:
+      command.mutable_ruling()->set_unit("housing");
+      command.mutable_ruling()->set_ground("按属地管理原则");
+      command.mutable_ruling()->set_reference("联席会议纪要〔2026〕3号");
+      command.mutable_ruling()->set_ruled_by("2001");
+      break;
+    case Act::kReopen:
+      command.mutable_reopening()->set_reason("群众再次反映");
+      break;
   }
   return command;
 }
 
-World::World() : now_(absl::FromUnixSeconds(1'795'000'000)) {
-  for (int i = 0; i < 2; ++i) {
-    sites_[i].site.hotline = i == 0 ? "12345" : "110";
-    sites_[i].site.peers.insert(i == 0 ? "110" : "12345");
+void FitTo(const WorkOrder& order, Command* command) {
+  const type::v1::Handoff& handoff = order.handoff();
+  if (command->escalation().rung() == type::v1::RUNG_DOUBT) {
+    *command->mutable_escalation()->mutable_due_time() = handoff.confirm_by_time();
+  } else if (command->escalation().rung() == type::v1::RUNG_KEEP) {
+    *command->mutable_escalation()->mutable_due_time() = handoff.keep_by_time();
+  } else if (command->has_confirm_by_voice()) {
+    command->mutable_confirm_by_voice()->set_code(handoff.spoken_code().empty() ? "0000"
+                                                                                : handoff.spoken_code());
+  } else if (command->has_alarm()) {
+    *command->mutable_alarm()->mutable_offer_time() = handoff.offer_time();
+  }
+}
+
+World::World(int sites) : sites_(static_cast<size_t>(sites)), now_(absl::FromUnixSeconds(1'795'000'000)) {
+  static constexpr const char* kHotlines[] = {"12345", "110", "119", "120"};
+  for (int i = 0; i < sites; ++i) {
+    Site& site = sites_[i].site;
+    site.hotline = kHotlines[i];
+    site.free_returns_per_unit = site.free_returns_per_order = std::numeric_limits<int>::max();
+    for (int j = 0; j < sites; ++j) {
+      if (j != i) site.peers.insert(kHotlines[j]);
+    }
   }
 }
 
@@ -147,7 +212,8 @@ void World::Fault(const std::string& what) {
 NewOrder World::Fresh(State* state) {
   return {.id = absl::StrFormat("%s%010d", state->site.hotline.substr(0, 3), state->next_order),
           .number = absl::StrFormat("%s-20261123-%06d", state->site.hotline, state->next_order),
-          .content_salt = std::string(16, static_cast<char>('a' + state->next_order % 26))};
+          .content_salt = state->site.hotline.substr(0, 3) +
+                          std::string(13, static_cast<char>('a' + state->next_order % 26))};
 }
 
 void World::Owe(State* state, const EnvelopeDraft& draft, const std::string& content) {
@@ -161,8 +227,11 @@ void World::Owe(State* state, const EnvelopeDraft& draft, const std::string& con
     tail.set_content(content);
     envelope.mutable_body()->append(tail.SerializeAsString());
   }
-  if (!state->site.peers.contains(draft.peer)) Fault("an envelope for a stranger");
-  state->outbox.push_back(std::move(envelope));
+  const auto to = std::find_if(sites_.begin(), sites_.end(),
+                               [&](const State& other) { return other.site.hotline == draft.peer; });
+  if (!state->site.peers.contains(draft.peer) || to == sites_.end())
+    return Fault("an envelope for a stranger");
+  state->outbox[static_cast<int>(to - sites_.begin())].push_back(std::move(envelope));
 }
 
 void World::Commit(State* state, Change change) {
@@ -224,51 +293,84 @@ std::string World::Register(int at, const type::v1::OrderContent& content, bool 
   return *id;
 }
 
+absl::StatusOr<std::string> World::Try(int at, Act act, const std::string& order_id) {
+  Command command = MakeCommand(act, order_id, sites_[1 - at].site.hotline, now_ + absl::Seconds(1));
+  FitTo(Order(at, order_id), &command);
+  return Execute(at, command);
+}
+
 void World::Do(int at, Act act, const std::string& order_id) {
-  absl::StatusOr<std::string> id =
-      Execute(at, MakeCommand(act, order_id, sites_[1 - at].site.hotline, now_ + absl::Seconds(1)));
+  absl::StatusOr<std::string> id = Try(at, act, order_id);
   if (!id.ok()) Fault(absl::StrCat("act ", static_cast<int>(act), ": ", id.status().message()));
 }
 
-bool World::Deliver(int from) {
-  if (sites_[from].outbox.empty()) return false;
+void World::Push(int at, const std::string& order_id, int to) {
+  absl::StatusOr<std::string> id =
+      Execute(at, MakeCommand(Act::kOffer, order_id, sites_[to].site.hotline, now_ + absl::Seconds(1)));
+  if (!id.ok()) Fault(absl::StrCat("push: ", id.status().message()));
+}
+
+bool World::Deliver(int from, int to_index) {
+  std::deque<exchange::v1::Envelope>& owed = sites_[from].outbox[to_index];
+  if (owed.empty()) return false;
   now_ += absl::Seconds(1);
-  const exchange::v1::Envelope envelope = std::move(sites_[from].outbox.front());
-  sites_[from].outbox.pop_front();
-  State* to = &sites_[1 - from];
+  const exchange::v1::Envelope envelope = std::move(owed.front());
+  owed.pop_front();
+  State* to = &sites_[to_index];
   const auto order = to->handoffs.find(envelope.handoff_id());
   const Received received =
       DecideEnvelope(order == to->handoffs.end() ? nullptr : &to->orders.at(order->second), envelope,
                      sites_[from].site.hotline, Fresh(to), to->site, now_);
   if (received.changes) Commit(to, received.change);
-  for (const EnvelopeDraft& draft : received.envelopes) Owe(to, draft, "");
+  for (const EnvelopeDraft& draft : received.envelopes) {
+    if (draft.kind == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD && strict_)
+      Fault("not understood: " + draft.body);
+    Owe(to, draft, "");
+  }
   if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
     sites_[from].receipts.emplace_back(envelope.handoff_id(), now_);
   }
   return true;
 }
 
-bool World::Receipt(int to) {
+bool World::Receipt(int to, std::optional<ClockSkew> skew) {
   State* state = &sites_[to];
   if (state->receipts.empty()) return false;
   now_ += absl::Seconds(1);
   const auto [handoff_id, time] = state->receipts.front();
   state->receipts.pop_front();
   const WorkOrder& order = state->orders.at(state->handoffs.at(handoff_id));
-  Received received = DecideReceipt(order, handoff_id, time, state->site, now_);
+  Received received = DecideReceipt(order, handoff_id, time, state->site, now_, skew);
   if (received.changes) Commit(state, std::move(received.change));
   return true;
 }
 
 void World::Settle() {
-  while (Deliver(0) || Receipt(0) || Deliver(1) || Receipt(1)) {
+  bool moved = true;
+  while (moved) {
+    moved = false;
+    for (int from = 0; from < size(); ++from) {
+      for (int to = 0; to < size(); ++to) moved |= to != from && Deliver(from, to);
+      moved |= Receipt(from);
+    }
   }
 }
 
-std::string World::Twin(int at, const std::string& id) const {
-  const auto& handoffs = sites_[1 - at].handoffs;
-  const auto found = handoffs.find(Order(at, id).handoff().id());
-  return found == handoffs.end() || found->first.empty() ? "" : found->second;
+std::string World::Twin(int at, const std::string& id) const { return Twin(at, Order(at, id).handoff()); }
+
+std::string World::Twin(int at, const type::v1::Handoff& handoff) const {
+  if (handoff.id().empty()) return "";
+  const auto& handoffs = sites_[OtherSiteOf(at, handoff)].handoffs;
+  const auto found = handoffs.find(handoff.id());
+  return found == handoffs.end() ? "" : found->second;
+}
+
+int World::OtherSiteOf(int at, const type::v1::Handoff& handoff) const {
+  const std::string& other = OtherSite(handoff, sites_[at].site);
+  for (int i = 0; i < size(); ++i) {
+    if (sites_[i].site.hotline == other) return i;
+  }
+  return at;
 }
 
 std::vector<std::string> World::Orders(int at) const {

@@ -1,0 +1,184 @@
+#include "services/work_order/core/governor.h"
+
+#include <algorithm>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "services/work_order/core/order.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using type::v1::Command;
+using type::v1::Hop;
+using type::v1::WorkOrder;
+
+bool IsReturned(const Hop& hop) { return hop.ground() != type::v1::RETURN_GROUND_UNSPECIFIED; }
+
+// This site has the order by its handoff: taken, and not passed on.
+bool HasByHandoff(const WorkOrder& order, const Site& site) {
+  return IsHandedOver(order) && order.handoff().to_hotline() == site.hotline;
+}
+
+// It took the order because of danger and nobody has done anything yet. A handoff that was passed on before
+// was acted on before.
+bool HasToActFirst(const WorkOrder& order, const Site& site) {
+  if (!HasByHandoff(order, site) || !order.handoff().danger_first()) return false;
+  if (order.state() != type::v1::ORDER_STATE_ACCEPTED) return false;
+  return std::none_of(order.hops().begin(), order.hops().end(),
+                      [&](const Hop& hop) { return hop.handoff_id() == order.handoff().id(); });
+}
+
+// `12345→110 2026-11-24 09:00, returned`, one after the other, for a person who has to decide.
+std::string Way(const WorkOrder& order, bool chinese) {
+  std::string way;
+  for (const Hop& hop : order.hops()) {
+    const std::string time = absl::FormatTime("%Y-%m-%d %H:%M", FromProto(hop.end_time()), Beijing());
+    const char* what = IsReturned(hop) ? (chinese ? "退回" : "returned") : (chinese ? "转出" : "passed on");
+    way += StrCat(way.empty() ? "" : (chinese ? "；" : "; "), hop.from_hotline(), "→", hop.to_hotline(), " ",
+                  time, " ", what, hop.unit().empty() ? "" : StrCat(" ", hop.unit()));
+  }
+  return way;
+}
+
+absl::Status CheckReturnDuty(const WorkOrder& order, std::string_view unit, const Site& site) {
+  if (order.facts().ruled_for() == site.hotline) return error::Ruled();
+  if (HasToActFirst(order, site)) return error::DangerFirst();
+  // Who was not ruled for cannot be made to keep it.
+  if (!order.facts().ruled_for().empty()) return absl::OkStatus();
+  if (ReturnsBy(order, site.hotline, unit) >= site.free_returns_per_unit) {
+    return error::ReturnLimit("unit", "每个单位", site.free_returns_per_unit);
+  }
+  if (order.facts().return_count() >= site.free_returns_per_order) {
+    return error::ReturnLimit("order", "每件工单", site.free_returns_per_order);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPushDuty(const WorkOrder& order, const type::v1::Offer& offer, const Site& site) {
+  const std::string& target = offer.to_hotline();
+  if (order.facts().disputed()) return error::Disputed();
+  if (order.facts().ruled_for() == site.hotline) return error::Ruled();
+  if (HasToActFirst(order, site)) return error::DangerFirst();
+  const bool first = HasByHandoff(order, site) && order.handoff().danger_first();
+  if (first && offer.kind() != type::v1::HANDOFF_KIND_UNSPECIFIED &&
+      offer.kind() != type::v1::HANDOFF_KIND_DISPATCH_FIRST) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "offer.kind",
+                           "must be DISPATCH_FIRST: it was taken over because of danger",
+                           "危险先处后移交的，应为先期处置");
+  }
+  if (offer.confirm_bounce() || order.facts().ruled_for() == target) return absl::OkStatus();
+  const bool remains = first || offer.kind() == type::v1::HANDOFF_KIND_DISPATCH_FIRST;
+  const bool gave = HasByHandoff(order, site) && order.handoff().from_hotline() == target;
+  const bool bounces =
+      (gave && !remains) || std::any_of(order.hops().begin(), order.hops().end(), [&](const Hop& hop) {
+        return IsReturned(hop) ? hop.to_hotline() == target : hop.from_hotline() == target && !remains;
+      });
+  if (bounces) return error::Bounce(target, Way(order, false), Way(order, true));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void NoteHop(const type::v1::Handoff& handoff, absl::Time end_time, type::v1::ReturnGround ground,
+             WorkOrder* order) {
+  auto* hops = order->mutable_hops();
+  const auto known = std::find_if(hops->begin(), hops->end(),
+                                  [&](const Hop& hop) { return hop.handoff_id() == handoff.id(); });
+  if (known != hops->end()) hops->erase(known);
+  while (hops->size() >= kMaxHops) hops->erase(hops->begin());
+  Hop* hop = hops->Add();
+  hop->set_handoff_id(handoff.id());
+  hop->set_from_hotline(handoff.from_hotline());
+  hop->set_to_hotline(handoff.to_hotline());
+  if (handoff.has_offer_time()) *hop->mutable_offer_time() = handoff.offer_time();
+  ToProto(end_time, hop->mutable_end_time());
+  hop->set_ground(ground);
+  if (IsReturned(*hop)) hop->set_unit(handoff.returned().returned_by_unit());
+}
+
+int ReturnsBy(const WorkOrder& order, std::string_view hotline, std::string_view unit) {
+  return static_cast<int>(std::count_if(order.hops().begin(), order.hops().end(), [&](const Hop& hop) {
+    return IsReturned(hop) && hop.to_hotline() == hotline && hop.unit() == unit;
+  }));
+}
+
+absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
+  if (command.has_offer()) return CheckPushDuty(order, command.offer(), site);
+  switch (command.action_case()) {
+    case Command::kHandoffReturn:
+      return CheckReturnDuty(order, command.header().actor().unit(), site);
+    case Command::kDispute:
+      return order.facts().ruled_for() == site.hotline ? error::Ruled() : absl::OkStatus();
+    case Command::kAcceptance:
+      if (!command.acceptance().danger_first()) return absl::OkStatus();
+      if (!site.dispatches_first) {
+        return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "acceptance.danger_first",
+                               "this site does not dispatch first", "本平台未配置为危险先处平台");
+      }
+      if (order.state() != type::v1::ORDER_STATE_UNDERSTOOD) {
+        return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "acceptance.danger_first",
+                               "only for an order that a peer offers", "仅适用于对方推送的工单");
+      }
+      return absl::OkStatus();
+    case Command::kRuling: {
+      const std::string& hotline = command.ruling().to_hotline();
+      if (hotline.empty() || hotline == site.hotline || hotline == order.origin_hotline() ||
+          site.peers.contains(hotline)) {
+        return absl::OkStatus();
+      }
+      return error::BadField(Reason::ERROR_REASON_TARGET_UNKNOWN, "ruling.to_hotline",
+                             "is neither this site nor a peer nor the origin",
+                             "不是本平台、联动平台或首接平台");
+    }
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<workorder::v1::PreviewReturnResponse> PreviewReturn(
+    const WorkOrder& order, const workorder::v1::PreviewReturnRequest& request, const Site& site,
+    absl::Time now) {
+  // The return itself, decided and thrown away: what it would say is what it will say.
+  Command command;
+  command.mutable_header()->set_request_id("preview-return");
+  command.mutable_header()->set_order_id(order.id());
+  command.mutable_header()->mutable_actor()->set_account("preview");
+  command.mutable_header()->mutable_actor()->set_unit(request.unit());
+  type::v1::HandoffReturn* returned = command.mutable_handoff_return();
+  returned->set_ground(type::v1::RETURN_GROUND_OTHER);
+  returned->set_reason("preview");
+  returned->set_proposed_hotline(request.proposed_hotline());
+  returned->set_proposed_unit(request.proposed_unit());
+  const absl::StatusOr<Change> change = Decide(&order, command, NewOrder(), site, now);
+  if (!change.ok() && absl::IsInvalidArgument(change.status())) return change.status();
+
+  workorder::v1::PreviewReturnResponse response;
+  response.set_allowed(change.ok());
+  if (!change.ok()) {
+    response.set_reason(std::string(error::ReasonName(error::ReasonOf(change.status()))));
+    response.set_message(std::string(ToStd(change.status().message())));
+    response.set_message_zh(error::ChineseOf(change.status()));
+    response.set_ruling_required(error::ReasonOf(change.status()) == Reason::ERROR_REASON_RETURN_LIMIT);
+  }
+  *response.mutable_hops() = change.ok() ? change->after.hops() : order.hops();
+  response.set_free_returns_of_unit(
+      std::max(0, site.free_returns_per_unit - ReturnsBy(order, site.hotline, request.unit())));
+  response.set_free_returns_of_order(
+      std::max(0, site.free_returns_per_order - static_cast<int>(order.facts().return_count())));
+  response.set_ruled_for(order.facts().ruled_for());
+  for (const Hop& hop : order.hops()) {
+    const bool here = hop.from_hotline() == site.hotline || hop.to_hotline() == site.hotline;
+    const bool proposed =
+        IsReturned(hop) &&
+        ((!request.proposed_hotline().empty() && hop.to_hotline() == request.proposed_hotline()) ||
+         (!request.proposed_unit().empty() && hop.unit() == request.proposed_unit()));
+    if (here || proposed) response.set_bounce(true);
+  }
+  return response;
+}
+
+}  // namespace hotline::work_order
