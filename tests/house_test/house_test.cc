@@ -320,8 +320,8 @@ TEST(HouseTest, NobodySleeps) {
     // SQLite's busy handler has nothing to wait on; benchmarks pace their load, and tests/support polls
     // processes that cannot call back.
     return path != "common/sql/sqlite.cc" && !StartsWith(path, "tests/bench/") &&
-           !StartsWith(path, "tests/crash/") && !StartsWith(path, "tests/support/") &&
-           path != "tests/house_test/house_test.cc";
+           !StartsWith(path, "tests/crash/") && !StartsWith(path, "tests/netns/") &&
+           !StartsWith(path, "tests/support/") && path != "tests/house_test/house_test.cc";
   };
   EXPECT_NONE(
       Lines(sleep, judged),

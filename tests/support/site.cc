@@ -157,6 +157,19 @@ void Site::AddPeer(std::string_view hotline, const std::string& address) {
   peer->set_address(address);
 }
 
+void Site::MoveTo(const std::string& host, std::vector<std::string> launcher) {
+  host_ = host;
+  launcher_ = std::move(launcher);
+  config::v1::ListenConfig* listens[] = {config_.mutable_work_order()->mutable_listen(),
+                                         config_.mutable_dispatch()->mutable_listen(),
+                                         config_.mutable_escalation()->mutable_listen()};
+  for (const Service service : kServices) {
+    const size_t i = static_cast<size_t>(service);
+    listens[i]->set_address(absl::StrCat("0.0.0.0:", ports_[i]));
+  }
+  Connect();
+}
+
 void Site::UseTls(const ClientTls& tls) {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = ReadFile(tls.ca_file);
@@ -187,9 +200,11 @@ void Site::WriteConfig() const {
 absl::Status Site::Launch(Service service) {
   WriteConfig();
   const std::string name = NameOf(service);
-  auto process =
-      Process::Start({absl::StrCat(BuildFolder(), "/services/", name, "/", name), "--config", config_file()},
-                     log_file(service));
+  std::vector<std::string> command = launcher_;
+  command.insert(command.end(),
+                 {absl::StrCat(BuildFolder(), "/services/", name, "/", name), "--config", config_file()});
+  if (!launcher_.empty()) command.push_back("--insecure-listen");
+  auto process = Process::Start(command, log_file(service));
   if (!process.ok()) return process.status();
   processes_[static_cast<size_t>(service)] = *std::move(process);
   return absl::OkStatus();
@@ -238,7 +253,9 @@ bool Site::Running(Service service) {
 
 std::string Site::config_file() const { return folder_ + "/site.yaml"; }
 
-std::string Site::address(Service service) const { return Loopback(ports_[static_cast<size_t>(service)]); }
+std::string Site::address(Service service) const {
+  return absl::StrCat(host_, ":", ports_[static_cast<size_t>(service)]);
+}
 
 std::string Site::metrics_address(Service service) const {
   return Loopback(metrics_ports_[static_cast<size_t>(service)]);

@@ -59,6 +59,9 @@ class Site {
   config::v1::UnitList& units() { return units_; }
   // Adds `peer` as a peer of this site.
   void AddPeer(std::string_view hotline, const std::string& address);
+  // Before the first Start: the services run behind `launcher` (a command that runs its arguments, such as
+  // `nsenter`), listen everywhere there in plain text, and are reached at `host`.
+  void MoveTo(const std::string& host, std::vector<std::string> launcher);
   // Uses certificates towards the site.
   void UseTls(const ClientTls& tls);
 
@@ -102,6 +105,8 @@ class Site {
   config::v1::SiteConfig config_;
   config::v1::Policy policy_;
   config::v1::UnitList units_;
+  std::string host_ = "127.0.0.1";
+  std::vector<std::string> launcher_;
   std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::array<int, 3> ports_;
   std::array<int, 3> metrics_ports_;
