@@ -50,7 +50,10 @@ int64_t FirstOrderIdAt(absl::Time time) {
   return std::clamp<int64_t>(absl::ToUnixMillis(time), 0, (int64_t{1} << 43) - 1) << kCounterBits;
 }
 
-int64_t NextOrderId(int64_t last, absl::Time now) { return std::max(last + 1, FirstOrderIdAt(now)); }
+int64_t NextOrderId(int64_t last, absl::Time now, int64_t start) {
+  constexpr int64_t kStarts = int64_t{1} << 19;
+  return std::max(last + 1, FirstOrderIdAt(now) + start % kStarts);
+}
 
 std::string FormatOrderNumber(std::string_view hotline, absl::CivilDay day, int64_t counter) {
   return absl::StrFormat("%s-%04d%02d%02d-%06d", hotline, day.year(), day.month(), day.day(), counter);

@@ -21,8 +21,10 @@ std::optional<int64_t> ParseOrderId(std::string_view text);
 // The smallest id that an order registered at `time` can have. Ids hold milliseconds since 1970 in their
 // upper bits and a counter in the lower 20.
 int64_t FirstOrderIdAt(absl::Time time);
-// The next id: later than `last`, and of `now` unless the clock went back. Pure.
-int64_t NextOrderId(int64_t last, absl::Time now);
+// The next id: later than `last`, and of `now` unless the clock went back. In a new millisecond the counter
+// starts at `start`, 0 to 2^19 - 1: a program that draws one at random does not give an id a second time when
+// its store was set back to an old copy, and the clock with it. Pure.
+int64_t NextOrderId(int64_t last, absl::Time now, int64_t start = 0);
 
 // `12345-20261123-000123`: hotline, day in Beijing time, counter of the day (more digits if it is full).
 std::string FormatOrderNumber(std::string_view hotline, absl::CivilDay day, int64_t counter);

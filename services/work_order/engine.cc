@@ -182,6 +182,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Store> st
   std::unique_ptr<Engine> engine(
       new Engine(std::move(store), *std::move(reader), std::move(options), clock, readers));
   if (absl::Status status = engine->LoadHeads(); !status.ok()) return status;
+  // Where the clock is behind the ids, the counter alone goes on: not as it did from an older copy of the
+  // store.
+  engine->id_floor_ = engine->heads_.last_order_id + engine->id_start_;
   struct Tick {
     static void Schedule(Engine* engine) {
       engine->readers_->PostAfter(kWaitTick, [engine] {
@@ -200,7 +203,12 @@ Engine::Engine(std::unique_ptr<Store> store, std::unique_ptr<Reader> reader, Eng
       options_(std::move(options)),
       clock_(clock),
       readers_(readers),
-      reader_(std::move(reader)) {}
+      reader_(std::move(reader)) {
+  for (const char byte : Sha256({options_.draw_salt()}).substr(0, 3)) {
+    id_start_ = id_start_ << 8 | static_cast<unsigned char>(byte);
+  }
+  id_start_ %= int64_t{1} << 19;
+}
 
 Engine::~Engine() = default;
 
@@ -1194,6 +1202,13 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
     }
   }
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return failed(std::move(status));
+  for (const exchange::v1::Envelope& envelope : envelopes) {
+    // A recovered order whose number was given again gets one behind all that come back.
+    exchange::v1::OfferBody offer;
+    if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER && offer.ParseFromString(envelope.body())) {
+      TakeNumber(offer.handoff().from_number());
+    }
+  }
 
   std::vector<EnvelopeRow> later;  // own ones that no peer can have
   if (differs != 0) {
@@ -1400,11 +1415,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
         return status;
       }
       heads_.last_order_id = std::max(heads_.last_order_id, order_id);
-      // A recovered order brings the number it had.
-      const auto number = ParseOrderNumber(options_.site.hotline, change.after.number());
-      if (number.has_value() && *number > std::make_pair(heads_.number_day, heads_.number_counter)) {
-        std::tie(heads_.number_day, heads_.number_counter) = *number;
-      }
+      TakeNumber(change.after.number());
     } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
       return status;
     }
@@ -1476,9 +1487,17 @@ absl::Status Engine::Append(LinkRow& link, EnvelopeRow row, std::string_view con
 NewOrder Engine::PrepareNewOrder(absl::Time now) {
   const absl::CivilDay day = std::max(absl::ToCivilDay(now, Beijing()), heads_.number_day);
   const int64_t counter = day == heads_.number_day ? heads_.number_counter + 1 : 1;
-  return {.id = FormatOrderId(NextOrderId(heads_.last_order_id, now)),
+  return {.id = FormatOrderId(NextOrderId(std::max(heads_.last_order_id, id_floor_), now, id_start_)),
           .number = FormatOrderNumber(options_.site.hotline, day, counter),
           .content_salt = options_.draw_salt()};
+}
+
+// Numbers given from now on come after `number`, which a recovered order may have brought.
+void Engine::TakeNumber(const std::string& number) {
+  const auto parsed = ParseOrderNumber(options_.site.hotline, number);
+  if (parsed.has_value() && *parsed > std::make_pair(heads_.number_day, heads_.number_counter)) {
+    std::tie(heads_.number_day, heads_.number_counter) = *parsed;
+  }
 }
 
 absl::StatusOr<const WorkOrder*> Engine::LoadOrder(int64_t id) {

@@ -146,6 +146,7 @@ class Engine : public Ledger {
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
   NewOrder PrepareNewOrder(absl::Time now);
+  void TakeNumber(const std::string& number);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);
   absl::Status Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t order_id, std::string_view content,
@@ -197,6 +198,8 @@ class Engine : public Ledger {
   // The committer's alone.
   Heads heads_;
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it
+  int64_t id_start_ = 0;              // where the counter of order ids starts in a millisecond
+  int64_t id_floor_ = 0;              // ids given by this process are larger
   std::map<LaneKey, LinkRow> links_;  // both lanes of every peer that is or was
   absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
   std::deque<int64_t> orders_by_age_;

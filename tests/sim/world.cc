@@ -487,6 +487,7 @@ bool World::IsQuiet() {
       // What a site had acknowledged before an old backup was restored it gets once more.
       for (Site* peer : site->peers()) {
         if (peer->hotline() != link.key.peer) continue;
+        if (!peer->up(Part::kWorkOrder)) return false;
         auto theirs = peer->engine()->store().reader().Links();
         if (!theirs.ok()) return false;
         for (const auto& other : *theirs) {

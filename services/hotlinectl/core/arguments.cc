@@ -526,7 +526,7 @@ std::string BashCommands() {
   for (const CommandSpec& command : Commands()) {
     std::string words = FlagNames(command.flags);
     if (command.operand == Operand::kShell) words = "bash zsh";
-    if (command.operand == Operand::kLink) words = "status reconcile";
+    if (command.operand == Operand::kLink) words = StrCat("status reconcile ", words);
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);

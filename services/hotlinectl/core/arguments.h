@@ -57,7 +57,16 @@ enum class CommandId {
 
 // What stands behind the command's name.
 // kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
-enum class Operand { kNone, kOrder, kOptionalOrder, kShell, kOptionalCommand, kEvidence, kActionAndOrder, kLink };
+enum class Operand {
+  kNone,
+  kOrder,
+  kOptionalOrder,
+  kShell,
+  kOptionalCommand,
+  kEvidence,
+  kActionAndOrder,
+  kLink
+};
 
 struct CommandSpec {
   CommandId id;

@@ -412,8 +412,10 @@ class Step {
         OweMirror(site_, over, type::v1::ORDER_STATE_RETURNED, change_);
       }
     }
-    // A ruling while this site is the holder reaches the giver with the next move.
-    if (!restored_ && verb != Verb::kRule && HasOpenInbound(*before_)) {
+    // Whom the order came from need not know of doubts, telephone calls and the like about where it goes; a
+    // ruling while this site is the holder reaches it with the next move.
+    const bool news = !HasOpenInbound(after_) || ViewForGiver(after_, site_) != ViewForGiver(*before_, site_);
+    if (!restored_ && HasOpenInbound(*before_) && news) {
       OweMirror(site_, after_.inbound(), StateForGiver(after_, site_), change_);
     }
   }

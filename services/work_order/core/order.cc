@@ -335,8 +335,8 @@ type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
   return passing ? type::v1::ORDER_STATE_ACCEPTED : order.state();
 }
 
-void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
-               Change* change, bool resync) {
+void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state, Change* change,
+               bool resync) {
   if (HasOpenInbound(change->after) && change->after.inbound().id() == handoff.id()) {
     change->after.set_inbound_view(ViewForGiver(change->after, site));
   }

@@ -120,8 +120,8 @@ void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
 bool HasCounterpart(const type::v1::WorkOrder& before);
 // Adds the MIRROR envelope in `handoff` for a sealed change, with `state` as the other site is to see it.
 // `resync`: it is to be installed in any state.
-void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state,
-               Change* change, bool resync = false);
+void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state, Change* change,
+               bool resync = false);
 
 }  // namespace hotline::work_order
 

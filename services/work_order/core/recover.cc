@@ -1,10 +1,12 @@
 // What a site's own lost envelopes, handed back by a peer, tell it of its orders. Declared in decide.h.
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "common/base/id.h"
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
@@ -14,7 +16,7 @@ using exchange::v1::Envelope;
 using type::v1::WorkOrder;
 
 bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
-  if (order.handoff().id() == id) return true;
+  if (order.handoff().id() == id || order.inbound().id() == id) return true;
   for (const type::v1::Handoff& past : order.past_handoffs()) {
     if (past.id() == id) return true;
   }
@@ -32,12 +34,17 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
     if (before->custody().epoch() > body.custody().epoch()) return false;
-    if (after.has_handoff()) {
-      if (after.past_handoffs_size() == kMaxPastHandoffs) {
-        after.mutable_past_handoffs()->erase(after.past_handoffs().begin());
-      }
-      after.add_past_handoffs()->Swap(after.mutable_handoff());
+    if (IsHandedOver(after) && after.handoff().to_hotline() == site.hotline) {
+      after.set_inbound_view(SharedView(*before));
+      after.mutable_inbound()->Swap(after.mutable_handoff());
+      after.clear_handoff();
+    } else if (after.has_handoff()) {
+      KeepPastHandoff(&after);
     }
+    after.clear_units();
+    after.mutable_facts()->clear_extension_count();
+    after.mutable_facts()->clear_extend_until_time();
+    after.mutable_facts()->clear_receipt_alarm();
   } else {
     // `<this site>-<order id>-<attempt>`
     const std::string prefix = site.hotline + "-";
@@ -61,6 +68,14 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   *after.mutable_custody() = std::move(*body.mutable_custody());
   *after.mutable_handoff() = std::move(*body.mutable_handoff());
   after.mutable_handoff()->set_link_sequence(envelope.sequence());
+  after.mutable_handoff()->set_spoken_code(SpokenCode(envelope.handoff_id(), after.content_digest()));
+  if (!body.hops().empty()) after.mutable_hops()->Swap(body.mutable_hops());
+  if (!body.parent_number().empty()) after.set_parent_number(body.parent_number());
+  after.mutable_facts()->set_return_count(std::max(after.facts().return_count(), body.return_count()));
+  if (!body.ruled_for().empty()) {
+    after.mutable_facts()->set_ruled_for(body.ruled_for());
+    after.mutable_facts()->set_ruled_unit(body.ruled_unit());
+  }
   after.set_state(type::v1::ORDER_STATE_OFFERED);
   *detail->mutable_handoff() = after.handoff();
   return true;

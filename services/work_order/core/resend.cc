@@ -20,8 +20,8 @@ bool IsOursToSay(const WorkOrder& order, const type::v1::Handoff& handoff, const
   if (handoff.from_hotline() == site.hotline) {
     return !handoff.has_end_time() && holder != handoff.to_hotline() && holder != TakerOf(handoff);
   }
-  const bool beyond = HasOpenInbound(order) && order.inbound().id() == handoff.id() &&
-                      holder == TakerOf(order.handoff());
+  const bool beyond =
+      HasOpenInbound(order) && order.inbound().id() == handoff.id() && holder == TakerOf(order.handoff());
   return handoff.has_end_time() || holder == site.hotline || beyond;
 }
 

@@ -33,6 +33,9 @@ TEST(OrderIdTest, GrowsEvenWhenTheClockGoesBack) {
   EXPECT_EQ(NextOrderId(first, now), first + 1);
   EXPECT_EQ(NextOrderId(first, now - absl::Hours(1)), first + 1);
   EXPECT_GT(NextOrderId(first, now + absl::Milliseconds(1)), first + 1);
+  EXPECT_EQ(NextOrderId(0, now, 77), first + 77);
+  EXPECT_EQ(NextOrderId(first + 99, now, 77), first + 100);
+  EXPECT_LT(NextOrderId(0, now, (1 << 19) - 1), FirstOrderIdAt(now + absl::Milliseconds(1)));
 }
 
 TEST(OrderNumberTest, HasTheDayAndSixDigits) {

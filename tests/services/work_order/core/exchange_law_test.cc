@@ -10,6 +10,7 @@
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "tests/services/work_order/core/world.h"
 
 namespace hotline::work_order {
@@ -168,10 +169,12 @@ void CheckHandoff(const World& world, int at, const WorkOrder& order, const type
   const WorkOrder& twin = world.Order(other, twin_id);
   if (twin.handoff().id() == handoff.id()) {
     RC_ASSERT(Shared(order) == Shared(twin));
+    RC_ASSERT(SharedView(order) == SharedView(twin));
     return;
   }
   // Passed on: only that it is, and what becomes of it beyond, is told.
   RC_ASSERT(twin.inbound().id() == handoff.id());
+  RC_ASSERT(SharedView(order) == InboundView(twin));
   RC_ASSERT(order.custody().SerializeAsString() == twin.custody().SerializeAsString());
   const type::v1::OrderState state = StateForGiver(twin, world.site(other));
   RC_ASSERT(order.state() == state || order.state() == type::v1::ORDER_STATE_ARCHIVED ||
