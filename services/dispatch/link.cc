@@ -68,9 +68,9 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
   ReceiptOutcome outcome;
   {
     MutexLock lock(&mu_);
-    if (health_.acknowledged >= sequence) {
+    if (sequence > stale_through_ && health_.acknowledged >= sequence) {
       outcome = ReceiptOutcome::kReceived;
-    } else if (stopped_) {
+    } else if (stopped_ || sequence <= stale_through_) {
       outcome = ReceiptOutcome::kTimedOut;
     } else if (give_up_when_down && !health_.up) {
       outcome = ReceiptOutcome::kLinkDown;
@@ -419,10 +419,17 @@ void Link::Recover(int64_t after, exchange::v1::BackfillResponse response) {
                        if (IsForked(recovered.status())) return FindFork(0, last);
                        return Fail(recovered.status());
                      }
+                     Waits over;
                      {
                        MutexLock lock(&mu_);
                        health_.recovered += count;
+                       stale_through_ = recovered->outgoing_sequence();
+                       for (auto& [sequence, wait] : waits_) {
+                         over.emplace_back(std::move(wait), ReceiptOutcome::kTimedOut);
+                       }
+                       waits_.clear();
                      }
+                     Answer(std::move(over));
                      AskBackfill(last);
                    });
 }

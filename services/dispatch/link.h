@@ -93,7 +93,8 @@ class Link {
   void Nudge();
   // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`
   // as the clock stands now: setting the clock makes nobody wait longer. If `give_up_when_down`, also as soon
-  // as the link is down, at once if it already is.
+  // as the link is down, at once if it already is. A recovery of lost history numbers envelopes anew: then
+  // the outcome is that of the deadline, at once.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
@@ -150,6 +151,8 @@ class Link {
   int64_t pauses_ ABSL_GUARDED_BY(mu_) = 0;  // begun so far
   bool pausing_ ABSL_GUARDED_BY(mu_) = false;
   std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
+  // Up to here a recovery may have numbered envelopes anew, so a number alone says nothing.
+  int64_t stale_through_ ABSL_GUARDED_BY(mu_) = 0;
   // Touched by the one step under way.
   Backoff backoff_;
   std::minstd_rand random_;

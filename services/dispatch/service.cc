@@ -253,6 +253,10 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   }
   // An answer a little before the client's own deadline is worth more than one after it.
   const absl::Time deadline = std::min(clock_->Now() + wait, call.deadline - absl::Milliseconds(200));
+  // A request that is repeated.
+  if (response.order().handoff().has_receive_time()) {
+    return answer(std::move(response), ReceiptOutcome::kReceived, std::move(done));
+  }
   const int64_t sequence = response.order().handoff().link_sequence();
   link->second->AwaitReceipt(
       sequence, deadline, emergency,

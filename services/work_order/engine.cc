@@ -1260,6 +1260,7 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
       absl::StatusOr<std::string> found = store_->reader().FindContent(row.order_id);
       if (!found.ok()) return failed(found.status());
       content = *std::move(found);
+      if (absl::Status status = Renumber(row); !status.ok()) return failed(std::move(status));
     }
     if (absl::Status status = Append(link, std::move(row), content, tx); !status.ok()) {
       return failed(std::move(status));
@@ -1267,6 +1268,18 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   }
   work.recovered.set_renumbered(static_cast<int64_t>(later.size()));
   work.recovered.set_outgoing_sequence(link.outgoing_sequence);
+}
+
+// An offer got another number on its lane.
+absl::Status Engine::Renumber(const EnvelopeRow& row) {
+  absl::StatusOr<const WorkOrder*> known = LoadOrder(row.order_id);
+  if (!known.ok()) return known.status();
+  if (*known == nullptr || (*known)->handoff().id() != row.envelope.handoff_id()) return absl::OkStatus();
+  WorkOrder order = **known;
+  order.mutable_handoff()->set_link_sequence(row.envelope.sequence());
+  if (absl::Status status = store_->UpdateOrder(row.order_id, order); !status.ok()) return status;
+  Remember(row.order_id, std::move(order));
+  return absl::OkStatus();
 }
 
 // Owes the peer once more what this site is the one to say of some handoffs.
@@ -1415,6 +1428,8 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
         return status;
       }
       heads_.last_order_id = std::max(heads_.last_order_id, order_id);
+      // Not what followed it in the lost history.
+      if (change.event.recovered()) id_floor_ = std::max(id_floor_, order_id + id_start_);
       TakeNumber(change.after.number());
     } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
       return status;

@@ -146,6 +146,7 @@ class Engine : public Ledger {
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
   NewOrder PrepareNewOrder(absl::Time now);
+  absl::Status Renumber(const EnvelopeRow& row);
   void TakeNumber(const std::string& number);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);

@@ -355,7 +355,11 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs) {
   const std::string& handoff = ours.handoff().id();
   const auto ended = [](const WorkOrder& order) { return order.handoff().has_end_time(); };
   if (ended(ours) != ended(theirs)) {
-    return Violate("agreed", StrCat("handoff ", handoff, " has ended at one site only"));
+    return Violate(
+        "agreed",
+        StrCat("handoff ", handoff, " has ended at one site only; it stands at ",
+               type::v1::OrderState_Name(ours.state()), " (epoch ", ours.custody().epoch(), ") and at ",
+               type::v1::OrderState_Name(theirs.state()), " (epoch ", theirs.custody().epoch(), ")"));
   }
   // After a return or a recall the giver goes on by itself, and the taker's order stands.
   if (ended(ours)) return;

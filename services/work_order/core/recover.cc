@@ -96,14 +96,20 @@ bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
 }
 
 // This site moved the order, and told the peer so.
-bool Mirror(const WorkOrder& before, const Envelope& envelope, Change* change) {
+bool Mirror(const WorkOrder& before, const Envelope& envelope, absl::Time now, Change* change) {
   exchange::v1::MirrorBody body;
-  if (!body.ParseFromString(envelope.body()) || before.custody().epoch() > body.custody().epoch()) {
+  if (!body.ParseFromString(envelope.body())) return false;
+  WorkOrder& after = change->after;
+  if (before.custody().epoch() <= body.custody().epoch()) {
+    *after.mutable_custody() = std::move(*body.mutable_custody());
+  } else if (IsOpen(before) && body.handoff().has_end_time()) {
+    // Not knowing that it had given the order back, the site took it a second time. The giver has gone on
+    // since.
+    MoveCustody(&after, body.custody().holder(), now);
+  } else {
     return false;
   }
-  WorkOrder& after = change->after;
   after.set_state(body.state());
-  *after.mutable_custody() = std::move(*body.mutable_custody());
   after.mutable_units()->Swap(body.mutable_units());
   if (body.has_facts()) after.mutable_facts()->Swap(body.mutable_facts());
   if (body.has_reply()) {
@@ -140,7 +146,7 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, cons
       received.changes = current && Recall(*before, envelope, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_MIRROR:
-      received.changes = current && Mirror(*before, envelope, &change);
+      received.changes = current && Mirror(*before, envelope, now, &change);
       break;
     default:
       // Answers: what they say, the order says too.
