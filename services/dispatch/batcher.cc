@@ -8,6 +8,11 @@ namespace {
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 }  // namespace
 
+void Batcher::CountWaiting() {
+  waiting_.store(static_cast<int64_t>(ordinary_.waiting.size() + emergencies_.waiting.size()),
+                 std::memory_order_relaxed);
+}
+
 void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done) {
   bool send = false;
   bool full = false;
@@ -15,65 +20,62 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
     MutexLock lock(&mu_);
     const size_t limit =
         static_cast<size_t>(options_.queue_limit + (emergency ? options_.emergency_room : 0));
-    if (queue_.size() >= limit) {
+    if (ordinary_.waiting.size() + emergencies_.waiting.size() >= limit) {
       full = true;
     } else {
-      Waiting waiting{std::move(command), std::move(done)};
-      if (emergency) {
-        queue_.push_front(std::move(waiting));
-      } else {
-        queue_.push_back(std::move(waiting));
-      }
-      waiting_.store(static_cast<int64_t>(queue_.size()), std::memory_order_relaxed);
-      send = under_way_ < options_.batches;
-      if (send) ++under_way_;
+      Queue& queue = emergency ? emergencies_ : ordinary_;
+      queue.waiting.push_back({std::move(command), std::move(done)});
+      CountWaiting();
+      send = queue.under_way < (emergency ? 1 : options_.batches);
+      if (send) ++queue.under_way;
     }
   }
   if (full) return done(error::Overloaded("dispatch queue", kRetryAfter));
-  if (send) Send();
+  if (send) Send(emergency);
 }
 
-void Batcher::Send() {
+void Batcher::Send(bool emergency) {
   workorder::v1::ExecuteRequest request;
   std::vector<Done<workorder::v1::CommandResult>> dones;
   {
     MutexLock lock(&mu_);
-    if (queue_.empty()) {
-      --under_way_;
+    Queue& queue = emergency ? emergencies_ : ordinary_;
+    if (queue.waiting.empty()) {
+      --queue.under_way;
       return;
     }
-    while (!queue_.empty() && dones.size() < static_cast<size_t>(options_.batch_limit)) {
-      *request.add_commands() = std::move(queue_.front().command);
-      dones.push_back(std::move(queue_.front().done));
-      queue_.pop_front();
+    while (!queue.waiting.empty() && dones.size() < static_cast<size_t>(options_.batch_limit)) {
+      *request.add_commands() = std::move(queue.waiting.front().command);
+      dones.push_back(std::move(queue.waiting.front().done));
+      queue.waiting.pop_front();
     }
-    waiting_.store(static_cast<int64_t>(queue_.size()), std::memory_order_relaxed);
+    CountWaiting();
   }
   CallContext call;
   call.traceparent = request.commands(0).traceparent();
   call.deadline = clock_->Now() + options_.timeout;
-  ledger_->Execute(
-      call, std::move(request),
-      [this, dones = std::move(dones)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
-        // The next batch leaves before this one's answers, which take their time.
-        Send();
-        for (size_t i = 0; i < dones.size(); ++i) {
-          if (!response.ok()) {
-            dones[i](response.status());
-            continue;
-          }
-          if (static_cast<int>(i) >= response->results_size()) {
-            dones[i](error::Internal("work_order answered fewer commands than it was given"));
-            continue;
-          }
-          workorder::v1::CommandResult& result = *response->mutable_results(static_cast<int>(i));
-          if (result.has_error()) {
-            dones[i](error::FromProto(result.error()));
-          } else {
-            dones[i](std::move(result));
-          }
-        }
-      });
+  ledger_->Execute(call, std::move(request),
+                   [this, emergency, dones = std::move(dones)](
+                       absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     // The next batch leaves before this one's answers, which take their time.
+                     Send(emergency);
+                     for (size_t i = 0; i < dones.size(); ++i) {
+                       if (!response.ok()) {
+                         dones[i](response.status());
+                         continue;
+                       }
+                       if (static_cast<int>(i) >= response->results_size()) {
+                         dones[i](error::Internal("work_order answered fewer commands than it was given"));
+                         continue;
+                       }
+                       workorder::v1::CommandResult& result = *response->mutable_results(static_cast<int>(i));
+                       if (result.has_error()) {
+                         dones[i](error::FromProto(result.error()));
+                       } else {
+                         dones[i](std::move(result));
+                       }
+                     }
+                   });
 }
 
 }  // namespace hotline::dispatch

@@ -19,9 +19,12 @@ namespace hotline::dispatch {
 struct BatcherOptions {
   int queue_limit = 8192;     // commands that may wait
   int emergency_room = 1024;  // more, for emergencies only
-  int batch_limit = 256;      // most commands in one batch
-  // Batches under way at once. A second one keeps both sides busy while the first waits for the disk.
-  int batches = 2;
+  // Most commands in one batch. Work_order commits several at once, but lets emergencies in between them
+  // only.
+  int batch_limit = 64;
+  // Batches under way at once: enough to keep both sides busy while some wait for the disk. One of
+  // emergencies comes on top.
+  int batches = 6;
   absl::Duration timeout = absl::Seconds(20);
 };
 
@@ -32,7 +35,7 @@ class Batcher {
   Batcher(Ledger* ledger, const Clock* clock, BatcherOptions options)
       : ledger_(ledger), clock_(clock), options_(options) {}
 
-  // Emergencies go ahead of what waits.
+  // Emergencies go ahead of what waits, in batches of their own.
   void Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done);
 
   int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
@@ -42,16 +45,22 @@ class Batcher {
     type::v1::Command command;
     Done<workorder::v1::CommandResult> done;
   };
-  // Sends the next batch; called with one place under way taken.
-  void Send();
+  // Commands that wait, and how many batches of them are under way.
+  struct Queue {
+    std::deque<Waiting> waiting;
+    int under_way = 0;
+  };
+  // Sends the next batch of the queue; called with one place under way taken.
+  void Send(bool emergency);
+  void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Ledger* const ledger_;
   const Clock* const clock_;
   const BatcherOptions options_;
   std::atomic<int64_t> waiting_{0};
   Mutex mu_;
-  int under_way_ ABSL_GUARDED_BY(mu_) = 0;
-  std::deque<Waiting> queue_ ABSL_GUARDED_BY(mu_);
+  Queue ordinary_ ABSL_GUARDED_BY(mu_);
+  Queue emergencies_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace hotline::dispatch

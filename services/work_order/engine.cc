@@ -90,6 +90,10 @@ struct Engine::Work {
 
   SharedKey recount;
 
+  // An emergency came: `inbox.envelopes` from `next` on are left for the next turn.
+  int next = 0;
+  bool parted = false;
+
   // Set when this work, but not the batch, failed.
   absl::Status failure;
 
@@ -264,6 +268,7 @@ void Engine::Enqueue(std::unique_ptr<Work> work) {
     MutexLock lock(&queue_mu_);
     admitted = Admit(work->weight, emergency);
     if (admitted.ok()) (emergency ? emergency_queue_ : queue_).push_back(std::move(work));
+    if (emergency) emergency_waits_.store(true, std::memory_order_relaxed);
   }
   if (!admitted.ok()) return work->Fail(admitted);
   queue_wake_.NotifyOne();
@@ -710,13 +715,15 @@ bool Engine::RunBatch() {
   int weight = 0;
   {
     MutexLock lock(&queue_mu_);
-    for (auto* queue : {&emergency_queue_, &queue_}) {
-      while (!queue->empty() && (batch.empty() || weight + queue->front()->weight <= options_.commit_batch)) {
-        weight += queue->front()->weight;
-        batch.push_back(std::move(queue->front()));
-        queue->pop_front();
-      }
+    // Emergencies do not wait for a commit that others make longer.
+    auto& queue = emergency_queue_.empty() ? queue_ : emergency_queue_;
+    while (!queue.empty() && (batch.empty() || weight + queue.front()->weight <= options_.commit_batch)) {
+      weight += queue.front()->weight;
+      batch.push_back(std::move(queue.front()));
+      queue.pop_front();
     }
+    interruptible_ = &queue == &queue_;
+    emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
     queued_weight_ -= weight;
     counters_.queue_length.store(queued_weight_);
   }
@@ -726,8 +733,9 @@ bool Engine::RunBatch() {
   tx.now = clock_->Now();
   if (heads_stale_) tx.store_failure = LoadHeads();
   heads_stale_ = !tx.store_failure.ok();
+  size_t finished = 0;
   for (const auto& work : batch) {
-    if (heads_stale_) break;
+    if (heads_stale_ || (finished > 0 && Interrupted())) break;
     switch (work->kind) {
       case Work::Kind::kCommands:
         RunCommands(*work, tx);
@@ -748,8 +756,10 @@ bool Engine::RunBatch() {
         RunRecount(*work, tx);
         break;
     }
-    if (!tx.store_failure.ok()) break;
+    if (!tx.store_failure.ok() || work->parted) break;
+    ++finished;
   }
+  if (tx.store_failure.ok() && finished < batch.size()) weight -= PutBack(finished, batch);
   if (tx.store_failure.ok() && tx.begun) {
     for (const LaneKey& key : tx.dirty_links) {
       tx.store_failure = store_->PutLink(links_.find(key)->second);
@@ -820,6 +830,24 @@ bool Engine::RunBatch() {
   // Last: a follower is in less of a hurry than a caller.
   for (WaitingRead& read : reads) AnswerRead(std::move(read));
   return true;
+}
+
+bool Engine::Interrupted() const {
+  return interruptible_ && emergency_waits_.load(std::memory_order_relaxed);
+}
+
+// Work that an emergency goes ahead of: from `finished` on. Returns its weight.
+int Engine::PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch) {
+  int weight = 0;
+  MutexLock lock(&queue_mu_);
+  for (; batch.size() > finished; batch.pop_back()) {
+    weight += batch.back()->weight;
+    batch.back()->parted = false;
+    queue_.push_front(std::move(batch.back()));
+  }
+  queued_weight_ += weight;
+  counters_.queue_length.store(queued_weight_);
+  return weight;
 }
 
 // Nothing of the batch is in the store: forget what was decided on top of it and say so to everyone who
@@ -951,7 +979,8 @@ void Engine::RunInbox(Work& work, Transaction& tx) {
     }
   }
   int64_t applied_through = 0;
-  for (const exchange::v1::Envelope& envelope : inbox.envelopes()) {
+  for (; work.next < inbox.envelopes_size(); ++work.next) {
+    const exchange::v1::Envelope& envelope = inbox.envelopes(work.next);
     if (envelope.sequence() <= link.incoming_sequence) {
       // Sent again because our answer was lost. Only the head can be compared without reading back.
       if (envelope.sequence() == link.incoming_sequence && envelope.hash() != link.incoming_hash) {
@@ -964,6 +993,10 @@ void Engine::RunInbox(Work& work, Transaction& tx) {
     if (envelope.sequence() != link.incoming_sequence + 1) break;  // a gap: the receipt says where to go on
     if (envelope.previous_hash() != link.incoming_hash || envelope.hash() != EnvelopeHash(envelope)) {
       work.failure = error::LinkForked(inbox.peer(), envelope.sequence());
+      return;
+    }
+    if (applied_through > 0 && Interrupted()) {
+      work.parted = true;
       return;
     }
     if (!ApplyEnvelope(link, envelope, work, tx)) return;

@@ -145,6 +145,8 @@ class Engine : public Ledger {
   absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
+  bool Interrupted() const;
+  int PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch);
   NewOrder PrepareNewOrder(absl::Time now);
   absl::Status Renumber(const EnvelopeRow& row);
   void TakeNumber(const std::string& number);
@@ -183,6 +185,7 @@ class Engine : public Ledger {
   CondVar queue_wake_;
   std::deque<std::unique_ptr<Work>> queue_ ABSL_GUARDED_BY(queue_mu_);
   std::deque<std::unique_ptr<Work>> emergency_queue_ ABSL_GUARDED_BY(queue_mu_);
+  std::atomic<bool> emergency_waits_{false};
   int64_t queued_weight_ ABSL_GUARDED_BY(queue_mu_) = 0;
   bool draining_ ABSL_GUARDED_BY(queue_mu_) = false;
   bool stopped_ ABSL_GUARDED_BY(queue_mu_) = false;
@@ -198,6 +201,7 @@ class Engine : public Ledger {
 
   // The committer's alone.
   Heads heads_;
+  bool interruptible_ = false;        // the batch under way is of ordinary work
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it
   int64_t id_start_ = 0;              // where the counter of order ids starts in a millisecond
   int64_t id_floor_ = 0;              // ids given by this process are larger

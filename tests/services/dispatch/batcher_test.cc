@@ -94,9 +94,11 @@ TEST_F(BatcherTest, EmergenciesGoAheadAndHaveRoomOfTheirOwn) {
   EXPECT_EQ(error::ReasonOf(failures_[0]), error::Reason::ERROR_REASON_OVERLOADED);
   EXPECT_GT(error::RetryDelayOf(failures_[0]), absl::ZeroDuration());
   Submit("emergency", true);
+  ASSERT_EQ(ledger_.executes.size(), 2u) << "it does not wait for the batch under way";
+  EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"emergency"}));
   auto first = Take(ledger_.executes);
   first.done(AnswersFor(first.request));
-  EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"emergency", "b"}));
+  EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"b", "c"}));
 }
 
 TEST_F(BatcherTest, EachCommandHasItsOwnOutcome) {

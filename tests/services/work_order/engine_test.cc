@@ -40,7 +40,10 @@ class EngineTest : public testing::Test {
     options.queue_limit = queue_limit;
     options.emergency_room = 1;
     options.ring_items = 4;
-    options.draw_salt = [] { return std::string(16, 's'); };
+    options.draw_salt = [this] {
+      if (in_batch_) std::exchange(in_batch_, nullptr)();
+      return std::string(16, 's');
+    };
     auto engine = Engine::Create(*std::move(store), std::move(options), steps_.clock(), &steps_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
@@ -124,6 +127,8 @@ class EngineTest : public testing::Test {
   ScratchFolder folder_;
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
   sql::Fault fault_ = sql::Fault::kNone;
+  // Called once, while the next new order is decided.
+  std::function<void()> in_batch_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WorkOrderService> service_;
 };
@@ -247,6 +252,24 @@ TEST_F(EngineTest, AFullQueueRefusesWithRetryAndKeepsRoomForEmergencies) {
   EXPECT_LT((**emergency)->order().id(), (**first)->order().id()) << "the emergency is decided first";
 }
 
+TEST_F(EngineTest, AnEmergencyGoesAheadOfTheRestOfTheBatchUnderWay) {
+  const auto first = Submit(NewPush("request-1"));
+  const auto second = Submit(NewPush("request-2"));
+  const auto third = Submit(NewPush("request-3"));
+  std::shared_ptr<std::optional<Result>> emergency;
+  in_batch_ = [&] { emergency = Submit(NewPush("request-4", type::v1::URGENCY_EMERGENCY)); };
+  ASSERT_TRUE(engine_->RunBatch());
+  EXPECT_TRUE(first->has_value());
+  EXPECT_FALSE(second->has_value());
+  Commit();
+  ASSERT_TRUE(emergency->has_value() && second->has_value() && third->has_value());
+  ASSERT_TRUE((*emergency)->ok() && (*second)->ok() && (*third)->ok());
+  EXPECT_EQ((**emergency)->event_sequence(), 2);
+  EXPECT_EQ((**second)->event_sequence(), 3);
+  EXPECT_EQ((**third)->event_sequence(), 4);
+  EXPECT_EQ(engine_->counters().queue_length, 0);
+}
+
 TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
   const auto all = Pull(0);
@@ -286,12 +309,12 @@ TEST_F(EngineTest, AReceiptMarksEveryOfferUpToIt) {
   EXPECT_EQ(Verify(), "");
 }
 
-TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
-  // What a peer that knows no order here would send: bodies that cannot be understood are answered, and the
-  // cursor moves.
+// What a peer that knows no order here would send: bodies that cannot be understood are answered, and the
+// cursor moves.
+std::vector<exchange::v1::Envelope> BadOffers(int count) {
   std::vector<exchange::v1::Envelope> envelopes;
   std::string hash = ChainStart();
-  for (int64_t sequence = 1; sequence <= 4; ++sequence) {
+  for (int64_t sequence = 1; sequence <= count; ++sequence) {
     exchange::v1::Envelope& envelope = envelopes.emplace_back();
     envelope.set_sequence(sequence);
     envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
@@ -301,6 +324,34 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
     hash = EnvelopeHash(envelope);
     envelope.set_hash(hash);
   }
+  return envelopes;
+}
+
+TEST_F(EngineTest, AnEmergencyPartsADeliveryAndTheRestIsAppliedAfterIt) {
+  workorder::v1::ApplyInboxRequest request;
+  request.set_peer("110");
+  for (exchange::v1::Envelope& envelope : BadOffers(4)) *request.add_envelopes() = std::move(envelope);
+  int64_t through = -1;
+  engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+    through = response.ok() ? response->receipt().received_through() : -2;
+  });
+  std::shared_ptr<std::optional<Result>> emergency;
+  in_batch_ = [&] { emergency = Submit(NewPush("request-1", type::v1::URGENCY_EMERGENCY)); };
+  ASSERT_TRUE(engine_->RunBatch());
+  EXPECT_EQ(through, -1) << "one is applied, three wait";
+  EXPECT_EQ(engine_->counters().envelopes_in, 1);
+  ASSERT_TRUE(engine_->RunBatch());
+  ASSERT_TRUE(emergency->has_value() && (*emergency)->ok());
+  EXPECT_EQ(through, -1);
+  Commit();
+  EXPECT_EQ(through, 4);
+  EXPECT_EQ(engine_->counters().envelopes_in, 4);
+  EXPECT_EQ(engine_->counters().envelopes_doubled, 0);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
+  std::vector<exchange::v1::Envelope> envelopes = BadOffers(4);
   const auto apply = [&](std::vector<int> indexes) {
     workorder::v1::ApplyInboxRequest request;
     request.set_peer("110");
