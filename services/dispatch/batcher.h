@@ -19,12 +19,12 @@ namespace hotline::dispatch {
 struct BatcherOptions {
   int queue_limit = 8192;     // commands that may wait
   int emergency_room = 1024;  // more, for emergencies only
-  // Most commands in one batch. Work_order commits several at once, but lets emergencies in between them
-  // only.
-  int batch_limit = 64;
-  // Batches under way at once: enough to keep both sides busy while some wait for the disk. One of
+  // Most commands in one batch: small, so that little is in an emergency's way anywhere. Work_order commits
+  // several at once.
+  int batch_limit = 32;
+  // Batches under way at once. A second one keeps both sides busy while the first waits for the disk. One of
   // emergencies comes on top.
-  int batches = 6;
+  int batches = 2;
   absl::Duration timeout = absl::Seconds(20);
 };
 

@@ -316,6 +316,7 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
   *gather->response.mutable_order() = std::move(*incident.mutable_order());
   const std::string& parent_id = gather->response.order().id();
   workorder::v1::ExecuteRequest batch;
+  batch.set_together(true);
   for (const std::string& hotline : request.partner_call().to_hotlines()) {
     gather->response.add_results()->set_hotline(hotline);
     type::v1::Command& command = *batch.add_commands();

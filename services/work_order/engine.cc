@@ -90,7 +90,7 @@ struct Engine::Work {
 
   SharedKey recount;
 
-  // An emergency came: `inbox.envelopes` from `next` on are left for the next turn.
+  // An emergency came: commands or envelopes from `next` on are left for the next turn.
   int next = 0;
   bool parted = false;
 
@@ -861,7 +861,12 @@ void Engine::Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>
 }
 
 void Engine::RunCommands(Work& work, Transaction& tx) {
-  for (Command& command : *work.commands.mutable_commands()) {
+  for (; work.next < work.commands.commands_size(); ++work.next) {
+    if (work.next > 0 && !work.commands.together() && tx.begun && Interrupted()) {
+      work.parted = true;
+      return;
+    }
+    Command& command = *work.commands.mutable_commands(work.next);
     std::string traceparent = std::move(*command.mutable_traceparent());
     command.clear_traceparent();
     if (traceparent.empty()) traceparent = work.call.traceparent;
@@ -1166,6 +1171,11 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
     return;
   }
   const absl::Time receive_time = FromTimestamp(receipt.receive_time());
+  std::optional<ClockSkew> skew;
+  if (work.pull.has_clock_skew() && work.pull.has_clock_uncertainty()) {
+    skew = {.offset = FromProtoDuration(work.pull.clock_skew()),
+            .uncertainty = FromProtoDuration(work.pull.clock_uncertainty())};
+  }
   for (const Acknowledged& one : acknowledged) {
     if (one.kind != exchange::v1::ENVELOPE_KIND_OFFER || one.order_id == 0) continue;
     absl::StatusOr<const WorkOrder*> order = LoadOrder(one.order_id);
@@ -1174,7 +1184,7 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
       return;
     }
     if (*order == nullptr) continue;
-    Received received = DecideReceipt(**order, one.handoff_id, receive_time, options_.site, tx.now);
+    Received received = DecideReceipt(**order, one.handoff_id, receive_time, options_.site, tx.now, skew);
     if (!received.changes) continue;
     if (absl::StatusOr<int64_t> applied =
             Apply(std::move(received.change), one.order_id, work.call.traceparent, tx);

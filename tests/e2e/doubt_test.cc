@@ -123,6 +123,9 @@ TEST(DoubtTest, OfferThatWasReadIsConfirmedByTelephone) {
   EXPECT_TRUE(done.handoff().receipt_record().has_receive_record_time());
   EXPECT_TRUE(done.handoff().receipt_record().has_understand_record_time());
   EXPECT_TRUE(done.handoff().receipt_record().has_accept_record_time());
+  EXPECT_TRUE(done.handoff().receipt_record().has_clock_skew());
+  const auto& uncertainty = done.handoff().receipt_record().clock_uncertainty();
+  EXPECT_TRUE(uncertainty.seconds() > 0 || uncertainty.nanos() > 0);
   for (const auto detail : {Event::kReceived, Event::kUnderstood, Event::kAccepted}) {
     EXPECT_EQ(Count(sites.a, here.id(), detail), 1) << detail;
   }
