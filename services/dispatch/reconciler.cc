@@ -103,7 +103,9 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
     for (const auto& [id, sides] : found_) again |= sides.Differ();
     if (!again || looks_ == kLooks) return Resend();
     ++looks_;
-    owner_->executor_->PostAfter(owner_->options_.pause, [self = shared_from_this()] { self->LookAgain(); });
+    // Most of what is under way arrives soon.
+    owner_->executor_->PostAfter(owner_->options_.pause / (1 << (kLooks - looks_)),
+                                 [self = shared_from_this()] { self->LookAgain(); });
   }
 
   // The shortest ranges of all that differ.

@@ -25,7 +25,8 @@ struct ReconcilerOptions {
   std::string hotline;  // this site
   // Between two comparisons of its own with each peer, which also repair. Infinite: none.
   absl::Duration interval = absl::InfiniteDuration();
-  // Before what differs is looked at again, so that what is under way arrives.
+  // Before what differs is looked at for the last time, so that what is under way arrives; half of it before
+  // the time before that, and so on.
   absl::Duration pause = absl::Seconds(2);
   absl::Duration call_timeout = absl::Seconds(20);
   // For a transport that stores and forwards.
