@@ -75,6 +75,9 @@ class World {
   void Pass(absl::Duration time);
   void AfterTask();
   void Heal();
+  void AwaitQuiet();
+  void Reconcile();
+  std::string CompareAll(bool repair);
   bool IsQuiet();
   void Verify();
   Site& AnySite();
