@@ -125,8 +125,10 @@ void Witness::Take(int site, SharedMessage bytes) {
   if (event.has_suspended()) order.suspended = true;
   if (event.has_resumed() || event.state_before() != event.state()) order.suspended = false;
   if (const type::v1::Handoff* handoff = HandoffOf(event); handoff != nullptr) {
-    order.from = handoff->from_hotline();
-    order.to = handoff->to_hotline();
+    if (handoff->id() == event.handoff_id()) {
+      order.from = handoff->from_hotline();
+      order.to = handoff->to_hotline();
+    }
     const auto [known, first] = view.handoffs.emplace(handoff->id(), event.order_id());
     if (!first && known->second != event.order_id()) {
       Violate("one_order", StrCat(at(), "handoff ", handoff->id(), " has a second order"));

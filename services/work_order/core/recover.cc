@@ -23,6 +23,25 @@ bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
   return false;
 }
 
+// The offer comes back after the order has gone on: a later one came back first, from another peer, or this
+// site has given the order back since. It is over, and both sites know of it.
+bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Change* change) {
+  WorkOrder& after = change->after;
+  auto* past = after.mutable_past_handoffs();
+  const auto later = std::find_if(past->begin(), past->end(), [&](const type::v1::Handoff& one) {
+    return one.attempt() > body.handoff().attempt();
+  });
+  const auto place = static_cast<int>(later - past->begin());
+  if (past->size() == kMaxPastHandoffs) return false;
+  type::v1::Handoff* handoff = past->Add();
+  handoff->Swap(body.mutable_handoff());
+  handoff->set_link_sequence(envelope.sequence());
+  handoff->set_spoken_code(SpokenCode(envelope.handoff_id(), after.content_digest()));
+  *change->event.mutable_offered()->mutable_handoff() = *handoff;
+  std::rotate(past->pointer_begin() + place, past->pointer_end() - 1, past->pointer_end());
+  return true;
+}
+
 // This site offered an order, perhaps one that it has registered with the offer.
 bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, Change* change) {
   exchange::v1::OfferBody body;
@@ -33,7 +52,10 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (before != nullptr) {
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
-    if (before->custody().epoch() > body.custody().epoch()) return false;
+    if (before->custody().epoch() > body.custody().epoch() ||
+        LastAttempt(*before) > body.handoff().attempt()) {
+      return before->has_handoff() && EarlierOffer(body, envelope, change);
+    }
     if (IsHandedOver(after) && after.handoff().to_hotline() == site.hotline) {
       after.set_inbound_view(SharedView(*before));
       after.mutable_inbound()->Swap(after.mutable_handoff());
