@@ -230,8 +230,10 @@ const World::Move World::kMoves[] = {
        if (!site.up(part)) return;
        world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is to stop"); });
        site.Drain(part);
+       ++world.stopping_;
        world.kernel_.PostAfter(
            absl::Milliseconds(world.dice_.Below(200)), [&world, &site, part, life = site.life(part)] {
+             --world.stopping_;
              if (life.expired()) return;
              world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is stopped"); });
              site.Stop(part);
@@ -472,7 +474,7 @@ void World::AwaitQuiet() {
 }
 
 bool World::IsQuiet() {
-  if (desk_.waiting() > 0) return false;
+  if (desk_.waiting() > 0 || stopping_ > 0) return false;
   for (const auto& watcher : watchers_) {
     if (watcher->watermark() < static_cast<int64_t>(witness_.log(watcher->site()).size())) return false;
   }

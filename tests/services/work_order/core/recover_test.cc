@@ -1,6 +1,8 @@
 // What a site restored from an old backup makes of its own envelopes that its peers hand back, in whatever
 // order the peers answer.
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/work_order/core/order.h"
@@ -33,7 +35,7 @@ class OfferedTwiceTest : public testing::Test {
   }
 
   Received Recover(const WorkOrder* order, const Envelope& envelope) const {
-    return DecideRecovered(order, envelope, world_.site(0), world_.now());
+    return DecideRecovered(order, envelope, /*goes_on=*/false, world_.site(0), world_.now());
   }
   Received Receive(const WorkOrder& order, const Envelope& envelope) const {
     return DecideEnvelope(&order, envelope, "110", {}, world_.site(0), world_.now());
@@ -86,8 +88,74 @@ TEST_F(OfferedTwiceTest, TheSecondReceiptOfAnEarlierOfferNamesThePeersOrder) {
   }
 }
 
+TEST_F(OfferedTwiceTest, ARecallOfTheEarlierOfferIsNoRecallOfTheLater) {
+  WorkOrder recalled = Recover(nullptr, first_).change.after;
+  recalled.mutable_facts()->set_recall_requested(true);
+  recalled.mutable_facts()->set_in_doubt(true);
+  const Received received = Recover(&recalled, second_);
+  ASSERT_TRUE(received.changes);
+  EXPECT_FALSE(received.change.after.facts().recall_requested());
+  EXPECT_FALSE(received.change.after.facts().in_doubt());
+}
+
 TEST_F(OfferedTwiceTest, AReceiptThatIsKnownChangesNothing) {
   EXPECT_FALSE(Receive(before_, understood_).changes);
+}
+
+// 110 has read an order of 12345's. What it did after that it has lost, and does something else.
+class TwoHistoriesTest : public testing::Test {
+ protected:
+  // The order at 110 and the last envelope about it for 12345, after `acts` there.
+  std::pair<WorkOrder, Envelope> After(std::initializer_list<Act> acts) {
+    World world;
+    const std::string id = world.Register(0, SampleContent(), true);
+    world.Deliver(0);
+    const std::string twin = world.Twin(0, id);
+    for (const Act act : acts) world.Do(1, act, twin);
+    EXPECT_EQ(world.fault(), "");
+    site_ = world.site(1);
+    return {world.Order(1, twin), world.Owed(1).back()};
+  }
+  Received Recover(const WorkOrder& order, const Envelope& envelope, bool goes_on) const {
+    return DecideRecovered(&order, envelope, goes_on, site_, absl::FromUnixSeconds(1'800'000'000));
+  }
+
+  Site site_;
+};
+
+TEST_F(TwoHistoriesTest, AnEndThatThePeerKnowsOfWinsOverWorkAndReply) {
+  const Envelope returned = After({Act::kReturn}).second;
+  for (const auto& acts :
+       {std::initializer_list<Act>{Act::kAccept}, std::initializer_list<Act>{Act::kAccept, Act::kFinish}}) {
+    const WorkOrder stale = After(acts).first;
+    const Received received = Recover(stale, returned, true);
+    ASSERT_TRUE(received.changes);
+    const WorkOrder& after = received.change.after;
+    EXPECT_EQ(after.state(), type::v1::ORDER_STATE_RETURNED);
+    EXPECT_EQ(after.custody().holder(), "12345");
+    EXPECT_GT(after.custody().epoch(), stale.custody().epoch());
+    EXPECT_TRUE(after.handoff().has_end_time());
+    EXPECT_FALSE(after.has_reply());
+    EXPECT_EQ(Unsound(after, site_), "");
+  }
+}
+
+TEST_F(TwoHistoriesTest, WorkDoneSinceStandsWhereThePeerTakesItOnTop) {
+  const Envelope accepted = After({Act::kAccept}).second;
+  const WorkOrder stale = After({Act::kAccept, Act::kDispatch}).first;
+  EXPECT_FALSE(Recover(stale, accepted, /*goes_on=*/true).changes);
+  // A backup that is only older has nothing to say.
+  const Received received = Recover(After({Act::kAccept}).first, After({Act::kAccept, Act::kDispatch}).second,
+                                    /*goes_on=*/false);
+  ASSERT_TRUE(received.changes);
+  EXPECT_EQ(received.change.after.state(), type::v1::ORDER_STATE_DISPATCHED);
+}
+
+TEST_F(TwoHistoriesTest, AReplyThatThePeerHasWinsOverWorkDoneSince) {
+  const auto [replied, reply] = After({Act::kAccept, Act::kFinish});
+  const Received received = Recover(After({Act::kAccept, Act::kDispatch}).first, reply, /*goes_on=*/true);
+  ASSERT_TRUE(received.changes);
+  EXPECT_EQ(SharedView(received.change.after), SharedView(replied));
 }
 
 }  // namespace
