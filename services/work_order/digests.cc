@@ -74,6 +74,13 @@ const Viewed* Find(const std::vector<Viewed>& views, const std::string& handoff_
   return nullptr;
 }
 
+const Handoff* FindPast(const WorkOrder& order, const std::string& handoff_id) {
+  for (const Handoff& past : order.past_handoffs()) {
+    if (past.id() == handoff_id) return &past;
+  }
+  return nullptr;
+}
+
 void Replace(const Handoff& handoff, const std::string& old_view, const std::string& new_view,
              std::string_view own, SharedDeltas* deltas) {
   if (old_view == new_view) return;
@@ -98,6 +105,12 @@ void CountChange(const WorkOrder* before, const WorkOrder& after, std::string_vi
   for (const Viewed& viewed : now) {
     const Viewed* old = Find(then, viewed.handoff->id());
     Replace(*viewed.handoff, old == nullptr ? std::string() : old->view, viewed.view, own, deltas);
+  }
+  // An earlier one that was lost and came back, or the answer to it.
+  for (const Handoff& past : after.past_handoffs()) {
+    if (Find(then, past.id()) != nullptr) continue;
+    const Handoff* old = before == nullptr ? nullptr : FindPast(*before, past.id());
+    Replace(past, old == nullptr ? std::string() : EndedView(*old), EndedView(past), own, deltas);
   }
 }
 

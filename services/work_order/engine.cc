@@ -1288,10 +1288,6 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   }
   link.acknowledged_sequence = std::max(link.acknowledged_sequence, link.outgoing_sequence);
   link.acknowledged_hash = link.outgoing_hash;
-  const int64_t orders_before = heads_.event_sequence;
-  if (absl::Status status = Replay(link, tx); !status.ok()) return failed(std::move(status));
-  work.recovered.set_orders(heads_.event_sequence - orders_before);
-
   for (EnvelopeRow& row : later) {
     exchange::v1::Envelope& envelope = row.envelope;
     envelope.set_sequence(link.outgoing_sequence + 1);
@@ -1309,6 +1305,9 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
       return failed(std::move(status));
     }
   }
+  const int64_t events_before = heads_.event_sequence;
+  if (absl::Status status = Replay(link, tx); !status.ok()) return failed(std::move(status));
+  work.recovered.set_orders(heads_.event_sequence - events_before);
   work.recovered.set_renumbered(static_cast<int64_t>(later.size()));
   work.recovered.set_outgoing_sequence(link.outgoing_sequence);
 }
@@ -1390,6 +1389,9 @@ void Engine::RunRecount(Work& work, Transaction& tx) {
 
 // Lets recovered envelopes take effect, as far as what they once followed has been applied.
 absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
+  // Orders of which this site has told the peer since, behind what comes back; those first told, which are
+  // the ones that it did not know enough of.
+  std::optional<std::vector<int64_t>> later;
   while (link.replaying()) {
     absl::StatusOr<std::vector<EnvelopeRow>> rows =
         store_->reader().ReadOutbox(link.key, link.replay_next - 1, 1);
@@ -1405,7 +1407,15 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       if (!order.ok()) return order.status();
       before = *order;
     }
-    Received recovered = DecideRecovered(before, envelope, options_.site, tx.now);
+    if (before != nullptr && envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR && !later.has_value()) {
+      absl::StatusOr<std::vector<int64_t>> orders =
+          store_->reader().OutboxOrders(link.key, link.replay_end, kMaxBatch);
+      if (!orders.ok()) return orders.status();
+      later = *std::move(orders);
+    }
+    const bool goes_on =
+        later.has_value() && std::find(later->begin(), later->end(), *order_id) != later->end();
+    Received recovered = DecideRecovered(before, envelope, goes_on, options_.site, tx.now);
     if (recovered.changes && recovered.change.creates) {
       // Another order may have got the number since: the peer goes on to know this one by the old number.
       absl::StatusOr<bool> taken = IsTaken(recovered.change.after.number());

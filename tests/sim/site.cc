@@ -311,6 +311,7 @@ void Site::StartDispatch() {
   options.link.delivery_batch = setup_.delivery_batch;
   options.link.backoff_max = absl::Milliseconds(400);
   options.link.delivery_timeout = absl::Seconds(2);
+  options.reconciler.pause = absl::Milliseconds(200);
   options.link.jitter_seed = static_cast<uint32_t>(dice_->Between(1, 1 << 30));
   dispatch_ = std::make_unique<dispatch::DispatchService>(
       dispatch_line_wrap_ != nullptr ? dispatch_line_wrap_.get() : dispatch_line_.get(), std::move(peers),

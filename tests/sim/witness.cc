@@ -8,6 +8,8 @@
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
+#include "common/exchange/digest_sum.h"
+#include "services/work_order/digests.h"
 #include "tests/sim/site.h"
 
 namespace hotline::sim {
@@ -123,8 +125,10 @@ void Witness::Take(int site, SharedMessage bytes) {
   if (event.has_suspended()) order.suspended = true;
   if (event.has_resumed() || event.state_before() != event.state()) order.suspended = false;
   if (const type::v1::Handoff* handoff = HandoffOf(event); handoff != nullptr) {
-    order.from = handoff->from_hotline();
-    order.to = handoff->to_hotline();
+    if (handoff->id() == event.handoff_id()) {
+      order.from = handoff->from_hotline();
+      order.to = handoff->to_hotline();
+    }
     const auto [known, first] = view.handoffs.emplace(handoff->id(), event.order_id());
     if (!first && known->second != event.order_id()) {
       Violate("one_order", StrCat(at(), "handoff ", handoff->id(), " has a second order"));
@@ -253,6 +257,11 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
     }
     auto links = sites[i]->engine()->store().reader().Links();
     if (links.ok()) CheckLinks(sites_[i], *links);
+    for (Site* peer : sites[i]->peers()) {
+      for (const std::string& giver : {sites[i]->hotline(), peer->hotline()}) {
+        InspectSums(*sites[i], *peer, giver);
+      }
+    }
   }
   for (const auto& [request, told] : acknowledged) {
     // The handoff's id names its giver.
@@ -289,6 +298,31 @@ void Witness::InspectLog(Site& site, SiteView& view) {
     if (row.bytes != *view.log[i] || row.hash != hash) {
       return Violate("verified",
                      StrCat(view.hotline, " #", i + 1, " is not what was told, or breaks the chain"));
+    }
+  }
+}
+
+// The sums that a site keeps of what it shares with a peer are those of its orders.
+void Witness::InspectSums(Site& site, const Site& peer, const std::string& giver) {
+  work_order::Reader& reader = site.engine()->store().reader();
+  work_order::SharedScan scan(site.hotline(), peer.hotline(), RangeAt(giver, 0, kAllIdsLevel));
+  for (bool more = true; more;) {
+    auto stepped = scan.Step(reader, {});
+    if (!stepped.ok())
+      return Violate("sums", StrCat(site.hotline(), ": ", ToStd(stepped.status().message())));
+    more = *stepped;
+  }
+  for (const int level : work_order::kSharedLevels) {
+    std::map<int64_t, DigestSum> counted;
+    for (const auto& [bucket, sum] : scan.buckets()) {
+      counted[bucket >> (level - work_order::kFinestSharedLevel)].Add(sum);
+    }
+    auto kept = reader.ReadShared(
+        {.peer = peer.hotline(), .given = giver == site.hotline(), .level = level, .bucket = 0},
+        kLargestOrderId);
+    if (!kept.ok() || *kept != counted) {
+      return Violate("sums", StrCat(site.hotline(), " keeps other sums at level ", level, " of what ", giver,
+                                    " gave between it and ", peer.hotline(), " than its orders have"));
     }
   }
 }

@@ -19,6 +19,8 @@
 //   quiet              links drained and acknowledged, desktops answered, clocks up to date
 //   verified           the log, the links and the orders of a site verify, by production's check and our own
 //   acknowledged_kept  an acknowledged push is at the giver and at the taker, once
+//   reconciled         the sites' own comparison finds nothing, or after an old backup nothing once repaired
+//   sums               what is kept for that comparison is what the orders add up to
 //   agreed             both sites have the same view of a handoff
 //   in_order           events that a site mirrors come in their order
 //   clocks             escalation's projection is what the log says
@@ -123,6 +125,7 @@ class Witness {
   void CheckCustody(int site, const type::v1::Event& event, const OrderView& before);
   void CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links);
   void InspectLog(Site& site, SiteView& view);
+  void InspectSums(Site& site, const Site& peer, const std::string& giver);
   void InspectPair(Site& a, Site& b);
   void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs);
   void InspectClocks(Site& site, SiteView& view);

@@ -230,8 +230,10 @@ const World::Move World::kMoves[] = {
        if (!site.up(part)) return;
        world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is to stop"); });
        site.Drain(part);
+       ++world.stopping_;
        world.kernel_.PostAfter(
            absl::Milliseconds(world.dice_.Below(200)), [&world, &site, part, life = site.life(part)] {
+             --world.stopping_;
              if (life.expired()) return;
              world.Say([&] { return StrCat(site.hotline(), ": ", NameOf(part), " is stopped"); });
              site.Stop(part);
@@ -398,6 +400,7 @@ void World::Run(int steps) {
   if (steps == 0) steps = static_cast<int>(dice_.Between(100, 140));
   for (int i = 0; i < steps && witness_.content(); ++i) Step();
   if (witness_.content()) Heal();
+  if (witness_.content()) Reconcile();
   if (witness_.content()) Verify();
   if (witness_.content()) witness_.Inspect(sites_, desk_.acknowledged());
   if (!witness_.content()) {
@@ -429,6 +432,10 @@ void World::CalmDown() {
 void World::Heal() {
   Say([] { return "all is healed"; });
   CalmDown();
+  AwaitQuiet();
+}
+
+void World::AwaitQuiet() {
   const int64_t bound = kernel_.now() + absl::ToInt64Nanoseconds(kHealBound);
   int64_t ask = 0;
   while (witness_.content() && kernel_.now() < bound) {
@@ -467,7 +474,7 @@ void World::Heal() {
 }
 
 bool World::IsQuiet() {
-  if (desk_.waiting() > 0) return false;
+  if (desk_.waiting() > 0 || stopping_ > 0) return false;
   for (const auto& watcher : watchers_) {
     if (watcher->watermark() < static_cast<int64_t>(witness_.log(watcher->site()).size())) return false;
   }
@@ -500,6 +507,58 @@ bool World::IsQuiet() {
     }
   }
   return true;
+}
+
+// Every site compares with each of its peers what they share, by production's own reconciliation. Where all
+// have kept their memory there is nothing to find; else what is found is repaired once, and then there is
+// nothing.
+void World::Reconcile() {
+  std::string differences = CompareAll(/*repair=*/climate_.old_backups);
+  if (climate_.old_backups && !differences.empty() && witness_.content()) {
+    Say([&] { return StrCat("to be repaired:", differences); });
+    AwaitQuiet();
+    differences = CompareAll(/*repair=*/false);
+  }
+  if (!differences.empty()) witness_.Violate("reconciled", StrCat("the sites differ:", differences));
+}
+
+// What differs at which site, for people to read; empty if nothing does.
+std::string World::CompareAll(bool repair) {
+  struct Answers {
+    int waiting = 0;
+    std::string differences;
+  };
+  const auto answers = std::make_shared<Answers>();
+  for (const auto& site : sites_) {
+    for (const Site* peer : site->peers()) {
+      dispatch::v1::ReconcileLinkRequest request;
+      request.set_peer(peer->hotline());
+      request.set_repair(repair);
+      CallContext call;
+      call.now = site->clock()->Now();
+      call.deadline = call.now + absl::Seconds(30);
+      ++answers->waiting;
+      site->dispatch()->ReconcileLink(
+          call, std::move(request),
+          [answers, here = site->hotline(),
+           there = peer->hotline()](absl::StatusOr<dispatch::v1::ReconcileLinkResponse> response) {
+            --answers->waiting;
+            std::string& found = answers->differences;
+            if (!response.ok()) {
+              found += StrCat("\n", here, " with ", there, ": ", ToStd(response.status().message()));
+              return;
+            }
+            for (const dispatch::v1::HandoffDifference& one : response->differences()) {
+              found += StrCat("\n", here, ": [", one.view_here(), "] ", there, ": [", one.view_there(), "] ",
+                              one.handoff_id(), one.in_motion() ? " in motion" : "",
+                              one.resent() ? " resent" : "", one.repaired() ? " repaired" : "");
+            }
+          });
+    }
+  }
+  for (int i = 0; i < 2'000 && answers->waiting > 0 && witness_.content(); ++i) Pass(absl::Milliseconds(10));
+  if (answers->waiting > 0) answers->differences += "\na comparison does not end";
+  return answers->differences;
 }
 
 // By production's own check.

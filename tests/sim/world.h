@@ -75,6 +75,9 @@ class World {
   void Pass(absl::Duration time);
   void AfterTask();
   void Heal();
+  void AwaitQuiet();
+  void Reconcile();
+  std::string CompareAll(bool repair);
   bool IsQuiet();
   void Verify();
   Site& AnySite();
@@ -100,6 +103,7 @@ class World {
   int64_t steps_ = 0;
   int64_t deaths_ = 0;
   int64_t tasks_ = 0;
+  int stopping_ = 0;  // processes that were told to stop and have not yet
   // A kill after so many more tasks; -1 if none is meant.
   int64_t kill_after_ = -1;
   Site* victim_ = nullptr;

@@ -137,8 +137,10 @@ class Step {
 
   void Offer() {
     if (event_.offered().has_registered()) Register(event_.offered().registered());
-    End();
     const type::v1::Handoff& handoff = event_.offered().handoff();
+    // An earlier one, found again after the order has gone on.
+    if (handoff.id() != event_.handoff_id()) return;
+    End();
     order_.receiver = handoff.to_hotline();
     Arm(type::v1::CLOCK_KIND_PEER_RECEIPT, order_.receiver);
     if (handoff.has_confirm_by_time()) {
@@ -151,6 +153,8 @@ class Step {
       Register(event_.understood().registered());
       order_.receiver = event_.understood().handoff().to_hotline();
     }
+    // Of an earlier one, found again after the order has gone on.
+    if (event_.understood().handoff().id() != event_.handoff_id()) return;
     StartAcceptance();
   }
 

@@ -50,8 +50,11 @@ class Chain {
     if (handoff != nullptr) {
       peers_[handoff->id()] =
           handoff->from_hotline() == hotline_ ? handoff->to_hotline() : handoff->from_hotline();
-      confirm_by_ =
-          handoff->has_confirm_by_time() ? FromProto(handoff->confirm_by_time()) : absl::InfiniteFuture();
+      // An earlier one may be found again after the order has gone on.
+      if (handoff->id() == handoff_id_) {
+        confirm_by_ =
+            handoff->has_confirm_by_time() ? FromProto(handoff->confirm_by_time()) : absl::InfiniteFuture();
+      }
     }
     if (event.has_disputed()) disputed_ = true;
     if (event.has_ruled()) disputed_ = false;

@@ -199,11 +199,14 @@ Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view hando
                        std::optional<ClockSkew> skew = std::nullopt);
 
 // What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
-// with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
-// already. Nothing changes if this site knows as much or more (a later custody epoch), or for kinds that only
-// answer.
+// with this handoff as this site knows it, or null. `goes_on`: this site has told the peer of the order
+// since, not knowing of this envelope, and that follows behind it. Envelopes are never owed for it: they are
+// in the log already. What the peer has of this site stands against what the site did without knowing it,
+// with two exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will
+// take the work done since on top of this, that work stands. An offer that the order has left behind is kept
+// among the past handoffs. Nothing changes if this site knows as much, or for kinds that only answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
-                         const Site& site, absl::Time now);
+                         bool goes_on, const Site& site, absl::Time now);
 
 // What this site sends again of the handoff, on which `peer` holds something else: the offer, if it gave the
 // order and nobody has decided; a mirror for installing (`resync`), if it holds the order or has ended the

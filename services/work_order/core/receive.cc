@@ -76,8 +76,10 @@ class Receiving {
     passes_on_ = before_->inbound().id() == envelope_.handoff_id() && before_->has_inbound();
     if (before_->handoff().id() != envelope_.handoff_id() && !passes_on_) {
       // An answer in an earlier handoff of the order: that one is over, whatever it says.
-      for (const type::v1::Handoff& past : before_->past_handoffs()) {
-        if (past.id() == envelope_.handoff_id()) return absl::OkStatus();
+      for (int i = 0; i < before_->past_handoffs_size(); ++i) {
+        if (before_->past_handoffs(i).id() != envelope_.handoff_id()) continue;
+        return envelope_.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD ? UnderstoodLate(i)
+                                                                          : absl::OkStatus();
       }
       return error::OrderNotFound(KnownId());
     }
@@ -240,6 +242,27 @@ class Receiving {
           body.has_receive_time() ? body.receive_time() : handoff->understand_time();
     }
     *change.event.mutable_understood()->mutable_handoff() = *handoff;
+    Finish(peer_, /*mirrored=*/true);
+    return absl::OkStatus();
+  }
+
+  // Second receipt in an earlier handoff, which this site has lost and got back after a later one: moves
+  // nothing, but names the peer's order.
+  absl::Status UnderstoodLate(int past) {
+    const type::v1::Handoff& known = before_->past_handoffs(past);
+    if (known.from_hotline() != site_.hotline || known.to_hotline() != peer_ || !known.to_number().empty() ||
+        before_->state() == type::v1::ORDER_STATE_ARCHIVED) {
+      return absl::OkStatus();
+    }
+    exchange::v1::UnderstoodBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (absl::Status status = ValidateText("to_number", body.to_number(), 64, true, false); !status.ok())
+      return status;
+    type::v1::Handoff* handoff = Begin().after.mutable_past_handoffs(past);
+    handoff->set_to_number(body.to_number());
+    if (body.has_receive_time()) *handoff->mutable_receive_time() = body.receive_time();
+    if (body.has_understand_time()) *handoff->mutable_understand_time() = body.understand_time();
+    *received_.change.event.mutable_understood()->mutable_handoff() = *handoff;
     Finish(peer_, /*mirrored=*/true);
     return absl::OkStatus();
   }

@@ -23,6 +23,25 @@ bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
   return false;
 }
 
+// The offer comes back after the order has gone on: a later one came back first, from another peer, or this
+// site has given the order back since. It is over, and both sites know of it.
+bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Change* change) {
+  WorkOrder& after = change->after;
+  auto* past = after.mutable_past_handoffs();
+  const auto later = std::find_if(past->begin(), past->end(), [&](const type::v1::Handoff& one) {
+    return one.attempt() > body.handoff().attempt();
+  });
+  const auto place = static_cast<int>(later - past->begin());
+  if (past->size() == kMaxPastHandoffs) return false;
+  type::v1::Handoff* handoff = past->Add();
+  handoff->Swap(body.mutable_handoff());
+  handoff->set_link_sequence(envelope.sequence());
+  handoff->set_spoken_code(SpokenCode(envelope.handoff_id(), after.content_digest()));
+  *change->event.mutable_offered()->mutable_handoff() = *handoff;
+  std::rotate(past->pointer_begin() + place, past->pointer_end() - 1, past->pointer_end());
+  return true;
+}
+
 // This site offered an order, perhaps one that it has registered with the offer.
 bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, Change* change) {
   exchange::v1::OfferBody body;
@@ -33,7 +52,10 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (before != nullptr) {
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
-    if (before->custody().epoch() > body.custody().epoch()) return false;
+    if (before->custody().epoch() > body.custody().epoch() ||
+        LastAttempt(*before) > body.handoff().attempt()) {
+      return before->has_handoff() && EarlierOffer(body, envelope, change);
+    }
     if (IsHandedOver(after) && after.handoff().to_hotline() == site.hotline) {
       after.set_inbound_view(SharedView(*before));
       after.mutable_inbound()->Swap(after.mutable_handoff());
@@ -45,6 +67,9 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     after.mutable_facts()->clear_extension_count();
     after.mutable_facts()->clear_extend_until_time();
     after.mutable_facts()->clear_receipt_alarm();
+    // Of the handoff before, whose answer this site has not heard yet.
+    after.mutable_facts()->clear_recall_requested();
+    EndDoubt(after.mutable_facts());
   } else {
     // `<this site>-<order id>-<attempt>`
     const std::string prefix = site.hotline + "-";
@@ -96,9 +121,15 @@ bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
 }
 
 // This site moved the order, and told the peer so.
-bool Mirror(const WorkOrder& before, const Envelope& envelope, absl::Time now, Change* change) {
+bool Mirror(const WorkOrder& before, const Envelope& envelope, bool goes_on, absl::Time now, Change* change) {
   exchange::v1::MirrorBody body;
   if (!body.ParseFromString(envelope.body())) return false;
+  constexpr StateSet kWorked = kAtWork | In(type::v1::ORDER_STATE_REPLIED);
+  if (goes_on && before.custody().epoch() == body.custody().epoch() && Contains(kAtWork, body.state()) &&
+      Contains(kWorked, before.state())) {
+    // The work that this site has done since stands: the peer hears of it behind this.
+    return false;
+  }
   WorkOrder& after = change->after;
   if (before.custody().epoch() <= body.custody().epoch()) {
     *after.mutable_custody() = std::move(*body.mutable_custody());
@@ -116,6 +147,9 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
     body.mutable_reply()->set_internal_reply(before.reply().internal_reply());
     after.mutable_reply()->Swap(body.mutable_reply());
   }
+  // A mirror tells the whole: what it does not have came of what the site did not know.
+  if (!body.has_reply()) after.clear_reply();
+  after.clear_call_back();
   if (body.has_call_back()) after.mutable_call_back()->Swap(body.mutable_call_back());
   if (body.has_handoff()) {
     body.mutable_handoff()->set_link_sequence(before.handoff().link_sequence());
@@ -129,7 +163,7 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
 
 }  // namespace
 
-Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, const Site& site,
+Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, bool goes_on, const Site& site,
                          absl::Time now) {
   Received received;
   Change& change = received.change;
@@ -146,7 +180,7 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, cons
       received.changes = current && Recall(*before, envelope, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_MIRROR:
-      received.changes = current && Mirror(*before, envelope, now, &change);
+      received.changes = current && Mirror(*before, envelope, goes_on, now, &change);
       break;
     default:
       // Answers: what they say, the order says too.
