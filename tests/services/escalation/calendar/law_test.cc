@@ -207,8 +207,75 @@ RC_GTEST_PROP(CalendarLaw, ALayerThatSaysNothingChangesNothing, ()) {
   }
 }
 
+// A layer with what the model leaves out: several documents, validity dates, announcements.
+void Complicate(bool base, config::v1::CalendarLayer* layer) {
+  const auto date = [](int low, int high) {
+    return absl::FormatCivilTime(kFirst + *rc::gen::inRange(low, high));
+  };
+  const int documents = *rc::gen::inRange(0, 4);
+  for (int i = 0; i < documents; ++i) {
+    config::v1::CalendarDocument& document = *layer->add_documents();
+    document.set_number(absl::StrCat("文〔2027〕", layer->code(), i));
+    document.set_title("测试");
+    // Issued before and after the first one; each on a day of its own.
+    document.set_issue_date(absl::FormatCivilTime(kFirst + (i - 1) * 7 + 1));
+    document.set_first_date(date(200, 320));
+    if (*rc::gen::arbitrary<bool>()) document.set_last_date(date(320, 400));
+    if (*rc::gen::arbitrary<bool>()) {
+      config::v1::WeeklyRule& rule = *layer->add_weekly();
+      rule.set_document(document.number());
+      for (int day = 1; day <= 7; ++day) {
+        if (*rc::gen::arbitrary<bool>()) rule.add_working_days(static_cast<config::v1::Weekday>(day));
+      }
+      rule.set_earlier_days(*rc::gen::arbitrary<bool>() ? config::v1::EARLIER_DAYS_KEEP
+                                                        : config::v1::EARLIER_DAYS_OVERRIDE);
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+      ModelLayer model;
+      model.seasons[*rc::gen::inRange(1, 13) * 100 + 15] = RandomHours();
+      model.seasons[*rc::gen::inRange(1, 13) * 100 + 20] = RandomHours();
+      config::v1::CalendarLayer seasons = ToMessage(model, 0);
+      for (config::v1::HoursRule& rule : *seasons.mutable_hours()) {
+        rule.set_document(document.number());
+        *layer->add_hours() = rule;
+      }
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+      config::v1::DayRule& rule = *layer->add_days();
+      rule.set_document(document.number());
+      rule.set_first_date(date(320, 321));
+      rule.set_last_date(document.last_date().empty() ? date(321, 330) : document.last_date());
+      rule.set_kind(*rc::gen::arbitrary<bool>() ? config::v1::DAY_KIND_OFF : config::v1::DAY_KIND_WORKING);
+      rule.set_name("长假");
+    }
+  }
+  // Years of announcement that meet, leave holes, or stop.
+  if (!base && *rc::gen::arbitrary<bool>()) return;
+  int at = *rc::gen::inRange(250, 320);
+  for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+    at += *rc::gen::inRange(0, 10);
+    const bool announced = *rc::gen::arbitrary<bool>();
+    config::v1::DateSpan& span = announced ? *layer->add_announced() : *layer->add_unknown();
+    span.set_first_date(absl::FormatCivilTime(kFirst + at));
+    at += *rc::gen::inRange(0, 40);
+    span.set_last_date(absl::FormatCivilTime(kFirst + at++));
+    if (announced) span.set_document(layer->documents(0).number());
+  }
+  layer->set_next_notice_days(*rc::gen::inRange(0, 6));
+}
+
 RC_GTEST_PROP(CalendarLaw, EveryDerivationIsRecomputed, ()) {
-  const Calendar calendar = ToCalendar(RandomModel());
+  const Model model = RandomModel();
+  std::vector<config::v1::CalendarLayer> layers;
+  for (size_t i = 0; i < model.size(); ++i) {
+    layers.push_back(ToMessage(model[i], static_cast<int>(i)));
+    Complicate(i == 0, &layers.back());
+  }
+  const absl::StatusOr<Calendar> created =
+      Calendar::Create("random", layers, {.first_year = 2026, .last_year = 2027});
+  if (!created.ok()) RC_LOG() << created.status().ToString();
+  RC_ASSERT(created.ok());
+  const Calendar& calendar = *created;
   for (const TimeKind kind : kKinds) {
     const absl::Time start = RandomTime();
     const int64_t amount = RandomAmount(kind);
@@ -217,6 +284,13 @@ RC_GTEST_PROP(CalendarLaw, EveryDerivationIsRecomputed, ()) {
     RC_ASSERT(deadline.ok() == derivation.ok());
     if (!deadline.ok()) continue;
     RC_ASSERT(derivation->result_time().seconds() == absl::ToUnixSeconds(deadline->time));
+    RC_ASSERT(derivation->provisional() == deadline->certainty.provisional);
+    RC_ASSERT(!derivation->gaps().empty() == deadline->certainty.gap);
+    if (amount > 0) {
+      const auto measured = calendar.Measure(start, deadline->time, kind);
+      RC_ASSERT(measured.ok());
+      RC_ASSERT(measured->certainty == deadline->certainty);
+    }
     const absl::Status verified = VerifyDerivation(*derivation);
     if (!verified.ok()) RC_LOG() << verified.ToString() << "\n" << derivation->DebugString();
     RC_ASSERT(verified.ok());
