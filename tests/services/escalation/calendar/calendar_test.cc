@@ -75,6 +75,26 @@ TEST(CalendarTest, SeasonsChangeTheHours) {
   EXPECT_EQ(hours(office, "2025-09-27"), 0);
 }
 
+TEST(CalendarTest, ASeasonBeginsOnItsFirstDay) {
+  // Both first days are holidays, so here all days are worked.
+  config::v1::CalendarLayer layer = *LoadLayer(Shipped("kizilsu.yaml"));
+  config::v1::WeeklyRule& weekly = *layer.add_weekly();
+  weekly.set_document(layer.documents(0).number());
+  for (int day = 1; day <= 7; ++day) weekly.add_working_days(static_cast<config::v1::Weekday>(day));
+  weekly.set_earlier_days(config::v1::EARLIER_DAYS_OVERRIDE);
+  const Calendar calendar = *Calendar::Create("c", {layer});
+  for (const auto& [date, close] :
+       std::vector<std::pair<std::string, std::string>>{{"2025-04-30", "19:30"},
+                                                        {"2025-05-01", "20:00"},
+                                                        {"2025-09-30", "20:00"},
+                                                        {"2025-10-01", "19:30"},
+                                                        {"2025-12-31", "19:30"},
+                                                        {"2026-01-01", "19:30"}}) {
+    EXPECT_TRUE(*calendar.IsWorking(T(date + " " + close) - absl::Seconds(1))) << date;
+    EXPECT_FALSE(*calendar.IsWorking(T(date + " " + close))) << date;
+  }
+}
+
 TEST(CalendarTest, WorkingHoursWalkTheSegments) {
   const Calendar office = Of({"china", "xinjiang", "kizilsu"});
   const int64_t hour = 3600;

@@ -139,8 +139,13 @@ RC_GTEST_PROP(CalendarLaw, TheOracleAgreesMinuteByMinute, ()) {
   RC_ASSERT(measured.ok());
   RC_ASSERT(measured->amount == 60 * oracle.Between(begin, begin + span));
 
-  // AddWorkingTime in working hours.
-  const int amount = *rc::gen::inRange(1, 40 * 60);
+  // AddWorkingTime in working hours; half of the times exactly up to a close.
+  int amount = *rc::gen::inRange(1, 40 * 60);
+  if (*rc::gen::arbitrary<bool>()) {
+    int close = begin + 1 + *rc::gen::inRange(0, 4 * kMinutesADay);
+    while (close < begin + 12 * kMinutesADay && !(oracle.At(close - 1) && !oracle.At(close))) ++close;
+    amount = std::max<int>(1, static_cast<int>(oracle.Between(begin, close)));
+  }
   const absl::StatusOr<Deadline> hours = calendar.AddWorkingTime(from, amount * 60, TIME_KIND_WORKING_HOURS);
   int minute = begin;
   for (int left = amount; left > 0 && minute < kDays * kMinutesADay; ++minute)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -109,7 +110,9 @@ inline ModelLayer RandomLayer(bool base) {
   }
   const int seasons = base ? *rc::gen::inRange(1, 4) : *rc::gen::inRange(0, 3);
   for (int i = 0; i < seasons; ++i) {
-    layer.seasons[*rc::gen::inRange(1, 13) * 100 + *rc::gen::inRange(1, 29)] = RandomHours();
+    // Some begin within the days that are looked at.
+    const int month = *rc::gen::arbitrary<bool>() ? 11 : *rc::gen::inRange(1, 13);
+    layer.seasons[month * 100 + *rc::gen::inRange(1, 29)] = RandomHours();
   }
   const int singles = *rc::gen::inRange(0, 12);
   for (int i = 0; i < singles; ++i) {
