@@ -1,0 +1,21 @@
+// Recomputes a deadline from its derivation alone. For whoever doubts the engine: it shares no code with it,
+// resolves the rules the other way round, from the unit up to the nation, and uses no table.
+#ifndef SERVICES_ESCALATION_CALENDAR_VERIFY_H_
+#define SERVICES_ESCALATION_CALENDAR_VERIFY_H_
+
+#include "absl/status/status.h"
+#include "hotline/escalation/v1/derivation.pb.h"
+
+namespace hotline::escalation::calendar {
+
+// OK if the start, the amount and the rules in `derivation` give exactly its segments with their rules, its
+// result, its gaps and whether it is provisional, and its digest is that of its bytes. Safe on any message.
+//
+// INVALID_ARGUMENT, FIELD_INVALID with the path of the first field that does not follow (`segments[3]`,
+// `result_time`), in English and Chinese. That a rule was left out, or changed before the derivation was
+// made, it cannot see.
+absl::Status VerifyDerivation(const v1::DeadlineDerivation& derivation);
+
+}  // namespace hotline::escalation::calendar
+
+#endif  // SERVICES_ESCALATION_CALENDAR_VERIFY_H_
