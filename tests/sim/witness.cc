@@ -137,7 +137,9 @@ void Witness::Take(int site, SharedMessage bytes) {
 
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
-  if (!IsService(account) &&
+  // What a site had relayed it may get back from whom it told, besides from whom it heard it.
+  const bool relayed = event.recovered() && event.mirrored();
+  if (!IsService(account) && !relayed &&
       !(event.mirrored() ? view.mirrored_accounts : view.own_accounts).insert(account).second) {
     Violate("applied_once", StrCat(at(), "the command of ", account, " is there twice",
                                    event.mirrored() ? ", mirrored" : ""));
