@@ -52,6 +52,9 @@ enum class CommandId {
   kUnitReturn,
   kReassign,
   kAcknowledge,
+  kExplain,
+  kLedger,
+  kPolicy,
   kCustody,
   kDeadlines,
   kLinks,
@@ -64,6 +67,7 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
+// kPolicy: `preview`, `publish` or `list`.
 // kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
 enum class Operand {
   kNone,
@@ -73,6 +77,7 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
+  kPolicy,
   kLink
 };
 
