@@ -526,6 +526,7 @@ void Link::Fail(const absl::Status& why) {
   }
   if (changed && options_.on_change) options_.on_change(false, why);
   Answer(std::move(over));
+  CountWaiting();
   executor_->PostAfter(pause, [this, this_pause] {
     {
       MutexLock lock(&mu_);
@@ -534,6 +535,19 @@ void Link::Fail(const absl::Status& why) {
     }
     Greet();
   });
+}
+
+void Link::CountWaiting() {
+  ledger_->ListLinkCursors(NewCall(kPollSlack), {},
+                           [this](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
+                             if (!response.ok()) return;
+                             for (const workorder::v1::LinkCursor& cursor : response->links()) {
+                               if (cursor.peer() != options_.peer || LaneOf(cursor.lane()) != options_.lane)
+                                 continue;
+                               MutexLock lock(&mu_);
+                               health_.outgoing = std::max(health_.outgoing, cursor.outgoing_sequence());
+                             }
+                           });
 }
 
 void Link::PullLater() {

@@ -131,6 +131,8 @@ class Link {
   void FindFork(int64_t same, int64_t other);
 
   void Fail(const absl::Status& why);
+  // Learns what has been committed for the peer meanwhile: while the link is down nobody pulls it.
+  void CountWaiting();
   void FailForked(int64_t sequence);
   void PullLater();
   void GoUp();

@@ -81,6 +81,23 @@ TEST_F(LinkTest, APeerOfAnotherVersionIsRefused) {
   EXPECT_TRUE(ledger_.pulls.empty());
 }
 
+TEST_F(LinkTest, WhileItIsDownItStillSaysWhatWaits) {
+  Take(peer_.questions).done(absl::UnavailableError("refused"));
+  EXPECT_FALSE(link_->health().up);
+  workorder::v1::ListLinkCursorsResponse response;
+  workorder::v1::LinkCursor& other = *response.add_links();
+  other.set_peer("110");
+  other.set_lane(exchange::v1::LANE_EMERGENCY);
+  other.set_outgoing_sequence(9);
+  workorder::v1::LinkCursor& own = *response.add_links();
+  own.set_peer("110");
+  own.set_lane(exchange::v1::LANE_ORDINARY);
+  own.set_outgoing_sequence(4);
+  Take(ledger_.cursors).done(std::move(response));
+  EXPECT_EQ(link_->health().outgoing, 4);
+  EXPECT_EQ(link_->health().acknowledged, 0);
+}
+
 TEST_F(LinkTest, TellsThePeerWhatItHasOfIt) {
   Greet();
   workorder::v1::PullOutboxResponse response;
