@@ -7,6 +7,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "common/contract/alarm.h"
+#include "common/contract/peek.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
@@ -30,14 +31,16 @@ constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
   EventHub::Items items;
   items.reserve(static_cast<size_t>(events.size()));
-  type::v1::Event event;
   for (std::string& bytes : events) {
     // What cannot be read has no sequence and is not passed on; the log's own check finds it.
-    if (!event.ParseFromString(bytes)) event.Clear();
-    items.push_back({.sequence = event.sequence(),
-                     .order_id = event.order_id(),
-                     .shown = !event.handoff_id().empty(),
-                     .bytes = std::make_shared<const std::string>(std::move(bytes))});
+    const bool shown = !PeekBytes(bytes, type::v1::Event::kHandoffIdFieldNumber).value_or("").empty();
+    const std::string_view order_id = PeekBytes(bytes, type::v1::Event::kOrderIdFieldNumber).value_or("");
+    items.push_back({.sequence = static_cast<int64_t>(
+                         PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
+                     .order_id = std::string(order_id),
+                     .shown = shown,
+                     .bytes = nullptr});
+    items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
   return items;
 }

@@ -785,51 +785,59 @@ bool Engine::RunBatch() {
   counters_.replayed.fetch_add(tx.replayed);
   counters_.envelopes_in.fetch_add(tx.envelopes_in);
   counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
+  std::list<WaitingPull> pulls;
   std::list<WaitingRead> reads;
-  Publish(tx, &reads);
+  Publish(tx, &pulls, &reads);
+  // First what a link at the other end of a call waits for: a peer's receipt, ours, then what is to be
+  // delivered. Each answer takes its time, and an offer's receipt is in more of a hurry than the answer to
+  // it.
+  for (const auto& work : batch) {
+    if (work->failure.ok() && (work->kind == Work::Kind::kInbox || work->kind == Work::Kind::kReceipt)) {
+      Answer(*work);
+    }
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
   if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
-
   for (const auto& work : batch) {
     if (!work->failure.ok()) {
       work->Fail(work->failure);
-      continue;
-    }
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        work->commands_done(std::move(work->results));
-        break;
-      case Work::Kind::kInbox: {
-        workorder::v1::ApplyInboxResponse response;
-        {
-          MutexLock lock(&tail_mu_);
-          *response.mutable_receipt() =
-              tails_.find(LaneKey{work->inbox.peer(), work->inbox.lane()})->second.incoming;
-        }
-        work->inbox_done(std::move(response));
-        break;
-      }
-      case Work::Kind::kReceipt: {
-        // What was recorded is news to who asked, so the answer does not wait for more to hand out.
-        AnswerPull({.key = {.peer = work->pull.peer(), .lane = work->pull.lane()},
-                    .after = work->pull.after_sequence(),
-                    .limit = work->pull.limit(),
-                    .left = absl::ZeroDuration(),
-                    .done = std::move(work->pull_done)});
-        break;
-      }
-      case Work::Kind::kRecovery:
-        work->recovery_done(std::move(work->recovered));
-        break;
-      case Work::Kind::kResend:
-        work->resend_done(std::move(work->resent));
-        break;
-      case Work::Kind::kRecount:
-        break;
+    } else if (work->kind != Work::Kind::kInbox && work->kind != Work::Kind::kReceipt) {
+      Answer(*work);
     }
   }
   // Last: a follower is in less of a hurry than a caller.
   for (WaitingRead& read : reads) AnswerRead(std::move(read));
   return true;
+}
+
+// What was committed; `work` did not fail.
+void Engine::Answer(Work& work) {
+  switch (work.kind) {
+    case Work::Kind::kCommands:
+      return work.commands_done(std::move(work.results));
+    case Work::Kind::kInbox: {
+      workorder::v1::ApplyInboxResponse response;
+      {
+        MutexLock lock(&tail_mu_);
+        *response.mutable_receipt() =
+            tails_.find(LaneKey{work.inbox.peer(), work.inbox.lane()})->second.incoming;
+      }
+      return work.inbox_done(std::move(response));
+    }
+    case Work::Kind::kReceipt:
+      // What was recorded is news to who asked, so the answer does not wait for more to hand out.
+      return AnswerPull({.key = {.peer = work.pull.peer(), .lane = work.pull.lane()},
+                         .after = work.pull.after_sequence(),
+                         .limit = work.pull.limit(),
+                         .left = absl::ZeroDuration(),
+                         .done = std::move(work.pull_done)});
+    case Work::Kind::kRecovery:
+      return work.recovery_done(std::move(work.recovered));
+    case Work::Kind::kResend:
+      return work.resend_done(std::move(work.resent));
+    case Work::Kind::kRecount:
+      return;
+  }
 }
 
 bool Engine::Interrupted() const {
@@ -1455,6 +1463,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
       if (!known.ok()) return known.status();
       before = *known;
+      if (before == nullptr) return error::Internal("an order to be updated is not there");
     }
     CountChange(before, change.after, options_.site.hotline, &tx.shared);
     const int64_t sequence = heads_.event_sequence + 1;
@@ -1484,7 +1493,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       // Not what followed it in the lost history.
       if (change.event.recovered()) id_floor_ = std::max(id_floor_, order_id + id_start_);
       TakeNumber(change.after.number());
-    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
+    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after, *before); !status.ok()) {
       return status;
     }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
@@ -1613,52 +1622,47 @@ absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {
   return id->value_or(0);
 }
 
-void Engine::Publish(Transaction& tx, std::list<WaitingRead>* reads) {
+void Engine::Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads) {
   counters_.events.fetch_add(static_cast<int64_t>(tx.events.size()));
   counters_.envelopes_out.fetch_add(static_cast<int64_t>(tx.envelopes.size()));
-  std::vector<WaitingPull> pulls;
-  {
-    MutexLock lock(&tail_mu_);
-    for (const EventHub::Item& item : tx.events) {
-      event_ring_bytes_ += item.bytes->size();
-      event_ring_.push_back(item);
-    }
-    while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
-           (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
-      event_ring_bytes_ -= event_ring_.front().bytes->size();
-      event_ring_.pop_front();
-    }
-    for (const LaneKey& key : tx.cut_links) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.rows.clear();
-      tail.bytes = 0;
-    }
-    for (auto& [key, row] : tx.envelopes) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.bytes += row.envelope.body().size();
-      tail.rows.push_back(std::move(row));
-    }
-    for (const LaneKey& key : tx.dirty_links) {
-      // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
-      // room.
-      LaneTail& tail = tails_.find(key)->second;
-      tail.Show(links_.find(key)->second);
-      tail.Trim(options_);
-    }
-    head_sequence_.store(heads_.event_sequence);
-    if (!tx.envelopes.empty()) {
-      for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
-        const auto next = std::next(it);
-        if (tails_.find(it->key)->second.outgoing > it->after) {
-          pulls.push_back(std::move(*it));
-          waiting_pulls_.erase(it);
-        }
-        it = next;
-      }
-    }
-    if (!tx.events.empty()) reads->swap(waiting_reads_);
+  MutexLock lock(&tail_mu_);
+  for (const EventHub::Item& item : tx.events) {
+    event_ring_bytes_ += item.bytes->size();
+    event_ring_.push_back(item);
   }
-  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
+         (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
+    event_ring_bytes_ -= event_ring_.front().bytes->size();
+    event_ring_.pop_front();
+  }
+  for (const LaneKey& key : tx.cut_links) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.rows.clear();
+    tail.bytes = 0;
+  }
+  for (auto& [key, row] : tx.envelopes) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.bytes += row.envelope.body().size();
+    tail.rows.push_back(std::move(row));
+  }
+  for (const LaneKey& key : tx.dirty_links) {
+    // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
+    // room.
+    LaneTail& tail = tails_.find(key)->second;
+    tail.Show(links_.find(key)->second);
+    tail.Trim(options_);
+  }
+  head_sequence_.store(heads_.event_sequence);
+  if (!tx.envelopes.empty()) {
+    for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
+      const auto next = std::next(it);
+      if (tails_.find(it->key)->second.outgoing > it->after) {
+        pulls->splice(pulls->end(), waiting_pulls_, it);
+      }
+      it = next;
+    }
+  }
+  if (!tx.events.empty()) reads->swap(waiting_reads_);
 }
 
 }  // namespace hotline::work_order

@@ -156,8 +156,10 @@ class Engine : public Ledger {
                    const std::string& traceparent, Transaction& tx);
   absl::Status Append(LinkRow& link, EnvelopeRow row, std::string_view content, Transaction& tx);
   void Remember(int64_t id, type::v1::WorkOrder order);
-  // Shows what was committed and answers the links' polls; what followers wait for is left in `reads`.
-  void Publish(Transaction& tx, std::list<WaitingRead>* reads);
+  // Shows what was committed; the links' and followers' polls that it answers are left in `pulls` and
+  // `reads`.
+  void Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads);
+  void Answer(Work& work);
   void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
 
   struct Comparison;
