@@ -107,6 +107,15 @@ bool IsEmergency(const type::v1::Command& command) {
   return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
 
+// `done` of an emergency, which is under way until it has been called.
+template <typename Response>
+Done<Response> Passing(RightOfWay::Pass pass, Done<Response> done) {
+  return [pass = std::move(pass), done = std::move(done)](absl::StatusOr<Response> response) mutable {
+    done(std::move(response));
+    const RightOfWay::Pass ended = std::move(pass);
+  };
+}
+
 }  // namespace
 
 DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, const Notary* notary,
@@ -116,7 +125,8 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      batcher_(ledger, clock, options_.batcher),
+      way_(executor, clock),
+      batcher_(ledger, &way_, clock, options_.batcher),
       reconciler_(ledger, peers, executor, clock, WithHotline(options_.reconciler, options_.hotline)),
       hub_(
           executor, clock,
@@ -150,7 +160,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
         };
       }
       links_.emplace(LaneKey{hotline, lane},
-                     std::make_unique<Link>(ledger, peer, notary, executor, clock, std::move(link)));
+                     std::make_unique<Link>(ledger, peer, notary, &way_, executor, clock, std::move(link)));
     }
   }
 }
@@ -209,6 +219,7 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
   if (!command.ok()) return done(command.status());
   const bool emergency = IsEmergency(*command);
+  if (emergency) done = Passing(way_.Enter(), std::move(done));
   batcher_.Submit(
       *std::move(command), emergency,
       [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
@@ -556,6 +567,17 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
   if (!IsLane(request.lane())) return done(error::BadEnum("lane", request.lane()));
+  if (request.envelopes().empty()) return Take(call, std::move(request), std::move(done));
+  if (LaneOf(request.lane()) == exchange::v1::LANE_EMERGENCY) {
+    return Take(call, std::move(request), Passing(way_.Enter(), std::move(done)));
+  }
+  way_.Yield([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    Take(call, std::move(request), std::move(done));
+  });
+}
+
+void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest request,
+                           Done<exchange::v1::DeliverResponse> done) {
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};

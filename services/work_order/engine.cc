@@ -30,6 +30,10 @@ constexpr int kMaxReadEvents = 1000;
 constexpr absl::Duration kMaxWait = absl::Seconds(30);
 constexpr absl::Duration kWaitTick = absl::Milliseconds(200);
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+// Where there was an emergency there are more: for so long commits of ordinary work are kept small, because
+// the writing of one cannot be interrupted.
+constexpr absl::Duration kHurry = absl::Seconds(2);
+constexpr int kHurriedBatch = 32;
 
 absl::StatusOr<absl::Duration> WaitOf(const google::protobuf::Duration& wait) {
   const absl::Duration duration = FromProtoDuration(wait);
@@ -712,54 +716,26 @@ void Engine::ExpireWaiters() {
 
 bool Engine::RunBatch() {
   std::vector<std::unique_ptr<Work>> batch;
-  int weight = 0;
-  {
-    MutexLock lock(&queue_mu_);
-    // Emergencies do not wait for a commit that others make longer.
-    auto& queue = emergency_queue_.empty() ? queue_ : emergency_queue_;
-    while (!queue.empty() && (batch.empty() || weight + queue.front()->weight <= options_.commit_batch)) {
-      weight += queue.front()->weight;
-      batch.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
-    interruptible_ = &queue == &queue_;
-    emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
-    queued_weight_ -= weight;
-    counters_.queue_length.store(queued_weight_);
-  }
+  const absl::Time now = clock_->Now();
+  int weight = Take(now, &batch);
   if (batch.empty()) return false;
 
   Transaction tx;
-  tx.now = clock_->Now();
+  tx.now = now;
   if (heads_stale_) tx.store_failure = LoadHeads();
   heads_stale_ = !tx.store_failure.ok();
-  size_t finished = 0;
-  for (const auto& work : batch) {
-    if (heads_stale_ || (finished > 0 && Interrupted())) break;
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        RunCommands(*work, tx);
-        break;
-      case Work::Kind::kInbox:
-        RunInbox(*work, tx);
-        break;
-      case Work::Kind::kReceipt:
-        RunReceipt(*work, tx);
-        break;
-      case Work::Kind::kRecovery:
-        RunRecovery(*work, tx);
-        break;
-      case Work::Kind::kResend:
-        RunResend(*work, tx);
-        break;
-      case Work::Kind::kRecount:
-        RunRecount(*work, tx);
-        break;
+  std::vector<std::unique_ptr<Work>> rest;  // what an emergency goes ahead of
+  if (!heads_stale_) {
+    const size_t finished = Run(batch, 0, tx);
+    if (tx.store_failure.ok() && finished < batch.size()) {
+      std::move(batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end(), std::back_inserter(rest));
+      batch.resize(finished);
+      // It shares the commit with what is done already, so that it waits for one and not for two.
+      weight += Take(now, &batch);
+      Run(batch, finished, tx);
+      std::rotate(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end());
     }
-    if (!tx.store_failure.ok() || work->parted) break;
-    ++finished;
   }
-  if (tx.store_failure.ok() && finished < batch.size()) weight -= PutBack(finished, batch);
   if (tx.store_failure.ok() && tx.begun) {
     for (const LaneKey& key : tx.dirty_links) {
       tx.store_failure = store_->PutLink(links_.find(key)->second);
@@ -776,9 +752,12 @@ bool Engine::RunBatch() {
     store_->Rollback();
   }
   if (!tx.store_failure.ok()) {
+    // Also what is not begun, and what is done in part: that part is gone.
+    std::move(rest.begin(), rest.end(), std::back_inserter(batch));
     Abandon(StoreError(tx.store_failure), batch);
     return true;
   }
+  weight -= PutBack(rest);
   healthy_ = true;
   counters_.commands.fetch_add(tx.commands);
   counters_.refused.fetch_add(tx.refused);
@@ -844,14 +823,68 @@ bool Engine::Interrupted() const {
   return interruptible_ && emergency_waits_.load(std::memory_order_relaxed);
 }
 
-// Work that an emergency goes ahead of: from `finished` on. Returns its weight.
-int Engine::PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch) {
+// Adds to `batch` what is next to be committed; returns its weight. Emergencies go first and alone.
+int Engine::Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch) {
   int weight = 0;
+  const size_t before = batch->size();
   MutexLock lock(&queue_mu_);
-  for (; batch.size() > finished; batch.pop_back()) {
-    weight += batch.back()->weight;
-    batch.back()->parted = false;
-    queue_.push_front(std::move(batch.back()));
+  interruptible_ = emergency_queue_.empty();
+  auto& queue = interruptible_ ? queue_ : emergency_queue_;
+  if (!interruptible_) emergency_time_ = now;
+  const bool hurry = now - emergency_time_ < kHurry && emergency_time_ <= now;
+  const int limit =
+      interruptible_ && hurry ? std::min(options_.commit_batch, kHurriedBatch) : options_.commit_batch;
+  while (!queue.empty() && (batch->size() == before || weight + queue.front()->weight <= limit)) {
+    weight += queue.front()->weight;
+    batch->push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+  emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
+  queued_weight_ -= weight;
+  counters_.queue_length.store(queued_weight_);
+  return weight;
+}
+
+// Decides the works from `first` on; returns the first that is not done: all are, or the store failed, or an
+// emergency waits.
+size_t Engine::Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first, Transaction& tx) {
+  for (size_t i = first; i < batch.size(); ++i) {
+    if (i > first && Interrupted()) return i;
+    Work& work = *batch[i];
+    switch (work.kind) {
+      case Work::Kind::kCommands:
+        RunCommands(work, tx);
+        break;
+      case Work::Kind::kInbox:
+        RunInbox(work, tx);
+        break;
+      case Work::Kind::kReceipt:
+        RunReceipt(work, tx);
+        break;
+      case Work::Kind::kRecovery:
+        RunRecovery(work, tx);
+        break;
+      case Work::Kind::kResend:
+        RunResend(work, tx);
+        break;
+      case Work::Kind::kRecount:
+        RunRecount(work, tx);
+        break;
+    }
+    if (!tx.store_failure.ok() || work.parted) return i;
+  }
+  return batch.size();
+}
+
+// Work that an emergency went ahead of, at the head of the queue again. Returns its weight.
+int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
+  int weight = 0;
+  if (rest.empty()) return weight;
+  MutexLock lock(&queue_mu_);
+  for (; !rest.empty(); rest.pop_back()) {
+    weight += rest.back()->weight;
+    rest.back()->parted = false;
+    queue_.push_front(std::move(rest.back()));
   }
   queued_weight_ += weight;
   counters_.queue_length.store(queued_weight_);
