@@ -112,6 +112,19 @@ DigestPtr Begin(InitDigest init, Algorithm algorithm, EVP_PKEY* key, KeyContextP
   return init(context.get(), nullptr, EVP_sm3(), nullptr, key) == 1 ? std::move(context) : nullptr;
 }
 
+// A context to be copied; null for an algorithm that needs more than the key.
+std::shared_ptr<const EVP_MD_CTX> Prepare(InitDigest init, Algorithm algorithm, EVP_PKEY* key) {
+  if (algorithm != Algorithm::kEd25519) return nullptr;
+  KeyContextPtr none;
+  return Begin(init, algorithm, key, &none);
+}
+
+DigestPtr Copy(const EVP_MD_CTX& prepared) {
+  DigestPtr context(EVP_MD_CTX_new());
+  if (context == nullptr || EVP_MD_CTX_copy_ex(context.get(), &prepared) != 1) return nullptr;
+  return context;
+}
+
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -143,6 +156,7 @@ absl::StatusOr<PublicKey> PublicKey::Of(std::shared_ptr<evp_pkey_st> key) {
   const int size = i2d_PUBKEY(key.get(), &der);
   if (size <= 0) return absl::InvalidArgumentError("the key has no public half");
   PublicKey made;
+  made.verify_ = Prepare(EVP_DigestVerifyInit, *algorithm, key.get());
   made.key_ = std::move(key);
   made.algorithm_ = *algorithm;
   made.der_.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
@@ -184,11 +198,17 @@ std::string PublicKey::Fingerprint() const {
 bool PublicKey::Verify(std::string_view domain, std::string_view message, std::string_view signature) const {
   if (signature.empty() || signature.size() > kMaxSignatureBytes) return false;
   KeyContextPtr key_context;
-  const DigestPtr context = Begin(EVP_DigestVerifyInit, algorithm_, key_.get(), &key_context);
+  const DigestPtr context =
+      verify_ != nullptr ? Copy(*verify_) : Begin(EVP_DigestVerifyInit, algorithm_, key_.get(), &key_context);
   if (context == nullptr) return false;
   const std::string bytes = SignedBytes(domain, message);
   return EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(bytes), bytes.size()) == 1;
 }
+
+Signer::Signer(std::string key_id, PublicKey key)
+    : key_id_(std::move(key_id)),
+      public_key_(std::move(key)),
+      sign_(Prepare(EVP_DigestSignInit, public_key_.algorithm(), public_key_.key_.get())) {}
 
 absl::StatusOr<Signer> Signer::Load(std::string_view key_id, const std::string& file) {
   if (!IsKeyId(key_id)) {
@@ -206,7 +226,9 @@ absl::StatusOr<Signer> Signer::Load(std::string_view key_id, const std::string& 
 
 absl::StatusOr<std::string> Signer::Sign(std::string_view domain, std::string_view message) const {
   KeyContextPtr key_context;
-  const DigestPtr context = Begin(EVP_DigestSignInit, algorithm(), public_key_.key_.get(), &key_context);
+  const DigestPtr context =
+      sign_ != nullptr ? Copy(*sign_)
+                       : Begin(EVP_DigestSignInit, algorithm(), public_key_.key_.get(), &key_context);
   const std::string bytes = SignedBytes(domain, message);
   std::string signature(kMaxSignatureBytes, '\0');
   size_t size = signature.size();

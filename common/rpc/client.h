@@ -22,6 +22,13 @@ namespace hotline::rpc {
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
+// An answer that is given so often that making it anew would cost more than what it refuses.
+struct Refusal {
+  explicit Refusal(absl::Status why) : status(std::move(why)), wire(ToGrpc(status)) {}
+  const absl::Status status;
+  const grpc::Status wire;
+};
+
 // `traceparent` and deadline of `call` for an outgoing call.
 void Propagate(const CallContext& call, grpc::ClientContext* context);
 

@@ -103,11 +103,17 @@ UnaryCall::~UnaryCall() {
 }
 
 void UnaryCall::Finish(const absl::Status& status) {
+  End(status, status.ok() ? grpc::Status() : ToGrpc(status));
+}
+
+void UnaryCall::Refuse(const Refusal& refusal) { End(refusal.status, refusal.wire); }
+
+void UnaryCall::End(const absl::Status& status, const grpc::Status& wire) {
   // Counted before it is answered: who has an answer finds it in the metrics, and finds its place free.
   method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_),
                   std::string_view(trace_id_.data(), trace_id_.size()));
   method_.host().LeaveCall();
-  std::exchange(reactor_, nullptr)->Finish(status.ok() ? grpc::Status() : ToGrpc(status));
+  std::exchange(reactor_, nullptr)->Finish(wire);
 }
 
 namespace {

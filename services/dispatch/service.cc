@@ -7,6 +7,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "common/contract/alarm.h"
+#include "common/contract/peek.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
@@ -30,14 +31,16 @@ constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
   EventHub::Items items;
   items.reserve(static_cast<size_t>(events.size()));
-  type::v1::Event event;
   for (std::string& bytes : events) {
     // What cannot be read has no sequence and is not passed on; the log's own check finds it.
-    if (!event.ParseFromString(bytes)) event.Clear();
-    items.push_back({.sequence = event.sequence(),
-                     .order_id = event.order_id(),
-                     .shown = !event.handoff_id().empty(),
-                     .bytes = std::make_shared<const std::string>(std::move(bytes))});
+    const bool shown = !PeekBytes(bytes, type::v1::Event::kHandoffIdFieldNumber).value_or("").empty();
+    const std::string_view order_id = PeekBytes(bytes, type::v1::Event::kOrderIdFieldNumber).value_or("");
+    items.push_back({.sequence = static_cast<int64_t>(
+                         PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
+                     .order_id = std::string(order_id),
+                     .shown = shown,
+                     .bytes = nullptr});
+    items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
   return items;
 }
@@ -126,6 +129,15 @@ bool IsEmergency(const type::v1::Command& command) {
   return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
 
+// `done` of an emergency, which is under way until it has been called.
+template <typename Response>
+Done<Response> Passing(RightOfWay::Pass pass, Done<Response> done) {
+  return [pass = std::move(pass), done = std::move(done)](absl::StatusOr<Response> response) mutable {
+    done(std::move(response));
+    const RightOfWay::Pass ended = std::move(pass);
+  };
+}
+
 }  // namespace
 
 DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, const Notary* notary,
@@ -135,7 +147,8 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      batcher_(ledger, clock, options_.batcher),
+      way_(executor, clock),
+      batcher_(ledger, &way_, clock, options_.batcher),
       reconciler_(ledger, peers, executor, clock, WithHotline(options_.reconciler, options_.hotline)),
       hub_(
           executor, clock,
@@ -169,7 +182,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
         };
       }
       links_.emplace(LaneKey{hotline, lane},
-                     std::make_unique<Link>(ledger, peer, notary, executor, clock, std::move(link)));
+                     std::make_unique<Link>(ledger, peer, notary, &way_, executor, clock, std::move(link)));
     }
   }
 }
@@ -228,6 +241,7 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
   if (!command.ok()) return done(command.status());
   const bool emergency = IsEmergency(*command);
+  if (emergency) done = Passing(way_.Enter(), std::move(done));
   batcher_.Submit(
       *std::move(command), emergency,
       [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
@@ -595,6 +609,17 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
   if (!IsLane(request.lane())) return done(error::BadEnum("lane", request.lane()));
+  if (request.envelopes().empty()) return Take(call, std::move(request), std::move(done));
+  if (LaneOf(request.lane()) == exchange::v1::LANE_EMERGENCY) {
+    return Take(call, std::move(request), Passing(way_.Enter(), std::move(done)));
+  }
+  way_.Yield([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    Take(call, std::move(request), std::move(done));
+  });
+}
+
+void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest request,
+                           Done<exchange::v1::DeliverResponse> done) {
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};

@@ -21,6 +21,7 @@
 #include "services/dispatch/batcher.h"
 #include "services/dispatch/link.h"
 #include "services/dispatch/reconciler.h"
+#include "services/dispatch/right_of_way.h"
 
 namespace hotline::dispatch {
 
@@ -89,6 +90,8 @@ class DispatchService : public Peer {
   const Reconciler& reconciler() const { return reconciler_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
+  // An ordinary push would be refused now, with Batcher::Full().
+  bool full() const { return batcher_.full(); }
 
  private:
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
@@ -96,6 +99,8 @@ class DispatchService : public Peer {
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
                     workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
   void RaiseAlarm(const type::v1::WorkOrder& order);
+  void Take(const CallContext& call, exchange::v1::DeliverRequest request,
+            Done<exchange::v1::DeliverResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
   void OnLinkChange(const std::string& peer, const absl::Status& why);
@@ -115,6 +120,7 @@ class DispatchService : public Peer {
   std::atomic<bool> draining_{false};
   // Latest event that a client was told of; the watches may not have it yet.
   std::atomic<int64_t> told_sequence_{0};
+  RightOfWay way_;
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
   Reconciler reconciler_;

@@ -4,6 +4,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,6 +23,7 @@
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -76,6 +79,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->follower_ = std::make_unique<Follower>(
         &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
         Deadlines(environment.site->policy), config.hotline(), listener);
+    // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
+    process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
     process->Measure();
     return process;

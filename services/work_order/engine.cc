@@ -30,6 +30,10 @@ constexpr int kMaxReadEvents = 1000;
 constexpr absl::Duration kMaxWait = absl::Seconds(30);
 constexpr absl::Duration kWaitTick = absl::Milliseconds(200);
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+// Where there was an emergency there are more: for so long commits of ordinary work are kept small, because
+// the writing of one cannot be interrupted.
+constexpr absl::Duration kHurry = absl::Seconds(2);
+constexpr int kHurriedBatch = 32;
 
 absl::StatusOr<absl::Duration> WaitOf(const google::protobuf::Duration& wait) {
   const absl::Duration duration = FromProtoDuration(wait);
@@ -712,54 +716,26 @@ void Engine::ExpireWaiters() {
 
 bool Engine::RunBatch() {
   std::vector<std::unique_ptr<Work>> batch;
-  int weight = 0;
-  {
-    MutexLock lock(&queue_mu_);
-    // Emergencies do not wait for a commit that others make longer.
-    auto& queue = emergency_queue_.empty() ? queue_ : emergency_queue_;
-    while (!queue.empty() && (batch.empty() || weight + queue.front()->weight <= options_.commit_batch)) {
-      weight += queue.front()->weight;
-      batch.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
-    interruptible_ = &queue == &queue_;
-    emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
-    queued_weight_ -= weight;
-    counters_.queue_length.store(queued_weight_);
-  }
+  const absl::Time now = clock_->Now();
+  int weight = Take(now, &batch);
   if (batch.empty()) return false;
 
   Transaction tx;
-  tx.now = clock_->Now();
+  tx.now = now;
   if (heads_stale_) tx.store_failure = LoadHeads();
   heads_stale_ = !tx.store_failure.ok();
-  size_t finished = 0;
-  for (const auto& work : batch) {
-    if (heads_stale_ || (finished > 0 && Interrupted())) break;
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        RunCommands(*work, tx);
-        break;
-      case Work::Kind::kInbox:
-        RunInbox(*work, tx);
-        break;
-      case Work::Kind::kReceipt:
-        RunReceipt(*work, tx);
-        break;
-      case Work::Kind::kRecovery:
-        RunRecovery(*work, tx);
-        break;
-      case Work::Kind::kResend:
-        RunResend(*work, tx);
-        break;
-      case Work::Kind::kRecount:
-        RunRecount(*work, tx);
-        break;
+  std::vector<std::unique_ptr<Work>> rest;  // what an emergency goes ahead of
+  if (!heads_stale_) {
+    const size_t finished = Run(batch, 0, tx);
+    if (tx.store_failure.ok() && finished < batch.size()) {
+      std::move(batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end(), std::back_inserter(rest));
+      batch.resize(finished);
+      // It shares the commit with what is done already, so that it waits for one and not for two.
+      weight += Take(now, &batch);
+      Run(batch, finished, tx);
+      std::rotate(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end());
     }
-    if (!tx.store_failure.ok() || work->parted) break;
-    ++finished;
   }
-  if (tx.store_failure.ok() && finished < batch.size()) weight -= PutBack(finished, batch);
   if (tx.store_failure.ok() && tx.begun) {
     for (const LaneKey& key : tx.dirty_links) {
       tx.store_failure = store_->PutLink(links_.find(key)->second);
@@ -776,55 +752,36 @@ bool Engine::RunBatch() {
     store_->Rollback();
   }
   if (!tx.store_failure.ok()) {
+    // Also what is not begun, and what is done in part: that part is gone.
+    std::move(rest.begin(), rest.end(), std::back_inserter(batch));
     Abandon(StoreError(tx.store_failure), batch);
     return true;
   }
+  weight -= PutBack(rest);
   healthy_ = true;
   counters_.commands.fetch_add(tx.commands);
   counters_.refused.fetch_add(tx.refused);
   counters_.replayed.fetch_add(tx.replayed);
   counters_.envelopes_in.fetch_add(tx.envelopes_in);
   counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
+  std::list<WaitingPull> pulls;
   std::list<WaitingRead> reads;
-  Publish(tx, &reads);
+  Publish(tx, &pulls, &reads);
+  // First what a link at the other end of a call waits for: a peer's receipt, ours, then what is to be
+  // delivered. Each answer takes its time, and an offer's receipt is in more of a hurry than the answer to
+  // it.
+  for (const auto& work : batch) {
+    if (work->failure.ok() && (work->kind == Work::Kind::kInbox || work->kind == Work::Kind::kReceipt)) {
+      Answer(*work);
+    }
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
   if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
-
   for (const auto& work : batch) {
     if (!work->failure.ok()) {
       work->Fail(work->failure);
-      continue;
-    }
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        work->commands_done(std::move(work->results));
-        break;
-      case Work::Kind::kInbox: {
-        workorder::v1::ApplyInboxResponse response;
-        {
-          MutexLock lock(&tail_mu_);
-          *response.mutable_receipt() =
-              tails_.find(LaneKey{work->inbox.peer(), work->inbox.lane()})->second.incoming;
-        }
-        work->inbox_done(std::move(response));
-        break;
-      }
-      case Work::Kind::kReceipt: {
-        // What was recorded is news to who asked, so the answer does not wait for more to hand out.
-        AnswerPull({.key = {.peer = work->pull.peer(), .lane = work->pull.lane()},
-                    .after = work->pull.after_sequence(),
-                    .limit = work->pull.limit(),
-                    .left = absl::ZeroDuration(),
-                    .done = std::move(work->pull_done)});
-        break;
-      }
-      case Work::Kind::kRecovery:
-        work->recovery_done(std::move(work->recovered));
-        break;
-      case Work::Kind::kResend:
-        work->resend_done(std::move(work->resent));
-        break;
-      case Work::Kind::kRecount:
-        break;
+    } else if (work->kind != Work::Kind::kInbox && work->kind != Work::Kind::kReceipt) {
+      Answer(*work);
     }
   }
   // Last: a follower is in less of a hurry than a caller.
@@ -832,18 +789,102 @@ bool Engine::RunBatch() {
   return true;
 }
 
+// What was committed; `work` did not fail.
+void Engine::Answer(Work& work) {
+  switch (work.kind) {
+    case Work::Kind::kCommands:
+      return work.commands_done(std::move(work.results));
+    case Work::Kind::kInbox: {
+      workorder::v1::ApplyInboxResponse response;
+      {
+        MutexLock lock(&tail_mu_);
+        *response.mutable_receipt() =
+            tails_.find(LaneKey{work.inbox.peer(), work.inbox.lane()})->second.incoming;
+      }
+      return work.inbox_done(std::move(response));
+    }
+    case Work::Kind::kReceipt:
+      // What was recorded is news to who asked, so the answer does not wait for more to hand out.
+      return AnswerPull({.key = {.peer = work.pull.peer(), .lane = work.pull.lane()},
+                         .after = work.pull.after_sequence(),
+                         .limit = work.pull.limit(),
+                         .left = absl::ZeroDuration(),
+                         .done = std::move(work.pull_done)});
+    case Work::Kind::kRecovery:
+      return work.recovery_done(std::move(work.recovered));
+    case Work::Kind::kResend:
+      return work.resend_done(std::move(work.resent));
+    case Work::Kind::kRecount:
+      return;
+  }
+}
+
 bool Engine::Interrupted() const {
   return interruptible_ && emergency_waits_.load(std::memory_order_relaxed);
 }
 
-// Work that an emergency goes ahead of: from `finished` on. Returns its weight.
-int Engine::PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch) {
+// Adds to `batch` what is next to be committed; returns its weight. Emergencies go first and alone.
+int Engine::Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch) {
   int weight = 0;
+  const size_t before = batch->size();
   MutexLock lock(&queue_mu_);
-  for (; batch.size() > finished; batch.pop_back()) {
-    weight += batch.back()->weight;
-    batch.back()->parted = false;
-    queue_.push_front(std::move(batch.back()));
+  interruptible_ = emergency_queue_.empty();
+  auto& queue = interruptible_ ? queue_ : emergency_queue_;
+  if (!interruptible_) emergency_time_ = now;
+  const bool hurry = now - emergency_time_ < kHurry && emergency_time_ <= now;
+  const int limit =
+      interruptible_ && hurry ? std::min(options_.commit_batch, kHurriedBatch) : options_.commit_batch;
+  while (!queue.empty() && (batch->size() == before || weight + queue.front()->weight <= limit)) {
+    weight += queue.front()->weight;
+    batch->push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+  emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
+  queued_weight_ -= weight;
+  counters_.queue_length.store(queued_weight_);
+  return weight;
+}
+
+// Decides the works from `first` on; returns the first that is not done: all are, or the store failed, or an
+// emergency waits.
+size_t Engine::Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first, Transaction& tx) {
+  for (size_t i = first; i < batch.size(); ++i) {
+    if (i > first && Interrupted()) return i;
+    Work& work = *batch[i];
+    switch (work.kind) {
+      case Work::Kind::kCommands:
+        RunCommands(work, tx);
+        break;
+      case Work::Kind::kInbox:
+        RunInbox(work, tx);
+        break;
+      case Work::Kind::kReceipt:
+        RunReceipt(work, tx);
+        break;
+      case Work::Kind::kRecovery:
+        RunRecovery(work, tx);
+        break;
+      case Work::Kind::kResend:
+        RunResend(work, tx);
+        break;
+      case Work::Kind::kRecount:
+        RunRecount(work, tx);
+        break;
+    }
+    if (!tx.store_failure.ok() || work.parted) return i;
+  }
+  return batch.size();
+}
+
+// Work that an emergency went ahead of, at the head of the queue again. Returns its weight.
+int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
+  int weight = 0;
+  if (rest.empty()) return weight;
+  MutexLock lock(&queue_mu_);
+  for (; !rest.empty(); rest.pop_back()) {
+    weight += rest.back()->weight;
+    rest.back()->parted = false;
+    queue_.push_front(std::move(rest.back()));
   }
   queued_weight_ += weight;
   counters_.queue_length.store(queued_weight_);
@@ -1455,6 +1496,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
       if (!known.ok()) return known.status();
       before = *known;
+      if (before == nullptr) return error::Internal("an order to be updated is not there");
     }
     CountChange(before, change.after, options_.site.hotline, &tx.shared);
     const int64_t sequence = heads_.event_sequence + 1;
@@ -1484,7 +1526,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       // Not what followed it in the lost history.
       if (change.event.recovered()) id_floor_ = std::max(id_floor_, order_id + id_start_);
       TakeNumber(change.after.number());
-    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
+    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after, *before); !status.ok()) {
       return status;
     }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
@@ -1613,52 +1655,47 @@ absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {
   return id->value_or(0);
 }
 
-void Engine::Publish(Transaction& tx, std::list<WaitingRead>* reads) {
+void Engine::Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads) {
   counters_.events.fetch_add(static_cast<int64_t>(tx.events.size()));
   counters_.envelopes_out.fetch_add(static_cast<int64_t>(tx.envelopes.size()));
-  std::vector<WaitingPull> pulls;
-  {
-    MutexLock lock(&tail_mu_);
-    for (const EventHub::Item& item : tx.events) {
-      event_ring_bytes_ += item.bytes->size();
-      event_ring_.push_back(item);
-    }
-    while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
-           (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
-      event_ring_bytes_ -= event_ring_.front().bytes->size();
-      event_ring_.pop_front();
-    }
-    for (const LaneKey& key : tx.cut_links) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.rows.clear();
-      tail.bytes = 0;
-    }
-    for (auto& [key, row] : tx.envelopes) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.bytes += row.envelope.body().size();
-      tail.rows.push_back(std::move(row));
-    }
-    for (const LaneKey& key : tx.dirty_links) {
-      // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
-      // room.
-      LaneTail& tail = tails_.find(key)->second;
-      tail.Show(links_.find(key)->second);
-      tail.Trim(options_);
-    }
-    head_sequence_.store(heads_.event_sequence);
-    if (!tx.envelopes.empty()) {
-      for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
-        const auto next = std::next(it);
-        if (tails_.find(it->key)->second.outgoing > it->after) {
-          pulls.push_back(std::move(*it));
-          waiting_pulls_.erase(it);
-        }
-        it = next;
-      }
-    }
-    if (!tx.events.empty()) reads->swap(waiting_reads_);
+  MutexLock lock(&tail_mu_);
+  for (const EventHub::Item& item : tx.events) {
+    event_ring_bytes_ += item.bytes->size();
+    event_ring_.push_back(item);
   }
-  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
+         (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
+    event_ring_bytes_ -= event_ring_.front().bytes->size();
+    event_ring_.pop_front();
+  }
+  for (const LaneKey& key : tx.cut_links) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.rows.clear();
+    tail.bytes = 0;
+  }
+  for (auto& [key, row] : tx.envelopes) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.bytes += row.envelope.body().size();
+    tail.rows.push_back(std::move(row));
+  }
+  for (const LaneKey& key : tx.dirty_links) {
+    // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
+    // room.
+    LaneTail& tail = tails_.find(key)->second;
+    tail.Show(links_.find(key)->second);
+    tail.Trim(options_);
+  }
+  head_sequence_.store(heads_.event_sequence);
+  if (!tx.envelopes.empty()) {
+    for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
+      const auto next = std::next(it);
+      if (tails_.find(it->key)->second.outgoing > it->after) {
+        pulls->splice(pulls->end(), waiting_pulls_, it);
+      }
+      it = next;
+    }
+  }
+  if (!tx.events.empty()) reads->swap(waiting_reads_);
 }
 
 }  // namespace hotline::work_order

@@ -919,7 +919,6 @@ class SqlStore : public Store {
   }
 
   absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
-    if (absl::Status status = Serialize(order); !status.ok()) return status;
     const std::string_view lead_unit = LeadUnitAtWork(order);
     bool same_state = false;
     bool same_unit = false;
@@ -932,13 +931,18 @@ class SqlStore : public Store {
       same_state = find_columns_->Int64(0) == order.state();
       same_unit = lead_unit.empty() || find_columns_->Text(1) == lead_unit;
     }
-    // SQLite rewrites the entries of every index whose column is named, changed or not.
-    sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
-    update.BindInt64(1, id);
-    update.BindBlob(2, record_);
-    if (!same_unit || !same_state) update.BindInt64(3, order.state());
-    if (!same_unit) update.BindText(4, lead_unit);
-    if (absl::Status status = update.Run(); !status.ok()) return Explain(status);
+    if (absl::Status status = WriteOrder(id, order, same_state, same_unit); !status.ok()) return status;
+    return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
+  }
+
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order, const WorkOrder& before) override {
+    const std::string_view lead_unit = LeadUnitAtWork(order);
+    const bool same_unit = lead_unit.empty() || LeadUnitAtWork(before) == lead_unit;
+    if (absl::Status status = WriteOrder(id, order, before.state() == order.state(), same_unit);
+        !status.ok()) {
+      return status;
+    }
+    if (order.handoff().id() == before.handoff().id()) return absl::OkStatus();
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
   }
 
@@ -1025,6 +1029,18 @@ class SqlStore : public Store {
     if (order.has_content()) return error::Internal("an order to be stored carries its content");
     order.SerializeToString(&record_);
     return absl::OkStatus();
+  }
+
+  // SQLite rewrites the entries of every index whose column is named, changed or not.
+  absl::Status WriteOrder(int64_t id, const WorkOrder& order, bool same_state, bool same_unit) {
+    if (absl::Status status = Serialize(order); !status.ok()) return status;
+    sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
+    update.BindInt64(1, id);
+    update.BindBlob(2, record_);
+    if (!same_unit || !same_state) update.BindInt64(3, order.state());
+    const std::string_view lead_unit = LeadUnitAtWork(order);
+    if (!same_unit) update.BindText(4, lead_unit);
+    return Explain(update.Run());
   }
 
   // Lets an order be found by the id of a handoff that a peer gave. Its own it is found by without.

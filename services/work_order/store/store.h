@@ -192,6 +192,12 @@ class Store {
   virtual absl::Status InsertOrder(int64_t id, const type::v1::WorkOrder& order, std::string_view content,
                                    std::string_view caller_phone) = 0;
   virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
+  // The same of an order that is there as `before`; a store may spare itself looking.
+  virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order,
+                                   const type::v1::WorkOrder& before) {
+    static_cast<void>(before);
+    return UpdateOrder(id, order);
+  }
   virtual absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) = 0;
   // `envelope` is whole. With `content` not empty it is an offer of an order whose content is stored: only
   // the rest of the body is kept. Sequence and hash of the lane's head are the caller's to PutLink.

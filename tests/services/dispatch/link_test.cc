@@ -19,7 +19,7 @@ class LinkTest : public testing::Test {
     options.hotline = "12345";
     options.peer = "110";
     options.on_change = [this](bool up, const absl::Status&) { changes_.push_back(up); };
-    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &steps_, steps_.clock(), options);
+    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
     link_->Start();
     steps_.RunDue();
   }
@@ -42,6 +42,7 @@ class LinkTest : public testing::Test {
   }
 
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  RightOfWay way_{&steps_, steps_.clock()};
   FakeLedger ledger_;
   FakePeer peer_;
   const Notary notary_{"12345", {}, {}};
@@ -69,6 +70,16 @@ TEST_F(LinkTest, GreetsThenPullsThenDelivers) {
   ASSERT_EQ(ledger_.pulls.size(), 1u);
   EXPECT_EQ(ledger_.pulls.front().request.receipt().received_through(), 3);
   EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 3);
+}
+
+TEST_F(LinkTest, AnOrdinaryDeliveryWaitsUntilTheEmergencyHasPassed) {
+  Greet();
+  std::optional<RightOfWay::Pass> pass = way_.Enter();
+  HandOut(0, 0, 3);
+  EXPECT_TRUE(peer_.deliveries.empty());
+  pass.reset();
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_EQ(peer_.deliveries.front().request.envelopes_size(), 3);
 }
 
 TEST_F(LinkTest, APeerOfAnotherVersionIsRefused) {
@@ -129,7 +140,7 @@ TEST_F(LinkTest, CatchingUpKeepsARate) {
   options.hotline = "12345";
   options.peer = "110";
   options.catch_up_per_s = 10;
-  link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &steps_, steps_.clock(), options);
+  link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
   link_->Start();
   steps_.RunDue();
   peer_.questions.pop_front();
