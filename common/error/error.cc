@@ -370,6 +370,49 @@ absl::Status Internal(std::string_view what) {
                .chinese = "程序内部错误，请联系管理员"});
 }
 
+absl::Status DirectoryUnknown(std::string_view field, std::string_view what, std::string_view what_zh,
+                              std::string_view name) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_DIRECTORY_ENTRY_UNKNOWN,
+               .english = StrCat("the directory has no ", what, " '", name, "'"),
+               .chinese = StrCat("通讯录中没有该", what_zh, "：", name),
+               .field = std::string(field)});
+}
+
+absl::Status DirectoryRefused(Reason reason, std::string_view field, std::string_view english,
+                              std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = reason,
+               .english = std::string(english),
+               .chinese = std::string(chinese),
+               .field = std::string(field)});
+}
+
+absl::Status DirectoryStale(int64_t expected, int64_t actual) {
+  return Make(
+      {.code = absl::StatusCode::kAborted,
+       .reason = Reason::ERROR_REASON_STALE_VERSION,
+       .english = StrCat("the directory is at version ", actual, ", not ", expected, ": read it again"),
+       .chinese = StrCat("通讯录已被他人更新（当前版本", actual, "），请重新读取后再改"),
+       .field = "header.expected_version",
+       .metadata = {{"version", StrCat(actual)}}});
+}
+
+absl::Status NoticeUnknown(Reason reason, std::string_view what, std::string_view what_zh,
+                           std::string_view id) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = reason,
+               .english = StrCat("there is no ", what, " '", id, "'"),
+               .chinese = StrCat("没有该", what_zh, "：", id)});
+}
+
+absl::Status DeliveryNotDead(std::string_view id) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_DELIVERY_NOT_DEAD,
+               .english = StrCat("delivery '", id, "' is not given up, or not by a webhook"),
+               .chinese = StrCat("投递", id, "并未终止，或不经网关，无须重投")});
+}
+
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix) {
   if (FieldOf(status).empty()) return status;
   google::rpc::Status wire = WireOf(status);

@@ -71,6 +71,17 @@ absl::Status DiskFull();
 absl::Status WorkOrderUnreachable(std::string_view what);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);
+// NOT_FOUND. `what` is `unit` or `person`, `what_zh` 单位 or 人员; `name` is how it was called.
+absl::Status DirectoryUnknown(std::string_view field, std::string_view what, std::string_view what_zh,
+                              std::string_view name);
+// FAILED_PRECONDITION: a change of the directory that its rules do not allow.
+absl::Status DirectoryRefused(Reason reason, std::string_view field, std::string_view english,
+                              std::string_view chinese);
+absl::Status DirectoryStale(int64_t expected, int64_t actual);
+// `what` is `notification` or `delivery`, `what_zh` 通知 or 投递.
+absl::Status NoticeUnknown(Reason reason, std::string_view what, std::string_view what_zh,
+                           std::string_view id);
+absl::Status DeliveryNotDead(std::string_view id);
 
 // `status` with `prefix.` before each field path in it (`prefix` = `commands[3]`).
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix);

@@ -15,6 +15,7 @@
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_people.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
@@ -68,6 +69,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
         Deadlines(environment.site->policy), config.hotline(), listener);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    absl::StatusOr<std::unique_ptr<People>> people = People::Create(environment, {});
+    if (!people.ok()) return people.status();
+    process->people_ = *std::move(people);
     process->Measure();
     return process;
   }
@@ -82,7 +86,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+    std::vector<boot::Endpoint> endpoints = people_->endpoints();
+    endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    return endpoints;
   }
 
   void Start() override {
@@ -90,6 +96,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     environment_.health->SetServing("work_order", false);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     ScheduleCheckpoint();
+    people_->Start();
   }
 
   void Drain() override {
@@ -220,6 +227,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
   std::unique_ptr<grpc::Service> edge_;
+  std::unique_ptr<People> people_;
 };
 
 }  // namespace

@@ -50,13 +50,15 @@ enum class CommandId {
   kLink,
   kVerify,
   kEvidence,
+  kDirectory,
+  kNotifications,
   kHealth,
   kCompletion,
   kHelp,
 };
 
 // What stands behind the command's name.
-// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
 enum class Operand {
   kNone,
   kOrder,
@@ -65,7 +67,9 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
-  kLink
+  kLink,
+  kDirectory,
+  kNotifications
 };
 
 struct CommandSpec {
