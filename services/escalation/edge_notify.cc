@@ -126,10 +126,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   NotifyProcess(const boot::Environment& environment, std::unique_ptr<Reader> clocks)
       : environment_(environment), rungs_(std::move(clocks)) {}
 
-  ~NotifyProcess() override {
-    loop_.Stop();
-    checkpoints_.Stop();
-  }
+  ~NotifyProcess() override { Stop(); }
 
   absl::Status Open(const directory::Service* people, Ledger* ledger) {
     const config::v1::SiteConfig& config = environment_.site->site;
@@ -183,6 +180,11 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   }
 
   void Drain() override { notifier_->Drain(); }
+
+  void Stop() override {
+    loop_.Stop();
+    checkpoints_.Stop();
+  }
 
   void OnProgress(int64_t cursor) override {
     rungs_.SetCursor(cursor);

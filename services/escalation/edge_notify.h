@@ -28,6 +28,8 @@ class Notifications {
   virtual std::vector<boot::Endpoint> endpoints() = 0;
   virtual void Start() = 0;
   virtual void Drain() = 0;
+  // Its threads end; what the ledger still answers is dropped. Before the ledger goes.
+  virtual void Stop() = 0;
   // From the follower: the log is followed up to here; and it has been read up to its head, so that what the
   // clocks say is so.
   virtual void OnProgress(int64_t cursor) = 0;

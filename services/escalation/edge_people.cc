@@ -10,7 +10,7 @@
 #include "common/rpc/forward.h"
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
-#include "services/escalation/directory/service.h"
+#include "services/escalation/edge_calendar.h"
 
 namespace hotline::escalation {
 namespace {
@@ -57,6 +57,9 @@ class PeopleProcess final : public People, private directory::Listener {
     auto store = directory::Store::Open(*std::move(database), config.hotline());
     if (!store.ok()) return store.status();
     directory::Reach reach{.hotline = config.hotline(), .webhooks = {}, .hours = &hours_};
+    for (const config::v1::WebhookConfig& webhook : config.escalation().notify().webhooks()) {
+      reach.webhooks.insert(webhook.name());
+    }
     directory::Listener* const listener = this;
     directory_ = std::make_unique<directory::Service>(&directory_loop_, environment_.clock, *std::move(store),
                                                       std::move(reach), listener);
@@ -79,6 +82,8 @@ class PeopleProcess final : public People, private directory::Listener {
     environment_.health->SetServing("directory", true);
     directory_->Start();
   }
+
+  const directory::Service& directory() const override { return *directory_; }
 
  private:
   void OnPreflight(const directory::PreflightSummary& summary) override {
@@ -158,8 +163,13 @@ absl::Time CalendarHours::NextChange(std::string_view calendar, absl::Time t) co
                                 : it->second.NextChange(t).value_or(absl::InfiniteFuture());
 }
 
-absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& environment,
-                                                       Calendars calendars) {
+absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& environment) {
+  Calendars calendars;
+  if (const std::string& file = environment.site->site.escalation().calendars_file(); !file.empty()) {
+    absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(file);
+    if (!loaded.ok()) return loaded.status();
+    calendars = std::move(loaded->by_code);
+  }
   auto people = std::make_unique<PeopleProcess>(environment, std::move(calendars));
   if (absl::Status status = people->Open(); !status.ok()) return status;
   return people;

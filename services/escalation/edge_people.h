@@ -12,6 +12,7 @@
 #include "common/boot/boot.h"
 #include "services/escalation/calendar/calendar.h"
 #include "services/escalation/directory/core/resolve.h"
+#include "services/escalation/directory/service.h"
 
 namespace hotline::escalation {
 
@@ -31,13 +32,14 @@ class CalendarHours final : public directory::OfficeHours {
 
 class People {
  public:
-  // Opens `directory.db` in the service's folder, which exists. `environment` outlives it.
-  static absl::StatusOr<std::unique_ptr<People>> Create(const boot::Environment& environment,
-                                                        Calendars calendars);
+  // Reads the site's calendars and opens `directory.db` in the service's folder, which exists. `environment`
+  // outlives it.
+  static absl::StatusOr<std::unique_ptr<People>> Create(const boot::Environment& environment);
   virtual ~People() = default;
 
   virtual std::vector<boot::Endpoint> endpoints() = 0;
   virtual void Start() = 0;
+  virtual const directory::Service& directory() const = 0;
 };
 
 }  // namespace hotline::escalation

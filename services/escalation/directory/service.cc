@@ -134,7 +134,11 @@ absl::Status Service::Open(const config::v1::UnitList& units,
     directory_ = directory;
   }
   v1::ChangeDirectoryRequest request;
-  for (v1::DirectoryEdit& edit : Seed(*directory, units, hotlines)) *request.add_edits() = std::move(edit);
+  // As the clocks take a unit that names no calendar.
+  constexpr std::string_view kOffice = "office";
+  const std::string_view calendar = reach_.hours->Knows(kOffice) ? kOffice : std::string_view();
+  for (v1::DirectoryEdit& edit : Seed(*directory, units, calendar, hotlines))
+    *request.add_edits() = std::move(edit);
   if (request.edits().empty()) return absl::OkStatus();
   v1::DirectoryChangeHeader& header = *request.mutable_header();
   const absl::Time now = clock_->Now();

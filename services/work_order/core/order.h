@@ -99,6 +99,10 @@ EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& r
 std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice);
 // Installs a record unless the handoff has a better one, see `Handoff.voice`.
 void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff);
+// The lead unit; empty if no unit is at work.
+const std::string& LeadUnit(const type::v1::WorkOrder& order);
+// What was granted or asked for is over: it was for whom had the order.
+void DropExtensions(type::v1::WorkOrder* order);
 // The doubt is over: the desks have spoken.
 void EndDoubt(type::v1::Facts* facts);
 

@@ -789,6 +789,7 @@ absl::Status ToStatus(const std::vector<Problem>& problems, const std::vector<st
 }
 
 std::vector<v1::DirectoryEdit> Seed(const Directory& before, const config::v1::UnitList& units,
+                                    std::string_view calendar,
                                     const std::vector<std::pair<std::string, std::string>>& hotlines) {
   std::vector<v1::DirectoryEdit> edits;
   std::set<std::string> names;  // of units that are there already under another code
@@ -822,6 +823,7 @@ std::vector<v1::DirectoryEdit> Seed(const Directory& before, const config::v1::U
     unit.set_code(one.code());
     unit.set_display_name(one.display_name());
     *unit.mutable_aliases() = one.aliases();
+    unit.set_calendar(one.calendar().empty() ? std::string(calendar) : one.calendar());
     unit.set_units_version(units.version().empty() ? "units_file" : units.version());
     put(std::move(unit));
   }

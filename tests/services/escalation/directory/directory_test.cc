@@ -190,11 +190,12 @@ TEST(DirectoryTest, SeedingBringsInWhatNobodyEdited) {
   };
   add("shijianju", "市场监督管理局", "市监局");
   add("xiaofang", "消防救援大队", "119");
-  ASSERT_TRUE(county.Do(Seed(county.directory, list, {{"12345", "热线"}, {"119", "消防"}})));
+  ASSERT_TRUE(county.Do(Seed(county.directory, list, "office", {{"12345", "热线"}, {"119", "消防"}})));
   EXPECT_EQ(county.directory.FindUnit("市监局")->code(), "shijianju");
   EXPECT_EQ(county.directory.FindUnit("119")->code(), "xiaofang") << "the peer is that unit";
   EXPECT_NE(county.directory.FindUnit("12345"), nullptr);
-  EXPECT_THAT(Seed(county.directory, list, {{"12345", "热线"}, {"119", "消防"}}), IsEmpty()) << "nothing new";
+  EXPECT_THAT(Seed(county.directory, list, "office", {{"12345", "热线"}, {"119", "消防"}}), IsEmpty())
+      << "nothing new";
   // A person edits one; the next version of the list leaves it alone and changes the other.
   v1::DirectoryEntry edited;
   *edited.mutable_unit() = *county.directory.FindUnit("shijianju");
@@ -204,7 +205,7 @@ TEST(DirectoryTest, SeedingBringsInWhatNobodyEdited) {
   list.set_version("v2");
   list.mutable_units(0)->set_display_name("市监局甲");
   list.mutable_units(1)->set_display_name("消防大队");
-  ASSERT_TRUE(county.Do(Seed(county.directory, list, {})));
+  ASSERT_TRUE(county.Do(Seed(county.directory, list, "office", {})));
   EXPECT_EQ(county.directory.FindUnit("shijianju")->display_name(), "市场监督管理局");
   EXPECT_EQ(county.directory.FindUnit("xiaofang")->display_name(), "消防大队");
 }
