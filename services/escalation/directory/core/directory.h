@@ -117,8 +117,10 @@ Outcome Judge(const Directory& before, const std::vector<v1::DirectoryEdit>& edi
 absl::Status ToStatus(const std::vector<Problem>& problems, const std::vector<std::string>& places);
 
 // The edits that bring the units of a site's list in: those that are missing, and those that nobody has
-// edited since an earlier version of the list. `hotlines` (code and name) are the site itself and its peers.
+// edited since an earlier version of the list. A unit of the list that names no calendar gets `calendar`.
+// `hotlines` (code and name) are the site itself and its peers.
 std::vector<v1::DirectoryEdit> Seed(const Directory& before, const config::v1::UnitList& units,
+                                    std::string_view calendar,
                                     const std::vector<std::pair<std::string, std::string>>& hotlines);
 
 }  // namespace hotline::escalation::directory
