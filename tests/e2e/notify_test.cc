@@ -45,8 +45,9 @@ class NotifyTest : public testing::Test {
     std::filesystem::create_directories(gateway_folder_);
     for (config::v1::DeadlineRule& rule : *sites_.a.policy().mutable_rules()) {
       if (rule.clock() != type::v1::CLOCK_KIND_PEER_ACCEPTANCE) continue;
-      rule.set_limit_s(2);
-      rule.set_remind_before_s(1);
+      // Reminded after a second; the next rung is far.
+      rule.set_limit_s(120);
+      rule.set_remind_before_s(119);
     }
     config::v1::NotifyConfig& notify = *site_.config().mutable_escalation()->mutable_notify();
     // Whenever the test runs.
