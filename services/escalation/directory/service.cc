@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <type_traits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -160,6 +161,7 @@ absl::Status Service::Open(const config::v1::UnitList& units,
 }
 
 void Service::Start() {
+  started_ = true;
   executor_->Post([this] { LookAhead(); });
 }
 
@@ -270,6 +272,9 @@ absl::StatusOr<Response> Service::Apply(absl::Time now, const Request& request,
   Outcome outcome =
       Judge(*before, edits,
             {.now = now, .allow_missing_roles = request.allow_missing_roles(), .hours = reach_.hours});
+  if constexpr (std::is_same_v<Request, v1::ImportDirectoryRequest>) {
+    for (Problem& problem : outcome.problems) problem.field = ColumnOf(problem.field);
+  }
   if (!outcome.problems.empty()) return ToStatus(outcome.problems, places);
   std::vector<v1::DirectoryChange> changes;
   for (const directory::Change& one : outcome.changes) {
@@ -295,7 +300,7 @@ absl::StatusOr<Response> Service::Apply(absl::Time now, const Request& request,
     MutexLock lock(&mu_);
     directory_ = std::make_shared<const Directory>(std::move(outcome.after));
   }
-  if (!changes.empty()) executor_->Post([this] { Look(); });
+  if (!changes.empty() && started_) executor_->Post([this] { Look(); });
   return response;
 }
 

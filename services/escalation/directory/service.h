@@ -106,6 +106,7 @@ class Service {
   const std::unique_ptr<Store> store_;
   const Reach reach_;
   Listener* const listener_;
+  bool started_ = false;  // set before there are tasks
   mutable Mutex mu_;
   std::shared_ptr<const Directory> directory_ ABSL_GUARDED_BY(mu_) = std::make_shared<const Directory>();
 };

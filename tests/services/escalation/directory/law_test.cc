@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kUnits[] = {"12345", "east", "west"};
 constexpr int kPeople = 5;
-constexpr int kMinutes = 2 * 24 * 60;
+constexpr int kMinutes = 24 * 60;
 const absl::Time kStart = At(2026, 12, 1);
 
 absl::Time RandomMinute() { return kStart + absl::Minutes(*rc::gen::inRange(-300, kMinutes + 300)); }
