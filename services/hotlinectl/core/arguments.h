@@ -66,7 +66,8 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
-// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
+// and a file. kActionAndOrder: `push` or `list`, and an order.
 enum class Operand {
   kNone,
   kOrder,
