@@ -14,6 +14,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -77,6 +78,8 @@ struct LoadedSite {
   // ring holds this site's own public keys too, under its own code.
   crypto::SigningKeys signing;
   crypto::KeyRing keys;
+  // What requests to each webhook are signed with, by key id; for escalation only.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> webhook_secrets;
 };
 // `{role}` in the paths of `tls` stands for `options.role`.
 absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options);

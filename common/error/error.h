@@ -48,6 +48,15 @@ absl::Status Bounce(std::string_view target, std::string_view way, std::string_v
 absl::Status Ruled();
 absl::Status DangerFirst();
 absl::Status Disputed();
+// A ruling names another unit than `unit`, or `unit` itself. Reason RULED.
+absl::Status RuledUnit(std::string_view unit);
+absl::Status ExtensionTooLate();
+absl::Status ExtensionLimit(int limit);
+// `open`: one is asked for already; else none is.
+absl::Status ExtensionPending(bool open);
+absl::Status PreviewStale(std::string_view english, std::string_view chinese);
+absl::Status PublicationRunning(int64_t publication);
+absl::Status ClockNotFound(std::string_view order);
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);
@@ -71,6 +80,17 @@ absl::Status DiskFull();
 absl::Status WorkOrderUnreachable(std::string_view what);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);
+// NOT_FOUND. `what` is `unit` or `person`, `what_zh` 单位 or 人员; `name` is how it was called.
+absl::Status DirectoryUnknown(std::string_view field, std::string_view what, std::string_view what_zh,
+                              std::string_view name);
+// FAILED_PRECONDITION: a change of the directory that its rules do not allow.
+absl::Status DirectoryRefused(Reason reason, std::string_view field, std::string_view english,
+                              std::string_view chinese);
+absl::Status DirectoryStale(int64_t expected, int64_t actual);
+// `what` is `notification` or `delivery`, `what_zh` 通知 or 投递.
+absl::Status NoticeUnknown(Reason reason, std::string_view what, std::string_view what_zh,
+                           std::string_view id);
+absl::Status DeliveryNotDead(std::string_view id);
 
 // `status` with `prefix.` before each field path in it (`prefix` = `commands[3]`).
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix);

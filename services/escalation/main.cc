@@ -17,6 +17,8 @@
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_notify.h"
+#include "services/escalation/edge_people.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
@@ -82,6 +84,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
+    if (!people.ok()) return people.status();
+    process->people_ = *std::move(people);
+    reader = process->store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    absl::StatusOr<std::unique_ptr<Notifications>> notifications = Notifications::Create(
+        process->environment_, &process->people_->directory(), *std::move(reader), process->ledger_.get());
+    if (!notifications.ok()) return notifications.status();
+    process->notifications_ = *std::move(notifications);
     process->Measure();
     return process;
   }
@@ -92,11 +103,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
+    if (notifications_ != nullptr) notifications_->Stop();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+    std::vector<boot::Endpoint> endpoints = people_->endpoints();
+    for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
+    endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    return endpoints;
   }
 
   void Start() override {
@@ -104,10 +119,13 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     environment_.health->SetServing("work_order", false);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     ScheduleCheckpoint();
+    people_->Start();
+    notifications_->Start();
   }
 
   void Drain() override {
     service_->Drain();
+    notifications_->Drain();
     follower_->Stop();
     ledger_->Cancel();
   }
@@ -119,11 +137,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
     service_->CaughtUp(cursor);
+    notifications_->OnCaughtUp();
   }
 
   void OnApplied(EventHub::Items items) override { service_->Applied(std::move(items)); }
 
-  void OnProgress(int64_t cursor) override { service_->set_watermark(cursor); }
+  void OnProgress(int64_t cursor) override {
+    service_->set_watermark(cursor);
+    notifications_->OnProgress(cursor);
+  }
 
   void OnLedger(const absl::Status& status) override {
     environment_.health->SetServing("work_order", status.ok());
@@ -234,6 +256,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
   std::unique_ptr<grpc::Service> edge_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Notifications> notifications_;
 };
 
 }  // namespace

@@ -14,7 +14,9 @@
 #include "common/rpc/security.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/failure.h"
@@ -22,7 +24,9 @@
 namespace hotline::hotlinectl {
 
 using dispatch::v1::DispatchService;
+using escalation::v1::DirectoryService;
 using escalation::v1::EscalationService;
+using escalation::v1::NotificationService;
 using workorder::v1::WorkOrderService;
 
 enum class Target { kDispatch, kWorkOrder, kEscalation };
@@ -80,6 +84,8 @@ class Client {
   static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
   static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
   static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(DirectoryService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(NotificationService::StubInterface*) { return Target::kEscalation; }
   std::unique_ptr<DispatchService::StubInterface> NewStub(DispatchService::StubInterface*) {
     return DispatchService::NewStub(channels_[0]);
   }
@@ -88,6 +94,12 @@ class Client {
   }
   std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
     return EscalationService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<DirectoryService::StubInterface> NewStub(DirectoryService::StubInterface*) {
+    return DirectoryService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<NotificationService::StubInterface> NewStub(NotificationService::StubInterface*) {
+    return NotificationService::NewStub(channels_[2]);
   }
 
   template <typename Request>

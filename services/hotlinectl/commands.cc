@@ -300,9 +300,10 @@ int Health(Session& session) {
   };
   // The parts that the services name beside themselves; one that a service does not know is passed over.
   constexpr Part kParts[] = {
-      {Target::kDispatch, "dispatch", ""},          {Target::kWorkOrder, "work_order", ""},
-      {Target::kWorkOrder, "work_order", "store"},  {Target::kEscalation, "escalation", ""},
-      {Target::kEscalation, "escalation", "store"}, {Target::kEscalation, "escalation", "work_order"},
+      {Target::kDispatch, "dispatch", ""},           {Target::kWorkOrder, "work_order", ""},
+      {Target::kWorkOrder, "work_order", "store"},   {Target::kEscalation, "escalation", ""},
+      {Target::kEscalation, "escalation", "store"},  {Target::kEscalation, "escalation", "directory"},
+      {Target::kEscalation, "escalation", "notify"}, {Target::kEscalation, "escalation", "work_order"},
   };
   Console& console = session.console;
   std::vector<HealthLine> lines;
@@ -390,6 +391,10 @@ int Run(Session& session) {
       return Verify(session);
     case CommandId::kEvidence:
       return Evidence(session);
+    case CommandId::kDirectory:
+      return DirectoryCommand(session);
+    case CommandId::kNotifications:
+      return NotificationsCommand(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

@@ -34,6 +34,10 @@ int Partners(Session& session);
 int Watch(Session& session);
 // evidence.
 int Evidence(Session& session);
+// notifications.
+int NotificationsCommand(Session& session);
+// directory.
+int DirectoryCommand(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

@@ -48,6 +48,7 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   site.dispatches_first = config.dispatches_first();
   if (config.has_free_returns_per_unit()) site.free_returns_per_unit = config.free_returns_per_unit();
   if (config.has_free_returns_per_order()) site.free_returns_per_order = config.free_returns_per_order();
+  if (config.has_extensions_per_order()) site.extensions_per_order = config.extensions_per_order();
   return site;
 }
 

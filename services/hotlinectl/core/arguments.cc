@@ -7,10 +7,13 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
+#include "hotline/escalation/v1/directory_service.pb.h"
+#include "hotline/escalation/v1/notification_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
+#include "services/hotlinectl/core/text_people.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -183,6 +186,36 @@ std::vector<CommandSpec> MakeCommands() {
                Required({"reference", ValueKind::kText, say::kFlagReference}),
                Required({"ruled-by", ValueKind::kText, say::kFlagRuledBy})})},
       {CommandId::kReopen, "reopen", say::kCmdReopen, Operand::kOrder, Change({reason})},
+      {CommandId::kContact, "contact", say::kCmdContact, Operand::kOrder,
+       Change({{"reached", ValueKind::kSwitch, say::kFlagContactReached},
+               {"time", ValueKind::kTime, say::kFlagContactTime},
+               {"unit", ValueKind::kText, say::kFlagContactUnit},
+               note})},
+      {CommandId::kAskExtension, "ask-extension", say::kCmdAskExtension, Operand::kOrder,
+       Change({{"working-days", ValueKind::kInteger, say::kFlagMoreDays},
+               {"working-hours", ValueKind::kInteger, say::kFlagMoreHours},
+               {"until", ValueKind::kTime, say::kFlagUntil},
+               Required({"ground", ValueKind::kText, say::kFlagExtendGround}),
+               {"unit", ValueKind::kText, say::kFlagAskUnit}})},
+      {CommandId::kDecideExtension, "decide-extension", say::kCmdDecideExtension, Operand::kOrder,
+       Change({{"approve", ValueKind::kSwitch, say::kFlagApprove},
+               {"refuse", ValueKind::kSwitch, say::kFlagRefuse},
+               {"until", ValueKind::kTime, say::kFlagGrantUntil},
+               {"caller-told", ValueKind::kSwitch, say::kFlagCallerTold},
+               note})},
+      {CommandId::kUnitReturn, "unit-return", say::kCmdUnitReturn, Operand::kOrder,
+       Change({{"unit", ValueKind::kText, say::kFlagSignUnit},
+               Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
+               reason,
+               {"basis", ValueKind::kText, say::kFlagBasis},
+               {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit}})},
+      {CommandId::kReassign, "reassign", say::kCmdReassign, Operand::kOrder,
+       Change({Required({"unit", ValueKind::kText, say::kFlagUnit}),
+               Repeated({"assist", ValueKind::kList, say::kFlagAssist}), reason, note})},
+      {CommandId::kAcknowledge, "acknowledge", say::kCmdAcknowledge, Operand::kOrder,
+       Change({Required({"clock", ValueKind::kWord, say::kFlagClock, WordsOf<type::v1::ClockKind>}),
+               Required({"rung", ValueKind::kWord, say::kFlagRung, WordsOf<type::v1::Rung>}),
+               Required({"until", ValueKind::kTime, say::kFlagAcknowledgeUntil}), note})},
       {CommandId::kCustody,
        "custody",
        say::kCmdCustody,
@@ -216,6 +249,53 @@ std::vector<CommandSpec> MakeCommands() {
        {{"out", ValueKind::kFile, say::kFlagOut},
         Repeated({"public-key", ValueKind::kText, say::kFlagPublicKey}),
         {"public-keys", ValueKind::kFile, say::kFlagPublicKeys}}},
+      {CommandId::kDirectory,
+       "directory",
+       say::kCmdDirectory,
+       Operand::kDirectory,
+       {{"unit", ValueKind::kText, say::kFlagDirectoryUnit},
+        {"person", ValueKind::kText, say::kFlagPersonId},
+        {"name", ValueKind::kText, say::kFlagDisplayName},
+        {"title", ValueKind::kText, say::kFlagPersonTitle},
+        Repeated({"desktop", ValueKind::kText, say::kFlagDesktop}),
+        Repeated({"webhook", ValueKind::kText, say::kFlagWebhook}),
+        {"role", ValueKind::kWord, say::kFlagStaffRole, WordsOf<escalation::v1::StaffRole>},
+        {"duty", ValueKind::kSwitch, say::kFlagDuty},
+        Repeated({"alias", ValueKind::kText, say::kFlagUnitAlias}),
+        {"parent", ValueKind::kText, say::kFlagUnitParent},
+        {"calendar", ValueKind::kText, say::kFlagCalendar},
+        {"from", ValueKind::kTime, say::kFlagValidFrom},
+        {"until", ValueKind::kTime, say::kFlagValidUntil},
+        {"supersede", ValueKind::kSwitch, say::kFlagSupersede},
+        {"reported-by", ValueKind::kText, say::kFlagReportedBy},
+        {"reference", ValueKind::kText, say::kFlagReportReference},
+        {"reported-at", ValueKind::kTime, say::kFlagReportedAt},
+        {"request-id", ValueKind::kText, say::kFlagRequestId},
+        {"version", ValueKind::kInteger, say::kFlagDirectoryVersion},
+        {"allow-missing", ValueKind::kSwitch, say::kFlagAllowMissing},
+        {"dry-run", ValueKind::kSwitch, say::kFlagOnlyJudge},
+        {"file", ValueKind::kFile, say::kFlagCsvFile},
+        {"replace", ValueKind::kSwitch, say::kFlagReplace},
+        {"out", ValueKind::kFile, say::kFlagCsvOut},
+        {"bom", ValueKind::kSwitch, say::kFlagBom},
+        {"days", ValueKind::kInteger, say::kFlagDays},
+        {"rung", ValueKind::kWord, say::kFlagRung, WordsOf<type::v1::Rung>},
+        {"at", ValueKind::kTime, say::kFlagWhoAt},
+        {"accused", ValueKind::kText, say::kFlagAccused},
+        limit}},
+      {CommandId::kNotifications,
+       "notifications",
+       say::kCmdNotifications,
+       Operand::kNotifications,
+       {{"unit", ValueKind::kText, say::kFlagNotifiedUnit},
+        {"person", ValueKind::kText, say::kFlagNotifiedPerson},
+        {"to-account", ValueKind::kText, say::kFlagToAccount},
+        {"channel", ValueKind::kText, say::kFlagChannelName},
+        {"state", ValueKind::kWord, say::kFlagDeliveryState, WordsOf<escalation::v1::DeliveryState>},
+        {"from", ValueKind::kInteger, say::kFlagFromSequence},
+        {"count", ValueKind::kInteger, say::kFlagCount},
+        note,
+        limit}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -295,6 +375,8 @@ class Reader {
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
       } else if ((arguments.command->operand == Operand::kEvidence ||
+                  arguments.command->operand == Operand::kDirectory ||
+                  arguments.command->operand == Operand::kNotifications ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
@@ -361,6 +443,88 @@ class Reader {
   const Language language_;
 };
 
+// What `directory` and `notifications` do, and the flags that each goes with.
+struct NamedAction {
+  std::string_view name;
+  std::string_view flags;  // separated by spaces
+};
+constexpr std::string_view kChangeFlags =
+    " reported-by reference reported-at request-id version allow-missing dry-run ";
+constexpr NamedAction kNamedActions[] = {
+    {"list", " at "},
+    {"show", " at "},
+    {"set", " unit person name title desktop webhook role duty alias parent calendar from until supersede "},
+    {"remove", " unit person role duty from "},
+    {"import", " file replace "},
+    {"export", " out bom "},
+    {"history", " limit "},
+    {"preflight", " days "},
+    {"who", " rung at accused "},
+};
+
+constexpr NamedAction kNotificationsActions[] = {
+    {"list", " unit person limit "},
+    {"watch", " unit to-account from count "},
+    {"ack", " note "},
+    {"deliveries", " channel state limit "},
+    {"redeliver", " "},
+    {"report", " state "},
+};
+
+template <size_t n>
+std::string ActionNames(const NamedAction (&actions)[n], std::string_view separator) {
+  std::string names;
+  for (const NamedAction& action : actions) {
+    names += StrCat(names.empty() ? std::string_view() : separator, action.name);
+  }
+  return names;
+}
+
+std::string NotificationsFault(const Arguments& arguments, Language language) {
+  const auto action = std::find_if(std::begin(kNotificationsActions), std::end(kNotificationsActions),
+                                   [&](const NamedAction& one) { return one.name == arguments.action; });
+  if (action == std::end(kNotificationsActions))
+    return std::string(Say(language, say::kNeedsNotificationsAction));
+  const std::string name = StrCat("notifications ", action->name);
+  const bool needs_id = action->name == "ack" || action->name == "redeliver" || action->name == "report";
+  if (needs_id && arguments.operand.empty()) return Say(language, say::kNeedsMessage, name);
+  if (!needs_id && action->name != "list" && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  for (const auto& [flag, values] : arguments.values) {
+    if (action->flags.find(StrCat(" ", flag, " ")) == std::string_view::npos) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  if (action->name == "report" && !arguments.Has("state"))
+    return Say(language, say::kFlagRequired, "--state", name);
+  return "";
+}
+
+std::string DirectoryFault(const Arguments& arguments, Language language) {
+  const auto action = std::find_if(std::begin(kNamedActions), std::end(kNamedActions),
+                                   [&](const NamedAction& one) { return one.name == arguments.action; });
+  if (action == std::end(kNamedActions)) return std::string(Say(language, say::kNeedsDirectoryAction));
+  const std::string name = StrCat("directory ", action->name);
+  const bool changes = action->name == "set" || action->name == "remove" || action->name == "import";
+  const bool needs_unit = action->name == "show" || action->name == "who";
+  if (needs_unit && arguments.operand.empty()) return Say(language, say::kNeedsUnit, name);
+  const bool takes_none = changes || action->name == "export";
+  if (takes_none && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  for (const auto& [flag, values] : arguments.values) {
+    const std::string word = StrCat(" ", flag, " ");
+    if (action->flags.find(word) == std::string_view::npos &&
+        (!changes || kChangeFlags.find(word) == std::string_view::npos)) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  if (changes && !arguments.Has("reported-by"))
+    return Say(language, say::kFlagRequired, "--reported-by", name);
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -395,6 +559,12 @@ std::string Fault(const Arguments& arguments, Language language) {
         return std::string(Say(language, say::kBadPublicKey));
       }
     }
+  }
+  if (command.operand == Operand::kNotifications) {
+    if (std::string fault = NotificationsFault(arguments, language); !fault.empty()) return fault;
+  }
+  if (command.operand == Operand::kDirectory) {
+    if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
@@ -515,6 +685,10 @@ std::string OperandText(Operand operand) {
       return " push|list ORDER";
     case Operand::kLink:
       return " status|reconcile [PEER]";
+    case Operand::kDirectory:
+      return " ACTION [UNIT]";
+    case Operand::kNotifications:
+      return " ACTION [ID]";
   }
   return "";
 }
@@ -563,6 +737,10 @@ std::string BashCommands() {
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
+    if (command.operand == Operand::kNotifications) {
+      words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
+    }
+    if (command.operand == Operand::kDirectory) words = StrCat(ActionNames(kNamedActions, " "), " ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -622,6 +800,12 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
+    if (command.operand == Operand::kNotifications) {
+      operand = StrCat("'1:action:(", ActionNames(kNotificationsActions, " "), ")' '2:id: '");
+    }
+    if (command.operand == Operand::kDirectory) {
+      operand = StrCat("'1:action:(", ActionNames(kNamedActions, " "), ")' '2:unit: '");
+    }
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",

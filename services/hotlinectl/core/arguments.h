@@ -46,19 +46,28 @@ enum class CommandId {
   kDispute,
   kRule,
   kReopen,
+  kContact,
+  kAskExtension,
+  kDecideExtension,
+  kUnitReturn,
+  kReassign,
+  kAcknowledge,
   kCustody,
   kDeadlines,
   kLinks,
   kLink,
   kVerify,
   kEvidence,
+  kDirectory,
+  kNotifications,
   kHealth,
   kCompletion,
   kHelp,
 };
 
 // What stands behind the command's name.
-// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
+// and a file. kActionAndOrder: `push` or `list`, and an order.
 enum class Operand {
   kNone,
   kOrder,
@@ -67,7 +76,9 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
-  kLink
+  kLink,
+  kDirectory,
+  kNotifications
 };
 
 struct CommandSpec {

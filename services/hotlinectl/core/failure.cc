@@ -83,6 +83,8 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_RETURN_LIMIT:
     case type::v1::ERROR_REASON_DISPUTED:
       return text(say::kDoRuling);
+    case type::v1::ERROR_REASON_PREVIEW_STALE:
+      return text(say::kDoPreview);
     case type::v1::ERROR_REASON_BOUNCE:
       return text(say::kDoBounce);
     case type::v1::ERROR_REASON_DANGER_FIRST:

@@ -99,6 +99,10 @@ EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& r
 std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice);
 // Installs a record unless the handoff has a better one, see `Handoff.voice`.
 void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff);
+// The lead unit; empty if no unit is at work.
+const std::string& LeadUnit(const type::v1::WorkOrder& order);
+// What was granted or asked for is over: it was for whom had the order.
+void DropExtensions(type::v1::WorkOrder* order);
 // Installs a record unless the handoff has a better one, see `Handoff.scene_record`.
 void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* handoff);
 // The open handoff by which a unit was asked to the scene: the current one, or the one by which an order came
