@@ -48,6 +48,13 @@ absl::Status Bounce(std::string_view target, std::string_view way, std::string_v
 absl::Status Ruled();
 absl::Status DangerFirst();
 absl::Status Disputed();
+// `limit` is in orders.
+absl::Status ReportTooLarge(std::string_view field, int64_t limit);
+// The log is read up to `cursor`, of `head`.
+absl::Status ReportBehind(int64_t cursor, int64_t head);
+absl::Status NoBreach();
+absl::Status DocketItemNotFound(std::string_view item_id);
+absl::Status NotRuled();
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

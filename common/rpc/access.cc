@@ -29,6 +29,8 @@ constexpr Rule kRules[] = {
     {"hotline.dispatch.v1.DispatchService", Who::kOwn, kSiteRoles},
     {"hotline.workorder.v1.WorkOrderService", Who::kOwn, kSiteRoles},
     {"hotline.escalation.v1.EscalationService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.ReportService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.MeetingService", Who::kOwn, kSiteRoles},
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_report.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
@@ -64,9 +65,16 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->service_ =
         std::make_unique<EscalationService>(&process->reads_, environment.clock, *std::move(reader));
     FollowerListener* const listener = process.get();
-    process->follower_ = std::make_unique<Follower>(
-        &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
-        Deadlines(environment.site->policy), config.hotline(), listener);
+    process->follower_ =
+        std::make_unique<Follower>(&process->loop_, environment.clock, process->ledger_.get(),
+                                   process->store_.get(), process->deadlines_, config.hotline(), listener);
+    absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
+        sql::OpenSqlite({.path = folder + "/report.db"});
+    if (!report_database.ok()) return report_database.status();
+    auto reports = ReportPart::Create(environment, process->ledger_.get(), &process->deadlines_,
+                                      *std::move(report_database));
+    if (!reports.ok()) return reports.status();
+    process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
     process->Measure();
     return process;
@@ -78,29 +86,38 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
+    reports_.reset();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+    std::vector<boot::Endpoint> endpoints = reports_->endpoints();
+    endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    return endpoints;
   }
 
   void Start() override {
     environment_.health->SetServing("store", true);
     environment_.health->SetServing("work_order", false);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    reports_->Start();
     ScheduleCheckpoint();
   }
 
   void Drain() override {
     service_->Drain();
     follower_->Stop();
+    reports_->Drain();
     ledger_->Cancel();
   }
 
  private:
   explicit EscalationProcess(boot::Environment& environment)
-      : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
+      : environment_(environment),
+        deadlines_(environment.site->policy),
+        loop_("follower"),
+        reads_("reads"),
+        checkpoints_("checkpoints") {}
 
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
@@ -211,6 +228,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   boot::Environment environment_;
+  const Deadlines deadlines_;
   prometheus::Histogram* lateness_ = nullptr;
   Loop loop_;
   Loop reads_;
@@ -219,6 +237,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
+  std::unique_ptr<ReportPart> reports_;
   std::unique_ptr<grpc::Service> edge_;
 };
 

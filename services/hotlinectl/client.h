@@ -15,6 +15,8 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/escalation/v1/meeting_service.grpc.pb.h"
+#include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/failure.h"
@@ -23,6 +25,8 @@ namespace hotline::hotlinectl {
 
 using dispatch::v1::DispatchService;
 using escalation::v1::EscalationService;
+using escalation::v1::MeetingService;
+using escalation::v1::ReportService;
 using workorder::v1::WorkOrderService;
 
 enum class Target { kDispatch, kWorkOrder, kEscalation };
@@ -80,6 +84,8 @@ class Client {
   static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
   static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
   static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(ReportService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(MeetingService::StubInterface*) { return Target::kEscalation; }
   std::unique_ptr<DispatchService::StubInterface> NewStub(DispatchService::StubInterface*) {
     return DispatchService::NewStub(channels_[0]);
   }
@@ -88,6 +94,12 @@ class Client {
   }
   std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
     return EscalationService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<ReportService::StubInterface> NewStub(ReportService::StubInterface*) {
+    return ReportService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<MeetingService::StubInterface> NewStub(MeetingService::StubInterface*) {
+    return MeetingService::NewStub(channels_[2]);
   }
 
   template <typename Request>

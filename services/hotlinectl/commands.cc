@@ -388,6 +388,13 @@ int Run(Session& session) {
       return Verify(session);
     case CommandId::kEvidence:
       return Evidence(session);
+    case CommandId::kScorecard:
+    case CommandId::kLamps:
+    case CommandId::kOverdue:
+    case CommandId::kDueSoon:
+    case CommandId::kDocument:
+    case CommandId::kMeeting:
+      return Report(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

@@ -30,6 +30,8 @@ int Partners(Session& session);
 int Watch(Session& session);
 // evidence.
 int Evidence(Session& session);
+// scorecard, lamps, overdue, due-soon, document, meeting.
+int Report(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

@@ -50,6 +50,12 @@ enum class CommandId {
   kLink,
   kVerify,
   kEvidence,
+  kScorecard,
+  kLamps,
+  kOverdue,
+  kDueSoon,
+  kDocument,
+  kMeeting,
   kHealth,
   kCompletion,
   kHelp,
@@ -57,6 +63,7 @@ enum class CommandId {
 
 // What stands behind the command's name.
 // kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
 enum class Operand {
   kNone,
   kOrder,
@@ -65,7 +72,8 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
-  kLink
+  kLink,
+  kMeeting
 };
 
 struct CommandSpec {
