@@ -384,6 +384,42 @@ absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
                .metadata = {{"queue", std::string(queue)}}});
 }
 
+absl::Status ReportTooLarge(std::string_view field, int64_t limit) {
+  return BadField(Reason::ERROR_REASON_REPORT_TOO_LARGE, field,
+                  StrCat("holds more than ", limit, " orders: ask for shorter periods and add them up"),
+                  StrCat("所含工单超过", limit, "件，请缩短统计周期后分段查询"));
+}
+
+absl::Status ReportBehind(int64_t cursor, int64_t head) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_REPORT_BEHIND,
+               .english = StrCat("the log has been read up to #", cursor, " of #", head),
+               .chinese = StrCat("统计正在读取日志（已到#", cursor, "，共#", head, "），请稍后再试"),
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status NoBreach() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_BREACH,
+               .english = "no deadline of the order was missed",
+               .chinese = "该工单没有超过时限的环节，无需出具文书"});
+}
+
+absl::Status DocketItemNotFound(std::string_view item_id) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND,
+               .english = StrCat("the docket has no item ", item_id),
+               .chinese = StrCat("议题清单中没有", item_id),
+               .metadata = {{"item", std::string(item_id)}}});
+}
+
+absl::Status NotRuled() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NOT_RULED,
+               .english = "nobody has ruled on the item yet",
+               .chinese = "该议题尚未裁定，不能形成清单修改建议"});
+}
+
 absl::Status StoreFailed(std::string_view what) {
   return Make({.code = absl::StatusCode::kUnavailable,
                .reason = Reason::ERROR_REASON_STORE_FAILED,

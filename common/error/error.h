@@ -57,6 +57,13 @@ absl::Status ExtensionPending(bool open);
 absl::Status PreviewStale(std::string_view english, std::string_view chinese);
 absl::Status PublicationRunning(int64_t publication);
 absl::Status ClockNotFound(std::string_view order);
+// `limit` is in orders.
+absl::Status ReportTooLarge(std::string_view field, int64_t limit);
+// The log is read up to `cursor`, of `head`.
+absl::Status ReportBehind(int64_t cursor, int64_t head);
+absl::Status NoBreach();
+absl::Status DocketItemNotFound(std::string_view item_id);
+absl::Status NotRuled();
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

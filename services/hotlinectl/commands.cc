@@ -395,6 +395,13 @@ int Run(Session& session) {
       return DirectoryCommand(session);
     case CommandId::kNotifications:
       return NotificationsCommand(session);
+    case CommandId::kScorecard:
+    case CommandId::kLamps:
+    case CommandId::kOverdue:
+    case CommandId::kDueSoon:
+    case CommandId::kDocument:
+    case CommandId::kMeeting:
+      return Report(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

@@ -38,6 +38,8 @@ int Evidence(Session& session);
 int NotificationsCommand(Session& session);
 // directory.
 int DirectoryCommand(Session& session);
+// scorecard, lamps, overdue, due-soon, document, meeting.
+int Report(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

@@ -56,6 +56,18 @@ absl::Status StoreError(const absl::Status& status) {
   return error::StoreFailed(ToStd(status.message()));
 }
 
+// What `event` says of a registration; null if it registers nothing.
+type::v1::RegisteredDetail* RegistrationIn(type::v1::Event* event) {
+  if (event->has_registered()) return event->mutable_registered();
+  if (event->has_offered() && event->offered().has_registered()) {
+    return event->mutable_offered()->mutable_registered();
+  }
+  if (event->has_understood() && event->understood().has_registered()) {
+    return event->mutable_understood()->mutable_registered();
+  }
+  return nullptr;
+}
+
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
 std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
 
@@ -1516,6 +1528,11 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
     }
 
+    if (change.creates && !options_.caller_key.empty() && !change.caller_phone.empty()) {
+      if (type::v1::RegisteredDetail* registered = RegistrationIn(&event); registered != nullptr) {
+        registered->set_caller_hash(HmacSha256(options_.caller_key, change.caller_phone).substr(0, 8));
+      }
+    }
     if (change.creates) {
       if (absl::Status status =
               store_->InsertOrder(order_id, change.after, change.content, change.caller_phone);

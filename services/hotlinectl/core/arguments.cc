@@ -9,6 +9,8 @@
 #include "common/base/text.h"
 #include "hotline/escalation/v1/directory_service.pb.h"
 #include "hotline/escalation/v1/notification_service.pb.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
@@ -89,6 +91,12 @@ std::vector<CommandSpec> MakeCommands() {
   const FlagSpec reason = Required({"reason", ValueKind::kText, say::kFlagReason});
   const FlagSpec approved_by = Required({"approved-by", ValueKind::kText, say::kFlagApprovedBy});
   const FlagSpec limit{"limit", ValueKind::kInteger, say::kFlagLimit};
+  const FlagSpec csv{"csv", ValueKind::kSwitch, say::kFlagCsv};
+  const FlagSpec out{"out", ValueKind::kFile, say::kFlagOutFile};
+  const FlagSpec format{
+      .name = "format", .kind = ValueKind::kWord, .help = say::kFlagDocumentFormat, .choices = "html|md"};
+  const FlagSpec report_urgency{"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>};
+  const FlagSpec report_clock{"clock", ValueKind::kWord, say::kFlagReportClock, WordsOf<type::v1::ClockKind>};
   return {
       {CommandId::kPush, "push", say::kCmdPush, Operand::kOptionalOrder, PushFlags()},
       {CommandId::kRegister, "register", say::kCmdRegister, Operand::kNone, FormFlags(/*with_offer=*/false)},
@@ -296,6 +304,52 @@ std::vector<CommandSpec> MakeCommands() {
         {"count", ValueKind::kInteger, say::kFlagCount},
         note,
         limit}},
+      {CommandId::kScorecard,
+       "scorecard",
+       say::kCmdScorecard,
+       Operand::kNone,
+       {Required({"period", ValueKind::kText, say::kFlagPeriod}),
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        csv,
+        out}},
+      {CommandId::kLamps,
+       "lamps",
+       say::kCmdLamps,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, csv, out}},
+      {CommandId::kOverdue,
+       "overdue",
+       say::kCmdOverdue,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, limit, csv, out}},
+      {CommandId::kDueSoon,
+       "due-soon",
+       say::kCmdDueSoon,
+       Operand::kNone,
+       {{"within", ValueKind::kDuration, say::kFlagWithin},
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        report_urgency,
+        report_clock,
+        limit,
+        csv,
+        out}},
+      {CommandId::kDocument,
+       "document",
+       say::kCmdDocument,
+       Operand::kOrder,
+       {Required({"kind", ValueKind::kWord, say::kFlagDocumentKind, WordsOf<escalation::v1::DocumentKind>}),
+        format, out}},
+      {CommandId::kMeeting, "meeting", say::kCmdMeeting, Operand::kMeeting,
+       Change({{"period", ValueKind::kText, say::kFlagPeriod},
+               {"state", ValueKind::kWord, say::kFlagDocketState, WordsOf<escalation::v1::DocketState>},
+               limit,
+               format,
+               out,
+               {"to", ValueKind::kText, say::kFlagRuleTo},
+               {"unit", ValueKind::kText, say::kFlagRuleUnit},
+               {"ground", ValueKind::kText, say::kFlagRuleGround},
+               {"reference", ValueKind::kText, say::kFlagReference},
+               {"ruled-by", ValueKind::kText, say::kFlagRuledBy}})},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -377,6 +431,7 @@ class Reader {
       } else if ((arguments.command->operand == Operand::kEvidence ||
                   arguments.command->operand == Operand::kDirectory ||
                   arguments.command->operand == Operand::kNotifications ||
+                  arguments.command->operand == Operand::kMeeting ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
@@ -525,6 +580,43 @@ std::string DirectoryFault(const Arguments& arguments, Language language) {
   return "";
 }
 
+// The four actions of `meeting` and the flags that go with each.
+std::string MeetingFault(const Arguments& arguments, Language language) {
+  const std::string& action = arguments.action;
+  const bool of_item = action == "rule" || action == "proposal";
+  if (!of_item && action != "docket" && action != "pack")
+    return std::string(Say(language, say::kNeedsMeetingAction));
+  const std::string name = StrCat("meeting ", action);
+  if (of_item && arguments.operand.empty()) return Say(language, say::kNeedsItem, name);
+  if (!of_item && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  struct Use {
+    std::string_view flag;
+    std::string_view actions;
+    bool required;
+  };
+  constexpr Use kUses[] = {
+      {"period", "docket", false}, {"period", "pack", true},      {"state", "docket", false},
+      {"limit", "docket", false},  {"format", "pack", false},     {"out", "pack", false},
+      {"out", "proposal", false},  {"to", "rule", false},         {"unit", "rule", false},
+      {"ground", "rule", true},    {"reference", "rule", true},   {"ruled-by", "rule", true},
+      {"version", "rule", false},  {"request-id", "rule", false},
+  };
+  for (const FlagSpec& flag : arguments.command->flags) {
+    const auto* const use = std::find_if(std::begin(kUses), std::end(kUses), [&](const Use& candidate) {
+      return candidate.flag == flag.name && candidate.actions == action;
+    });
+    const bool known = use != std::end(kUses);
+    if (!known && arguments.Has(flag.name))
+      return Say(language, say::kUnknownFlag, StrCat("--", flag.name), name);
+    if (known && use->required && !arguments.Has(flag.name)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag.name), name);
+    }
+  }
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -566,6 +658,7 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.operand == Operand::kDirectory) {
     if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
+  if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
@@ -689,6 +782,8 @@ std::string OperandText(Operand operand) {
       return " ACTION [UNIT]";
     case Operand::kNotifications:
       return " ACTION [ID]";
+    case Operand::kMeeting:
+      return " docket|pack|rule ITEM|proposal ITEM";
   }
   return "";
 }
@@ -741,6 +836,7 @@ std::string BashCommands() {
       words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
     }
     if (command.operand == Operand::kDirectory) words = StrCat(ActionNames(kNamedActions, " "), " ", words);
+    if (command.operand == Operand::kMeeting) words = StrCat("docket pack rule proposal ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -806,6 +902,7 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kDirectory) {
       operand = StrCat("'1:action:(", ActionNames(kNamedActions, " "), ")' '2:unit: '");
     }
+    if (command.operand == Operand::kMeeting) operand = "'1:action:(docket pack rule proposal)' '2:item: '";
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",

@@ -60,6 +60,12 @@ enum class CommandId {
   kEvidence,
   kDirectory,
   kNotifications,
+  kScorecard,
+  kLamps,
+  kOverdue,
+  kDueSoon,
+  kDocument,
+  kMeeting,
   kHealth,
   kCompletion,
   kHelp,
@@ -68,6 +74,7 @@ enum class CommandId {
 // What stands behind the command's name.
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
+// kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
 enum class Operand {
   kNone,
   kOrder,
@@ -78,7 +85,8 @@ enum class Operand {
   kActionAndOrder,
   kLink,
   kDirectory,
-  kNotifications
+  kNotifications,
+  kMeeting
 };
 
 struct CommandSpec {

@@ -213,6 +213,36 @@ inline constexpr Phrase kCmdEvidence{
     "write a signed file of all that shows what happened to an order, or check one without any service; 9 if "
     "it fails",
     "导出工单全程的签名证据文件，或离线校验证据文件；未通过时退出码为 9"};
+inline constexpr Phrase kCmdScorecard{
+    "figures of each unit in a period, from the log; the same answer for good once it is over",
+    "按周期统计各单位指标（由日志计算，周期结束后不再变化）"};
+inline constexpr Phrase kCmdLamps{"count green, yellow and red deadlines by unit",
+                                  "按单位统计绿灯、黄灯、红灯"};
+inline constexpr Phrase kCmdOverdue{"list deadlines that have passed, the longest overdue first",
+                                    "列出已超期的时限，超期最久的在前"};
+inline constexpr Phrase kCmdDueSoon{"list deadlines that come soon, the next first",
+                                    "列出即将到期的时限，先到期的在前"};
+inline constexpr Phrase kCmdDocument{
+    "write the draft of a circular (通报批评) or of a letter to the discipline group",
+    "生成通报批评或移交派驻纪检组的文书草稿"};
+inline constexpr Phrase kCmdMeeting{
+    "the joint meeting: `docket` lists disputes, `pack` writes a period's papers, `rule ITEM` records a "
+    "ruling, "
+    "`proposal ITEM` writes the change of the catalogue that it means",
+    "联席会议：docket 列出争议议题，pack 生成周期材料，rule 登记裁定，proposal 导出清单修改建议"};
+inline constexpr Phrase kFlagPeriod{
+    "2026, 2026-Q3, 2026-09, 2026-W36, 2026-09-01 or 2026-09-01..2026-09-15",
+    "统计周期，如 2026、2026-Q3、2026-09、2026-W36、2026-09-01 或 2026-09-01..2026-09-15"};
+inline constexpr Phrase kFlagReportUnit{"only this unit or hotline", "只看该单位或热线"};
+inline constexpr Phrase kFlagReportClock{"only this clock", "只看该时限"};
+inline constexpr Phrase kFlagCsv{"CSV for spreadsheets", "输出 CSV 表格"};
+inline constexpr Phrase kFlagOutFile{"write to this file instead of standard output",
+                                     "写入此文件，不输出到屏幕"};
+inline constexpr Phrase kFlagWithin{"deadlines within this time from now (default 24h)",
+                                    "从现在起多久内到期（默认 24h）"};
+inline constexpr Phrase kFlagDocumentKind{"which document", "文书种类"};
+inline constexpr Phrase kFlagDocumentFormat{"form of the text (default html)", "文本格式（默认 html）"};
+inline constexpr Phrase kFlagDocketState{"docket: only in this state", "docket：只看该状态的议题"};
 inline constexpr Phrase kCmdHealth{
     "ask the three services and the peer links for their health; 6 unless all services serve",
     "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
@@ -427,6 +457,9 @@ inline constexpr Phrase kBadPublicKey{"`--public-key` must be PARTY=FILE", "--pu
 inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
 inline constexpr Phrase kNeedsLinkAction{"`link` needs `status` or `reconcile`",
                                          "“link”需要指定 status 或 reconcile"};
+inline constexpr Phrase kNeedsMeetingAction{"`meeting` needs `docket`, `pack`, `rule` or `proposal`",
+                                            "“meeting”需要指定 docket、pack、rule 或 proposal"};
+inline constexpr Phrase kNeedsItem{"`$0` needs the item of the docket", "“$0”需要议题编号"};
 inline constexpr Phrase kNeedsPeer{"`link reconcile` needs a peer, e.g. 110",
                                    "“link reconcile”需要指定对端，如 110"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
@@ -649,6 +682,33 @@ inline constexpr Phrase kPreviewLeft{"Free returns left: $0 of this unit, $1 of 
                                      "剩余可退次数：本单位 $0 次，本工单 $1 次。"};
 inline constexpr Phrase kPreviewRuling{"A ruling has to say who handles it.", "须经裁定明确承办方。"};
 inline constexpr Phrase kPreviewRuled{"Ruled for $0.", "已裁定由 $0 承办。"};
+inline constexpr Phrase kTotal{"all", "合计"};
+inline constexpr Phrase kWritten{"written: $0", "已写入：$0"};
+inline constexpr Phrase kPeriodShown{"from $0 to $1; what was committed before $2 counts",
+                                     "自 $0 至 $1；计入 $2 以前的记录"};
+inline constexpr Phrase kCsvNumerator{"$0: numerator", "$0：分子"};
+inline constexpr Phrase kCsvDenominator{"$0: denominator", "$0：分母"};
+inline constexpr Phrase kCsvMinutes{"$0 (minutes)", "$0（分钟）"};
+inline constexpr Phrase kColAssigned{"assigned", "接单"};
+inline constexpr Phrase kColSignOnTime{"signed on time", "按时签收率"};
+inline constexpr Phrase kColFinishOnTime{"finished on time", "按时办结率"};
+inline constexpr Phrase kColReturnRate{"returned", "退单率"};
+inline constexpr Phrase kColMoves{"moves", "平均流转次数"};
+inline constexpr Phrase kColRedoRate{"redone", "重办率"};
+inline constexpr Phrase kColExtensionRate{"extended", "延期率"};
+inline constexpr Phrase kColLastMinute{"last-minute", "临期延期率"};
+inline constexpr Phrase kColHandled{"handled", "办理件数"};
+inline constexpr Phrase kColMedian{"median", "办理用时中位数"};
+inline constexpr Phrase kColP90{"p90", "办理用时90分位"};
+inline constexpr Phrase kColBreachShare{"breach share", "违限占比"};
+inline constexpr Phrase kColGreen{"green", "绿灯"};
+inline constexpr Phrase kColYellow{"yellow", "黄灯"};
+inline constexpr Phrase kColRed{"red", "红灯"};
+inline constexpr Phrase kColPaused{"paused", "暂停"};
+inline constexpr Phrase kColItem{"item", "议题"};
+inline constexpr Phrase kColOpened{"opened", "提出时间"};
+inline constexpr Phrase kColGrounds{"grounds", "双方理由"};
+inline constexpr Phrase kColRuling{"ruling", "裁定"};
 inline constexpr Phrase kColService{"service", "服务"};
 inline constexpr Phrase kColAddress{"address", "地址"};
 inline constexpr Phrase kColHealth{"health", "状况"};

@@ -7,6 +7,8 @@
 
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
@@ -47,6 +49,8 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
+          GetEnumDescriptor<escalation::v1::DocumentKind>(),
+          GetEnumDescriptor<escalation::v1::DocketState>(),
           GetEnumDescriptor<workorder::v1::CustodyCondition>(),
           GetEnumDescriptor<dispatch::v1::DeliveryStatus>()};
 }
