@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/boot/boot.h"
+#include "common/boot/catalogue_file.h"
 #include "common/boot/log.h"
 #include "common/rpc/ledger_client.h"
 #include "common/rpc/peer_client.h"
@@ -13,6 +14,8 @@
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "services/dispatch/edge.h"
 #include "services/dispatch/edge_spool.h"
+#include "services/dispatch/router.h"
+#include "services/dispatch/routing/phrase_reader.h"
 #include "services/dispatch/service.h"
 
 namespace hotline::dispatch {
@@ -63,6 +66,13 @@ class DispatchProcess final : public boot::Service {
     for (const config::v1::PeerConfig& peer : config.peers()) {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
+    }
+    if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
+      process->router_ = std::make_unique<Router>(
+          config.hotline(), environment.site->catalogues,
+          [directory] { return boot::LoadCatalogues(directory); }, &process->text_reader_,
+          environment.site->policy);
+      options.router = process->router_.get();
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
@@ -206,6 +216,8 @@ class DispatchProcess final : public boot::Service {
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
   std::unique_ptr<Notary> notary_;
+  routing::PhraseReader text_reader_;
+  std::unique_ptr<Router> router_;
   std::unique_ptr<DispatchService> service_;
   std::unique_ptr<grpc::Service> dispatch_edge_;
   std::unique_ptr<grpc::Service> exchange_edge_;

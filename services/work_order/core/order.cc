@@ -240,6 +240,7 @@ void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes,
   order->set_urgency(content.urgency());
   order->set_title(content.title());
   order->mutable_facts()->set_secret(content.caller().secret());
+  *order->mutable_facts()->mutable_recused_units() = content.accused_units();
   order->set_content_digest(Sha256({salt, bytes}));
   order->set_content_salt(std::string(salt));
 }
@@ -255,6 +256,7 @@ void DescribeContent(const type::v1::OrderContent& content, const WorkOrder& ord
   detail->set_secret(content.caller().secret());
   detail->set_content_digest(order.content_digest());
   detail->set_origin_hotline(order.origin_hotline());
+  *detail->mutable_accused_units() = content.accused_units();
 }
 
 void Seal(const WorkOrder* before, absl::Time now, Change* change) {
