@@ -12,14 +12,12 @@
 #define COMMON_BOOT_CONFIG_H_
 
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/catalogue/catalogue.h"
 #include "common/crypto/signature.h"
 #include "google/protobuf/message.h"
 #include "hotline/config/v1/policy.pb.h"
@@ -75,8 +73,6 @@ struct LoadedSite {
   config::v1::SiteConfig site;
   config::v1::UnitList units;  // empty if the site names no file
   config::v1::Policy policy;   // empty if there is no escalation section
-  // For dispatch only; null if the site names no directory.
-  std::shared_ptr<const catalogue::CatalogueSet> catalogues;
   // Both are read for dispatch and work_order only: no other program has business with a private key. The
   // ring holds this site's own public keys too, under its own code.
   crypto::SigningKeys signing;

@@ -549,9 +549,8 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   }
   if (const std::string& directory = loaded.site.dispatch().catalogue_dir();
       !directory.empty() && options.role == "dispatch") {
-    absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> catalogues = LoadCatalogues(directory);
-    if (!catalogues.ok()) return catalogues.status();
-    loaded.catalogues = *std::move(catalogues);
+    // dispatch reads them itself, again and again; a start, or a check, is not to find out late.
+    if (absl::Status status = LoadCatalogues(directory).status(); !status.ok()) return status;
   }
   if (loaded.site.has_escalation()) {
     const std::string& file = loaded.site.escalation().policy_file();

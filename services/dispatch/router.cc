@@ -41,36 +41,66 @@ v1::SuggestRouteRequest RequestOf(const type::v1::OrderContent& content, const t
 
 }  // namespace
 
-Router::Router(std::string hotline, std::shared_ptr<const catalogue::CatalogueSet> catalogues, Loader loader,
-               const routing::TextReader* reader, config::v1::Policy policy)
+Router::Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy)
     : hotline_(std::move(hotline)),
       loader_(std::move(loader)),
-      reader_(reader),
-      policy_(std::move(policy)),
-      catalogues_(std::move(catalogues)) {}
+      maker_(std::move(maker)),
+      policy_(std::move(policy)) {}
 
-std::shared_ptr<const catalogue::CatalogueSet> Router::loaded() const {
-  MutexLock lock(&mu_);
-  return catalogues_;
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(std::string hotline, Loader loader, ReaderMaker maker,
+                                                       config::v1::Policy policy) {
+  std::unique_ptr<Router> router(
+      new Router(std::move(hotline), std::move(loader), std::move(maker), std::move(policy)));
+  absl::StatusOr<std::shared_ptr<const Editions>> editions = router->Load(/*known=*/nullptr);
+  if (!editions.ok()) return editions.status();
+  MutexLock lock(&router->mu_);
+  router->editions_ = *std::move(editions);
+  return router;
 }
 
-absl::StatusOr<std::shared_ptr<const catalogue::Catalogue>> Router::Choose(const std::string& version,
-                                                                           absl::Time now) const {
-  const auto set = loaded();
-  if (set == nullptr) return error::NoCatalogue();
-  auto chosen = version.empty() ? set->InForce(catalogue::DayOf(now)) : set->Find(version);
-  if (chosen == nullptr)
+absl::StatusOr<std::shared_ptr<const Router::Editions>> Router::Load(const Editions* known) const {
+  absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = loader_();
+  if (!set.ok()) return set.status();
+  auto editions = std::make_shared<Editions>();
+  editions->set = *set;
+  for (const auto& [name, version] : (*set)->versions()) {
+    const auto before = known == nullptr ? nullptr : known->set->Find(name);
+    const bool same =
+        before != nullptr && before->message().SerializeAsString() == version->message().SerializeAsString();
+    absl::StatusOr<std::shared_ptr<const routing::TextReader>> reader =
+        same ? known->readers.find(name)->second : maker_(version);
+    if (!reader.ok()) return reader.status();
+    editions->readers.emplace(name, *std::move(reader));
+  }
+  return std::shared_ptr<const Editions>(std::move(editions));
+}
+
+std::shared_ptr<const Router::Editions> Router::loaded() const {
+  MutexLock lock(&mu_);
+  return editions_;
+}
+
+absl::StatusOr<Router::Edition> Router::Choose(const std::string& version, absl::Time now) const {
+  const std::shared_ptr<const Editions> editions = loaded();
+  auto chosen =
+      version.empty() ? editions->set->InForce(catalogue::DayOf(now)) : editions->set->Find(version);
+  if (chosen == nullptr) {
     return version.empty() ? error::NoCatalogue() : error::CatalogueVersionUnknown(version);
-  return chosen;
+  }
+  auto reader = editions->readers.find(chosen->version())->second;
+  return Edition{std::move(chosen), std::move(reader)};
 }
 
 absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteRequest& request,
                                                          absl::Time now) const {
-  auto chosen = Choose(request.catalogue_version(), now);
+  const absl::StatusOr<Edition> chosen = Choose(request.catalogue_version(), now);
   if (!chosen.ok()) return chosen.status();
-  if (absl::Status status = routing::CheckSuggestRequest(request, **chosen); !status.ok()) return status;
-  return routing::Advise({.catalogue = chosen->get(),
-                          .reader = reader_,
+  if (absl::Status status = routing::CheckSuggestRequest(request, *chosen->catalogue); !status.ok()) {
+    return status;
+  }
+  counters_.suggestions.fetch_add(1, std::memory_order_relaxed);
+  return routing::Advise({.catalogue = chosen->catalogue.get(),
+                          .reader = chosen->reader.get(),
                           .policy = policy_.rules().empty() ? nullptr : &policy_,
                           .hotline = hotline_,
                           .now = now},
@@ -81,10 +111,10 @@ absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteR
 absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
                            type::v1::Command* command) const {
   const type::v1::OrderContent& content = command->registration().content();
-  auto chosen = Choose(content.catalogue().version(), now);
+  const absl::StatusOr<Edition> chosen = Choose(content.catalogue().version(), now);
   // Without a list nothing can be advised; work_order then insists on a target.
   if (!chosen.ok()) return content.catalogue().version().empty() ? absl::OkStatus() : chosen.status();
-  const catalogue::Catalogue& catalogue = **chosen;
+  const catalogue::Catalogue& catalogue = *chosen->catalogue;
   const std::string& item = content.catalogue().item();
   if (!item.empty() && catalogue.FindItem(item, catalogue::DayOf(now)) == nullptr) {
     return error::ItemUnknown("content.catalogue.item", catalogue.version());
@@ -97,7 +127,7 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   }
   routing::AdvisorInput input;
   input.catalogue = &catalogue;
-  input.reader = reader_;
+  input.reader = chosen->reader.get();
   input.hotline = hotline_;
   input.now = now;
   const bool named = !command->offer().to_hotline().empty();
@@ -106,6 +136,7 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   const routing::Advice decided = item.empty() ? advised : routing::Advise(input, request, item);
   const LadderOutcome& outcome = decided.outcome;
   if (!named && outcome.step == Step::kAsk) {
+    counters_.asked.fetch_add(1, std::memory_order_relaxed);
     return error::RouteUndecided(decided.response.question(), routing::QuestionEn(outcome.question),
                                  decided.response.advice());
   }
@@ -141,31 +172,34 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
       (record->has_item() && advice.has_item() && advice.item().item() != record->item().item()) ||
       (!record->lead_unit().empty() && !advice.lead_unit().empty() &&
        advice.lead_unit() != record->lead_unit()));
+  if (!named) counters_.routed.fetch_add(1, std::memory_order_relaxed);
+  if (record->against_advice()) counters_.against_advice.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
 absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   MutexLock one_at_a_time(&reload_mu_);
-  absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> fresh = loader_();
-  if (!fresh.ok())
+  absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load(loaded().get());
+  (fresh.ok() ? counters_.reloads : counters_.failed_reloads).fetch_add(1, std::memory_order_relaxed);
+  if (!fresh.ok()) {
     return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));
+  }
   {
     MutexLock lock(&mu_);
-    catalogues_ = *fresh;
+    editions_ = *fresh;
   }
   v1::ReloadCatalogueResponse response;
-  Describe(**fresh, now, response.mutable_versions());
+  Describe(*(*fresh)->set, now, response.mutable_versions());
   return response;
 }
 
 absl::StatusOr<v1::GetCatalogueResponse> Router::Get(const v1::GetCatalogueRequest& request,
                                                      absl::Time now) const {
-  const auto set = loaded();
-  auto chosen = Choose(request.version(), now);
+  const absl::StatusOr<Edition> chosen = Choose(request.version(), now);
   if (!chosen.ok()) return chosen.status();
   v1::GetCatalogueResponse response;
-  *response.mutable_catalogue() = (*chosen)->message();
-  Describe(*set, now, response.mutable_versions());
+  *response.mutable_catalogue() = chosen->catalogue->message();
+  Describe(*loaded()->set, now, response.mutable_versions());
   return response;
 }
 

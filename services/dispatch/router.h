@@ -3,7 +3,10 @@
 #ifndef SERVICES_DISPATCH_ROUTER_H_
 #define SERVICES_DISPATCH_ROUTER_H_
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -18,15 +21,28 @@
 
 namespace hotline::dispatch {
 
+// What is counted. Thread-safe to read.
+struct RouterCounters {
+  std::atomic<int64_t> suggestions{0};     // answered
+  std::atomic<int64_t> routed{0};          // pushes whose target the ladder chose
+  std::atomic<int64_t> asked{0};           // pushes that a person has to say something about first
+  std::atomic<int64_t> against_advice{0};  // pushes by which a person chose otherwise
+  std::atomic<int64_t> reloads{0};
+  std::atomic<int64_t> failed_reloads{0};
+};
+
 // Thread-safe. Nothing blocks but Reload, which reads files. A request sees one set of versions from its
 // begin to its end, whatever is reloaded meanwhile.
 class Router {
  public:
   using Loader = std::function<absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>>()>;
+  // What reads texts by a version of the catalogue. Making one may take seconds.
+  using ReaderMaker = std::function<absl::StatusOr<std::shared_ptr<const routing::TextReader>>(
+      std::shared_ptr<const catalogue::Catalogue>)>;
 
-  // `hotline` is this site's. `reader` outlives this. `policy` may be empty.
-  Router(std::string hotline, std::shared_ptr<const catalogue::CatalogueSet> catalogues, Loader loader,
-         const routing::TextReader* reader, config::v1::Policy policy);
+  // Loads what there is. `hotline` is this site's; `policy` may be empty. Errors: those of the two functions.
+  static absl::StatusOr<std::unique_ptr<Router>> Create(std::string hotline, Loader loader, ReaderMaker maker,
+                                                        config::v1::Policy policy);
 
   // Errors: INVALID_ARGUMENT; NO_CATALOGUE if none holds today; CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::SuggestRouteResponse> Suggest(const v1::SuggestRouteRequest& request,
@@ -44,19 +60,36 @@ class Router {
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
 
+  const RouterCounters& counters() const { return counters_; }
+
  private:
-  std::shared_ptr<const catalogue::CatalogueSet> loaded() const;
-  absl::StatusOr<std::shared_ptr<const catalogue::Catalogue>> Choose(const std::string& version,
-                                                                     absl::Time now) const;
+  // The versions, each with its reader. Immutable.
+  struct Editions {
+    std::shared_ptr<const catalogue::CatalogueSet> set;
+    std::map<std::string, std::shared_ptr<const routing::TextReader>, std::less<>> readers;
+  };
+  // One version of them.
+  struct Edition {
+    std::shared_ptr<const catalogue::Catalogue> catalogue;
+    std::shared_ptr<const routing::TextReader> reader;
+  };
+
+  Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
+
+  // Of versions that `known` has alike, the readers are taken from it.
+  absl::StatusOr<std::shared_ptr<const Editions>> Load(const Editions* known) const;
+  std::shared_ptr<const Editions> loaded() const;
+  absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
 
   const std::string hotline_;
   const Loader loader_;
-  const routing::TextReader* const reader_;
+  const ReaderMaker maker_;
   const config::v1::Policy policy_;
+  mutable RouterCounters counters_;
   // One reload at a time, so that of two the later one stays.
   Mutex reload_mu_;
   mutable Mutex mu_;
-  std::shared_ptr<const catalogue::CatalogueSet> catalogues_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const Editions> editions_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace hotline::dispatch

@@ -48,8 +48,13 @@ class RouterTest : public testing::Test {
 
   void Use(const std::string& hotline, Set set) {
     next_ = set;
-    router_ = std::make_unique<Router>(
-        hotline, set, [this]() -> absl::StatusOr<Set> { return next_; }, &reader_, config::v1::Policy());
+    router_ = *Router::Create(
+        hotline, [this] { return next_; },
+        [this](const std::shared_ptr<const Catalogue>&) {
+          ++readers_made_;
+          return std::make_shared<const routing::PhraseReader>();
+        },
+        config::v1::Policy());
   }
   static type::v1::Command Push(const std::string& text) {
     type::v1::Command command;
@@ -66,8 +71,8 @@ class RouterTest : public testing::Test {
     return router_->Route(facts, "", now, command);
   }
 
-  const routing::PhraseReader reader_;
   absl::StatusOr<Set> next_;
+  int readers_made_ = 0;
   std::unique_ptr<Router> router_;
 };
 
@@ -215,6 +220,18 @@ TEST_F(RouterTest, AWrongFileLeavesWhatWasLoaded) {
   EXPECT_EQ(error::ReasonOf(reloaded.status()), Reason::ERROR_REASON_CATALOGUE_INVALID);
   EXPECT_NE(error::ChineseOf(reloaded.status()).find("x.yaml:3:1"), std::string::npos);
   EXPECT_EQ(router_->Get({}, kNow)->catalogue().version(), "wuqia-2024-6");
+}
+
+TEST_F(RouterTest, AVersionThatStaysKeepsItsReader) {
+  EXPECT_EQ(readers_made_, 1);
+  next_ = SetOf({Message(), Later()});
+  ASSERT_TRUE(router_->Reload(kNow).ok());
+  EXPECT_EQ(readers_made_, 2);
+  config::v1::Catalogue changed = Message();
+  changed.mutable_items(0)->add_phrases("新的说法");
+  next_ = SetOf({changed, Later()});
+  ASSERT_TRUE(router_->Reload(kNow).ok());
+  EXPECT_EQ(readers_made_, 3);
 }
 
 // Versions come and go under eight threads that route and ask: every answer is of one version, whole, and

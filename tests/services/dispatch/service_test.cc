@@ -89,14 +89,15 @@ TEST_F(DispatchServiceTest, AnOrdinaryPushIsAnsweredWithItsCommit) {
 
 // Routing cannot say where to: only work_order knows whether it is a push that was committed before.
 TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
-  const routing::PhraseReader reader;
   const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
   ASSERT_TRUE(loaded.ok());
-  Router router(
-      "12345", *loaded, [&] { return loaded; }, &reader, config::v1::Policy());
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; },
+      [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy());
+  ASSERT_TRUE(router.ok());
   DispatchOptions options;
   options.hotline = "12345";
-  options.router = &router;
+  options.router = router->get();
   service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
                                                &notary_, &steps_, steps_.clock(), options);
   v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
