@@ -64,6 +64,15 @@ absl::Status ReportBehind(int64_t cursor, int64_t head);
 absl::Status NoBreach();
 absl::Status DocketItemNotFound(std::string_view item_id);
 absl::Status NotRuled();
+absl::Status NoCatalogue();
+// `question` is in Chinese; `advice` says in Chinese what the ladder waits for.
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en, std::string_view advice);
+absl::Status OwnMatter(std::string_view english, std::string_view chinese);
+// The unit is one that the matter accuses.
+absl::Status UnitRecused(std::string_view field, std::string_view unit);
+absl::Status CatalogueVersionUnknown(std::string_view version);
+absl::Status ItemUnknown(std::string_view field, std::string_view version);
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese);
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

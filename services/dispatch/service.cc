@@ -61,28 +61,6 @@ absl::Status CheckReceiptWait(bool has, const google::protobuf::Duration& receip
                          "应在0到30秒之间");
 }
 
-// The request as a command, or what is wrong with it beyond what work_order checks.
-absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
-                                            const std::string& traceparent) {
-  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
-      !status.ok()) {
-    return status;
-  }
-  if (request.has_content() && !request.header().order_id().empty()) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
-                           "must be empty when header.order_id names an order",
-                           "指定已有工单时不得再填写内容");
-  }
-  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
-  type::v1::Command command;
-  *command.mutable_header() = std::move(*request.mutable_header());
-  *command.mutable_offer() = std::move(*request.mutable_offer());
-  if (request.has_content())
-    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
-  command.set_traceparent(traceparent);
-  return command;
-}
-
 // The hotline that takes what is the government's, where a deployment has one.
 constexpr char kGovernmentHotline[] = "12345";
 
@@ -236,14 +214,62 @@ void DispatchService::Told(int64_t event_sequence) {
   }
 }
 
+absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& call,
+                                                             v1::PushWorkOrderRequest& request,
+                                                             absl::Status* undecided) const {
+  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
+      !status.ok()) {
+    return status;
+  }
+  if (request.has_content() && !request.header().order_id().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                           "must be empty when header.order_id names an order",
+                           "指定已有工单时不得再填写内容");
+  }
+  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_offer() = std::move(*request.mutable_offer());
+  if (request.has_content())
+    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
+  command.set_traceparent(call.traceparent);
+  if (options_.router == nullptr || !command.registration().has_content()) return command;
+  absl::Status routed =
+      options_.router->Route(request.facts(), request.route_reason(), clock_->Now(), &command);
+  const error::Reason reason = error::ReasonOf(routed);
+  if (reason == Reason::ERROR_REASON_ROUTE_UNDECIDED || reason == Reason::ERROR_REASON_OWN_MATTER) {
+    *undecided = std::move(routed);
+  } else if (!routed.ok()) {
+    return routed;
+  }
+  return command;
+}
+
+void DispatchService::SubmitPush(
+    type::v1::Command command, absl::Status undecided,
+    absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done) {
+  const bool emergency = IsEmergency(command);
+  if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, std::move(done));
+  // A push that was committed when routing knew where to keeps its answer: only work_order can tell.
+  batcher_.Submit(std::move(command), emergency,
+                  [undecided = std::move(undecided),
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    const bool no_target =
+                        error::ReasonOf(result.status()) == Reason::ERROR_REASON_FIELD_REQUIRED &&
+                        error::FieldOf(result.status()) == "offer.to_hotline";
+                    if (no_target) return done(std::move(undecided));
+                    done(std::move(result));
+                  });
+}
+
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
-  absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
+  absl::Status undecided;
+  absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
-  const bool emergency = IsEmergency(*command);
-  if (emergency) done = Passing(way_.Enter(), std::move(done));
-  batcher_.Submit(
-      *std::move(command), emergency,
+  if (IsEmergency(*command)) done = Passing(way_.Enter(), std::move(done));
+  SubmitPush(
+      *std::move(command), std::move(undecided),
       [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
        done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
         if (!result.ok()) return done(result.status());
@@ -440,18 +466,39 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
       if (--gather->left == 0) gather->done(std::move(gather->response));
     };
     v1::PushWorkOrderRequest& one = *request.mutable_requests(i);
-    absl::StatusOr<type::v1::Command> command = ToCommand(one, call.traceparent);
+    absl::Status undecided;
+    absl::StatusOr<type::v1::Command> command = ToCommand(call, one, &undecided);
     if (!command.ok()) {
       finish(command.status());
       continue;
     }
-    const bool emergency = IsEmergency(*command);
-    batcher_.Submit(*std::move(command), emergency,
-                    [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-                      if (!result.ok()) return finish(result.status());
-                      FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
-                    });
+    SubmitPush(*std::move(command), std::move(undecided),
+               [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                 if (!result.ok()) return finish(result.status());
+                 FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+               });
   }
+}
+
+// ---- Routing
+// ---------------------------------------------------------------------------------------------------------
+
+void DispatchService::SuggestRoute(const CallContext&, v1::SuggestRouteRequest request,
+                                   Done<v1::SuggestRouteResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Suggest(request, clock_->Now()));
+}
+
+void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,
+                                      Done<v1::ReloadCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Reload(clock_->Now()));
+}
+
+void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest request,
+                                   Done<v1::GetCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Get(request, clock_->Now()));
 }
 
 // ---- Watches

@@ -402,6 +402,8 @@ int Run(Session& session) {
     case CommandId::kDocument:
     case CommandId::kMeeting:
       return Report(session);
+    case CommandId::kCatalogue:
+      return CatalogueCommand(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

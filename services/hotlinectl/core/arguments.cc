@@ -16,6 +16,7 @@
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text_people.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -350,6 +351,15 @@ std::vector<CommandSpec> MakeCommands() {
                {"ground", ValueKind::kText, say::kFlagRuleGround},
                {"reference", ValueKind::kText, say::kFlagReference},
                {"ruled-by", ValueKind::kText, say::kFlagRuledBy}})},
+      {CommandId::kCatalogue,
+       "catalogue",
+       say::kCmdCatalogue,
+       Operand::kCatalogue,
+       {{"file", ValueKind::kFile, say::kFlagCatalogueFile},
+        {"version", ValueKind::kText, say::kFlagCatalogueVersion},
+        {"units", ValueKind::kFile, say::kFlagUnitsFile},
+        {"directory", ValueKind::kFile, say::kFlagDirectoryCsv},
+        {"out", ValueKind::kFile, say::kFlagCatalogueOut}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -432,12 +442,15 @@ class Reader {
                   arguments.command->operand == Operand::kDirectory ||
                   arguments.command->operand == Operand::kNotifications ||
                   arguments.command->operand == Operand::kMeeting ||
+                  arguments.command->operand == Operand::kCatalogue ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
-      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+      } else if ((arguments.command->operand == Operand::kLink ||
+                  arguments.command->operand == Operand::kCatalogue) &&
+                 arguments.peer.empty() && !word.empty()) {
         arguments.peer = word;
       } else {
         return Fault(arguments,
@@ -659,6 +672,33 @@ std::string Fault(const Arguments& arguments, Language language) {
     if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
   if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
+  if (command.operand == Operand::kCatalogue) {
+    // Which flags go with which action.
+    constexpr std::pair<std::string_view, std::string_view> kActions[] = {
+        {"check", " file version units directory "},
+        {"show", " file version "},
+        {"diff", " "},
+        {"export", " file version out "},
+        {"reload", " "},
+    };
+    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const auto& one) { return one.first == arguments.action; });
+    if (action == std::end(kActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
+    const bool diff = arguments.action == "diff";
+    if (diff && arguments.peer.empty()) return std::string(Say(language, say::kNeedsTwoVersions));
+    const std::string& extra = diff || arguments.action == "show" ? arguments.peer : arguments.operand;
+    if (!extra.empty() && !diff) {
+      return Say(language, say::kTooManyOperands, StrCat(command.name, " ", arguments.action),
+                 Printable(extra, false));
+    }
+    for (const FlagSpec& flag : command.flags) {
+      if (arguments.Has(flag.name) &&
+          action->second.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
+        return Say(language, say::kUnknownFlag, StrCat("--", flag.name),
+                   StrCat(command.name, " ", arguments.action));
+      }
+    }
+  }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
@@ -709,7 +749,9 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
-  if (!file && !arguments.Has("to")) return Say(language, say::kFlagRequired, "--to", command.name);
+  // A new order without a target is routed by the site.
+  if (!arguments.operand.empty() && !arguments.Has("to"))
+    return Say(language, say::kFlagRequired, "--to", command.name);
   return "";
 }
 
@@ -784,6 +826,8 @@ std::string OperandText(Operand operand) {
       return " ACTION [ID]";
     case Operand::kMeeting:
       return " docket|pack|rule ITEM|proposal ITEM";
+    case Operand::kCatalogue:
+      return " check|show|diff|export|reload [ITEM | OLD NEW]";
   }
   return "";
 }
@@ -830,6 +874,7 @@ std::string BashCommands() {
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kLink) words = StrCat("status reconcile ", words);
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kCatalogue) words = StrCat("check show diff export reload ", words);
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     if (command.operand == Operand::kNotifications) {
@@ -903,6 +948,9 @@ std::string ZshScript(Language language) {
       operand = StrCat("'1:action:(", ActionNames(kNamedActions, " "), ")' '2:unit: '");
     }
     if (command.operand == Operand::kMeeting) operand = "'1:action:(docket pack rule proposal)' '2:item: '";
+    if (command.operand == Operand::kCatalogue) {
+      operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
+    }
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",

@@ -66,6 +66,7 @@ enum class CommandId {
   kDueSoon,
   kDocument,
   kMeeting,
+  kCatalogue,
   kHealth,
   kCompletion,
   kHelp,
@@ -75,6 +76,7 @@ enum class CommandId {
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
 // kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
+// kCatalogue: an action, and what it is about: an item, or two versions or files.
 enum class Operand {
   kNone,
   kOrder,
@@ -86,7 +88,8 @@ enum class Operand {
   kLink,
   kDirectory,
   kNotifications,
-  kMeeting
+  kMeeting,
+  kCatalogue
 };
 
 struct CommandSpec {
@@ -111,7 +114,7 @@ class Arguments {
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
-  // What follows it: the peer of `link`; empty if left out.
+  // What follows it: the peer of `link`, the second version of `catalogue diff`; empty if left out.
   std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;

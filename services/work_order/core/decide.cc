@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -364,9 +365,10 @@ class Step {
       after_.set_parent_id(fresh.parent->id());
       after_.set_parent_number(fresh.parent->number());
     }
-    DescribeContent(
-        content, after_,
-        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered());
+    type::v1::RegisteredDetail* const detail =
+        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered();
+    DescribeContent(content, after_, detail);
+    if (command_.registration().has_route()) *detail->mutable_route() = command_.registration().route();
   }
 
   absl::Status Apply(Verb verb) {
@@ -388,6 +390,7 @@ class Step {
       case Verb::kDispatch:
         Dispatch(command_.unit_dispatch());
         *event_.mutable_dispatched() = command_.unit_dispatch();
+        *event_.mutable_dispatched()->mutable_recused_units() = after_.facts().recused_units();
         break;
       case Verb::kSign:
         return Sign();
@@ -1038,6 +1041,27 @@ bool IsMirrored(Verb verb) {
   }
 }
 
+// What the person left open is as routing chose.
+Command WithRoute(Command command) {
+  const type::v1::RouteRecord& route = command.registration().route();
+  if (command.has_offer()) {
+    type::v1::Offer& offer = *command.mutable_offer();
+    if (offer.to_hotline().empty()) offer.set_to_hotline(route.hotline());
+    if (offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) offer.set_kind(route.kind());
+  }
+  if (!command.registration().has_content()) return command;
+  type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+  if (route.has_item() &&
+      (content.catalogue().item().empty() || content.catalogue().item() == route.item().item())) {
+    *content.mutable_catalogue() = route.item();
+  }
+  if (content.lead_unit().empty() && content.assist_units().empty()) {
+    content.set_lead_unit(route.lead_unit());
+    *content.mutable_assist_units() = route.assist_units();
+  }
+  return command;
+}
+
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
 struct NewContent {
   type::v1::OrderContent content;
@@ -1066,8 +1090,10 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
 
 }  // namespace
 
-absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, const NewOrder& fresh,
+absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, const NewOrder& fresh,
                               const Site& site, absl::Time now) {
+  std::optional<Command> routed;
+  const Command& command = given.registration().has_route() ? routed.emplace(WithRoute(given)) : given;
   const type::v1::CommandHeader& header = command.header();
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
