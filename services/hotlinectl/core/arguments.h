@@ -30,6 +30,8 @@ enum class CommandId {
   kConfirm,
   kReferFromScene,
   kArrival,
+  kMerge,
+  kUnmerge,
   kPartners,
   kDispatch,
   kSign,

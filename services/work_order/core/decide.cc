@@ -47,6 +47,8 @@ enum class Verb {
   kRule,
   kReopen,
   kRecordArrival,
+  kMerge,
+  kSeparate,
 };
 
 // As errors name it. In the order of Verb.
@@ -81,6 +83,8 @@ constexpr VerbName kVerbNames[] = {
     {"rule on", "裁定"},
     {"reopen", "重新办理"},
     {"record an arrival on", "到场登记"},
+    {"merge", "并单"},
+    {"separate", "拆单"},
 };
 
 // Which site may do it.
@@ -161,6 +165,9 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
     // Only where a unit was asked for: see RecordArrival().
+    {Verb::kMerge, kRegistered | kPassable, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
+    // Only of a merged order: see Separate().
+    {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
 };
 
@@ -216,6 +223,10 @@ Verb VerbOf(const Command& command) {
       return Verb::kReopen;
     case Command::kSceneArrival:
       return Verb::kRecordArrival;
+    case Command::kMerger:
+      return Verb::kMerge;
+    case Command::kSeparation:
+      return Verb::kSeparate;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -292,9 +303,11 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
 // state, custody's other rules, version and envelopes follow in Decide.
 class Step {
  public:
-  Step(const WorkOrder* before, const Command& command, const Site& site, absl::Time now, Change* change)
+  Step(const WorkOrder* before, const Command& command, const NewOrder& fresh, const Site& site,
+       absl::Time now, Change* change)
       : before_(before),
         command_(command),
+        fresh_(fresh),
         site_(site),
         now_(now),
         change_(change),
@@ -302,13 +315,15 @@ class Step {
         event_(change->event) {}
 
   // `content` is what `bytes` say.
-  void Register(const NewOrder& fresh, const type::v1::OrderContent& content, std::string bytes) {
+  void Register(const type::v1::OrderContent& content, std::string bytes) {
+    const NewOrder& fresh = fresh_;
     change_->creates = true;
     change_->content = std::move(bytes);
     change_->caller_phone = NormalizePhone(content.caller().phone());
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
     after_.set_origin_hotline(site_.hotline);
+    after_.set_registered_by(command_.header().actor().account());
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
@@ -368,9 +383,7 @@ class Step {
         *event_.mutable_redo_demanded() = command_.redo_demand();
         break;
       case Verb::kClose:
-        MoveCustody(&after_, site_.hotline, now_);
-        *event_.mutable_closed() = command_.closure();
-        break;
+        return Close();
       case Verb::kCancel:
         *event_.mutable_cancelled() = command_.cancellation();
         break;
@@ -401,6 +414,11 @@ class Step {
         break;
       case Verb::kRecordArrival:
         return RecordArrival();
+      case Verb::kMerge:
+        Merge();
+        break;
+      case Verb::kSeparate:
+        return Separate();
     }
     return absl::OkStatus();
   }
@@ -743,6 +761,43 @@ class Step {
     return absl::OkStatus();
   }
 
+  absl::Status Close() {
+    std::string numbers;
+    type::v1::Closure closure = command_.closure();
+    closure.clear_unanswered_numbers();
+    for (const type::v1::MergedOrder& merged : before_->merged_orders()) {
+      if (IsAnswered(merged.state())) continue;
+      closure.add_unanswered_numbers(merged.number());
+      numbers.append(numbers.empty() ? "" : ", ").append(merged.number());
+    }
+    if (!numbers.empty() && !closure.confirm_unanswered()) return error::UnansweredCallers(numbers);
+    MoveCustody(&after_, site_.hotline, now_);
+    *event_.mutable_closed() = std::move(closure);
+    return absl::OkStatus();
+  }
+
+  // The other order was looked at before: see CheckMerger.
+  void Merge() {
+    const WorkOrder& kept = *fresh_.kept;
+    type::v1::MergedInto* into = after_.mutable_merged_into();
+    into->set_order_id(kept.id());
+    into->set_number(kept.number());
+    ToProto(now_, into->mutable_merge_time());
+    into->set_reason(command_.merger().reason());
+    after_.clear_units();
+    *event_.mutable_merged()->mutable_into() = *into;
+    if (kept.units_size() > 0) event_.mutable_merged()->set_lead_unit(kept.units(0).unit());
+  }
+
+  absl::Status Separate() {
+    if (!after_.has_merged_into()) return NotThisOffer(Verb::kSeparate);
+    type::v1::SeparatedDetail* detail = event_.mutable_separated();
+    *detail->mutable_separation() = command_.separation();
+    detail->mutable_from()->Swap(after_.mutable_merged_into());
+    after_.clear_merged_into();
+    return absl::OkStatus();
+  }
+
   absl::Status RecordArrival() {
     type::v1::Handoff* handoff = SceneHandoff(&after_);
     if (handoff == nullptr) return NotThisOffer(Verb::kRecordArrival);
@@ -763,6 +818,7 @@ class Step {
 
   const WorkOrder* const before_;
   const Command& command_;
+  const NewOrder& fresh_;
   const Site& site_;
   const absl::Time now_;
   Change* const change_;
@@ -771,6 +827,48 @@ class Step {
   // The site has the order again by the handoff that it came by.
   bool restored_ = false;
 };
+
+// What is done under the order that is kept, while this one is merged into it.
+bool IsWork(Verb verb) {
+  switch (verb) {
+    case Verb::kOffer:
+    case Verb::kReturn:
+    case Verb::kDispatch:
+    case Verb::kSign:
+    case Verb::kProgress:
+    case Verb::kFinish:
+    case Verb::kDispute:
+    case Verb::kMerge:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether `order` may be merged into the one that the command names.
+absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Command& command,
+                         const Site& site) {
+  if (kept == nullptr) return error::OrderNotFound(command.merger().into_order_id());
+  if (kept->id() == order.id()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id", "is the order itself",
+                           "不能并入自身");
+  }
+  if (kept->has_merged_into()) return error::Merged(kept->merged_into().number());
+  if (order.merged_orders_size() > 0) return error::Merged(order.merged_orders(0).number());
+  if (kept->merged_orders_size() >= kMaxMergedOrders) {
+    return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "merger.into_order_id",
+                           "has 32 merged orders already", "该工单已并入32件");
+  }
+  // Worked on, to be worked on, or on its way to whoever will: from here.
+  constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
+  const bool ours =
+      kept->custody().holder() == site.hotline || kept->handoff().from_hotline() == site.hotline;
+  if (!ours || !Contains(kGoesOn, kept->state()) || FollowsAnotherCopy(*kept, site)) {
+    const VerbName& name = kVerbNames[static_cast<int>(Verb::kMerge)];
+    return error::WrongState(name.english, name.chinese, kept->state());
+  }
+  return absl::OkStatus();
+}
 
 // Pushes and recalls have envelopes of their own; filing, the ladder, alarms and calls of partners are each
 // site's own affair.
@@ -849,8 +947,14 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }
+  if (IsMergedAtWork(standing) && IsWork(verb) && MayDo(Who::kHolder, standing, site)) {
+    return error::Merged(standing.merged_into().number());
+  }
   absl::StatusOr<const Rule*> rule = FindRule(verb, standing, site);
   if (!rule.ok()) return rule.status();
+  if (verb == Verb::kMerge) {
+    if (absl::Status status = CheckMerger(standing, fresh.kept, command, site); !status.ok()) return status;
+  }
   if (verb == Verb::kOffer && standing.has_reply()) {
     // What has been answered is done again by whom answered it.
     const VerbName& name = kVerbNames[static_cast<int>(verb)];
@@ -874,14 +978,14 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   }
 
   Change change;
-  Step step(before, command, site, now, &change);
+  Step step(before, command, fresh, site, now, &change);
   if (before != nullptr) {
     change.after = *before;
     change.after.clear_content();
   } else {
     absl::StatusOr<NewContent> content = ContentOf(command.registration(), fresh, site);
     if (!content.ok()) return content.status();
-    step.Register(fresh, content->content, std::move(content->bytes));
+    step.Register(content->content, std::move(content->bytes));
   }
   if (absl::Status status = step.Apply(verb); !status.ok()) return status;
   if ((*rule)->next != kSame) change.after.set_state((*rule)->next);
