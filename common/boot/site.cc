@@ -22,6 +22,8 @@ using config::v1::ListenConfig;
 using config::v1::SiteConfig;
 
 constexpr int kMaxKeys = 16;
+constexpr int kMaxNeedingAccounts = 1000;
+constexpr int kMaxNeedingRoles = 16;
 
 // Collects problems under paths.
 class Checker {
@@ -374,6 +376,24 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
   }
   if (site.has_signing()) CheckSigning(site.signing(), &check);
 
+  const config::v1::NeedToKnowConfig& need = site.need_to_know();
+  if (need.accounts_size() > kMaxNeedingAccounts) {
+    check.Add("need_to_know.accounts", "has more than {} entries", kMaxNeedingAccounts);
+  }
+  if (need.roles_size() > kMaxNeedingRoles) {
+    check.Add("need_to_know.roles", "has more than {} entries", kMaxNeedingRoles);
+  }
+  for (int i = 0; i < need.accounts_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.accounts[{}]", i);
+    check.Required(path, need.accounts(i));
+    check.Text(path, need.accounts(i), 64);
+  }
+  for (int i = 0; i < need.roles_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.roles[{}]", i);
+    check.Required(path, need.roles(i));
+    check.Text(path, need.roles(i), 32);
+  }
+
   if (site.has_tls()) {
     check.Required("tls.certificate_file", site.tls().certificate_file());
     check.Required("tls.key_file", site.tls().key_file());
@@ -490,6 +510,14 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
     }
   }
   return check.Take();
+}
+
+Clearance ClearanceOf(const SiteConfig& site) {
+  Clearance clearance;
+  for (const std::string& account : site.need_to_know().accounts()) clearance.accounts.insert(account);
+  if (!site.need_to_know().roles().empty()) clearance.roles.clear();
+  for (const std::string& role : site.need_to_know().roles()) clearance.roles.insert(role);
+  return clearance;
 }
 
 void ResolveDefaults(SiteConfig* site) {

@@ -211,6 +211,13 @@ absl::Status SpokenCodeWrong() {
                   "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
 }
 
+absl::Status Restricted() {
+  return Make({.code = absl::StatusCode::kPermissionDenied,
+               .reason = Reason::ERROR_REASON_RESTRICTED,
+               .english = "the order is for those who need to know",
+               .chinese = "该工单限制知悉，当前账号无权查看或办理"});
+}
+
 absl::Status Merged(std::string_view number) {
   return Make(
       {.code = absl::StatusCode::kFailedPrecondition,

@@ -37,6 +37,7 @@ EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events)
     items.push_back({.sequence = event.sequence(),
                      .order_id = event.order_id(),
                      .shown = !event.handoff_id().empty(),
+                     .restricted = event.restricted(),
                      .bytes = std::make_shared<const std::string>(std::move(bytes))});
   }
   return items;
@@ -209,12 +210,17 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  batcher_.Submit(
-      std::move(command), false,
-      [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (result.ok()) Told(result->event_sequence());
-        done(std::move(result));
-      });
+  std::string account = command.header().actor().account();
+  const bool cleared = options_.clearance.Covers(call) || options_.clearance.accounts.contains(account);
+  batcher_.Submit(std::move(command), false,
+                  [this, account = std::move(account), cleared,
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (result.ok()) {
+                      Told(result->event_sequence());
+                      HideCallerInAnswer(account, cleared, result->mutable_order());
+                    }
+                    done(std::move(result));
+                  });
 }
 
 void DispatchService::Told(int64_t event_sequence) {
@@ -263,13 +269,15 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
-  const bool awaited = emergency || on_scene;
+  // A clue touching stability wants its receipt as an emergency does.
+  const bool clue = response.order().handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE;
+  const bool awaited = emergency || on_scene || clue;
   if (awaited && !wait_set) wait = options_.emergency_receipt;
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+  const auto answer = [this, emergency, awaited, alarm = emergency || clue](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
                                                  Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
@@ -282,13 +290,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     if (awaited) {
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
-      response.set_advice(emergency ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
+      response.set_advice(alarm ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
                                     : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
-    const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
+    const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
-    if (emergency) RaiseAlarm(order);
+    if (alarm) RaiseAlarm(order);
   };
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
@@ -444,7 +452,7 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
 // ----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
-    const CallContext&, const v1::WatchHandoffsRequest& request) {
+    const CallContext& call, const v1::WatchHandoffsRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -458,7 +466,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
   if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
-  return hub_.Open(start, request.order_id(), heartbeat);
+  return hub_.Open(start, request.order_id(), heartbeat, options_.clearance.Covers(call));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.

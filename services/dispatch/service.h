@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mutex.h"
+#include "common/contract/clearance.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -33,6 +34,8 @@ struct DispatchOptions {
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
+  // Who is shown what is restricted or secret.
+  Clearance clearance;
 };
 
 // What is counted. Thread-safe to read.

@@ -1588,6 +1588,7 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
     tx.events.push_back({.sequence = sequence,
                          .order_id = event.order_id(),
                          .shown = !event.handoff_id().empty(),
+                         .restricted = event.restricted(),
                          .bytes = std::move(bytes)});
 
     for (const EnvelopeDraft& draft : change.envelopes) {

@@ -17,6 +17,7 @@
 #include "common/exchange/chain.h"
 #include "services/work_order/core/custody.h"
 #include "services/work_order/core/governor.h"
+#include "services/work_order/core/mask.h"
 #include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 #include "services/work_order/evidence.h"
@@ -42,6 +43,7 @@ EventHub::Items ToItems(std::vector<EventRow> rows) {
     event.ParseFromString(row.bytes);
     items.push_back({.sequence = row.sequence,
                      .order_id = event.order_id(),
+                     .restricted = event.restricted(),
                      .bytes = std::make_shared<const std::string>(std::move(row.bytes))});
   }
   return items;
@@ -111,11 +113,13 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
 }  // namespace
 
 WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers,
-                                   Executor* hub_thread, const Clock* clock, EvidenceKeys keys)
+                                   Executor* hub_thread, const Clock* clock, EvidenceKeys keys,
+                                   Clearance clearance)
     : engine_(engine),
       reader_(std::move(reader)),
       readers_(readers),
       keys_(std::move(keys)),
+      clearance_(std::move(clearance)),
       hub_(
           hub_thread, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -136,14 +140,62 @@ void WorkOrderService::Execute(const CallContext& call, type::v1::Command comman
                                Done<workorder::v1::CommandResult> done) {
   workorder::v1::ExecuteRequest request;
   command.set_traceparent(call.traceparent);
+  std::string account = command.header().actor().account();
+  const bool cleared = clearance_.Covers(call) || clearance_.accounts.contains(account);
   *request.add_commands() = std::move(command);
   engine_->Execute(call, std::move(request),
-                   [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                   [account = std::move(account), cleared,
+                    done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
                      if (!response.ok()) return done(response.status());
                      workorder::v1::CommandResult& result = *response->mutable_results(0);
                      if (result.has_error()) return done(error::FromProto(result.error()));
+                     HideCallerInAnswer(account, cleared, result.mutable_order());
                      done(std::move(result));
                    });
+}
+
+void WorkOrderService::Disclose(const CallContext& call, std::vector<Shown> shown,
+                                absl::AnyInvocable<void()> then,
+                                absl::AnyInvocable<void(absl::Status)> failed) {
+  const std::string role(Clearance::RoleOf(call));
+  workorder::v1::ExecuteRequest request;
+  request.set_together(true);
+  for (Shown& one : shown) {
+    type::v1::Command& command = *request.add_commands();
+    type::v1::CommandHeader& header = *command.mutable_header();
+    header.set_request_id(StrCat("disclose/", NewRequestId(call.now)));
+    header.set_order_id(std::move(one.order_id));
+    header.mutable_actor()->set_account(call.account.empty() ? StrCat("role/", role) : call.account);
+    command.mutable_disclosure()->set_kind(one.kind);
+    command.mutable_disclosure()->set_role(role);
+    command.set_traceparent(call.traceparent);
+  }
+  engine_->Execute(call, std::move(request),
+                   [this, then = std::move(then), failed = std::move(failed)](
+                       absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     if (!response.ok()) return failed(response.status());
+                     for (const workorder::v1::CommandResult& result : response->results()) {
+                       if (result.has_error()) return failed(error::FromProto(result.error()));
+                     }
+                     readers_->Post(std::move(then));
+                   });
+}
+
+template <typename Response>
+void WorkOrderService::ReadRestricted(const CallContext& call, const std::string& order_id,
+                                      absl::AnyInvocable<absl::StatusOr<Response>()> read,
+                                      Done<Response> done) {
+  readers_->Post([this, call, order_id, read = std::move(read), done = std::move(done)]() mutable {
+    absl::StatusOr<type::v1::WorkOrder> order = Find(order_id);
+    if (!order.ok()) return done(order.status());
+    if (SightOf(call, *order) == Sight::kNothing) return done(error::Restricted());
+    if (!order->facts().restricted()) return done(read());
+    auto answer = std::make_shared<Done<Response>>(std::move(done));
+    Disclose(
+        call, {{order->id(), type::v1::DISCLOSURE_KIND_HISTORY}},
+        [answer, read = std::move(read)]() mutable { (*answer)(read()); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 absl::StatusOr<int64_t> WorkOrderService::Resolve(const std::string& order_id) {
@@ -177,15 +229,26 @@ absl::StatusOr<workorder::v1::GetWorkOrderResponse> WorkOrderService::Get(const 
   return response;
 }
 
-void WorkOrderService::GetWorkOrder(const CallContext&, workorder::v1::GetWorkOrderRequest request,
+void WorkOrderService::GetWorkOrder(const CallContext& call, workorder::v1::GetWorkOrderRequest request,
                                     Done<workorder::v1::GetWorkOrderResponse> done) {
-  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    done(Get(request.order_id()));
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<workorder::v1::GetWorkOrderResponse> response = Get(request.order_id());
+    if (!response.ok()) return done(std::move(response));
+    const Sight sight = SightOf(call, response->order());
+    if (sight == Sight::kNothing) return done(error::Restricted());
+    if (sight == Sight::kNoCaller) MaskCaller(response->mutable_order());
+    if (sight == Sight::kNoCaller || !IsDisclosure(response->order())) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::GetWorkOrderResponse>>(std::move(done));
+    const std::string id = response->order().id();
+    // Read once more, so that what is shown has the version that the record gave it.
+    Disclose(
+        call, {{id, type::v1::DISCLOSURE_KIND_CONTENT}}, [this, id, answer] { (*answer)(Get(id)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
   });
 }
 
 absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
-    const workorder::v1::ListWorkOrdersRequest& request) {
+    const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, std::vector<Shown>* shown) {
   workorder::v1::ListFilter filter = request.filter();
   filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
   // Only an offer can be in doubt: that is an index.
@@ -207,20 +270,44 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
       reader_->List(filter, before_id, static_cast<int>(limit), kScanLimit, &next_before_id);
   if (!orders.ok()) return orders.status();
   workorder::v1::ListWorkOrdersResponse response;
-  for (type::v1::WorkOrder& order : *orders) *response.add_orders() = std::move(order);
+  for (type::v1::WorkOrder& order : *orders) {
+    const Sight sight = SightOf(call, order);
+    // Who looks for a number is not told that somebody who asked for secrecy has it.
+    if (sight == Sight::kNothing || (sight == Sight::kNoCaller && !filter.caller_phone().empty())) continue;
+    if (sight == Sight::kNoCaller) {
+      absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order.id()).value_or(0));
+      if (!content.ok()) return content.status();
+      if (!order.mutable_content()->ParseFromString(*content)) {
+        return error::Internal("a stored content cannot be read");
+      }
+      MaskCaller(&order);
+      order.clear_content();
+    } else if (order.facts().restricted()) {
+      shown->push_back({order.id(), type::v1::DISCLOSURE_KIND_LIST});
+    }
+    *response.add_orders() = std::move(order);
+  }
   if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, filter));
   return response;
 }
 
-void WorkOrderService::ListWorkOrders(const CallContext&, workorder::v1::ListWorkOrdersRequest request,
+void WorkOrderService::ListWorkOrders(const CallContext& call, workorder::v1::ListWorkOrdersRequest request,
                                       Done<workorder::v1::ListWorkOrdersResponse> done) {
   if (request.page_size() < 0 || request.page_size() > kMaxPage) {
     return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
                                 StrCat("must be 0 to ", kMaxPage), StrCat("应在0到", kMaxPage, "之间")));
   }
   if (absl::Status status = ValidateFilter(request.filter()); !status.ok()) return done(status);
-  readers_->Post(
-      [this, request = std::move(request), done = std::move(done)]() mutable { done(List(request)); });
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::vector<Shown> shown;
+    absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response = List(call, request, &shown);
+    if (!response.ok() || shown.empty()) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::ListWorkOrdersResponse>>(std::move(done));
+    Disclose(
+        call, std::move(shown),
+        [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 absl::StatusOr<type::v1::WorkOrder> WorkOrderService::Find(const std::string& order_id) {
@@ -260,11 +347,10 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
   return response;
 }
 
-void WorkOrderService::ListOrderEvents(const CallContext&, workorder::v1::ListOrderEventsRequest request,
+void WorkOrderService::ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
-  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    done(History(request.order_id()));
-  });
+  ReadRestricted<workorder::v1::ListOrderEventsResponse>(
+      call, request.order_id(), [this, id = request.order_id()] { return History(id); }, std::move(done));
 }
 
 void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
@@ -272,22 +358,28 @@ void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::Cl
   type::v1::Command command;
   *command.mutable_header() = std::move(*request.mutable_header());
   *command.mutable_closure() = std::move(*request.mutable_closure());
+  CallContext acting = call;
+  acting.account = command.header().actor().account();
   Execute(call, std::move(command),
-          [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+          [this, acting = std::move(acting),
+           done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
             if (!result.ok()) return done(result.status());
             workorder::v1::CloseWorkOrderResponse response;
             *response.mutable_order() = std::move(*result->mutable_order());
             response.set_event_sequence(result->event_sequence());
             if (response.order().partner_count() == 0) return done(std::move(response));
-            readers_->Post([this, response = std::move(response), done = std::move(done)]() mutable {
+            readers_->Post([this, acting = std::move(acting), response = std::move(response),
+                            done = std::move(done)]() mutable {
               workorder::v1::ListWorkOrdersRequest list;
               list.mutable_filter()->set_parent_id(response.order().id());
               for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO;
                    ++state) {
                 list.mutable_filter()->add_states(static_cast<type::v1::OrderState>(state));
               }
-              // It is closed whether the warning can be given or not.
-              if (auto open = List(list); open.ok()) {
+              // It is closed whether the warning can be given or not. Partners' orders of a restricted incident
+              // were known to who closes it.
+              std::vector<Shown> known;
+              if (auto open = List(acting, list, &known); open.ok()) {
                 *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
               }
               done(std::move(response));
@@ -318,35 +410,43 @@ absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
 
 void WorkOrderService::GetCustodyChain(const CallContext& call, workorder::v1::GetCustodyChainRequest request,
                                        Done<workorder::v1::GetCustodyChainResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    done(Chain(request, now));
-  });
+  ReadRestricted<workorder::v1::GetCustodyChainResponse>(
+      call, request.order_id(), [this, now = call.now, request] { return Chain(request, now); },
+      std::move(done));
+}
+
+absl::StatusOr<workorder::v1::WhoHoldsResponse> WorkOrderService::Holds(
+    const workorder::v1::WhoHoldsRequest& request, absl::Time now) {
+  absl::StatusOr<absl::Time> at = InstantOf(request, now);
+  if (!at.ok()) return at.status();
+  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+  if (!order.ok()) return order.status();
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+  if (!events.ok()) return events.status();
+  return work_order::WhoHolds(*events, engine_->site().hotline, *at);
 }
 
 void WorkOrderService::WhoHolds(const CallContext& call, workorder::v1::WhoHoldsRequest request,
                                 Done<workorder::v1::WhoHoldsResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<absl::Time> at = InstantOf(request, now);
-    if (!at.ok()) return done(at.status());
-    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-    if (!order.ok()) return done(order.status());
-    absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
-    if (!events.ok()) return done(events.status());
-    done(work_order::WhoHolds(*events, engine_->site().hotline, *at));
-  });
+  ReadRestricted<workorder::v1::WhoHoldsResponse>(
+      call, request.order_id(), [this, now = call.now, request] { return Holds(request, now); },
+      std::move(done));
 }
 
 void WorkOrderService::PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
                                      Done<workorder::v1::PreviewReturnResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-    if (!order.ok()) return done(order.status());
-    done(work_order::PreviewReturn(*order, request, engine_->site(), now));
-  });
+  ReadRestricted<workorder::v1::PreviewReturnResponse>(
+      call, request.order_id(),
+      [this, now = call.now, request]() -> absl::StatusOr<workorder::v1::PreviewReturnResponse> {
+        absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+        if (!order.ok()) return order.status();
+        return work_order::PreviewReturn(*order, request, engine_->site(), now);
+      },
+      std::move(done));
 }
 
 absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders(
-    const CallContext&, const workorder::v1::WatchWorkOrdersRequest& request) {
+    const CallContext& call, const workorder::v1::WatchWorkOrdersRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -357,7 +457,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
   }
   std::string order_id = request.order_id();
   if (order_id.size() > 64) return error::BadText("order_id");
-  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat);
+  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, clearance_.Covers(call));
 }
 
 // ---- VerifyLog
@@ -533,13 +633,26 @@ void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::Ex
   const crypto::Signer* signer = keys_.signing.At(call.now);
   if (signer == nullptr) return done(error::NoSigningKey());
   readers_->Post(
-      [this, now = call.now, signer, request = std::move(request), done = std::move(done)]() mutable {
-        absl::StatusOr<int64_t> id = Resolve(request.order_id());
-        if (!id.ok()) return done(id.status());
-        ExportSlice(std::make_shared<Export>(
-            Export{.collector = EvidenceCollector(reader_.get(), engine_->site().hotline, *id, now),
-                   .signer = signer,
-                   .done = std::move(done)}));
+      [this, call, signer, request = std::move(request), done = std::move(done)]() mutable {
+        absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+        if (!order.ok()) return done(order.status());
+        // A file of evidence holds the content, and a part of it would prove nothing.
+        if (SightOf(call, *order) != Sight::kWhole) return done(error::Restricted());
+        const std::string id = order->id();
+        auto answer =
+            std::make_shared<Done<workorder::v1::ExportEvidenceResponse>>(std::move(done));
+        auto run = [this, now = call.now, signer, id, answer] {
+          ExportSlice(std::make_shared<Export>(Export{
+              .collector = EvidenceCollector(reader_.get(), engine_->site().hotline,
+                                             ParseOrderId(id).value_or(0), now),
+              .signer = signer,
+              .done = [answer](absl::StatusOr<workorder::v1::ExportEvidenceResponse> response) {
+                (*answer)(std::move(response));
+              }}));
+        };
+        if (!IsDisclosure(*order)) return run();
+        Disclose(call, {{id, type::v1::DISCLOSURE_KIND_EVIDENCE}}, std::move(run),
+                 [answer](absl::Status status) { (*answer)(std::move(status)); });
       });
 }
 

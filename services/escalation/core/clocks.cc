@@ -379,6 +379,7 @@ bool Concerns(const Event& event) {
     case Event::kPartnersCalled:
     case Event::kPartnerEnded:
     case Event::kMergedOrder:
+    case Event::kDisclosed:
     case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();

@@ -49,6 +49,7 @@ enum class Verb {
   kRecordArrival,
   kMerge,
   kSeparate,
+  kDisclose,
 };
 
 // As errors name it. In the order of Verb.
@@ -85,6 +86,7 @@ constexpr VerbName kVerbNames[] = {
     {"record an arrival on", "到场登记"},
     {"merge", "并单"},
     {"separate", "拆单"},
+    {"disclose", "知悉登记"},
 };
 
 // Which site may do it.
@@ -165,6 +167,7 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
     // Only where a unit was asked for: see RecordArrival().
+    {Verb::kDisclose, ~kNew, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kMerge, kRegistered | kPassable, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
     // Only of a merged order: see Separate().
     {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
@@ -223,6 +226,8 @@ Verb VerbOf(const Command& command) {
       return Verb::kReopen;
     case Command::kSceneArrival:
       return Verb::kRecordArrival;
+    case Command::kDisclosure:
+      return Verb::kDisclose;
     case Command::kMerger:
       return Verb::kMerge;
     case Command::kSeparation:
@@ -328,9 +333,11 @@ class Step {
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
     after_.set_state(type::v1::ORDER_STATE_REGISTERED);
+    after_.mutable_facts()->set_restricted(command_.registration().restricted());
     if (!command_.registration().parent_order_id().empty()) {
       after_.set_parent_id(fresh.parent->id());
       after_.set_parent_number(fresh.parent->number());
+      if (fresh.parent->facts().restricted()) after_.mutable_facts()->set_restricted(true);
     }
     DescribeContent(
         content, after_,
@@ -414,6 +421,9 @@ class Step {
         break;
       case Verb::kRecordArrival:
         return RecordArrival();
+      case Verb::kDisclose:
+        *event_.mutable_disclosed() = command_.disclosure();
+        break;
       case Verb::kMerge:
         Merge();
         break;
@@ -481,6 +491,9 @@ class Step {
                       : offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual
                                                                            : offer.kind());
     if (offer.has_scene()) *handoff->mutable_scene() = offer.scene();
+    if (handoff->kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE) {
+      after_.mutable_facts()->set_restricted(true);
+    }
     handoff->set_attempt(attempt);
     handoff->set_previous_handoff_id(after_.inbound().id());
     handoff->set_from_number(after_.number());
@@ -506,6 +519,7 @@ class Step {
     body.set_return_count(after_.facts().return_count());
     body.set_ruled_for(after_.facts().ruled_for());
     body.set_ruled_unit(after_.facts().ruled_unit());
+    body.set_restricted(after_.facts().restricted());
     change_->envelopes.push_back({.peer = handoff->to_hotline(),
                                   .handoff_id = handoff->id(),
                                   .kind = exchange::v1::ENVELOPE_KIND_OFFER,
@@ -828,6 +842,12 @@ class Step {
   bool restored_ = false;
 };
 
+// Who needs to know of a restricted order may act on it; so may this site's own services.
+bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
+  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
+         account == kEscalationAccount || account == kAlarmAccount;
+}
+
 // What is done under the order that is kept, while this one is merged into it.
 bool IsWork(Verb verb) {
   switch (verb) {
@@ -859,6 +879,11 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
     return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "merger.into_order_id",
                            "has 32 merged orders already", "该工单已并入32件");
   }
+  if (kept->facts().restricted() != order.facts().restricted()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id",
+                           "is restricted and the order is not, or the other way round",
+                           "限制知悉的工单不能与普通工单并单");
+  }
   // Worked on, to be worked on, or on its way to whoever will: from here.
   constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
   const bool ours =
@@ -881,6 +906,7 @@ bool IsMirrored(Verb verb) {
     case Verb::kDoubt:
     case Verb::kAlarm:
     case Verb::kCallPartners:
+    case Verb::kDisclose:
       return false;
     default:
       return true;
@@ -944,6 +970,11 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::StaleVersion(header.expected_version(), version);
   }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
+  // Before anything else is said of it.
+  if (standing.facts().restricted() && verb != Verb::kDisclose &&
+      !MayAct(standing, header.actor().account(), site)) {
+    return error::Restricted();
+  }
   if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }
@@ -967,9 +998,19 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::WrongState(name.english, name.chinese, standing.state());
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
+  // A partner's order may have its incident's content.
+  const type::v1::Urgency urgency = before != nullptr                         ? standing.urgency()
+                                    : command.registration().has_content()
+                                        ? command.registration().content().urgency()
+                                    : fresh.parent != nullptr ? fresh.parent->urgency()
+                                                              : type::v1::URGENCY_UNSPECIFIED;
+  if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE &&
+      urgency == type::v1::URGENCY_NORMAL) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
+                           "must be URGENT or EMERGENCY: a clue touching stability goes at once",
+                           "涉稳线索应立即推送，紧急程度应为紧急或特急");
+  }
   if (command.offer().has_scene()) {
-    const type::v1::Urgency urgency =
-        before == nullptr ? command.registration().content().urgency() : standing.urgency();
     if (urgency == type::v1::URGENCY_EMERGENCY) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
                              "must not be EMERGENCY: danger on the scene is police's own",

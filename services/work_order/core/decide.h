@@ -45,6 +45,8 @@ struct Site {
   // Returns of one order that are free before a ruling is needed: by one unit, and in all.
   int free_returns_per_unit = 1;
   int free_returns_per_order = 2;
+  // Accounts that may act on restricted orders, beside whoever registered one.
+  absl::flat_hash_set<std::string> cleared_accounts;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.

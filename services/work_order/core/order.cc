@@ -305,6 +305,7 @@ void Seal(const WorkOrder* before, absl::Time now, Change* change) {
   event.set_state(after.state());
   *event.mutable_custody() = after.custody();
   event.set_handoff_id(after.handoff().id());
+  event.set_restricted(after.facts().restricted());
 }
 
 bool HasCounterpart(const WorkOrder& before) {

@@ -679,6 +679,12 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
     case Command::kRuling:
       checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
       break;
+    case Command::kDisclosure:
+      checks.Inside("disclosure", [&](Checks& inner) {
+        inner.Enum("kind", command.disclosure().kind(), type::v1::DisclosureKind_IsValid)
+            .Text("role", command.disclosure().role(), 32, Need::kOptional, Lines::kOne);
+      });
+      break;
     case Command::kMerger:
       checks.Inside("merger", [&](Checks& inner) {
         inner.Text("into_order_id", command.merger().into_order_id(), 64, Need::kRequired, Lines::kOne);
