@@ -17,7 +17,9 @@ struct Clearance {
   absl::flat_hash_set<std::string> roles = {"supervisor", "admin"};
 
   // The caller is cleared for every order of the site.
-  bool Covers(const CallContext& call) const { return accounts.contains(call.account) || roles.contains(RoleOf(call)); }
+  bool Covers(const CallContext& call) const {
+    return accounts.contains(call.account) || roles.contains(std::string(RoleOf(call)));
+  }
   static std::string_view RoleOf(const CallContext& call) {
     const std::string_view identity = call.identity;
     const size_t slash = identity.find('/');

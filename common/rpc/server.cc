@@ -43,7 +43,8 @@ std::string AccountOf(const grpc::CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
   for (const char* key : {kAccountKey, kBinaryAccountKey}) {
     const auto it = metadata.find(key);
-    if (it != metadata.end() && it->second.size() <= kMaxAccount) return {it->second.data(), it->second.size()};
+    if (it != metadata.end() && it->second.size() <= kMaxAccount)
+      return {it->second.data(), it->second.size()};
   }
   return {};
 }

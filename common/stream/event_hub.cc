@@ -168,7 +168,9 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     size_t bytes = 0;
     Iterator it = begin;
     for (; it != end && chosen->size() < static_cast<size_t>(options_.batch_items); ++it) {
-      if (!it->shown || (it->restricted && !watcher.cleared) || (!watcher.order_id.empty() && it->order_id != watcher.order_id)) continue;
+      if (!it->shown || (it->restricted && !watcher.cleared) ||
+          (!watcher.order_id.empty() && it->order_id != watcher.order_id))
+        continue;
       if (!chosen->empty() && bytes + it->bytes->size() > options_.batch_bytes) break;
       bytes += it->bytes->size();
       chosen->push_back(&*it);

@@ -277,8 +277,9 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited, alarm = emergency || clue](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                                                 Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, emergency, awaited, alarm = emergency || clue](
+                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                          Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -291,7 +292,7 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
       response.set_advice(alarm ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
-                                    : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
+                                : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
     const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.

@@ -105,7 +105,9 @@ std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, cons
   const absl::Time deadline = start + arguments_.timeout.value_or(timeout);
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
-    rpc::Propagate(CallContext{.now = start, .deadline = deadline, .traceparent = traceparent_, .account = account_}, &context);
+    rpc::Propagate(
+        CallContext{.now = start, .deadline = deadline, .traceparent = traceparent_, .account = account_},
+        &context);
     const grpc::Status status = call(&context);
     if (status.ok()) return std::nullopt;
     Failure failure = Describe(target, status);

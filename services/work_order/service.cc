@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -33,6 +34,10 @@ constexpr int kScanLimit = 20'000;
 constexpr int kMaxHistory = 1000;
 constexpr size_t kMaxChainEvents = 20'000;
 constexpr int kVerifySlice = 2000;
+constexpr int kDefaultSimilar = 10;
+constexpr int kMaxSimilar = 50;
+// Blocks of numbers looked at: those of some two million orders.
+constexpr int kNumberScanLimit = 500;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 
 // Items of a stretch of the log, for a watch that starts in the past.
@@ -120,6 +125,7 @@ WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reade
       readers_(readers),
       keys_(std::move(keys)),
       clearance_(std::move(clearance)),
+      similar_(reader_.get(), readers),
       hub_(
           hub_thread, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -247,6 +253,25 @@ void WorkOrderService::GetWorkOrder(const CallContext& call, workorder::v1::GetW
   });
 }
 
+absl::StatusOr<bool> WorkOrderService::Fit(const CallContext& call, bool by_number,
+                                           type::v1::WorkOrder* order, std::vector<Shown>* shown) {
+  const Sight sight = SightOf(call, *order);
+  // Who looks for a number is not told that somebody who asked for secrecy has it.
+  if (sight == Sight::kNothing || (sight == Sight::kNoCaller && by_number)) return false;
+  if (sight == Sight::kNoCaller) {
+    absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
+    if (!content.ok()) return content.status();
+    if (!order->mutable_content()->ParseFromString(*content)) {
+      return error::Internal("a stored content cannot be read");
+    }
+    MaskCaller(order);
+    order->clear_content();
+  } else if (order->facts().restricted()) {
+    shown->push_back({order->id(), type::v1::DISCLOSURE_KIND_LIST});
+  }
+  return true;
+}
+
 absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
     const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, std::vector<Shown>* shown) {
   workorder::v1::ListFilter filter = request.filter();
@@ -271,21 +296,9 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
   if (!orders.ok()) return orders.status();
   workorder::v1::ListWorkOrdersResponse response;
   for (type::v1::WorkOrder& order : *orders) {
-    const Sight sight = SightOf(call, order);
-    // Who looks for a number is not told that somebody who asked for secrecy has it.
-    if (sight == Sight::kNothing || (sight == Sight::kNoCaller && !filter.caller_phone().empty())) continue;
-    if (sight == Sight::kNoCaller) {
-      absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order.id()).value_or(0));
-      if (!content.ok()) return content.status();
-      if (!order.mutable_content()->ParseFromString(*content)) {
-        return error::Internal("a stored content cannot be read");
-      }
-      MaskCaller(&order);
-      order.clear_content();
-    } else if (order.facts().restricted()) {
-      shown->push_back({order.id(), type::v1::DISCLOSURE_KIND_LIST});
-    }
-    *response.add_orders() = std::move(order);
+    absl::StatusOr<bool> fits = Fit(call, !filter.caller_phone().empty(), &order, shown);
+    if (!fits.ok()) return fits.status();
+    if (*fits) *response.add_orders() = std::move(order);
   }
   if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, filter));
   return response;
@@ -376,8 +389,8 @@ void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::Cl
                    ++state) {
                 list.mutable_filter()->add_states(static_cast<type::v1::OrderState>(state));
               }
-              // It is closed whether the warning can be given or not. Partners' orders of a restricted incident
-              // were known to who closes it.
+              // It is closed whether the warning can be given or not. Partners' orders of a restricted
+              // incident were known to who closes it.
               std::vector<Shown> known;
               if (auto open = List(acting, list, &known); open.ok()) {
                 *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
@@ -458,6 +471,94 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
   std::string order_id = request.order_id();
   if (order_id.size() > 64) return error::BadText("order_id");
   return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, clearance_.Covers(call));
+}
+
+// ---- FindSimilarOrders
+// ------------------------------------------------------------------------------------------------
+
+absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Similar(
+    const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
+    std::vector<Shown>* shown) {
+  type::v1::OrderContent content = request.content();
+  absl::Time registered = call.now;
+  int64_t own = 0;
+  if (!request.order_id().empty()) {
+    absl::StatusOr<workorder::v1::GetWorkOrderResponse> order = Get(request.order_id());
+    if (!order.ok()) return order.status();
+    const Sight sight = SightOf(call, order->order());
+    if (sight == Sight::kNothing) return error::Restricted();
+    own = ParseOrderId(order->order().id()).value_or(0);
+    registered = FromProto(order->order().register_time());
+    content = std::move(*order->mutable_order()->mutable_content());
+    // Who may not know the caller is not shown what else that caller asked for.
+    if (sight == Sight::kNoCaller) content.mutable_caller()->clear_phone();
+  }
+  const int limit = request.limit() == 0 ? kDefaultSimilar : request.limit();
+  workorder::v1::FindSimilarOrdersResponse response;
+  absl::flat_hash_set<std::string> same_caller;
+  workorder::v1::ListFilter by_number;
+  by_number.set_caller_phone(NormalizePhone(content.caller().phone()));
+  if (!by_number.caller_phone().empty()) {
+    int64_t next = 0;
+    absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
+        reader_->List(by_number, own == 0 ? INT64_MAX : own, limit, kNumberScanLimit, &next);
+    if (!orders.ok()) return orders.status();
+    for (type::v1::WorkOrder& order : *orders) {
+      absl::StatusOr<bool> fits = Fit(call, /*by_number=*/true, &order, shown);
+      if (!fits.ok()) return fits.status();
+      if (!*fits) continue;
+      same_caller.insert(order.id());
+      *response.add_earlier_orders() = std::move(order);
+    }
+  }
+  absl::StatusOr<SimilarOrders::Found> found =
+      similar_.Find(SketchOf(content, registered), own, static_cast<size_t>(limit));
+  if (!found.ok()) return found.status();
+  response.set_incomplete(found->incomplete);
+  for (const Likeness& likeness : found->likely) {
+    absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(likeness.id);
+    if (!order.ok()) return order.status();
+    if (!order->has_value()) continue;
+    const bool listed = same_caller.contains((*order)->id());
+    std::vector<Shown> once;
+    absl::StatusOr<bool> fits = Fit(call, /*by_number=*/false, &**order, listed ? &once : shown);
+    if (!fits.ok()) return fits.status();
+    if (!*fits) continue;
+    workorder::v1::SimilarOrder& similar = *response.add_similar_orders();
+    *similar.mutable_order() = **std::move(order);
+    similar.set_score(likeness.score);
+    similar.set_text_similarity(likeness.text);
+    if (likeness.distance_m.has_value()) similar.set_distance_m(*likeness.distance_m);
+    similar.set_same_township(likeness.same_township);
+    *similar.mutable_time_apart() = ToProtoDuration(likeness.apart);
+    similar.set_same_caller(listed);
+  }
+  return response;
+}
+
+void WorkOrderService::FindSimilarOrders(const CallContext& call,
+                                         workorder::v1::FindSimilarOrdersRequest request,
+                                         Done<workorder::v1::FindSimilarOrdersResponse> done) {
+  if (request.limit() < 0 || request.limit() > kMaxSimilar) {
+    return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "limit",
+                                StrCat("must be 0 to ", kMaxSimilar), StrCat("应在0到", kMaxSimilar, "之间")));
+  }
+  if (request.order_id().empty() && !request.has_content()) return done(error::Required("content"));
+  if (!request.order_id().empty() && request.has_content()) {
+    return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                                "must be empty when order_id names an order",
+                                "指定已有工单时不得再填写内容"));
+  }
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::vector<Shown> shown;
+    absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> response = Similar(call, request, &shown);
+    if (!response.ok() || shown.empty()) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::FindSimilarOrdersResponse>>(std::move(done));
+    Disclose(
+        call, std::move(shown),
+        [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 // ---- VerifyLog
@@ -632,28 +733,26 @@ void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::Ex
                                       Done<workorder::v1::ExportEvidenceResponse> done) {
   const crypto::Signer* signer = keys_.signing.At(call.now);
   if (signer == nullptr) return done(error::NoSigningKey());
-  readers_->Post(
-      [this, call, signer, request = std::move(request), done = std::move(done)]() mutable {
-        absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-        if (!order.ok()) return done(order.status());
-        // A file of evidence holds the content, and a part of it would prove nothing.
-        if (SightOf(call, *order) != Sight::kWhole) return done(error::Restricted());
-        const std::string id = order->id();
-        auto answer =
-            std::make_shared<Done<workorder::v1::ExportEvidenceResponse>>(std::move(done));
-        auto run = [this, now = call.now, signer, id, answer] {
-          ExportSlice(std::make_shared<Export>(Export{
-              .collector = EvidenceCollector(reader_.get(), engine_->site().hotline,
-                                             ParseOrderId(id).value_or(0), now),
-              .signer = signer,
-              .done = [answer](absl::StatusOr<workorder::v1::ExportEvidenceResponse> response) {
-                (*answer)(std::move(response));
-              }}));
-        };
-        if (!IsDisclosure(*order)) return run();
-        Disclose(call, {{id, type::v1::DISCLOSURE_KIND_EVIDENCE}}, std::move(run),
-                 [answer](absl::Status status) { (*answer)(std::move(status)); });
-      });
+  readers_->Post([this, call, signer, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+    if (!order.ok()) return done(order.status());
+    // A file of evidence holds the content, and a part of it would prove nothing.
+    if (SightOf(call, *order) != Sight::kWhole) return done(error::Restricted());
+    const std::string id = order->id();
+    auto answer = std::make_shared<Done<workorder::v1::ExportEvidenceResponse>>(std::move(done));
+    auto run = [this, now = call.now, signer, id, answer] {
+      ExportSlice(std::make_shared<Export>(Export{
+          .collector =
+              EvidenceCollector(reader_.get(), engine_->site().hotline, ParseOrderId(id).value_or(0), now),
+          .signer = signer,
+          .done = [answer](absl::StatusOr<workorder::v1::ExportEvidenceResponse> response) {
+            (*answer)(std::move(response));
+          }}));
+    };
+    if (!IsDisclosure(*order)) return run();
+    Disclose(call, {{id, type::v1::DISCLOSURE_KIND_EVIDENCE}}, std::move(run),
+             [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 void WorkOrderService::ExportSlice(std::shared_ptr<Export> running) {

@@ -11,11 +11,13 @@
 #include "common/base/loop.h"
 #include "common/contract/call.h"
 #include "common/contract/clearance.h"
+#include "common/contract/finder.h"
 #include "common/contract/stream.h"
 #include "common/crypto/signature.h"
 #include "common/stream/event_hub.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/work_order/engine.h"
+#include "services/work_order/similar_orders.h"
 
 namespace hotline::work_order {
 
@@ -26,7 +28,7 @@ struct EvidenceKeys {
 };
 
 // Thread-safe. Promises and errors of each method are in work_order_service.proto.
-class WorkOrderService {
+class WorkOrderService : public OrderFinder {
  public:
   // `engine`, `reader` and both executors outlive it; `readers` is the only thread that uses `reader`.
   // `hub_thread` runs the watches.
@@ -51,6 +53,8 @@ class WorkOrderService {
                 Done<workorder::v1::WhoHoldsResponse> done);
   void PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
                      Done<workorder::v1::PreviewReturnResponse> done);
+  void FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
+                         Done<workorder::v1::FindSimilarOrdersResponse> done) override;
   // Works in slices, so that other reads go on beside it.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
@@ -102,6 +106,13 @@ class WorkOrderService {
       const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
   absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const workorder::v1::WhoHoldsRequest& request,
                                                         absl::Time now);
+  absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(
+      const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
+      std::vector<Shown>* shown);
+  // Takes out of `order` what `call` may not know; false if that is all of it. `by_number`: it was found by its
+  // caller's number.
+  absl::StatusOr<bool> Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
+                           std::vector<Shown>* shown);
   void VerifySlice(std::shared_ptr<Verification> verification);
   void ExportSlice(std::shared_ptr<Export> running);
 
@@ -110,6 +121,7 @@ class WorkOrderService {
   Executor* const readers_;
   const EvidenceKeys keys_;
   const Clearance clearance_;
+  SimilarOrders similar_;
   EventHub hub_;
 };
 

@@ -1,5 +1,5 @@
-// Need-to-know with real processes: a clue and a secret caller are shown to whom the configuration names, in no
-// read, list, watch, export, log or answer to anybody else, and each showing is an event.
+// Need-to-know with real processes: a clue and a secret caller are shown to whom the configuration names, in
+// no read, list, watch, export, log or answer to anybody else, and each showing is an event.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -177,7 +177,8 @@ TEST_F(ClearanceTest, AClueIsKnownToThoseWhoNeedToKnow) {
   EXPECT_EQ(GetAs(sites_.b, "somebody", clue.handoff().id(), &order).reason, "RESTRICTED");
   EXPECT_EQ(GetAs(sites_.b, "cleared", clue.handoff().id(), &order).reason, "");
   auto accept = For<dispatch::v1::AcceptHandoffRequest>(order.id());
-  EXPECT_EQ(MustFail(sites_.b.dispatch(), &DispatchService::Stub::AcceptHandoff, accept).reason, "RESTRICTED");
+  EXPECT_EQ(MustFail(sites_.b.dispatch(), &DispatchService::Stub::AcceptHandoff, accept).reason,
+            "RESTRICTED");
   accept.mutable_header()->mutable_actor()->set_account("cleared");
   NextRequestId(accept.mutable_header()->mutable_request_id());
   Must(sites_.b.dispatch(), &DispatchService::Stub::AcceptHandoff, accept);
@@ -203,7 +204,8 @@ TEST_F(ClearanceTest, ASecretCallerIsNobodyElsesToKnow) {
   evidence.set_order_id(registered.id());
   workorder::v1::ExportEvidenceResponse file;
   EXPECT_EQ(
-      CallAs("somebody", sites_.a.work_order(), &WorkOrderService::Stub::ExportEvidence, evidence, &file).reason,
+      CallAs("somebody", sites_.a.work_order(), &WorkOrderService::Stub::ExportEvidence, evidence, &file)
+          .reason,
       "RESTRICTED");
   // An answer to a command of somebody else's does not tell either.
   auto accept = For<workorder::v1::AcceptWorkOrderRequest>(registered.id());

@@ -65,6 +65,19 @@ Flags ReferralFlags() {
   return flags;
 }
 
+// What can be compared of a matter.
+Flags SimilarFlags() {
+  Flags flags;
+  for (const FormField& field : FormFields()) {
+    for (const std::string_view name :
+         {"title", "text", "phone", "township", "address", "lat", "lon", "item", "occur-time"}) {
+      if (field.flag.name == name) flags.push_back(field.flag);
+    }
+  }
+  flags.push_back({"limit", ValueKind::kInteger, say::kFlagSimilarLimit});
+  return flags;
+}
+
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
@@ -168,6 +181,7 @@ std::vector<CommandSpec> MakeCommands() {
       {CommandId::kRedo, "redo", say::kCmdRedo, Operand::kOrder, Change({reason})},
       {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder,
        Change({note, {"confirm-unanswered", ValueKind::kSwitch, say::kFlagConfirmUnanswered}})},
+      {CommandId::kSimilar, "similar", say::kCmdSimilar, Operand::kOptionalOrder, SimilarFlags()},
       {CommandId::kMerge, "merge", say::kCmdMerge, Operand::kOrder,
        Change({Required({"into", ValueKind::kText, say::kFlagInto}), reason})},
       {CommandId::kUnmerge, "unmerge", say::kCmdUnmerge, Operand::kOrder, Change({reason})},
@@ -424,6 +438,10 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (arguments.Has("lat") != arguments.Has("lon")) {
     return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
+  }
+  if (command.id == CommandId::kSimilar && arguments.operand.empty() && !arguments.Has("text") &&
+      !arguments.Has("title") && !arguments.Has("phone")) {
+    return std::string(Say(language, say::kNeedsOrderOrText));
   }
   if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
     for (const FormField& field : FormFields()) {

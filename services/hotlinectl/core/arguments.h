@@ -30,6 +30,7 @@ enum class CommandId {
   kConfirm,
   kReferFromScene,
   kArrival,
+  kSimilar,
   kMerge,
   kUnmerge,
   kPartners,

@@ -747,6 +747,24 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
   return out;
 }
 
+Table SimilarTable(Language language) {
+  return Table({RightAligned(language, say::kColScore), Heading(language, say::kColNumber),
+                Heading(language, say::kColState), RightAligned(language, say::kColDistance),
+                RightAligned(language, say::kColApart), Shrinking(language, say::kColTitle)});
+}
+
+void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, Table& table) {
+  std::string distance(similar.same_township() ? Say(language, say::kSameTownship) : "");
+  if (similar.has_distance_m()) distance = absl::StrFormat("%.0f m", similar.distance_m());
+  constexpr double kLikely = 0.5;
+  table.AddRow({Cell(absl::StrFormat("%.2f", similar.score()),
+                     similar.score() >= kLikely ? Colour::kYellow : Colour::kNone),
+                Cell(similar.order().number()), StateCell(language, similar.order().state()), Cell(distance),
+                Cell(absl::FormatDuration(absl::Trunc(absl::Seconds(similar.time_apart().seconds()),
+                                                      absl::Minutes(1)))),
+                Cell(similar.order().title())});
+}
+
 Table PartnerTable(Language language) {
   return Table({Heading(language, say::kColPeer), Heading(language, say::kColNumber),
                 Heading(language, say::kColState), Heading(language, say::kColHolder),

@@ -169,6 +169,9 @@ inline constexpr Phrase kCmdMerge{
     "make an order one job with another that is kept (并单); its caller keeps a reply of their own",
     "并单：并入保留的工单一并办理，各诉求人仍分别答复"};
 inline constexpr Phrase kCmdUnmerge{"take a merged order out again (拆单)", "拆单：恢复单独办理"};
+inline constexpr Phrase kCmdSimilar{
+    "find earlier orders by the same number, and open ones alike in text, place and time",
+    "查找同一号码的以往工单，以及内容、地点、时间相近的在办工单"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -667,6 +670,18 @@ inline constexpr Phrase kBadPhoto{"`--photo` must be URI=SHA-256 in hex or URI=F
 inline constexpr Phrase kTelephoneHead{
     "USE THE TELEPHONE NOW: the peer has not confirmed the request; call the service center's head.",
     "对方尚未确认：请立即电话联系政务服务中心负责人。"};
+inline constexpr Phrase kSimilarEarlier{"by the same number", "同一号码"};
+inline constexpr Phrase kSimilarAlike{"may be of the same matter", "可能为同一事项"};
+inline constexpr Phrase kSimilarIncomplete{"the index is still being built: ask again for all of them",
+                                           "索引仍在建立：请稍后再查以得到全部结果"};
+inline constexpr Phrase kColScore{"likely", "相似度"};
+inline constexpr Phrase kColDistance{"distance", "距离"};
+inline constexpr Phrase kColApart{"apart", "相隔"};
+inline constexpr Phrase kSameTownship{"same township", "同一乡镇"};
+inline constexpr Phrase kFlagSimilarLimit{"most orders in each list, up to 50 (default 10)",
+                                          "每类至多条数，不超过 50（默认 10）"};
+inline constexpr Phrase kNeedsOrderOrText{"`similar` needs an order, or --text, --title or --phone",
+                                          "“similar”需要工单，或 --text、--title、--phone 之一"};
 inline constexpr Phrase kLabelMergedInto{"merged into", "并入"};
 inline constexpr Phrase kLabelMergedOrders{"merged orders", "并单"};
 inline constexpr Phrase kLabelOutcomes{"partners' results", "联动结果"};

@@ -999,7 +999,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
   // A partner's order may have its incident's content.
-  const type::v1::Urgency urgency = before != nullptr                         ? standing.urgency()
+  const type::v1::Urgency urgency = before != nullptr ? standing.urgency()
                                     : command.registration().has_content()
                                         ? command.registration().content().urgency()
                                     : fresh.parent != nullptr ? fresh.parent->urgency()
