@@ -81,6 +81,8 @@ struct LoadedSite {
   // ring holds this site's own public keys too, under its own code.
   crypto::SigningKeys signing;
   crypto::KeyRing keys;
+  // For work_order only: see `work_order.caller_key_file`. Empty if the site names none.
+  std::string caller_key;
 };
 // `{role}` in the paths of `tls` stands for `options.role`.
 absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options);

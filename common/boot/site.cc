@@ -289,7 +289,10 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
       resolve(key.mutable_file());
     }
   }
-  if (site->has_work_order()) resolve(site->mutable_work_order()->mutable_data_dir());
+  if (site->has_work_order()) {
+    resolve(site->mutable_work_order()->mutable_data_dir());
+    resolve(site->mutable_work_order()->mutable_caller_key_file());
+  }
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
@@ -568,6 +571,15 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   ResolvePaths(std::filesystem::path(path).parent_path(), options.role, &loaded.site);
   if (options.role == "dispatch" || options.role == "work_order") {
     if (absl::Status status = Report(path, positions, LoadKeys(&loaded)); !status.ok()) return status;
+  }
+  if (const std::string& file = loaded.site.work_order().caller_key_file();
+      options.role == "work_order" && !file.empty()) {
+    absl::StatusOr<std::string> key = crypto::LoadHashKey(file);
+    if (!key.ok()) {
+      const Problem problem{.path = "work_order.caller_key_file", .message = ToStd(key.status().message())};
+      return Report(path, positions, {problem});
+    }
+    loaded.caller_key = *std::move(key);
   }
   if (const std::string& file = loaded.site.units_file(); !file.empty()) {
     if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;

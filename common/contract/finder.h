@@ -1,4 +1,4 @@
-// hotline.workorder.v1.WorkOrderService.FindSimilarOrders as other services of the site use it.
+// Looking for orders of the same matter, as services of a site use each other for it. Thread-safe.
 #ifndef COMMON_CONTRACT_FINDER_H_
 #define COMMON_CONTRACT_FINDER_H_
 

@@ -25,6 +25,7 @@ constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
+constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
 
 // The log's bytes go on to the watches untouched.
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
@@ -234,6 +235,11 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
   if (!command.ok()) return done(command.status());
   const bool emergency = IsEmergency(*command);
+  if (request.find_similar() && options_.finder != nullptr) {
+    CallContext asking = call;
+    asking.account = command->header().actor().account();
+    done = WithSimilar(asking, std::move(done));
+  }
   batcher_.Submit(
       *std::move(command), emergency,
       [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
@@ -241,6 +247,24 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
         if (!result.ok()) return done(result.status());
         FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
       });
+}
+
+Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
+                                                             Done<v1::PushWorkOrderResponse> done) {
+  return [this, call, done = std::move(done)](absl::StatusOr<v1::PushWorkOrderResponse> pushed) mutable {
+    if (!pushed.ok()) return done(std::move(pushed));
+    CallContext search = call;
+    search.deadline = std::min(call.deadline, clock_->Now() + kFindSimilarWithin);
+    workorder::v1::FindSimilarOrdersRequest request;
+    request.set_order_id(pushed->order().id());
+    options_.finder->FindSimilarOrders(
+        search, std::move(request),
+        [pushed = *std::move(pushed), done = std::move(done)](
+            absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+          if (similar.ok()) *pushed.mutable_similar() = *std::move(similar);
+          done(std::move(pushed));
+        });
+  };
 }
 
 void DispatchService::ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,

@@ -156,7 +156,6 @@ int List(Session& session) {
 
 int Similar(Session& session) {
   Console& console = session.console;
-  const Language language = console.language();
   workorder::v1::FindSimilarOrdersRequest request;
   request.set_order_id(session.arguments.operand);
   if (request.order_id().empty()) {
@@ -174,22 +173,10 @@ int Similar(Session& session) {
     console.OutLine(ToJson(response));
     return kExitOk;
   }
-  if (!response.earlier_orders().empty()) {
-    Table table = OrderTable(language);
-    for (const auto& order : response.earlier_orders()) AddOrder(language, order, table);
-    console.OutLine(Paint(Say(language, say::kSimilarEarlier), Colour::kBold, console.style().colour));
-    console.Out(table.Render(console.style()));
-  }
-  if (!response.similar_orders().empty()) {
-    Table table = SimilarTable(language);
-    for (const auto& similar : response.similar_orders()) AddSimilar(language, similar, table);
-    console.OutLine(Paint(Say(language, say::kSimilarAlike), Colour::kBold, console.style().colour));
-    console.Out(table.Render(console.style()));
-  }
+  PrintSimilar(session, response);
   if (response.earlier_orders().empty() && response.similar_orders().empty()) {
-    console.ErrLine(Say(language, say::kNothing));
+    console.ErrLine(Say(console.language(), say::kNothing));
   }
-  if (response.incomplete()) console.ErrLine(Say(language, say::kSimilarIncomplete), Colour::kYellow);
   return kExitOk;
 }
 
@@ -398,6 +385,26 @@ int Health(Session& session) {
 }
 
 }  // namespace
+
+void PrintSimilar(Session& session, const workorder::v1::FindSimilarOrdersResponse& response) {
+  Console& console = session.console;
+  const Language language = console.language();
+  const auto print = [&](const Phrase& heading, const Table& table) {
+    console.OutLine(Paint(Say(language, heading), Colour::kBold, console.style().colour));
+    console.Out(table.Render(console.style()));
+  };
+  if (!response.earlier_orders().empty()) {
+    Table table = OrderTable(language);
+    for (const auto& order : response.earlier_orders()) AddOrder(language, order, table);
+    print(say::kSimilarEarlier, table);
+  }
+  if (!response.similar_orders().empty()) {
+    Table table = SimilarTable(language);
+    for (const auto& similar : response.similar_orders()) AddSimilar(language, similar, table);
+    print(say::kSimilarAlike, table);
+  }
+  if (response.incomplete()) console.ErrLine(Say(language, say::kSimilarIncomplete), Colour::kYellow);
+}
 
 int Run(Session& session) {
   const Arguments& arguments = session.arguments;

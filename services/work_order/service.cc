@@ -541,7 +541,8 @@ void WorkOrderService::FindSimilarOrders(const CallContext& call,
                                          Done<workorder::v1::FindSimilarOrdersResponse> done) {
   if (request.limit() < 0 || request.limit() > kMaxSimilar) {
     return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "limit",
-                                StrCat("must be 0 to ", kMaxSimilar), StrCat("应在0到", kMaxSimilar, "之间")));
+                                StrCat("must be 0 to ", kMaxSimilar),
+                                StrCat("应在0到", kMaxSimilar, "之间")));
   }
   if (request.order_id().empty() && !request.has_content()) return done(error::Required("content"));
   if (!request.order_id().empty() && request.has_content()) {

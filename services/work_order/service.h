@@ -109,8 +109,8 @@ class WorkOrderService : public OrderFinder {
   absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(
       const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
       std::vector<Shown>* shown);
-  // Takes out of `order` what `call` may not know; false if that is all of it. `by_number`: it was found by its
-  // caller's number.
+  // Takes out of `order` what `call` may not know; false if that is all of it. `by_number`: it was found by
+  // its caller's number.
   absl::StatusOr<bool> Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
                            std::vector<Shown>* shown);
   void VerifySlice(std::shared_ptr<Verification> verification);

@@ -14,8 +14,8 @@
 
 namespace hotline::work_order {
 
-// Costs nothing until the first Find; from then on it follows the log, apart from the commits. Used on the readers'
-// thread alone.
+// Costs nothing until the first Find; from then on it follows the log, apart from the commits. Used on the
+// readers' thread alone.
 class SimilarOrders {
  public:
   // Both outlive it; `reader` is used on `readers` only, which is stopped before this is destroyed.

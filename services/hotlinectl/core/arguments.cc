@@ -82,6 +82,7 @@ Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
   flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
+  flags.push_back({"similar", ValueKind::kSwitch, say::kFlagFindSimilar});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});

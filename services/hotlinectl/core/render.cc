@@ -760,8 +760,8 @@ void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, T
   table.AddRow({Cell(absl::StrFormat("%.2f", similar.score()),
                      similar.score() >= kLikely ? Colour::kYellow : Colour::kNone),
                 Cell(similar.order().number()), StateCell(language, similar.order().state()), Cell(distance),
-                Cell(absl::FormatDuration(absl::Trunc(absl::Seconds(similar.time_apart().seconds()),
-                                                      absl::Minutes(1)))),
+                Cell(absl::FormatDuration(
+                    absl::Trunc(absl::Seconds(similar.time_apart().seconds()), absl::Minutes(1)))),
                 Cell(similar.order().title())});
 }
 

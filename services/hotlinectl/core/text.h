@@ -302,6 +302,9 @@ inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110
                                          "危险先处：因有危险立即接处（110）"};
 inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
                                            "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagFindSimilar{
+    "tell of earlier orders by the same number and of open ones that are alike",
+    "同时提示同一号码的以往工单和相近的在办工单"};
 inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
                                     "裁定的承办热线；留空为本平台"};
 inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};

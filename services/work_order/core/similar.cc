@@ -21,7 +21,8 @@ constexpr double kEarthRadiusM = 6'371'000;
 
 // What stands in every sentence.
 constexpr std::u32string_view kFunctionWords =
-    U"的了是在我你他她它们这那有没不就都也和与及请要来去说人家啊吗呢吧呀哦嗯么把被给让对从到很太还又再已个些为以而或但因所其之您"
+    U"的了是在我你他她它们这那有没不就都也和与及请要来去说人家啊吗呢吧呀哦嗯么把被给让对从到很太还又再已个些"
+    U"为以而或但因所其之您"
     U"反映诉求来电市民群众希望部门处理帮忙尽快解决问题情况";
 
 // The code point at `*at`, and moves on behind it. What is not well-formed counts as one that means nothing.
@@ -38,7 +39,9 @@ char32_t NextCodePoint(std::string_view text, size_t* at) {
   return c;
 }
 
-bool IsHan(char32_t c) { return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c >= 0x20000; }
+bool IsHan(char32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c >= 0x20000;
+}
 bool IsWord(char32_t c) {
   return (c >= U'0' && c <= U'9') || (c >= U'a' && c <= U'z') || (c >= 0xC0 && c < 0x2000);
 }
@@ -165,8 +168,8 @@ void SimilarIndex::Compact() {
   }
 }
 
-// How much a gram tells: what few orders have tells most. Counted as if there were some more orders, so that a handful
-// of them is no rarity of everything.
+// How much a gram tells: what few orders have tells most. Counted as if there were some more orders, so that
+// a handful of them is no rarity of everything.
 double SimilarIndex::Weight(uint32_t gram) const {
   const auto it = slots_by_gram_.find(gram);
   const double having = it == slots_by_gram_.end() ? 0 : static_cast<double>(it->second.size());
@@ -191,7 +194,8 @@ std::vector<Likeness> SimilarIndex::Find(const Sketch& query, int64_t except, si
     if (entries_[slot].alive && entries_[slot].id != except) candidates.emplace_back(dot, slot);
   }
   if (candidates.size() > kCandidates) {
-    std::nth_element(candidates.begin(), candidates.begin() + kCandidates, candidates.end(), std::greater<>());
+    std::nth_element(candidates.begin(), candidates.begin() + kCandidates, candidates.end(),
+                     std::greater<>());
     candidates.resize(kCandidates);
   }
   std::vector<Likeness> found;
@@ -207,13 +211,13 @@ std::vector<Likeness> SimilarIndex::Find(const Sketch& query, int64_t except, si
     likeness.text = std::min(1.0, 0.5 * cosine + 0.5 * contained);
     likeness.apart = std::max(query.time, entry.sketch.time) - std::min(query.time, entry.sketch.time);
     const double place = PlaceLikeness(query, entry.sketch, &likeness);
-    // Text alone can make it likely; another place, or another item of the annex, makes it unlikely whatever the text
-    // says. The numbers are fitted to tests/services/work_order/core/similar_pairs.tsv.
+    // Text alone can make it likely; another place, or another item of the annex, makes it unlikely whatever
+    // the text says. The numbers are fitted to tests/services/work_order/core/similar_pairs.tsv.
     const double text = 1 / (1 + std::exp(-16 * (likeness.text - kEvenText)));
     const bool items = !query.item.empty() && !entry.sketch.item.empty();
     const double item = !items ? 1 : query.item == entry.sketch.item ? 1 : 0.45;
-    likeness.score = text * item * (0.15 + 0.85 * std::min(1.0, place / 0.7)) *
-                     (0.7 + 0.3 * TimeLikeness(likeness.apart));
+    likeness.score =
+        text * item * (0.15 + 0.85 * std::min(1.0, place / 0.7)) * (0.7 + 0.3 * TimeLikeness(likeness.apart));
     if (likeness.score >= kWorthALook) found.push_back(likeness);
   }
   std::sort(found.begin(), found.end(), [](const Likeness& a, const Likeness& b) {

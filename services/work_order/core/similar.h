@@ -1,8 +1,9 @@
-// Which open orders may be of the same matter: an index of what their texts are made of, held in memory, and a
-// score from text, place and time. Pure; one thread.
+// Which open orders may be of the same matter: an index of what their texts are made of, held in memory, and
+// a score from text, place and time. Pure; one thread.
 //
-// A text counts by its pairs of Chinese characters, by single ones at half weight, and by words of other scripts
-// and numbers whole; what is rare among the open orders weighs more. Hashes of these are kept, no text.
+// A text counts by its pairs of Chinese characters, by single ones at half weight, and by words of other
+// scripts and numbers whole; what is rare among the open orders weighs more. Hashes of these are kept, no
+// text.
 #ifndef SERVICES_WORK_ORDER_CORE_SIMILAR_H_
 #define SERVICES_WORK_ORDER_CORE_SIMILAR_H_
 
@@ -21,7 +22,7 @@ namespace hotline::work_order {
 // What is compared of an order.
 struct Sketch {
   std::vector<uint32_t> grams;  // ascending, each once; the lowest bit tells a single character
-  std::string item;  // of the annex; empty: unknown
+  std::string item;             // of the annex; empty: unknown
   std::string township_code;
   std::optional<std::pair<double, double>> coordinates;  // degrees: latitude, longitude
   absl::Time time;                                       // when it happened, or was registered
@@ -53,8 +54,8 @@ class SimilarIndex {
   void Remove(int64_t id);
   size_t size() const { return slots_by_id_.size(); }
 
-  // Those worth a look, the likeliest first, at most `limit`, without `except`. The work is bounded: what nearly every
-  // order has is passed over.
+  // Those worth a look, the likeliest first, at most `limit`, without `except`. The work is bounded: what
+  // nearly every order has is passed over.
   std::vector<Likeness> Find(const Sketch& query, int64_t except, size_t limit) const;
 
  private:

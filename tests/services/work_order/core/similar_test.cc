@@ -54,7 +54,8 @@ TEST(SimilarTest, PairsOfTheLabelledSet) {
   const std::vector<Pair> pairs = ReadPairs();
   ASSERT_GE(pairs.size(), 60u);
   SimilarIndex index;
-  for (size_t i = 0; i < pairs.size(); ++i) index.Put(static_cast<int64_t>(i) + 1, SketchOf(pairs[i].first, kNow));
+  for (size_t i = 0; i < pairs.size(); ++i)
+    index.Put(static_cast<int64_t>(i) + 1, SketchOf(pairs[i].first, kNow));
   int same = 0, likely_same = 0, likely_different = 0, among_three = 0;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const std::vector<Likeness> found = index.Find(SketchOf(pairs[i].second, kNow + pairs[i].apart), 0, 10);
@@ -121,16 +122,18 @@ TEST(SimilarTest, AnyBytesAreTextOfSomeKind) {
     index.Put(static_cast<int64_t>(index.size()) + 1, sketch);
     (void)index.Find(sketch, 0, 5);
   }
-  EXPECT_EQ(SketchOf(Matter("", "", "ABC12"), kNow).grams, SketchOf(Matter("", "", "ａｂｃ１２"), kNow).grams);
+  EXPECT_EQ(SketchOf(Matter("", "", "ABC12"), kNow).grams,
+            SketchOf(Matter("", "", "ａｂｃ１２"), kNow).grams);
 }
 
 // Bounded, however many orders are open and however alike they are.
 TEST(SimilarTest, AnAnswerIsQuickAmongManyOrders) {
   SimilarIndex index;
   for (int64_t id = 1; id <= 20'000; ++id) {
-    index.Put(id, SketchOf(Matter(absl::StrCat(653024100 + id % 8), "",
-                                  absl::StrCat("第", id, "号楼停水", id % 97, "天，", id % 89, "路口水管漏水")),
-                           kNow));
+    index.Put(id,
+              SketchOf(Matter(absl::StrCat(653024100 + id % 8), "",
+                              absl::StrCat("第", id, "号楼停水", id % 97, "天，", id % 89, "路口水管漏水")),
+                       kNow));
   }
   const Sketch query = SketchOf(Matter("653024100", "", "停水三天，路口水管漏水，77号楼"), kNow);
   absl::Duration best = absl::InfiniteDuration();
