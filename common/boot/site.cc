@@ -576,7 +576,8 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
       options.role == "work_order" && !file.empty()) {
     absl::StatusOr<std::string> key = crypto::LoadHashKey(file);
     if (!key.ok()) {
-      const Problem problem{.path = "work_order.caller_key_file", .message = ToStd(key.status().message())};
+      const Problem problem{.path = "work_order.caller_key_file",
+                            .message = std::string(ToStd(key.status().message()))};
       return Report(path, positions, {problem});
     }
     loaded.caller_key = *std::move(key);

@@ -259,8 +259,8 @@ Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& 
     request.set_order_id(pushed->order().id());
     options_.finder->FindSimilarOrders(
         search, std::move(request),
-        [pushed = *std::move(pushed), done = std::move(done)](
-            absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+        [pushed = *std::move(pushed),
+         done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
           if (similar.ok()) *pushed.mutable_similar() = *std::move(similar);
           done(std::move(pushed));
         });

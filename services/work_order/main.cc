@@ -58,10 +58,9 @@ class WorkOrderProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
     const config::v1::SiteConfig& config = environment.site->site;
-    absl::StatusOr<std::unique_ptr<Store>> store =
-        Store::Open({.directory = config.work_order().data_dir(),
-                     .hotline = config.hotline(),
-                     .caller_key = environment.site->caller_key});
+    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open({.directory = config.work_order().data_dir(),
+                                                                .hotline = config.hotline(),
+                                                                .caller_key = environment.site->caller_key});
     if (!store.ok()) return store.status();
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();

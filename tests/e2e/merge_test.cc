@@ -1,5 +1,5 @@
-// Repeats, similar orders and merged ones between real processes: found, made one job, answered one by one; and
-// police assistance and danger first, end to end.
+// Repeats, similar orders and merged ones between real processes: found, made one job, answered one by one;
+// and police assistance and danger first, end to end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

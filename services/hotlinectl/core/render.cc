@@ -218,6 +218,7 @@ std::string FactsText(Language language, const type::v1::Facts& facts) {
   add(facts.disputed(), Say(language, say::kMarkDisputed));
   add(!facts.ruled_for().empty(), Say(language, say::kMarkRuled, facts.ruled_for()));
   add(facts.secret(), Say(language, say::kMarkSecret));
+  add(facts.restricted(), Say(language, say::kMarkRestricted));
   return text;
 }
 
@@ -293,6 +294,8 @@ std::string_view EventName(Language language, const Event& event) {
         return event.merged_order().separated() ? say::kEvMergedOrderGone : say::kEvMergedOrder;
       case Event::kPartnerEnded:
         return say::kEvPartnerEnded;
+      case Event::kDisclosed:
+        return say::kEvDisclosed;
       case Event::kResent:
         return say::kEvResent;
       case Event::DETAIL_NOT_SET:
@@ -403,6 +406,8 @@ std::string EventDetail(Language language, const Event& event) {
       return MergedOrderText(language, event.merged_order().order());
     case Event::kPartnerEnded:
       return OutcomeText(language, event.partner_ended().outcome());
+    case Event::kDisclosed:
+      return With(EnumLabel(language, event.disclosed().kind()), ", ", event.disclosed().role());
     case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:

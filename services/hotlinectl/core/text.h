@@ -697,7 +697,7 @@ inline constexpr Phrase kDoMerged{
 inline constexpr Phrase kDoAnswer{
     "call the callers back first (`hotlinectl callback`), or close with --confirm-unanswered",
     "请先逐一回访（hotlinectl callback），确需办结请加 --confirm-unanswered"};
-inline constexpr Phrase kMarkMerged{"merged", "已并单"};
+inline constexpr Phrase kMarkRestricted{"restricted", "限制知悉"};
 inline constexpr Phrase kLabelParent{"incident", "所属事件"};
 inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
 inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
@@ -789,6 +789,7 @@ inline constexpr Phrase kEvMerged{"merged", "并单"};
 inline constexpr Phrase kEvSeparated{"taken out", "拆单"};
 inline constexpr Phrase kEvMergedOrder{"merged order", "并入工单"};
 inline constexpr Phrase kEvMergedOrderGone{"merged order gone", "并入工单拆出"};
+inline constexpr Phrase kEvDisclosed{"shown", "知悉"};
 inline constexpr Phrase kEvPartnerEnded{"partner", "联动结果"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};

@@ -758,9 +758,9 @@ absl::Status IndexCallersAnew(sql::Connection& writer, std::string_view key) {
   if (absl::Status status = writer.Execute("DELETE FROM caller;"); !status.ok()) return Explain(status);
   std::unique_ptr<sql::Statement> contents;
   std::unique_ptr<sql::Statement> insert;
-  absl::Status status = PrepareAll(
-      writer, {{&contents, "SELECT id, bytes FROM content WHERE id > ?1 ORDER BY id LIMIT ?2"},
-               {&insert, "INSERT INTO caller (block, hash, order_id) VALUES (?1, ?2, ?3)"}});
+  absl::Status status =
+      PrepareAll(writer, {{&contents, "SELECT id, bytes FROM content WHERE id > ?1 ORDER BY id LIMIT ?2"},
+                          {&insert, "INSERT INTO caller (block, hash, order_id) VALUES (?1, ?2, ?3)"}});
   if (!status.ok()) return Explain(status);
   constexpr int64_t kSlice = 1024;
   int64_t after = 0;
@@ -780,7 +780,8 @@ absl::Status IndexCallersAnew(sql::Connection& writer, std::string_view key) {
         after = contents->Int64(0);
         const std::string_view bytes = contents->Blob(1);
         OrderContent content;
-        if (!content.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Unreadable("content");
+        if (!content.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+          return Unreadable("content");
         std::string number = WithoutSeparators(content.caller().phone());
         if (!number.empty()) numbers.emplace_back(after, std::move(number));
       }
@@ -837,10 +838,9 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       return error::StoreFailed("this database is not a store of work orders");
     }
     if (version < kOldestSchemaVersion) {
-      return error::StoreFailed(absl::StrCat("the store has schema version ", version,
-                                             " of before the first release, this program knows ",
-                                             kOldestSchemaVersion, " to ", kSchemaVersion,
-                                             ": start with an empty folder"));
+      return error::StoreFailed(absl::StrCat(
+          "the store has schema version ", version, " of before the first release, this program knows ",
+          kOldestSchemaVersion, " to ", kSchemaVersion, ": start with an empty folder"));
     }
     if (version > kSchemaVersion) {
       return error::StoreFailed(absl::StrCat("the store has schema version ", version,
@@ -851,8 +851,9 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       return error::StoreFailed(
           absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
     }
-    Identity identity{.hotline = meta["hotline"],
-                      .phone_key = std::string(caller_key.empty() ? std::string_view(meta["phone_key"]) : caller_key)};
+    Identity identity{
+        .hotline = meta["hotline"],
+        .phone_key = std::string(caller_key.empty() ? std::string_view(meta["phone_key"]) : caller_key)};
     // Which key the index was made with, without telling it.
     const std::string mark = HmacSha256(identity.phone_key, {"caller index"});
     if (meta["caller_index"] != mark) {
@@ -862,9 +863,10 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
                                       {"schema_version", absl::StrCat(kSchemaVersion)}}) {
       if (meta[name] == value) continue;
       std::unique_ptr<sql::Statement> put;
-      status = PrepareAll(writer, {{&put,
-                                    "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE "
-                                    "SET value = ?2"}});
+      status =
+          PrepareAll(writer, {{&put,
+                               "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE "
+                               "SET value = ?2"}});
       if (!status.ok()) return Explain(status);
       put->BindText(1, name);
       put->BindBlob(2, value);
@@ -1280,8 +1282,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::unique_ptr<sql::Database> database,
-                                                     std::string_view hotline,
-                                                     std::string_view caller_key) {
+                                                     std::string_view hotline, std::string_view caller_key) {
   absl::StatusOr<std::unique_ptr<sql::Connection>> writer = database->OpenWriter();
   if (!writer.ok()) return Explain(writer.status());
   absl::StatusOr<Identity> identity = Establish(**writer, hotline, caller_key);

@@ -752,7 +752,8 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
 
 // A store of schema 2 found numbers by another hash. Opening it makes the index anew; so does another key.
 TEST_F(StoreTest, NumbersAreFoundAfterAMigrationAndWithAnotherKey) {
-  for (int i = 0; i < 5000; ++i) Add({.phone = i == 77 ? "0908-1234567" : absl::StrCat("138", 10'000'000 + i)});
+  for (int i = 0; i < 5000; ++i)
+    Add({.phone = i == 77 ? "0908-1234567" : absl::StrCat("138", 10'000'000 + i)});
   const auto found = [&](std::unique_ptr<Store> store) {
     workorder::v1::ListFilter filter;
     filter.set_caller_phone("09081234567");
@@ -764,7 +765,10 @@ TEST_F(StoreTest, NumbersAreFoundAfterAMigrationAndWithAnotherKey) {
     auto database = *sql::OpenSqlite({.path = Directory() + "/work_order.db"});
     auto writer = *database->OpenWriter();
     ASSERT_TRUE(writer->Begin().ok());
-    ASSERT_TRUE(writer->Execute("DELETE FROM caller WHERE order_id > 0; DELETE FROM meta WHERE name = 'caller_index';").ok());
+    ASSERT_TRUE(
+        writer
+            ->Execute("DELETE FROM caller WHERE order_id > 0; DELETE FROM meta WHERE name = 'caller_index';")
+            .ok());
     auto update = *writer->Prepare("UPDATE meta SET value = ?1 WHERE name = 'schema_version'");
     update->BindBlob(1, "2");
     ASSERT_TRUE(update->Run().ok());
