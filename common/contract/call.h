@@ -19,6 +19,9 @@ struct CallContext {
   std::string traceparent;
   // From the caller's certificate: `<hotline>/<role>`. Empty on a plain-text connection.
   std::string identity;
+  // Account on whose behalf the caller asks, from its metadata `hotline-account`; its certificate vouches for
+  // it. At most 64 bytes. Empty if it names none.
+  std::string account;
 };
 
 // Called exactly once, from any thread. It must not block.

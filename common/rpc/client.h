@@ -22,7 +22,11 @@ namespace hotline::rpc {
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// `traceparent` and deadline of `call` for an outgoing call.
+// Metadata of a call's account; the other, for one that is not ASCII.
+inline constexpr char kAccountKey[] = "hotline-account";
+inline constexpr char kBinaryAccountKey[] = "hotline-account-bin";
+
+// `traceparent`, account and deadline of `call` for an outgoing call.
 void Propagate(const CallContext& call, grpc::ClientContext* context);
 
 // The calls that a client has under way. Destroying it cancels them and waits until each has been answered,

@@ -37,6 +37,18 @@ std::string Traceparent(const grpc::CallbackServerContext& context) {
   return NewTraceparent();
 }
 
+// What is too long to be an account is nobody's.
+std::string AccountOf(const grpc::CallbackServerContext& context) {
+  constexpr size_t kMaxAccount = 64;
+  const auto& metadata = context.client_metadata();
+  for (const char* key : {kAccountKey, kBinaryAccountKey}) {
+    const auto it = metadata.find(key);
+    if (it != metadata.end() && it->second.size() <= kMaxAccount)
+      return {it->second.data(), it->second.size()};
+  }
+  return {};
+}
+
 // The certificate was verified in the handshake; this reads who it names.
 std::optional<Identity> CallerOf(const grpc::CallbackServerContext& context) {
   const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
@@ -55,6 +67,7 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   context->now = options.clock->Now();
   context->deadline = absl::FromChrono(server_context.deadline());
   context->traceparent = Traceparent(server_context);
+  context->account = AccountOf(server_context);
   if (!options.tls) return absl::OkStatus();
   const std::optional<Identity> caller = CallerOf(server_context);
   if (!caller.has_value()) return error::RoleForbidden("", method.service() + "/" + method.name());

@@ -64,6 +64,8 @@ class DispatchProcess final : public boot::Service {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
     }
+    options.clearance = boot::ClearanceOf(config);
+    options.finder = process->ledger_.get();
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
       health->SetServing("peer." + peer, up);

@@ -25,6 +25,7 @@ constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
+constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
 
 // The log's bytes go on to the watches untouched.
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
@@ -37,6 +38,7 @@ EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events)
     items.push_back({.sequence = event.sequence(),
                      .order_id = event.order_id(),
                      .shown = !event.handoff_id().empty(),
+                     .restricted = event.restricted(),
                      .bytes = std::make_shared<const std::string>(std::move(bytes))});
   }
   return items;
@@ -209,12 +211,17 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  batcher_.Submit(
-      std::move(command), false,
-      [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (result.ok()) Told(result->event_sequence());
-        done(std::move(result));
-      });
+  std::string account = command.header().actor().account();
+  const bool cleared = options_.clearance.Covers(call) || options_.clearance.accounts.contains(account);
+  batcher_.Submit(std::move(command), false,
+                  [this, account = std::move(account), cleared,
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (result.ok()) {
+                      Told(result->event_sequence());
+                      HideCallerInAnswer(account, cleared, result->mutable_order());
+                    }
+                    done(std::move(result));
+                  });
 }
 
 void DispatchService::Told(int64_t event_sequence) {
@@ -228,6 +235,11 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
   if (!command.ok()) return done(command.status());
   const bool emergency = IsEmergency(*command);
+  if (request.find_similar() && options_.finder != nullptr) {
+    CallContext asking = call;
+    asking.account = command->header().actor().account();
+    done = WithSimilar(asking, std::move(done));
+  }
   batcher_.Submit(
       *std::move(command), emergency,
       [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
@@ -235,6 +247,24 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
         if (!result.ok()) return done(result.status());
         FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
       });
+}
+
+Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
+                                                             Done<v1::PushWorkOrderResponse> done) {
+  return [this, call, done = std::move(done)](absl::StatusOr<v1::PushWorkOrderResponse> pushed) mutable {
+    if (!pushed.ok()) return done(std::move(pushed));
+    CallContext search = call;
+    search.deadline = std::min(call.deadline, clock_->Now() + kFindSimilarWithin);
+    workorder::v1::FindSimilarOrdersRequest request;
+    request.set_order_id(pushed->order().id());
+    options_.finder->FindSimilarOrders(
+        search, std::move(request),
+        [pushed = *std::move(pushed),
+         done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+          if (similar.ok()) *pushed.mutable_similar() = *std::move(similar);
+          done(std::move(pushed));
+        });
+  };
 }
 
 void DispatchService::ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,
@@ -263,14 +293,17 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
-  const bool awaited = emergency || on_scene;
+  // A clue touching stability wants its receipt as an emergency does.
+  const bool clue = response.order().handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE;
+  const bool awaited = emergency || on_scene || clue;
   if (awaited && !wait_set) wait = options_.emergency_receipt;
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                                                 Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, emergency, awaited, alarm = emergency || clue](
+                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                          Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -282,13 +315,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     if (awaited) {
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
-      response.set_advice(emergency ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
-                                    : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
+      response.set_advice(alarm ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
+                                : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
-    const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
+    const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
-    if (emergency) RaiseAlarm(order);
+    if (alarm) RaiseAlarm(order);
   };
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
@@ -444,7 +477,7 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
 // ----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
-    const CallContext&, const v1::WatchHandoffsRequest& request) {
+    const CallContext& call, const v1::WatchHandoffsRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -458,7 +491,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
   if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
-  return hub_.Open(start, request.order_id(), heartbeat);
+  return hub_.Open(start, request.order_id(), heartbeat, options_.clearance.Covers(call));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.

@@ -13,6 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mutex.h"
+#include "common/contract/clearance.h"
+#include "common/contract/finder.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -33,6 +35,10 @@ struct DispatchOptions {
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
+  // Who is shown what is restricted or secret.
+  Clearance clearance;
+  // Finds similar orders for pushes that ask for them. Null: they are not told of any. Outlives the service.
+  OrderFinder* finder = nullptr;
 };
 
 // What is counted. Thread-safe to read.
@@ -91,6 +97,8 @@ class DispatchService : public Peer {
   int64_t waiting_commands() const { return batcher_.waiting(); }
 
  private:
+  // `done`, told of similar orders first.
+  Done<v1::PushWorkOrderResponse> WithSimilar(const CallContext& call, Done<v1::PushWorkOrderResponse> done);
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
