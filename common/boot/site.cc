@@ -417,6 +417,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     CheckUrgencySeconds("work_order.keep_after_s", part.keep_after_s(), &check);
     check.Range("work_order.free_returns_per_unit", part.free_returns_per_unit(), 0, 100);
     check.Range("work_order.free_returns_per_order", part.free_returns_per_order(), 0, 100);
+    check.Range("work_order.extensions_per_order", part.extensions_per_order(), 0, 100);
   }
   if (site.has_dispatch()) {
     const config::v1::DispatchConfig& part = site.dispatch();

@@ -199,6 +199,60 @@ absl::Status Disputed() {
                .chinese = "工单存在争议，由首接平台先行办理，裁定前不得再推送"});
 }
 
+absl::Status RuledUnit(std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_RULED,
+               .english = StrCat("a ruling says that unit ", unit, " handles the order"),
+               .chinese = StrCat("已裁定由单位", unit, "承办，不得退回或改派"),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status ExtensionTooLate() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_EXTENSION_TOO_LATE,
+               .english = "the deadline has passed: an extension has to be asked for before it",
+               .chinese = "已超过办理时限，延期须在到期前申请"});
+}
+
+absl::Status ExtensionLimit(int limit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_EXTENSION_LIMIT,
+               .english = StrCat("the order has had the extensions that it may have (", limit, ")"),
+               .chinese = StrCat("每件工单最多延期", limit, "次，已用完"),
+               .metadata = {{"limit", StrCat(limit)}}});
+}
+
+absl::Status ExtensionPending(bool open) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_EXTENSION_PENDING,
+       .english = open ? "another extension is asked for and not decided yet" : "no extension is asked for",
+       .chinese = open ? "已有延期申请待审批" : "没有待审批的延期申请"});
+}
+
+absl::Status PreviewStale(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_PREVIEW_STALE,
+               .english = std::string(english),
+               .chinese = std::string(chinese)});
+}
+
+absl::Status PublicationRunning(int64_t publication) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_PUBLICATION_RUNNING,
+               .english = StrCat("publication ", publication, " is still being carried out"),
+               .chinese = StrCat("第", publication, "次发布尚未执行完毕"),
+               .metadata = {{"publication", StrCat(publication)}}});
+}
+
+absl::Status ClockNotFound(std::string_view order) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_CLOCK_NOT_FOUND,
+               .english = StrCat("order ", order, " has no such clock"),
+               .chinese = StrCat("工单", order, "没有该时限"),
+               .metadata = {{"order", std::string(order)}}});
+}
+
 absl::Status Suspended() {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SUSPENDED,

@@ -53,6 +53,15 @@ absl::Status Restricted();
 absl::Status Merged(std::string_view number);
 // `numbers` are those of the orders whose callers wait.
 absl::Status UnansweredCallers(std::string_view numbers);
+// A ruling names another unit than `unit`, or `unit` itself. Reason RULED.
+absl::Status RuledUnit(std::string_view unit);
+absl::Status ExtensionTooLate();
+absl::Status ExtensionLimit(int limit);
+// `open`: one is asked for already; else none is.
+absl::Status ExtensionPending(bool open);
+absl::Status PreviewStale(std::string_view english, std::string_view chinese);
+absl::Status PublicationRunning(int64_t publication);
+absl::Status ClockNotFound(std::string_view order);
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

@@ -41,6 +41,12 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_SeparateWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_GetCustodyChain,
                              v1::WorkOrderService::WithRawCallbackMethod_WhoHolds,
+                             v1::WorkOrderService::WithRawCallbackMethod_RecordContact,
+                             v1::WorkOrderService::WithRawCallbackMethod_RequestExtension,
+                             v1::WorkOrderService::WithRawCallbackMethod_DecideExtension,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReturnFromUnit,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReassignWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_AcknowledgeRung,
                              v1::WorkOrderService::WithRawCallbackMethod_PreviewReturn> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
@@ -88,6 +94,12 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, GetCustodyChain, service_)
   HOTLINE_FORWARD(v1, WhoHolds, service_)
   HOTLINE_FORWARD(v1, PreviewReturn, service_)
+  HOTLINE_COMMAND(v1, service_, RecordContact, caller_contact)
+  HOTLINE_COMMAND(v1, service_, RequestExtension, extension_request)
+  HOTLINE_COMMAND(v1, service_, DecideExtension, extension_decision)
+  HOTLINE_COMMAND(v1, service_, ReturnFromUnit, unit_return)
+  HOTLINE_COMMAND(v1, service_, ReassignWorkOrder, unit_reassignment)
+  HOTLINE_COMMAND(v1, service_, AcknowledgeRung, rung_acknowledgement)
 };
 
 class LedgerEdge final

@@ -51,6 +51,7 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   for (const std::string& account : loaded.site.need_to_know().accounts()) {
     site.cleared_accounts.insert(account);
   }
+  if (config.has_extensions_per_order()) site.extensions_per_order = config.extensions_per_order();
   return site;
 }
 

@@ -87,6 +87,8 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoMerged);
     case type::v1::ERROR_REASON_UNANSWERED_CALLERS:
       return text(say::kDoAnswer);
+    case type::v1::ERROR_REASON_PREVIEW_STALE:
+      return text(say::kDoPreview);
     case type::v1::ERROR_REASON_BOUNCE:
       return text(say::kDoBounce);
     case type::v1::ERROR_REASON_DANGER_FIRST:

@@ -50,7 +50,7 @@ std::string HandoffText(Language language, const type::v1::Handoff& handoff) {
 }
 
 std::string CallBackText(Language language, const type::v1::CallBack& call_back) {
-  std::string text(Say(language, call_back.reached() ? say::kReached : say::kNotReached));
+  std::string text(Say(language, call_back.reached() ? say::kReached : say::kCallerNotReached));
   if (call_back.reached()) {
     text = With(text, ", ", Say(language, call_back.settled() ? say::kSettled : say::kNotSettled));
   }
@@ -165,6 +165,11 @@ std::string CallerText(Language language, const type::v1::Caller& caller) {
   return text;
 }
 
+std::string ExtensionText(Language language, const type::v1::ExtensionRequest& request) {
+  if (request.has_until_time()) return StrCat("→ ", TimeText(request.until_time()));
+  return StrCat("+", request.length().value(), " ", EnumLabel(language, request.length().kind()));
+}
+
 std::string TasksText(Language language, const WorkOrder& order) {
   std::string text;
   for (const auto& unit : order.units()) {
@@ -215,6 +220,11 @@ std::string FactsText(Language language, const type::v1::Facts& facts) {
   add(facts.voice_confirmation_required(), Say(language, say::kMarkByVoice));
   add(facts.receipt_alarm(), Say(language, say::kMarkAlarm));
   add(facts.return_count() > 0, Say(language, say::kMarkReturned, facts.return_count()));
+  add(facts.unit_return_count() > 0, Say(language, say::kMarkUnitReturned, facts.unit_return_count()));
+  add(facts.supervise_count() > 0, Say(language, say::kMarkSupervised, facts.supervise_count()));
+  add(facts.circulate_count() > 0, Say(language, say::kMarkCirculated, facts.circulate_count()));
+  add(facts.discipline_count() > 0, Say(language, say::kMarkDisciplined, facts.discipline_count()));
+  add(facts.rung_unreached(), Say(language, say::kMarkUnreached));
   add(facts.disputed(), Say(language, say::kMarkDisputed));
   add(!facts.ruled_for().empty(), Say(language, say::kMarkRuled, facts.ruled_for()));
   add(facts.secret(), Say(language, say::kMarkSecret));
@@ -298,6 +308,22 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvDisclosed;
       case Event::kResent:
         return say::kEvResent;
+      case Event::kContacted:
+        return say::kEvContacted;
+      case Event::kExtensionRequested:
+        return say::kEvExtensionRequested;
+      case Event::kExtensionDecided:
+        return say::kEvExtensionDecided;
+      case Event::kUnitReturned:
+        return say::kEvUnitReturned;
+      case Event::kReassigned:
+        return say::kEvReassigned;
+      case Event::kDeadlineMoved:
+        return say::kEvDeadlineMoved;
+      case Event::kRungAcknowledged:
+        return say::kEvRungAcknowledged;
+      case Event::kNotificationReported:
+        return say::kEvNotified;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -408,6 +434,55 @@ std::string EventDetail(Language language, const Event& event) {
       return OutcomeText(language, event.partner_ended().outcome());
     case Event::kDisclosed:
       return With(EnumLabel(language, event.disclosed().kind()), ", ", event.disclosed().role());
+    case Event::kContacted:
+      return With(
+          std::string(Say(language, event.contacted().reached() ? say::kReachedIt : say::kCallerNotReached)),
+          ", ", event.contacted().unit());
+    case Event::kExtensionRequested: {
+      const auto& request = event.extension_requested();
+      return With(With(ExtensionText(language, request), ", ",
+                       request.last_minute() ? Say(language, say::kLastMinute) : ""),
+                  ": ", request.ground());
+    }
+    case Event::kExtensionDecided: {
+      const auto& decision = event.extension_decided().decision();
+      std::string text(Say(language, decision.approved() ? say::kGranted : say::kRefusedIt));
+      if (decision.has_until_time()) {
+        text = With(text, " ", TimeText(decision.until_time()));
+      } else if (decision.approved()) {
+        text = With(text, " ", ExtensionText(language, event.extension_decided().request()));
+      }
+      return With(text, ": ", decision.note());
+    }
+    case Event::kUnitReturned:
+      return With(
+          With(event.unit_returned().unit(), ", ", EnumLabel(language, event.unit_returned().ground())), ": ",
+          event.unit_returned().reason());
+    case Event::kReassigned: {
+      const auto& dispatch = event.reassigned().dispatch();
+      return With(UnitsText(language, dispatch.lead_unit(), dispatch.assist_units()), ": ",
+                  event.reassigned().reason());
+    }
+    case Event::kDeadlineMoved: {
+      const auto& move = event.deadline_moved();
+      return With(StrCat(EnumLabel(language, move.clock()), " ", TimeText(move.old_due_time()), " → ",
+                         TimeText(move.new_due_time()), ", ", EnumLabel(language, move.reason())),
+                  ": ", move.note());
+    }
+    case Event::kRungAcknowledged:
+      return StrCat(EnumLabel(language, event.rung_acknowledged().rung()), " ",
+                    EnumLabel(language, event.rung_acknowledged().clock()), " → ",
+                    TimeText(event.rung_acknowledged().until_time()));
+    case Event::kNotificationReported: {
+      const auto& report = event.notification_reported();
+      std::string text = StrCat(EnumLabel(language, report.rung()), " ", EnumLabel(language, report.clock()));
+      for (const auto& notice : report.notices()) {
+        text = With(text, "; ",
+                    StrCat(With(notice.role(), " ", notice.person_id()), " ", notice.channel(), " ",
+                           EnumLabel(language, notice.result())));
+      }
+      return With(text, "; ", report.unreachable() ? Say(language, say::kNobodyReachable) : "");
+    }
     case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:

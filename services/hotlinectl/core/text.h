@@ -188,6 +188,16 @@ inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first
                                     "双方均认为不属本单位职责：由首接平台先行办理"};
 inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
 inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
+inline constexpr Phrase kCmdContact{"record a contact with the caller (联系群众)", "登记联系群众情况"};
+inline constexpr Phrase kCmdAskExtension{"ask for more time, before the deadline (申请延期)",
+                                         "到期前申请延期"};
+inline constexpr Phrase kCmdDecideExtension{"grant or refuse the extension asked for (延期审批)",
+                                            "审批延期申请"};
+inline constexpr Phrase kCmdUnitReturn{"a unit returns the order to its hotline's desk (退单)",
+                                       "承办单位将工单退回本平台"};
+inline constexpr Phrase kCmdReassign{"give the order to another unit (改派)", "改派其他单位承办"};
+inline constexpr Phrase kCmdAcknowledge{"take note of a rung, so that it is not repeated for a while",
+                                        "确认督办信息，期间不再重复提醒"};
 inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
@@ -331,6 +341,23 @@ inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very sati
                                           "满意度，1（很不满意）至 5（很满意）"};
 inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
 inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
+inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系上群众"};
+inline constexpr Phrase kFlagContactUnit{"unit that made it", "联系群众的单位"};
+inline constexpr Phrase kFlagMoreDays{"working days more", "延长的工作日数"};
+inline constexpr Phrase kFlagMoreHours{"working hours more", "延长的工作小时数"};
+inline constexpr Phrase kFlagAskUnit{"unit that asks, if not the lead unit", "申请单位（默认主办单位）"};
+inline constexpr Phrase kFlagApprove{"grant it", "同意"};
+inline constexpr Phrase kFlagRefuse{"refuse it; say why with --note", "不同意，用 --note 说明理由"};
+inline constexpr Phrase kFlagGrantUntil{"grant it until then instead of what was asked for",
+                                        "改为延至该时间"};
+inline constexpr Phrase kFlagCallerTold{"the caller has been told", "已告知群众"};
+inline constexpr Phrase kFlagClock{"which deadline", "时限种类"};
+inline constexpr Phrase kFlagRung{"which rung; those below it too", "督办级别，含其下各级"};
+inline constexpr Phrase kFlagAcknowledgeUntil{"repeat again from then on", "此后恢复重复提醒"};
+inline constexpr Phrase kApproveOrRefuse{"give either --approve or --refuse",
+                                         "请在 --approve 与 --refuse 中选一项"};
+inline constexpr Phrase kOneLength{"give one of --working-days, --working-hours and --until",
+                                   "请在 --working-days、--working-hours 与 --until 中选一项"};
 inline constexpr Phrase kFlagApprovedBy{"account that approved it", "批准人工号"};
 inline constexpr Phrase kFlagReview{"when it must be looked at again", "复核时间"};
 inline constexpr Phrase kFlagState{"only in this state", "只看该状态"};
@@ -447,6 +474,7 @@ inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)"
                                   "请先恢复工单（hotlinectl resume）"};
 inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
                                   "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
+inline constexpr Phrase kDoPreview{"Preview again, and publish what that shows.", "请重新预览，再发布。"};
 inline constexpr Phrase kDoBounce{"if it is meant, push again with --confirm-bounce",
                                   "如确需推送，请加 --confirm-bounce 重试"};
 inline constexpr Phrase kDoAct{
@@ -792,6 +820,25 @@ inline constexpr Phrase kEvMergedOrderGone{"merged order gone", "并入工单拆
 inline constexpr Phrase kEvDisclosed{"shown", "知悉"};
 inline constexpr Phrase kEvPartnerEnded{"partner", "联动结果"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
+inline constexpr Phrase kEvContacted{"caller contacted", "联系群众"};
+inline constexpr Phrase kEvExtensionRequested{"extension asked", "申请延期"};
+inline constexpr Phrase kEvExtensionDecided{"extension decided", "延期审批"};
+inline constexpr Phrase kEvUnitReturned{"unit returned", "单位退单"};
+inline constexpr Phrase kEvReassigned{"reassigned", "改派"};
+inline constexpr Phrase kEvDeadlineMoved{"deadline moved", "时限调整"};
+inline constexpr Phrase kEvRungAcknowledged{"rung acknowledged", "确认督办"};
+inline constexpr Phrase kEvNotified{"notification", "通知结果"};
+inline constexpr Phrase kCallerNotReached{"not reached", "未联系上"};
+inline constexpr Phrase kReachedIt{"reached", "已联系上"};
+inline constexpr Phrase kLastMinute{"last-minute", "临期申请"};
+inline constexpr Phrase kGranted{"granted", "同意"};
+inline constexpr Phrase kRefusedIt{"refused", "不同意"};
+inline constexpr Phrase kNobodyReachable{"nobody could be reached", "无人可达"};
+inline constexpr Phrase kMarkUnitReturned{"unit-returned×$0", "单位退单×$0"};
+inline constexpr Phrase kMarkSupervised{"supervised×$0", "督办×$0"};
+inline constexpr Phrase kMarkCirculated{"circulated×$0", "通报×$0"};
+inline constexpr Phrase kMarkDisciplined{"to-discipline×$0", "移交×$0"};
+inline constexpr Phrase kMarkUnreached{"nobody reached", "督办未送达"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

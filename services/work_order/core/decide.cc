@@ -50,6 +50,14 @@ enum class Verb {
   kMerge,
   kSeparate,
   kDisclose,
+  kContact,
+  kRequestExtension,
+  kDecideExtension,
+  kReturnFromUnit,
+  kReassign,
+  kMoveDeadline,
+  kAcknowledge,
+  kReportNotification,
 };
 
 // As errors name it. In the order of Verb.
@@ -87,6 +95,14 @@ constexpr VerbName kVerbNames[] = {
     {"merge", "并单"},
     {"separate", "拆单"},
     {"disclose", "知悉登记"},
+    {"record a contact on", "登记联系群众"},
+    {"ask for an extension of", "申请延期"},
+    {"decide an extension of", "审批延期"},
+    {"return from a unit", "退单"},
+    {"reassign", "改派"},
+    {"move a deadline of", "调整时限"},
+    {"acknowledge a rung of", "确认督办信息"},
+    {"report a notification of", "登记通知结果"},
 };
 
 // Which site may do it.
@@ -111,6 +127,8 @@ constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORD
 constexpr StateSet kDispatched = In(type::v1::ORDER_STATE_DISPATCHED);
 constexpr StateSet kSignedOn =
     In(type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);
+constexpr StateSet kWithUnit =
+    In(type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS);
 constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
 constexpr StateSet kReturned = In(type::v1::ORDER_STATE_RETURNED);
 constexpr StateSet kClosed = In(type::v1::ORDER_STATE_CLOSED);
@@ -172,6 +190,14 @@ constexpr Rule kRules[] = {
     // Only of a merged order: see Separate().
     {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
+    {Verb::kContact, kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kRequestExtension, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
+    {Verb::kDecideExtension, kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kReturnFromUnit, kWithUnit, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_ACCEPTED},
+    {Verb::kReassign, kWithUnit, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_DISPATCHED},
+    {Verb::kMoveDeadline, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kAcknowledge, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kReportNotification, kLiving, Who::kAnyone, Pause::kEither, kSame},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -232,10 +258,31 @@ Verb VerbOf(const Command& command) {
       return Verb::kMerge;
     case Command::kSeparation:
       return Verb::kSeparate;
+    case Command::kCallerContact:
+      return Verb::kContact;
+    case Command::kExtensionRequest:
+      return Verb::kRequestExtension;
+    case Command::kExtensionDecision:
+      return Verb::kDecideExtension;
+    case Command::kUnitReturn:
+      return Verb::kReturnFromUnit;
+    case Command::kUnitReassignment:
+      return Verb::kReassign;
+    case Command::kDeadlineMove:
+      return Verb::kMoveDeadline;
+    case Command::kRungAcknowledgement:
+      return Verb::kAcknowledge;
+    case Command::kNotificationReport:
+      return Verb::kReportNotification;
     case Command::ACTION_NOT_SET:
       break;
   }
   return Verb::kRegister;
+}
+
+// What escalation alone does: a site's own affair, whoever holds the order.
+bool IsEscalations(Verb verb) {
+  return verb == Verb::kEscalate || verb == Verb::kMoveDeadline || verb == Verb::kReportNotification;
 }
 
 bool MayDo(Who who, const WorkOrder& order, const Site& site) {
@@ -361,7 +408,8 @@ class Step {
         Recall();
         break;
       case Verb::kDispatch:
-        Dispatch();
+        Dispatch(command_.unit_dispatch());
+        *event_.mutable_dispatched() = command_.unit_dispatch();
         break;
       case Verb::kSign:
         return Sign();
@@ -429,6 +477,25 @@ class Step {
         break;
       case Verb::kSeparate:
         return Separate();
+      case Verb::kContact:
+        Contact();
+        break;
+      case Verb::kRequestExtension:
+        return RequestExtension();
+      case Verb::kDecideExtension:
+        return DecideExtension();
+      case Verb::kReturnFromUnit:
+        return ReturnFromUnit();
+      case Verb::kReassign:
+        return Reassign();
+      case Verb::kMoveDeadline:
+        MoveDeadline();
+        break;
+      case Verb::kAcknowledge:
+        return Acknowledge();
+      case Verb::kReportNotification:
+        ReportNotification();
+        break;
     }
     return absl::OkStatus();
   }
@@ -478,8 +545,7 @@ class Step {
     }
     // What was granted to this site and to its units is nobody else's.
     after_.clear_units();
-    after_.mutable_facts()->clear_extension_count();
-    after_.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after_);
     type::v1::Handoff* handoff = after_.mutable_handoff();
     handoff->set_id(HandoffId(site_.hotline, after_.id(), attempt));
     handoff->set_from_hotline(site_.hotline);
@@ -549,8 +615,7 @@ class Step {
     NoteHop(*handoff, now_, handoff->returned().ground(), &after_);
     after_.mutable_facts()->set_return_count(after_.facts().return_count() + 1);
     // Time granted to the returner is nobody else's.
-    after_.mutable_facts()->clear_extension_count();
-    after_.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after_);
     type::v1::ReturnedDetail* detail = event_.mutable_returned();
     detail->set_handoff_id(handoff->id());
     *detail->mutable_handoff_return() = handoff->returned();
@@ -606,8 +671,15 @@ class Step {
     change_->envelopes.push_back(RecallDraft(after_.handoff(), command_.recall().reason()));
   }
 
-  void Dispatch() {
-    const type::v1::UnitDispatch& dispatch = command_.unit_dispatch();
+  void Dispatch(const type::v1::UnitDispatch& dispatch) {
+    if (!after_.unit_moves().empty()) {
+      type::v1::UnitMove& last = *after_.mutable_unit_moves()->rbegin();
+      if (!last.has_end_time()) ToProto(now_, last.mutable_end_time());
+      // Of the unit before.
+      DropExtensions(&after_);
+    }
+    after_.mutable_facts()->clear_finish_due_time();
+    after_.mutable_facts()->clear_last_tenth_time();
     after_.clear_units();
     const auto add = [&](const std::string& unit, bool lead) {
       type::v1::UnitTask* task = after_.add_units();
@@ -617,7 +689,155 @@ class Step {
     };
     add(dispatch.lead_unit(), true);
     for (const std::string& unit : dispatch.assist_units()) add(unit, false);
-    *event_.mutable_dispatched() = dispatch;
+  }
+
+  // The lead unit has the order no more.
+  type::v1::UnitMove* EndTurn() {
+    auto* moves = after_.mutable_unit_moves();
+    while (moves->size() >= kMaxHops) moves->erase(moves->begin());
+    type::v1::UnitMove* move = moves->Add();
+    move->set_unit(after_.units(0).unit());
+    *move->mutable_dispatch_time() = after_.units(0).dispatch_time();
+    after_.clear_extension_request();
+    return move;
+  }
+
+  absl::Status ReturnFromUnit() {
+    const type::v1::UnitReturn& returned = command_.unit_return();
+    const std::string& lead = LeadUnit(after_);
+    if (lead.empty() || (!returned.unit().empty() && returned.unit() != lead)) {
+      return error::UnitNotAssigned(returned.unit());
+    }
+    type::v1::UnitMove* move = EndTurn();
+    ToProto(now_, move->mutable_return_time());
+    move->set_ground(returned.ground());
+    after_.mutable_facts()->set_unit_return_count(after_.facts().unit_return_count() + 1);
+    *event_.mutable_unit_returned() = returned;
+    event_.mutable_unit_returned()->set_unit(lead);
+    after_.clear_units();
+    return absl::OkStatus();
+  }
+
+  absl::Status Reassign() {
+    const type::v1::UnitReassignment& reassignment = command_.unit_reassignment();
+    if (after_.units().empty()) return error::UnitNotAssigned("");
+    if (reassignment.dispatch().lead_unit() == LeadUnit(after_)) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "unit_reassignment.dispatch.lead_unit",
+                             "is the lead unit already", "已是主办单位");
+    }
+    EndTurn();
+    Dispatch(reassignment.dispatch());
+    *event_.mutable_reassigned() = reassignment;
+    return absl::OkStatus();
+  }
+
+  void Contact() {
+    type::v1::CallerContact* contact = after_.mutable_last_contact();
+    *contact = command_.caller_contact();
+    if (!contact->has_contact_time()) ToProto(now_, contact->mutable_contact_time());
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_contact_count(facts->contact_count() + 1);
+    if (contact->reached() && !facts->has_first_contact_time()) {
+      *facts->mutable_first_contact_time() = contact->contact_time();
+    }
+    *event_.mutable_contacted() = *contact;
+    event_.mutable_contacted()->clear_note();
+  }
+
+  absl::Status RequestExtension() {
+    const type::v1::Facts& facts = before_->facts();
+    if (before_->has_extension_request()) return error::ExtensionPending(true);
+    if (facts.extension_count() >= site_.extensions_per_order) {
+      return error::ExtensionLimit(site_.extensions_per_order);
+    }
+    type::v1::ExtensionRequest request = command_.extension_request();
+    if (facts.has_finish_due_time()) {
+      if (FromProto(facts.finish_due_time()) <= now_) return error::ExtensionTooLate();
+      if (request.has_until_time() && FromProto(request.until_time()) <= FromProto(facts.finish_due_time())) {
+        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_request.until_time",
+                               "must be later than the deadline", "必须晚于现有时限");
+      }
+      // A reminder comes before the last tenth (the policy sees to that), so until it there is nothing to
+      // mark.
+      request.set_last_minute(facts.has_last_tenth_time() && FromProto(facts.last_tenth_time()) <= now_);
+    }
+    ToProto(now_, request.mutable_request_time());
+    request.set_account(command_.header().actor().account());
+    const std::string& unit = command_.header().actor().unit();
+    request.set_unit(unit.empty() ? LeadUnit(*before_) : unit);
+    if (request.last_minute()) {
+      after_.mutable_facts()->set_last_minute_count(facts.last_minute_count() + 1);
+    }
+    *event_.mutable_extension_requested() = request;
+    *after_.mutable_extension_request() = std::move(request);
+    return absl::OkStatus();
+  }
+
+  absl::Status DecideExtension() {
+    if (!before_->has_extension_request()) return error::ExtensionPending(false);
+    const type::v1::ExtensionDecision& decision = command_.extension_decision();
+    const type::v1::ExtensionRequest& request = before_->extension_request();
+    type::v1::ExtensionDecidedDetail* detail = event_.mutable_extension_decided();
+    *detail->mutable_decision() = decision;
+    *detail->mutable_request() = request;
+    after_.clear_extension_request();
+    if (!decision.approved()) return absl::OkStatus();
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_extension_count(facts->extension_count() + 1);
+    // The end of a length is escalation's to reckon: it knows the calendar.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
+    facts->clear_extend_until_time();
+    if (decision.has_until_time() || request.has_until_time()) {
+      const auto& until = decision.has_until_time() ? decision.until_time() : request.until_time();
+      if (FromProto(until) <= now_) {
+        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_decision.until_time",
+                               "must be given, as what was asked for has passed",
+                               "申请的时间已过，须另行指定");
+      }
+      *facts->mutable_extend_until_time() = until;
+      *detail->mutable_decision()->mutable_until_time() = until;
+    }
+    return absl::OkStatus();
+  }
+
+  void MoveDeadline() {
+    const type::v1::DeadlineMove& move = command_.deadline_move();
+    type::v1::Facts* facts = after_.mutable_facts();
+    if (move.clock() == type::v1::CLOCK_KIND_FINISH && facts->has_finish_due_time() &&
+        move.duty_party() == FinishDuty(*before_)) {
+      *facts->mutable_finish_due_time() = move.new_due_time();
+      facts->clear_last_tenth_time();
+    }
+    *event_.mutable_deadline_moved() = move;
+  }
+
+  absl::Status Acknowledge() {
+    const type::v1::Facts& facts = before_->facts();
+    if (facts.remind_count() + facts.urge_count() + facts.supervise_count() == 0) {
+      return NotThisOffer(Verb::kAcknowledge);
+    }
+    *event_.mutable_rung_acknowledged() = command_.rung_acknowledgement();
+    return absl::OkStatus();
+  }
+
+  void ReportNotification() {
+    const type::v1::NotificationReport& report = command_.notification_report();
+    const bool reached =
+        std::any_of(report.notices().begin(), report.notices().end(), [](const type::v1::Notice& notice) {
+          return notice.result() == type::v1::NOTIFICATION_RESULT_REACHED;
+        });
+    if (report.unreachable()) {
+      after_.mutable_facts()->set_rung_unreached(true);
+    } else if (reached) {
+      after_.mutable_facts()->clear_rung_unreached();
+    }
+    *event_.mutable_notification_reported() = report;
+  }
+
+  // Whose FINISH clock runs at this site.
+  static const std::string& FinishDuty(const WorkOrder& order) {
+    return order.units().empty() ? order.custody().holder() : order.units(0).unit();
   }
 
   absl::Status Sign() {
@@ -649,6 +869,8 @@ class Step {
     }
     facts->set_extension_count(facts->extension_count() + 1);
     *facts->mutable_extend_until_time() = extension.until_time();
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     *event_.mutable_extended() = extension;
     return absl::OkStatus();
   }
@@ -658,6 +880,9 @@ class Step {
     facts->set_suspended(true);
     ToProto(now_, facts->mutable_suspend_time());
     *facts->mutable_review_time() = command_.suspension().review_time();
+    // While the clocks stand still nobody knows when they will end.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     *event_.mutable_suspended() = command_.suspension();
   }
 
@@ -681,11 +906,31 @@ class Step {
   void Escalate() {
     const type::v1::Escalation& escalation = command_.escalation();
     type::v1::Facts* facts = after_.mutable_facts();
-    if (escalation.rung() == type::v1::RUNG_REMIND) {
-      facts->set_remind_count(facts->remind_count() + 1);
-    } else {
-      facts->set_urge_count(facts->urge_count() + 1);
-      facts->set_overdue(true);
+    switch (escalation.rung()) {
+      case type::v1::RUNG_REMIND:
+        facts->set_remind_count(facts->remind_count() + 1);
+        break;
+      case type::v1::RUNG_SUPERVISE:
+        facts->set_supervise_count(facts->supervise_count() + 1);
+        break;
+      case type::v1::RUNG_CIRCULATE:
+        facts->set_circulate_count(facts->circulate_count() + 1);
+        break;
+      case type::v1::RUNG_DISCIPLINE:
+        facts->set_discipline_count(facts->discipline_count() + 1);
+        break;
+      default:
+        facts->set_urge_count(facts->urge_count() + 1);
+    }
+    if (escalation.rung() != type::v1::RUNG_REMIND) facts->set_overdue(true);
+    // A rung can cross the order's next dispatch: then it is of another's clock.
+    if (escalation.clock() == type::v1::CLOCK_KIND_FINISH && Contains(kAtWork, before_->state()) &&
+        escalation.duty_party() == FinishDuty(*before_)) {
+      *facts->mutable_finish_due_time() = escalation.due_time();
+      facts->clear_last_tenth_time();
+      if (escalation.has_last_tenth_time()) {
+        *facts->mutable_last_tenth_time() = escalation.last_tenth_time();
+      }
     }
     *event_.mutable_escalated() = escalation;
   }
@@ -858,6 +1103,8 @@ bool IsWork(Verb verb) {
     case Verb::kProgress:
     case Verb::kFinish:
     case Verb::kDispute:
+    case Verb::kReturnFromUnit:
+    case Verb::kReassign:
     case Verb::kMerge:
       return true;
     default:
@@ -895,8 +1142,8 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
   return absl::OkStatus();
 }
 
-// Pushes and recalls have envelopes of their own; filing, the ladder, alarms and calls of partners are each
-// site's own affair.
+// Pushes and recalls have envelopes of their own; filing, the ladder, alarms, calls of partners and what is
+// asked for but not granted are each site's own affair.
 bool IsMirrored(Verb verb) {
   switch (verb) {
     case Verb::kOffer:
@@ -907,6 +1154,10 @@ bool IsMirrored(Verb verb) {
     case Verb::kAlarm:
     case Verb::kCallPartners:
     case Verb::kDisclose:
+    case Verb::kRequestExtension:
+    case Verb::kMoveDeadline:
+    case Verb::kAcknowledge:
+    case Verb::kReportNotification:
       return false;
     default:
       return true;
@@ -947,7 +1198,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
   const Verb verb = VerbOf(command);
-  if ((verb == Verb::kEscalate || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
+  if ((IsEscalations(verb) || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
                            "must be the escalation service", "只能由督办服务执行");
   }
@@ -975,7 +1226,8 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();
   }
-  if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
+  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) &&
+      FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }
   if (IsMergedAtWork(standing) && IsWork(verb) && MayDo(Who::kHolder, standing, site)) {

@@ -47,6 +47,8 @@ struct Site {
   int free_returns_per_order = 2;
   // Accounts that may act on restricted orders, beside whoever registered one.
   absl::flat_hash_set<std::string> cleared_accounts;
+  // Extensions of one order that may be asked for and granted.
+  int extensions_per_order = 1;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.

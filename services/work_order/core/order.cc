@@ -102,8 +102,12 @@ const char* UnsoundWork(const WorkOrder& order, const Site& site) {
   }
   if (facts.suspended() && !Contains(kAtWork, state)) return "suspended where nobody is at work";
   if (facts.urge_count() < 0 || facts.remind_count() < 0 || facts.extension_count() < 0 ||
-      facts.redo_count() < 0 || facts.return_count() < 0) {
+      facts.redo_count() < 0 || facts.return_count() < 0 || facts.unit_return_count() < 0 ||
+      facts.supervise_count() < 0 || facts.circulate_count() < 0 || facts.discipline_count() < 0) {
     return "a count below zero";
+  }
+  if (order.has_extension_request() && !Contains(kAtWork, state)) {
+    return "an extension asked for where nobody is at work";
   }
   for (int i = 0; i < order.units_size(); ++i) {
     if (order.units(i).unit().empty()) return "a unit without a code";
@@ -203,6 +207,9 @@ void DropFactsOfOtherStates(WorkOrder* order) {
     facts->clear_suspended();
     facts->clear_suspend_time();
     facts->clear_review_time();
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
+    order->clear_extension_request();
   }
   if (!IsOpen(*order) || Contains(kEnded, order->state())) facts->clear_recall_requested();
   if (!Contains(kOnOffer, order->state())) EndDoubt(facts);
@@ -264,6 +271,19 @@ type::v1::Handoff* SceneHandoff(WorkOrder* order) {
   return order->has_inbound() && asks(order->inbound()) ? order->mutable_inbound() : nullptr;
 }
 
+const std::string& LeadUnit(const WorkOrder& order) {
+  return order.units().empty() ? Nobody() : order.units(0).unit();
+}
+
+void DropExtensions(WorkOrder* order) {
+  order->clear_extension_request();
+  type::v1::Facts* facts = order->mutable_facts();
+  facts->clear_extension_count();
+  facts->clear_extend_until_time();
+  facts->clear_finish_due_time();
+  facts->clear_last_tenth_time();
+}
+
 void EndDoubt(type::v1::Facts* facts) {
   facts->clear_in_doubt();
   facts->clear_voice_confirmation_required();
@@ -290,6 +310,8 @@ void DescribeContent(const type::v1::OrderContent& content, const WorkOrder& ord
   detail->set_secret(content.caller().secret());
   detail->set_content_digest(order.content_digest());
   detail->set_origin_hotline(order.origin_hotline());
+  detail->set_anonymous(content.caller().anonymous());
+  *detail->mutable_tags() = content.tags();
 }
 
 void Seal(const WorkOrder* before, absl::Time now, Change* change) {

@@ -116,6 +116,10 @@ void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* 
 // The open handoff by which a unit was asked to the scene: the current one, or the one by which an order came
 // that is passed on. Null if there is none.
 type::v1::Handoff* SceneHandoff(type::v1::WorkOrder* order);
+// The lead unit; empty if no unit is at work.
+const std::string& LeadUnit(const type::v1::WorkOrder& order);
+// What was granted or asked for is over: it was for whom had the order.
+void DropExtensions(type::v1::WorkOrder* order);
 // The doubt is over: the desks have spoken.
 void EndDoubt(type::v1::Facts* facts);
 

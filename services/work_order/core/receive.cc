@@ -537,8 +537,7 @@ class Receiving {
     WorkOrder& after = received_.change.after;
     after.clear_units();
     after.mutable_facts()->set_disputed(true);
-    after.mutable_facts()->clear_extension_count();
-    after.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after);
     if (after.origin_hotline() == site_.hotline) {
       after.set_state(type::v1::ORDER_STATE_ACCEPTED);
       return RestoreInbound(&after);
@@ -616,6 +615,15 @@ class Receiving {
     facts->set_in_doubt(own.in_doubt());
     facts->set_voice_confirmation_required(own.voice_confirmation_required());
     facts->set_receipt_alarm(own.receipt_alarm());
+    facts->set_unit_return_count(own.unit_return_count());
+    facts->set_supervise_count(own.supervise_count());
+    facts->set_circulate_count(own.circulate_count());
+    facts->set_discipline_count(own.discipline_count());
+    facts->set_rung_unreached(own.rung_unreached());
+    facts->set_last_minute_count(own.last_minute_count());
+    // Until this site's next rung.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     // A peer that does not know of these does not take them back.
     facts->set_return_count(std::max(facts->return_count(), own.return_count()));
     if (facts->ruled_for().empty()) {

@@ -64,8 +64,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
       KeepPastHandoff(&after);
     }
     after.clear_units();
-    after.mutable_facts()->clear_extension_count();
-    after.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after);
     after.mutable_facts()->clear_receipt_alarm();
     // Of the handoff before, whose answer this site has not heard yet.
     after.mutable_facts()->clear_recall_requested();

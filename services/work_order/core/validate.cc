@@ -24,6 +24,9 @@ constexpr absl::Duration kClockSkew = absl::Minutes(1);
 constexpr int kMaxAssistUnits = 16;
 constexpr int kMaxPartners = 16;
 constexpr int kMaxAttachments = 32;
+constexpr int kMaxTags = 8;
+constexpr int kMaxNotices = 64;
+constexpr absl::Duration kMaxAcknowledgement = absl::Hours(31 * 24);
 constexpr int64_t kMaxAttachmentBytes = int64_t{1} << 40;
 constexpr size_t kMaxCode = 32;
 constexpr size_t kMaxForeignText = 32'000;
@@ -339,6 +342,15 @@ void CheckContent(const OrderContent& content, bool peer, Checks& checks) {
     checks.Inside(
         "attachments", [&](Checks& inner) { CheckAttachment(content.attachments(i), inner); }, i);
   }
+  checks.That(content.tags_size() <= kMaxTags, Reason::ERROR_REASON_LIST_INVALID, "tags",
+              "has more than 8 entries", "超过8个");
+  for (int i = 0; i < content.tags_size() && checks.ok(); ++i) {
+    const auto begin = content.tags().begin();
+    const bool doubled = std::find(begin, begin + i, content.tags(i)) != begin + i;
+    checks.Rule(IsUnitCode(content.tags(i)) && !doubled, "tags",
+                "must be different words: 1 to 32 of a-z 0-9 _ -",
+                "应为互不相同的标记：1至32位a-z、0-9、_、-");
+  }
   if (content.has_police()) {
     checks.Inside("police", [&](Checks& inner) { CheckPolice(content.police(), inner); });
   }
@@ -391,7 +403,11 @@ void CheckEscalation(const type::v1::Escalation& escalation, Checks& checks) {
       .Rule(escalation.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
       .Present("due_time", escalation.has_due_time())
       .Time("due_time", escalation.has_due_time(), escalation.due_time(), When::kAny)
-      .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne);
+      .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Time("rung_time", escalation.has_rung_time(), escalation.rung_time(), When::kAny)
+      .Time("last_tenth_time", escalation.has_last_tenth_time(), escalation.last_tenth_time(), When::kAny)
+      .Text("policy_version", escalation.policy_version(), 128, Need::kOptional, Lines::kOne)
+      .Text("calendar_version", escalation.calendar_version(), 512, Need::kOptional, Lines::kOne);
 }
 
 void CheckConfirmByVoice(const type::v1::ConfirmByVoice& spoken, Checks& checks) {
@@ -498,6 +514,119 @@ void CheckNote(const std::string& note, Checks& checks) {
 
 void CheckReason(const std::string& reason, Checks& checks) {
   checks.Text("reason", reason, 500, Need::kRequired, Lines::kMany);
+}
+
+void CheckCallerContact(const type::v1::CallerContact& contact, Checks& checks) {
+  checks.Time("contact_time", contact.has_contact_time(), contact.contact_time(), When::kPast)
+      .Text("note", contact.note(), 500, Need::kOptional, Lines::kMany)
+      .Unit("unit", contact.unit(), Need::kOptional);
+}
+
+void CheckExtensionRequest(const type::v1::ExtensionRequest& request, Checks& checks) {
+  const type::v1::TimeAmount& length = request.length();
+  const bool days =
+      length.kind() == type::v1::TIME_KIND_WORKING_DAYS || length.kind() == type::v1::TIME_KIND_NATURAL_DAYS;
+  checks.Present("until_time", request.has_until_time() || request.has_length())
+      .Rule(!(request.has_until_time() && request.has_length()), "length",
+            "must not be given together with until_time", "不能与截止时间同时填写")
+      .Time("until_time", request.has_until_time(), request.until_time(), When::kFuture);
+  if (request.has_length()) {
+    checks.Inside("length", [&](Checks& inner) {
+      inner.Enum("kind", length.kind(), type::v1::TimeKind_IsValid)
+          .Rule(length.value() >= 1 && length.value() <= (days ? 366 : 366 * 86'400), "value",
+                "must be from 1 to a year", "应为1至一年");
+    });
+  }
+  checks.Text("ground", request.ground(), 200, Need::kRequired, Lines::kOne)
+      .Rule(!request.has_request_time() && request.account().empty() && request.unit().empty() &&
+                !request.last_minute(),
+            "request_time", "is filled in by the service, with account, unit and last_minute",
+            "申请时间、账号、单位和临期标记由系统填写");
+}
+
+void CheckExtensionDecision(const type::v1::ExtensionDecision& decision, Checks& checks) {
+  checks
+      .Rule(decision.approved() || !decision.has_until_time(), "until_time", "is only for an approval",
+            "仅适用于同意延期")
+      .Time("until_time", decision.has_until_time(), decision.until_time(), When::kFuture)
+      .Text("note", decision.note(), 500, decision.approved() ? Need::kOptional : Need::kRequired,
+            Lines::kMany);
+}
+
+void CheckUnitReturn(const type::v1::UnitReturn& returned, Checks& checks) {
+  // Whether the unit is at work on the order is the order's to say.
+  checks.Text("unit", returned.unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Enum("ground", returned.ground(), type::v1::ReturnGround_IsValid)
+      .Text("reason", returned.reason(), 500, Need::kRequired, Lines::kMany)
+      .Text("legal_basis", returned.legal_basis(), 200, Need::kOptional, Lines::kOne)
+      .Unit("proposed_unit", returned.proposed_unit(), Need::kOptional);
+}
+
+void CheckUnitReassignment(const type::v1::UnitReassignment& reassignment, Checks& checks) {
+  checks.Present("dispatch", reassignment.has_dispatch())
+      .Inside("dispatch", [&](Checks& inner) { CheckUnitDispatch(reassignment.dispatch(), inner); })
+      .Text("reason", reassignment.reason(), 500, Need::kRequired, Lines::kMany);
+}
+
+void CheckDeadlineMove(const type::v1::DeadlineMove& move, Checks& checks) {
+  checks.Enum("clock", move.clock(), type::v1::ClockKind_IsValid)
+      .Rule(move.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
+      .Present("old_due_time", move.has_old_due_time())
+      .Time("old_due_time", move.has_old_due_time(), move.old_due_time(), When::kAny)
+      .Present("new_due_time", move.has_new_due_time())
+      .Time("new_due_time", move.has_new_due_time(), move.new_due_time(), When::kAny)
+      .Enum("reason", move.reason(), type::v1::DeadlineMoveReason_IsValid)
+      .Text("note", move.note(), 500, Need::kOptional, Lines::kMany)
+      .Text("policy_version", move.policy_version(), 128, Need::kOptional, Lines::kOne)
+      .Text("calendar_version", move.calendar_version(), 512, Need::kOptional, Lines::kOne)
+      .Text("duty_party", move.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Rule(move.publication() >= 1, "publication", "must be 1 or more", "应大于等于1");
+}
+
+void CheckRungAcknowledgement(const type::v1::RungAcknowledgement& acknowledgement, absl::Time now,
+                              Checks& checks) {
+  checks.Enum("clock", acknowledgement.clock(), type::v1::ClockKind_IsValid)
+      .Enum("rung", acknowledgement.rung(), type::v1::Rung_IsValid)
+      .Rule(acknowledgement.armed_by_sequence() >= 0, "armed_by_sequence", "must not be negative",
+            "不能为负数")
+      .Present("until_time", acknowledgement.has_until_time())
+      .Time("until_time", acknowledgement.has_until_time(), acknowledgement.until_time(), When::kFuture);
+  if (!checks.ok()) return;
+  checks
+      .That(FromProto(acknowledgement.until_time()) <= now + kMaxAcknowledgement,
+            Reason::ERROR_REASON_TIME_INVALID, "until_time", "is more than 31 days from now", "不得超过31天")
+      .Text("note", acknowledgement.note(), 500, Need::kOptional, Lines::kMany);
+}
+
+void CheckNotificationReport(const type::v1::NotificationReport& report, Checks& checks) {
+  checks.Enum("clock", report.clock(), type::v1::ClockKind_IsValid)
+      .Enum("rung", report.rung(), type::v1::Rung_IsValid)
+      .Rule(report.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
+      .Rule(report.round() >= 1, "round", "must be 1 or more", "应大于等于1")
+      .That(report.notices_size() <= kMaxNotices, Reason::ERROR_REASON_LIST_INVALID, "notices",
+            "has more than 64 entries", "超过64个");
+  for (int i = 0; i < report.notices_size() && checks.ok(); ++i) {
+    const type::v1::Notice& notice = report.notices(i);
+    const bool nobody = notice.result() == type::v1::NOTIFICATION_RESULT_NOBODY;
+    checks.Inside(
+        "notices",
+        [&](Checks& inner) {
+          inner
+              .Text("person_id", notice.person_id(), 64, nobody ? Need::kOptional : Need::kRequired,
+                    Lines::kOne)
+              // A directory id has a letter, a telephone number has none: numbers do not get into the log.
+              .Rule(notice.person_id().empty() ||
+                        std::any_of(notice.person_id().begin(), notice.person_id().end(), IsLetter) ||
+                        notice.person_id().size() < 7,
+                    "person_id", "must be a directory's id, not a telephone number",
+                    "应为人员编号，不能是电话号码")
+              .Text("role", notice.role(), 32, Need::kRequired, Lines::kOne)
+              .Text("channel", notice.channel(), 32, Need::kOptional, Lines::kOne)
+              .Enum("result", notice.result(), type::v1::NotificationResult_IsValid)
+              .Text("unit", notice.unit(), kMaxCode, Need::kOptional, Lines::kOne);
+        },
+        i);
+  }
 }
 
 // Number of actions set. A registration with an offer is one.
@@ -700,6 +829,38 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kReopening:
       checks.Inside("reopening", [&](Checks& inner) { CheckReason(command.reopening().reason(), inner); });
+      break;
+    case Command::kCallerContact:
+      checks.Inside("caller_contact",
+                    [&](Checks& inner) { CheckCallerContact(command.caller_contact(), inner); });
+      break;
+    case Command::kExtensionRequest:
+      checks.Inside("extension_request",
+                    [&](Checks& inner) { CheckExtensionRequest(command.extension_request(), inner); });
+      break;
+    case Command::kExtensionDecision:
+      checks.Inside("extension_decision",
+                    [&](Checks& inner) { CheckExtensionDecision(command.extension_decision(), inner); });
+      break;
+    case Command::kUnitReturn:
+      checks.Inside("unit_return", [&](Checks& inner) { CheckUnitReturn(command.unit_return(), inner); });
+      break;
+    case Command::kUnitReassignment:
+      checks.Inside("unit_reassignment",
+                    [&](Checks& inner) { CheckUnitReassignment(command.unit_reassignment(), inner); });
+      break;
+    case Command::kDeadlineMove:
+      checks.Inside("deadline_move",
+                    [&](Checks& inner) { CheckDeadlineMove(command.deadline_move(), inner); });
+      break;
+    case Command::kRungAcknowledgement:
+      checks.Inside("rung_acknowledgement", [&](Checks& inner) {
+        CheckRungAcknowledgement(command.rung_acknowledgement(), now, inner);
+      });
+      break;
+    case Command::kNotificationReport:
+      checks.Inside("notification_report",
+                    [&](Checks& inner) { CheckNotificationReport(command.notification_report(), inner); });
       break;
     case Command::ACTION_NOT_SET:
       break;

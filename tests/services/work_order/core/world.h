@@ -49,8 +49,16 @@ enum class Act {
   kDispute,
   kRule,  // for the site that records it
   kReopen,
+  kContact,
+  kAskExtension,
+  kGrantExtension,
+  kReturnFromUnit,
+  kReassign,
+  kMoveDeadline,
+  kAcknowledge,
+  kNotify,
 };
-inline constexpr int kActs = static_cast<int>(Act::kReopen) + 1;
+inline constexpr int kActs = static_cast<int>(Act::kNotify) + 1;
 
 // A content that is valid at every site.
 type::v1::OrderContent SampleContent();
