@@ -48,6 +48,7 @@ void Propagate(const CallContext& call, grpc::ClientContext* context) {
         std::all_of(call.account.begin(), call.account.end(), [](char c) { return c > ' ' && c < '\x7f'; });
     context->AddMetadata(ascii ? kAccountKey : kBinaryAccountKey, call.account);
   }
+  if (!call.unit.empty()) context->AddMetadata(kUnitKey, call.unit);
   if (call.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(call.deadline));
 }
 

@@ -124,6 +124,12 @@ ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotl
   return options;
 }
 
+// `call` on behalf of whoever acts by `header`.
+CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
+  call.account = header.actor().account();
+  return call;
+}
+
 bool IsEmergency(const type::v1::Command& command) {
   return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
@@ -235,18 +241,17 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
   if (!command.ok()) return done(command.status());
   const bool emergency = IsEmergency(*command);
+  const CallContext acting = ActingAs(command->header(), call);
   if (request.find_similar() && options_.finder != nullptr) {
-    CallContext asking = call;
-    asking.account = command->header().actor().account();
-    done = WithSimilar(asking, std::move(done));
+    done = WithSimilar(acting, std::move(done));
   }
-  batcher_.Submit(
-      *std::move(command), emergency,
-      [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
-       done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (!result.ok()) return done(result.status());
-        FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
-      });
+  batcher_.Submit(*std::move(command), emergency,
+                  [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
+                   wait_set = request.has_receipt_wait(),
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (!result.ok()) return done(result.status());
+                    FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
+                  });
 }
 
 Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
@@ -290,6 +295,7 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   v1::PushWorkOrderResponse response;
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
+  HideCallerInAnswer(call.account, options_.clearance.Covers(call), response.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
@@ -372,6 +378,9 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
+                    const std::string& account = request.header().actor().account();
+                    HideCallerInAnswer(account, options_.clearance.accounts.contains(account),
+                                       result->mutable_order());
                     PushChildren(call, std::move(request), *std::move(result), std::move(done));
                   });
 }
@@ -401,8 +410,8 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
   gather->left = gather->response.results_size();
   // Not through the batcher, which could part them: all are offered in one commit.
   ledger_->Execute(call, std::move(batch),
-                   [this, call, gather, wait = FromProtoDuration(request.receipt_wait()),
-                    wait_set = request.has_receipt_wait()](
+                   [this, call = ActingAs(request.header(), call), gather,
+                    wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait()](
                        absl::StatusOr<workorder::v1::ExecuteResponse> executed) mutable {
                      if (executed.ok() && executed->results_size() != gather->response.results_size()) {
                        executed = error::Internal("the ledger did not answer every command");
@@ -465,11 +474,13 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
       continue;
     }
     const bool emergency = IsEmergency(*command);
-    batcher_.Submit(*std::move(command), emergency,
-                    [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-                      if (!result.ok()) return finish(result.status());
-                      FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
-                    });
+    const CallContext acting = ActingAs(command->header(), call);
+    batcher_.Submit(
+        *std::move(command), emergency,
+        [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+          if (!result.ok()) return finish(result.status());
+          FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+        });
   }
 }
 

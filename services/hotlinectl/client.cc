@@ -93,7 +93,10 @@ Failure Client::Describe(Target target, const grpc::Status& status) const {
 }
 
 void Client::Trace(grpc::ClientContext* context) const {
-  rpc::Propagate(CallContext{.now = SystemClock()->Now(), .traceparent = traceparent_, .account = account_},
+  rpc::Propagate(CallContext{.now = SystemClock()->Now(),
+                             .traceparent = traceparent_,
+                             .account = account_,
+                             .unit = arguments_.for_unit},
                  context);
 }
 
@@ -105,9 +108,12 @@ std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, cons
   const absl::Time deadline = start + arguments_.timeout.value_or(timeout);
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
-    rpc::Propagate(
-        CallContext{.now = start, .deadline = deadline, .traceparent = traceparent_, .account = account_},
-        &context);
+    rpc::Propagate(CallContext{.now = start,
+                               .deadline = deadline,
+                               .traceparent = traceparent_,
+                               .account = account_,
+                               .unit = arguments_.for_unit},
+                   &context);
     const grpc::Status status = call(&context);
     if (status.ok()) return std::nullopt;
     Failure failure = Describe(target, status);

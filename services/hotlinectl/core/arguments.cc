@@ -713,6 +713,7 @@ const std::vector<FlagSpec>& GlobalFlags() {
       {.name = "lang", .kind = ValueKind::kWord, .help = say::kFlagLang, .choices = "zh|en"},
       {"timeout", ValueKind::kDuration, say::kFlagTimeout},
       {"account", ValueKind::kText, say::kFlagAccount},
+      {"for-unit", ValueKind::kText, say::kFlagForUnit},
   };
   return *flags;
 }
@@ -790,6 +791,7 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
                                 environment("HOTLINE_WORK_ORDER"), std::string(fallback.work_order)});
   arguments.escalation = first({global("escalation"), std::string(site.escalation),
                                 environment("HOTLINE_ESCALATION"), std::string(fallback.escalation)});
+  arguments.for_unit = first({global("for-unit"), environment("HOTLINE_UNIT")});
   arguments.account =
       first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
   arguments.ca_file = global("ca");

@@ -411,6 +411,8 @@ inline constexpr Phrase kFlagTimeout{"longest wait for an answer, retries includ
                                      "等待答复的最长时间，含重试（默认 15s；verify 10m）"};
 inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $USER]",
                                      "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
+inline constexpr Phrase kFlagForUnit{"unit that the account works for [$HOTLINE_UNIT]",
+                                     "操作人所属单位代码 [$HOTLINE_UNIT]"};
 inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
 
 // Wrong use.

@@ -375,7 +375,9 @@ class Step {
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
     after_.set_origin_hotline(site_.hotline);
-    after_.set_registered_by(command_.header().actor().account());
+    // Who registers a copy of what somebody else was told knows it no better for that.
+    after_.set_registered_by(command_.registration().has_content() ? command_.header().actor().account()
+                                                                   : fresh.parent->registered_by());
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
@@ -1087,12 +1089,6 @@ class Step {
   bool restored_ = false;
 };
 
-// Who needs to know of a restricted order may act on it; so may this site's own services.
-bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
-  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
-         account == kEscalationAccount || account == kAlarmAccount;
-}
-
 // What is done under the order that is kept, while this one is merged into it.
 bool IsWork(Verb verb) {
   switch (verb) {
@@ -1164,16 +1160,24 @@ bool IsMirrored(Verb verb) {
   }
 }
 
+// Who needs to know of a restricted order may act on it; so may this site's own services.
+bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
+  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
+         account == kEscalationAccount || account == kAlarmAccount;
+}
+
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
 struct NewContent {
   type::v1::OrderContent content;
   std::string bytes;
 };
-absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const NewOrder& fresh,
-                                     const Site& site) {
+absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const std::string& account,
+                                     const NewOrder& fresh, const Site& site) {
   NewContent result;
   if (!registration.parent_order_id().empty()) {
     if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
+    if (fresh.parent->facts().restricted() && !MayAct(*fresh.parent, account, site))
+      return error::Restricted();
     if (absl::StatusOr<const Rule*> rule = FindRule(Verb::kCallPartners, *fresh.parent, site); !rule.ok()) {
       return rule.status();
     }
@@ -1276,7 +1280,8 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     change.after = *before;
     change.after.clear_content();
   } else {
-    absl::StatusOr<NewContent> content = ContentOf(command.registration(), fresh, site);
+    absl::StatusOr<NewContent> content =
+        ContentOf(command.registration(), header.actor().account(), fresh, site);
     if (!content.ok()) return content.status();
     step.Register(content->content, std::move(content->bytes));
   }
