@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/boot/catalogue_file.h"
 #include "common/boot/config.h"
 #include "common/rpc/address.h"
 
@@ -293,6 +294,7 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
     resolve(site->mutable_work_order()->mutable_data_dir());
     resolve(site->mutable_work_order()->mutable_caller_key_file());
   }
+  if (site->has_dispatch()) resolve(site->mutable_dispatch()->mutable_catalogue_dir());
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
@@ -586,6 +588,11 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   if (const std::string& file = loaded.site.units_file(); !file.empty()) {
     if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
     if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;
+  }
+  if (const std::string& directory = loaded.site.dispatch().catalogue_dir();
+      !directory.empty() && options.role == "dispatch") {
+    // dispatch reads them itself, again and again; a start, or a check, is not to find out late.
+    if (absl::Status status = LoadCatalogues(directory).status(); !status.ok()) return status;
   }
   if (loaded.site.has_escalation()) {
     const std::string& file = loaded.site.escalation().policy_file();

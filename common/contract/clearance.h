@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "common/contract/call.h"
+#include "hotline/type/v1/actor.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 
 namespace hotline {
@@ -34,17 +35,22 @@ enum class Sight {
   kWhole,
 };
 
-// What `account`, cleared for the whole site or not, is shown of `order`.
-inline Sight SightOf(const type::v1::WorkOrder& order, std::string_view account, bool cleared) {
-  if (cleared || (!account.empty() && account == order.registered_by())) return Sight::kWhole;
-  if (order.facts().restricted()) return Sight::kNothing;
-  return order.facts().secret() ? Sight::kNoCaller : Sight::kWhole;
+// What `account`, cleared for the whole site or not, is shown of `order`. Who works for a unit that the
+// matter accuses (`unit`) is never shown who complained.
+inline Sight SightOf(const type::v1::WorkOrder& order, std::string_view account, bool cleared,
+                     std::string_view unit = {}) {
+  const bool known = cleared || (!account.empty() && account == order.registered_by());
+  if (order.facts().restricted() && !known) return Sight::kNothing;
+  for (const std::string& accused : order.facts().recused_units()) {
+    if (accused == unit) return Sight::kNoCaller;
+  }
+  return order.facts().secret() && !known ? Sight::kNoCaller : Sight::kWhole;
 }
 
 // An answer to a command holds an order without content. For somebody who may not know the caller it is left
 // without what tells of the content: the title, and the salt with which its digest could be tried.
-inline void HideCallerInAnswer(std::string_view account, bool cleared, type::v1::WorkOrder* order) {
-  if (SightOf(*order, account, cleared) == Sight::kWhole) return;
+inline void HideCallerInAnswer(const type::v1::Actor& actor, bool cleared, type::v1::WorkOrder* order) {
+  if (SightOf(*order, actor.account(), cleared, actor.unit()) == Sight::kWhole) return;
   order->clear_title();
   order->clear_content_salt();
 }

@@ -253,6 +253,60 @@ absl::Status ClockNotFound(std::string_view order) {
                .metadata = {{"order", std::string(order)}}});
 }
 
+absl::Status NoCatalogue() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_CATALOGUE,
+               .english = "this site has no catalogue in force: see dispatch.catalogue_dir",
+               .chinese = "本平台未配置当前有效的受理事项清单"});
+}
+
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en,
+                            std::string_view advice) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_ROUTE_UNDECIDED,
+               .english = StrCat("a person decides where it goes: ", question_en),
+               .chinese = StrCat(advice, "。", question),
+               .field = "offer.to_hotline",
+               .metadata = {{"question", std::string(question)}}});
+}
+
+absl::Status OwnMatter(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_OWN_MATTER,
+               .english = StrCat("nothing to push: ", english),
+               .chinese = StrCat("无须推送：", chinese),
+               .field = "offer.to_hotline"});
+}
+
+absl::Status UnitRecused(std::string_view field, std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNIT_RECUSED,
+               .english = StrCat("the matter accuses unit ", unit, ": it may not handle it"),
+               .chinese = StrCat("诉求反映的正是该单位（", unit, "），须回避，不得承办"),
+               .field = std::string(field),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status CatalogueVersionUnknown(std::string_view version) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN,
+               .english = StrCat("no version ", version, " of the catalogue is loaded"),
+               .chinese = StrCat("没有加载清单版本 ", version)});
+}
+
+absl::Status ItemUnknown(std::string_view field, std::string_view version) {
+  return BadField(Reason::ERROR_REASON_ITEM_UNKNOWN, field,
+                  StrCat("is no item that holds today in version ", version),
+                  StrCat("不是清单版本 ", version, " 中当前有效的事项"));
+}
+
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_CATALOGUE_INVALID,
+               .english = std::string(english),
+               .chinese = std::string(chinese.empty() ? "清单文件无法读取" : chinese)});
+}
+
 absl::Status Suspended() {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SUSPENDED,

@@ -62,6 +62,15 @@ absl::Status ExtensionPending(bool open);
 absl::Status PreviewStale(std::string_view english, std::string_view chinese);
 absl::Status PublicationRunning(int64_t publication);
 absl::Status ClockNotFound(std::string_view order);
+absl::Status NoCatalogue();
+// `question` is in Chinese; `advice` says in Chinese what the ladder waits for.
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en, std::string_view advice);
+absl::Status OwnMatter(std::string_view english, std::string_view chinese);
+// The unit is one that the matter accuses.
+absl::Status UnitRecused(std::string_view field, std::string_view unit);
+absl::Status CatalogueVersionUnknown(std::string_view version);
+absl::Status ItemUnknown(std::string_view field, std::string_view version);
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese);
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);

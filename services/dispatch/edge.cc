@@ -24,6 +24,9 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
                              v1::DispatchService::WithRawCallbackMethod_ListLinks,
                              v1::DispatchService::WithRawCallbackMethod_DisputeHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_SuggestRoute,
+                             v1::DispatchService::WithRawCallbackMethod_ReloadCatalogue,
+                             v1::DispatchService::WithRawCallbackMethod_GetCatalogue,
                              v1::DispatchService::WithRawCallbackMethod_ReconcileLink> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
@@ -51,6 +54,9 @@ class DispatchEdge final
   HOTLINE_COMMAND(v1, service_, RecordSceneArrival, scene_arrival)
   HOTLINE_FORWARD(v1, ListLinks, service_)
   HOTLINE_FORWARD(v1, ReconcileLink, service_)
+  HOTLINE_FORWARD(v1, SuggestRoute, service_)
+  HOTLINE_FORWARD(v1, ReloadCatalogue, service_)
+  HOTLINE_FORWARD(v1, GetCatalogue, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)

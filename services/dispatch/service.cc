@@ -60,28 +60,6 @@ absl::Status CheckReceiptWait(bool has, const google::protobuf::Duration& receip
                          "应在0到30秒之间");
 }
 
-// The request as a command, or what is wrong with it beyond what work_order checks.
-absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
-                                            const std::string& traceparent) {
-  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
-      !status.ok()) {
-    return status;
-  }
-  if (request.has_content() && !request.header().order_id().empty()) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
-                           "must be empty when header.order_id names an order",
-                           "指定已有工单时不得再填写内容");
-  }
-  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
-  type::v1::Command command;
-  *command.mutable_header() = std::move(*request.mutable_header());
-  *command.mutable_offer() = std::move(*request.mutable_offer());
-  if (request.has_content())
-    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
-  command.set_traceparent(traceparent);
-  return command;
-}
-
 // The hotline that takes what is the government's, where a deployment has one.
 constexpr char kGovernmentHotline[] = "12345";
 
@@ -127,6 +105,7 @@ ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotl
 // `call` on behalf of whoever acts by `header`.
 CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
   call.account = header.actor().account();
+  call.unit = header.actor().unit();
   return call;
 }
 
@@ -217,14 +196,15 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  std::string account = command.header().actor().account();
-  const bool cleared = options_.clearance.Covers(call) || options_.clearance.accounts.contains(account);
+  type::v1::Actor actor = command.header().actor();
+  const bool cleared =
+      options_.clearance.Covers(call) || options_.clearance.accounts.contains(actor.account());
   batcher_.Submit(std::move(command), false,
-                  [this, account = std::move(account), cleared,
+                  [this, actor = std::move(actor), cleared,
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (result.ok()) {
                       Told(result->event_sequence());
-                      HideCallerInAnswer(account, cleared, result->mutable_order());
+                      HideCallerInAnswer(actor, cleared, result->mutable_order());
                     }
                     done(std::move(result));
                   });
@@ -236,22 +216,70 @@ void DispatchService::Told(int64_t event_sequence) {
   }
 }
 
+absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& call,
+                                                             v1::PushWorkOrderRequest& request,
+                                                             absl::Status* undecided) const {
+  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
+      !status.ok()) {
+    return status;
+  }
+  if (request.has_content() && !request.header().order_id().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                           "must be empty when header.order_id names an order",
+                           "指定已有工单时不得再填写内容");
+  }
+  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_offer() = std::move(*request.mutable_offer());
+  if (request.has_content())
+    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
+  command.set_traceparent(call.traceparent);
+  if (options_.router == nullptr || !command.registration().has_content()) return command;
+  absl::Status routed =
+      options_.router->Route(request.facts(), request.route_reason(), clock_->Now(), &command);
+  const error::Reason reason = error::ReasonOf(routed);
+  if (reason == Reason::ERROR_REASON_ROUTE_UNDECIDED || reason == Reason::ERROR_REASON_OWN_MATTER) {
+    *undecided = std::move(routed);
+  } else if (!routed.ok()) {
+    return routed;
+  }
+  return command;
+}
+
+void DispatchService::SubmitPush(
+    type::v1::Command command, absl::Status undecided,
+    absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done) {
+  const bool emergency = IsEmergency(command);
+  if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, std::move(done));
+  // A push that was committed when routing knew where to keeps its answer: only work_order can tell.
+  batcher_.Submit(std::move(command), emergency,
+                  [undecided = std::move(undecided),
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    const bool no_target =
+                        error::ReasonOf(result.status()) == Reason::ERROR_REASON_FIELD_REQUIRED &&
+                        error::FieldOf(result.status()) == "offer.to_hotline";
+                    if (no_target) return done(std::move(undecided));
+                    done(std::move(result));
+                  });
+}
+
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
-  absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
+  absl::Status undecided;
+  absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
-  const bool emergency = IsEmergency(*command);
   const CallContext acting = ActingAs(command->header(), call);
   if (request.find_similar() && options_.finder != nullptr) {
     done = WithSimilar(acting, std::move(done));
   }
-  batcher_.Submit(*std::move(command), emergency,
-                  [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
-                   wait_set = request.has_receipt_wait(),
-                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-                    if (!result.ok()) return done(result.status());
-                    FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
-                  });
+  SubmitPush(*std::move(command), std::move(undecided),
+             [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
+              wait_set = request.has_receipt_wait(),
+              done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+               if (!result.ok()) return done(result.status());
+               FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
+             });
 }
 
 Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
@@ -295,7 +323,10 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   v1::PushWorkOrderResponse response;
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
-  HideCallerInAnswer(call.account, options_.clearance.Covers(call), response.mutable_order());
+  type::v1::Actor actor;
+  actor.set_account(call.account);
+  actor.set_unit(call.unit);
+  HideCallerInAnswer(actor, options_.clearance.Covers(call), response.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
@@ -378,8 +409,8 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
-                    const std::string& account = request.header().actor().account();
-                    HideCallerInAnswer(account, options_.clearance.accounts.contains(account),
+                    const type::v1::Actor& actor = request.header().actor();
+                    HideCallerInAnswer(actor, options_.clearance.accounts.contains(actor.account()),
                                        result->mutable_order());
                     PushChildren(call, std::move(request), *std::move(result), std::move(done));
                   });
@@ -468,20 +499,40 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
       if (--gather->left == 0) gather->done(std::move(gather->response));
     };
     v1::PushWorkOrderRequest& one = *request.mutable_requests(i);
-    absl::StatusOr<type::v1::Command> command = ToCommand(one, call.traceparent);
+    absl::Status undecided;
+    absl::StatusOr<type::v1::Command> command = ToCommand(call, one, &undecided);
     if (!command.ok()) {
       finish(command.status());
       continue;
     }
-    const bool emergency = IsEmergency(*command);
     const CallContext acting = ActingAs(command->header(), call);
-    batcher_.Submit(
-        *std::move(command), emergency,
-        [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-          if (!result.ok()) return finish(result.status());
-          FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
-        });
+    SubmitPush(*std::move(command), std::move(undecided),
+               [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                 if (!result.ok()) return finish(result.status());
+                 FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+               });
   }
+}
+
+// ---- Routing
+// ---------------------------------------------------------------------------------------------------------
+
+void DispatchService::SuggestRoute(const CallContext&, v1::SuggestRouteRequest request,
+                                   Done<v1::SuggestRouteResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Suggest(request, clock_->Now()));
+}
+
+void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,
+                                      Done<v1::ReloadCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Reload(clock_->Now()));
+}
+
+void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest request,
+                                   Done<v1::GetCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Get(request, clock_->Now()));
 }
 
 // ---- Watches

@@ -23,6 +23,7 @@
 #include "services/dispatch/batcher.h"
 #include "services/dispatch/link.h"
 #include "services/dispatch/reconciler.h"
+#include "services/dispatch/router.h"
 
 namespace hotline::dispatch {
 
@@ -33,6 +34,8 @@ struct DispatchOptions {
   LinkOptions link;                                    // `peer` and `lane` are filled in for each
   ReconcilerOptions reconciler;                        // `hotline` is filled in
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
+  // Advises, and routes pushes without a target; outlives the service. Null: there is no catalogue.
+  Router* router = nullptr;
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
   // Who is shown what is restricted or secret.
@@ -79,6 +82,12 @@ class DispatchService : public Peer {
   void ListLinks(const CallContext& call, v1::ListLinksRequest request, Done<v1::ListLinksResponse> done);
   void ReconcileLink(const CallContext& call, v1::ReconcileLinkRequest request,
                      Done<v1::ReconcileLinkResponse> done);
+  void SuggestRoute(const CallContext& call, v1::SuggestRouteRequest request,
+                    Done<v1::SuggestRouteResponse> done);
+  void ReloadCatalogue(const CallContext& call, v1::ReloadCatalogueRequest request,
+                       Done<v1::ReloadCatalogueResponse> done);
+  void GetCatalogue(const CallContext& call, v1::GetCatalogueRequest request,
+                    Done<v1::GetCatalogueResponse> done);
 
   // A peer calls: ExchangeService.
   void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
@@ -99,6 +108,15 @@ class DispatchService : public Peer {
  private:
   // `done`, told of similar orders first.
   Done<v1::PushWorkOrderResponse> WithSimilar(const CallContext& call, Done<v1::PushWorkOrderResponse> done);
+  // The request as a command, routed, or what is wrong with it beyond what work_order checks. `undecided` is
+  // set where the client named no target and routing has none either: unless the request is a repeat, that is
+  // the answer.
+  absl::StatusOr<type::v1::Command> ToCommand(const CallContext& call, v1::PushWorkOrderRequest& request,
+                                              absl::Status* undecided) const;
+  // Hands a command to work_order; where that has no answer to a repeat, a push without a target is answered
+  // `undecided`.
+  void SubmitPush(type::v1::Command command, absl::Status undecided,
+                  absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done);
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,

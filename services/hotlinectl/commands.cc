@@ -438,6 +438,8 @@ int Run(Session& session) {
       return Verify(session);
     case CommandId::kEvidence:
       return Evidence(session);
+    case CommandId::kCatalogue:
+      return CatalogueCommand(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

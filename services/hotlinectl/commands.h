@@ -37,6 +37,8 @@ int Partners(Session& session);
 int Watch(Session& session);
 // evidence.
 int Evidence(Session& session);
+// catalogue.
+int CatalogueCommand(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

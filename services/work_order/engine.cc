@@ -53,7 +53,14 @@ absl::Status StoreError(const absl::Status& status) {
 }
 
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
-std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
+// Of what the client sent. How dispatch routed it is no part of that: the catalogue may have changed between
+// two tries.
+std::string Fingerprint(const Command& command) {
+  if (!command.registration().has_route()) return Sha256({command.SerializeAsString()});
+  Command sent = command;
+  sent.mutable_registration()->clear_route();
+  return Sha256({sent.SerializeAsString()});
+}
 
 // Gives an answer read from the store what was left out of it.
 void FillConstant(const WorkOrder& source, WorkOrder* order) {

@@ -146,16 +146,16 @@ void WorkOrderService::Execute(const CallContext& call, type::v1::Command comman
                                Done<workorder::v1::CommandResult> done) {
   workorder::v1::ExecuteRequest request;
   command.set_traceparent(call.traceparent);
-  std::string account = command.header().actor().account();
-  const bool cleared = clearance_.Covers(call) || clearance_.accounts.contains(account);
+  type::v1::Actor actor = command.header().actor();
+  const bool cleared = clearance_.Covers(call) || clearance_.accounts.contains(actor.account());
   *request.add_commands() = std::move(command);
   engine_->Execute(call, std::move(request),
-                   [account = std::move(account), cleared,
+                   [actor = std::move(actor), cleared,
                     done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
                      if (!response.ok()) return done(response.status());
                      workorder::v1::CommandResult& result = *response->mutable_results(0);
                      if (result.has_error()) return done(error::FromProto(result.error()));
-                     HideCallerInAnswer(account, cleared, result.mutable_order());
+                     HideCallerInAnswer(actor, cleared, result.mutable_order());
                      done(std::move(result));
                    });
 }

@@ -83,7 +83,7 @@ class WorkOrderService : public OrderFinder {
   void Disclose(const CallContext& call, std::vector<Shown> shown, absl::AnyInvocable<void()> then,
                 absl::AnyInvocable<void(absl::Status)> failed);
   Sight SightOf(const CallContext& call, const type::v1::WorkOrder& order) const {
-    return hotline::SightOf(order, call.account, clearance_.Covers(call));
+    return hotline::SightOf(order, call.account, clearance_.Covers(call), call.unit);
   }
   // The order's whole sight is a disclosure: it is restricted or secret.
   static bool IsDisclosure(const type::v1::WorkOrder& order) {

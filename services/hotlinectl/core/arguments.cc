@@ -11,6 +11,7 @@
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -265,6 +266,15 @@ std::vector<CommandSpec> MakeCommands() {
        {{"out", ValueKind::kFile, say::kFlagOut},
         Repeated({"public-key", ValueKind::kText, say::kFlagPublicKey}),
         {"public-keys", ValueKind::kFile, say::kFlagPublicKeys}}},
+      {CommandId::kCatalogue,
+       "catalogue",
+       say::kCmdCatalogue,
+       Operand::kCatalogue,
+       {{"file", ValueKind::kFile, say::kFlagCatalogueFile},
+        {"version", ValueKind::kText, say::kFlagCatalogueVersion},
+        {"units", ValueKind::kFile, say::kFlagUnitsFile},
+        {"directory", ValueKind::kFile, say::kFlagDirectoryCsv},
+        {"out", ValueKind::kFile, say::kFlagCatalogueOut}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -343,13 +353,16 @@ class Reader {
         arguments.command = FindCommand(word);
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
-      } else if ((arguments.command->operand == Operand::kEvidence ||
+      } else if ((arguments.command->operand == Operand::kCatalogue ||
+                  arguments.command->operand == Operand::kEvidence ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
-      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+      } else if ((arguments.command->operand == Operand::kLink ||
+                  arguments.command->operand == Operand::kCatalogue) &&
+                 arguments.peer.empty() && !word.empty()) {
         arguments.peer = word;
       } else {
         return Fault(arguments,
@@ -445,6 +458,33 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
+  if (command.operand == Operand::kCatalogue) {
+    // Which flags go with which action.
+    constexpr std::pair<std::string_view, std::string_view> kActions[] = {
+        {"check", " file version units directory "},
+        {"show", " file version "},
+        {"diff", " "},
+        {"export", " file version out "},
+        {"reload", " "},
+    };
+    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const auto& one) { return one.first == arguments.action; });
+    if (action == std::end(kActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
+    const bool diff = arguments.action == "diff";
+    if (diff && arguments.peer.empty()) return std::string(Say(language, say::kNeedsTwoVersions));
+    const std::string& extra = diff || arguments.action == "show" ? arguments.peer : arguments.operand;
+    if (!extra.empty() && !diff) {
+      return Say(language, say::kTooManyOperands, StrCat(command.name, " ", arguments.action),
+                 Printable(extra, false));
+    }
+    for (const FlagSpec& flag : command.flags) {
+      if (arguments.Has(flag.name) &&
+          action->second.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
+        return Say(language, say::kUnknownFlag, StrCat("--", flag.name),
+                   StrCat(command.name, " ", arguments.action));
+      }
+    }
+  }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
@@ -499,7 +539,9 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
-  if (!file && !arguments.Has("to")) return Say(language, say::kFlagRequired, "--to", command.name);
+  // A new order without a target is routed by the site.
+  if (!arguments.operand.empty() && !arguments.Has("to"))
+    return Say(language, say::kFlagRequired, "--to", command.name);
   return "";
 }
 
@@ -568,6 +610,8 @@ std::string OperandText(Operand operand) {
       return " push|list ORDER";
     case Operand::kLink:
       return " status|reconcile [PEER]";
+    case Operand::kCatalogue:
+      return " check|show|diff|export|reload [ITEM | OLD NEW]";
   }
   return "";
 }
@@ -614,6 +658,7 @@ std::string BashCommands() {
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kLink) words = StrCat("status reconcile ", words);
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kCatalogue) words = StrCat("check show diff export reload ", words);
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
@@ -675,6 +720,9 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
+    if (command.operand == Operand::kCatalogue) {
+      operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
+    }
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",

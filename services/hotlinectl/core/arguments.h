@@ -61,12 +61,14 @@ enum class CommandId {
   kLink,
   kVerify,
   kEvidence,
+  kCatalogue,
   kHealth,
   kCompletion,
   kHelp,
 };
 
 // What stands behind the command's name.
+// kCatalogue: an action, and what it is about: an item, or two versions or files.
 // kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
 enum class Operand {
   kNone,
@@ -76,7 +78,8 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
-  kLink
+  kLink,
+  kCatalogue
 };
 
 struct CommandSpec {
@@ -101,7 +104,7 @@ class Arguments {
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
-  // What follows it: the peer of `link`; empty if left out.
+  // What follows it: the peer of `link`, the second version of `catalogue diff`; empty if left out.
   std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "google/protobuf/util/json_util.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -332,14 +333,28 @@ std::string_view EventName(Language language, const Event& event) {
   return Say(language, name());
 }
 
+// What was advised, and whether the choice differs. Empty if nothing was.
+std::string RouteText(Language language, const type::v1::RouteRecord& route) {
+  if (!route.has_advice()) return {};
+  const type::v1::RouteAdvice& advice = route.advice();
+  const std::string what = With(advice.hotline().empty() ? "?" : advice.hotline(), " ", advice.item().item());
+  return With(
+      StrCat(Say(language, say::kLabelAdvice), " ", what, " (", EnumLabel(language, advice.rule()), ")"),
+      ", ",
+      route.against_advice() ? With(std::string(Say(language, say::kAgainstAdvice)), ": ", route.reason())
+                             : "");
+}
+
 std::string EventDetail(Language language, const Event& event) {
   switch (event.detail_case()) {
     case Event::kRegistered:
-      return With(StrCat(EnumLabel(language, event.registered().type()), ", ",
-                         EnumLabel(language, event.registered().urgency())),
-                  ", ", event.registered().catalogue().item());
+      return With(With(StrCat(EnumLabel(language, event.registered().type()), ", ",
+                              EnumLabel(language, event.registered().urgency())),
+                       ", ", event.registered().catalogue().item()),
+                  "; ", RouteText(language, event.registered().route()));
     case Event::kOffered:
-      return HandoffText(language, event.offered().handoff());
+      return With(HandoffText(language, event.offered().handoff()), "; ",
+                  RouteText(language, event.offered().registered().route()));
     case Event::kReceived:
       return With(TimeText(event.received().receive_time()), ", ",
                   event.received().late() ? Say(language, say::kMarkLate) : "");
@@ -742,6 +757,7 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
     add(say::kLabelUnits, UnitsText(language, content.lead_unit(), content.assist_units()));
   }
   add(say::kLabelUnits, TasksText(language, order));
+  add(say::kLabelAccused, Join(order.facts().recused_units()));
   if (order.has_handoff()) {
     add(say::kLabelHandoff, HandoffText(language, order.handoff()));
     const bool giver = order.handoff().from_number() == order.number();

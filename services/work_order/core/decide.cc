@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -388,9 +389,10 @@ class Step {
       after_.set_parent_number(fresh.parent->number());
       if (fresh.parent->facts().restricted()) after_.mutable_facts()->set_restricted(true);
     }
-    DescribeContent(
-        content, after_,
-        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered());
+    type::v1::RegisteredDetail* const detail =
+        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered();
+    DescribeContent(content, after_, detail);
+    if (command_.registration().has_route()) *detail->mutable_route() = command_.registration().route();
   }
 
   absl::Status Apply(Verb verb) {
@@ -412,6 +414,7 @@ class Step {
       case Verb::kDispatch:
         Dispatch(command_.unit_dispatch());
         *event_.mutable_dispatched() = command_.unit_dispatch();
+        *event_.mutable_dispatched()->mutable_recused_units() = after_.facts().recused_units();
         break;
       case Verb::kSign:
         return Sign();
@@ -1127,6 +1130,13 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
                            "is restricted and the order is not, or the other way round",
                            "限制知悉的工单不能与普通工单并单");
   }
+  // 回避: whom the merged matter accuses may not be who works on it.
+  for (const type::v1::UnitTask& task : kept->units()) {
+    const auto& recused = order.facts().recused_units();
+    if (std::find(recused.begin(), recused.end(), task.unit()) != recused.end()) {
+      return error::UnitRecused("merger.into_order_id", task.unit());
+    }
+  }
   // Worked on, to be worked on, or on its way to whoever will: from here.
   constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
   const bool ours =
@@ -1166,6 +1176,27 @@ bool MayAct(const WorkOrder& order, const std::string& account, const Site& site
          account == kEscalationAccount || account == kAlarmAccount;
 }
 
+// What the person left open is as routing chose.
+Command WithRoute(Command command) {
+  const type::v1::RouteRecord& route = command.registration().route();
+  if (command.has_offer()) {
+    type::v1::Offer& offer = *command.mutable_offer();
+    if (offer.to_hotline().empty()) offer.set_to_hotline(route.hotline());
+    if (offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) offer.set_kind(route.kind());
+  }
+  if (!command.registration().has_content()) return command;
+  type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+  if (route.has_item() &&
+      (content.catalogue().item().empty() || content.catalogue().item() == route.item().item())) {
+    *content.mutable_catalogue() = route.item();
+  }
+  if (content.lead_unit().empty() && content.assist_units().empty()) {
+    content.set_lead_unit(route.lead_unit());
+    *content.mutable_assist_units() = route.assist_units();
+  }
+  return command;
+}
+
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
 struct NewContent {
   type::v1::OrderContent content;
@@ -1196,8 +1227,10 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
 
 }  // namespace
 
-absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, const NewOrder& fresh,
+absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, const NewOrder& fresh,
                               const Site& site, absl::Time now) {
+  std::optional<Command> routed;
+  const Command& command = given.registration().has_route() ? routed.emplace(WithRoute(given)) : given;
   const type::v1::CommandHeader& header = command.header();
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
@@ -1225,7 +1258,6 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::StaleVersion(header.expected_version(), version);
   }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
-  // Before anything else is said of it.
   if (standing.facts().restricted() && verb != Verb::kDisclose &&
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();

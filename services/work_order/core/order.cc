@@ -295,6 +295,7 @@ void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes,
   order->set_urgency(content.urgency());
   order->set_title(content.title());
   order->mutable_facts()->set_secret(content.caller().secret());
+  *order->mutable_facts()->mutable_recused_units() = content.accused_units();
   order->set_content_digest(Sha256({salt, bytes}));
   order->set_content_salt(std::string(salt));
 }
@@ -312,6 +313,7 @@ void DescribeContent(const type::v1::OrderContent& content, const WorkOrder& ord
   detail->set_origin_hotline(order.origin_hotline());
   detail->set_anonymous(content.caller().anonymous());
   *detail->mutable_tags() = content.tags();
+  *detail->mutable_accused_units() = content.accused_units();
 }
 
 void Seal(const WorkOrder* before, absl::Time now, Change* change) {

@@ -127,6 +127,11 @@ class Relation {
       *known = now;
     } else {
       *list->Add() = now;
+      // Whom the merged matter accuses may not be given the job either; that stays so.
+      auto* recused = change_.after.mutable_facts()->mutable_recused_units();
+      for (const std::string& unit : after_.facts().recused_units()) {
+        if (std::find(recused->begin(), recused->end(), unit) == recused->end()) *recused->Add() = unit;
+      }
     }
     type::v1::MergedOrderDetail* detail = change_.event.mutable_merged_order();
     *detail->mutable_order() = std::move(now);

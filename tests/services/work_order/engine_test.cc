@@ -169,6 +169,22 @@ TEST_F(EngineTest, SameRequestInOneBatchIsDecidedOnce) {
   EXPECT_EQ(engine_->head_sequence(), 1);
 }
 
+// The catalogue may have been reloaded between two tries, or may have none in force any more.
+TEST_F(EngineTest, ARepeatIsTheSameHoweverItIsRoutedNow) {
+  type::v1::Command command = NewPush("request-1");
+  command.mutable_registration()->mutable_route()->set_hotline(command.offer().to_hotline());
+  command.mutable_offer()->clear_to_hotline();
+  const auto first = Run(command);
+  ASSERT_TRUE(first.ok()) << first.status();
+  command.mutable_registration()->mutable_route()->mutable_item()->set_item("A9");
+  const auto second = Run(command);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_TRUE(second->replayed());
+  EXPECT_EQ(second->order().id(), first->order().id());
+  command.mutable_registration()->clear_route();
+  EXPECT_TRUE(Run(command).ok());
+}
+
 TEST_F(EngineTest, AnotherBodyUnderTheSameRequestIsRefused) {
   ASSERT_TRUE(Run(NewPush("request-1")).ok());
   type::v1::Command other = NewPush("request-1");

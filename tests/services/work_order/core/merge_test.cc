@@ -159,6 +159,19 @@ TEST_F(MergeTest, OnlyWhatGoesOnHereIsMergedInto) {
   EXPECT_EQ(Refused(Merger(world_.Twin(1, offered), own_)), Reason::ERROR_REASON_NOT_HOLDER);
 }
 
+TEST_F(MergeTest, WhomAMergedMatterAccusesDoesNotGetTheJob) {
+  type::v1::OrderContent content = SampleContent();
+  content.add_accused_units("housing");
+  const std::string accuses = world_.Register(0, content, false);
+  ASSERT_TRUE(world_.Execute(0, Merger(accuses, kept_)).ok());
+  EXPECT_EQ(Refused(Act::kDispatch, kept_), Reason::ERROR_REASON_UNIT_RECUSED) << "its lead would be housing";
+  const std::string other = world_.Register(0, SampleContent(), false);
+  world_.Do(0, Act::kAccept, other);
+  world_.Do(0, Act::kDispatch, other);
+  const std::string too = world_.Register(0, content, false);
+  EXPECT_EQ(Refused(Merger(too, other)), Reason::ERROR_REASON_UNIT_RECUSED) << "housing has it already";
+}
+
 TEST_F(MergeTest, SeparatedItIsAJobOfItsOwn) {
   Merge(theirs_);
   EXPECT_EQ(Refused(Separation(own_)), Reason::ERROR_REASON_WRONG_STATE);

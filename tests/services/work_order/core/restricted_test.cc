@@ -124,6 +124,11 @@ TEST(SightTest, WhoSeesWhat) {
   EXPECT_EQ(SightOf(order, "", false), Sight::kNoCaller);
   EXPECT_EQ(SightOf(order, "1001", false), Sight::kWhole);
   EXPECT_EQ(SightOf(order, "2002", true), Sight::kWhole);
+  // 被反映单位 is never shown who complained, whoever asks for it.
+  order.mutable_facts()->add_recused_units("chengguan");
+  EXPECT_EQ(SightOf(order, "2002", true, "chengguan"), Sight::kNoCaller);
+  EXPECT_EQ(SightOf(order, "1001", false, "chengguan"), Sight::kNoCaller);
+  EXPECT_EQ(SightOf(order, "2002", true, "zhujianju"), Sight::kWhole);
   order.mutable_facts()->set_restricted(true);
   EXPECT_EQ(SightOf(order, "2002", false), Sight::kNothing);
   EXPECT_EQ(SightOf(order, "1001", false), Sight::kWhole);
