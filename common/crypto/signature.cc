@@ -53,6 +53,7 @@ class Secret {
     return status;
   }
 
+  std::string_view text() const { return std::string_view(text_).substr(0, size_); }
   BioPtr bio() const { return BioPtr(BIO_new_mem_buf(text_.data(), static_cast<int>(size_))); }
 
  private:
@@ -135,6 +136,17 @@ absl::Status Invalid(std::string_view party, std::string_view key_id, std::strin
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> LoadHashKey(const std::string& file) {
+  constexpr size_t kMinBytes = 32;
+  constexpr size_t kMaxBytes = 4096;
+  Secret secret;
+  if (absl::Status status = secret.Read(file, /*is_private=*/true); !status.ok()) return status;
+  if (secret.text().size() < kMinBytes || secret.text().size() > kMaxBytes) {
+    return BadFile(file, "a key must have 32 to 4,096 bytes");
+  }
+  return std::string(secret.text());
+}
 
 std::string_view AlgorithmName(Algorithm algorithm) {
   return algorithm == Algorithm::kEd25519 ? "ed25519" : "sm2-sm3";

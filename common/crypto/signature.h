@@ -61,6 +61,9 @@ class PublicKey {
   std::string der_;
 };
 
+// The bytes of a file that holds a key for keyed hashes: 32 to 4,096 of them, not open to everybody.
+absl::StatusOr<std::string> LoadHashKey(const std::string& file);
+
 // One private key. Cheap to copy.
 class Signer {
  public:

@@ -319,6 +319,30 @@ absl::Status SpokenCodeWrong() {
                   "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
 }
 
+absl::Status Restricted() {
+  return Make({.code = absl::StatusCode::kPermissionDenied,
+               .reason = Reason::ERROR_REASON_RESTRICTED,
+               .english = "the order is for those who need to know",
+               .chinese = "该工单限制知悉，当前账号无权查看或办理"});
+}
+
+absl::Status Merged(std::string_view number) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_MERGED,
+       .english = StrCat("the order is merged with ", number, ": work is done under the one that is kept"),
+       .chinese = StrCat("工单已与", number, "并单，请在保留的工单上办理，或先拆单"),
+       .metadata = {{"order", std::string(number)}}});
+}
+
+absl::Status UnansweredCallers(std::string_view numbers) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNANSWERED_CALLERS,
+               .english = StrCat("callers of merged orders have still to be answered: ", numbers),
+               .chinese = StrCat("并单诉求人尚未全部答复：", numbers),
+               .metadata = {{"orders", std::string(numbers)}}});
+}
+
 absl::Status UnitNotAssigned(std::string_view unit) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_UNIT_NOT_ASSIGNED,

@@ -48,6 +48,11 @@ absl::Status Bounce(std::string_view target, std::string_view way, std::string_v
 absl::Status Ruled();
 absl::Status DangerFirst();
 absl::Status Disputed();
+absl::Status Restricted();
+// `number` is the order that the work is done under, or one that was merged into this one.
+absl::Status Merged(std::string_view number);
+// `numbers` are those of the orders whose callers wait.
+absl::Status UnansweredCallers(std::string_view numbers);
 // A ruling names another unit than `unit`, or `unit` itself. Reason RULED.
 absl::Status RuledUnit(std::string_view unit);
 absl::Status ExtensionTooLate();

@@ -29,7 +29,14 @@ struct Refusal {
   const grpc::Status wire;
 };
 
-// `traceparent` and deadline of `call` for an outgoing call.
+// Metadata of a call's account; the other, for one that is not ASCII.
+inline constexpr char kAccountKey[] = "hotline-account";
+inline constexpr char kBinaryAccountKey[] = "hotline-account-bin";
+
+// Metadata of the unit that the account works for.
+inline constexpr char kUnitKey[] = "hotline-unit";
+
+// `traceparent`, account, unit and deadline of `call` for an outgoing call.
 void Propagate(const CallContext& call, grpc::ClientContext* context);
 
 // The calls that a client has under way. Destroying it cancels them and waits until each has been answered,

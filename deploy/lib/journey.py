@@ -100,8 +100,8 @@ class Site:
 
     def __init__(self, protos, board, hotline, addresses):
         self.protos, self.board, self.hotline = protos, board, hotline
-        self.dispatch = Client(protos, addresses["dispatch"])
-        self.work_order = Client(protos, addresses["work_order"])
+        self.dispatch = Client(protos, addresses["dispatch"], "desk-" + hotline)
+        self.work_order = Client(protos, addresses["work_order"], "desk-" + hotline)
         self.next_sequence = self.work_order.call(
             "hotline.workorder.v1.WorkOrderService/VerifyLog", patience=20).head_sequence + 1
         self.resumed = 0

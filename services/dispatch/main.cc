@@ -67,6 +67,8 @@ class DispatchProcess final : public boot::Service {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
     }
+    options.clearance = boot::ClearanceOf(config);
+    options.finder = process->ledger_.get();
     if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
       absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
           config.hotline(), [directory] { return boot::LoadCatalogues(directory); },

@@ -26,6 +26,7 @@ constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
+constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
 
 // The log's bytes go on to the watches untouched.
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
@@ -39,6 +40,7 @@ EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events)
                          PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
                      .order_id = std::string(order_id),
                      .shown = shown,
+                     .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
                      .bytes = nullptr});
     items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
@@ -101,6 +103,13 @@ type::v1::Command PartnerCommand(const type::v1::CommandHeader& header, const ty
 ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotline) {
   options.hotline = hotline;
   return options;
+}
+
+// `call` on behalf of whoever acts by `header`.
+CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
+  call.account = header.actor().account();
+  call.unit = header.actor().unit();
+  return call;
 }
 
 bool IsEmergency(const type::v1::Command& command) {
@@ -200,12 +209,18 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  batcher_.Submit(
-      std::move(command), false,
-      [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (result.ok()) Told(result->event_sequence());
-        done(std::move(result));
-      });
+  type::v1::Actor actor = command.header().actor();
+  const bool cleared =
+      options_.clearance.Covers(call) || options_.clearance.accounts.contains(actor.account());
+  batcher_.Submit(std::move(command), false,
+                  [this, actor = std::move(actor), cleared,
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (result.ok()) {
+                      Told(result->event_sequence());
+                      HideCallerInAnswer(actor, cleared, result->mutable_order());
+                    }
+                    done(std::move(result));
+                  });
 }
 
 void DispatchService::Told(int64_t event_sequence) {
@@ -268,13 +283,35 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
   absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
   if (IsEmergency(*command)) done = Passing(way_.Enter(), std::move(done));
-  SubmitPush(
-      *std::move(command), std::move(undecided),
-      [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
-       done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (!result.ok()) return done(result.status());
-        FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
-      });
+  const CallContext acting = ActingAs(command->header(), call);
+  if (request.find_similar() && options_.finder != nullptr) {
+    done = WithSimilar(acting, std::move(done));
+  }
+  SubmitPush(*std::move(command), std::move(undecided),
+             [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
+              wait_set = request.has_receipt_wait(),
+              done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+               if (!result.ok()) return done(result.status());
+               FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
+             });
+}
+
+Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
+                                                             Done<v1::PushWorkOrderResponse> done) {
+  return [this, call, done = std::move(done)](absl::StatusOr<v1::PushWorkOrderResponse> pushed) mutable {
+    if (!pushed.ok()) return done(std::move(pushed));
+    CallContext search = call;
+    search.deadline = std::min(call.deadline, clock_->Now() + kFindSimilarWithin);
+    workorder::v1::FindSimilarOrdersRequest request;
+    request.set_order_id(pushed->order().id());
+    options_.finder->FindSimilarOrders(
+        search, std::move(request),
+        [pushed = *std::move(pushed),
+         done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+          if (similar.ok()) *pushed.mutable_similar() = *std::move(similar);
+          done(std::move(pushed));
+        });
+  };
 }
 
 void DispatchService::ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,
@@ -300,17 +337,24 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   v1::PushWorkOrderResponse response;
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
+  type::v1::Actor actor;
+  actor.set_account(call.account);
+  actor.set_unit(call.unit);
+  HideCallerInAnswer(actor, options_.clearance.Covers(call), response.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
-  const bool awaited = emergency || on_scene;
+  // A clue touching stability wants its receipt as an emergency does.
+  const bool clue = response.order().handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE;
+  const bool awaited = emergency || on_scene || clue;
   if (awaited && !wait_set) wait = options_.emergency_receipt;
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                                                 Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, emergency, awaited, alarm = emergency || clue](
+                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                          Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -322,13 +366,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     if (awaited) {
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
-      response.set_advice(emergency ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
-                                    : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
+      response.set_advice(alarm ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
+                                : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
-    const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
+    const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
-    if (emergency) RaiseAlarm(order);
+    if (alarm) RaiseAlarm(order);
   };
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
@@ -379,6 +423,9 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
+                    const type::v1::Actor& actor = request.header().actor();
+                    HideCallerInAnswer(actor, options_.clearance.accounts.contains(actor.account()),
+                                       result->mutable_order());
                     PushChildren(call, std::move(request), *std::move(result), std::move(done));
                   });
 }
@@ -408,8 +455,8 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
   gather->left = gather->response.results_size();
   // Not through the batcher, which could part them: all are offered in one commit.
   ledger_->Execute(call, std::move(batch),
-                   [this, call, gather, wait = FromProtoDuration(request.receipt_wait()),
-                    wait_set = request.has_receipt_wait()](
+                   [this, call = ActingAs(request.header(), call), gather,
+                    wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait()](
                        absl::StatusOr<workorder::v1::ExecuteResponse> executed) mutable {
                      if (executed.ok() && executed->results_size() != gather->response.results_size()) {
                        executed = error::Internal("the ledger did not answer every command");
@@ -472,8 +519,9 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
       finish(command.status());
       continue;
     }
+    const CallContext acting = ActingAs(command->header(), call);
     SubmitPush(*std::move(command), std::move(undecided),
-               [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+               [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                  if (!result.ok()) return finish(result.status());
                  FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
                });
@@ -505,7 +553,7 @@ void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest r
 // ----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
-    const CallContext&, const v1::WatchHandoffsRequest& request) {
+    const CallContext& call, const v1::WatchHandoffsRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -519,7 +567,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
   if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
-  return hub_.Open(start, request.order_id(), heartbeat);
+  return hub_.Open(start, request.order_id(), heartbeat, options_.clearance.Covers(call));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.

@@ -13,6 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mutex.h"
+#include "common/contract/clearance.h"
+#include "common/contract/finder.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -37,6 +39,10 @@ struct DispatchOptions {
   Router* router = nullptr;
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
+  // Who is shown what is restricted or secret.
+  Clearance clearance;
+  // Finds similar orders for pushes that ask for them. Null: they are not told of any. Outlives the service.
+  OrderFinder* finder = nullptr;
 };
 
 // What is counted. Thread-safe to read.
@@ -103,6 +109,8 @@ class DispatchService : public Peer {
   bool full() const { return batcher_.full(); }
 
  private:
+  // `done`, told of similar orders first.
+  Done<v1::PushWorkOrderResponse> WithSimilar(const CallContext& call, Done<v1::PushWorkOrderResponse> done);
   // The request as a command, routed, or what is wrong with it beyond what work_order checks. `undecided` is
   // set where the client named no target and routing has none either: unless the request is a repeat, that is
   // the answer.

@@ -129,6 +129,7 @@ class Client {
 
   const Arguments& arguments_;
   const std::string traceparent_;
+  const std::string account_;
   std::unique_ptr<rpc::Security> security_;  // null until the first connection
   std::shared_ptr<grpc::Channel> channels_[3];
 };

@@ -150,6 +150,7 @@ struct Engine::Transaction {
   std::set<LaneKey> cut_links;         // whose outbox no longer is what was published
   const LinkRow* receiving = nullptr;  // the lane whose envelope is being applied, and its sequence
   int64_t received_sequence = 0;
+  int64_t applied_sequence = 0;  // of the event of the change applied last, not of those that it led to
   int64_t commands = 0;
   int64_t refused = 0;
   int64_t replayed = 0;
@@ -971,6 +972,15 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     }
   }
 
+  // A copy: loading another order may move those that are in memory.
+  std::optional<WorkOrder> kept;
+  if (command.has_merger()) {
+    absl::StatusOr<int64_t> resolved = ResolveOrder(command.merger().into_order_id());
+    if (!resolved.ok()) return store_failed(resolved.status());
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(*resolved);
+    if (!order.ok()) return store_failed(order.status());
+    if (*order != nullptr) kept = **order;
+  }
   const WorkOrder* before = nullptr;
   int64_t order_id = 0;
   if (!command.header().order_id().empty()) {
@@ -985,6 +995,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   }
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  if (kept.has_value()) fresh.kept = &*kept;
   if (const std::string& parent = command.registration().parent_order_id(); !parent.empty()) {
     absl::StatusOr<int64_t> resolved = ResolveOrder(parent);
     if (!resolved.ok()) return store_failed(resolved.status());
@@ -1004,7 +1015,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
 
   workorder::v1::CommandResult result;
   *result.mutable_order() = orders_.find(*applied)->second;
-  result.set_event_sequence(heads_.event_sequence);
+  result.set_event_sequence(tx.applied_sequence);
   // The fields of an order that never change are not stored once more with each answer.
   std::string title, digest, salt;
   WorkOrder& order = *result.mutable_order();
@@ -1496,10 +1507,92 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
   return absl::OkStatus();
 }
 
-// Stores a change and what it owes. Returns the order's id. A broken invariant is returned before anything is
-// written; a failure of the store is left in `tx.store_failure` too.
+// Stores a change, what it owes, and what it does to orders that are bound to this one. Returns the order's
+// id. A broken invariant is returned before anything is written; a failure of the store is left in
+// `tx.store_failure` too.
 absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std::string& traceparent,
                                       Transaction& tx) {
+  const auto is_bound = [](const WorkOrder& order) {
+    return !order.parent_id().empty() || order.has_merged_into() || order.merged_orders_size() > 0;
+  };
+  bool bound = is_bound(change.after);
+  if (!bound && !change.creates) {
+    absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
+    if (!known.ok()) {
+      tx.store_failure = known.status();
+      return known.status();
+    }
+    bound = *known != nullptr && is_bound(**known);
+  }
+  if (!bound) {
+    absl::StatusOr<int64_t> applied = ApplyOne(std::move(change), order_id, traceparent, tx);
+    tx.applied_sequence = heads_.event_sequence;
+    return applied;
+  }
+  // All is decided before the first is written.
+  absl::StatusOr<std::vector<Linked>> chain = Follow(std::move(change), order_id, tx);
+  if (!chain.ok()) return chain.status();
+  int64_t id = 0;
+  for (size_t i = 0; i < chain->size(); ++i) {
+    absl::StatusOr<int64_t> applied =
+        ApplyOne(std::move((*chain)[i].change), (*chain)[i].order_id, traceparent, tx);
+    if (!applied.ok()) return applied.status();
+    if (i > 0) continue;
+    id = *applied;
+    tx.applied_sequence = heads_.event_sequence;
+  }
+  return id;
+}
+
+// A change and those that it leads to, each after what it follows from.
+absl::StatusOr<std::vector<Engine::Linked>> Engine::Follow(Change change, int64_t order_id, Transaction& tx) {
+  // A kept order, what was merged into it, and their incidents: far fewer. More is a fault of the rules.
+  constexpr size_t kMaxChain = 512;
+  std::vector<Linked> chain;
+  // The order as it is after what stands in the chain so far.
+  const auto current = [&](int64_t id) -> absl::StatusOr<std::optional<WorkOrder>> {
+    for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
+      if (it->order_id == id) return it->change.after;
+    }
+    absl::StatusOr<const WorkOrder*> known = LoadOrder(id);
+    if (!known.ok()) {
+      tx.store_failure = known.status();
+      return known.status();
+    }
+    if (*known == nullptr) return std::nullopt;
+    return **known;
+  };
+  absl::StatusOr<std::optional<WorkOrder>> before = std::nullopt;
+  if (!change.creates) before = current(order_id);
+  if (!before.ok()) return before.status();
+  if (change.creates) order_id = ParseOrderId(change.after.id()).value_or(0);
+  chain.push_back({.order_id = order_id, .before = *std::move(before), .change = std::move(change)});
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (const std::string fault = Unsound(chain[i].change.after, options_.site); !fault.empty()) {
+      return error::Internal(fault);
+    }
+    if (chain.size() > kMaxChain) return error::Internal("a change leads to too many others");
+    const auto before_of = [&]() -> const WorkOrder* {
+      return chain[i].before.has_value() ? &*chain[i].before : nullptr;
+    };
+    for (const std::string& related_id : RelatedOrders(before_of(), chain[i].change.after)) {
+      const std::optional<int64_t> id = ParseOrderId(related_id);
+      if (!id.has_value()) continue;
+      absl::StatusOr<std::optional<WorkOrder>> related = current(*id);
+      if (!related.ok()) return related.status();
+      if (!related->has_value()) continue;
+      std::optional<Change> next = DecideRelated(**related, before_of(), chain[i].change.after,
+                                                 chain[i].change.event, options_.site, tx.now);
+      if (!next.has_value()) continue;
+      chain.push_back({.order_id = *id, .before = **std::move(related), .change = *std::move(next)});
+    }
+  }
+  return chain;
+}
+
+// Stores one change and what it owes.
+absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const std::string& traceparent,
+                                         Transaction& tx) {
   if (const std::string fault = Unsound(change.after, options_.site); !fault.empty()) {
     return error::Internal(fault);
   }
@@ -1521,7 +1614,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     const int64_t sequence = heads_.event_sequence + 1;
     type::v1::Event& event = change.event;
     event.set_sequence(sequence);
-    event.set_previous_order_sequence(change.after.last_event_sequence());
+    event.set_previous_order_sequence(before == nullptr ? 0 : before->last_event_sequence());
     if (event.traceparent().empty()) event.set_traceparent(traceparent);
     event.set_handoff_id(change.after.handoff().id());
     change.after.set_last_event_sequence(sequence);
@@ -1537,7 +1630,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
 
     if (change.creates && !options_.caller_key.empty() && !change.caller_phone.empty()) {
       if (type::v1::RegisteredDetail* registered = RegistrationIn(&event); registered != nullptr) {
-        registered->set_caller_hash(HmacSha256(options_.caller_key, change.caller_phone).substr(0, 8));
+        registered->set_caller_hash(HmacSha256(options_.caller_key, {change.caller_phone}).substr(0, 8));
       }
     }
     if (change.creates) {
@@ -1561,6 +1654,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     tx.events.push_back({.sequence = sequence,
                          .order_id = event.order_id(),
                          .shown = !event.handoff_id().empty(),
+                         .restricted = event.restricted(),
                          .bytes = std::move(bytes)});
 
     for (const EnvelopeDraft& draft : change.envelopes) {

@@ -154,6 +154,15 @@ class Engine : public Ledger {
   NewOrder PrepareNewOrder(absl::Time now);
   absl::Status Renumber(const EnvelopeRow& row);
   void TakeNumber(const std::string& number);
+  // A change of one order that another led to, or that leads to others.
+  struct Linked {
+    int64_t order_id = 0;
+    std::optional<type::v1::WorkOrder> before;
+    Change change;
+  };
+  absl::StatusOr<std::vector<Linked>> Follow(Change change, int64_t order_id, Transaction& tx);
+  absl::StatusOr<int64_t> ApplyOne(Change change, int64_t order_id, const std::string& traceparent,
+                                   Transaction& tx);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);
   absl::Status Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t order_id, std::string_view content,

@@ -71,10 +71,24 @@ Flags ReferralFlags() {
   return flags;
 }
 
+// What can be compared of a matter.
+Flags SimilarFlags() {
+  Flags flags;
+  for (const FormField& field : FormFields()) {
+    for (const std::string_view name :
+         {"title", "text", "phone", "township", "address", "lat", "lon", "item", "occur-time"}) {
+      if (field.flag.name == name) flags.push_back(field.flag);
+    }
+  }
+  flags.push_back({"limit", ValueKind::kInteger, say::kFlagSimilarLimit});
+  return flags;
+}
+
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
   flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
+  flags.push_back({"similar", ValueKind::kSwitch, say::kFlagFindSimilar});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
@@ -178,7 +192,12 @@ std::vector<CommandSpec> MakeCommands() {
                {"satisfaction", ValueKind::kInteger, say::kFlagSatisfaction},
                note})},
       {CommandId::kRedo, "redo", say::kCmdRedo, Operand::kOrder, Change({reason})},
-      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder, Change({note})},
+      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder,
+       Change({note, {"confirm-unanswered", ValueKind::kSwitch, say::kFlagConfirmUnanswered}})},
+      {CommandId::kSimilar, "similar", say::kCmdSimilar, Operand::kOptionalOrder, SimilarFlags()},
+      {CommandId::kMerge, "merge", say::kCmdMerge, Operand::kOrder,
+       Change({Required({"into", ValueKind::kText, say::kFlagInto}), reason})},
+      {CommandId::kUnmerge, "unmerge", say::kCmdUnmerge, Operand::kOrder, Change({reason})},
       {CommandId::kCancel, "cancel", say::kCmdCancel, Operand::kOrder, Change({reason})},
       {CommandId::kSuspend, "suspend", say::kCmdSuspend, Operand::kOrder,
        Change({reason, Required({"review", ValueKind::kTime, say::kFlagReview}), approved_by})},
@@ -724,6 +743,10 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (arguments.Has("lat") != arguments.Has("lon")) {
     return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
   }
+  if (command.id == CommandId::kSimilar && arguments.operand.empty() && !arguments.Has("text") &&
+      !arguments.Has("title") && !arguments.Has("phone")) {
+    return std::string(Say(language, say::kNeedsOrderOrText));
+  }
   if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
     for (const FormField& field : FormFields()) {
       if (field.in_content() && arguments.Has(field.flag.name)) {
@@ -989,6 +1012,7 @@ const std::vector<FlagSpec>& GlobalFlags() {
       {.name = "lang", .kind = ValueKind::kWord, .help = say::kFlagLang, .choices = "zh|en"},
       {"timeout", ValueKind::kDuration, say::kFlagTimeout},
       {"account", ValueKind::kText, say::kFlagAccount},
+      {"for-unit", ValueKind::kText, say::kFlagForUnit},
   };
   return *flags;
 }
@@ -1066,6 +1090,7 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
                                 environment("HOTLINE_WORK_ORDER"), std::string(fallback.work_order)});
   arguments.escalation = first({global("escalation"), std::string(site.escalation),
                                 environment("HOTLINE_ESCALATION"), std::string(fallback.escalation)});
+  arguments.for_unit = first({global("for-unit"), environment("HOTLINE_UNIT")});
   arguments.account =
       first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
   arguments.ca_file = global("ca");

@@ -30,6 +30,9 @@ enum class CommandId {
   kConfirm,
   kReferFromScene,
   kArrival,
+  kSimilar,
+  kMerge,
+  kUnmerge,
   kPartners,
   kDispatch,
   kSign,
@@ -130,6 +133,8 @@ class Arguments {
   bool insecure = false;
   bool json = false;
   std::string account;
+  // Unit that the account works for; empty for a hotline's own desk.
+  std::string for_unit;
   std::optional<absl::Duration> timeout;
 
   // Flags of the command, by name.

@@ -84,6 +84,10 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_RETURN_LIMIT:
     case type::v1::ERROR_REASON_DISPUTED:
       return text(say::kDoRuling);
+    case type::v1::ERROR_REASON_MERGED:
+      return text(say::kDoMerged);
+    case type::v1::ERROR_REASON_UNANSWERED_CALLERS:
+      return text(say::kDoAnswer);
     case type::v1::ERROR_REASON_PREVIEW_STALE:
       return text(say::kDoPreview);
     case type::v1::ERROR_REASON_BOUNCE:

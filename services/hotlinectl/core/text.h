@@ -165,6 +165,13 @@ inline constexpr Phrase kCmdReferFromScene{
     "现场引导移交：推送对方处置，或请求协调单位到场"};
 inline constexpr Phrase kCmdArrival{"record that a unit came to the scene, or that none did (到场)",
                                     "登记单位到场、不到场或未到场"};
+inline constexpr Phrase kCmdMerge{
+    "make an order one job with another that is kept (并单); its caller keeps a reply of their own",
+    "并单：并入保留的工单一并办理，各诉求人仍分别答复"};
+inline constexpr Phrase kCmdUnmerge{"take a merged order out again (拆单)", "拆单：恢复单独办理"};
+inline constexpr Phrase kCmdSimilar{
+    "find earlier orders by the same number, and open ones alike in text, place and time",
+    "查找同一号码的以往工单，以及内容、地点、时间相近的在办工单"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -314,6 +321,10 @@ inline constexpr Phrase kFlagSceneOutcome{"what became of it", "到场结果"};
 inline constexpr Phrase kFlagSceneUnit{"code of the unit that came or declined", "到场或不到场的单位代码"};
 inline constexpr Phrase kFlagArriveTime{"when it came (default now)", "到场时间（默认现在）"};
 inline constexpr Phrase kFlagSceneNote{"note; required unless arrived", "备注；未到场时必填"};
+inline constexpr Phrase kFlagInto{"id or number of the order that is kept", "保留的工单（标识或编号）"};
+inline constexpr Phrase kFlagConfirmUnanswered{
+    "close it although callers of merged orders have still to be answered",
+    "并单诉求人尚未全部答复，仍确认办结"};
 inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
                                          "多方联动或公安协助（默认多方联动）"};
 inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
@@ -331,6 +342,9 @@ inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110
                                          "危险先处：因有危险立即接处（110）"};
 inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
                                            "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagFindSimilar{
+    "tell of earlier orders by the same number and of open ones that are alike",
+    "同时提示同一号码的以往工单和相近的在办工单"};
 inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
                                     "裁定的承办热线；留空为本平台"};
 inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
@@ -427,6 +441,8 @@ inline constexpr Phrase kFlagTimeout{"longest wait for an answer, retries includ
                                      "等待答复的最长时间，含重试（默认 15s；verify 10m）"};
 inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $USER]",
                                      "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
+inline constexpr Phrase kFlagForUnit{"unit that the account works for [$HOTLINE_UNIT]",
+                                     "操作人所属单位代码 [$HOTLINE_UNIT]"};
 inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
 
 // Wrong use.
@@ -747,6 +763,31 @@ inline constexpr Phrase kBadPhoto{"`--photo` must be URI=SHA-256 in hex or URI=F
 inline constexpr Phrase kTelephoneHead{
     "USE THE TELEPHONE NOW: the peer has not confirmed the request; call the service center's head.",
     "对方尚未确认：请立即电话联系政务服务中心负责人。"};
+inline constexpr Phrase kSimilarEarlier{"by the same number", "同一号码"};
+inline constexpr Phrase kSimilarAlike{"may be of the same matter", "可能为同一事项"};
+inline constexpr Phrase kSimilarIncomplete{"the index is still being built: ask again for all of them",
+                                           "索引仍在建立：请稍后再查以得到全部结果"};
+inline constexpr Phrase kColScore{"likely", "相似度"};
+inline constexpr Phrase kColDistance{"distance", "距离"};
+inline constexpr Phrase kColApart{"apart", "相隔"};
+inline constexpr Phrase kSameTownship{"same township", "同一乡镇"};
+inline constexpr Phrase kFlagSimilarLimit{"most orders in each list, up to 50 (default 10)",
+                                          "每类至多条数，不超过 50（默认 10）"};
+inline constexpr Phrase kNeedsOrderOrText{"`similar` needs an order, or --text, --title or --phone",
+                                          "“similar”需要工单，或 --text、--title、--phone 之一"};
+inline constexpr Phrase kLabelMergedInto{"merged into", "并入"};
+inline constexpr Phrase kLabelMergedOrders{"merged orders", "并单"};
+inline constexpr Phrase kLabelOutcomes{"partners' results", "联动结果"};
+inline constexpr Phrase kMergedOrder{"$0 $1, answered by $2", "$0 $1，由 $2 答复"};
+inline constexpr Phrase kUnanswered{"callers of merged orders that have still to be answered: $0",
+                                    "尚未答复的并单诉求人：$0"};
+inline constexpr Phrase kDoMerged{
+    "work under the order that is kept, or take this one out first (`hotlinectl unmerge`)",
+    "请在保留的工单上办理，或先拆单（hotlinectl unmerge）"};
+inline constexpr Phrase kDoAnswer{
+    "call the callers back first (`hotlinectl callback`), or close with --confirm-unanswered",
+    "请先逐一回访（hotlinectl callback），确需办结请加 --confirm-unanswered"};
+inline constexpr Phrase kMarkRestricted{"restricted", "限制知悉"};
 inline constexpr Phrase kLabelParent{"incident", "所属事件"};
 inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
 inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
@@ -834,6 +875,12 @@ inline constexpr Phrase kEvDisputed{"disputed", "争议"};
 inline constexpr Phrase kEvRuled{"ruled", "裁定"};
 inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
 inline constexpr Phrase kEvSceneRecorded{"scene", "到场登记"};
+inline constexpr Phrase kEvMerged{"merged", "并单"};
+inline constexpr Phrase kEvSeparated{"taken out", "拆单"};
+inline constexpr Phrase kEvMergedOrder{"merged order", "并入工单"};
+inline constexpr Phrase kEvMergedOrderGone{"merged order gone", "并入工单拆出"};
+inline constexpr Phrase kEvDisclosed{"shown", "知悉"};
+inline constexpr Phrase kEvPartnerEnded{"partner", "联动结果"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
 inline constexpr Phrase kEvContacted{"caller contacted", "联系群众"};
 inline constexpr Phrase kEvExtensionRequested{"extension asked", "申请延期"};

@@ -150,10 +150,10 @@ absl::Status CheckRecusal(const google::protobuf::RepeatedPtrField<std::string>&
   return absl::OkStatus();
 }
 
-absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix, const type::v1::UnitDispatch& dispatch,
-                        const Site& site) {
-  if (absl::Status status = CheckRecusal(order.facts().recused_units(), prefix, dispatch.lead_unit(),
-                                         dispatch.assist_units());
+absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
+                        const type::v1::UnitDispatch& dispatch, const Site& site) {
+  if (absl::Status status =
+          CheckRecusal(order.facts().recused_units(), prefix, dispatch.lead_unit(), dispatch.assist_units());
       !status.ok()) {
     return status;
   }

@@ -131,6 +131,9 @@ class Receiving {
     after.mutable_facts()->set_return_count(body.return_count());
     after.mutable_facts()->set_ruled_for(body.ruled_for());
     after.mutable_facts()->set_ruled_unit(body.ruled_unit());
+    // A peer of an earlier version says it by the kind alone.
+    after.mutable_facts()->set_restricted(body.restricted() ||
+                                          body.handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE);
     ToProto(now_, after.mutable_register_time());
     AdoptContent(content, body.content(), body.content_salt(), &after);
     change.content = std::move(*body.mutable_content());
@@ -607,6 +610,7 @@ class Receiving {
     facts->set_urge_count(own.urge_count());
     facts->set_remind_count(own.remind_count());
     facts->set_secret(own.secret());
+    facts->set_restricted(own.restricted());
     facts->set_recall_requested(own.recall_requested());
     facts->set_in_doubt(own.in_doubt());
     facts->set_voice_confirmation_required(own.voice_confirmation_required());

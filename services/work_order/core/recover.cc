@@ -96,6 +96,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (!body.hops().empty()) after.mutable_hops()->Swap(body.mutable_hops());
   if (!body.parent_number().empty()) after.set_parent_number(body.parent_number());
   after.mutable_facts()->set_return_count(std::max(after.facts().return_count(), body.return_count()));
+  if (body.restricted()) after.mutable_facts()->set_restricted(true);
   if (!body.ruled_for().empty()) {
     after.mutable_facts()->set_ruled_for(body.ruled_for());
     after.mutable_facts()->set_ruled_unit(body.ruled_unit());

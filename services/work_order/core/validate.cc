@@ -779,7 +779,11 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
                     [&](Checks& inner) { CheckReason(command.redo_demand().reason(), inner); });
       break;
     case Command::kClosure:
-      checks.Inside("closure", [&](Checks& inner) { CheckNote(command.closure().note(), inner); });
+      checks.Inside("closure", [&](Checks& inner) {
+        CheckNote(command.closure().note(), inner);
+        inner.Rule(command.closure().unanswered_numbers().empty(), "unanswered_numbers",
+                   "is filled in by the service", "由系统自动填写");
+      });
       break;
     case Command::kCancellation:
       checks.Inside("cancellation",
@@ -806,6 +810,21 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kRuling:
       checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
+      break;
+    case Command::kDisclosure:
+      checks.Inside("disclosure", [&](Checks& inner) {
+        inner.Enum("kind", command.disclosure().kind(), type::v1::DisclosureKind_IsValid)
+            .Text("role", command.disclosure().role(), 32, Need::kOptional, Lines::kOne);
+      });
+      break;
+    case Command::kMerger:
+      checks.Inside("merger", [&](Checks& inner) {
+        inner.Text("into_order_id", command.merger().into_order_id(), 64, Need::kRequired, Lines::kOne);
+        CheckReason(command.merger().reason(), inner);
+      });
+      break;
+    case Command::kSeparation:
+      checks.Inside("separation", [&](Checks& inner) { CheckReason(command.separation().reason(), inner); });
       break;
     case Command::kSceneArrival:
       checks.Inside("scene_arrival",
