@@ -55,6 +55,16 @@ absl::Status StoreError(const absl::Status& status) {
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
 std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
 
+// Whether two envelopes of one site say the same under two numbers: a recovery numbers anew what was
+// committed before it, and a backup from before that recovery knows it by the old number. Only kinds whose
+// body names one instant; of the others a repeat is an answer to another question.
+bool IsSameTold(const exchange::v1::Envelope& one, const exchange::v1::Envelope& other) {
+  return (one.kind() == exchange::v1::ENVELOPE_KIND_MIRROR ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_OFFER ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD) &&
+         one.kind() == other.kind() && one.handoff_id() == other.handoff_id() && one.body() == other.body();
+}
+
 // Gives an answer read from the store what was left out of it.
 void FillConstant(const WorkOrder& source, WorkOrder* order) {
   order->set_title(source.title());
@@ -1253,7 +1263,7 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
     }
   }
 
-  std::vector<EnvelopeRow> later;  // own ones that no peer can have
+  std::vector<EnvelopeRow> later;  // own ones that the peer does not have
   if (differs != 0) {
     for (int64_t after = differs - 1; after < link.outgoing_sequence;) {
       absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(link.key, after, kMaxBatch);
@@ -1276,6 +1286,13 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   for (const exchange::v1::Envelope& envelope : envelopes) {
     seen = std::max(seen, envelope.seen_sequence());
     if (envelope.sequence() <= link.outgoing_sequence) continue;
+    if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) > 0 &&
+        envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+      absl::StatusOr<int64_t> offered = ResolveHandoff(envelope.handoff_id());
+      absl::Status status = offered.status();
+      if (status.ok()) status = Renumber({.envelope = envelope, .order_id = *offered, .commit_time = tx.now});
+      if (!status.ok()) return failed(std::move(status));
+    }
     absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
     if (!order_id.ok()) return failed(order_id.status());
     if (!link.replaying()) link.replay_next = envelope.sequence();
@@ -1413,9 +1430,15 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       if (!orders.ok()) return orders.status();
       later = *std::move(orders);
     }
-    const bool goes_on =
+    Standing standing;
+    standing.goes_on =
         later.has_value() && std::find(later->begin(), later->end(), *order_id) != later->end();
-    Received recovered = DecideRecovered(before, envelope, goes_on, options_.site, tx.now);
+    if (before != nullptr && envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR) {
+      absl::StatusOr<bool> logged = IsLogged(*before, envelope);
+      if (!logged.ok()) return logged.status();
+      standing.logged = *logged;
+    }
+    Received recovered = DecideRecovered(before, envelope, standing, options_.site, tx.now);
     if (recovered.changes && recovered.change.creates) {
       // Another order may have got the number since: the peer goes on to know this one by the old number.
       absl::StatusOr<bool> taken = IsTaken(recovered.change.after.number());
@@ -1434,6 +1457,30 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
     tx.dirty_links.insert(link.key);
   }
   return absl::OkStatus();
+}
+
+// Whether the event that a mirror of this site's tells of is in the log.
+absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1::Envelope& mirror) {
+  exchange::v1::MirrorBody body;
+  if (!body.ParseFromString(mirror.body())) return false;
+  const type::v1::Event& told = body.event();
+  // Back along the order's events, whose versions fall by one.
+  for (int64_t sequence = order.last_event_sequence(); sequence > 0;) {
+    absl::StatusOr<std::vector<EventRow>> rows = store_->reader().ReadEvents(sequence, 1);
+    if (!rows.ok()) return rows.status();
+    type::v1::Event event;
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes)) {
+      return error::Internal("the log has a gap");
+    }
+    if (event.order_version() < told.order_version()) return false;
+    if (event.order_version() == told.order_version()) {
+      return event.detail_case() == told.detail_case() &&
+             event.actor().account() == told.actor().account() &&
+             FromTimestamp(event.commit_time()) == FromTimestamp(told.commit_time());
+    }
+    sequence = event.previous_order_sequence();
+  }
+  return false;
 }
 
 // Stores a change and what it owes. Returns the order's id. A broken invariant is returned before anything is

@@ -134,6 +134,7 @@ bool IsFinal(const absl::Status& status) {
 constexpr absl::Duration kEmergencyLimit = absl::Seconds(10);
 // What an answer may take beyond its limit: dispatch looks every 50 ms, and the answer crosses the site.
 constexpr absl::Duration kEmergencySlack = absl::Seconds(1);
+constexpr int64_t kTurnsToReply = 3;
 
 }  // namespace
 
@@ -272,8 +273,10 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
         wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
     emergencies_.push_back({.server = site.life(Part::kDispatch),
                             .account = wish->account,
-                            .site = site.index(),
+                            .site = &site,
                             .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
+                            .turn_before = site.turns(),
+                            .again = witness_->Did(site.index(), wish->account),
                             .answered = answered});
   }
   site.dispatch()->PushWorkOrder(call, wish->push,
@@ -350,8 +353,10 @@ void Desk::CheckEmergencies() {
   std::erase_if(emergencies_, [&](Waiting& waiting) {
     if (*waiting.answered || waiting.server.expired()) return true;
     // Before its commit nothing is promised: the desktop sees its call fail.
-    if (waiting.committed < 0 && witness_->Did(waiting.site, waiting.account))
+    if (waiting.committed < 0 && witness_->Did(waiting.site->index(), waiting.account))
       waiting.committed = kernel_->now();
+    if (waiting.again && waiting.site->turns() < waiting.turn_before + kTurnsToReply)
+      waiting.committed = std::max(waiting.committed, waiting.site->turn_end());
     if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
     witness_->Violate("emergency_told",
                       StrCat("the emergency of ", waiting.account, " was committed ",

@@ -66,9 +66,13 @@ class Desk {
   struct Waiting {
     std::weak_ptr<const int> server;
     std::string account;
-    int site;
+    const Site* site;
     int64_t limit;           // nanoseconds from the commit on
-    int64_t committed = -1;  // when it was seen to be committed; -1 before
+    // When it was seen to be committed; -1 before. For one that is asked again, when work_order was free to say
+    // so: however slow its disk, the turn under way and dispatch's next two are all that it waits for.
+    int64_t committed = -1;
+    int64_t turn_before = 0;  // work_order's last turn when it was asked
+    bool again = false;
     std::shared_ptr<bool> answered;
   };
 

@@ -438,8 +438,11 @@ void Site::ForgetEscalation() { escalation_disk_.Install(InstalledSite(setup_).e
 void Site::Wake() {
   if (committing_ || !up(Part::kWorkOrder) || engine_->counters().queue_length == 0) return;
   committing_ = true;
-  process(Part::kWorkOrder)->PostAfter(absl::Microseconds(dice_->Below(commit_delay_us_)), [this] {
+  const absl::Duration delay = absl::Microseconds(dice_->Below(commit_delay_us_));
+  turn_end_ = kernel_->now() + absl::ToInt64Nanoseconds(delay);
+  process(Part::kWorkOrder)->PostAfter(delay, [this] {
     committing_ = false;
+    ++turns_;
     engine_->RunBatch();
     Wake();
   });

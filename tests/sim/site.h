@@ -74,6 +74,10 @@ class Site {
   bool sick(Part part) const;
   // How long the disk may take for a commit.
   void set_commit_delay_us(int64_t delay) { commit_delay_us_ = delay; }
+  // Turns that work_order's committer has taken, and when the one under way will be over (kernel time; past if
+  // none is).
+  int64_t turns() const { return turns_; }
+  int64_t turn_end() const { return turn_end_; }
   // Told just before dispatch is taken away, so that its clients let go of it.
   void set_on_dispatch_end(std::function<void()> told) { on_dispatch_end_ = std::move(told); }
   // As the process's own thread for it would.
@@ -134,6 +138,8 @@ class Site {
   std::unique_ptr<work_order::WorkOrderService> orders_;
   bool committing_ = false;
   int64_t commit_delay_us_ = 1'000;
+  int64_t turns_ = 0;
+  int64_t turn_end_ = 0;
 
   // dispatch.
   std::unique_ptr<Ledger> dispatch_line_;

@@ -8,6 +8,7 @@
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
+#include "common/contract/proto_time.h"
 #include "common/exchange/digest_sum.h"
 #include "services/work_order/digests.h"
 #include "tests/sim/site.h"
@@ -78,6 +79,26 @@ int64_t Witness::rungs() const {
   return count;
 }
 
+std::string Witness::Logs() const {
+  std::string text;
+  for (const SiteView& view : sites_) {
+    for (const SharedMessage& bytes : view.log) {
+      Event event;
+      if (!event.ParseFromString(*bytes)) continue;
+      const auto* const detail = event.GetDescriptor()->FindFieldByNumber(event.detail_case());
+      text += StrCat(
+          view.hotline, " #", event.sequence(), " ", absl::ToUnixMillis(FromTimestamp(event.commit_time())),
+          " ", event.order_id(), " v", event.order_version(), " [", event.handoff_id(), "] ",
+          detail == nullptr ? "nothing" : detail->name(), " ", type::v1::OrderState_Name(event.state_before()),
+          "→", type::v1::OrderState_Name(event.state()), " held by ", event.custody().holder(), "/",
+          event.custody().epoch(), " by ", event.actor().hotline(), ":", event.actor().account(),
+          event.mirrored() ? " mirrored" : "", event.recovered() ? " recovered" : "", " received ",
+          event.received_sequence(), " sent ", event.sent_sequence(), "\n");
+    }
+  }
+  return text;
+}
+
 bool Witness::Logged(int site, int64_t event_sequence, const std::string& account) const {
   const SiteView& view = sites_[static_cast<size_t>(site)];
   return event_sequence >= 1 && event_sequence <= static_cast<int64_t>(view.accounts.size()) &&
@@ -137,9 +158,7 @@ void Witness::Take(int site, SharedMessage bytes) {
 
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
-  // What a site had relayed it may get back from whom it told, besides from whom it heard it.
-  const bool relayed = event.recovered() && event.mirrored();
-  if (!IsService(account) && !relayed &&
+  if (!IsService(account) &&
       !(event.mirrored() ? view.mirrored_accounts : view.own_accounts).insert(account).second) {
     Violate("applied_once", StrCat(at(), "the command of ", account, " is there twice",
                                    event.mirrored() ? ", mirrored" : ""));
@@ -164,8 +183,9 @@ void Witness::CheckCustody(int site, const Event& event, const OrderView& before
   if (holder.empty()) return Violate("custody", StrCat(at(), "leaves nobody as holder"));
   if (before.version > 0) {
     const bool moved = holder != before.holder;
-    // What a peer did may have moved it to and fro.
-    const bool sound = event.mirrored() ? epoch >= before.epoch && (moved ? epoch > before.epoch : true)
+    // What a peer did may have moved it to and fro, and so may what comes back before something that this site
+    // had lost too.
+    const bool sound = event.mirrored() || event.recovered() ? epoch >= before.epoch && (moved ? epoch > before.epoch : true)
                                         : epoch == before.epoch + (moved ? 1 : 0);
     if (!sound) {
       return Violate("custody", StrCat(at(), "from ", before.holder, " in epoch ", before.epoch, " to ",

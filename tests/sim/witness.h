@@ -102,6 +102,9 @@ class Witness {
   int64_t in_doubt() const { return in_doubt_; }  // events that a restart brought to light
   int64_t rungs() const;
 
+  // The logs of all sites, a line for each event, for people to read.
+  std::string Logs() const;
+
   // After healing, all processes up; with work_order's own verification of each site.
   void Inspect(const std::vector<std::unique_ptr<Site>>& sites,
                const std::map<std::string, std::pair<std::string, std::string>>& acknowledged);

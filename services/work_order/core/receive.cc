@@ -519,8 +519,13 @@ class Receiving {
     const type::v1::Handoff& handoff = Shared();
     const std::string& holder = body.custody().holder();
     if (handoff.to_hotline() == peer_) {
-      return holder == peer_ || (body.has_handoff() && (body.handoff().has_end_time() ||
-                                                        body.handoff().onward_hotline() == holder));
+      // A giver that holds the order and has gone on with it does not go back for an end in the same epoch
+      // that it never heard of: both would be the ones to say, and would change their minds for ever.
+      const bool went_on = holder == site_.hotline && body.custody().epoch() == before_->custody().epoch() &&
+                           !handoff.has_end_time() && !Contains(kOnOffer, before_->state());
+      return holder == peer_ ||
+             (body.has_handoff() && ((body.handoff().has_end_time() && !went_on) ||
+                                     body.handoff().onward_hotline() == holder));
     }
     return holder != site_.hotline && !(passes_on_ && holder == TakerOf(before_->handoff()));
   }

@@ -35,7 +35,7 @@ class OfferedTwiceTest : public testing::Test {
   }
 
   Received Recover(const WorkOrder* order, const Envelope& envelope) const {
-    return DecideRecovered(order, envelope, /*goes_on=*/false, world_.site(0), world_.now());
+    return DecideRecovered(order, envelope, {}, world_.site(0), world_.now());
   }
   Received Receive(const WorkOrder& order, const Envelope& envelope) const {
     return DecideEnvelope(&order, envelope, "110", {}, world_.site(0), world_.now());
@@ -117,7 +117,7 @@ class TwoHistoriesTest : public testing::Test {
     return {world.Order(1, twin), world.Owed(1).back()};
   }
   Received Recover(const WorkOrder& order, const Envelope& envelope, bool goes_on) const {
-    return DecideRecovered(&order, envelope, goes_on, site_, absl::FromUnixSeconds(1'800'000'000));
+    return DecideRecovered(&order, envelope, {.goes_on = goes_on}, site_, absl::FromUnixSeconds(1'800'000'000));
   }
 
   Site site_;
