@@ -1044,8 +1044,9 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
   // While own history is played back, what this envelope once was answered with stands there, with the number
-  // that the order had.
+  // and the id that the order had.
   bool answered = false;
+  int64_t former_id = 0;
   if (link.replaying()) {
     absl::StatusOr<std::vector<EnvelopeRow>> last =
         store_->reader().ReadOutbox(link.key, link.replay_end - 1, 1);
@@ -1062,6 +1063,12 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       absl::StatusOr<bool> taken = IsTaken(understood.to_number());
       if (!taken.ok()) return store_failed(taken.status());
       if (!*taken) fresh.number = understood.to_number();
+      former_id = ParseOrderId(understood.to_order_id()).value_or(0);
+      absl::StatusOr<const WorkOrder*> known = former_id == 0 ? nullptr : LoadOrder(former_id);
+      if (!known.ok()) return store_failed(known.status());
+      // A clock that was set back can have given it to another matter since.
+      if (*known != nullptr) former_id = 0;
+      if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
   Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
@@ -1085,6 +1092,7 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       return false;
     }
     *order_id = *applied;
+    if (former_id != 0) id_floor_ = std::max(id_floor_, former_id + id_start_);
   }
   for (const EnvelopeDraft& draft : received.envelopes) {
     if (absl::Status status = Owe(draft, link.key, *order_id, {}, envelope.traceparent(), tx); !status.ok()) {
@@ -1286,7 +1294,8 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   for (const exchange::v1::Envelope& envelope : envelopes) {
     seen = std::max(seen, envelope.seen_sequence());
     if (envelope.sequence() <= link.outgoing_sequence) continue;
-    if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) > 0 &&
+    if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) >
+            0 &&
         envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
       absl::StatusOr<int64_t> offered = ResolveHandoff(envelope.handoff_id());
       absl::Status status = offered.status();
@@ -1474,8 +1483,7 @@ absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1
     }
     if (event.order_version() < told.order_version()) return false;
     if (event.order_version() == told.order_version()) {
-      return event.detail_case() == told.detail_case() &&
-             event.actor().account() == told.actor().account() &&
+      return event.detail_case() == told.detail_case() && event.actor().account() == told.actor().account() &&
              FromTimestamp(event.commit_time()) == FromTimestamp(told.commit_time());
     }
     sequence = event.previous_order_sequence();

@@ -52,9 +52,8 @@ std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool 
   again.Run();
   return StrCat("seed ", seed, " broke ", violation.invariant, ": ", violation.what, "\n",
                 "alone: sim_campaign --first ", seed, " --seeds 1 --whole 1 --old-backups ",
-                old_backups_percent, "\n",
-                whole ? "its steps:\n" : "its last steps:\n", again.Trace(whole ? SIZE_MAX : kTraceLines),
-                whole ? again.witness().Logs() : "");
+                old_backups_percent, "\n", whole ? "its steps:\n" : "its last steps:\n",
+                again.Trace(whole ? SIZE_MAX : kTraceLines), whole ? again.witness().Logs() : "");
 }
 
 }  // namespace hotline::sim

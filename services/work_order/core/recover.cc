@@ -60,7 +60,8 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     // Who offers on what it was offered has accepted it: this comes back before that, or from another peer.
     const bool accepted = Contains(kOnOffer, before->state()) && before->has_handoff() &&
                           body.handoff().previous_handoff_id() == before->handoff().id();
-    const bool passed_on = before->handoff().to_hotline() == site.hotline && (accepted || IsHandedOver(after));
+    const bool passed_on =
+        before->handoff().to_hotline() == site.hotline && (accepted || IsHandedOver(after));
     if (passed_on) {
       after.mutable_inbound()->Swap(after.mutable_handoff());
       after.clear_handoff();
@@ -134,8 +135,8 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
   exchange::v1::MirrorBody body;
   if (!body.ParseFromString(envelope.body())) return false;
   constexpr StateSet kWorked = kAtWork | In(type::v1::ORDER_STATE_REPLIED);
-  if (standing.goes_on && before.custody().epoch() == body.custody().epoch() && Contains(kAtWork, body.state()) &&
-      Contains(kWorked, before.state())) {
+  if (standing.goes_on && before.custody().epoch() == body.custody().epoch() &&
+      Contains(kAtWork, body.state()) && Contains(kWorked, before.state())) {
     // The work that this site has done since stands: the peer hears of it behind this.
     return false;
   }
@@ -177,6 +178,19 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
   return true;
 }
 
+// This site gave back the order that it had passed on.
+bool EndOfInbound(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
+                  Change* change) {
+  exchange::v1::MirrorBody body;
+  if (!HasOpenInbound(before) || before.inbound().id() != envelope.handoff_id() ||
+      !body.ParseFromString(envelope.body()) || !body.handoff().has_end_time() ||
+      body.custody().epoch() < before.custody().epoch() || !RestoreInbound(&change->after)) {
+    return false;
+  }
+  const WorkOrder restored = change->after;
+  return Mirror(restored, envelope, standing, now, change);
+}
+
 }  // namespace
 
 Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, const Standing& standing,
@@ -196,7 +210,9 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, cons
       received.changes = current && Recall(*before, envelope, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_MIRROR:
-      received.changes = current && Mirror(*before, envelope, standing, now, &change);
+      received.changes = current
+                             ? Mirror(*before, envelope, standing, now, &change)
+                             : before != nullptr && EndOfInbound(*before, envelope, standing, now, &change);
       break;
     default:
       // Answers: what they say, the order says too.
