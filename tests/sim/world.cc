@@ -479,6 +479,8 @@ void World::Run(int steps) {
   if (witness_.content()) Heal();
   if (witness_.content()) Reconcile();
   if (witness_.content()) Verify();
+  // Time has passed: an offer may have fallen into doubt, and its recall be under way.
+  if (witness_.content()) AwaitQuiet();
   if (witness_.content()) witness_.Inspect(sites_, desk_.acknowledged());
   if (!witness_.content()) {
     Say([&] { return StrCat("BROKEN ", witness_.violation().invariant, ": ", witness_.violation().what); });
@@ -602,19 +604,33 @@ bool World::IsQuiet() {
 // have kept their memory there is nothing to find; else what is found is repaired once, and then there is
 // nothing.
 void World::Reconcile() {
-  std::string differences = CompareAll(/*repair=*/climate_.old_backups);
+  std::string differences = CompareAtRest(/*repair=*/climate_.old_backups);
   if (climate_.old_backups && !differences.empty() && witness_.content()) {
     Say([&] { return StrCat("to be repaired:", differences); });
     AwaitQuiet();
-    differences = CompareAll(/*repair=*/false);
+    differences = CompareAtRest(/*repair=*/false);
   }
   if (!differences.empty()) witness_.Violate("reconciled", StrCat("the sites differ:", differences));
 }
 
+// What is under way while the sites compare may differ without fault: then they compare once more.
+std::string World::CompareAtRest(bool repair) {
+  constexpr int kTries = 5;
+  std::string differences;
+  for (int i = 0; i < kTries && witness_.content(); ++i) {
+    bool in_motion = false;
+    differences = CompareAll(repair, &in_motion);
+    if (!in_motion) break;
+    AwaitQuiet();
+  }
+  return differences;
+}
+
 // What differs at which site, for people to read; empty if nothing does.
-std::string World::CompareAll(bool repair) {
+std::string World::CompareAll(bool repair, bool* in_motion) {
   struct Answers {
     int waiting = 0;
+    bool in_motion = false;
     std::string differences;
   };
   const auto answers = std::make_shared<Answers>();
@@ -638,6 +654,7 @@ std::string World::CompareAll(bool repair) {
               return;
             }
             for (const dispatch::v1::HandoffDifference& one : response->differences()) {
+              answers->in_motion |= one.in_motion();
               found += StrCat("\n", here, ": [", one.view_here(), "] ", there, ": [", one.view_there(), "] ",
                               one.handoff_id(), one.in_motion() ? " in motion" : "",
                               one.resent() ? " resent" : "", one.repaired() ? " repaired" : "");
@@ -647,6 +664,7 @@ std::string World::CompareAll(bool repair) {
   }
   for (int i = 0; i < 2'000 && answers->waiting > 0 && witness_.content(); ++i) Pass(absl::Milliseconds(10));
   if (answers->waiting > 0) answers->differences += "\na comparison does not end";
+  *in_motion = answers->in_motion;
   return answers->differences;
 }
 

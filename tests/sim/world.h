@@ -82,7 +82,8 @@ class World {
   void Heal();
   void AwaitQuiet();
   void Reconcile();
-  std::string CompareAll(bool repair);
+  std::string CompareAtRest(bool repair);
+  std::string CompareAll(bool repair, bool* in_motion);
   bool IsQuiet();
   void Verify();
   Site& AnySite();
