@@ -78,6 +78,16 @@ std::string Fingerprint(const Command& command) {
   return Sha256({sent.SerializeAsString()});
 }
 
+// Whether two envelopes of one site say the same under two numbers: a recovery numbers anew what was
+// committed before it, and a backup from before that recovery knows it by the old number. Only kinds whose
+// body names one instant; of the others a repeat is an answer to another question.
+bool IsSameTold(const exchange::v1::Envelope& one, const exchange::v1::Envelope& other) {
+  return (one.kind() == exchange::v1::ENVELOPE_KIND_MIRROR ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_OFFER ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD) &&
+         one.kind() == other.kind() && one.handoff_id() == other.handoff_id() && one.body() == other.body();
+}
+
 // Gives an answer read from the store what was left out of it.
 void FillConstant(const WorkOrder& source, WorkOrder* order) {
   order->set_title(source.title());
@@ -1105,8 +1115,9 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
   // While own history is played back, what this envelope once was answered with stands there, with the number
-  // that the order had.
+  // and the id that the order had.
   bool answered = false;
+  int64_t former_id = 0;
   if (link.replaying()) {
     absl::StatusOr<std::vector<EnvelopeRow>> last =
         store_->reader().ReadOutbox(link.key, link.replay_end - 1, 1);
@@ -1123,6 +1134,12 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       absl::StatusOr<bool> taken = IsTaken(understood.to_number());
       if (!taken.ok()) return store_failed(taken.status());
       if (!*taken) fresh.number = understood.to_number();
+      former_id = ParseOrderId(understood.to_order_id()).value_or(0);
+      absl::StatusOr<const WorkOrder*> known = former_id == 0 ? nullptr : LoadOrder(former_id);
+      if (!known.ok()) return store_failed(known.status());
+      // A clock that was set back can have given it to another matter since.
+      if (*known != nullptr) former_id = 0;
+      if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
   Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
@@ -1146,6 +1163,7 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       return false;
     }
     *order_id = *applied;
+    if (former_id != 0) id_floor_ = std::max(id_floor_, former_id + id_start_);
   }
   for (const EnvelopeDraft& draft : received.envelopes) {
     if (absl::Status status = Owe(draft, link.key, *order_id, {}, envelope.traceparent(), tx); !status.ok()) {
@@ -1324,7 +1342,7 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
     }
   }
 
-  std::vector<EnvelopeRow> later;  // own ones that no peer can have
+  std::vector<EnvelopeRow> later;  // own ones that the peer does not have
   if (differs != 0) {
     for (int64_t after = differs - 1; after < link.outgoing_sequence;) {
       absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(link.key, after, kMaxBatch);
@@ -1347,6 +1365,14 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   for (const exchange::v1::Envelope& envelope : envelopes) {
     seen = std::max(seen, envelope.seen_sequence());
     if (envelope.sequence() <= link.outgoing_sequence) continue;
+    if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) >
+            0 &&
+        envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+      absl::StatusOr<int64_t> offered = ResolveHandoff(envelope.handoff_id());
+      absl::Status status = offered.status();
+      if (status.ok()) status = Renumber({.envelope = envelope, .order_id = *offered, .commit_time = tx.now});
+      if (!status.ok()) return failed(std::move(status));
+    }
     absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
     if (!order_id.ok()) return failed(order_id.status());
     if (!link.replaying()) link.replay_next = envelope.sequence();
@@ -1484,9 +1510,15 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       if (!orders.ok()) return orders.status();
       later = *std::move(orders);
     }
-    const bool goes_on =
+    Standing standing;
+    standing.goes_on =
         later.has_value() && std::find(later->begin(), later->end(), *order_id) != later->end();
-    Received recovered = DecideRecovered(before, envelope, goes_on, options_.site, tx.now);
+    if (before != nullptr && envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR) {
+      absl::StatusOr<bool> logged = IsLogged(*before, envelope);
+      if (!logged.ok()) return logged.status();
+      standing.logged = *logged;
+    }
+    Received recovered = DecideRecovered(before, envelope, standing, options_.site, tx.now);
     if (recovered.changes && recovered.change.creates) {
       // Another order may have got the number since: the peer goes on to know this one by the old number.
       absl::StatusOr<bool> taken = IsTaken(recovered.change.after.number());
@@ -1505,6 +1537,29 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
     tx.dirty_links.insert(link.key);
   }
   return absl::OkStatus();
+}
+
+// Whether the event that a mirror of this site's tells of is in the log.
+absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1::Envelope& mirror) {
+  exchange::v1::MirrorBody body;
+  if (!body.ParseFromString(mirror.body())) return false;
+  const type::v1::Event& told = body.event();
+  // Back along the order's events, whose versions fall by one.
+  for (int64_t sequence = order.last_event_sequence(); sequence > 0;) {
+    absl::StatusOr<std::vector<EventRow>> rows = store_->reader().ReadEvents(sequence, 1);
+    if (!rows.ok()) return rows.status();
+    type::v1::Event event;
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes)) {
+      return error::Internal("the log has a gap");
+    }
+    if (event.order_version() < told.order_version()) return false;
+    if (event.order_version() == told.order_version()) {
+      return event.detail_case() == told.detail_case() && event.actor().account() == told.actor().account() &&
+             FromTimestamp(event.commit_time()) == FromTimestamp(told.commit_time());
+    }
+    sequence = event.previous_order_sequence();
+  }
+  return false;
 }
 
 // Stores a change, what it owes, and what it does to orders that are bound to this one. Returns the order's

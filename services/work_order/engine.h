@@ -138,6 +138,7 @@ class Engine : public Ledger {
   void RunResend(Work& work, Transaction& tx);
   void RunRecount(Work& work, Transaction& tx);
   absl::Status Replay(LinkRow& link, Transaction& tx);
+  absl::StatusOr<bool> IsLogged(const type::v1::WorkOrder& order, const exchange::v1::Envelope& mirror);
   absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);
   // Begins the transaction if it has not begun.
   static absl::Status Begin(Store& store, Transaction& tx);

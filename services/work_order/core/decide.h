@@ -231,15 +231,24 @@ Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view hando
                        absl::Time receive_time, const Site& site, absl::Time now,
                        std::optional<ClockSkew> skew = std::nullopt);
 
+// What this site has besides the order when an envelope of its own comes back.
+struct Standing {
+  // It has told the peer of the order since, not knowing of the envelope, and that follows behind it.
+  bool goes_on = false;
+  // The event that the envelope tells of is in its log: an earlier recovery, which it has forgotten too, had
+  // given the envelope another number.
+  bool logged = false;
+};
+
 // What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
-// with this handoff as this site knows it, or null. `goes_on`: this site has told the peer of the order
-// since, not knowing of this envelope, and that follows behind it. Envelopes are never owed for it: they are
-// in the log already. What the peer has of this site stands against what the site did without knowing it,
-// with two exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will
-// take the work done since on top of this, that work stands. An offer that the order has left behind is kept
-// among the past handoffs. Nothing changes if this site knows as much, or for kinds that only answer.
+// with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
+// already. What the peer has of this site stands against what the site did without knowing it, with two
+// exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will take the
+// work done since on top of this, that work stands. An offer that the order has left behind is kept among the
+// past handoffs. An event that is logged is not logged twice. Nothing changes if this site knows as much, or
+// for kinds that only answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
-                         bool goes_on, const Site& site, absl::Time now);
+                         const Standing& standing, const Site& site, absl::Time now);
 
 // What this site sends again of the handoff, on which `peer` holds something else: the offer, if it gave the
 // order and nobody has decided; a mirror for installing (`resync`), if it holds the order or has ended the

@@ -987,6 +987,7 @@ class SqlStore : public Store {
     if (absl::Status status = insert_number_->Run(); !status.ok()) return Explain(status);
     if (absl::Status status = IndexHandoff(id, order.handoff().id(), /*is_new=*/true); !status.ok())
       return status;
+    if (absl::Status status = IndexLostInbound(id, order); !status.ok()) return status;
     return caller_phone.empty() ? absl::OkStatus() : IndexCaller(id, caller_phone);
   }
 
@@ -1129,6 +1130,17 @@ class SqlStore : public Store {
     insert_handoff_->BindText(1, handoff_id);
     insert_handoff_->BindInt64(2, id);
     return Explain(insert_handoff_->Run());
+  }
+
+  // An order that comes back from whom it was passed on to is found by the handoff that it once came by, too.
+  absl::Status IndexLostInbound(int64_t id, const WorkOrder& order) {
+    const std::string& lost = order.handoff().previous_handoff_id();
+    if (lost.empty() || order.has_inbound() || order.handoff().from_hotline() != identity_.hotline) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::optional<int64_t>> known = reader_.FindIdByHandoff(lost);
+    if (!known.ok()) return known.status();
+    return known->has_value() ? absl::OkStatus() : IndexHandoff(id, lost, /*is_new=*/true);
   }
 
   absl::Status IndexCaller(int64_t id, std::string_view phone) {

@@ -418,6 +418,51 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   EXPECT_EQ(Verify(), "");
 }
 
+// A recovery numbers anew what was committed here since the loss. A backup from before that recovery knows it
+// by its old number: it comes back, and is neither told nor logged once more.
+TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
+  const Result pushed = Run(NewPush("push-0001"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  type::v1::Command voice = On(pushed->order().id(), "voice-0001");
+  voice.mutable_confirm_by_voice()->set_code(pushed->order().handoff().spoken_code());
+  voice.mutable_confirm_by_voice()->set_outcome(type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
+  voice.mutable_confirm_by_voice()->set_spoken_with("2001");
+  const Result confirmed = Run(voice);
+  ASSERT_TRUE(confirmed.ok()) << confirmed.status();
+  const auto before = Pull(0);
+  ASSERT_EQ(before->envelopes_size(), 2);
+
+  // As the peer has them: behind something that this store has lost.
+  workorder::v1::RecoverRequest request;
+  request.set_peer("110");
+  request.set_proven(true);
+  exchange::v1::Envelope* lost = request.add_envelopes();
+  lost->set_handoff_id("110-0000000000001-1");
+  lost->set_kind(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+  for (const exchange::v1::Envelope& envelope : before->envelopes()) *request.add_envelopes() = envelope;
+  std::string hash = LaneStart(exchange::v1::LANE_ORDINARY);
+  for (int i = 0; i < request.envelopes_size(); ++i) {
+    exchange::v1::Envelope* envelope = request.mutable_envelopes(i);
+    envelope->set_sequence(i + 1);
+    envelope->set_previous_hash(hash);
+    hash = EnvelopeHash(*envelope);
+    envelope->set_hash(hash);
+  }
+  absl::StatusOr<workorder::v1::RecoverResponse> recovered = absl::InternalError("no answer");
+  engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+    recovered = std::move(response);
+  });
+  Commit();
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->outgoing_sequence(), 3);
+  EXPECT_EQ(recovered->renumbered(), 0);
+  EXPECT_EQ(recovered->orders(), 0) << "no event";
+  EXPECT_EQ(engine_->head_sequence(), confirmed->event_sequence());
+  const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
+  EXPECT_EQ((*order)->handoff().link_sequence(), 2);
+  EXPECT_EQ(Verify(), "");
+}
+
 TEST_F(EngineTest, LongPollsAreAnsweredByACommitByTimeAndByADrain) {
   const auto read = [&](int64_t start, int64_t wait_s) {
     auto slot = std::make_shared<std::optional<absl::StatusOr<workorder::v1::ReadEventsResponse>>>();
