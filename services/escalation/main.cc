@@ -4,6 +4,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,6 +20,9 @@
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_notify.h"
+#include "services/escalation/edge_people.h"
+#include "services/escalation/edge_report.h"
 #include "services/escalation/edge_rules.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
@@ -25,6 +30,7 @@
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -95,7 +101,27 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
           raw->ReadOrder(call, order_id, std::move(done));
         },
         config.hotline());
+    // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
+    process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
+    absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
+        sql::OpenSqlite({.path = folder + "/report.db"});
+    if (!report_database.ok()) return report_database.status();
+    auto reports =
+        ReportPart::Create(environment, process->ledger_.get(),
+                           DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
+                           *std::move(report_database));
+    if (!reports.ok()) return reports.status();
+    process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
+    if (!people.ok()) return people.status();
+    process->people_ = *std::move(people);
+    reader = process->store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    absl::StatusOr<std::unique_ptr<Notifications>> notifications = Notifications::Create(
+        process->environment_, &process->people_->directory(), *std::move(reader), process->ledger_.get());
+    if (!notifications.ok()) return notifications.status();
+    process->notifications_ = *std::move(notifications);
     process->Measure();
     return process;
   }
@@ -107,11 +133,17 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
+    if (notifications_ != nullptr) notifications_->Stop();
+    reports_.reset();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+    std::vector<boot::Endpoint> endpoints = people_->endpoints();
+    for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
+    for (const boot::Endpoint& endpoint : reports_->endpoints()) endpoints.push_back(endpoint);
+    endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    return endpoints;
   }
 
   void Start() override {
@@ -119,12 +151,17 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     environment_.health->SetServing("work_order", false);
     environment_.health->SetServing("clock", true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    reports_->Start();
     ScheduleCheckpoint();
+    people_->Start();
+    notifications_->Start();
   }
 
   void Drain() override {
     service_->Drain();
+    notifications_->Drain();
     follower_->Stop();
+    reports_->Drain();
     ledger_->Cancel();
     calls_.Cancel();
   }
@@ -190,11 +227,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
     service_->CaughtUp(cursor);
+    notifications_->OnCaughtUp();
   }
 
   void OnApplied(EventHub::Items items) override { service_->Applied(std::move(items)); }
 
-  void OnProgress(int64_t cursor) override { service_->set_watermark(cursor); }
+  void OnProgress(int64_t cursor) override {
+    service_->set_watermark(cursor);
+    notifications_->OnProgress(cursor);
+  }
 
   void OnLedger(const absl::Status& status) override {
     environment_.health->SetServing("work_order", status.ok());
@@ -352,7 +393,10 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   rpc::Calls calls_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
+  std::unique_ptr<ReportPart> reports_;
   std::unique_ptr<grpc::Service> edge_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Notifications> notifications_;
 };
 
 }  // namespace

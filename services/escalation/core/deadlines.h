@@ -8,6 +8,7 @@
 #define SERVICES_ESCALATION_CORE_DEADLINES_H_
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -148,6 +149,24 @@ class Deadlines {
   explicit Deadlines(std::shared_ptr<const Book> book) : book_(std::move(book)) {}
   const Rule* Get(RuleRef rule) const;
   std::shared_ptr<const Book> book_;
+};
+
+// What holds at the moment: the same always, or whatever a function says. Copyable, thread-safe if the
+// function is.
+class DeadlinesNow {
+ public:
+  // `fixed` outlives it.
+  DeadlinesNow(const Deadlines* fixed) : fixed_(fixed) {}  // NOLINT: what does not change is a source too
+  explicit DeadlinesNow(std::function<std::shared_ptr<const Deadlines>()> source)
+      : source_(std::move(source)) {}
+
+  std::shared_ptr<const Deadlines> Get() const {
+    return fixed_ != nullptr ? std::shared_ptr<const Deadlines>(std::shared_ptr<void>(), fixed_) : source_();
+  }
+
+ private:
+  const Deadlines* fixed_ = nullptr;
+  std::function<std::shared_ptr<const Deadlines>()> source_;
 };
 
 Amount AmountOf(const config::v1::Span& span);

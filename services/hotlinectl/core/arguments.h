@@ -30,6 +30,9 @@ enum class CommandId {
   kConfirm,
   kReferFromScene,
   kArrival,
+  kSimilar,
+  kMerge,
+  kUnmerge,
   kPartners,
   kDispatch,
   kSign,
@@ -61,6 +64,15 @@ enum class CommandId {
   kLink,
   kVerify,
   kEvidence,
+  kDirectory,
+  kNotifications,
+  kScorecard,
+  kLamps,
+  kOverdue,
+  kDueSoon,
+  kDocument,
+  kMeeting,
+  kCatalogue,
   kHealth,
   kCompletion,
   kHelp,
@@ -68,7 +80,10 @@ enum class CommandId {
 
 // What stands behind the command's name.
 // kPolicy: `preview`, `publish` or `list`.
-// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
+// and a file. kActionAndOrder: `push` or `list`, and an order.
+// kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
+// kCatalogue: an action, and what it is about: an item, or two versions or files.
 enum class Operand {
   kNone,
   kOrder,
@@ -78,7 +93,11 @@ enum class Operand {
   kEvidence,
   kActionAndOrder,
   kPolicy,
-  kLink
+  kLink,
+  kDirectory,
+  kNotifications,
+  kMeeting,
+  kCatalogue
 };
 
 struct CommandSpec {
@@ -103,7 +122,7 @@ class Arguments {
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
-  // What follows it: the peer of `link`; empty if left out.
+  // What follows it: the peer of `link`, the second version of `catalogue diff`; empty if left out.
   std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
@@ -119,6 +138,8 @@ class Arguments {
   bool insecure = false;
   bool json = false;
   std::string account;
+  // Unit that the account works for; empty for a hotline's own desk.
+  std::string for_unit;
   std::optional<absl::Duration> timeout;
 
   // Flags of the command, by name.

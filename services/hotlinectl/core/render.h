@@ -51,6 +51,10 @@ Table DerivationTable(Language language, const escalation::v1::ClockDerivation& 
 Table StretchTable(Language language, const escalation::v1::TimeLedger& ledger);
 Table SumTable(Language language, const escalation::v1::TimeLedger& ledger);
 
+// Orders that may be of the same matter.
+Table SimilarTable(Language language);
+void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, Table& table);
+
 // Orders of partners: which, where it stands, how far it was delivered (may be empty), what went wrong.
 Table PartnerTable(Language language);
 void AddPartner(Language language, const std::string& hotline, const type::v1::WorkOrder& order,
