@@ -693,7 +693,6 @@ class PolicyChecker {
       Rules(path + ".rules", temporary.rules());
     }
     Rules(prefix_ + "rules", policy_.rules());
-    Hours();
   }
 
  private:
@@ -740,13 +739,6 @@ class PolicyChecker {
           if (length < length_before)
             check_.Add(at + ".after", "must not be less than that of the rung before it");
           length_before = length;
-        }
-        if (step.has_repeat_every()) {
-          const config::v1::Span& every = step.repeat_every();
-          Length(at + ".repeat_every", every);
-          if (every.working_days() + every.working_hours() + every.working_minutes() != 0) {
-            check_.Add(at + ".repeat_every", "must be clock time or natural days");
-          }
         }
       }
     }
@@ -851,27 +843,6 @@ class PolicyChecker {
     check_.Text(path + ".document", rule.document(), 64);
     if (!rule.calendar().empty() && !IsUnitCode(rule.calendar())) {
       check_.Add(path + ".calendar", "must be `unit` or a calendar's code, not \"{}\"", rule.calendar());
-    }
-  }
-
-  void Hours() {
-    if (!policy_.has_notification_hours()) return;
-    const config::v1::NotificationHours& hours = policy_.notification_hours();
-    const std::string path = prefix_ + "notification_hours";
-    if (hours.segments().empty()) check_.Add(path + ".segments", "is required");
-    if (hours.segments_size() > 8) check_.Add(path + ".segments", "has more than 8 entries");
-    int before = 0;
-    for (int i = 0; i < hours.segments_size(); ++i) {
-      int oh = 0, om = 0, ch = 0, cm = 0;
-      const std::string& text = hours.segments(i);
-      const bool read = text.size() == 11 && sscanf(text.c_str(), "%2d:%2d-%2d:%2d", &oh, &om, &ch, &cm) == 4;
-      const int open = oh * 60 + om;
-      const int close = ch * 60 + cm;
-      if (!read || om > 59 || cm > 59 || open >= close || close > 24 * 60 || open < before) {
-        check_.Add(fmt::format("{}.segments[{}]", path, i),
-                   "must be like 09:00-21:00, and after the one before it, not \"{}\"", text);
-      }
-      before = std::max(before, close);
     }
   }
 

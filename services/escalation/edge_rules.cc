@@ -67,11 +67,6 @@ void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix,
   for (int i = 0; i < policy.temporary_size(); ++i) {
     check(StrCat(prefix, "temporary[", i, "].rules"), policy.temporary(i).rules());
   }
-  const std::string& hours = policy.notification_hours().calendar();
-  if (!hours.empty() && !known(hours)) {
-    problems->push_back(
-        {prefix + "notification_hours.calendar", StrCat(hours, " is not in escalation.calendars_file")});
-  }
   for (int i = 0; i < policy.versions_size(); ++i) {
     CheckCalendars(policy.versions(i), StrCat(prefix, "versions[", i, "]."), calendars, problems);
   }

@@ -205,10 +205,6 @@ class ClockStoreWrap : public escalation::Store {
     return real_->Due(lane, now, limit);
   }
   absl::StatusOr<absl::Time> NextDue(escalation::FireLane lane) override { return real_->NextDue(lane); }
-  absl::StatusOr<std::vector<escalation::DueTelling>> DueTellings(absl::Time now, int limit) override {
-    return real_->DueTellings(now, limit);
-  }
-  absl::StatusOr<absl::Time> NextTelling() override { return real_->NextTelling(); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
   sql::Stats stats() const override { return real_->stats(); }
 

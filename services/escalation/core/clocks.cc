@@ -115,25 +115,6 @@ void Plan(const Deadlines& deadlines, OrderClock* clock) {
   }
 }
 
-// Finds when people are to be told of the highest rung.
-void PlanTelling(const OrderClocks& order, const Deadlines& deadlines, OrderClock* clock) {
-  clock->tell = absl::InfiniteFuture();
-  if (!clock->live() || clock->rung == type::v1::RUNG_UNSPECIFIED) return;
-  const v1::ClockHistory history = HistoryOf(*clock);
-  const absl::Duration every = deadlines.RepeatEvery(clock->rule, clock->rung);
-  const bool acknowledged = history.acknowledged_rung() >= clock->rung;
-  absl::Time at;
-  if (history.told_rounds() == 0) {
-    if (acknowledged && every == absl::ZeroDuration()) return;
-    at = FromProto(history.rung_record_time());
-  } else {
-    if (every == absl::ZeroDuration()) return;
-    at = FromProto(history.told_time()) + every;
-  }
-  if (acknowledged) at = std::max(at, FromProto(history.acknowledged_until_time()));
-  clock->tell = deadlines.TellTime(clock->rule, order.urgency, at);
-}
-
 // `adjustment` of `clock`, whose deadline is `*due` and of which `*remaining` is left if it stands still.
 void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& clock, RuleRef rule,
                      const Deadlines& deadlines, absl::Time* due, absl::Duration* remaining,
@@ -221,8 +202,6 @@ class Step {
         return DecideExtension(event_.extension_decided());
       case Event::kDeadlineMoved:
         return Move(event_.deadline_moved());
-      case Event::kRungAcknowledged:
-        return Acknowledge(event_.rung_acknowledged());
       case Event::kNotificationReported:
         return Told(event_.notification_reported());
       case Event::kSuspended:
@@ -465,55 +444,19 @@ class Step {
     }
   }
 
-  void Acknowledge(const type::v1::RungAcknowledgement& acknowledgement) {
-    OrderClock* found = nullptr;
-    for (OrderClock& clock : order_.clocks) {
-      if (clock.kind != acknowledgement.clock() || !clock.live()) continue;
-      if (acknowledgement.armed_by_sequence() == 0 || acknowledgement.armed_by_sequence() == clock.armed_by) {
-        found = &clock;
-      }
-    }
-    if (found == nullptr || found->rung == type::v1::RUNG_UNSPECIFIED) return;
-    v1::ClockHistory history = HistoryOf(*found);
-    history.set_acknowledged_rung(acknowledgement.rung());
-    *history.mutable_acknowledged_until_time() = acknowledgement.until_time();
-    history.SerializeToString(&found->history);
-    PlanTelling(order_, deadlines_, found);
-  }
-
+  // A rung that reached nobody makes the next one due. Nothing is urged before it is due, though.
   void Told(const type::v1::NotificationReport& report) {
+    if (!report.unreachable() || report.rung() < type::v1::RUNG_URGE) return;
     for (OrderClock& clock : order_.clocks) {
       if (clock.kind != report.clock() || clock.armed_by != report.armed_by_sequence()) continue;
-      // Of a rung that a higher one has overtaken nothing follows.
-      if (!clock.live() || report.rung() != clock.rung) continue;
+      // Of a rung that a higher one has overtaken nothing follows, nor of the last.
+      if (!clock.live() || report.rung() != clock.rung || clock.next_rung == type::v1::RUNG_UNSPECIFIED)
+        continue;
       v1::ClockHistory history = HistoryOf(clock);
-      history.set_told_rounds(std::max(history.told_rounds(), report.round()));
-      *history.mutable_told_time() = event_.commit_time();
-      if (report.unreachable() && report.rung() >= type::v1::RUNG_URGE &&
-          clock.next_rung != type::v1::RUNG_UNSPECIFIED) {
-        history.set_hurried_rung(clock.next_rung);
-        *history.mutable_hurry_time() = event_.commit_time();
-      }
+      history.set_hurried_rung(clock.next_rung);
+      *history.mutable_hurry_time() = event_.commit_time();
       history.SerializeToString(&clock.history);
       Plan(deadlines_, &clock);
-      PlanTelling(order_, deadlines_, &clock);
-    }
-  }
-
-  // Its job is done under another order. The deadline is its own caller's and stands; the duty is that of
-  // whoever works there.
-  void Merge() {
-    Stop(type::v1::CLOCK_KIND_SIGN);
-    order_.lead_unit.clear();
-    const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
-    WorkPasses(here ? event_.merged().lead_unit() : event_.custody().holder());
-  }
-
-  void WorkPasses(const std::string& duty_party) {
-    if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
-      clock->duty_party = duty_party;
-    } else {
-      Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
     }
   }
 
@@ -542,13 +485,7 @@ class Step {
       if (escalation.rung() >= type::v1::RUNG_URGE) clock.breached = true;
       if (escalation.rung() <= clock.rung) continue;
       clock.rung = escalation.rung();
-      v1::ClockHistory history = HistoryOf(clock);
-      *history.mutable_rung_record_time() = event_.commit_time();
-      history.clear_told_rounds();
-      history.clear_told_time();
-      history.SerializeToString(&clock.history);
       Plan(deadlines_, &clock);
-      PlanTelling(order_, deadlines_, &clock);
     }
   }
 
@@ -643,7 +580,6 @@ class Step {
     clock->stop = at_;
     clock->next_rung = type::v1::RUNG_UNSPECIFIED;
     clock->next = absl::InfiniteFuture();
-    clock->tell = absl::InfiniteFuture();
   }
 
   // Time is half-open: at the deadline it is over.
@@ -667,6 +603,7 @@ bool Concerns(const Event& event) {
   switch (event.detail_case()) {
     case Event::kProgressed:
     case Event::kExtensionRequested:
+    case Event::kRungAcknowledged:
     case Event::kRecallRequested:
     case Event::kRecallRefused:
     case Event::kReceived:

@@ -88,9 +88,6 @@ struct OrderClock {
   // The rung that comes next, and when; UNSPECIFIED and InfiniteFuture if it is not running or has taken all.
   type::v1::Rung next_rung = type::v1::RUNG_UNSPECIFIED;
   absl::Time next = absl::InfiniteFuture();
-  // When people are to be told of its highest rung, for the first time or again. InfiniteFuture: not, or no
-  // more.
-  absl::Time tell = absl::InfiniteFuture();
   // A serialized v1::ClockHistory; empty if there is nothing in it.
   std::string history;
 

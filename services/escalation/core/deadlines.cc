@@ -15,8 +15,6 @@ using calendar::Day;
 using type::v1::TimeKind;
 
 constexpr absl::Duration kDay = absl::Hours(24);
-// How far ahead a working day is looked for to tell somebody on.
-constexpr int kMaxTellDays = 60;
 
 bool IsWorkingKind(TimeKind kind) {
   return kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
@@ -38,7 +36,7 @@ const std::string& Nothing() {
 
 const std::vector<Deadlines::Step>& PlainLadder() {
   static const auto* const kPlain =
-      new std::vector<Deadlines::Step>{{.rung = type::v1::RUNG_URGE, .after = {}, .repeat_every = {}}};
+      new std::vector<Deadlines::Step>{{.rung = type::v1::RUNG_URGE, .after = {}}};
   return *kPlain;
 }
 
@@ -109,10 +107,6 @@ struct Deadlines::Version {
   std::array<std::vector<int32_t>, type::v1::ClockKind_ARRAYSIZE>
       rules;  // by clock, in the order they are asked
   std::vector<std::vector<Step>> ladders;
-  // When people are told. Empty: at any time.
-  std::vector<calendar::Segment> segments;
-  std::string segments_calendar;
-  uint32_t any_time = 0;  // bit n: urgency n
 };
 
 struct Deadlines::Book {
@@ -146,12 +140,10 @@ struct Deadlines::Book {
       bool urges = false;
       for (const config::v1::LadderStep& step : ladder.steps()) {
         urges |= step.rung() == type::v1::RUNG_URGE;
-        steps.push_back({.rung = step.rung(),
-                         .after = AmountOf(step.after()),
-                         .repeat_every = ClockLength(AmountOf(step.repeat_every()))});
+        steps.push_back({.rung = step.rung(), .after = AmountOf(step.after())});
       }
       // The deadline itself is always a rung.
-      if (!urges) steps.push_back({.rung = type::v1::RUNG_URGE, .after = {}, .repeat_every = {}});
+      if (!urges) steps.push_back({.rung = type::v1::RUNG_URGE, .after = {}});
       std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.rung < b.rung; });
     }
     const auto add = [&](const config::v1::DeadlineRule& from, const config::v1::TemporaryRules* temporary) {
@@ -189,15 +181,6 @@ struct Deadlines::Book {
       for (const config::v1::DeadlineRule& rule : temporary.rules()) add(rule, &temporary);
     }
     for (const config::v1::DeadlineRule& rule : policy.rules()) add(rule, nullptr);
-    const config::v1::NotificationHours& hours = policy.notification_hours();
-    for (const std::string& text : hours.segments()) {
-      if (const auto segment = calendar::ParseSegment(text)) version.segments.push_back(*segment);
-    }
-    version.segments_calendar = hours.calendar();
-    for (const int urgency : hours.any_time()) version.any_time |= uint32_t{1} << (urgency & 31);
-    if (hours.any_time().empty()) {
-      version.any_time = 1 << type::v1::URGENCY_URGENT | 1 << type::v1::URGENCY_EMERGENCY;
-    }
     made->versions.push_back(std::move(version));
   }
 
@@ -356,49 +339,12 @@ absl::Time Deadlines::LastTenth(RuleRef ref, std::string_view duty_party, absl::
   return due - limit / 10;
 }
 
-absl::Time Deadlines::TellTime(RuleRef ref, type::v1::Urgency urgency, absl::Time at) const {
-  const size_t index = ref.publication >= 1 && static_cast<size_t>(ref.publication) <= book_->compiled.size()
-                           ? static_cast<size_t>(ref.publication - 1)
-                           : book_->compiled.size() - 1;
-  const Book::Compiled& compiled = *book_->compiled[index];
-  const Rule* rule = Get(ref);
-  if (compiled.versions.empty()) return at;
-  const Version& version =
-      rule == nullptr ? compiled.versions.back() : compiled.versions[static_cast<size_t>(rule->version)];
-  const bool any_time = urgency > 0 && urgency < 32 && (version.any_time >> urgency & 1) != 0;
-  if (version.segments.empty() || any_time) return at;
-  const Calendar* calendar = version.segments_calendar.empty()
-                                 ? nullptr
-                                 : book_->FindCalendar(static_cast<int>(index), version.segments_calendar);
-  const Day today = DayOfTime(at);
-  for (Day day = today; day < today + kMaxTellDays; ++day) {
-    const absl::Time midnight = absl::FromUnixSeconds(calendar::Midnight(day));
-    if (calendar != nullptr) {
-      const auto worked = calendar->Measure(midnight, midnight + kDay, type::v1::TIME_KIND_WORKING_HOURS);
-      if (worked.ok() && worked->amount == 0) continue;
-    }
-    for (const calendar::Segment& segment : version.segments) {
-      if (at < midnight + absl::Seconds(segment.close)) {
-        return std::max(at, midnight + absl::Seconds(segment.open));
-      }
-    }
-  }
-  return at;
-}
-
 const std::vector<Deadlines::Step>& Deadlines::Ladder(RuleRef ref) const {
   const Rule* rule = Get(ref);
   if (rule == nullptr || rule->ladder < 0) return PlainLadder();
   return book_->compiled[static_cast<size_t>(rule->publication)]
       ->versions[static_cast<size_t>(rule->version)]
       .ladders[static_cast<size_t>(rule->ladder)];
-}
-
-absl::Duration Deadlines::RepeatEvery(RuleRef rule, type::v1::Rung rung) const {
-  for (const Step& step : Ladder(rule)) {
-    if (step.rung == rung) return step.repeat_every;
-  }
-  return absl::ZeroDuration();
 }
 
 Amount Deadlines::Limit(RuleRef ref) const {

@@ -90,7 +90,6 @@ class Deadlines {
   struct Step {
     type::v1::Rung rung = type::v1::RUNG_UNSPECIFIED;
     Amount after;
-    absl::Duration repeat_every = absl::ZeroDuration();  // zero: told once
   };
 
   // One publication, from the beginning on, without calendars.
@@ -126,12 +125,8 @@ class Deadlines {
   absl::Time RemindTime(RuleRef rule, std::string_view duty_party, absl::Time due) const;
   // From when on a tenth of the limit is left.
   absl::Time LastTenth(RuleRef rule, std::string_view duty_party, absl::Time start, absl::Time due) const;
-  // When to tell people of what is known at `at`.
-  absl::Time TellTime(RuleRef rule, type::v1::Urgency urgency, absl::Time at) const;
-
   // The rungs from URGE on.
   const std::vector<Step>& Ladder(RuleRef rule) const;
-  absl::Duration RepeatEvery(RuleRef rule, type::v1::Rung rung) const;
   bool has_limit(RuleRef rule) const { return rule.rule >= 0; }
   Amount Limit(RuleRef rule) const;
   // `wuqia-2026-2`, with the tag of temporary rules: `wuqia-2026-2+typhoon`.

@@ -49,7 +49,6 @@ CREATE TABLE IF NOT EXISTS clock (
   rule {int} NOT NULL,
   next_rung {int} NOT NULL,
   next_at {int},
-  tell_at {int},
   history {blob},
   list_key {int} NOT NULL,
   lane {int} NOT NULL,
@@ -58,7 +57,6 @@ CREATE TABLE IF NOT EXISTS clock (
 ) {keyed};
 CREATE INDEX IF NOT EXISTS clock_by_deadline ON clock (state, list_key, order_id, armed_by, kind);
 CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (lane, fire_at, order_id, armed_by, kind) WHERE fire_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS clock_by_telling ON clock (tell_at, order_id, armed_by, kind) WHERE tell_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS rung (
   sequence {int} PRIMARY KEY,
   record {blob} NOT NULL
@@ -87,7 +85,7 @@ constexpr const char* kTables[] = {"site", "tracked_order", "clock", "rung", "pr
 
 #define CLOCK_COLUMNS                                                                                 \
   "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
-  "publication, rule, next_rung, next_at, tell_at, history"
+  "publication, rule, next_rung, next_at, history"
 #define ORDER_COLUMNS "number, type, urgency, channel, state, marks, item, tags, receiver, lead_unit"
 
 // `marks` of an order, and of a clock.
@@ -135,8 +133,7 @@ OrderClock ReadClock(const sql::Statement& row, int first) {
   clock.rule.rule = static_cast<int32_t>(row.Int64(first + 12));
   clock.next_rung = static_cast<type::v1::Rung>(row.Int64(first + 13));
   clock.next = ReadTime(row, first + 14);
-  clock.tell = ReadTime(row, first + 15);
-  if (!row.IsNull(first + 16)) clock.history = std::string(row.Blob(first + 16));
+  if (!row.IsNull(first + 15)) clock.history = std::string(row.Blob(first + 15));
   return clock;
 }
 
@@ -452,16 +449,15 @@ class SqlStore : public Store {
         "UPDATE tracked_order SET number = ?1, type = ?2, urgency = ?3, channel = ?4, state = ?5, marks = ?6,"
         " item = ?7, tags = ?8, receiver = ?9, lead_unit = ?10 WHERE id = ?11",
         &update_order_);
-    prepare(
-        "INSERT INTO clock (" CLOCK_COLUMNS
-        ", order_id, list_key, lane, fire_at) VALUES"
-        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
-        &insert_clock_);
+    prepare("INSERT INTO clock (" CLOCK_COLUMNS
+            ", order_id, list_key, lane, fire_at) VALUES"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            &insert_clock_);
     prepare(
         "UPDATE clock SET state = ?3, duty_party = ?4, start_at = ?5, due_at = ?6, remaining = ?7,"
         " remind_at = ?8, stop_at = ?9, rung = ?10, marks = ?11, publication = ?12, rule = ?13,"
-        " next_rung = ?14, next_at = ?15, tell_at = ?16, history = ?17, list_key = ?19, lane = ?20,"
-        " fire_at = ?21 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?18",
+        " next_rung = ?14, next_at = ?15, history = ?16, list_key = ?18, lane = ?19,"
+        " fire_at = ?20 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?17",
         &update_clock_);
     prepare(
         "INSERT INTO moving (id, publication, order_id, done, moved) VALUES (1, ?1, ?2, ?3, ?4)"
@@ -485,11 +481,6 @@ class SqlStore : public Store {
         &due_);
     prepare("SELECT fire_at FROM clock WHERE lane = ?1 AND fire_at IS NOT NULL ORDER BY fire_at LIMIT 1",
             &next_due_);
-    prepare(
-        "SELECT order_id, armed_by, kind, tell_at FROM clock WHERE tell_at IS NOT NULL AND tell_at <= ?1"
-        " ORDER BY tell_at, order_id, armed_by, kind LIMIT ?2",
-        &due_tellings_);
-    prepare("SELECT tell_at FROM clock WHERE tell_at IS NOT NULL ORDER BY tell_at LIMIT 1", &next_telling_);
     return prepare.status();
   }
 
@@ -594,27 +585,6 @@ class SqlStore : public Store {
     return *row ? ReadTime(*next_due_, 0) : absl::InfiniteFuture();
   }
 
-  absl::StatusOr<std::vector<DueTelling>> DueTellings(absl::Time now, int limit) override {
-    std::vector<DueTelling> due;
-    sql::ScopedReset reset(due_tellings_.get());
-    due_tellings_->BindInt64(1, absl::ToUnixNanos(now));
-    due_tellings_->BindInt64(2, limit);
-    while (true) {
-      const auto row = due_tellings_->Step();
-      if (!row.ok()) return Translate(row.status());
-      if (!*row) return due;
-      due.push_back({due_tellings_->Int64(0), due_tellings_->Int64(1),
-                     static_cast<type::v1::ClockKind>(due_tellings_->Int64(2)), ReadTime(*due_tellings_, 3)});
-    }
-  }
-
-  absl::StatusOr<absl::Time> NextTelling() override {
-    sql::ScopedReset reset(next_telling_.get());
-    const auto row = next_telling_->Step();
-    if (!row.ok()) return Translate(row.status());
-    return *row ? ReadTime(*next_telling_, 0) : absl::InfiniteFuture();
-  }
-
   absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }
   sql::Stats stats() const override { return database_->stats(); }
 
@@ -685,16 +655,15 @@ class SqlStore : public Store {
     put.BindInt64(13, clock.rule.rule);
     put.BindInt64(14, clock.next_rung);
     BindTime(15, clock.next, &put);
-    BindTime(16, clock.tell, &put);
     if (clock.history.empty()) {
-      put.BindNull(17);
+      put.BindNull(16);
     } else {
-      put.BindBlob(17, clock.history);
+      put.BindBlob(16, clock.history);
     }
-    put.BindInt64(18, order.id);
-    put.BindInt64(19, KeyOf(order.id, clock).key);
-    put.BindInt64(20, static_cast<int64_t>(LaneOf(order.urgency)));
-    BindTime(21, clock.next, &put);
+    put.BindInt64(17, order.id);
+    put.BindInt64(18, KeyOf(order.id, clock).key);
+    put.BindInt64(19, static_cast<int64_t>(LaneOf(order.urgency)));
+    BindTime(20, clock.next, &put);
     return Translate(put.Run());
   }
 
@@ -703,7 +672,7 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
   std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, insert_rung_,
-      put_progress_, put_tally_, put_moving_, defer_, due_, next_due_, due_tellings_, next_telling_;
+      put_progress_, put_tally_, put_moving_, defer_, due_, next_due_;
 };
 
 }  // namespace

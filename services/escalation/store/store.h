@@ -85,14 +85,6 @@ struct DueClock {
   absl::Time at;  // the rung's instant, or later if it was deferred
 };
 
-// A clock of whose rung people are to be told.
-struct DueTelling {
-  int64_t order_id = 0;
-  int64_t armed_by = 0;
-  type::v1::ClockKind kind = type::v1::CLOCK_KIND_UNSPECIFIED;
-  absl::Time at;
-};
-
 // Two queues of rungs, so that the urgent need not wait behind a backlog of the others.
 enum class FireLane { kUrgent = 0, kOrdinary = 1 };
 FireLane LaneOf(type::v1::Urgency urgency);
@@ -169,9 +161,6 @@ class Store {
   virtual absl::StatusOr<std::vector<DueClock>> Due(FireLane lane, absl::Time now, int limit) = 0;
   // When the first of the lane comes; InfiniteFuture if no clock of it runs.
   virtual absl::StatusOr<absl::Time> NextDue(FireLane lane) = 0;
-  // The same for telling people, whatever the lane.
-  virtual absl::StatusOr<std::vector<DueTelling>> DueTellings(absl::Time now, int limit) = 0;
-  virtual absl::StatusOr<absl::Time> NextTelling() = 0;
 
   // Moves committed pages into the database file. Call from a thread of its own, regularly. Thread-safe.
   virtual absl::Status Checkpoint() = 0;

@@ -194,9 +194,6 @@ TEST(PolicyTest, BrokenFilesAreRefused) {
            Case{"version: a\ntemporary: [{tag: t, first_date: \"2026-01-02\", last_date: \"2026-01-01\", "
                 "document: d, rules: [{clock: SIGN, limit_s: 5}]}]\nrules:\n  - {clock: SIGN, limit_s: 5}\n",
                 "temporary[0].last_date"},
-           Case{"version: a\nnotification_hours: {segments: [\"21:00-09:00\"]}\nrules:\n  - {clock: SIGN, "
-                "limit_s: 5}\n",
-                "notification_hours.segments[0]"},
            Case{"version: a\nversions: [{version: b, rules: [{clock: SIGN, limit_s: 5}]}]\n", "versions"},
            Case{"versions: [{version: b, rules: [{clock: SIGN, limit_s: 5}]}, {version: c, rules: [{clock: "
                 "SIGN, "
