@@ -235,8 +235,11 @@ class Step {
         return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
       case Event::kReplied:
         return Reply();
-      case Event::kRecalled:
       case Event::kCalledBack:
+        // Whoever gave the result may have to do it again.
+        Stop(type::v1::CLOCK_KIND_CALL_BACK);
+        return Stop(type::v1::CLOCK_KIND_RESULT_BACK);
+      case Event::kRecalled:
       case Event::kClosed:
       case Event::kCancelled:
       case Event::kArchived:
@@ -457,6 +460,30 @@ class Step {
       *history.mutable_hurry_time() = event_.commit_time();
       history.SerializeToString(&clock.history);
       Plan(deadlines_, &clock);
+    }
+  }
+
+  // Its job is done under another order. The deadline is its own caller's and stands; the duty is that of
+  // whoever works there.
+  void Merge() {
+    Stop(type::v1::CLOCK_KIND_SIGN);
+    order_.lead_unit.clear();
+    const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
+    WorkPasses(here ? event_.merged().lead_unit() : event_.custody().holder());
+  }
+
+  void WorkPasses(const std::string& duty_party) {
+    if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
+      const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
+                                  deadlines_.CalendarOf(clock->rule, duty_party);
+      clock->duty_party = duty_party;
+      if (!other_calendar) return;
+      // The deadline stands, though whoever has the duty now works by other days.
+      v1::ClockAdjustment adjustment;
+      *adjustment.mutable_until_time() = ToProto(DueAt(*clock, at_, deadlines_));
+      Adjust(std::move(adjustment), clock);
+    } else {
+      Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
     }
   }
 

@@ -60,6 +60,7 @@ void Step(const Event& event, std::string_view site, Standing* at) {
       }
       break;
     case Event::kAccepted:
+    case Event::kSeparated:
     case Event::kReturned:
     case Event::kRecalled:
       at->unit.clear();
@@ -69,6 +70,9 @@ void Step(const Event& event, std::string_view site, Standing* at) {
       break;
     case Event::kReassigned:
       at->unit = at->holder == site ? event.reassigned().dispatch().lead_unit() : std::string();
+      break;
+    case Event::kMerged:
+      at->unit = at->holder == site ? event.merged().lead_unit() : std::string();
       break;
     case Event::kSuspended:
       at->suspended = true;
