@@ -48,8 +48,8 @@ struct FollowerOptions {
   // an order that moves several times in a moment is then loaded and written once.
   int busy_events = 1;
   absl::Duration busy_pause = absl::Milliseconds(50);
-  // Rungs in one batch of commands, 1 to 512.
-  int fire_limit = 512;
+  // Rungs in one batch of commands, 1 to 256: each may have an alarm beside it.
+  int fire_limit = 256;
   // Most rungs of ordinary orders in a second.
   int rungs_per_s = 20'000;
   // Clocks looked at in one step of moving them to a publication, 1 to 512.

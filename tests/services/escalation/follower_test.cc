@@ -237,12 +237,12 @@ TEST_F(FollowerTest, TenThousandDueAtOnceUrgentFirst) {
   EXPECT_LE(world_.ledger.largest_batch, 512);
   EXPECT_LE(world_.ledger.execute_calls, 60);
   const std::vector<std::string>& order = world_.ledger.order_of_commands;
-  // Alarms, then rungs.
+  // The alarms of all emergencies, then their rungs, then the others'.
   EXPECT_EQ(order[0], FormatOrderId(100));
-  EXPECT_EQ(order[1], FormatOrderId(200));
-  EXPECT_EQ(order[2], FormatOrderId(100));
-  EXPECT_EQ(order[3], FormatOrderId(200));
-  EXPECT_EQ(order[4], FormatOrderId(1));
+  EXPECT_EQ(order[99], FormatOrderId(10'000));
+  EXPECT_EQ(order[100], FormatOrderId(100));
+  EXPECT_EQ(order[199], FormatOrderId(10'000));
+  EXPECT_EQ(order[200], FormatOrderId(1));
 }
 
 TEST_F(FollowerTest, WallClockSteps) {
