@@ -16,8 +16,9 @@ HistoryReader::HistoryReader(const Deadlines* deadlines, std::string site)
 void HistoryReader::Add(const Event& event) {
   const absl::Time at = FromProto(event.commit_time());
   Judge(at);
-  Follow(event, at);
+  // An extension is judged by the deadline that it moves.
   Read(event, at);
+  Follow(event, at);
   history_.state = event.state();
   history_.last_event = at;
 }

@@ -275,12 +275,9 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    if (absl::Status status = CheckSite(hotline); !status.ok()) {
-      writer_->Rollback();
-      return status;
-    }
+    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
+    if (absl::Status status = CheckSite(hotline); !status.ok()) return status;
     if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get(), nullptr); !status.ok()) return status;
     Preparer prepare(writer_.get());
