@@ -21,15 +21,15 @@ std::string Sha256(std::initializer_list<std::string_view> parts) {
   return digest;
 }
 
-std::string HmacSha256(std::string_view key, std::string_view text) {
+std::string HmacSha256(std::string_view key, std::initializer_list<std::string_view> parts) {
   constexpr size_t kBlockBytes = 64;
-  std::string block = key.size() > kBlockBytes ? Sha256({key}) : std::string(key);
+  std::string block(key.size() > kBlockBytes ? Sha256({key}) : std::string(key));
   block.resize(kBlockBytes, '\0');
   std::string inner = block;
-  std::string outer = std::move(block);
   for (char& c : inner) c = static_cast<char>(c ^ 0x36);
-  for (char& c : outer) c = static_cast<char>(c ^ 0x5c);
-  return Sha256({outer, Sha256({inner, text})});
+  for (char& c : block) c = static_cast<char>(c ^ 0x5c);
+  for (const std::string_view part : parts) inner.append(part);
+  return Sha256({block, Sha256({inner})});
 }
 
 const std::string& ChainStart() {

@@ -4,6 +4,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,6 +17,8 @@
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_notify.h"
+#include "services/escalation/edge_people.h"
 #include "services/escalation/edge_report.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
@@ -22,15 +26,25 @@
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
-// As `clock` in metrics; indexes are type::v1::ClockKind.
-constexpr const char* kClockNames[] = {"",        "peer_receipt", "peer_acceptance", "sign", "finish",
-                                       "confirm", "voice"};
-
-// The rung at the deadline of each, as `rung` in metrics.
-constexpr const char* kLastRungNames[] = {"", "urge", "urge", "urge", "urge", "doubt", "keep"};
+// As metrics call a clock (`clock`), and the rung at its deadline (`rung`).
+struct ClockName {
+  type::v1::ClockKind kind;
+  const char* name;
+  const char* last_rung;
+};
+constexpr ClockName kClockNames[] = {
+    {type::v1::CLOCK_KIND_PEER_RECEIPT, "peer_receipt", "urge"},
+    {type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "peer_acceptance", "urge"},
+    {type::v1::CLOCK_KIND_SIGN, "sign", "urge"},
+    {type::v1::CLOCK_KIND_FINISH, "finish", "urge"},
+    {type::v1::CLOCK_KIND_CONFIRM, "confirm", "doubt"},
+    {type::v1::CLOCK_KIND_VOICE, "voice", "keep"},
+    {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", "urge"},
+};
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
  public:
@@ -68,6 +82,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->follower_ =
         std::make_unique<Follower>(&process->loop_, environment.clock, process->ledger_.get(),
                                    process->store_.get(), process->deadlines_, config.hotline(), listener);
+    // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
+    process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
         sql::OpenSqlite({.path = folder + "/report.db"});
     if (!report_database.ok()) return report_database.status();
@@ -76,6 +92,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
+    if (!people.ok()) return people.status();
+    process->people_ = *std::move(people);
+    reader = process->store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    absl::StatusOr<std::unique_ptr<Notifications>> notifications = Notifications::Create(
+        process->environment_, &process->people_->directory(), *std::move(reader), process->ledger_.get());
+    if (!notifications.ok()) return notifications.status();
+    process->notifications_ = *std::move(notifications);
     process->Measure();
     return process;
   }
@@ -86,12 +111,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
+    if (notifications_ != nullptr) notifications_->Stop();
     reports_.reset();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    std::vector<boot::Endpoint> endpoints = reports_->endpoints();
+    std::vector<boot::Endpoint> endpoints = people_->endpoints();
+    for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
+    for (const boot::Endpoint& endpoint : reports_->endpoints()) endpoints.push_back(endpoint);
     endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
     return endpoints;
   }
@@ -102,10 +130,13 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     reports_->Start();
     ScheduleCheckpoint();
+    people_->Start();
+    notifications_->Start();
   }
 
   void Drain() override {
     service_->Drain();
+    notifications_->Drain();
     follower_->Stop();
     reports_->Drain();
     ledger_->Cancel();
@@ -122,11 +153,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
     service_->CaughtUp(cursor);
+    notifications_->OnCaughtUp();
   }
 
   void OnApplied(EventHub::Items items) override { service_->Applied(std::move(items)); }
 
-  void OnProgress(int64_t cursor) override { service_->set_watermark(cursor); }
+  void OnProgress(int64_t cursor) override {
+    service_->set_watermark(cursor);
+    notifications_->OnProgress(cursor);
+  }
 
   void OnLedger(const absl::Status& status) override {
     environment_.health->SetServing("work_order", status.ok());
@@ -179,12 +214,12 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     auto& armed = gauge("hotline_clocks_armed", "Clocks that run or are paused.");
     auto& overdue = gauge("hotline_clocks_overdue", "Those of them that have been urged.");
     auto& rungs = total("hotline_rungs_total", "Rungs in the log, since its beginning.");
-    for (size_t kind = 1; kind < std::size(kClockNames); ++kind) {
-      const prometheus::Labels labels = {{"clock", kClockNames[kind]}};
+    for (const ClockName& clock : kClockNames) {
+      const prometheus::Labels labels = {{"clock", clock.name}};
       environment_.metrics->OnScrape(
-          [this, kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
-           &reminded = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "remind"}}),
-           &urged = rungs.Add({{"clock", kClockNames[kind]}, {"rung", kLastRungNames[kind]}})] {
+          [this, kind = clock.kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
+           &reminded = rungs.Add({{"clock", clock.name}, {"rung", "remind"}}),
+           &urged = rungs.Add({{"clock", clock.name}, {"rung", clock.last_rung}})] {
             const Tally tally = follower_->stats().tallies[kind];
             armed.Set(static_cast<double>(tally.live));
             overdue.Set(static_cast<double>(tally.overdue));
@@ -239,6 +274,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<Follower> follower_;
   std::unique_ptr<ReportPart> reports_;
   std::unique_ptr<grpc::Service> edge_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Notifications> notifications_;
 };
 
 }  // namespace

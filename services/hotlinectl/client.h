@@ -14,8 +14,10 @@
 #include "common/rpc/security.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "hotline/escalation/v1/meeting_service.grpc.pb.h"
+#include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
@@ -24,8 +26,10 @@
 namespace hotline::hotlinectl {
 
 using dispatch::v1::DispatchService;
+using escalation::v1::DirectoryService;
 using escalation::v1::EscalationService;
 using escalation::v1::MeetingService;
+using escalation::v1::NotificationService;
 using escalation::v1::ReportService;
 using workorder::v1::WorkOrderService;
 
@@ -84,6 +88,8 @@ class Client {
   static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
   static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
   static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(DirectoryService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(NotificationService::StubInterface*) { return Target::kEscalation; }
   static Target TargetOf(ReportService::StubInterface*) { return Target::kEscalation; }
   static Target TargetOf(MeetingService::StubInterface*) { return Target::kEscalation; }
   std::unique_ptr<DispatchService::StubInterface> NewStub(DispatchService::StubInterface*) {
@@ -94,6 +100,12 @@ class Client {
   }
   std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
     return EscalationService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<DirectoryService::StubInterface> NewStub(DirectoryService::StubInterface*) {
+    return DirectoryService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<NotificationService::StubInterface> NewStub(NotificationService::StubInterface*) {
+    return NotificationService::NewStub(channels_[2]);
   }
   std::unique_ptr<ReportService::StubInterface> NewStub(ReportService::StubInterface*) {
     return ReportService::NewStub(channels_[2]);
@@ -118,6 +130,7 @@ class Client {
 
   const Arguments& arguments_;
   const std::string traceparent_;
+  const std::string account_;
   std::unique_ptr<rpc::Security> security_;  // null until the first connection
   std::shared_ptr<grpc::Channel> channels_[3];
 };

@@ -34,21 +34,6 @@ constexpr int kMaxRowAttempts = 6;
 // Lines about failed rows that a person can still read.
 constexpr int64_t kMaxShownFailures = 100;
 
-// The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
-absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
-  PushWorkOrderRequest request;
-  for (const FormField& field : FormFields()) {
-    if (field.file_only) continue;
-    for (const std::string& text : session.arguments.All(field.flag.name)) {
-      // On the command line times may be relative to now.
-      const auto time = field.flag.kind == ValueKind::kTime ? ParseTime(text, session.now) : std::nullopt;
-      const std::string value = time ? absl::FormatTime(absl::RFC3339_full, *time, Beijing()) : text;
-      if (absl::Status status = SetFormField(field, value, request); !status.ok()) return status;
-    }
-  }
-  return request;
-}
-
 bool IsEmergency(const PushWorkOrderRequest& request) {
   return request.content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
@@ -79,6 +64,7 @@ int PushOne(Session& session) {
   if (!exists) ApplyFormDefaults(*request);
   *request->mutable_header() = MakeHeader(session);
   request->mutable_offer()->set_confirm_bounce(session.arguments.Has("confirm-bounce"));
+  request->set_find_similar(session.arguments.Has("similar"));
   PushWorkOrderResponse response;
   if (auto failure = PushAlone(session, *request, &response); failure) {
     // An emergency of which nobody can say whether it left must not wait for a retry.
@@ -91,6 +77,7 @@ int PushOne(Session& session) {
     const auto& handoff = response.order().handoff();
     console.OutLine(Say(console.language(), say::kPushed, response.order().number(), handoff.from_hotline(),
                         handoff.to_hotline(), EnumLabel(console.language(), response.status())));
+    if (response.has_similar()) PrintSimilar(session, response.similar());
     if (response.telephone_required())
       console.ErrLine(Say(console.language(), say::kTelephone), Colour::kRed);
     if (!response.advice().empty() && console.language() == Language::kChinese) {
@@ -364,6 +351,20 @@ class FilePush {
 };
 
 }  // namespace
+
+absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
+  PushWorkOrderRequest request;
+  for (const FormField& field : FormFields()) {
+    if (field.file_only) continue;
+    for (const std::string& text : session.arguments.All(field.flag.name)) {
+      // On the command line times may be relative to now.
+      const auto time = field.flag.kind == ValueKind::kTime ? ParseTime(text, session.now) : std::nullopt;
+      const std::string value = time ? absl::FormatTime(absl::RFC3339_full, *time, Beijing()) : text;
+      if (absl::Status status = SetFormField(field, value, request); !status.ok()) return status;
+    }
+  }
+  return request;
+}
 
 int Push(Session& session) {
   if (!session.arguments.Has("file")) return PushOne(session);

@@ -51,6 +51,10 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   site.dispatches_first = config.dispatches_first();
   if (config.has_free_returns_per_unit()) site.free_returns_per_unit = config.free_returns_per_unit();
   if (config.has_free_returns_per_order()) site.free_returns_per_order = config.free_returns_per_order();
+  for (const std::string& account : loaded.site.need_to_know().accounts()) {
+    site.cleared_accounts.insert(account);
+  }
+  if (config.has_extensions_per_order()) site.extensions_per_order = config.extensions_per_order();
   return site;
 }
 
@@ -80,8 +84,9 @@ class WorkOrderProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
     const config::v1::SiteConfig& config = environment.site->site;
-    absl::StatusOr<std::unique_ptr<Store>> store =
-        Store::Open({.directory = config.work_order().data_dir(), .hotline = config.hotline()});
+    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open({.directory = config.work_order().data_dir(),
+                                                                .hotline = config.hotline(),
+                                                                .caller_key = environment.site->caller_key});
     if (!store.ok()) return store.status();
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
@@ -100,7 +105,11 @@ class WorkOrderProcess final : public boot::Service {
     process->engine_ = *std::move(engine);
     process->service_ = std::make_unique<WorkOrderService>(
         process->engine_.get(), *std::move(reader), &process->readers_, &process->hub_, environment.clock,
-        EvidenceKeys{.signing = environment.site->signing, .ring = environment.site->keys});
+        EvidenceKeys{.signing = environment.site->signing, .ring = environment.site->keys},
+        boot::ClearanceOf(config));
+    if (config.need_to_know().accounts().empty()) {
+      log::Info("need_to_know names no account: restricted orders are seen by who registered them alone");
+    }
     process->work_order_edge_ = NewWorkOrderEdge(process->service_.get(), environment.host);
     process->ledger_edge_ = NewLedgerEdge(process->engine_.get(), environment.host);
     process->Measure();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <iterator>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -32,12 +32,13 @@ struct Unit {
   int redone = 4;        // of the results
   int suspends = 2;
   int stuck = 0;  // never answered
+  int returns = 2;
 };
 
 // One that signs late, one that asks for more time at the last minute, one whose work is not good enough, one
 // that stalls, and others.
 constexpr Unit kUnits[] = {
-    {"zhujianju", 22, 18, 10, 50, 9, 5, 2},
+    {"zhujianju", 22, 18, 10, 50, 9, 5, 2, 14},
     {"rensheju", 3, 5, 22, 70, 4, 4, 0},
     {"shijianju", 5, 6, 6, 20, 16, 2, 0},
     {"jiaotongju", 35, 12, 5, 20, 5, 2, 1},
@@ -49,7 +50,7 @@ constexpr Unit kUnits[] = {
     {"yancaoju"},
     {"sifaju"},
     {"ziranju", 8, 15, 12, 30, 5, 6, 1},
-    {"xinfangju", 10, 20, 15, 50, 8, 3, 1},
+    {"xinfangju", 10, 20, 15, 50, 8, 3, 1, 25},
     {"yingjiju"},
     {"dianli", 2, 2, 2, 10, 2, 1, 0},
     {"gongpaishui", 4, 8, 3, 20, 8, 2, 0},
@@ -168,6 +169,7 @@ class Author {
     OrderType type() const { return content.type(); }
     Urgency urgency() const { return content.urgency(); }
     int moves = 0;
+    bool returned = false;  // by a unit, once
   };
 
   void MakePeriods() {
@@ -393,6 +395,21 @@ class Author {
     Assigned(unit.code, dispatched);
     const absl::Duration sign_limit = LimitOf(type::v1::CLOCK_KIND_SIGN, matter.urgency(), matter.type());
     const absl::Time sign_due = dispatched + sign_limit;
+    if (matter.urgency() == type::v1::URGENCY_NORMAL && !matter.returned && dice_.Percent(unit.returns)) {
+      // Not ours: back to the desk, which finds another unit before anything is due.
+      const absl::Time back = Clear(Part(dispatched, sign_limit, 3, 50), sign_due);
+      type::v1::UnitReturn& unit_return = *Do(back, k12345, matter).mutable_unit_return();
+      unit_return.set_unit(unit.code);
+      unit_return.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+      unit_return.set_reason("不属本单位职责");
+      In(back, unit.code, [](Card& card) { Count(card.returns, true); });
+      ++matter.moves;
+      matter.returned = true;
+      do {
+        matter.unit = &kUnits[dice_.Below(std::size(kUnits))];
+      } while (matter.unit == &unit);
+      return Work(matter, origin, Clear(back + Minutes(5, 60), sign_due));
+    }
     const bool late_sign = dice_.Percent(unit.late_sign);
     const absl::Time signed_at = Clear(
         late_sign ? Part(sign_due, sign_limit, 10, 150) : Part(dispatched, sign_limit, 5, 75), sign_due);

@@ -30,6 +30,8 @@ const char* ClockName(ClockKind kind) {
       return "confirm";
     case type::v1::CLOCK_KIND_VOICE:
       return "voice";
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return "scene";
     default:
       return "unknown";
   }
@@ -88,7 +90,9 @@ class Step {
       case Event::kUnderstood:
         return Understand();
       case Event::kAccepted:
-        return Accept();
+        // Whoever accepts the matter has not yet come to the scene.
+        End(/*scene_too=*/false);
+        return StartWork();
       case Event::kDispatched:
         return Dispatch();
       case Event::kSigned:
@@ -113,6 +117,12 @@ class Step {
         Stop(type::v1::CLOCK_KIND_CONFIRM);
         Stop(type::v1::CLOCK_KIND_VOICE);
         return;
+      case Event::kSceneRecorded:
+        return Stop(type::v1::CLOCK_KIND_SCENE_ARRIVAL);
+      case Event::kMerged:
+        return Merge();
+      case Event::kSeparated:
+        return WorkPasses(event_.custody().holder());
       case Event::kResent:
         return SetRight();
       case Event::kReturned:
@@ -146,12 +156,20 @@ class Step {
     if (handoff.has_confirm_by_time()) {
       ArmUntil(type::v1::CLOCK_KIND_CONFIRM, FromProto(handoff.confirm_by_time()));
     }
+    AwaitArrival(handoff);
+  }
+
+  // A unit was asked to the scene, through whoever takes the order.
+  void AwaitArrival(const type::v1::Handoff& handoff) {
+    if (handoff.scene().request() != type::v1::SCENE_REQUEST_BRING_UNIT) return;
+    Arm(type::v1::CLOCK_KIND_SCENE_ARRIVAL, handoff.to_hotline());
   }
 
   void Understand() {
     if (event_.understood().has_registered()) {
       Register(event_.understood().registered());
       order_.receiver = event_.understood().handoff().to_hotline();
+      AwaitArrival(event_.understood().handoff());
     }
     // Of an earlier one, found again after the order has gone on.
     if (event_.understood().handoff().id() != event_.handoff_id()) return;
@@ -168,8 +186,10 @@ class Step {
 
   void Accept() {
     End();
-    Arm(type::v1::CLOCK_KIND_FINISH, event_.custody().holder());
+    StartWork();
   }
+
+  void StartWork() { Arm(type::v1::CLOCK_KIND_FINISH, event_.custody().holder()); }
 
   void Dispatch() {
     const bool here = event_.custody().holder() == site_;
@@ -218,6 +238,23 @@ class Step {
     }
   }
 
+  // Its job is done under another order. The deadline is its own caller's and stands; the duty is that of
+  // whoever works there.
+  void Merge() {
+    Stop(type::v1::CLOCK_KIND_SIGN);
+    order_.lead_unit.clear();
+    const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
+    WorkPasses(here ? event_.merged().lead_unit() : event_.custody().holder());
+  }
+
+  void WorkPasses(const std::string& duty_party) {
+    if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
+      clock->duty_party = duty_party;
+    } else {
+      Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
+    }
+  }
+
   void Redo() {
     const std::string& holder = event_.custody().holder();
     const bool unit = holder == site_ && !order_.lead_unit.empty();
@@ -241,8 +278,10 @@ class Step {
   }
 
   // The offer or the work is over. After a reply the same unit may have to do it again.
-  void End() {
-    for (OrderClock& clock : order_.clocks) StopClock(&clock);
+  void End(bool scene_too = true) {
+    for (OrderClock& clock : order_.clocks) {
+      if (scene_too || clock.kind != type::v1::CLOCK_KIND_SCENE_ARRIVAL) StopClock(&clock);
+    }
     order_.suspended = false;
     if (event_.detail_case() != Event::kReplied) order_.lead_unit.clear();
   }
@@ -338,6 +377,9 @@ bool Concerns(const Event& event) {
     case Event::kReceived:
     case Event::kAlarmed:
     case Event::kPartnersCalled:
+    case Event::kPartnerEnded:
+    case Event::kMergedOrder:
+    case Event::kDisclosed:
     case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();

@@ -159,6 +159,19 @@ inline constexpr Phrase kCmdConfirm{"record what two desks agreed on by telephon
                                     "登记电话确认结果（双方核对口令）"};
 inline constexpr Phrase kCmdPartners{"call partners to an incident (push), or list their orders (list)",
                                      "多方联动：推送给多个平台（push）或查看各方工单（list）"};
+inline constexpr Phrase kCmdReferFromScene{
+    "refer a matter found on the spot (现场引导移交): push it, or ask for the unit to be brought to the "
+    "scene",
+    "现场引导移交：推送对方处置，或请求协调单位到场"};
+inline constexpr Phrase kCmdArrival{"record that a unit came to the scene, or that none did (到场)",
+                                    "登记单位到场、不到场或未到场"};
+inline constexpr Phrase kCmdMerge{
+    "make an order one job with another that is kept (并单); its caller keeps a reply of their own",
+    "并单：并入保留的工单一并办理，各诉求人仍分别答复"};
+inline constexpr Phrase kCmdUnmerge{"take a merged order out again (拆单)", "拆单：恢复单独办理"};
+inline constexpr Phrase kCmdSimilar{
+    "find earlier orders by the same number, and open ones alike in text, place and time",
+    "查找同一号码的以往工单，以及内容、地点、时间相近的在办工单"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -175,6 +188,16 @@ inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first
                                     "双方均认为不属本单位职责：由首接平台先行办理"};
 inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
 inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
+inline constexpr Phrase kCmdContact{"record a contact with the caller (联系群众)", "登记联系群众情况"};
+inline constexpr Phrase kCmdAskExtension{"ask for more time, before the deadline (申请延期)",
+                                         "到期前申请延期"};
+inline constexpr Phrase kCmdDecideExtension{"grant or refuse the extension asked for (延期审批)",
+                                            "审批延期申请"};
+inline constexpr Phrase kCmdUnitReturn{"a unit returns the order to its hotline's desk (退单)",
+                                       "承办单位将工单退回本平台"};
+inline constexpr Phrase kCmdReassign{"give the order to another unit (改派)", "改派其他单位承办"};
+inline constexpr Phrase kCmdAcknowledge{"take note of a rung, so that it is not repeated for a while",
+                                        "确认督办信息，期间不再重复提醒"};
 inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
@@ -284,6 +307,24 @@ inline constexpr Phrase kFlagOutcome{"what was agreed", "确认结果"};
 inline constexpr Phrase kFlagSpokenWith{"account or desk at the other end of the line",
                                         "通话对方的工号或席位"};
 inline constexpr Phrase kFlagPartners{"hotlines to call, separated by commas", "联动平台，用逗号分隔"};
+inline constexpr Phrase kFlagSceneRequest{"what is asked for", "所请求的事项"};
+inline constexpr Phrase kFlagGuidance{"what the caller was told and guided to", "向报警人解释和引导的情况"};
+inline constexpr Phrase kFlagAskedOf{"account or office of the service center's head who was asked",
+                                     "所联系的政务服务中心负责人（工号或机构）"};
+inline constexpr Phrase kFlagWantedUnit{"code of the unit that is wanted at the scene", "请求到场的单位代码"};
+inline constexpr Phrase kFlagPhoto{
+    "photo: URI=SHA-256 in hex, or URI=FILE to reckon it from a file; the bytes are not sent",
+    "照片：URI=SHA-256（十六进制），或 URI=文件（由文件计算）；不传输文件内容"};
+inline constexpr Phrase kFlagSceneTo{"hotline that is to take it (default 12345, or the only peer)",
+                                     "推送到哪个热线（默认 12345，或唯一的对端）"};
+inline constexpr Phrase kFlagSceneOutcome{"what became of it", "到场结果"};
+inline constexpr Phrase kFlagSceneUnit{"code of the unit that came or declined", "到场或不到场的单位代码"};
+inline constexpr Phrase kFlagArriveTime{"when it came (default now)", "到场时间（默认现在）"};
+inline constexpr Phrase kFlagSceneNote{"note; required unless arrived", "备注；未到场时必填"};
+inline constexpr Phrase kFlagInto{"id or number of the order that is kept", "保留的工单（标识或编号）"};
+inline constexpr Phrase kFlagConfirmUnanswered{
+    "close it although callers of merged orders have still to be answered",
+    "并单诉求人尚未全部答复，仍确认办结"};
 inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
                                          "多方联动或公安协助（默认多方联动）"};
 inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
@@ -301,6 +342,9 @@ inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110
                                          "危险先处：因有危险立即接处（110）"};
 inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
                                            "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagFindSimilar{
+    "tell of earlier orders by the same number and of open ones that are alike",
+    "同时提示同一号码的以往工单和相近的在办工单"};
 inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
                                     "裁定的承办热线；留空为本平台"};
 inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
@@ -327,6 +371,23 @@ inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very sati
                                           "满意度，1（很不满意）至 5（很满意）"};
 inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
 inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
+inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系上群众"};
+inline constexpr Phrase kFlagContactUnit{"unit that made it", "联系群众的单位"};
+inline constexpr Phrase kFlagMoreDays{"working days more", "延长的工作日数"};
+inline constexpr Phrase kFlagMoreHours{"working hours more", "延长的工作小时数"};
+inline constexpr Phrase kFlagAskUnit{"unit that asks, if not the lead unit", "申请单位（默认主办单位）"};
+inline constexpr Phrase kFlagApprove{"grant it", "同意"};
+inline constexpr Phrase kFlagRefuse{"refuse it; say why with --note", "不同意，用 --note 说明理由"};
+inline constexpr Phrase kFlagGrantUntil{"grant it until then instead of what was asked for",
+                                        "改为延至该时间"};
+inline constexpr Phrase kFlagCallerTold{"the caller has been told", "已告知群众"};
+inline constexpr Phrase kFlagClock{"which deadline", "时限种类"};
+inline constexpr Phrase kFlagRung{"which rung; those below it too", "督办级别，含其下各级"};
+inline constexpr Phrase kFlagAcknowledgeUntil{"repeat again from then on", "此后恢复重复提醒"};
+inline constexpr Phrase kApproveOrRefuse{"give either --approve or --refuse",
+                                         "请在 --approve 与 --refuse 中选一项"};
+inline constexpr Phrase kOneLength{"give one of --working-days, --working-hours and --until",
+                                   "请在 --working-days、--working-hours 与 --until 中选一项"};
 inline constexpr Phrase kFlagApprovedBy{"account that approved it", "批准人工号"};
 inline constexpr Phrase kFlagReview{"when it must be looked at again", "复核时间"};
 inline constexpr Phrase kFlagState{"only in this state", "只看该状态"};
@@ -380,6 +441,8 @@ inline constexpr Phrase kFlagTimeout{"longest wait for an answer, retries includ
                                      "等待答复的最长时间，含重试（默认 15s；verify 10m）"};
 inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $USER]",
                                      "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
+inline constexpr Phrase kFlagForUnit{"unit that the account works for [$HOTLINE_UNIT]",
+                                     "操作人所属单位代码 [$HOTLINE_UNIT]"};
 inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
 
 // Wrong use.
@@ -446,6 +509,7 @@ inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)"
                                   "请先恢复工单（hotlinectl resume）"};
 inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
                                   "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
+inline constexpr Phrase kDoPreview{"Preview again, and publish what that shows.", "请重新预览，再发布。"};
 inline constexpr Phrase kDoBounce{"if it is meant, push again with --confirm-bounce",
                                   "如确需推送，请加 --confirm-bounce 重试"};
 inline constexpr Phrase kDoAct{
@@ -689,6 +753,41 @@ inline constexpr Phrase kLabelConfirmBy{"confirm by", "确认期限"};
 inline constexpr Phrase kLabelSpokenCode{"spoken code", "电话口令"};
 inline constexpr Phrase kLabelVoice{"by voice", "电话确认"};
 inline constexpr Phrase kVoice{"$0, recorded by $1 at $2, spoken with $3", "$0，$1 于 $2 登记，通话对方 $3"};
+inline constexpr Phrase kLabelScene{"on the scene", "现场请求"};
+inline constexpr Phrase kLabelGuidance{"guidance", "引导说明"};
+inline constexpr Phrase kLabelSceneRecord{"arrival", "到场情况"};
+inline constexpr Phrase kScene{"$0, asked of $1, unit wanted $2", "$0，联系 $1，请求单位 $2"};
+inline constexpr Phrase kSceneRecord{"$0, recorded by $1 at $2", "$0，$1 于 $2 登记"};
+inline constexpr Phrase kBadPhoto{"`--photo` must be URI=SHA-256 in hex or URI=FILE",
+                                  "--photo 应为 URI=SHA-256（十六进制）或 URI=文件"};
+inline constexpr Phrase kTelephoneHead{
+    "USE THE TELEPHONE NOW: the peer has not confirmed the request; call the service center's head.",
+    "对方尚未确认：请立即电话联系政务服务中心负责人。"};
+inline constexpr Phrase kSimilarEarlier{"by the same number", "同一号码"};
+inline constexpr Phrase kSimilarAlike{"may be of the same matter", "可能为同一事项"};
+inline constexpr Phrase kSimilarIncomplete{"the index is still being built: ask again for all of them",
+                                           "索引仍在建立：请稍后再查以得到全部结果"};
+inline constexpr Phrase kColScore{"likely", "相似度"};
+inline constexpr Phrase kColDistance{"distance", "距离"};
+inline constexpr Phrase kColApart{"apart", "相隔"};
+inline constexpr Phrase kSameTownship{"same township", "同一乡镇"};
+inline constexpr Phrase kFlagSimilarLimit{"most orders in each list, up to 50 (default 10)",
+                                          "每类至多条数，不超过 50（默认 10）"};
+inline constexpr Phrase kNeedsOrderOrText{"`similar` needs an order, or --text, --title or --phone",
+                                          "“similar”需要工单，或 --text、--title、--phone 之一"};
+inline constexpr Phrase kLabelMergedInto{"merged into", "并入"};
+inline constexpr Phrase kLabelMergedOrders{"merged orders", "并单"};
+inline constexpr Phrase kLabelOutcomes{"partners' results", "联动结果"};
+inline constexpr Phrase kMergedOrder{"$0 $1, answered by $2", "$0 $1，由 $2 答复"};
+inline constexpr Phrase kUnanswered{"callers of merged orders that have still to be answered: $0",
+                                    "尚未答复的并单诉求人：$0"};
+inline constexpr Phrase kDoMerged{
+    "work under the order that is kept, or take this one out first (`hotlinectl unmerge`)",
+    "请在保留的工单上办理，或先拆单（hotlinectl unmerge）"};
+inline constexpr Phrase kDoAnswer{
+    "call the callers back first (`hotlinectl callback`), or close with --confirm-unanswered",
+    "请先逐一回访（hotlinectl callback），确需办结请加 --confirm-unanswered"};
+inline constexpr Phrase kMarkRestricted{"restricted", "限制知悉"};
 inline constexpr Phrase kLabelParent{"incident", "所属事件"};
 inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
 inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
@@ -775,7 +874,33 @@ inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
 inline constexpr Phrase kEvDisputed{"disputed", "争议"};
 inline constexpr Phrase kEvRuled{"ruled", "裁定"};
 inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
+inline constexpr Phrase kEvSceneRecorded{"scene", "到场登记"};
+inline constexpr Phrase kEvMerged{"merged", "并单"};
+inline constexpr Phrase kEvSeparated{"taken out", "拆单"};
+inline constexpr Phrase kEvMergedOrder{"merged order", "并入工单"};
+inline constexpr Phrase kEvMergedOrderGone{"merged order gone", "并入工单拆出"};
+inline constexpr Phrase kEvDisclosed{"shown", "知悉"};
+inline constexpr Phrase kEvPartnerEnded{"partner", "联动结果"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
+inline constexpr Phrase kEvContacted{"caller contacted", "联系群众"};
+inline constexpr Phrase kEvExtensionRequested{"extension asked", "申请延期"};
+inline constexpr Phrase kEvExtensionDecided{"extension decided", "延期审批"};
+inline constexpr Phrase kEvUnitReturned{"unit returned", "单位退单"};
+inline constexpr Phrase kEvReassigned{"reassigned", "改派"};
+inline constexpr Phrase kEvDeadlineMoved{"deadline moved", "时限调整"};
+inline constexpr Phrase kEvRungAcknowledged{"rung acknowledged", "确认督办"};
+inline constexpr Phrase kEvNotified{"notification", "通知结果"};
+inline constexpr Phrase kCallerNotReached{"not reached", "未联系上"};
+inline constexpr Phrase kReachedIt{"reached", "已联系上"};
+inline constexpr Phrase kLastMinute{"last-minute", "临期申请"};
+inline constexpr Phrase kGranted{"granted", "同意"};
+inline constexpr Phrase kRefusedIt{"refused", "不同意"};
+inline constexpr Phrase kNobodyReachable{"nobody could be reached", "无人可达"};
+inline constexpr Phrase kMarkUnitReturned{"unit-returned×$0", "单位退单×$0"};
+inline constexpr Phrase kMarkSupervised{"supervised×$0", "督办×$0"};
+inline constexpr Phrase kMarkCirculated{"circulated×$0", "通报×$0"};
+inline constexpr Phrase kMarkDisciplined{"to-discipline×$0", "移交×$0"};
+inline constexpr Phrase kMarkUnreached{"nobody reached", "督办未送达"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say
