@@ -584,6 +584,7 @@ class Author {
       InPeriod(ruled, [](PeriodTruth& period) { ++period.rulings; });
       const absl::Time dispatched = Clear(ruled + Minutes(10, 60), finish_due);
       Duty("12345", type::v1::CLOCK_KIND_FINISH, finish_due, std::nullopt, dispatched);
+      matter.returned = true;  // after a ruling there is no return
       return Work(matter, k12345, dispatched);
     }
     Answered("110", answered, false);

@@ -228,6 +228,13 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       }
       return Settle(v1::DOCKET_STATE_RULED, at);
     }
+    case Event::kMerged:
+      // From now on it goes with the other order, by whoever works on that.
+      unit_ = holder == site_ ? event.merged().lead_unit() : "";
+      return Begin(PartyAt(event), at);
+    case Event::kSeparated:
+      unit_.clear();
+      return Begin(holder, at);
     case Event::kUnitReturned: {
       ++moves_;
       const type::v1::UnitReturn& detail = event.unit_returned();
@@ -325,6 +332,8 @@ bool Fulfils(ClockKind kind, const Event& event) {
       return detail == Event::kSigned;
     case type::v1::CLOCK_KIND_FINISH:
       return detail == Event::kReplied;
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return detail == Event::kSceneRecorded;
     case type::v1::CLOCK_KIND_FIRST_CONTACT:
       return detail == Event::kContacted;
     case type::v1::CLOCK_KIND_RESULT_BACK:
