@@ -10,11 +10,11 @@
 
 namespace hotline::escalation::report {
 
-Archive::Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, const Deadlines* deadlines,
+Archive::Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, DeadlinesNow deadlines,
                  std::string site, std::function<Follower::Stats()> progress)
     : reader_(std::move(reader)),
       clock_(clock),
-      deadlines_(deadlines),
+      deadlines_(std::move(deadlines)),
       site_(std::move(site)),
       progress_(std::move(progress)) {}
 
@@ -50,7 +50,8 @@ absl::Status Archive::Visit(const Period& period, absl::Time knowledge, const Ca
 absl::StatusOr<std::optional<History>> Archive::Read(int64_t id, absl::Time knowledge) {
   const auto events = Events(id);
   if (!events.ok()) return events.status();
-  HistoryReader reader(deadlines_, site_);
+  const std::shared_ptr<const Deadlines> rules = deadlines_.Get();
+  HistoryReader reader(rules.get(), site_);
   bool any = false;
   for (const type::v1::Event& event : *events) {
     if (FromProto(event.commit_time()) >= knowledge) break;

@@ -58,7 +58,7 @@ class Follower {
   // All pointers outlive the follower and every task on `executor`. `store` is used on `executor` only, from
   // Start on.
   Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
-           const Deadlines* deadlines, std::string site, FollowerListener* listener,
+           DeadlinesNow deadlines, std::string site, FollowerListener* listener,
            FollowerOptions options = {});
   ~Follower();
 

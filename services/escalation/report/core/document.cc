@@ -153,8 +153,9 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
                                       return other.kind == duty->clock && other.armed_by == duty->armed_by;
                                     });
     if (clock != history.clocks.clocks.end()) {
-      absl::StrAppend(&text, "，依时限规则 ", clock->policy_version, "，共",
-                      LengthZh(duty->due - duty->start));
+      absl::StrAppend(&text, "，依时限规则 ",
+                      history.policy_versions[static_cast<size_t>(clock - history.clocks.clocks.begin())],
+                      "，共", LengthZh(duty->due - duty->start));
     }
     page.Paragraph(absl::StrCat(text, "（含延期和挂起），于", ChineseTime(duty->due), "到期。"));
   }

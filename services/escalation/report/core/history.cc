@@ -27,6 +27,9 @@ History HistoryReader::Finish(absl::Time knowledge) && {
   Judge(knowledge - absl::Nanoseconds(1));
   history_.id = history_.clocks.id;
   history_.number = history_.clocks.number;
+  for (const OrderClock& clock : history_.clocks.clocks) {
+    history_.policy_versions.push_back(deadlines_->VersionOf(clock.rule));
+  }
   return std::move(history_);
 }
 

@@ -98,6 +98,8 @@ struct History {
 
   // With its clocks as they stand at the end.
   OrderClocks clocks;
+  // Of each of them the version of the policy that it goes by.
+  std::vector<std::string> policy_versions;
 };
 
 // Reads one order's events, in the order of the log.
