@@ -374,7 +374,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(LoadedSite site, std::stri
   return server;
 }
 
-int RunService(int argc, char** argv, std::string_view service, const CreateService& create) {
+int RunService(int argc, char** argv, std::string_view service, const CreateService& create,
+               const std::function<absl::Status(const LoadedSite&)>& check) {
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     Fail(service, flags.status());
@@ -405,6 +406,9 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
         rpc::Security::Create(SecurityOf(site->site, flags->insecure_listen, absl::Seconds(5)));
     if (!security.ok()) return Fail(service, security.status());
+    if (check != nullptr) {
+      if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);
+    }
     fmt::print("{}: {} is fine\n", service, flags->config);
     return 0;
   }

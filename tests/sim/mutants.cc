@@ -197,10 +197,14 @@ class ClockStoreWrap : public escalation::Store {
   absl::Status Defer(const escalation::DueClock& clock, absl::Time until) override {
     return real_->Defer(clock, until);
   }
-  absl::StatusOr<std::vector<escalation::DueClock>> Due(absl::Time now, int limit) override {
-    return real_->Due(now, limit);
+  absl::Status PutMoveProgress(const escalation::MoveProgress& progress) override {
+    return real_->PutMoveProgress(progress);
   }
-  absl::StatusOr<absl::Time> NextDue() override { return real_->NextDue(); }
+  absl::StatusOr<std::vector<escalation::DueClock>> Due(escalation::FireLane lane, absl::Time now,
+                                                        int limit) override {
+    return real_->Due(lane, now, limit);
+  }
+  absl::StatusOr<absl::Time> NextDue(escalation::FireLane lane) override { return real_->NextDue(lane); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
   sql::Stats stats() const override { return real_->stats(); }
 
