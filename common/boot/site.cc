@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/boot/catalogue_file.h"
 #include "common/boot/config.h"
 #include "common/rpc/address.h"
 
@@ -27,6 +28,8 @@ using config::v1::ListenConfig;
 using config::v1::SiteConfig;
 
 constexpr int kMaxKeys = 16;
+constexpr int kMaxNeedingAccounts = 1000;
+constexpr int kMaxNeedingRoles = 16;
 
 // Collects problems under paths.
 class Checker {
@@ -395,7 +398,11 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
       resolve(key.mutable_file());
     }
   }
-  if (site->has_work_order()) resolve(site->mutable_work_order()->mutable_data_dir());
+  if (site->has_work_order()) {
+    resolve(site->mutable_work_order()->mutable_data_dir());
+    resolve(site->mutable_work_order()->mutable_caller_key_file());
+  }
+  if (site->has_dispatch()) resolve(site->mutable_dispatch()->mutable_catalogue_dir());
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
@@ -530,6 +537,24 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
   }
   if (site.has_signing()) CheckSigning(site.signing(), &check);
 
+  const config::v1::NeedToKnowConfig& need = site.need_to_know();
+  if (need.accounts_size() > kMaxNeedingAccounts) {
+    check.Add("need_to_know.accounts", "has more than {} entries", kMaxNeedingAccounts);
+  }
+  if (need.roles_size() > kMaxNeedingRoles) {
+    check.Add("need_to_know.roles", "has more than {} entries", kMaxNeedingRoles);
+  }
+  for (int i = 0; i < need.accounts_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.accounts[{}]", i);
+    check.Required(path, need.accounts(i));
+    check.Text(path, need.accounts(i), 64);
+  }
+  for (int i = 0; i < need.roles_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.roles[{}]", i);
+    check.Required(path, need.roles(i));
+    check.Text(path, need.roles(i), 32);
+  }
+
   if (site.has_tls()) {
     check.Required("tls.certificate_file", site.tls().certificate_file());
     check.Required("tls.key_file", site.tls().key_file());
@@ -650,6 +675,14 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
   return check.Take();
 }
 
+Clearance ClearanceOf(const SiteConfig& site) {
+  Clearance clearance;
+  for (const std::string& account : site.need_to_know().accounts()) clearance.accounts.insert(account);
+  if (!site.need_to_know().roles().empty()) clearance.roles.clear();
+  for (const std::string& role : site.need_to_know().roles()) clearance.roles.insert(role);
+  return clearance;
+}
+
 void ResolveDefaults(SiteConfig* site) {
   for (config::v1::PeerConfig& peer : *site->mutable_peers()) {
     if (!peer.has_spool()) continue;
@@ -705,9 +738,24 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   if (options.role == "escalation") {
     if (absl::Status status = Report(path, positions, LoadSecrets(&loaded)); !status.ok()) return status;
   }
+  if (const std::string& file = loaded.site.work_order().caller_key_file();
+      options.role == "work_order" && !file.empty()) {
+    absl::StatusOr<std::string> key = crypto::LoadHashKey(file);
+    if (!key.ok()) {
+      const Problem problem{.path = "work_order.caller_key_file",
+                            .message = std::string(ToStd(key.status().message()))};
+      return Report(path, positions, {problem});
+    }
+    loaded.caller_key = *std::move(key);
+  }
   if (const std::string& file = loaded.site.units_file(); !file.empty()) {
     if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
     if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;
+  }
+  if (const std::string& directory = loaded.site.dispatch().catalogue_dir();
+      !directory.empty() && options.role == "dispatch") {
+    // dispatch reads them itself, again and again; a start, or a check, is not to find out late.
+    if (absl::Status status = LoadCatalogues(directory).status(); !status.ok()) return status;
   }
   if (loaded.site.has_escalation()) {
     const std::string& file = loaded.site.escalation().policy_file();

@@ -253,6 +253,60 @@ absl::Status ClockNotFound(std::string_view order) {
                .metadata = {{"order", std::string(order)}}});
 }
 
+absl::Status NoCatalogue() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_CATALOGUE,
+               .english = "this site has no catalogue in force: see dispatch.catalogue_dir",
+               .chinese = "本平台未配置当前有效的受理事项清单"});
+}
+
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en,
+                            std::string_view advice) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_ROUTE_UNDECIDED,
+               .english = StrCat("a person decides where it goes: ", question_en),
+               .chinese = StrCat(advice, "。", question),
+               .field = "offer.to_hotline",
+               .metadata = {{"question", std::string(question)}}});
+}
+
+absl::Status OwnMatter(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_OWN_MATTER,
+               .english = StrCat("nothing to push: ", english),
+               .chinese = StrCat("无须推送：", chinese),
+               .field = "offer.to_hotline"});
+}
+
+absl::Status UnitRecused(std::string_view field, std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNIT_RECUSED,
+               .english = StrCat("the matter accuses unit ", unit, ": it may not handle it"),
+               .chinese = StrCat("诉求反映的正是该单位（", unit, "），须回避，不得承办"),
+               .field = std::string(field),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status CatalogueVersionUnknown(std::string_view version) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN,
+               .english = StrCat("no version ", version, " of the catalogue is loaded"),
+               .chinese = StrCat("没有加载清单版本 ", version)});
+}
+
+absl::Status ItemUnknown(std::string_view field, std::string_view version) {
+  return BadField(Reason::ERROR_REASON_ITEM_UNKNOWN, field,
+                  StrCat("is no item that holds today in version ", version),
+                  StrCat("不是清单版本 ", version, " 中当前有效的事项"));
+}
+
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_CATALOGUE_INVALID,
+               .english = std::string(english),
+               .chinese = std::string(chinese.empty() ? "清单文件无法读取" : chinese)});
+}
+
 absl::Status Suspended() {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SUSPENDED,
@@ -263,6 +317,30 @@ absl::Status Suspended() {
 absl::Status SpokenCodeWrong() {
   return BadField(Reason::ERROR_REASON_SPOKEN_CODE_WRONG, "confirm_by_voice.code",
                   "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
+}
+
+absl::Status Restricted() {
+  return Make({.code = absl::StatusCode::kPermissionDenied,
+               .reason = Reason::ERROR_REASON_RESTRICTED,
+               .english = "the order is for those who need to know",
+               .chinese = "该工单限制知悉，当前账号无权查看或办理"});
+}
+
+absl::Status Merged(std::string_view number) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_MERGED,
+       .english = StrCat("the order is merged with ", number, ": work is done under the one that is kept"),
+       .chinese = StrCat("工单已与", number, "并单，请在保留的工单上办理，或先拆单"),
+       .metadata = {{"order", std::string(number)}}});
+}
+
+absl::Status UnansweredCallers(std::string_view numbers) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNANSWERED_CALLERS,
+               .english = StrCat("callers of merged orders have still to be answered: ", numbers),
+               .chinese = StrCat("并单诉求人尚未全部答复：", numbers),
+               .metadata = {{"orders", std::string(numbers)}}});
 }
 
 absl::Status UnitNotAssigned(std::string_view unit) {
@@ -382,6 +460,42 @@ absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
                .chinese = "系统繁忙，请稍后重试",
                .retry_after = retry_after,
                .metadata = {{"queue", std::string(queue)}}});
+}
+
+absl::Status ReportTooLarge(std::string_view field, int64_t limit) {
+  return BadField(Reason::ERROR_REASON_REPORT_TOO_LARGE, field,
+                  StrCat("holds more than ", limit, " orders: ask for shorter periods and add them up"),
+                  StrCat("所含工单超过", limit, "件，请缩短统计周期后分段查询"));
+}
+
+absl::Status ReportBehind(int64_t cursor, int64_t head) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_REPORT_BEHIND,
+               .english = StrCat("the log has been read up to #", cursor, " of #", head),
+               .chinese = StrCat("统计正在读取日志（已到#", cursor, "，共#", head, "），请稍后再试"),
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status NoBreach() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_BREACH,
+               .english = "no deadline of the order was missed",
+               .chinese = "该工单没有超过时限的环节，无需出具文书"});
+}
+
+absl::Status DocketItemNotFound(std::string_view item_id) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND,
+               .english = StrCat("the docket has no item ", item_id),
+               .chinese = StrCat("议题清单中没有", item_id),
+               .metadata = {{"item", std::string(item_id)}}});
+}
+
+absl::Status NotRuled() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NOT_RULED,
+               .english = "nobody has ruled on the item yet",
+               .chinese = "该议题尚未裁定，不能形成清单修改建议"});
 }
 
 absl::Status StoreFailed(std::string_view what) {

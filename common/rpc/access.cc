@@ -32,6 +32,8 @@ constexpr Rule kRules[] = {
     {"hotline.escalation.v1.NotificationService", Who::kOwn, kSiteRoles},
     // Whoever edits the directory decides who is told, and sees how staff are reached.
     {"hotline.escalation.v1.DirectoryService", Who::kOwn, {"supervisor", "admin"}},
+    {"hotline.escalation.v1.ReportService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.MeetingService", Who::kOwn, kSiteRoles},
 };
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -17,12 +19,14 @@
 #include "services/escalation/edge.h"
 #include "services/escalation/edge_notify.h"
 #include "services/escalation/edge_people.h"
+#include "services/escalation/edge_report.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -75,9 +79,18 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->service_ =
         std::make_unique<EscalationService>(&process->reads_, environment.clock, *std::move(reader));
     FollowerListener* const listener = process.get();
-    process->follower_ = std::make_unique<Follower>(
-        &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
-        Deadlines(environment.site->policy), config.hotline(), listener);
+    process->follower_ =
+        std::make_unique<Follower>(&process->loop_, environment.clock, process->ledger_.get(),
+                                   process->store_.get(), process->deadlines_, config.hotline(), listener);
+    // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
+    process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
+    absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
+        sql::OpenSqlite({.path = folder + "/report.db"});
+    if (!report_database.ok()) return report_database.status();
+    auto reports = ReportPart::Create(environment, process->ledger_.get(), &process->deadlines_,
+                                      *std::move(report_database));
+    if (!reports.ok()) return reports.status();
+    process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
     absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
     if (!people.ok()) return people.status();
@@ -99,12 +112,14 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     reads_.Stop();
     checkpoints_.Stop();
     if (notifications_ != nullptr) notifications_->Stop();
+    reports_.reset();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
     std::vector<boot::Endpoint> endpoints = people_->endpoints();
     for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
+    for (const boot::Endpoint& endpoint : reports_->endpoints()) endpoints.push_back(endpoint);
     endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
     return endpoints;
   }
@@ -113,6 +128,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     environment_.health->SetServing("store", true);
     environment_.health->SetServing("work_order", false);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    reports_->Start();
     ScheduleCheckpoint();
     people_->Start();
     notifications_->Start();
@@ -122,12 +138,17 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     service_->Drain();
     notifications_->Drain();
     follower_->Stop();
+    reports_->Drain();
     ledger_->Cancel();
   }
 
  private:
   explicit EscalationProcess(boot::Environment& environment)
-      : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
+      : environment_(environment),
+        deadlines_(environment.site->policy),
+        loop_("follower"),
+        reads_("reads"),
+        checkpoints_("checkpoints") {}
 
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
@@ -242,6 +263,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   boot::Environment environment_;
+  const Deadlines deadlines_;
   prometheus::Histogram* lateness_ = nullptr;
   Loop loop_;
   Loop reads_;
@@ -250,6 +272,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
+  std::unique_ptr<ReportPart> reports_;
   std::unique_ptr<grpc::Service> edge_;
   std::unique_ptr<People> people_;
   std::unique_ptr<Notifications> notifications_;

@@ -29,6 +29,16 @@ int Send(Session& session, grpc::Status (Interface::*method)(grpc::ClientContext
     console.OutLine(Say(console.language(), say::kChanged, order.number(),
                         EnumLabel(console.language(), order.state()), order.custody().holder(),
                         order.version(), response.event_sequence()));
+    std::string waiting;
+    const bool closed = order.state() == type::v1::ORDER_STATE_CLOSED;
+    for (const auto& merged : order.merged_orders()) {
+      const bool waits = merged.state() == type::v1::ORDER_STATE_IN_PROGRESS ||
+                         merged.state() == type::v1::ORDER_STATE_REPLIED;
+      if (closed && waits) waiting += StrCat(waiting.empty() ? "" : ", ", merged.number());
+    }
+    if (!waiting.empty()) {
+      console.ErrLine(Say(console.language(), say::kUnanswered, waiting), Colour::kYellow);
+    }
     if constexpr (requires { response.open_partner_orders(); }) {
       std::string numbers;
       for (const auto& open : response.open_partner_orders()) {
@@ -232,7 +242,19 @@ int Change(Session& session) {
     case CommandId::kClose: {
       workorder::v1::CloseWorkOrderRequest request;
       request.mutable_closure()->set_note(arguments.Text("note"));
+      request.mutable_closure()->set_confirm_unanswered(arguments.Has("confirm-unanswered"));
       return Send(session, &Orders::CloseWorkOrder, std::move(request));
+    }
+    case CommandId::kMerge: {
+      workorder::v1::MergeWorkOrderRequest request;
+      request.mutable_merger()->set_into_order_id(arguments.Text("into"));
+      request.mutable_merger()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::MergeWorkOrder, std::move(request));
+    }
+    case CommandId::kUnmerge: {
+      workorder::v1::SeparateWorkOrderRequest request;
+      request.mutable_separation()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::SeparateWorkOrder, std::move(request));
     }
     case CommandId::kCancel: {
       workorder::v1::CancelWorkOrderRequest request;

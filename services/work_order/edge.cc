@@ -36,6 +36,9 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_ExportEvidence,
                              v1::WorkOrderService::WithRawCallbackMethod_RuleOnWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_ReopenWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_FindSimilarOrders,
+                             v1::WorkOrderService::WithRawCallbackMethod_MergeWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_SeparateWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_GetCustodyChain,
                              v1::WorkOrderService::WithRawCallbackMethod_WhoHolds,
                              v1::WorkOrderService::WithRawCallbackMethod_RecordContact,
@@ -85,6 +88,9 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, ExportEvidence, service_)
   HOTLINE_COMMAND(v1, service_, RuleOnWorkOrder, ruling)
   HOTLINE_COMMAND(v1, service_, ReopenWorkOrder, reopening)
+  HOTLINE_FORWARD(v1, FindSimilarOrders, service_)
+  HOTLINE_COMMAND(v1, service_, MergeWorkOrder, merger)
+  HOTLINE_COMMAND(v1, service_, SeparateWorkOrder, separation)
   HOTLINE_FORWARD(v1, GetCustodyChain, service_)
   HOTLINE_FORWARD(v1, WhoHolds, service_)
   HOTLINE_FORWARD(v1, PreviewReturn, service_)

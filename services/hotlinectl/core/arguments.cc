@@ -9,11 +9,14 @@
 #include "common/base/text.h"
 #include "hotline/escalation/v1/directory_service.pb.h"
 #include "hotline/escalation/v1/notification_service.pb.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text_people.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -68,10 +71,24 @@ Flags ReferralFlags() {
   return flags;
 }
 
+// What can be compared of a matter.
+Flags SimilarFlags() {
+  Flags flags;
+  for (const FormField& field : FormFields()) {
+    for (const std::string_view name :
+         {"title", "text", "phone", "township", "address", "lat", "lon", "item", "occur-time"}) {
+      if (field.flag.name == name) flags.push_back(field.flag);
+    }
+  }
+  flags.push_back({"limit", ValueKind::kInteger, say::kFlagSimilarLimit});
+  return flags;
+}
+
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
   flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
+  flags.push_back({"similar", ValueKind::kSwitch, say::kFlagFindSimilar});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
@@ -89,6 +106,12 @@ std::vector<CommandSpec> MakeCommands() {
   const FlagSpec reason = Required({"reason", ValueKind::kText, say::kFlagReason});
   const FlagSpec approved_by = Required({"approved-by", ValueKind::kText, say::kFlagApprovedBy});
   const FlagSpec limit{"limit", ValueKind::kInteger, say::kFlagLimit};
+  const FlagSpec csv{"csv", ValueKind::kSwitch, say::kFlagCsv};
+  const FlagSpec out{"out", ValueKind::kFile, say::kFlagOutFile};
+  const FlagSpec format{
+      .name = "format", .kind = ValueKind::kWord, .help = say::kFlagDocumentFormat, .choices = "html|md"};
+  const FlagSpec report_urgency{"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>};
+  const FlagSpec report_clock{"clock", ValueKind::kWord, say::kFlagReportClock, WordsOf<type::v1::ClockKind>};
   return {
       {CommandId::kPush, "push", say::kCmdPush, Operand::kOptionalOrder, PushFlags()},
       {CommandId::kRegister, "register", say::kCmdRegister, Operand::kNone, FormFlags(/*with_offer=*/false)},
@@ -169,7 +192,12 @@ std::vector<CommandSpec> MakeCommands() {
                {"satisfaction", ValueKind::kInteger, say::kFlagSatisfaction},
                note})},
       {CommandId::kRedo, "redo", say::kCmdRedo, Operand::kOrder, Change({reason})},
-      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder, Change({note})},
+      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder,
+       Change({note, {"confirm-unanswered", ValueKind::kSwitch, say::kFlagConfirmUnanswered}})},
+      {CommandId::kSimilar, "similar", say::kCmdSimilar, Operand::kOptionalOrder, SimilarFlags()},
+      {CommandId::kMerge, "merge", say::kCmdMerge, Operand::kOrder,
+       Change({Required({"into", ValueKind::kText, say::kFlagInto}), reason})},
+      {CommandId::kUnmerge, "unmerge", say::kCmdUnmerge, Operand::kOrder, Change({reason})},
       {CommandId::kCancel, "cancel", say::kCmdCancel, Operand::kOrder, Change({reason})},
       {CommandId::kSuspend, "suspend", say::kCmdSuspend, Operand::kOrder,
        Change({reason, Required({"review", ValueKind::kTime, say::kFlagReview}), approved_by})},
@@ -296,6 +324,61 @@ std::vector<CommandSpec> MakeCommands() {
         {"count", ValueKind::kInteger, say::kFlagCount},
         note,
         limit}},
+      {CommandId::kScorecard,
+       "scorecard",
+       say::kCmdScorecard,
+       Operand::kNone,
+       {Required({"period", ValueKind::kText, say::kFlagPeriod}),
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        csv,
+        out}},
+      {CommandId::kLamps,
+       "lamps",
+       say::kCmdLamps,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, csv, out}},
+      {CommandId::kOverdue,
+       "overdue",
+       say::kCmdOverdue,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, limit, csv, out}},
+      {CommandId::kDueSoon,
+       "due-soon",
+       say::kCmdDueSoon,
+       Operand::kNone,
+       {{"within", ValueKind::kDuration, say::kFlagWithin},
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        report_urgency,
+        report_clock,
+        limit,
+        csv,
+        out}},
+      {CommandId::kDocument,
+       "document",
+       say::kCmdDocument,
+       Operand::kOrder,
+       {Required({"kind", ValueKind::kWord, say::kFlagDocumentKind, WordsOf<escalation::v1::DocumentKind>}),
+        format, out}},
+      {CommandId::kMeeting, "meeting", say::kCmdMeeting, Operand::kMeeting,
+       Change({{"period", ValueKind::kText, say::kFlagPeriod},
+               {"state", ValueKind::kWord, say::kFlagDocketState, WordsOf<escalation::v1::DocketState>},
+               limit,
+               format,
+               out,
+               {"to", ValueKind::kText, say::kFlagRuleTo},
+               {"unit", ValueKind::kText, say::kFlagRuleUnit},
+               {"ground", ValueKind::kText, say::kFlagRuleGround},
+               {"reference", ValueKind::kText, say::kFlagReference},
+               {"ruled-by", ValueKind::kText, say::kFlagRuledBy}})},
+      {CommandId::kCatalogue,
+       "catalogue",
+       say::kCmdCatalogue,
+       Operand::kCatalogue,
+       {{"file", ValueKind::kFile, say::kFlagCatalogueFile},
+        {"version", ValueKind::kText, say::kFlagCatalogueVersion},
+        {"units", ValueKind::kFile, say::kFlagUnitsFile},
+        {"directory", ValueKind::kFile, say::kFlagDirectoryCsv},
+        {"out", ValueKind::kFile, say::kFlagCatalogueOut}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -377,12 +460,16 @@ class Reader {
       } else if ((arguments.command->operand == Operand::kEvidence ||
                   arguments.command->operand == Operand::kDirectory ||
                   arguments.command->operand == Operand::kNotifications ||
+                  arguments.command->operand == Operand::kMeeting ||
+                  arguments.command->operand == Operand::kCatalogue ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
-      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+      } else if ((arguments.command->operand == Operand::kLink ||
+                  arguments.command->operand == Operand::kCatalogue) &&
+                 arguments.peer.empty() && !word.empty()) {
         arguments.peer = word;
       } else {
         return Fault(arguments,
@@ -525,6 +612,43 @@ std::string DirectoryFault(const Arguments& arguments, Language language) {
   return "";
 }
 
+// The four actions of `meeting` and the flags that go with each.
+std::string MeetingFault(const Arguments& arguments, Language language) {
+  const std::string& action = arguments.action;
+  const bool of_item = action == "rule" || action == "proposal";
+  if (!of_item && action != "docket" && action != "pack")
+    return std::string(Say(language, say::kNeedsMeetingAction));
+  const std::string name = StrCat("meeting ", action);
+  if (of_item && arguments.operand.empty()) return Say(language, say::kNeedsItem, name);
+  if (!of_item && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  struct Use {
+    std::string_view flag;
+    std::string_view actions;
+    bool required;
+  };
+  constexpr Use kUses[] = {
+      {"period", "docket", false}, {"period", "pack", true},      {"state", "docket", false},
+      {"limit", "docket", false},  {"format", "pack", false},     {"out", "pack", false},
+      {"out", "proposal", false},  {"to", "rule", false},         {"unit", "rule", false},
+      {"ground", "rule", true},    {"reference", "rule", true},   {"ruled-by", "rule", true},
+      {"version", "rule", false},  {"request-id", "rule", false},
+  };
+  for (const FlagSpec& flag : arguments.command->flags) {
+    const auto* const use = std::find_if(std::begin(kUses), std::end(kUses), [&](const Use& candidate) {
+      return candidate.flag == flag.name && candidate.actions == action;
+    });
+    const bool known = use != std::end(kUses);
+    if (!known && arguments.Has(flag.name))
+      return Say(language, say::kUnknownFlag, StrCat("--", flag.name), name);
+    if (known && use->required && !arguments.Has(flag.name)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag.name), name);
+    }
+  }
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -566,6 +690,34 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.operand == Operand::kDirectory) {
     if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
+  if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
+  if (command.operand == Operand::kCatalogue) {
+    // Which flags go with which action.
+    constexpr std::pair<std::string_view, std::string_view> kActions[] = {
+        {"check", " file version units directory "},
+        {"show", " file version "},
+        {"diff", " "},
+        {"export", " file version out "},
+        {"reload", " "},
+    };
+    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const auto& one) { return one.first == arguments.action; });
+    if (action == std::end(kActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
+    const bool diff = arguments.action == "diff";
+    if (diff && arguments.peer.empty()) return std::string(Say(language, say::kNeedsTwoVersions));
+    const std::string& extra = diff || arguments.action == "show" ? arguments.peer : arguments.operand;
+    if (!extra.empty() && !diff) {
+      return Say(language, say::kTooManyOperands, StrCat(command.name, " ", arguments.action),
+                 Printable(extra, false));
+    }
+    for (const FlagSpec& flag : command.flags) {
+      if (arguments.Has(flag.name) &&
+          action->second.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
+        return Say(language, say::kUnknownFlag, StrCat("--", flag.name),
+                   StrCat(command.name, " ", arguments.action));
+      }
+    }
+  }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
@@ -590,6 +742,10 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (arguments.Has("lat") != arguments.Has("lon")) {
     return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
+  }
+  if (command.id == CommandId::kSimilar && arguments.operand.empty() && !arguments.Has("text") &&
+      !arguments.Has("title") && !arguments.Has("phone")) {
+    return std::string(Say(language, say::kNeedsOrderOrText));
   }
   if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
     for (const FormField& field : FormFields()) {
@@ -616,7 +772,9 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
-  if (!file && !arguments.Has("to")) return Say(language, say::kFlagRequired, "--to", command.name);
+  // A new order without a target is routed by the site.
+  if (!arguments.operand.empty() && !arguments.Has("to"))
+    return Say(language, say::kFlagRequired, "--to", command.name);
   return "";
 }
 
@@ -689,6 +847,10 @@ std::string OperandText(Operand operand) {
       return " ACTION [UNIT]";
     case Operand::kNotifications:
       return " ACTION [ID]";
+    case Operand::kMeeting:
+      return " docket|pack|rule ITEM|proposal ITEM";
+    case Operand::kCatalogue:
+      return " check|show|diff|export|reload [ITEM | OLD NEW]";
   }
   return "";
 }
@@ -735,12 +897,14 @@ std::string BashCommands() {
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kLink) words = StrCat("status reconcile ", words);
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kCatalogue) words = StrCat("check show diff export reload ", words);
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     if (command.operand == Operand::kNotifications) {
       words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
     }
     if (command.operand == Operand::kDirectory) words = StrCat(ActionNames(kNamedActions, " "), " ", words);
+    if (command.operand == Operand::kMeeting) words = StrCat("docket pack rule proposal ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -806,6 +970,10 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kDirectory) {
       operand = StrCat("'1:action:(", ActionNames(kNamedActions, " "), ")' '2:unit: '");
     }
+    if (command.operand == Operand::kMeeting) operand = "'1:action:(docket pack rule proposal)' '2:item: '";
+    if (command.operand == Operand::kCatalogue) {
+      operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
+    }
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
@@ -844,6 +1012,7 @@ const std::vector<FlagSpec>& GlobalFlags() {
       {.name = "lang", .kind = ValueKind::kWord, .help = say::kFlagLang, .choices = "zh|en"},
       {"timeout", ValueKind::kDuration, say::kFlagTimeout},
       {"account", ValueKind::kText, say::kFlagAccount},
+      {"for-unit", ValueKind::kText, say::kFlagForUnit},
   };
   return *flags;
 }
@@ -921,6 +1090,7 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
                                 environment("HOTLINE_WORK_ORDER"), std::string(fallback.work_order)});
   arguments.escalation = first({global("escalation"), std::string(site.escalation),
                                 environment("HOTLINE_ESCALATION"), std::string(fallback.escalation)});
+  arguments.for_unit = first({global("for-unit"), environment("HOTLINE_UNIT")});
   arguments.account =
       first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
   arguments.ca_file = global("ca");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -46,6 +47,10 @@ enum class Verb {
   kDispute,
   kRule,
   kReopen,
+  kRecordArrival,
+  kMerge,
+  kSeparate,
+  kDisclose,
   kContact,
   kRequestExtension,
   kDecideExtension,
@@ -54,7 +59,6 @@ enum class Verb {
   kMoveDeadline,
   kAcknowledge,
   kReportNotification,
-  kRecordArrival,
 };
 
 // As errors name it. In the order of Verb.
@@ -88,6 +92,10 @@ constexpr VerbName kVerbNames[] = {
     {"dispute", "提出争议"},
     {"rule on", "裁定"},
     {"reopen", "重新办理"},
+    {"record an arrival on", "到场登记"},
+    {"merge", "并单"},
+    {"separate", "拆单"},
+    {"disclose", "知悉登记"},
     {"record a contact on", "登记联系群众"},
     {"ask for an extension of", "申请延期"},
     {"decide an extension of", "审批延期"},
@@ -96,7 +104,6 @@ constexpr VerbName kVerbNames[] = {
     {"move a deadline of", "调整时限"},
     {"acknowledge a rung of", "确认督办信息"},
     {"report a notification of", "登记通知结果"},
-    {"record an arrival on", "到场登记"},
 };
 
 // Which site may do it.
@@ -178,6 +185,12 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kRegistered | kGivenBack | kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
+    // Only where a unit was asked for: see RecordArrival().
+    {Verb::kDisclose, ~kNew, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kMerge, kRegistered | kPassable, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
+    // Only of a merged order: see Separate().
+    {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
+    {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
     {Verb::kContact, kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kRequestExtension, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
     {Verb::kDecideExtension, kAtWork, Who::kHolder, Pause::kEither, kSame},
@@ -186,8 +199,6 @@ constexpr Rule kRules[] = {
     {Verb::kMoveDeadline, kLiving, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kAcknowledge, kLiving, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kReportNotification, kLiving, Who::kAnyone, Pause::kEither, kSame},
-    // Only where a unit was asked for: see RecordArrival().
-    {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -240,6 +251,14 @@ Verb VerbOf(const Command& command) {
       return Verb::kRule;
     case Command::kReopening:
       return Verb::kReopen;
+    case Command::kSceneArrival:
+      return Verb::kRecordArrival;
+    case Command::kDisclosure:
+      return Verb::kDisclose;
+    case Command::kMerger:
+      return Verb::kMerge;
+    case Command::kSeparation:
+      return Verb::kSeparate;
     case Command::kCallerContact:
       return Verb::kContact;
     case Command::kExtensionRequest:
@@ -256,8 +275,6 @@ Verb VerbOf(const Command& command) {
       return Verb::kAcknowledge;
     case Command::kNotificationReport:
       return Verb::kReportNotification;
-    case Command::kSceneArrival:
-      return Verb::kRecordArrival;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -339,9 +356,11 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
 // state, custody's other rules, version and envelopes follow in Decide.
 class Step {
  public:
-  Step(const WorkOrder* before, const Command& command, const Site& site, absl::Time now, Change* change)
+  Step(const WorkOrder* before, const Command& command, const NewOrder& fresh, const Site& site,
+       absl::Time now, Change* change)
       : before_(before),
         command_(command),
+        fresh_(fresh),
         site_(site),
         now_(now),
         change_(change),
@@ -349,24 +368,31 @@ class Step {
         event_(change->event) {}
 
   // `content` is what `bytes` say.
-  void Register(const NewOrder& fresh, const type::v1::OrderContent& content, std::string bytes) {
+  void Register(const type::v1::OrderContent& content, std::string bytes) {
+    const NewOrder& fresh = fresh_;
     change_->creates = true;
     change_->content = std::move(bytes);
     change_->caller_phone = NormalizePhone(content.caller().phone());
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
     after_.set_origin_hotline(site_.hotline);
+    // Who registers a copy of what somebody else was told knows it no better for that.
+    after_.set_registered_by(command_.registration().has_content() ? command_.header().actor().account()
+                                                                   : fresh.parent->registered_by());
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
     after_.set_state(type::v1::ORDER_STATE_REGISTERED);
+    after_.mutable_facts()->set_restricted(command_.registration().restricted());
     if (!command_.registration().parent_order_id().empty()) {
       after_.set_parent_id(fresh.parent->id());
       after_.set_parent_number(fresh.parent->number());
+      if (fresh.parent->facts().restricted()) after_.mutable_facts()->set_restricted(true);
     }
-    DescribeContent(
-        content, after_,
-        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered());
+    type::v1::RegisteredDetail* const detail =
+        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered();
+    DescribeContent(content, after_, detail);
+    if (command_.registration().has_route()) *detail->mutable_route() = command_.registration().route();
   }
 
   absl::Status Apply(Verb verb) {
@@ -388,6 +414,7 @@ class Step {
       case Verb::kDispatch:
         Dispatch(command_.unit_dispatch());
         *event_.mutable_dispatched() = command_.unit_dispatch();
+        *event_.mutable_dispatched()->mutable_recused_units() = after_.facts().recused_units();
         break;
       case Verb::kSign:
         return Sign();
@@ -416,9 +443,7 @@ class Step {
         *event_.mutable_redo_demanded() = command_.redo_demand();
         break;
       case Verb::kClose:
-        MoveCustody(&after_, site_.hotline, now_);
-        *event_.mutable_closed() = command_.closure();
-        break;
+        return Close();
       case Verb::kCancel:
         *event_.mutable_cancelled() = command_.cancellation();
         break;
@@ -447,6 +472,16 @@ class Step {
         GiveBackToReplier();
         *event_.mutable_reopened() = command_.reopening();
         break;
+      case Verb::kRecordArrival:
+        return RecordArrival();
+      case Verb::kDisclose:
+        *event_.mutable_disclosed() = command_.disclosure();
+        break;
+      case Verb::kMerge:
+        Merge();
+        break;
+      case Verb::kSeparate:
+        return Separate();
       case Verb::kContact:
         Contact();
         break;
@@ -466,8 +501,6 @@ class Step {
       case Verb::kReportNotification:
         ReportNotification();
         break;
-      case Verb::kRecordArrival:
-        return RecordArrival();
     }
     return absl::OkStatus();
   }
@@ -529,6 +562,9 @@ class Step {
                       : offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual
                                                                            : offer.kind());
     if (offer.has_scene()) *handoff->mutable_scene() = offer.scene();
+    if (handoff->kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE) {
+      after_.mutable_facts()->set_restricted(true);
+    }
     handoff->set_attempt(attempt);
     handoff->set_previous_handoff_id(after_.inbound().id());
     handoff->set_from_number(after_.number());
@@ -554,6 +590,7 @@ class Step {
     body.set_return_count(after_.facts().return_count());
     body.set_ruled_for(after_.facts().ruled_for());
     body.set_ruled_unit(after_.facts().ruled_unit());
+    body.set_restricted(after_.facts().restricted());
     change_->envelopes.push_back({.peer = handoff->to_hotline(),
                                   .handoff_id = handoff->id(),
                                   .kind = exchange::v1::ENVELOPE_KIND_OFFER,
@@ -988,6 +1025,43 @@ class Step {
     return absl::OkStatus();
   }
 
+  absl::Status Close() {
+    std::string numbers;
+    type::v1::Closure closure = command_.closure();
+    closure.clear_unanswered_numbers();
+    for (const type::v1::MergedOrder& merged : before_->merged_orders()) {
+      if (IsAnswered(merged.state())) continue;
+      closure.add_unanswered_numbers(merged.number());
+      numbers.append(numbers.empty() ? "" : ", ").append(merged.number());
+    }
+    if (!numbers.empty() && !closure.confirm_unanswered()) return error::UnansweredCallers(numbers);
+    MoveCustody(&after_, site_.hotline, now_);
+    *event_.mutable_closed() = std::move(closure);
+    return absl::OkStatus();
+  }
+
+  // The other order was looked at before: see CheckMerger.
+  void Merge() {
+    const WorkOrder& kept = *fresh_.kept;
+    type::v1::MergedInto* into = after_.mutable_merged_into();
+    into->set_order_id(kept.id());
+    into->set_number(kept.number());
+    ToProto(now_, into->mutable_merge_time());
+    into->set_reason(command_.merger().reason());
+    after_.clear_units();
+    *event_.mutable_merged()->mutable_into() = *into;
+    if (kept.units_size() > 0) event_.mutable_merged()->set_lead_unit(kept.units(0).unit());
+  }
+
+  absl::Status Separate() {
+    if (!after_.has_merged_into()) return NotThisOffer(Verb::kSeparate);
+    type::v1::SeparatedDetail* detail = event_.mutable_separated();
+    *detail->mutable_separation() = command_.separation();
+    detail->mutable_from()->Swap(after_.mutable_merged_into());
+    after_.clear_merged_into();
+    return absl::OkStatus();
+  }
+
   absl::Status RecordArrival() {
     type::v1::Handoff* handoff = SceneHandoff(&after_);
     if (handoff == nullptr) return NotThisOffer(Verb::kRecordArrival);
@@ -1008,6 +1082,7 @@ class Step {
 
   const WorkOrder* const before_;
   const Command& command_;
+  const NewOrder& fresh_;
   const Site& site_;
   const absl::Time now_;
   Change* const change_;
@@ -1016,6 +1091,62 @@ class Step {
   // The site has the order again by the handoff that it came by.
   bool restored_ = false;
 };
+
+// What is done under the order that is kept, while this one is merged into it.
+bool IsWork(Verb verb) {
+  switch (verb) {
+    case Verb::kOffer:
+    case Verb::kReturn:
+    case Verb::kDispatch:
+    case Verb::kSign:
+    case Verb::kProgress:
+    case Verb::kFinish:
+    case Verb::kDispute:
+    case Verb::kReturnFromUnit:
+    case Verb::kReassign:
+    case Verb::kMerge:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether `order` may be merged into the one that the command names.
+absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Command& command,
+                         const Site& site) {
+  if (kept == nullptr) return error::OrderNotFound(command.merger().into_order_id());
+  if (kept->id() == order.id()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id", "is the order itself",
+                           "不能并入自身");
+  }
+  if (kept->has_merged_into()) return error::Merged(kept->merged_into().number());
+  if (order.merged_orders_size() > 0) return error::Merged(order.merged_orders(0).number());
+  if (kept->merged_orders_size() >= kMaxMergedOrders) {
+    return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "merger.into_order_id",
+                           "has 32 merged orders already", "该工单已并入32件");
+  }
+  if (kept->facts().restricted() != order.facts().restricted()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id",
+                           "is restricted and the order is not, or the other way round",
+                           "限制知悉的工单不能与普通工单并单");
+  }
+  // 回避: whom the merged matter accuses may not be who works on it.
+  for (const type::v1::UnitTask& task : kept->units()) {
+    const auto& recused = order.facts().recused_units();
+    if (std::find(recused.begin(), recused.end(), task.unit()) != recused.end()) {
+      return error::UnitRecused("merger.into_order_id", task.unit());
+    }
+  }
+  // Worked on, to be worked on, or on its way to whoever will: from here.
+  constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
+  const bool ours =
+      kept->custody().holder() == site.hotline || kept->handoff().from_hotline() == site.hotline;
+  if (!ours || !Contains(kGoesOn, kept->state()) || FollowsAnotherCopy(*kept, site)) {
+    const VerbName& name = kVerbNames[static_cast<int>(Verb::kMerge)];
+    return error::WrongState(name.english, name.chinese, kept->state());
+  }
+  return absl::OkStatus();
+}
 
 // Pushes and recalls have envelopes of their own; filing, the ladder, alarms, calls of partners and what is
 // asked for but not granted are each site's own affair.
@@ -1028,6 +1159,7 @@ bool IsMirrored(Verb verb) {
     case Verb::kDoubt:
     case Verb::kAlarm:
     case Verb::kCallPartners:
+    case Verb::kDisclose:
     case Verb::kRequestExtension:
     case Verb::kMoveDeadline:
     case Verb::kAcknowledge:
@@ -1038,16 +1170,45 @@ bool IsMirrored(Verb verb) {
   }
 }
 
+// Who needs to know of a restricted order may act on it; so may this site's own services.
+bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
+  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
+         account == kEscalationAccount || account == kAlarmAccount;
+}
+
+// What the person left open is as routing chose.
+Command WithRoute(Command command) {
+  const type::v1::RouteRecord& route = command.registration().route();
+  if (command.has_offer()) {
+    type::v1::Offer& offer = *command.mutable_offer();
+    if (offer.to_hotline().empty()) offer.set_to_hotline(route.hotline());
+    if (offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) offer.set_kind(route.kind());
+  }
+  if (!command.registration().has_content()) return command;
+  type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+  if (route.has_item() &&
+      (content.catalogue().item().empty() || content.catalogue().item() == route.item().item())) {
+    *content.mutable_catalogue() = route.item();
+  }
+  if (content.lead_unit().empty() && content.assist_units().empty()) {
+    content.set_lead_unit(route.lead_unit());
+    *content.mutable_assist_units() = route.assist_units();
+  }
+  return command;
+}
+
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
 struct NewContent {
   type::v1::OrderContent content;
   std::string bytes;
 };
-absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const NewOrder& fresh,
-                                     const Site& site) {
+absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const std::string& account,
+                                     const NewOrder& fresh, const Site& site) {
   NewContent result;
   if (!registration.parent_order_id().empty()) {
     if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
+    if (fresh.parent->facts().restricted() && !MayAct(*fresh.parent, account, site))
+      return error::Restricted();
     if (absl::StatusOr<const Rule*> rule = FindRule(Verb::kCallPartners, *fresh.parent, site); !rule.ok()) {
       return rule.status();
     }
@@ -1066,8 +1227,10 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
 
 }  // namespace
 
-absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, const NewOrder& fresh,
+absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, const NewOrder& fresh,
                               const Site& site, absl::Time now) {
+  std::optional<Command> routed;
+  const Command& command = given.registration().has_route() ? routed.emplace(WithRoute(given)) : given;
   const type::v1::CommandHeader& header = command.header();
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
@@ -1095,12 +1258,22 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::StaleVersion(header.expected_version(), version);
   }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
+  if (standing.facts().restricted() && verb != Verb::kDisclose &&
+      !MayAct(standing, header.actor().account(), site)) {
+    return error::Restricted();
+  }
   if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) &&
       FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }
+  if (IsMergedAtWork(standing) && IsWork(verb) && MayDo(Who::kHolder, standing, site)) {
+    return error::Merged(standing.merged_into().number());
+  }
   absl::StatusOr<const Rule*> rule = FindRule(verb, standing, site);
   if (!rule.ok()) return rule.status();
+  if (verb == Verb::kMerge) {
+    if (absl::Status status = CheckMerger(standing, fresh.kept, command, site); !status.ok()) return status;
+  }
   if (verb == Verb::kOffer && standing.has_reply()) {
     // What has been answered is done again by whom answered it.
     const VerbName& name = kVerbNames[static_cast<int>(verb)];
@@ -1113,9 +1286,19 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::WrongState(name.english, name.chinese, standing.state());
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
+  // A partner's order may have its incident's content.
+  const type::v1::Urgency urgency = before != nullptr ? standing.urgency()
+                                    : command.registration().has_content()
+                                        ? command.registration().content().urgency()
+                                    : fresh.parent != nullptr ? fresh.parent->urgency()
+                                                              : type::v1::URGENCY_UNSPECIFIED;
+  if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE &&
+      urgency == type::v1::URGENCY_NORMAL) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
+                           "must be URGENT or EMERGENCY: a clue touching stability goes at once",
+                           "涉稳线索应立即推送，紧急程度应为紧急或特急");
+  }
   if (command.offer().has_scene()) {
-    const type::v1::Urgency urgency =
-        before == nullptr ? command.registration().content().urgency() : standing.urgency();
     if (urgency == type::v1::URGENCY_EMERGENCY) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
                              "must not be EMERGENCY: danger on the scene is police's own",
@@ -1124,14 +1307,15 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   }
 
   Change change;
-  Step step(before, command, site, now, &change);
+  Step step(before, command, fresh, site, now, &change);
   if (before != nullptr) {
     change.after = *before;
     change.after.clear_content();
   } else {
-    absl::StatusOr<NewContent> content = ContentOf(command.registration(), fresh, site);
+    absl::StatusOr<NewContent> content =
+        ContentOf(command.registration(), header.actor().account(), fresh, site);
     if (!content.ok()) return content.status();
-    step.Register(fresh, content->content, std::move(content->bytes));
+    step.Register(content->content, std::move(content->bytes));
   }
   if (absl::Status status = step.Apply(verb); !status.ok()) return status;
   if ((*rule)->next != kSame) change.after.set_state((*rule)->next);

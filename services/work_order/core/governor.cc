@@ -135,7 +135,42 @@ int ReturnsBy(const WorkOrder& order, std::string_view hotline, std::string_view
   }));
 }
 
+namespace {
+
+// 回避: a unit that the matter accuses may neither lead nor assist.
+absl::Status CheckRecusal(const google::protobuf::RepeatedPtrField<std::string>& recused,
+                          std::string_view prefix, const std::string& lead,
+                          const google::protobuf::RepeatedPtrField<std::string>& assists) {
+  for (const std::string& unit : recused) {
+    if (unit == lead) return error::UnitRecused(StrCat(prefix, ".lead_unit"), unit);
+    for (int i = 0; i < assists.size(); ++i) {
+      if (assists[i] == unit) return error::UnitRecused(StrCat(prefix, ".assist_units[", i, "]"), unit);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
+                        const type::v1::UnitDispatch& dispatch, const Site& site) {
+  if (absl::Status status =
+          CheckRecusal(order.facts().recused_units(), prefix, dispatch.lead_unit(), dispatch.assist_units());
+      !status.ok()) {
+    return status;
+  }
+  return CheckDispatchDuty(order, dispatch.lead_unit(), site);
+}
+
+}  // namespace
+
 absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
+  if (command.registration().has_content()) {
+    const type::v1::OrderContent& content = command.registration().content();
+    if (absl::Status status =
+            CheckRecusal(content.accused_units(), "content", content.lead_unit(), content.assist_units());
+        !status.ok()) {
+      return status;
+    }
+  }
   if (command.has_offer()) return CheckPushDuty(order, command.offer(), site);
   switch (command.action_case()) {
     case Command::kHandoffReturn:
@@ -143,9 +178,9 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
     case Command::kUnitReturn:
       return CheckUnitReturnDuty(order, site);
     case Command::kUnitDispatch:
-      return CheckDispatchDuty(order, command.unit_dispatch().lead_unit(), site);
+      return CheckUnits(order, "unit_dispatch", command.unit_dispatch(), site);
     case Command::kUnitReassignment:
-      return CheckDispatchDuty(order, command.unit_reassignment().dispatch().lead_unit(), site);
+      return CheckUnits(order, "unit_reassignment.dispatch", command.unit_reassignment().dispatch(), site);
     case Command::kDispute:
       return order.facts().ruled_for() == site.hotline ? error::Ruled() : absl::OkStatus();
     case Command::kAcceptance:
@@ -160,6 +195,11 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       }
       return absl::OkStatus();
     case Command::kRuling: {
+      const auto& recused = order.facts().recused_units();
+      const std::string& unit = command.ruling().unit();
+      if (std::find(recused.begin(), recused.end(), unit) != recused.end()) {
+        return error::UnitRecused("ruling.unit", unit);
+      }
       const std::string& hotline = command.ruling().to_hotline();
       if (hotline.empty() || hotline == site.hotline || hotline == order.origin_hotline() ||
           site.peers.contains(hotline)) {

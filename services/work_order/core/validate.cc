@@ -61,10 +61,10 @@ bool IsAbsoluteUri(std::string_view uri) {
 }
 
 // An item of the regulation's annex: A1 … A22 or B1 … B9.
+// Which items there are is the catalogue's affair, which dispatch knows: each place has its own list.
 bool IsCatalogueItem(std::string_view item) {
-  if (item.size() < 2 || item.size() > 3 || item[1] == '0' || !AreDigits(item.substr(1))) return false;
-  const int number = item.size() == 2 ? item[1] - '0' : (item[1] - '0') * 10 + (item[2] - '0');
-  return (item[0] == 'A' && number <= 22) || (item[0] == 'B' && number <= 9);
+  return item.size() >= 2 && item.size() <= 6 && item[0] >= 'A' && item[0] <= 'Z' && item[1] != '0' &&
+         AreDigits(item.substr(1));
 }
 
 bool IsUnitCode(std::string_view code) {
@@ -161,9 +161,9 @@ class Checks {
     return *this;
   }
 
-  // Units that assist `lead`.
-  Checks& AssistUnits(const char* field, const google::protobuf::RepeatedPtrField<std::string>& units,
-                      const std::string& lead) {
+  // Units beside `lead`, which may be empty.
+  Checks& OtherUnits(const char* field, const google::protobuf::RepeatedPtrField<std::string>& units,
+                     const std::string& lead) {
     if (!status_.ok()) return *this;
     if (units.size() > kMaxAssistUnits) {
       return That(false, Reason::ERROR_REASON_LIST_INVALID, field, "has more than 16 units", "超过16个单位");
@@ -326,13 +326,14 @@ void CheckContent(const OrderContent& content, bool peer, Checks& checks) {
   if (content.has_catalogue()) {
     checks.Inside("catalogue", [&](Checks& inner) {
       inner.Text("item", content.catalogue().item(), 64, Need::kRequired, Lines::kOne)
-          .Rule(peer || IsCatalogueItem(content.catalogue().item()), "item", "must be A1 to A22 or B1 to B9",
-                "应为A1至A22或B1至B9")
+          .Rule(peer || IsCatalogueItem(content.catalogue().item()), "item",
+                "must be a letter and a number, like A1", "应为字母加数字，如A1")
           .Text("version", content.catalogue().version(), 64, Need::kOptional, Lines::kOne);
     });
   }
   checks.Unit("lead_unit", content.lead_unit(), Need::kOptional)
-      .AssistUnits("assist_units", content.assist_units(), content.lead_unit());
+      .OtherUnits("assist_units", content.assist_units(), content.lead_unit())
+      .OtherUnits("accused_units", content.accused_units(), /*lead=*/"");
   if (content.has_call()) {
     checks.Inside("call", [&](Checks& inner) { CheckCall(content.call(), inner); });
   }
@@ -370,7 +371,7 @@ void CheckReturn(const type::v1::HandoffReturn& returned, Checks& checks) {
       .Rule(returned.returned_by_unit().empty(), "returned_by_unit", "is filled in from the actor's unit",
             "由操作人单位自动填写")
       .Rule(returned.proposed_item().empty() || IsCatalogueItem(returned.proposed_item()), "proposed_item",
-            "must be A1 to A22 or B1 to B9", "应为A1至A22或B1至B9");
+            "must be a letter and a number, like A1", "应为字母加数字，如A1");
 }
 
 void CheckReply(const type::v1::Reply& reply, Checks& checks) {
@@ -490,8 +491,10 @@ void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
 
 void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
   checks.Unit("lead_unit", dispatch.lead_unit(), Need::kRequired)
-      .AssistUnits("assist_units", dispatch.assist_units(), dispatch.lead_unit())
-      .Text("note", dispatch.note(), 500, Need::kOptional, Lines::kMany);
+      .OtherUnits("assist_units", dispatch.assist_units(), dispatch.lead_unit())
+      .Text("note", dispatch.note(), 500, Need::kOptional, Lines::kMany)
+      .Rule(dispatch.recused_units().empty(), "recused_units", "is filled in from the order's accused units",
+            "由工单的被反映单位自动填写");
 }
 
 void CheckExtension(const type::v1::Extension& extension, Checks& checks) {
@@ -776,7 +779,11 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
                     [&](Checks& inner) { CheckReason(command.redo_demand().reason(), inner); });
       break;
     case Command::kClosure:
-      checks.Inside("closure", [&](Checks& inner) { CheckNote(command.closure().note(), inner); });
+      checks.Inside("closure", [&](Checks& inner) {
+        CheckNote(command.closure().note(), inner);
+        inner.Rule(command.closure().unanswered_numbers().empty(), "unanswered_numbers",
+                   "is filled in by the service", "由系统自动填写");
+      });
       break;
     case Command::kCancellation:
       checks.Inside("cancellation",
@@ -803,6 +810,21 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kRuling:
       checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
+      break;
+    case Command::kDisclosure:
+      checks.Inside("disclosure", [&](Checks& inner) {
+        inner.Enum("kind", command.disclosure().kind(), type::v1::DisclosureKind_IsValid)
+            .Text("role", command.disclosure().role(), 32, Need::kOptional, Lines::kOne);
+      });
+      break;
+    case Command::kMerger:
+      checks.Inside("merger", [&](Checks& inner) {
+        inner.Text("into_order_id", command.merger().into_order_id(), 64, Need::kRequired, Lines::kOne);
+        CheckReason(command.merger().reason(), inner);
+      });
+      break;
+    case Command::kSeparation:
+      checks.Inside("separation", [&](Checks& inner) { CheckReason(command.separation().reason(), inner); });
       break;
     case Command::kSceneArrival:
       checks.Inside("scene_arrival",

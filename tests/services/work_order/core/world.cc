@@ -320,15 +320,31 @@ void World::Commit(State* state, Change change) {
   state->handoffs[after.handoff().id()] = after.id();
   state->log.push_back(event);
   for (const EnvelopeDraft& draft : change.envelopes) Owe(state, draft, state->contents[after.id()]);
-  state->orders[after.id()] = std::move(after);
+  state->orders[after.id()] = after;
+  const bool created = before.id().empty();
+  for (const std::string& id : RelatedOrders(created ? nullptr : &before, after)) {
+    const auto related = state->orders.find(id);
+    if (related == state->orders.end()) continue;
+    std::optional<Change> next =
+        DecideRelated(related->second, created ? nullptr : &before, after, event, state->site, now_);
+    if (next.has_value()) Commit(state, *std::move(next));
+  }
 }
 
 absl::StatusOr<std::string> World::Execute(int at, const Command& command) {
   now_ += absl::Seconds(1);
   State* state = &sites_[at];
   const auto order = state->orders.find(command.header().order_id());
-  absl::StatusOr<Change> change = Decide(order == state->orders.end() ? nullptr : &order->second, command,
-                                         Fresh(state), state->site, now_);
+  NewOrder fresh = Fresh(state);
+  const auto bound = [&](const std::string& id) -> const WorkOrder* {
+    const auto found = state->orders.find(id);
+    return found == state->orders.end() ? nullptr : &found->second;
+  };
+  fresh.kept = bound(command.merger().into_order_id());
+  fresh.parent = bound(command.registration().parent_order_id());
+  if (fresh.parent != nullptr) fresh.parent_content = state->contents[fresh.parent->id()];
+  absl::StatusOr<Change> change =
+      Decide(order == state->orders.end() ? nullptr : &order->second, command, fresh, state->site, now_);
   if (!change.ok()) return change.status();
   std::string id = change->after.id();
   Commit(state, *std::move(change));

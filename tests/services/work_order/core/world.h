@@ -75,6 +75,7 @@ class World {
   explicit World(int sites = 2);
 
   // Each call takes a second. `at` is a site's index. Returns the order's id.
+  // What it does to orders bound to this one is committed with it.
   absl::StatusOr<std::string> Execute(int at, const type::v1::Command& command);
   // As Execute, for a command that must be legal.
   std::string Register(int at, const type::v1::OrderContent& content, bool push);
