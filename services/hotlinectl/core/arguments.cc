@@ -8,15 +8,15 @@
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
 #include "hotline/escalation/v1/directory_service.pb.h"
-#include "hotline/escalation/v1/notification_service.pb.h"
 #include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/notification_service.pb.h"
 #include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
-#include "services/hotlinectl/core/text_people.h"
 #include "services/hotlinectl/core/text_catalogue.h"
+#include "services/hotlinectl/core/text_people.h"
 
 namespace hotline::hotlinectl {
 namespace {
