@@ -172,6 +172,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     }
   }
 
+  void OnAcknowledged(const type::v1::Event& event) override { notifications_->OnAcknowledged(event); }
+
   void OnRung(absl::Duration late) override { lateness_->Observe(absl::ToDoubleSeconds(late)); }
 
   void OnRefused(int64_t count, const std::string& order_id, const absl::Status& status) override {
