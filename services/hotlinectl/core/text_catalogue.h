@@ -63,7 +63,7 @@ inline constexpr Phrase kFlagAgreementReason{"why", "商定理由"};
 inline constexpr Phrase kFlagFirstReceived{"hotline that received it first (default: this one)",
                                            "首接热线（默认本平台）"};
 inline constexpr Phrase kFlagRouteReason{"why you choose otherwise than advised", "不采纳建议的理由"};
-inline constexpr Phrase kDoAnswerRoute{
+inline constexpr Phrase kDoAnswerQuestion{
     "answer the question (--danger, --belongs-to, --agreement), or name a target with --to",
     "请先问明（--danger、--belongs-to、--agreement），或用 --to 指定推送对象"};
 inline constexpr Phrase kDoKeep{"register it and handle it here, or name a target with --to",
