@@ -380,6 +380,12 @@ class SqlStore final : public Store {
     return found;
   }
 
+  absl::StatusOr<std::vector<Told>> ToldOf(int64_t order_id) override {
+    return ReadAll<Told>(
+        "SELECT " TOLD_COLUMNS " FROM told WHERE order_id = ?1",
+        [&](sql::Statement& select) { select.BindInt64(1, order_id); }, ReadTold);
+  }
+
   absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) override {
     return ReadAll<NoticeRow>(
         "SELECT " NOTICE_COLUMNS NOTICE_TABLES
