@@ -106,6 +106,7 @@ class Client {
   }
   std::unique_ptr<NotificationService::StubInterface> NewStub(NotificationService::StubInterface*) {
     return NotificationService::NewStub(channels_[2]);
+  }
   std::unique_ptr<ReportService::StubInterface> NewStub(ReportService::StubInterface*) {
     return ReportService::NewStub(channels_[2]);
   }

@@ -307,7 +307,7 @@ std::vector<CommandSpec> MakeCommands() {
         {"out", ValueKind::kFile, say::kFlagCsvOut},
         {"bom", ValueKind::kSwitch, say::kFlagBom},
         {"days", ValueKind::kInteger, say::kFlagDays},
-        {"rung", ValueKind::kWord, say::kFlagRung, WordsOf<type::v1::Rung>},
+        {"rung", ValueKind::kWord, say::kFlagLadderRung, WordsOf<type::v1::Rung>},
         {"at", ValueKind::kTime, say::kFlagWhoAt},
         {"accused", ValueKind::kText, say::kFlagAccused},
         limit}},
