@@ -8,15 +8,15 @@
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
 #include "hotline/escalation/v1/directory_service.pb.h"
-#include "hotline/escalation/v1/notification_service.pb.h"
 #include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/notification_service.pb.h"
 #include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
-#include "services/hotlinectl/core/text_people.h"
 #include "services/hotlinectl/core/text_catalogue.h"
+#include "services/hotlinectl/core/text_people.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -307,9 +307,9 @@ std::vector<CommandSpec> MakeCommands() {
         {"out", ValueKind::kFile, say::kFlagCsvOut},
         {"bom", ValueKind::kSwitch, say::kFlagBom},
         {"days", ValueKind::kInteger, say::kFlagDays},
-        {"rung", ValueKind::kWord, say::kFlagLadderRung, WordsOf<type::v1::Rung>},
+        {"rung", ValueKind::kWord, say::kFlagWhoRung, WordsOf<type::v1::Rung>},
         {"at", ValueKind::kTime, say::kFlagWhoAt},
-        {"accused", ValueKind::kText, say::kFlagAccused},
+        {"accused", ValueKind::kText, say::kFlagAccusedUnit},
         limit}},
       {CommandId::kNotifications,
        "notifications",

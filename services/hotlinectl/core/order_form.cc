@@ -200,7 +200,7 @@ std::vector<FormField> MakeFields() {
        "content.assist_units",
        false,
        SetAssistUnits},
-      {{.name = "accused", .kind = ValueKind::kList, .help = say::kFlagAccusedUnits, .repeated = true},
+      {{.name = "accused", .kind = ValueKind::kList, .help = say::kFlagAccused, .repeated = true},
        "被反映单位",
        "content.accused_units",
        false,

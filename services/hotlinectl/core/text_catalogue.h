@@ -33,7 +33,7 @@ inline constexpr Phrase kNoneInForce{"none", "无"};
 inline constexpr Phrase kSameVersions{"the two are alike", "两者相同"};
 inline constexpr Phrase kVersionInForce{"in force", "当前有效"};
 inline constexpr Phrase kCatalogueHead{"$0  $1  from $2", "$0  $1  自$2起"};
-inline constexpr Phrase kColAnnexItem{"item", "事项"};
+inline constexpr Phrase kColCatalogueItem{"item", "事项"};
 inline constexpr Phrase kColTo{"to", "转往"};
 inline constexpr Phrase kColItemTitle{"title", "名称"};
 inline constexpr Phrase kColUnitRule{"share", "承办"};
@@ -51,8 +51,8 @@ inline constexpr Phrase kLabelQuestion{"question", "应问"};
 inline constexpr Phrase kNotAccepted{"not accepted", "不予受理"};
 inline constexpr Phrase kTownshipUnit{"the township's government", "辖区乡镇人民政府"};
 
-inline constexpr Phrase kFlagAccusedUnits{"units that the matter accuses: they have no part in it",
-                                          "被反映单位：须回避，不得承办"};
+inline constexpr Phrase kFlagAccused{"units that the matter accuses: they have no part in it",
+                                     "被反映单位：须回避，不得承办"};
 inline constexpr Phrase kFlagDanger{"is there danger now?", "现在是否有危险"};
 inline constexpr Phrase kFlagClue{"does it touch social stability?", "是否涉稳"};
 inline constexpr Phrase kFlagBelongsTo{"whose matter it is, as you see it", "您认为属于哪个热线"};
@@ -63,7 +63,7 @@ inline constexpr Phrase kFlagAgreementReason{"why", "商定理由"};
 inline constexpr Phrase kFlagFirstReceived{"hotline that received it first (default: this one)",
                                            "首接热线（默认本平台）"};
 inline constexpr Phrase kFlagRouteReason{"why you choose otherwise than advised", "不采纳建议的理由"};
-inline constexpr Phrase kDoAnswerRoute{
+inline constexpr Phrase kDoAnswerQuestion{
     "answer the question (--danger, --belongs-to, --agreement), or name a target with --to",
     "请先问明（--danger、--belongs-to、--agreement），或用 --to 指定推送对象"};
 inline constexpr Phrase kDoKeep{"register it and handle it here, or name a target with --to",
