@@ -20,13 +20,13 @@ Archive::Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, De
 
 absl::StatusOr<absl::Time> Archive::KnowledgeFor(const Period& period, absl::Time now) const {
   const Follower::Stats progress = progress_();
-  if (period.end <= now && period.end <= progress.known_until) return period.end;
-  // Nothing has been committed since what is known, as far as this process was told.
-  if (progress.known_until == absl::InfinitePast() || progress.cursor < progress.head) {
+  if (period.end <= progress.known_until) return period.end;
+  // Something may have been committed before the end of the period that is not known yet: an answer now might
+  // not be the one that is given later.
+  if (progress.known_until == absl::InfinitePast() || progress.cursor < progress.head || period.end <= now) {
     return error::ReportBehind(progress.cursor, progress.head);
   }
-  if (period.end <= now) return period.end;
-  return std::min(period.end, progress.known_until + absl::Nanoseconds(1));
+  return progress.known_until + absl::Nanoseconds(1);
 }
 
 absl::Status Archive::Visit(const Period& period, absl::Time knowledge, const CallContext& call,

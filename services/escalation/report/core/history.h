@@ -119,6 +119,8 @@ class HistoryReader {
   void Register(const type::v1::RegisteredDetail& detail, absl::Time at);
   void Read(const type::v1::Event& event, absl::Time at);
   void Begin(const std::string& party, absl::Time at);
+  // Dispatched to a unit of this site.
+  void Give(const std::string& unit, absl::Time at);
   void End(StretchEnd how, absl::Time at);
   void Extend(const type::v1::Event& event, absl::Time at);
   void Open(const type::v1::Event& event, absl::Time at);
