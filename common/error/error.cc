@@ -384,6 +384,36 @@ absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix
   return Attach(absl::Status(status.code(), status.message()), wire);
 }
 
+absl::Status WithoutFieldPrefix(const absl::Status& status, std::string_view prefix) {
+  const std::string lead = StrCat(prefix, ".");
+  if (!std::string_view(FieldOf(status)).starts_with(lead)) return status;
+  const auto without = [&lead](std::string_view from) {
+    std::string text(from);
+    if (const size_t at = text.find(lead); at != std::string::npos) text.erase(at, lead.size());
+    return text;
+  };
+  google::rpc::Status wire = WireOf(status);
+  for (google::protobuf::Any& any : *wire.mutable_details()) {
+    google::rpc::BadRequest bad;
+    google::rpc::LocalizedMessage localized;
+    if (any.Is<google::rpc::BadRequest>() && any.UnpackTo(&bad)) {
+      for (auto& violation : *bad.mutable_field_violations()) {
+        if (std::string_view(violation.field()).starts_with(lead)) {
+          violation.set_field(violation.field().substr(lead.size()));
+        }
+        violation.set_description(without(violation.description()));
+      }
+      any.PackFrom(bad);
+    } else if (any.Is<google::rpc::LocalizedMessage>() && any.UnpackTo(&localized)) {
+      localized.set_message(without(localized.message()));
+      any.PackFrom(localized);
+    }
+  }
+  const std::string message = without(ToStd(status.message()));
+  wire.set_message(message);
+  return Attach(absl::Status(status.code(), message), wire);
+}
+
 Reason ReasonOf(const absl::Status& status) {
   Reason reason = Reason::ERROR_REASON_UNSPECIFIED;
   type::v1::ErrorReason_Parse(StrCat(kPrefix, DetailOf<google::rpc::ErrorInfo>(status).reason()), &reason);

@@ -74,6 +74,9 @@ absl::Status Internal(std::string_view what);
 
 // `status` with `prefix.` before each field path in it (`prefix` = `commands[3]`).
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix);
+// The reverse, in the messages too, for a request whose fields were moved into a command's: `prefix.` is
+// taken from the field paths that begin with it.
+absl::Status WithoutFieldPrefix(const absl::Status& status, std::string_view prefix);
 
 // The reason in `status`; UNSPECIFIED if it carries none (e.g. it came from a transport).
 Reason ReasonOf(const absl::Status& status);

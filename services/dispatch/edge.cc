@@ -19,6 +19,8 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_PushWorkOrder,
                              v1::DispatchService::WithRawCallbackMethod_BatchPushWorkOrders,
                              v1::DispatchService::WithRawCallbackMethod_PushToPartners,
+                             v1::DispatchService::WithRawCallbackMethod_ReferFromScene,
+                             v1::DispatchService::WithRawCallbackMethod_RecordSceneArrival,
                              v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
                              v1::DispatchService::WithRawCallbackMethod_ListLinks,
                              v1::DispatchService::WithRawCallbackMethod_DisputeHandoff,
@@ -45,6 +47,8 @@ class DispatchEdge final
   HOTLINE_FORWARD(v1, PushWorkOrder, service_)
   HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
   HOTLINE_FORWARD(v1, PushToPartners, service_)
+  HOTLINE_FORWARD(v1, ReferFromScene, service_)
+  HOTLINE_COMMAND(v1, service_, RecordSceneArrival, scene_arrival)
   HOTLINE_FORWARD(v1, ListLinks, service_)
   HOTLINE_FORWARD(v1, ReconcileLink, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)

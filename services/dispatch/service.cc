@@ -80,6 +80,28 @@ absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
   return command;
 }
 
+// The hotline that takes what is the government's, where a deployment has one.
+constexpr char kGovernmentHotline[] = "12345";
+
+// The referral as the push that it is.
+v1::PushWorkOrderRequest ToPush(v1::ReferFromSceneRequest& request, std::string to_hotline) {
+  v1::PushWorkOrderRequest push;
+  *push.mutable_header() = std::move(*request.mutable_header());
+  if (request.has_content()) {
+    type::v1::OrderContent& content = *push.mutable_content();
+    content = std::move(*request.mutable_content());
+    if (content.channel() == type::v1::CHANNEL_UNSPECIFIED) content.set_channel(type::v1::CHANNEL_ON_SCENE);
+    if (content.urgency() == type::v1::URGENCY_UNSPECIFIED) content.set_urgency(type::v1::URGENCY_NORMAL);
+  }
+  type::v1::Offer& offer = *push.mutable_offer();
+  offer.set_to_hotline(std::move(to_hotline));
+  offer.set_kind(type::v1::HANDOFF_KIND_ON_SCENE_REFERRAL);
+  offer.set_note(std::move(*request.mutable_note()));
+  *offer.mutable_scene() = std::move(*request.mutable_scene());
+  if (request.has_receipt_wait()) *push.mutable_receipt_wait() = request.receipt_wait();
+  return push;
+}
+
 // The order of one partner, as a command of its own.
 type::v1::Command PartnerCommand(const type::v1::CommandHeader& header, const type::v1::PartnerCall& call,
                                  const std::string& hotline, const std::string& parent_id) {
@@ -215,6 +237,22 @@ void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRe
       });
 }
 
+void DispatchService::ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,
+                                     Done<v1::ReferFromSceneResponse> done) {
+  if (!request.has_scene()) return done(error::Required("scene"));
+  std::string to_hotline = std::move(*request.mutable_to_hotline());
+  if (to_hotline.empty() && KnowsPeer(kGovernmentHotline)) to_hotline = kGovernmentHotline;
+  if (to_hotline.empty() && links_.size() == std::size(kLanes)) to_hotline = links_.begin()->first.peer;
+  if (to_hotline.empty()) return done(error::Required("to_hotline"));
+  PushWorkOrder(call, ToPush(request, std::move(to_hotline)),
+                [done = std::move(done)](absl::StatusOr<v1::PushWorkOrderResponse> pushed) mutable {
+                  if (!pushed.ok()) return done(error::WithoutFieldPrefix(pushed.status(), "offer"));
+                  v1::ReferFromSceneResponse response;
+                  *response.mutable_push() = *std::move(pushed);
+                  done(std::move(response));
+                });
+}
+
 void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                                  workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done) {
   counters_.pushes.fetch_add(1, std::memory_order_relaxed);
@@ -223,13 +261,16 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
-  if (emergency && !wait_set) wait = options_.emergency_receipt;
+  // Somebody waits for it: a call-taker, or an officer on the spot.
+  const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
+  const bool awaited = emergency || on_scene;
+  if (awaited && !wait_set) wait = options_.emergency_receipt;
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                                        Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, emergency, awaited](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                                                 Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -238,17 +279,18 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     }
     response.set_status(v1::DELIVERY_STATUS_QUEUED);
     response.set_advice("已提交，待对方平台接收，系统会持续重试");
-    if (emergency) {
+    if (awaited) {
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
-      response.set_advice("对方平台尚未接收，请立即使用电话一键转接或三方通话");
+      response.set_advice(emergency ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
+                                    : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
     const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
     if (emergency) RaiseAlarm(order);
   };
-  if (wait <= absl::ZeroDuration() && !emergency) {
+  if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
   }
   // An answer a little before the client's own deadline is worth more than one after it.

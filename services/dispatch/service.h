@@ -64,6 +64,8 @@ class DispatchService : public Peer {
                            Done<v1::BatchPushWorkOrdersResponse> done);
   void PushToPartners(const CallContext& call, v1::PushToPartnersRequest request,
                       Done<v1::PushToPartnersResponse> done);
+  void ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,
+                      Done<v1::ReferFromSceneResponse> done);
   // Every other command.
   void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchHandoffs(const CallContext& call,

@@ -24,12 +24,21 @@ namespace {
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
-// As `clock` in metrics; indexes are type::v1::ClockKind.
-constexpr const char* kClockNames[] = {"",        "peer_receipt", "peer_acceptance", "sign", "finish",
-                                       "confirm", "voice"};
-
-// The rung at the deadline of each, as `rung` in metrics.
-constexpr const char* kLastRungNames[] = {"", "urge", "urge", "urge", "urge", "doubt", "keep"};
+// As metrics call a clock (`clock`), and the rung at its deadline (`rung`).
+struct ClockName {
+  type::v1::ClockKind kind;
+  const char* name;
+  const char* last_rung;
+};
+constexpr ClockName kClockNames[] = {
+    {type::v1::CLOCK_KIND_PEER_RECEIPT, "peer_receipt", "urge"},
+    {type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "peer_acceptance", "urge"},
+    {type::v1::CLOCK_KIND_SIGN, "sign", "urge"},
+    {type::v1::CLOCK_KIND_FINISH, "finish", "urge"},
+    {type::v1::CLOCK_KIND_CONFIRM, "confirm", "doubt"},
+    {type::v1::CLOCK_KIND_VOICE, "voice", "keep"},
+    {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", "urge"},
+};
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
  public:
@@ -162,12 +171,12 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     auto& armed = gauge("hotline_clocks_armed", "Clocks that run or are paused.");
     auto& overdue = gauge("hotline_clocks_overdue", "Those of them that have been urged.");
     auto& rungs = total("hotline_rungs_total", "Rungs in the log, since its beginning.");
-    for (size_t kind = 1; kind < std::size(kClockNames); ++kind) {
-      const prometheus::Labels labels = {{"clock", kClockNames[kind]}};
+    for (const ClockName& clock : kClockNames) {
+      const prometheus::Labels labels = {{"clock", clock.name}};
       environment_.metrics->OnScrape(
-          [this, kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
-           &reminded = rungs.Add({{"clock", kClockNames[kind]}, {"rung", "remind"}}),
-           &urged = rungs.Add({{"clock", kClockNames[kind]}, {"rung", kLastRungNames[kind]}})] {
+          [this, kind = clock.kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
+           &reminded = rungs.Add({{"clock", clock.name}, {"rung", "remind"}}),
+           &urged = rungs.Add({{"clock", clock.name}, {"rung", clock.last_rung}})] {
             const Tally tally = follower_->stats().tallies[kind];
             armed.Set(static_cast<double>(tally.live));
             overdue.Set(static_cast<double>(tally.overdue));

@@ -138,6 +138,15 @@ int Change(Session& session) {
       spoken.set_note(arguments.Text("note"));
       return Send(session, &Dispatch::ConfirmHandoffByVoice, std::move(request));
     }
+    case CommandId::kArrival: {
+      dispatch::v1::RecordSceneArrivalRequest request;
+      auto& arrival = *request.mutable_scene_arrival();
+      arrival.set_outcome(arguments.Word<type::v1::SceneOutcome>("outcome"));
+      arrival.set_unit(arguments.Text("unit"));
+      if (arguments.Has("time")) SetTime(session, "time", arrival.mutable_arrive_time());
+      arrival.set_note(arguments.Text("note"));
+      return Send(session, &Dispatch::RecordSceneArrival, std::move(request));
+    }
     case CommandId::kDispute: {
       dispatch::v1::DisputeHandoffRequest request;
       request.mutable_dispute()->set_reason(arguments.Text("reason"));

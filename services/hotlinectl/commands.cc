@@ -368,6 +368,8 @@ int Run(Session& session) {
       return Push(session);
     case CommandId::kRegister:
       return Register(session);
+    case CommandId::kReferFromScene:
+      return ReferFromScene(session);
     case CommandId::kShow:
       return Show(session);
     case CommandId::kCustody:

@@ -2,7 +2,9 @@
 #ifndef SERVICES_HOTLINECTL_COMMANDS_H_
 #define SERVICES_HOTLINECTL_COMMANDS_H_
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
 #include "services/hotlinectl/client.h"
 #include "services/hotlinectl/console.h"
@@ -24,6 +26,8 @@ int Run(Session& session);
 // push, with flags or with a file; register.
 int Push(Session& session);
 int Register(Session& session);
+// refer-from-scene.
+int ReferFromScene(Session& session);
 // partners push, partners list.
 int Partners(Session& session);
 // watch.
@@ -32,6 +36,9 @@ int Watch(Session& session);
 int Evidence(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
+
+// The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
+absl::StatusOr<dispatch::v1::PushWorkOrderRequest> FromFlags(const Session& session);
 
 // Who acts, on what, under which request id: one of its own unless `--request-id` was given.
 type::v1::CommandHeader MakeHeader(const Session& session);

@@ -34,21 +34,6 @@ constexpr int kMaxRowAttempts = 6;
 // Lines about failed rows that a person can still read.
 constexpr int64_t kMaxShownFailures = 100;
 
-// The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
-absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
-  PushWorkOrderRequest request;
-  for (const FormField& field : FormFields()) {
-    if (field.file_only) continue;
-    for (const std::string& text : session.arguments.All(field.flag.name)) {
-      // On the command line times may be relative to now.
-      const auto time = field.flag.kind == ValueKind::kTime ? ParseTime(text, session.now) : std::nullopt;
-      const std::string value = time ? absl::FormatTime(absl::RFC3339_full, *time, Beijing()) : text;
-      if (absl::Status status = SetFormField(field, value, request); !status.ok()) return status;
-    }
-  }
-  return request;
-}
-
 bool IsEmergency(const PushWorkOrderRequest& request) {
   return request.content().urgency() == type::v1::URGENCY_EMERGENCY;
 }
@@ -364,6 +349,20 @@ class FilePush {
 };
 
 }  // namespace
+
+absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
+  PushWorkOrderRequest request;
+  for (const FormField& field : FormFields()) {
+    if (field.file_only) continue;
+    for (const std::string& text : session.arguments.All(field.flag.name)) {
+      // On the command line times may be relative to now.
+      const auto time = field.flag.kind == ValueKind::kTime ? ParseTime(text, session.now) : std::nullopt;
+      const std::string value = time ? absl::FormatTime(absl::RFC3339_full, *time, Beijing()) : text;
+      if (absl::Status status = SetFormField(field, value, request); !status.ok()) return status;
+    }
+  }
+  return request;
+}
 
 int Push(Session& session) {
   if (!session.arguments.Has("file")) return PushOne(session);

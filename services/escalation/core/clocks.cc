@@ -30,6 +30,8 @@ const char* ClockName(ClockKind kind) {
       return "confirm";
     case type::v1::CLOCK_KIND_VOICE:
       return "voice";
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return "scene";
     default:
       return "unknown";
   }
@@ -88,7 +90,9 @@ class Step {
       case Event::kUnderstood:
         return Understand();
       case Event::kAccepted:
-        return Accept();
+        // Whoever accepts the matter has not yet come to the scene.
+        End(/*scene_too=*/false);
+        return StartWork();
       case Event::kDispatched:
         return Dispatch();
       case Event::kSigned:
@@ -113,6 +117,8 @@ class Step {
         Stop(type::v1::CLOCK_KIND_CONFIRM);
         Stop(type::v1::CLOCK_KIND_VOICE);
         return;
+      case Event::kSceneRecorded:
+        return Stop(type::v1::CLOCK_KIND_SCENE_ARRIVAL);
       case Event::kResent:
         return SetRight();
       case Event::kReturned:
@@ -146,12 +152,20 @@ class Step {
     if (handoff.has_confirm_by_time()) {
       ArmUntil(type::v1::CLOCK_KIND_CONFIRM, FromProto(handoff.confirm_by_time()));
     }
+    AwaitArrival(handoff);
+  }
+
+  // A unit was asked to the scene, through whoever takes the order.
+  void AwaitArrival(const type::v1::Handoff& handoff) {
+    if (handoff.scene().request() != type::v1::SCENE_REQUEST_BRING_UNIT) return;
+    Arm(type::v1::CLOCK_KIND_SCENE_ARRIVAL, handoff.to_hotline());
   }
 
   void Understand() {
     if (event_.understood().has_registered()) {
       Register(event_.understood().registered());
       order_.receiver = event_.understood().handoff().to_hotline();
+      AwaitArrival(event_.understood().handoff());
     }
     // Of an earlier one, found again after the order has gone on.
     if (event_.understood().handoff().id() != event_.handoff_id()) return;
@@ -168,8 +182,10 @@ class Step {
 
   void Accept() {
     End();
-    Arm(type::v1::CLOCK_KIND_FINISH, event_.custody().holder());
+    StartWork();
   }
+
+  void StartWork() { Arm(type::v1::CLOCK_KIND_FINISH, event_.custody().holder()); }
 
   void Dispatch() {
     const bool here = event_.custody().holder() == site_;
@@ -241,8 +257,10 @@ class Step {
   }
 
   // The offer or the work is over. After a reply the same unit may have to do it again.
-  void End() {
-    for (OrderClock& clock : order_.clocks) StopClock(&clock);
+  void End(bool scene_too = true) {
+    for (OrderClock& clock : order_.clocks) {
+      if (scene_too || clock.kind != type::v1::CLOCK_KIND_SCENE_ARRIVAL) StopClock(&clock);
+    }
     order_.suspended = false;
     if (event_.detail_case() != Event::kReplied) order_.lead_unit.clear();
   }

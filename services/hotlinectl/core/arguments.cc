@@ -48,6 +48,23 @@ Flags FormFlags(bool with_offer) {
   return flags;
 }
 
+Flags ReferralFlags() {
+  Flags flags;
+  for (FlagSpec flag : FormFlags(/*with_offer=*/true)) {
+    if (flag.name == "kind" || flag.name == "to") continue;
+    flags.push_back(flag);
+  }
+  flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
+  flags.push_back(
+      Required({"request", ValueKind::kWord, say::kFlagSceneRequest, WordsOf<type::v1::SceneRequest>}));
+  flags.push_back(Required({"guidance", ValueKind::kText, say::kFlagGuidance}));
+  flags.push_back({"asked-of", ValueKind::kText, say::kFlagAskedOf});
+  flags.push_back({"wanted-unit", ValueKind::kText, say::kFlagWantedUnit});
+  flags.push_back(Repeated({"photo", ValueKind::kText, say::kFlagPhoto}));
+  flags.push_back({"to", ValueKind::kText, say::kFlagSceneTo});
+  return flags;
+}
+
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
@@ -113,6 +130,14 @@ std::vector<CommandSpec> MakeCommands() {
        Change({Required({"code", ValueKind::kText, say::kFlagCode}),
                Required({"outcome", ValueKind::kWord, say::kFlagOutcome, WordsOf<type::v1::VoiceOutcome>}),
                Required({"spoken-with", ValueKind::kText, say::kFlagSpokenWith}), note})},
+      {CommandId::kReferFromScene, "refer-from-scene", say::kCmdReferFromScene, Operand::kOptionalOrder,
+       ReferralFlags()},
+      {CommandId::kArrival, "arrival", say::kCmdArrival, Operand::kOrder,
+       Change(
+           {Required({"outcome", ValueKind::kWord, say::kFlagSceneOutcome, WordsOf<type::v1::SceneOutcome>}),
+            {"unit", ValueKind::kText, say::kFlagSceneUnit},
+            {"time", ValueKind::kTime, say::kFlagArriveTime},
+            {"note", ValueKind::kText, say::kFlagSceneNote}})},
       {CommandId::kPartners, "partners", say::kCmdPartners, Operand::kActionAndOrder,
        Change({Repeated({"to", ValueKind::kList, say::kFlagPartners}),
                {"kind", ValueKind::kWord, say::kFlagPartnerKind, WordsOf<type::v1::HandoffKind>},
@@ -395,6 +420,14 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (arguments.Has("lat") != arguments.Has("lon")) {
     return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
+  }
+  if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
+    for (const FormField& field : FormFields()) {
+      if (field.in_content() && arguments.Has(field.flag.name)) {
+        return Say(language, say::kContentAndOrder, StrCat("--", field.flag.name));
+      }
+    }
+    if (arguments.Has("photo")) return Say(language, say::kContentAndOrder, "--photo");
   }
   if (command.id != CommandId::kPush) return "";
   const bool file = arguments.Has("file");

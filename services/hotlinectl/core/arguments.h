@@ -28,6 +28,8 @@ enum class CommandId {
   kReturn,
   kRecall,
   kConfirm,
+  kReferFromScene,
+  kArrival,
   kPartners,
   kDispatch,
   kSign,

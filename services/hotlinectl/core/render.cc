@@ -66,6 +66,21 @@ std::string VoiceText(Language language, const type::v1::VoiceConfirmation& voic
               ": ", voice.note());
 }
 
+std::string SceneText(Language language, const type::v1::SceneReferral& scene) {
+  const std::string request = EnumLabel(language, scene.request());
+  if (scene.request() != type::v1::SCENE_REQUEST_BRING_UNIT) return request;
+  const auto or_none = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
+  return Say(language, say::kScene, request, or_none(scene.asked_of()), or_none(scene.wanted_unit()));
+}
+
+std::string SceneRecordText(Language language, const type::v1::SceneRecord& record) {
+  const type::v1::SceneArrival& arrival = record.arrival();
+  std::string text = With(EnumLabel(language, arrival.outcome()), " ", arrival.unit());
+  if (arrival.has_arrive_time()) text = With(text, " ", TimeText(arrival.arrive_time()));
+  return With(Say(language, say::kSceneRecord, text, record.by_hotline(), TimeText(record.record_time())),
+              ": ", arrival.note());
+}
+
 // A span with its sign, to the millisecond.
 std::string SpanText(const google::protobuf::Duration& span) {
   return absl::FormatDuration(
@@ -254,6 +269,8 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvRuled;
       case Event::kReopened:
         return say::kEvReopened;
+      case Event::kSceneRecorded:
+        return say::kEvSceneRecorded;
       case Event::kResent:
         return say::kEvResent;
       case Event::DETAIL_NOT_SET:
@@ -350,6 +367,8 @@ std::string EventDetail(Language language, const Event& event) {
                   ": ", event.ruled().ground());
     case Event::kReopened:
       return event.reopened().reason();
+    case Event::kSceneRecorded:
+      return SceneRecordText(language, event.scene_recorded().record());
     case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
@@ -642,6 +661,13 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
       add(say::kLabelSpokenCode, handoff.spoken_code());
     }
     if (handoff.has_voice()) add(say::kLabelVoice, VoiceText(language, handoff.voice()));
+    if (handoff.has_scene()) {
+      add(say::kLabelScene, SceneText(language, handoff.scene()));
+      add(say::kLabelGuidance, handoff.scene().guidance());
+    }
+    if (handoff.has_scene_record()) {
+      add(say::kLabelSceneRecord, SceneRecordText(language, handoff.scene_record()));
+    }
   }
   add(say::kLabelParent, order.parent_number());
   if (order.partner_count() > 0) add(say::kLabelPartners, StrCat(order.partner_count()));

@@ -159,6 +159,12 @@ inline constexpr Phrase kCmdConfirm{"record what two desks agreed on by telephon
                                     "登记电话确认结果（双方核对口令）"};
 inline constexpr Phrase kCmdPartners{"call partners to an incident (push), or list their orders (list)",
                                      "多方联动：推送给多个平台（push）或查看各方工单（list）"};
+inline constexpr Phrase kCmdReferFromScene{
+    "refer a matter found on the spot (现场引导移交): push it, or ask for the unit to be brought to the "
+    "scene",
+    "现场引导移交：推送对方处置，或请求协调单位到场"};
+inline constexpr Phrase kCmdArrival{"record that a unit came to the scene, or that none did (到场)",
+                                    "登记单位到场、不到场或未到场"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -254,6 +260,20 @@ inline constexpr Phrase kFlagOutcome{"what was agreed", "确认结果"};
 inline constexpr Phrase kFlagSpokenWith{"account or desk at the other end of the line",
                                         "通话对方的工号或席位"};
 inline constexpr Phrase kFlagPartners{"hotlines to call, separated by commas", "联动平台，用逗号分隔"};
+inline constexpr Phrase kFlagSceneRequest{"what is asked for", "所请求的事项"};
+inline constexpr Phrase kFlagGuidance{"what the caller was told and guided to", "向报警人解释和引导的情况"};
+inline constexpr Phrase kFlagAskedOf{"account or office of the service center's head who was asked",
+                                     "所联系的政务服务中心负责人（工号或机构）"};
+inline constexpr Phrase kFlagWantedUnit{"code of the unit that is wanted at the scene", "请求到场的单位代码"};
+inline constexpr Phrase kFlagPhoto{
+    "photo: URI=SHA-256 in hex, or URI=FILE to reckon it from a file; the bytes are not sent",
+    "照片：URI=SHA-256（十六进制），或 URI=文件（由文件计算）；不传输文件内容"};
+inline constexpr Phrase kFlagSceneTo{"hotline that is to take it (default 12345, or the only peer)",
+                                     "推送到哪个热线（默认 12345，或唯一的对端）"};
+inline constexpr Phrase kFlagSceneOutcome{"what became of it", "到场结果"};
+inline constexpr Phrase kFlagSceneUnit{"code of the unit that came or declined", "到场或不到场的单位代码"};
+inline constexpr Phrase kFlagArriveTime{"when it came (default now)", "到场时间（默认现在）"};
+inline constexpr Phrase kFlagSceneNote{"note; required unless arrived", "备注；未到场时必填"};
 inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
                                          "多方联动或公安协助（默认多方联动）"};
 inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
@@ -629,6 +649,16 @@ inline constexpr Phrase kLabelConfirmBy{"confirm by", "确认期限"};
 inline constexpr Phrase kLabelSpokenCode{"spoken code", "电话口令"};
 inline constexpr Phrase kLabelVoice{"by voice", "电话确认"};
 inline constexpr Phrase kVoice{"$0, recorded by $1 at $2, spoken with $3", "$0，$1 于 $2 登记，通话对方 $3"};
+inline constexpr Phrase kLabelScene{"on the scene", "现场请求"};
+inline constexpr Phrase kLabelGuidance{"guidance", "引导说明"};
+inline constexpr Phrase kLabelSceneRecord{"arrival", "到场情况"};
+inline constexpr Phrase kScene{"$0, asked of $1, unit wanted $2", "$0，联系 $1，请求单位 $2"};
+inline constexpr Phrase kSceneRecord{"$0, recorded by $1 at $2", "$0，$1 于 $2 登记"};
+inline constexpr Phrase kBadPhoto{"`--photo` must be URI=SHA-256 in hex or URI=FILE",
+                                  "--photo 应为 URI=SHA-256（十六进制）或 URI=文件"};
+inline constexpr Phrase kTelephoneHead{
+    "USE THE TELEPHONE NOW: the peer has not confirmed the request; call the service center's head.",
+    "对方尚未确认：请立即电话联系政务服务中心负责人。"};
 inline constexpr Phrase kLabelParent{"incident", "所属事件"};
 inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
 inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
@@ -715,6 +745,7 @@ inline constexpr Phrase kEvPartnersCalled{"partners called", "联动"};
 inline constexpr Phrase kEvDisputed{"disputed", "争议"};
 inline constexpr Phrase kEvRuled{"ruled", "裁定"};
 inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
+inline constexpr Phrase kEvSceneRecorded{"scene", "到场登记"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 

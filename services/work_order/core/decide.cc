@@ -46,6 +46,7 @@ enum class Verb {
   kDispute,
   kRule,
   kReopen,
+  kRecordArrival,
 };
 
 // As errors name it. In the order of Verb.
@@ -79,6 +80,7 @@ constexpr VerbName kVerbNames[] = {
     {"dispute", "提出争议"},
     {"rule on", "裁定"},
     {"reopen", "重新办理"},
+    {"record an arrival on", "到场登记"},
 };
 
 // Which site may do it.
@@ -158,6 +160,8 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kRegistered | kGivenBack | kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
+    // Only where a unit was asked for: see RecordArrival().
+    {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -210,6 +214,8 @@ Verb VerbOf(const Command& command) {
       return Verb::kRule;
     case Command::kReopening:
       return Verb::kReopen;
+    case Command::kSceneArrival:
+      return Verb::kRecordArrival;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -393,12 +399,21 @@ class Step {
         GiveBackToReplier();
         *event_.mutable_reopened() = command_.reopening();
         break;
+      case Verb::kRecordArrival:
+        return RecordArrival();
     }
     return absl::OkStatus();
   }
 
   // Tells the other sites of the handoffs that the sealed change touches.
   void Tell(Verb verb) {
+    if (verb == Verb::kRecordArrival) {
+      // Behind the offer, whether the peer has read that or not; to nobody else.
+      const type::v1::Handoff& handoff = *SceneHandoff(&after_);
+      const bool current = handoff.id() == after_.handoff().id();
+      OweMirror(site_, handoff, current ? after_.state() : StateForGiver(after_, site_), change_);
+      return;
+    }
     // A record of the desks goes behind the offer, whether the peer has read that or not.
     if (restored_ || HasCounterpart(*before_) || verb == Verb::kConfirmByVoice) {
       OweMirror(site_, after_.handoff(), after_.state(), change_);
@@ -444,7 +459,10 @@ class Step {
     const type::v1::HandoffKind usual = after_.inbound().danger_first()
                                             ? type::v1::HANDOFF_KIND_DISPATCH_FIRST
                                             : type::v1::HANDOFF_KIND_ORDER_PUSH;
-    handoff->set_kind(offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual : offer.kind());
+    handoff->set_kind(offer.has_scene() ? type::v1::HANDOFF_KIND_ON_SCENE_REFERRAL
+                      : offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual
+                                                                           : offer.kind());
+    if (offer.has_scene()) *handoff->mutable_scene() = offer.scene();
     handoff->set_attempt(attempt);
     handoff->set_previous_handoff_id(after_.inbound().id());
     handoff->set_from_number(after_.number());
@@ -725,6 +743,24 @@ class Step {
     return absl::OkStatus();
   }
 
+  absl::Status RecordArrival() {
+    type::v1::Handoff* handoff = SceneHandoff(&after_);
+    if (handoff == nullptr) return NotThisOffer(Verb::kRecordArrival);
+    type::v1::SceneRecord record;
+    *record.mutable_arrival() = command_.scene_arrival();
+    if (record.arrival().outcome() == type::v1::SCENE_OUTCOME_ARRIVED &&
+        !record.arrival().has_arrive_time()) {
+      ToProto(now_, record.mutable_arrival()->mutable_arrive_time());
+    }
+    ToProto(now_, record.mutable_record_time());
+    record.set_by_hotline(site_.hotline);
+    InstallSceneRecord(record, handoff);
+    type::v1::SceneRecordedDetail* detail = event_.mutable_scene_recorded();
+    detail->set_handoff_id(handoff->id());
+    *detail->mutable_record() = std::move(record);
+    return absl::OkStatus();
+  }
+
   const WorkOrder* const before_;
   const Command& command_;
   const Site& site_;
@@ -827,6 +863,15 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::WrongState(name.english, name.chinese, standing.state());
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
+  if (command.offer().has_scene()) {
+    const type::v1::Urgency urgency =
+        before == nullptr ? command.registration().content().urgency() : standing.urgency();
+    if (urgency == type::v1::URGENCY_EMERGENCY) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
+                             "must not be EMERGENCY: danger on the scene is police's own",
+                             "现场引导移交不适用于特急：现场险情应由公安机关先行处置");
+    }
+  }
 
   Change change;
   Step step(before, command, site, now, &change);

@@ -229,6 +229,22 @@ void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* h
   *handoff->mutable_voice() = voice;
 }
 
+void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* handoff) {
+  if (handoff->scene_record().by_hotline() == handoff->from_hotline() &&
+      record.by_hotline() != handoff->from_hotline()) {
+    return;
+  }
+  *handoff->mutable_scene_record() = record;
+}
+
+type::v1::Handoff* SceneHandoff(WorkOrder* order) {
+  const auto asks = [](const type::v1::Handoff& handoff) {
+    return handoff.scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT && !handoff.has_end_time();
+  };
+  if (order->has_handoff() && asks(order->handoff())) return order->mutable_handoff();
+  return order->has_inbound() && asks(order->inbound()) ? order->mutable_inbound() : nullptr;
+}
+
 void EndDoubt(type::v1::Facts* facts) {
   facts->clear_in_doubt();
   facts->clear_voice_confirmation_required();

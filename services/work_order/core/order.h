@@ -99,6 +99,11 @@ EnvelopeDraft RecallDraft(const type::v1::Handoff& handoff, const std::string& r
 std::string VoiceRecallReason(const type::v1::VoiceConfirmation& voice);
 // Installs a record unless the handoff has a better one, see `Handoff.voice`.
 void InstallVoice(const type::v1::VoiceConfirmation& voice, type::v1::Handoff* handoff);
+// Installs a record unless the handoff has a better one, see `Handoff.scene_record`.
+void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* handoff);
+// The open handoff by which a unit was asked to the scene: the current one, or the one by which an order came
+// that is passed on. Null if there is none.
+type::v1::Handoff* SceneHandoff(type::v1::WorkOrder* order);
 // The doubt is over: the desks have spoken.
 void EndDoubt(type::v1::Facts* facts);
 

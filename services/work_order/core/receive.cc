@@ -149,6 +149,7 @@ class Receiving {
     handoff->clear_returned();
     handoff->clear_receipt_record();
     handoff->clear_voice();
+    handoff->clear_scene_record();
     handoff->set_late(after.urgency() == type::v1::URGENCY_EMERGENCY && handoff->has_offer_time() &&
                       now_ - FromProto(handoff->offer_time()) > site_.emergency_receipt);
     handoff->set_spoken_code(SpokenCode(handoff->id(), after.content_digest()));
@@ -370,11 +371,41 @@ class Receiving {
     return absl::OkStatus();
   }
 
+  // The peer's desk recorded what became of the request to bring a unit to the scene. Nothing moves, in
+  // whatever state the order is here by now.
+  absl::Status Scene(const exchange::v1::MirrorBody& body) {
+    type::v1::SceneRecord record = body.event().scene_recorded().record();
+    type::v1::SceneArrival* arrival = record.mutable_arrival();
+    if (!type::v1::SceneOutcome_IsValid(arrival->outcome()) ||
+        arrival->outcome() == type::v1::SCENE_OUTCOME_UNSPECIFIED) {
+      return error::BadEnum("event.scene_recorded.record.arrival.outcome", arrival->outcome());
+    }
+    if (!record.has_record_time()) return error::Required("event.scene_recorded.record.record_time");
+    if (before_->state() == type::v1::ORDER_STATE_ARCHIVED ||
+        Shared().scene().request() != type::v1::SCENE_REQUEST_BRING_UNIT) {
+      return absl::OkStatus();
+    }
+    record.set_by_hotline(std::string(peer_));
+    arrival->set_unit(std::string(TruncateCodePoints(arrival->unit(), 32)));
+    arrival->set_note(std::string(TruncateCodePoints(arrival->note(), 500)));
+    Change& change = Begin();
+    InstallSceneRecord(record, SharedAfter());
+    const type::v1::Actor actor = body.event().actor();
+    type::v1::SceneRecordedDetail* detail = change.event.mutable_scene_recorded();
+    detail->set_handoff_id(Shared().id());
+    *detail->mutable_record() = std::move(record);
+    Finish(peer_, /*mirrored=*/true);
+    change.event.mutable_actor()->set_account(actor.account());
+    change.event.mutable_actor()->set_unit(actor.unit());
+    return absl::OkStatus();
+  }
+
   // The order moved at the peer.
   absl::Status Mirror() {
     exchange::v1::MirrorBody body;
     if (absl::Status status = Read(&body); !status.ok()) return status;
     if (body.event().has_voice_confirmed()) return Voice(body);
+    if (body.event().has_scene_recorded()) return Scene(body);
     if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
     if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
     if (body.custody().epoch() == before_->custody().epoch() &&
@@ -604,6 +635,11 @@ class Receiving {
         InstallVoice(theirs->voice(), handoff);
       }
       theirs->clear_voice();
+      if (theirs->has_scene_record() && theirs->scene_record().by_hotline() == peer_) {
+        InstallSceneRecord(theirs->scene_record(), handoff);
+      }
+      theirs->clear_scene_record();
+      theirs->clear_scene();
       if (body.resync()) {
         // Whole, because what is here is not trusted; an end that the peer knows nothing of was none.
         if (!theirs->has_end_time()) {

@@ -416,6 +416,29 @@ void CheckPartnerCall(const type::v1::PartnerCall& call, Checks& checks) {
       .Text("note", call.note(), 500, Need::kOptional, Lines::kMany);
 }
 
+void CheckScene(const type::v1::SceneReferral& scene, Checks& checks) {
+  const bool waits = scene.request() == type::v1::SCENE_REQUEST_BRING_UNIT;
+  checks.Enum("request", scene.request(), type::v1::SceneRequest_IsValid)
+      .Text("guidance", scene.guidance(), 500, Need::kRequired, Lines::kMany)
+      .Text("asked_of", scene.asked_of(), 64, Need::kOptional, Lines::kOne)
+      // A unit of the other hotline's, whose list is not known here.
+      .Text("wanted_unit", scene.wanted_unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Rule(waits || scene.asked_of().empty(), "asked_of", "goes only with BRING_UNIT",
+            "仅在请求协调到场时填写")
+      .Rule(waits || scene.wanted_unit().empty(), "wanted_unit", "goes only with BRING_UNIT",
+            "仅在请求协调到场时填写");
+}
+
+void CheckSceneArrival(const type::v1::SceneArrival& arrival, Checks& checks) {
+  const bool arrived = arrival.outcome() == type::v1::SCENE_OUTCOME_ARRIVED;
+  checks.Enum("outcome", arrival.outcome(), type::v1::SceneOutcome_IsValid)
+      .Text("unit", arrival.unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Rule(arrived || !arrival.has_arrive_time(), "arrive_time", "goes only with ARRIVED",
+            "仅在已到场时填写")
+      .Time("arrive_time", arrival.has_arrive_time(), arrival.arrive_time(), When::kPast)
+      .Text("note", arrival.note(), 500, arrived ? Need::kOptional : Need::kRequired, Lines::kMany);
+}
+
 void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) {
   checks.Text("to_hotline", offer.to_hotline(), kMaxCode, Need::kRequired, Lines::kOne)
       .That(site.peers.contains(offer.to_hotline()), Reason::ERROR_REASON_TARGET_UNKNOWN, "to_hotline",
@@ -424,6 +447,18 @@ void CheckOffer(const type::v1::Offer& offer, const Site& site, Checks& checks) 
   if (offer.kind() != type::v1::HANDOFF_KIND_UNSPECIFIED) {
     checks.Enum("kind", offer.kind(), type::v1::HandoffKind_IsValid);
   }
+  if (offer.has_scene()) {
+    checks
+        .Rule(offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ||
+                  offer.kind() == type::v1::HANDOFF_KIND_ON_SCENE_REFERRAL,
+              "kind", "must be ON_SCENE_REFERRAL", "应为现场引导移交")
+        .Inside("scene", [&](Checks& inner) { CheckScene(offer.scene(), inner); });
+  }
+}
+
+bool HasPlace(const type::v1::Place& place) {
+  return !place.township_code().empty() || !IsBlank(place.address()) || place.has_automatic_coordinates() ||
+         place.has_manual_coordinates();
 }
 
 void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
@@ -551,6 +586,11 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       }
     }
   }
+  if (command.offer().has_scene() && command.registration().has_content()) {
+    checks.Inside("content", [&](Checks& inner) {
+      inner.Present("place", HasPlace(command.registration().content().place()));
+    });
+  }
   if (command.has_offer()) {
     checks.Inside("offer", [&](Checks& inner) { CheckOffer(command.offer(), site, inner); });
   }
@@ -634,6 +674,10 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kRuling:
       checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
+      break;
+    case Command::kSceneArrival:
+      checks.Inside("scene_arrival",
+                    [&](Checks& inner) { CheckSceneArrival(command.scene_arrival(), inner); });
       break;
     case Command::kReopening:
       checks.Inside("reopening", [&](Checks& inner) { CheckReason(command.reopening().reason(), inner); });

@@ -15,6 +15,7 @@ using type::v1::CLOCK_KIND_CONFIRM;
 using type::v1::CLOCK_KIND_FINISH;
 using type::v1::CLOCK_KIND_PEER_ACCEPTANCE;
 using type::v1::CLOCK_KIND_PEER_RECEIPT;
+using type::v1::CLOCK_KIND_SCENE_ARRIVAL;
 using type::v1::CLOCK_KIND_SIGN;
 using type::v1::CLOCK_KIND_VOICE;
 using v1::CLOCK_STATE_PAUSED;
@@ -75,6 +76,35 @@ TEST_F(ClocksTest, GiverOfAHandoffWatchesReceiptThenAcceptanceThenFinish) {
   EXPECT_THAT(Live(), ElementsAre("4:110"));
   Use(make_.Replied(kId, At(400)));
   EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, TheSceneIsWatchedUntilSomebodyComesWhoeverAccepts) {
+  type::v1::Event offered = make_.Offered(kId, At(0));
+  offered.mutable_offered()->mutable_handoff()->mutable_scene()->set_request(
+      type::v1::SCENE_REQUEST_BRING_UNIT);
+  config::v1::Policy policy = TestPolicy();
+  config::v1::DeadlineRule* rule = policy.add_rules();
+  rule->set_clock(CLOCK_KIND_SCENE_ARRIVAL);
+  rule->set_limit_s(300);
+  rule->set_remind_before_s(60);
+  deadlines_ = Deadlines(policy);
+  Use(offered);
+  EXPECT_THAT(Live(), ElementsAre("1:110", "16:110"));
+  Use(make_.Received(kId, At(5)));
+  Use(make_.Understood(kId, At(6)));
+  Use(make_.Accepted(kId, At(100), "110"));
+  EXPECT_THAT(Live(), ElementsAre("16:110", "4:110"));
+  const OrderClock& clock = Clock(CLOCK_KIND_SCENE_ARRIVAL);
+  EXPECT_EQ(clock.due, At(300)) << "an acceptance is not an arrival";
+  EXPECT_EQ(NextRungTime(clock), At(240));
+  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
+              testing::MatchesRegex("escalate/[0-9A-Z]{13}/scene/1/urge"));
+  type::v1::Event recorded = make_.Signed(kId, At(299));
+  recorded.mutable_scene_recorded()->mutable_record()->mutable_arrival()->set_outcome(
+      type::v1::SCENE_OUTCOME_ARRIVED);
+  Use(recorded);
+  EXPECT_THAT(Live(), ElementsAre("4:110"));
+  EXPECT_FALSE(Clock(CLOCK_KIND_SCENE_ARRIVAL).breached);
 }
 
 TEST_F(ClocksTest, SecondReceiptFirstStartsAcceptance) {

@@ -46,6 +46,7 @@ TEST(PolicyTest, DefaultIsSoundAndSaysWhatTheTableSays) {
   EXPECT_EQ(finish(type::v1::ORDER_TYPE_REPORT), 10);
   // Every order of every kind has every deadline. Those of an offer's confirmation are in the offer.
   for (int clock = 1; clock < type::v1::ClockKind_ARRAYSIZE; ++clock) {
+    if (!type::v1::ClockKind_IsValid(clock)) continue;
     if (clock == type::v1::CLOCK_KIND_CONFIRM || clock == type::v1::CLOCK_KIND_VOICE) continue;
     for (int urgency = 1; urgency < type::v1::Urgency_ARRAYSIZE; ++urgency) {
       for (int type = 1; type < type::v1::OrderType_ARRAYSIZE; ++type) {

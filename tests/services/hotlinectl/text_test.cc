@@ -42,6 +42,8 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::Rung>(),
           GetEnumDescriptor<type::v1::VoiceOutcome>(),
           GetEnumDescriptor<type::v1::AlarmKind>(),
+          GetEnumDescriptor<type::v1::SceneRequest>(),
+          GetEnumDescriptor<type::v1::SceneOutcome>(),
           GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
