@@ -1,11 +1,16 @@
 #include "common/base/clock.h"
 
+#include <chrono>
+
 namespace hotline {
 namespace {
 
 class RealClock : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
+  absl::Duration Steady() const override {
+    return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+  }
 };
 
 }  // namespace

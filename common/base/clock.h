@@ -14,6 +14,8 @@ class Clock {
   virtual ~Clock() = default;
   // Wall-clock time, which may step. Thread-safe.
   virtual absl::Time Now() const = 0;
+  // Time since some instant, which never steps: what wall-clock time is checked against. Thread-safe.
+  virtual absl::Duration Steady() const { return Now() - absl::UnixEpoch(); }
 };
 
 // The machine's clock. Lives as long as the process.
@@ -24,11 +26,17 @@ class ManualClock : public Clock {
  public:
   explicit ManualClock(absl::Time start) : nanos_(absl::ToUnixNanos(start)) {}
   absl::Time Now() const override { return absl::FromUnixNanos(nanos_.load()); }
+  absl::Duration Steady() const override { return absl::Nanoseconds(steady_nanos_.load()); }
+  // A step: no time passes.
   void Set(absl::Time now) { nanos_.store(absl::ToUnixNanos(now)); }
-  void Advance(absl::Duration by) { nanos_.fetch_add(absl::ToInt64Nanoseconds(by)); }
+  void Advance(absl::Duration by) {
+    steady_nanos_.fetch_add(absl::ToInt64Nanoseconds(by));
+    nanos_.fetch_add(absl::ToInt64Nanoseconds(by));
+  }
 
  private:
   std::atomic<int64_t> nanos_;
+  std::atomic<int64_t> steady_nanos_{0};
 };
 
 // Beijing time, UTC+8 without daylight saving: what deadlines and numbers are reckoned in.

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <memory>
+#include <utility>
 
 namespace hotline {
 
@@ -18,6 +19,17 @@ std::string Sha256(std::initializer_list<std::string_view> parts) {
   std::string digest(kSha256Bytes, '\0');
   EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
   return digest;
+}
+
+std::string HmacSha256(std::string_view key, std::initializer_list<std::string_view> parts) {
+  constexpr size_t kBlockBytes = 64;
+  std::string block(key.size() > kBlockBytes ? Sha256({key}) : std::string(key));
+  block.resize(kBlockBytes, '\0');
+  std::string inner = block;
+  for (char& c : inner) c = static_cast<char>(c ^ 0x36);
+  for (char& c : block) c = static_cast<char>(c ^ 0x5c);
+  for (const std::string_view part : parts) inner.append(part);
+  return Sha256({block, Sha256({inner})});
 }
 
 const std::string& ChainStart() {

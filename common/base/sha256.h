@@ -13,6 +13,9 @@ inline constexpr size_t kSha256Bytes = 32;
 // 32 bytes: the hash of the parts put together.
 std::string Sha256(std::initializer_list<std::string_view> parts);
 
+// 32 bytes: HMAC-SHA256 (RFC 2104) of the parts put together.
+std::string HmacSha256(std::string_view key, std::initializer_list<std::string_view> parts);
+
 // 32 zero bytes: what the first link of a chain follows.
 const std::string& ChainStart();
 

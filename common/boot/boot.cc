@@ -7,6 +7,8 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -24,6 +26,7 @@
 #include "common/base/mutex.h"
 #include "common/boot/log.h"
 #include "common/rpc/address.h"
+#include "common/rpc/certificate.h"
 
 namespace hotline::boot {
 namespace {
@@ -161,6 +164,7 @@ class ServerImpl final : public Server {
     if (!service.ok()) return service.status();
     service_ = *std::move(service);
     if (absl::Status status = Listen(std::move(*credentials)); !status.ok()) return status;
+    if (security_->tls()) MeasureCertificates();
     if (!listen_.metrics_address().empty()) {
       if (absl::Status status = metrics_.Serve(listen_.metrics_address()); !status.ok()) return status;
     }
@@ -215,6 +219,24 @@ class ServerImpl final : public Server {
     health_.Attach(server_->GetHealthCheckService());
     for (const Endpoint& endpoint : endpoints) health_.SetServing(endpoint.name, true);
     return absl::OkStatus();
+  }
+
+  // When the certificates end, read from the files as they are at the scrape: 0 for a file that cannot be
+  // read, which is long past and so alarms as an expired one does.
+  void MeasureCertificates() {
+    auto& ends =
+        prometheus::BuildGauge()
+            .Name("hotline_certificate_expiry_time_seconds")
+            .Help("When the certificate in this file of the configuration ends, in seconds since 1970.")
+            .Register(metrics_.registry());
+    const config::v1::TlsConfig& tls = site_.site.tls();
+    metrics_.OnScrape([own_file = tls.certificate_file(), ca_file = tls.ca_file(),
+                       &own = ends.Add({{"file", "certificate"}}), &ca = ends.Add({{"file", "ca"}})] {
+      own.Set(static_cast<double>(
+          absl::ToUnixSeconds(rpc::CertificateExpiry(own_file).value_or(absl::UnixEpoch()))));
+      ca.Set(static_cast<double>(
+          absl::ToUnixSeconds(rpc::CertificateExpiry(ca_file).value_or(absl::UnixEpoch()))));
+    });
   }
 
   const std::string name_;

@@ -14,10 +14,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/contract/clearance.h"
 #include "common/crypto/signature.h"
 #include "google/protobuf/message.h"
 #include "hotline/config/v1/policy.pb.h"
@@ -64,6 +66,9 @@ std::vector<Problem> CheckUnits(const config::v1::UnitList& units);
 // Version, clocks, limits; no rule that an earlier one hides entirely.
 std::vector<Problem> CheckPolicy(const config::v1::Policy& policy);
 
+// Who is shown what is restricted or secret, defaults filled in.
+Clearance ClearanceOf(const config::v1::SiteConfig& site);
+
 // Fills in what 0 and empty mean, e.g. `max_message_bytes` 4 MiB and `work_order.address`.
 void ResolveDefaults(config::v1::SiteConfig* site);
 
@@ -77,6 +82,10 @@ struct LoadedSite {
   // ring holds this site's own public keys too, under its own code.
   crypto::SigningKeys signing;
   crypto::KeyRing keys;
+  // What requests to each webhook are signed with, by key id; for escalation only.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> webhook_secrets;
+  // For work_order only: see `work_order.caller_key_file`. Empty if the site names none.
+  std::string caller_key;
 };
 // `{role}` in the paths of `tls` stands for `options.role`.
 absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options);

@@ -1,7 +1,12 @@
 // The rules of a site's configuration beyond its form.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <limits>
@@ -12,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/boot/catalogue_file.h"
 #include "common/boot/config.h"
 #include "common/rpc/address.h"
 
@@ -22,6 +28,8 @@ using config::v1::ListenConfig;
 using config::v1::SiteConfig;
 
 constexpr int kMaxKeys = 16;
+constexpr int kMaxNeedingAccounts = 1000;
+constexpr int kMaxNeedingRoles = 16;
 
 // Collects problems under paths.
 class Checker {
@@ -224,10 +232,113 @@ void CheckUrgencySeconds(const std::string& path, const config::v1::UrgencySecon
   check->Range(path + ".emergency", seconds.emergency(), 1, kMonth);
 }
 
+// `HH:MM`.
+bool IsTimeOfDay(std::string_view text) {
+  const auto digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '9'; };
+  return text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) && digit(4) &&
+         text.substr(0, 2) < "24" && text.substr(3) < "60";
+}
+
+void CheckWebhook(const std::string& path, const config::v1::WebhookConfig& webhook,
+                  std::set<std::string_view>* names, Checker* check) {
+  const std::string& name = webhook.name();
+  const bool good = !name.empty() && name.size() <= 32 && name != "desktop" &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             c == '_' || c == '-';
+                    });
+  if (!good) {
+    check->Add(path + ".name", "must be 1 to 32 of A-Z a-z 0-9 _ -, and not desktop");
+  } else if (!names->insert(name).second) {
+    check->Add(path + ".name", "{} is there twice", name);
+  }
+  std::string_view url = webhook.url();
+  const bool http = url.starts_with("http://");
+  if (!http && !url.starts_with("https://")) {
+    check->Add(path + ".url", "must begin with https://");
+  } else {
+    if (http && !webhook.insecure_allow_http()) {
+      check->Add(path + ".url", "is plain http: use https, or say insecure_allow_http: true");
+    }
+    url.remove_prefix(url.find("//") + 2);
+    const std::string_view host = url.substr(0, url.find('/'));
+    if (host.empty() || url.find_first_of(" \"<>\\") != std::string_view::npos) {
+      check->Add(path + ".url", "has no host, or characters that a URL may not have");
+    }
+    // Would be in what is shown of the configuration; a gateway that wants them takes the signature instead.
+    if (host.find('@') != std::string_view::npos) check->Add(path + ".url", "must not hold a user name");
+  }
+  if (webhook.secrets().empty()) check->Add(path + ".secrets", "is required");
+  if (webhook.secrets_size() > 4) check->Add(path + ".secrets", "has more than 4 entries");
+  std::set<std::string_view> ids;
+  for (int i = 0; i < webhook.secrets_size(); ++i) {
+    const std::string item = fmt::format("{}.secrets[{}]", path, i);
+    CheckKeyId(item + ".key_id", webhook.secrets(i).key_id(), &ids, check);
+    check->Required(item + ".file", webhook.secrets(i).file());
+  }
+  check->Range(path + ".timeout_ms", webhook.timeout_ms(), 100, 120'000);
+  check->Range(path + ".max_attempts", webhook.max_attempts(), 1, 100);
+  check->Range(path + ".backoff_min_ms", webhook.backoff_min_ms(), 10, 3'600'000);
+  check->Range(path + ".backoff_max_ms", webhook.backoff_max_ms(), 10, 86'400'000);
+  check->Range(path + ".concurrency", webhook.concurrency(), 1, 64);
+}
+
+void CheckNotify(const config::v1::NotifyConfig& notify, Checker* check) {
+  const std::string path = "escalation.notify";
+  for (const auto& [field, text] :
+       {std::pair(".quiet_from", &notify.quiet_from()), std::pair(".quiet_until", &notify.quiet_until())}) {
+    if (!text->empty() && !IsTimeOfDay(*text))
+      check->Add(path + field, "\"{}\" is not a time like 22:00", *text);
+  }
+  if (notify.quiet_from().empty() != notify.quiet_until().empty()) {
+    check->Add(path + ".quiet_until", "goes with quiet_from: both or neither");
+  }
+  check->Range(path + ".group_window_s.normal", notify.group_window_s().normal(), 1, 3600);
+  check->Range(path + ".group_window_s.urgent", notify.group_window_s().urgent(), 1, 3600);
+  if (notify.group_window_s().emergency() != 0) {
+    check->Add(path + ".group_window_s.emergency", "an emergency never waits: leave it out");
+  }
+  CheckUrgencySeconds(path + ".repeat_after_s", notify.repeat_after_s(), check);
+  CheckUrgencySeconds(path + ".acknowledged_for_s", notify.acknowledged_for_s(), check);
+  check->Range(path + ".rounds", notify.rounds(), 1, 100);
+  check->Range(path + ".queue_limit", notify.queue_limit(), 1, 1'000'000);
+  if (notify.webhooks_size() > 16) check->Add(path + ".webhooks", "has more than 16 entries");
+  std::set<std::string_view> names;
+  for (int i = 0; i < notify.webhooks_size(); ++i) {
+    CheckWebhook(fmt::format("{}.webhooks[{}]", path, i), notify.webhooks(i), &names, check);
+  }
+}
+
 void ResolveUrgencySeconds(const config::v1::UrgencySeconds& standard, config::v1::UrgencySeconds* seconds) {
   if (seconds->normal() == 0) seconds->set_normal(standard.normal());
   if (seconds->urgent() == 0) seconds->set_urgent(standard.urgent());
   if (seconds->emergency() == 0) seconds->set_emergency(standard.emergency());
+}
+
+void ResolveNotify(config::v1::NotifyConfig* notify) {
+  if (notify->quiet_from().empty()) {
+    notify->set_quiet_from("22:00");
+    notify->set_quiet_until("08:00");
+  }
+  const auto seconds = [](int32_t normal, int32_t urgent, int32_t emergency) {
+    config::v1::UrgencySeconds standard;
+    standard.set_normal(normal);
+    standard.set_urgent(urgent);
+    standard.set_emergency(emergency);
+    return standard;
+  };
+  ResolveUrgencySeconds(seconds(30, 2, 0), notify->mutable_group_window_s());
+  ResolveUrgencySeconds(seconds(14'400, 1800, 300), notify->mutable_repeat_after_s());
+  ResolveUrgencySeconds(seconds(86'400, 7200, 1800), notify->mutable_acknowledged_for_s());
+  if (notify->rounds() == 0) notify->set_rounds(3);
+  if (notify->queue_limit() == 0) notify->set_queue_limit(10'000);
+  for (config::v1::WebhookConfig& webhook : *notify->mutable_webhooks()) {
+    if (webhook.timeout_ms() == 0) webhook.set_timeout_ms(10'000);
+    if (webhook.max_attempts() == 0) webhook.set_max_attempts(12);
+    if (webhook.backoff_min_ms() == 0) webhook.set_backoff_min_ms(1000);
+    if (webhook.backoff_max_ms() == 0) webhook.set_backoff_max_ms(600'000);
+    if (webhook.concurrency() == 0) webhook.set_concurrency(4);
+  }
 }
 
 // Where `path`, or what it should have been in, was written.
@@ -287,10 +398,19 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
       resolve(key.mutable_file());
     }
   }
-  if (site->has_work_order()) resolve(site->mutable_work_order()->mutable_data_dir());
+  if (site->has_work_order()) {
+    resolve(site->mutable_work_order()->mutable_data_dir());
+    resolve(site->mutable_work_order()->mutable_caller_key_file());
+  }
+  if (site->has_dispatch()) resolve(site->mutable_dispatch()->mutable_catalogue_dir());
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
+    for (config::v1::WebhookConfig& webhook :
+         *site->mutable_escalation()->mutable_notify()->mutable_webhooks()) {
+      resolve(webhook.mutable_ca_file());
+      for (config::v1::WebhookSecret& secret : *webhook.mutable_secrets()) resolve(secret.mutable_file());
+    }
   }
   if (site->has_log()) resolve(site->mutable_log()->mutable_file());
 }
@@ -340,6 +460,49 @@ std::vector<Problem> LoadKeys(LoadedSite* loaded) {
   return check.Take();
 }
 
+// Why the secret in `file` cannot be used; empty if it is in `*secret`.
+std::string LoadSecret(const std::string& file, std::string* secret) {
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fmt::format("{}: cannot read it: {}", file, strerror(errno));
+  // Asked of what was opened, so that nobody can change it in between.
+  struct stat info = {};
+  std::string fault;
+  std::string text(2048, '\0');
+  ssize_t size = 0;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    fault = "is not a file";
+  } else if ((info.st_mode & S_IRWXO) != 0) {
+    fault = "a secret must not be open to everybody: chmod o= it";
+  } else if (size = read(fd, text.data(), text.size()); size < 0) {
+    fault = fmt::format("cannot read it: {}", strerror(errno));
+  }
+  close(fd);
+  if (!fault.empty()) return fmt::format("{}: {}", file, fault);
+  text.resize(static_cast<size_t>(size));
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.size() < 16 || text.size() > 1024) return fmt::format("{}: must hold 16 to 1,024 bytes", file);
+  *secret = std::move(text);
+  return "";
+}
+
+// The secrets of all webhooks.
+std::vector<Problem> LoadSecrets(LoadedSite* loaded) {
+  Checker check;
+  const config::v1::NotifyConfig& notify = loaded->site.escalation().notify();
+  for (int w = 0; w < notify.webhooks_size(); ++w) {
+    auto& secrets = loaded->webhook_secrets[notify.webhooks(w).name()];
+    for (int i = 0; i < notify.webhooks(w).secrets_size(); ++i) {
+      const config::v1::WebhookSecret& one = notify.webhooks(w).secrets(i);
+      std::string bytes;
+      if (const std::string fault = LoadSecret(one.file(), &bytes); !fault.empty()) {
+        check.Add(fmt::format("escalation.notify.webhooks[{}].secrets[{}].file", w, i), "{}", fault);
+      }
+      secrets.emplace_back(one.key_id(), std::move(bytes));
+    }
+  }
+  return check.Take();
+}
+
 }  // namespace
 
 std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& options) {
@@ -374,6 +537,24 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
   }
   if (site.has_signing()) CheckSigning(site.signing(), &check);
 
+  const config::v1::NeedToKnowConfig& need = site.need_to_know();
+  if (need.accounts_size() > kMaxNeedingAccounts) {
+    check.Add("need_to_know.accounts", "has more than {} entries", kMaxNeedingAccounts);
+  }
+  if (need.roles_size() > kMaxNeedingRoles) {
+    check.Add("need_to_know.roles", "has more than {} entries", kMaxNeedingRoles);
+  }
+  for (int i = 0; i < need.accounts_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.accounts[{}]", i);
+    check.Required(path, need.accounts(i));
+    check.Text(path, need.accounts(i), 64);
+  }
+  for (int i = 0; i < need.roles_size(); ++i) {
+    const std::string path = fmt::format("need_to_know.roles[{}]", i);
+    check.Required(path, need.roles(i));
+    check.Text(path, need.roles(i), 32);
+  }
+
   if (site.has_tls()) {
     check.Required("tls.certificate_file", site.tls().certificate_file());
     check.Required("tls.key_file", site.tls().key_file());
@@ -394,6 +575,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     CheckUrgencySeconds("work_order.keep_after_s", part.keep_after_s(), &check);
     check.Range("work_order.free_returns_per_unit", part.free_returns_per_unit(), 0, 100);
     check.Range("work_order.free_returns_per_order", part.free_returns_per_order(), 0, 100);
+    check.Range("work_order.extensions_per_order", part.extensions_per_order(), 0, 100);
   }
   if (site.has_dispatch()) {
     const config::v1::DispatchConfig& part = site.dispatch();
@@ -417,6 +599,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     CheckListen("escalation.listen", part.listen(), site, options, &taken, &check);
     check.Required("escalation.data_dir", part.data_dir());
     check.Required("escalation.policy_file", part.policy_file());
+    CheckNotify(part.notify(), &check);
     if (site.has_work_order() && !part.data_dir().empty() &&
         part.data_dir() == site.work_order().data_dir()) {
       check.Add("escalation.data_dir", "must not be the folder of work_order");
@@ -492,6 +675,14 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
   return check.Take();
 }
 
+Clearance ClearanceOf(const SiteConfig& site) {
+  Clearance clearance;
+  for (const std::string& account : site.need_to_know().accounts()) clearance.accounts.insert(account);
+  if (!site.need_to_know().roles().empty()) clearance.roles.clear();
+  for (const std::string& role : site.need_to_know().roles()) clearance.roles.insert(role);
+  return clearance;
+}
+
 void ResolveDefaults(SiteConfig* site) {
   for (config::v1::PeerConfig& peer : *site->mutable_peers()) {
     if (!peer.has_spool()) continue;
@@ -525,7 +716,10 @@ void ResolveDefaults(SiteConfig* site) {
     if (part.catch_up_per_s() == 0) part.set_catch_up_per_s(20'000);
     if (part.reconcile_interval_s() == 0) part.set_reconcile_interval_s(900);
   }
-  if (site->has_escalation()) ResolveListen(site->mutable_escalation()->mutable_listen());
+  if (site->has_escalation()) {
+    ResolveListen(site->mutable_escalation()->mutable_listen());
+    ResolveNotify(site->mutable_escalation()->mutable_notify());
+  }
   if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {
     site->mutable_log()->set_level(config::v1::LOG_LEVEL_INFO);
   }
@@ -541,9 +735,27 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   if (options.role == "dispatch" || options.role == "work_order") {
     if (absl::Status status = Report(path, positions, LoadKeys(&loaded)); !status.ok()) return status;
   }
+  if (options.role == "escalation") {
+    if (absl::Status status = Report(path, positions, LoadSecrets(&loaded)); !status.ok()) return status;
+  }
+  if (const std::string& file = loaded.site.work_order().caller_key_file();
+      options.role == "work_order" && !file.empty()) {
+    absl::StatusOr<std::string> key = crypto::LoadHashKey(file);
+    if (!key.ok()) {
+      const Problem problem{.path = "work_order.caller_key_file",
+                            .message = std::string(ToStd(key.status().message()))};
+      return Report(path, positions, {problem});
+    }
+    loaded.caller_key = *std::move(key);
+  }
   if (const std::string& file = loaded.site.units_file(); !file.empty()) {
     if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
     if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;
+  }
+  if (const std::string& directory = loaded.site.dispatch().catalogue_dir();
+      !directory.empty() && options.role == "dispatch") {
+    // dispatch reads them itself, again and again; a start, or a check, is not to find out late.
+    if (absl::Status status = LoadCatalogues(directory).status(); !status.ok()) return status;
   }
   if (loaded.site.has_escalation()) {
     const std::string& file = loaded.site.escalation().policy_file();

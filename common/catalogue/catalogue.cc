@@ -391,31 +391,43 @@ std::vector<Problem> CheckCatalogue(const config::v1::Catalogue& catalogue) {
 std::string Normalize(std::string_view text) {
   std::string out;
   out.reserve(text.size());
+  const auto boundary = [&out] {
+    if (!out.empty() && out.back() != ' ') out += ' ';
+  };
   for (size_t at = 0; at < text.size();) {
     const unsigned char lead = static_cast<unsigned char>(text[at]);
     const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     const std::string_view one = text.substr(at, length);
     at += length;
+    const auto byte = [&one](size_t i) { return static_cast<unsigned char>(one[i]); };
     char ascii = length == 1 ? one[0] : '\0';
     // U+FF01 to U+FF5E are the full-width forms of `!` to `~`.
     if (one.size() == 3 && lead == 0xef) {
-      const int point = ((lead & 0x0f) << 12) | ((one[1] & 0x3f) << 6) | (one[2] & 0x3f);
+      const int point = ((lead & 0x0f) << 12) | ((byte(1) & 0x3f) << 6) | (byte(2) & 0x3f);
       if (point >= 0xff01 && point <= 0xff5e) ascii = static_cast<char>(point - 0xff01 + '!');
     }
+    if (ascii == ' ' || ascii == '\t' || ascii == '\r' || ascii == '\n') continue;
     if (ascii != '\0') {
       if (ascii >= 'A' && ascii <= 'Z') ascii = static_cast<char>(ascii - 'A' + 'a');
-      if ((ascii >= 'a' && ascii <= 'z') || (ascii >= '0' && ascii <= '9')) out += ascii;
+      if ((ascii >= 'a' && ascii <= 'z') || (ascii >= '0' && ascii <= '9')) {
+        out += ascii;
+      } else {
+        boundary();
+      }
       continue;
     }
-    if (length == 1) continue;
-    // Marks: general punctuation (U+2000 to U+206F) and those of CJK (U+3000 to U+303F).
-    if (one.size() == 3 && lead == 0xe2 &&
-        (static_cast<unsigned char>(one[1]) == 0x80 || static_cast<unsigned char>(one[1]) == 0x81)) {
-      continue;
+    // The ideographic space is white space; other marks are U+2000 to U+206F and those of CJK, U+3001 to
+    // U+303F.
+    if (one == "\xe3\x80\x80") continue;
+    const bool general = one.size() == 3 && lead == 0xe2 && (byte(1) == 0x80 || byte(1) == 0x81);
+    const bool cjk = one.size() == 3 && lead == 0xe3 && byte(1) == 0x80;
+    if (length == 1 || general || cjk) {
+      boundary();
+    } else {
+      out += one;
     }
-    if (one.size() == 3 && lead == 0xe3 && static_cast<unsigned char>(one[1]) == 0x80) continue;
-    out += one;
   }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }
 

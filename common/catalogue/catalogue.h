@@ -28,8 +28,8 @@ struct Problem {
 // Every rule written beside the fields of config.v1.Catalogue; none: it can be used.
 std::vector<Problem> CheckCatalogue(const config::v1::Catalogue& catalogue);
 
-// Text as phrases are compared: full-width forms of ASCII narrowed, ASCII in lower case, white space and
-// marks gone.
+// Text as phrases are compared: full-width forms of ASCII narrowed, ASCII in lower case, white space gone;
+// each run of marks is one space, which no phrase reaches across.
 std::string Normalize(std::string_view text);
 
 // One version. Immutable, so that any number of threads may share it; whoever holds a pointer keeps it alive.

@@ -19,6 +19,11 @@ struct CallContext {
   std::string traceparent;
   // From the caller's certificate: `<hotline>/<role>`. Empty on a plain-text connection.
   std::string identity;
+  // Account on whose behalf the caller asks, from its metadata `hotline-account`; its certificate vouches for
+  // it. At most 64 bytes. Empty if it names none.
+  std::string account;
+  // Code of the unit that the account works for, from its metadata `hotline-unit`; empty for a hotline's own desk.
+  std::string unit;
 };
 
 // Called exactly once, from any thread. It must not block.

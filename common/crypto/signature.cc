@@ -53,6 +53,7 @@ class Secret {
     return status;
   }
 
+  std::string_view text() const { return std::string_view(text_).substr(0, size_); }
   BioPtr bio() const { return BioPtr(BIO_new_mem_buf(text_.data(), static_cast<int>(size_))); }
 
  private:
@@ -112,6 +113,19 @@ DigestPtr Begin(InitDigest init, Algorithm algorithm, EVP_PKEY* key, KeyContextP
   return init(context.get(), nullptr, EVP_sm3(), nullptr, key) == 1 ? std::move(context) : nullptr;
 }
 
+// A context to be copied; null for an algorithm that needs more than the key.
+std::shared_ptr<const EVP_MD_CTX> Prepare(InitDigest init, Algorithm algorithm, EVP_PKEY* key) {
+  if (algorithm != Algorithm::kEd25519) return nullptr;
+  KeyContextPtr none;
+  return Begin(init, algorithm, key, &none);
+}
+
+DigestPtr Copy(const EVP_MD_CTX& prepared) {
+  DigestPtr context(EVP_MD_CTX_new());
+  if (context == nullptr || EVP_MD_CTX_copy_ex(context.get(), &prepared) != 1) return nullptr;
+  return context;
+}
+
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -122,6 +136,17 @@ absl::Status Invalid(std::string_view party, std::string_view key_id, std::strin
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> LoadHashKey(const std::string& file) {
+  constexpr size_t kMinBytes = 32;
+  constexpr size_t kMaxBytes = 4096;
+  Secret secret;
+  if (absl::Status status = secret.Read(file, /*is_private=*/true); !status.ok()) return status;
+  if (secret.text().size() < kMinBytes || secret.text().size() > kMaxBytes) {
+    return BadFile(file, "a key must have 32 to 4,096 bytes");
+  }
+  return std::string(secret.text());
+}
 
 std::string_view AlgorithmName(Algorithm algorithm) {
   return algorithm == Algorithm::kEd25519 ? "ed25519" : "sm2-sm3";
@@ -143,6 +168,7 @@ absl::StatusOr<PublicKey> PublicKey::Of(std::shared_ptr<evp_pkey_st> key) {
   const int size = i2d_PUBKEY(key.get(), &der);
   if (size <= 0) return absl::InvalidArgumentError("the key has no public half");
   PublicKey made;
+  made.verify_ = Prepare(EVP_DigestVerifyInit, *algorithm, key.get());
   made.key_ = std::move(key);
   made.algorithm_ = *algorithm;
   made.der_.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
@@ -184,11 +210,17 @@ std::string PublicKey::Fingerprint() const {
 bool PublicKey::Verify(std::string_view domain, std::string_view message, std::string_view signature) const {
   if (signature.empty() || signature.size() > kMaxSignatureBytes) return false;
   KeyContextPtr key_context;
-  const DigestPtr context = Begin(EVP_DigestVerifyInit, algorithm_, key_.get(), &key_context);
+  const DigestPtr context =
+      verify_ != nullptr ? Copy(*verify_) : Begin(EVP_DigestVerifyInit, algorithm_, key_.get(), &key_context);
   if (context == nullptr) return false;
   const std::string bytes = SignedBytes(domain, message);
   return EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(bytes), bytes.size()) == 1;
 }
+
+Signer::Signer(std::string key_id, PublicKey key)
+    : key_id_(std::move(key_id)),
+      public_key_(std::move(key)),
+      sign_(Prepare(EVP_DigestSignInit, public_key_.algorithm(), public_key_.key_.get())) {}
 
 absl::StatusOr<Signer> Signer::Load(std::string_view key_id, const std::string& file) {
   if (!IsKeyId(key_id)) {
@@ -206,7 +238,9 @@ absl::StatusOr<Signer> Signer::Load(std::string_view key_id, const std::string& 
 
 absl::StatusOr<std::string> Signer::Sign(std::string_view domain, std::string_view message) const {
   KeyContextPtr key_context;
-  const DigestPtr context = Begin(EVP_DigestSignInit, algorithm(), public_key_.key_.get(), &key_context);
+  const DigestPtr context =
+      sign_ != nullptr ? Copy(*sign_)
+                       : Begin(EVP_DigestSignInit, algorithm(), public_key_.key_.get(), &key_context);
   const std::string bytes = SignedBytes(domain, message);
   std::string signature(kMaxSignatureBytes, '\0');
   size_t size = signature.size();

@@ -199,6 +199,114 @@ absl::Status Disputed() {
                .chinese = "工单存在争议，由首接平台先行办理，裁定前不得再推送"});
 }
 
+absl::Status RuledUnit(std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_RULED,
+               .english = StrCat("a ruling says that unit ", unit, " handles the order"),
+               .chinese = StrCat("已裁定由单位", unit, "承办，不得退回或改派"),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status ExtensionTooLate() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_EXTENSION_TOO_LATE,
+               .english = "the deadline has passed: an extension has to be asked for before it",
+               .chinese = "已超过办理时限，延期须在到期前申请"});
+}
+
+absl::Status ExtensionLimit(int limit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_EXTENSION_LIMIT,
+               .english = StrCat("the order has had the extensions that it may have (", limit, ")"),
+               .chinese = StrCat("每件工单最多延期", limit, "次，已用完"),
+               .metadata = {{"limit", StrCat(limit)}}});
+}
+
+absl::Status ExtensionPending(bool open) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_EXTENSION_PENDING,
+       .english = open ? "another extension is asked for and not decided yet" : "no extension is asked for",
+       .chinese = open ? "已有延期申请待审批" : "没有待审批的延期申请"});
+}
+
+absl::Status PreviewStale(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_PREVIEW_STALE,
+               .english = std::string(english),
+               .chinese = std::string(chinese)});
+}
+
+absl::Status PublicationRunning(int64_t publication) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_PUBLICATION_RUNNING,
+               .english = StrCat("publication ", publication, " is still being carried out"),
+               .chinese = StrCat("第", publication, "次发布尚未执行完毕"),
+               .metadata = {{"publication", StrCat(publication)}}});
+}
+
+absl::Status ClockNotFound(std::string_view order) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_CLOCK_NOT_FOUND,
+               .english = StrCat("order ", order, " has no such clock"),
+               .chinese = StrCat("工单", order, "没有该时限"),
+               .metadata = {{"order", std::string(order)}}});
+}
+
+absl::Status NoCatalogue() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_CATALOGUE,
+               .english = "this site has no catalogue in force: see dispatch.catalogue_dir",
+               .chinese = "本平台未配置当前有效的受理事项清单"});
+}
+
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en,
+                            std::string_view advice) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_ROUTE_UNDECIDED,
+               .english = StrCat("a person decides where it goes: ", question_en),
+               .chinese = StrCat(advice, "。", question),
+               .field = "offer.to_hotline",
+               .metadata = {{"question", std::string(question)}}});
+}
+
+absl::Status OwnMatter(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_OWN_MATTER,
+               .english = StrCat("nothing to push: ", english),
+               .chinese = StrCat("无须推送：", chinese),
+               .field = "offer.to_hotline"});
+}
+
+absl::Status UnitRecused(std::string_view field, std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNIT_RECUSED,
+               .english = StrCat("the matter accuses unit ", unit, ": it may not handle it"),
+               .chinese = StrCat("诉求反映的正是该单位（", unit, "），须回避，不得承办"),
+               .field = std::string(field),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status CatalogueVersionUnknown(std::string_view version) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN,
+               .english = StrCat("no version ", version, " of the catalogue is loaded"),
+               .chinese = StrCat("没有加载清单版本 ", version)});
+}
+
+absl::Status ItemUnknown(std::string_view field, std::string_view version) {
+  return BadField(Reason::ERROR_REASON_ITEM_UNKNOWN, field,
+                  StrCat("is no item that holds today in version ", version),
+                  StrCat("不是清单版本 ", version, " 中当前有效的事项"));
+}
+
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_CATALOGUE_INVALID,
+               .english = std::string(english),
+               .chinese = std::string(chinese.empty() ? "清单文件无法读取" : chinese)});
+}
+
 absl::Status Suspended() {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_SUSPENDED,
@@ -209,6 +317,30 @@ absl::Status Suspended() {
 absl::Status SpokenCodeWrong() {
   return BadField(Reason::ERROR_REASON_SPOKEN_CODE_WRONG, "confirm_by_voice.code",
                   "is not the spoken code of this handoff", "口令与本次移交不符，请与对方核对工单");
+}
+
+absl::Status Restricted() {
+  return Make({.code = absl::StatusCode::kPermissionDenied,
+               .reason = Reason::ERROR_REASON_RESTRICTED,
+               .english = "the order is for those who need to know",
+               .chinese = "该工单限制知悉，当前账号无权查看或办理"});
+}
+
+absl::Status Merged(std::string_view number) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_MERGED,
+       .english = StrCat("the order is merged with ", number, ": work is done under the one that is kept"),
+       .chinese = StrCat("工单已与", number, "并单，请在保留的工单上办理，或先拆单"),
+       .metadata = {{"order", std::string(number)}}});
+}
+
+absl::Status UnansweredCallers(std::string_view numbers) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNANSWERED_CALLERS,
+               .english = StrCat("callers of merged orders have still to be answered: ", numbers),
+               .chinese = StrCat("并单诉求人尚未全部答复：", numbers),
+               .metadata = {{"orders", std::string(numbers)}}});
 }
 
 absl::Status UnitNotAssigned(std::string_view unit) {
@@ -330,6 +462,42 @@ absl::Status Overloaded(std::string_view queue, absl::Duration retry_after) {
                .metadata = {{"queue", std::string(queue)}}});
 }
 
+absl::Status ReportTooLarge(std::string_view field, int64_t limit) {
+  return BadField(Reason::ERROR_REASON_REPORT_TOO_LARGE, field,
+                  StrCat("holds more than ", limit, " orders: ask for shorter periods and add them up"),
+                  StrCat("所含工单超过", limit, "件，请缩短统计周期后分段查询"));
+}
+
+absl::Status ReportBehind(int64_t cursor, int64_t head) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_REPORT_BEHIND,
+               .english = StrCat("the log has been read up to #", cursor, " of #", head),
+               .chinese = StrCat("统计正在读取日志（已到#", cursor, "，共#", head, "），请稍后再试"),
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status NoBreach() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NO_BREACH,
+               .english = "no deadline of the order was missed",
+               .chinese = "该工单没有超过时限的环节，无需出具文书"});
+}
+
+absl::Status DocketItemNotFound(std::string_view item_id) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND,
+               .english = StrCat("the docket has no item ", item_id),
+               .chinese = StrCat("议题清单中没有", item_id),
+               .metadata = {{"item", std::string(item_id)}}});
+}
+
+absl::Status NotRuled() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NOT_RULED,
+               .english = "nobody has ruled on the item yet",
+               .chinese = "该议题尚未裁定，不能形成清单修改建议"});
+}
+
 absl::Status StoreFailed(std::string_view what) {
   return Make({.code = absl::StatusCode::kUnavailable,
                .reason = Reason::ERROR_REASON_STORE_FAILED,
@@ -368,6 +536,49 @@ absl::Status Internal(std::string_view what) {
                .reason = Reason::ERROR_REASON_INTERNAL,
                .english = StrCat("internal error: ", what),
                .chinese = "程序内部错误，请联系管理员"});
+}
+
+absl::Status DirectoryUnknown(std::string_view field, std::string_view what, std::string_view what_zh,
+                              std::string_view name) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = Reason::ERROR_REASON_DIRECTORY_ENTRY_UNKNOWN,
+               .english = StrCat("the directory has no ", what, " '", name, "'"),
+               .chinese = StrCat("通讯录中没有该", what_zh, "：", name),
+               .field = std::string(field)});
+}
+
+absl::Status DirectoryRefused(Reason reason, std::string_view field, std::string_view english,
+                              std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = reason,
+               .english = std::string(english),
+               .chinese = std::string(chinese),
+               .field = std::string(field)});
+}
+
+absl::Status DirectoryStale(int64_t expected, int64_t actual) {
+  return Make(
+      {.code = absl::StatusCode::kAborted,
+       .reason = Reason::ERROR_REASON_STALE_VERSION,
+       .english = StrCat("the directory is at version ", actual, ", not ", expected, ": read it again"),
+       .chinese = StrCat("通讯录已被他人更新（当前版本", actual, "），请重新读取后再改"),
+       .field = "header.expected_version",
+       .metadata = {{"version", StrCat(actual)}}});
+}
+
+absl::Status NoticeUnknown(Reason reason, std::string_view what, std::string_view what_zh,
+                           std::string_view id) {
+  return Make({.code = absl::StatusCode::kNotFound,
+               .reason = reason,
+               .english = StrCat("there is no ", what, " '", id, "'"),
+               .chinese = StrCat("没有该", what_zh, "：", id)});
+}
+
+absl::Status DeliveryNotDead(std::string_view id) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_DELIVERY_NOT_DEAD,
+               .english = StrCat("delivery '", id, "' is not given up, or not by a webhook"),
+               .chinese = StrCat("投递", id, "并未终止，或不经网关，无须重投")});
 }
 
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix) {

@@ -48,6 +48,36 @@ absl::Status Bounce(std::string_view target, std::string_view way, std::string_v
 absl::Status Ruled();
 absl::Status DangerFirst();
 absl::Status Disputed();
+absl::Status Restricted();
+// `number` is the order that the work is done under, or one that was merged into this one.
+absl::Status Merged(std::string_view number);
+// `numbers` are those of the orders whose callers wait.
+absl::Status UnansweredCallers(std::string_view numbers);
+// A ruling names another unit than `unit`, or `unit` itself. Reason RULED.
+absl::Status RuledUnit(std::string_view unit);
+absl::Status ExtensionTooLate();
+absl::Status ExtensionLimit(int limit);
+// `open`: one is asked for already; else none is.
+absl::Status ExtensionPending(bool open);
+absl::Status PreviewStale(std::string_view english, std::string_view chinese);
+absl::Status PublicationRunning(int64_t publication);
+absl::Status ClockNotFound(std::string_view order);
+// `limit` is in orders.
+absl::Status ReportTooLarge(std::string_view field, int64_t limit);
+// The log is read up to `cursor`, of `head`.
+absl::Status ReportBehind(int64_t cursor, int64_t head);
+absl::Status NoBreach();
+absl::Status DocketItemNotFound(std::string_view item_id);
+absl::Status NotRuled();
+absl::Status NoCatalogue();
+// `question` is in Chinese; `advice` says in Chinese what the ladder waits for.
+absl::Status RouteUndecided(std::string_view question, std::string_view question_en, std::string_view advice);
+absl::Status OwnMatter(std::string_view english, std::string_view chinese);
+// The unit is one that the matter accuses.
+absl::Status UnitRecused(std::string_view field, std::string_view unit);
+absl::Status CatalogueVersionUnknown(std::string_view version);
+absl::Status ItemUnknown(std::string_view field, std::string_view version);
+absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese);
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);
@@ -71,6 +101,17 @@ absl::Status DiskFull();
 absl::Status WorkOrderUnreachable(std::string_view what);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);
+// NOT_FOUND. `what` is `unit` or `person`, `what_zh` 单位 or 人员; `name` is how it was called.
+absl::Status DirectoryUnknown(std::string_view field, std::string_view what, std::string_view what_zh,
+                              std::string_view name);
+// FAILED_PRECONDITION: a change of the directory that its rules do not allow.
+absl::Status DirectoryRefused(Reason reason, std::string_view field, std::string_view english,
+                              std::string_view chinese);
+absl::Status DirectoryStale(int64_t expected, int64_t actual);
+// `what` is `notification` or `delivery`, `what_zh` 通知 or 投递.
+absl::Status NoticeUnknown(Reason reason, std::string_view what, std::string_view what_zh,
+                           std::string_view id);
+absl::Status DeliveryNotDead(std::string_view id);
 
 // `status` with `prefix.` before each field path in it (`prefix` = `commands[3]`).
 absl::Status WithFieldPrefix(const absl::Status& status, std::string_view prefix);

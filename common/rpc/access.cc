@@ -29,6 +29,11 @@ constexpr Rule kRules[] = {
     {"hotline.dispatch.v1.DispatchService", Who::kOwn, kSiteRoles},
     {"hotline.workorder.v1.WorkOrderService", Who::kOwn, kSiteRoles},
     {"hotline.escalation.v1.EscalationService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.NotificationService", Who::kOwn, kSiteRoles},
+    // Whoever edits the directory decides who is told, and sees how staff are reached.
+    {"hotline.escalation.v1.DirectoryService", Who::kOwn, {"supervisor", "admin"}},
+    {"hotline.escalation.v1.ReportService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.MeetingService", Who::kOwn, kSiteRoles},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "common/rpc/client.h"
 
+#include <algorithm>
+
 #include <string>
 #include <string_view>
 
@@ -41,6 +43,12 @@ absl::Status FromGrpc(const grpc::Status& status) {
 
 void Propagate(const CallContext& call, grpc::ClientContext* context) {
   if (!call.traceparent.empty()) context->AddMetadata("traceparent", call.traceparent);
+  if (!call.account.empty()) {
+    const bool ascii =
+        std::all_of(call.account.begin(), call.account.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+    context->AddMetadata(ascii ? kAccountKey : kBinaryAccountKey, call.account);
+  }
+  if (!call.unit.empty()) context->AddMetadata(kUnitKey, call.unit);
   if (call.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(call.deadline));
 }
 

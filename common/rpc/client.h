@@ -22,7 +22,21 @@ namespace hotline::rpc {
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// `traceparent` and deadline of `call` for an outgoing call.
+// An answer that is given so often that making it anew would cost more than what it refuses.
+struct Refusal {
+  explicit Refusal(absl::Status why) : status(std::move(why)), wire(ToGrpc(status)) {}
+  const absl::Status status;
+  const grpc::Status wire;
+};
+
+// Metadata of a call's account; the other, for one that is not ASCII.
+inline constexpr char kAccountKey[] = "hotline-account";
+inline constexpr char kBinaryAccountKey[] = "hotline-account-bin";
+
+// Metadata of the unit that the account works for.
+inline constexpr char kUnitKey[] = "hotline-unit";
+
+// `traceparent`, account, unit and deadline of `call` for an outgoing call.
 void Propagate(const CallContext& call, grpc::ClientContext* context);
 
 // The calls that a client has under way. Destroying it cancels them and waits until each has been answered,

@@ -7,6 +7,7 @@
 #include "common/error/error.h"
 #include "common/rpc/client.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 
 namespace hotline::rpc {
 namespace {
@@ -34,12 +35,14 @@ Done<Response> Reached(Done<Response> done) {
 struct RpcLedger::Stubs {
   std::unique_ptr<LedgerService::Stub> commands;
   std::unique_ptr<LedgerService::Stub> reads;
+  std::unique_ptr<workorder::v1::WorkOrderService::Stub> orders;
   Calls calls;  // last: its destructor waits for what uses the stubs
 };
 
 RpcLedger::RpcLedger(std::shared_ptr<grpc::Channel> commands, std::shared_ptr<grpc::Channel> reads)
     : stubs_(std::make_unique<Stubs>()) {
   stubs_->commands = LedgerService::NewStub(std::move(commands));
+  stubs_->orders = workorder::v1::WorkOrderService::NewStub(reads);
   stubs_->reads = LedgerService::NewStub(std::move(reads));
 }
 
@@ -98,6 +101,13 @@ void RpcLedger::ReadDigests(const CallContext& call, workorder::v1::ReadDigestsR
 void RpcLedger::Resend(const CallContext& call, workorder::v1::ResendRequest request,
                        Done<workorder::v1::ResendResponse> done) {
   Call(stubs_->calls, static_cast<Async*>(stubs_->commands->async()), &Async::Resend, call,
+       std::move(request), Reached(std::move(done)));
+}
+
+void RpcLedger::FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
+                                  Done<workorder::v1::FindSimilarOrdersResponse> done) {
+  using Orders = workorder::v1::WorkOrderService::StubInterface::async_interface;
+  Call(stubs_->calls, static_cast<Orders*>(stubs_->orders->async()), &Orders::FindSimilarOrders, call,
        std::move(request), Reached(std::move(done)));
 }
 

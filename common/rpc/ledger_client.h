@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "common/contract/finder.h"
 #include "common/contract/ledger.h"
 
 namespace grpc {
@@ -15,7 +16,7 @@ namespace hotline::rpc {
 // Thread-safe. Nothing is retried here. Errors are the ledger's, as it sent them; WORK_ORDER_UNREACHABLE when
 // the transport failed, so that the outcome is unknown. Destroying it cancels and answers the calls under
 // way, and waits for that: not from within a `done`.
-class RpcLedger final : public Ledger {
+class RpcLedger final : public Ledger, public OrderFinder {
  public:
   // `commands` carries Execute and ApplyInbox, `reads` the rest, so that a large read delays no commit. May
   // be the same.
@@ -43,6 +44,9 @@ class RpcLedger final : public Ledger {
                    Done<workorder::v1::ReadDigestsResponse> done) override;
   void Resend(const CallContext& call, workorder::v1::ResendRequest request,
               Done<workorder::v1::ResendResponse> done) override;
+
+  void FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
+                         Done<workorder::v1::FindSimilarOrdersResponse> done) override;
 
  private:
   struct Stubs;

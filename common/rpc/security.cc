@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/access.h"
 #include "common/rpc/address.h"
+#include "common/rpc/certificate.h"
 
 namespace hotline::rpc {
 namespace {
@@ -26,29 +27,8 @@ template <typename T, void (*Free)(T*)>
 struct Freer {
   void operator()(T* object) const { Free(object); }
 };
-using CertificatePtr = std::unique_ptr<X509, Freer<X509, X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY, EVP_PKEY_free>>;
-using FilePtr = std::unique_ptr<BIO, Freer<BIO, BIO_free_all>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES, GENERAL_NAMES_free>>;
-
-absl::StatusOr<FilePtr> OpenFile(const std::string& path) {
-  FilePtr file(BIO_new_file(path.c_str(), "r"));
-  if (file == nullptr) return absl::FailedPreconditionError(absl::StrCat("cannot read ", path));
-  return file;
-}
-
-// No pass phrase is ever asked for: a service starts without a person.
-int NoPassPhrase(char*, int, int, void*) { return -1; }
-
-absl::StatusOr<CertificatePtr> ReadCertificate(const std::string& path) {
-  absl::StatusOr<FilePtr> file = OpenFile(path);
-  if (!file.ok()) return file.status();
-  CertificatePtr certificate(PEM_read_bio_X509(file->get(), nullptr, NoPassPhrase, nullptr));
-  if (certificate == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("no PEM certificate in ", path));
-  }
-  return certificate;
-}
 
 bool HasIdentity(X509* certificate) {
   const NamesPtr names(

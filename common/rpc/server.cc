@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,17 @@ std::string Traceparent(const grpc::CallbackServerContext& context) {
   return NewTraceparent();
 }
 
+// What the caller says of itself under one of `keys`. What is too long to be a name is nobody's.
+std::string Named(const grpc::CallbackServerContext& context, std::initializer_list<const char*> keys) {
+  constexpr size_t kMaxName = 64;
+  const auto& metadata = context.client_metadata();
+  for (const char* key : keys) {
+    const auto it = metadata.find(key);
+    if (it != metadata.end() && it->second.size() <= kMaxName) return {it->second.data(), it->second.size()};
+  }
+  return {};
+}
+
 // The certificate was verified in the handshake; this reads who it names.
 std::optional<Identity> CallerOf(const grpc::CallbackServerContext& context) {
   const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
@@ -55,6 +67,8 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   context->now = options.clock->Now();
   context->deadline = absl::FromChrono(server_context.deadline());
   context->traceparent = Traceparent(server_context);
+  context->account = Named(server_context, {kAccountKey, kBinaryAccountKey});
+  context->unit = Named(server_context, {kUnitKey});
   if (!options.tls) return absl::OkStatus();
   const std::optional<Identity> caller = CallerOf(server_context);
   if (!caller.has_value()) return error::RoleForbidden("", method.service() + "/" + method.name());
@@ -103,11 +117,17 @@ UnaryCall::~UnaryCall() {
 }
 
 void UnaryCall::Finish(const absl::Status& status) {
+  End(status, status.ok() ? grpc::Status() : ToGrpc(status));
+}
+
+void UnaryCall::Refuse(const Refusal& refusal) { End(refusal.status, refusal.wire); }
+
+void UnaryCall::End(const absl::Status& status, const grpc::Status& wire) {
   // Counted before it is answered: who has an answer finds it in the metrics, and finds its place free.
   method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_),
                   std::string_view(trace_id_.data(), trace_id_.size()));
   method_.host().LeaveCall();
-  std::exchange(reactor_, nullptr)->Finish(status.ok() ? grpc::Status() : ToGrpc(status));
+  std::exchange(reactor_, nullptr)->Finish(wire);
 }
 
 namespace {

@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "common/contract/call.h"
 #include "common/error/error.h"
+#include "common/rpc/client.h"
 #include "common/rpc/host.h"
 #include "google/protobuf/message.h"
 
@@ -43,8 +44,10 @@ class UnaryCall {
   ~UnaryCall();
   // The response, if any, is in place. Once.
   void Finish(const absl::Status& status);
+  void Refuse(const Refusal& refusal);
 
  private:
+  void End(const absl::Status& status, const grpc::Status& wire);
   UnaryCall(Method& method, grpc::ServerUnaryReactor* reactor) : method_(method), reactor_(reactor) {}
 
   Method& method_;
@@ -64,14 +67,21 @@ absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* me
 // cancelled call is answered all the same, to nobody. Answering serializes the response on the thread that
 // calls `done`. Errors that need no `fn`: DRAINING, OVERLOADED, ROLE_FORBIDDEN, PEER_UNKNOWN, and
 // TEXT_INVALID or FIELD_INVALID for a request that cannot be parsed.
-template <typename Request, typename Response, typename Fn>
+//
+// `gate(const grpc::ByteBuffer&)` says with what to refuse a call before its request is parsed; null: with
+// nothing.
+template <typename Request, typename Response, typename Fn, typename Gate>
 grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, const grpc::ByteBuffer* request,
-                                grpc::ByteBuffer* response, Method& method, Fn&& fn) {
+                                grpc::ByteBuffer* response, Method& method, Fn&& fn, Gate&& gate) {
   grpc::ServerUnaryReactor* const reactor = server_context->DefaultReactor();
   CallContext context;
   std::unique_ptr<internal::UnaryCall> call =
       internal::UnaryCall::Begin(method, server_context, reactor, &context);
   if (call == nullptr) return reactor;
+  if (const Refusal* const refusal = std::forward<Gate>(gate)(*request); refusal != nullptr) {
+    call->Refuse(*refusal);
+    return reactor;
+  }
   Request parsed;
   if (absl::Status status = internal::Parse(*request, &parsed); !status.ok()) {
     call->Finish(status);
@@ -87,6 +97,13 @@ grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, con
         call->Finish(serialized.ok() ? absl::OkStatus() : error::Internal("the answer cannot be serialized"));
       }));
   return reactor;
+}
+
+template <typename Request, typename Response, typename Fn>
+grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* server_context, const grpc::ByteBuffer* request,
+                                grpc::ByteBuffer* response, Method& method, Fn&& fn) {
+  return Unary<Request, Response>(server_context, request, response, method, std::forward<Fn>(fn),
+                                  [](const grpc::ByteBuffer&) -> const Refusal* { return nullptr; });
 }
 
 }  // namespace hotline::rpc

@@ -30,6 +30,7 @@ void AppendEvent(const std::string& event, std::string* message) {
 struct Watcher {
   int64_t next = 0;  // 0: from the next event on, not yet resolved
   std::string order_id;
+  bool cleared = false;  // restricted events too
   absl::Duration heartbeat;
   absl::Duration silent = absl::ZeroDuration();
   bool fetching = false;   // a read of the log is under way
@@ -139,7 +140,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   void ServeRing(const std::shared_ptr<Watcher>& watcher) {
     const size_t begin = static_cast<size_t>(watcher->next - ring_.front().sequence);
-    if (watcher->order_id.empty()) {
+    if (watcher->order_id.empty() && !watcher->cleared) {
       // Watchers at the head all ask for the same stretch: encode it once.
       if (cache_from_ != watcher->next || cache_head_ != head_) {
         std::vector<const Item*> chosen;
@@ -167,7 +168,9 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     size_t bytes = 0;
     Iterator it = begin;
     for (; it != end && chosen->size() < static_cast<size_t>(options_.batch_items); ++it) {
-      if (!it->shown || (!watcher.order_id.empty() && it->order_id != watcher.order_id)) continue;
+      if (!it->shown || (it->restricted && !watcher.cleared) ||
+          (!watcher.order_id.empty() && it->order_id != watcher.order_id))
+        continue;
       if (!chosen->empty() && bytes + it->bytes->size() > options_.batch_bytes) break;
       bytes += it->bytes->size();
       chosen->push_back(&*it);
@@ -301,11 +304,13 @@ void EventHub::Publish(Items items) {
       [state = state_, items = std::move(items)]() mutable { state->Publish(std::move(items)); });
 }
 
-std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_id, absl::Duration heartbeat) {
+std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_id, absl::Duration heartbeat,
+                                              bool cleared) {
   auto watcher = std::make_shared<Watcher>();
   watcher->next = start;
   watcher->order_id = std::move(order_id);
   watcher->heartbeat = heartbeat;
+  watcher->cleared = cleared;
   state_->executor()->Post([state = state_, watcher] { state->Add(watcher); });
   return std::make_unique<Stream>(state_, watcher);
 }

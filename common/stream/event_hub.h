@@ -26,8 +26,9 @@ class EventHub {
   struct Item {
     int64_t sequence = 0;
     std::string order_id;
-    bool shown = true;    // false: moves the watermark but is not sent
-    SharedMessage bytes;  // serialized hotline.type.v1.Event
+    bool shown = true;        // false: moves the watermark but is not sent
+    bool restricted = false;  // sent only to who is cleared
+    SharedMessage bytes;      // serialized hotline.type.v1.Event
   };
   using Items = std::vector<Item>;
   // Reads at most `limit` consecutive events from `start` on and calls back from any thread;
@@ -53,9 +54,10 @@ class EventHub {
   // their order.
   void Publish(Items items);
   // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty),
-  // that is silent for no longer than `heartbeat` (a multiple of the tick is used). A start beyond the log's
-  // head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
-  std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat);
+  // with restricted events if `cleared`, that is silent for no longer than `heartbeat` (a multiple of the
+  // tick is used). A start beyond the log's head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
+  std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat,
+                                      bool cleared = false);
   // Ends every stream with a message that says `draining`. Thread-safe.
   void Drain();
   // Last event published; -1 before SetHead. Thread-safe.

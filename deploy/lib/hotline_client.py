@@ -65,8 +65,10 @@ class Client:
     # Codes after which the same request is worth sending again.
     RETRY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
-    def __init__(self, protos, address):
+    def __init__(self, protos, address, account=""):
+        """`account`: who asks. What is restricted or secret is shown to those only who need to know."""
         self.protos = protos
+        self.metadata = (("hotline-account", account),) if account else ()
         self.channel = grpc.insecure_channel(
             address, options=[("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)])
 
@@ -95,7 +97,7 @@ class Client:
         pause = 0.1
         while True:
             try:
-                return invoke(request, timeout=timeout)
+                return invoke(request, timeout=timeout, metadata=self.metadata)
             except grpc.RpcError as error:
                 if error.code() not in self.RETRY or time.monotonic() > give_up:
                     raise self.failure(path, error) from None
@@ -106,4 +108,4 @@ class Client:
         method = self.protos.method(path)
         return self.channel.unary_stream("/" + path, request_serializer=lambda message: message.SerializeToString(),
                                          response_deserializer=self.protos.cls(method.output_type.full_name).FromString)(
-                                             self.protos.new(method.input_type.full_name, fields))
+                                             self.protos.new(method.input_type.full_name, fields), metadata=self.metadata)

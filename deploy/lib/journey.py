@@ -3,8 +3,10 @@
     journey.py --ready FILE… [--orders FILE] [--pace SECONDS] [--timeout SECONDS]
 
 A ready file holds the line `READY <service> <hotline> grpc=<host:port> metrics=<host:port>` that a service printed. Everything
-drawn comes from the two sites' WatchHandoffs streams; the answers to commands only tell the desks whether to go on. Status
-0 means that every order came to its expected end at both sites, both logs verify, and every order has exactly one holder.
+drawn comes from the two sites' WatchHandoffs streams; the answers to commands only tell the desks whether to go on. The desks push
+orders by their text: where they go, by which item of the annex, on which ground and to which unit is for the site to say, unless an
+order's `offer` says that the person at the desk knows better. Status 0 means that every order landed where the annex says, with item,
+version and unit, and came to its expected end at both sites, both logs verify, and every order has exactly one holder.
 """
 
 import argparse
@@ -98,8 +100,8 @@ class Site:
 
     def __init__(self, protos, board, hotline, addresses):
         self.protos, self.board, self.hotline = protos, board, hotline
-        self.dispatch = Client(protos, addresses["dispatch"])
-        self.work_order = Client(protos, addresses["work_order"])
+        self.dispatch = Client(protos, addresses["dispatch"], "desk-" + hotline)
+        self.work_order = Client(protos, addresses["work_order"], "desk-" + hotline)
         self.next_sequence = self.work_order.call(
             "hotline.workorder.v1.WorkOrderService/VerifyLog", patience=20).head_sequence + 1
         self.resumed = 0
@@ -143,7 +145,7 @@ class Journey:
         self.title = data["content"]["title"]
         self.giver, self.taker = data["from"], data["to"]
         self.worker = self.taker
-        self.lead, self.assist = data["content"]["leadUnit"], data["content"].get("assistUnits", [])
+        self.lead, self.assist = data["lead"], data["assist"]
         self.giver_id = self.handoff_id = self.error = ""
         self.done = self.telephone = False
         self.texts = {key: list(value) for key, value in data.items() if key in ("progress", "reply", "satisfaction")}
@@ -175,13 +177,14 @@ class Journey:
         return client.call(path, dict(fields, header=self.header(hotline, unit)), timeout=15, patience=self.timeout)
 
     def push(self, content=None):
-        fields = {"offer": {"toHotline": self.taker, "kind": self.data["kind"], "note": self.data.get("note", "")}}
         if content:
-            fields["content"] = content
+            fields = {"content": content, "offer": dict(self.data["offer"], note=self.data.get("note", ""))}
+            if "route_reason" in self.data:
+                fields["routeReason"] = self.data["route_reason"]
         else:
-            fields["offer"]["note"] = self.data.get("push_note", "")
             # It came back from there, and is meant to go there again.
-            fields["offer"]["confirmBounce"] = True
+            fields = {"offer": {"toHotline": self.taker, "kind": self.data["kind"], "note": self.data.get("push_note", ""),
+                                "confirmBounce": True}}
         answer = self.desk(self.giver, "dispatch", "PushWorkOrder", fields)
         with self.board.changed:
             self.giver_id, self.handoff_id = answer.order.id, answer.order.handoff.id
@@ -402,6 +405,23 @@ class Screen:
         print("\n".join(lines) + "\n" + self.summary())
 
 
+def check_route(journey, sites):
+    """That the order landed where the annex says: what differs, as text; and how many a person sent against the advice."""
+    data = journey.data
+    client = sites[journey.giver].work_order
+    order = client.call("hotline.workorder.v1.WorkOrderService/GetWorkOrder", {"orderId": journey.giver_id}, patience=10).order
+    first = client.call("hotline.workorder.v1.WorkOrderService/ListOrderEvents", {"orderId": journey.giver_id}, patience=10).events[0]
+    route, handoff = first.offered.registered.route, first.offered.handoff
+    kind = order.DESCRIPTOR.fields_by_name["handoff"].message_type.fields_by_name["kind"].enum_type
+    wanted = {
+        "平台": (data["to"], handoff.to_hotline), "依据": (data["kind"], kind.values_by_number[handoff.kind].name),
+        "事项": (data["item"], order.content.catalogue.item), "版本": (True, bool(order.content.catalogue.version)),
+        "主办单位": (data["unit"], order.content.lead_unit),
+        "由人指定": ("toHotline" in data["offer"], route.chosen_by_person), "法律依据": (True, bool(route.advice.legal_basis)),
+    }
+    return ["%s应为%s，实为%s" % (name, want, got) for name, (want, got) in wanted.items() if want != got], route.against_advice
+
+
 def check_sites(journeys, sites):
     """Everything that must hold at the end; a list of faults."""
     faults = ["%s %s：%s" % (j.data["item"], j.title, j.error) for j in journeys if j.error]
@@ -414,6 +434,7 @@ def check_sites(journeys, sites):
             faults.append("%s 日志有误：%s" % (site.hotline, answer.fault_zh or answer.fault))
         if site.resumed:
             print("%-6s 事件流中断后续传 %d 次" % (site.hotline, site.resumed))
+    routed = overruled = 0
     for journey in journeys:
         if journey.error:
             continue
@@ -424,6 +445,11 @@ def check_sites(journeys, sites):
             holders[hotline] = order.custody.holder
         if not all(holders.values()) or len(set(holders.values())) != 1:
             faults.append("%s %s：责任方不一致 %s" % (journey.data["item"], journey.title, holders))
+        wrong, against = check_route(journey, sites)
+        faults += ["%s %s：%s" % (journey.data["item"], journey.title, text) for text in wrong]
+        routed += not wrong
+        overruled += against
+    print("按内容派单：%d/%d 件到达清单所定平台、事项、单位；%d 件由人不采纳建议，均已记录" % (routed, len(journeys), overruled))
     return faults
 
 

@@ -30,13 +30,15 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
       if (send) ++queue.under_way;
     }
   }
-  if (full) return done(error::Overloaded("dispatch queue", kRetryAfter));
-  if (send) Send(emergency);
+  if (full) return done(Full());
+  if (send) emergency ? Send(true) : SendOrdinary();
 }
+
+absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetryAfter); }
 
 void Batcher::Send(bool emergency) {
   workorder::v1::ExecuteRequest request;
-  std::vector<Done<workorder::v1::CommandResult>> dones;
+  Dones dones;
   {
     MutexLock lock(&mu_);
     Queue& queue = emergency ? emergencies_ : ordinary_;
@@ -58,24 +60,34 @@ void Batcher::Send(bool emergency) {
                    [this, emergency, dones = std::move(dones)](
                        absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
                      // The next batch leaves before this one's answers, which take their time.
-                     Send(emergency);
-                     for (size_t i = 0; i < dones.size(); ++i) {
-                       if (!response.ok()) {
-                         dones[i](response.status());
-                         continue;
-                       }
-                       if (static_cast<int>(i) >= response->results_size()) {
-                         dones[i](error::Internal("work_order answered fewer commands than it was given"));
-                         continue;
-                       }
-                       workorder::v1::CommandResult& result = *response->mutable_results(static_cast<int>(i));
-                       if (result.has_error()) {
-                         dones[i](error::FromProto(result.error()));
-                       } else {
-                         dones[i](std::move(result));
-                       }
+                     if (emergency) {
+                       Send(true);
+                       return Answer(std::move(dones), std::move(response));
                      }
+                     way_->Yield([this, dones = std::move(dones), response = std::move(response)]() mutable {
+                       Send(false);
+                       Answer(std::move(dones), std::move(response));
+                     });
                    });
+}
+
+void Batcher::Answer(Dones dones, absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+  for (size_t i = 0; i < dones.size(); ++i) {
+    if (!response.ok()) {
+      dones[i](response.status());
+      continue;
+    }
+    if (static_cast<int>(i) >= response->results_size()) {
+      dones[i](error::Internal("work_order answered fewer commands than it was given"));
+      continue;
+    }
+    workorder::v1::CommandResult& result = *response->mutable_results(static_cast<int>(i));
+    if (result.has_error()) {
+      dones[i](error::FromProto(result.error()));
+    } else {
+      dones[i](std::move(result));
+    }
+  }
 }
 
 }  // namespace hotline::dispatch

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/contract/ledger.h"
+#include "services/dispatch/right_of_way.h"
 
 namespace hotline::dispatch {
 
@@ -32,13 +33,18 @@ struct BatcherOptions {
 // ledger answers every call before this is destroyed.
 class Batcher {
  public:
-  Batcher(Ledger* ledger, const Clock* clock, BatcherOptions options)
-      : ledger_(ledger), clock_(clock), options_(options) {}
+  Batcher(Ledger* ledger, RightOfWay* way, const Clock* clock, BatcherOptions options)
+      : ledger_(ledger), way_(way), clock_(clock), options_(options) {}
 
-  // Emergencies go ahead of what waits, in batches of their own.
+  // Emergencies go ahead of what waits, in batches of their own; while one is under way, ordinary batches
+  // wait.
   void Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done);
 
   int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  // An ordinary command would be refused now.
+  bool full() const { return waiting() >= options_.queue_limit; }
+  // With what.
+  static absl::Status Full();
 
  private:
   struct Waiting {
@@ -52,9 +58,15 @@ class Batcher {
   };
   // Sends the next batch of the queue; called with one place under way taken.
   void Send(bool emergency);
+  void SendOrdinary() {
+    way_->Yield([this] { Send(false); });
+  }
+  using Dones = std::vector<Done<workorder::v1::CommandResult>>;
+  static void Answer(Dones dones, absl::StatusOr<workorder::v1::ExecuteResponse> response);
   void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Ledger* const ledger_;
+  RightOfWay* const way_;
   const Clock* const clock_;
   const BatcherOptions options_;
   std::atomic<int64_t> waiting_{0};

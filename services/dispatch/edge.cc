@@ -1,5 +1,8 @@
 #include "services/dispatch/edge.h"
 
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include "common/contract/peek.h"
 #include "common/rpc/forward.h"
 #include "common/rpc/server_stream.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
@@ -7,6 +10,14 @@
 
 namespace hotline::dispatch {
 namespace {
+
+bool IsEmergency(const grpc::ByteBuffer& push) {
+  constexpr int kUrgency[] = {v1::PushWorkOrderRequest::kContentFieldNumber,
+                              type::v1::OrderContent::kUrgencyFieldNumber};
+  grpc::ByteBuffer copy(push);  // another reference to the same bytes
+  grpc::ProtoBufferReader reader(&copy);
+  return reader.status().ok() && PeekVarint(reader, kUrgency) == type::v1::URGENCY_EMERGENCY;
+}
 
 class DispatchEdge final
     : public rpc::RawService<v1::DispatchService::Service,
@@ -24,6 +35,9 @@ class DispatchEdge final
                              v1::DispatchService::WithRawCallbackMethod_ConfirmHandoffByVoice,
                              v1::DispatchService::WithRawCallbackMethod_ListLinks,
                              v1::DispatchService::WithRawCallbackMethod_DisputeHandoff,
+                             v1::DispatchService::WithRawCallbackMethod_SuggestRoute,
+                             v1::DispatchService::WithRawCallbackMethod_ReloadCatalogue,
+                             v1::DispatchService::WithRawCallbackMethod_GetCatalogue,
                              v1::DispatchService::WithRawCallbackMethod_ReconcileLink> {
  public:
   DispatchEdge(DispatchService* service, rpc::Host* host) : service_(service), host_(host) {}
@@ -36,21 +50,40 @@ class DispatchEdge final
         });
   }
 
+  // A flood is refused by a look at the urgency, not by reading what it brings.
+  grpc::ServerUnaryReactor* PushWorkOrder(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override {
+    return rpc::Unary<v1::PushWorkOrderRequest, v1::PushWorkOrderResponse>(
+        context, request, response, push_,
+        [this](const CallContext& call, v1::PushWorkOrderRequest&& request,
+               Done<v1::PushWorkOrderResponse> done) {
+          service_->PushWorkOrder(call, std::move(request), std::move(done));
+        },
+        [this](const grpc::ByteBuffer& request) {
+          return service_->full() && !IsEmergency(request) ? &full_ : nullptr;
+        });
+  }
+
  private:
   static const char* service_full_name() { return v1::DispatchService::service_full_name(); }
 
   DispatchService* const service_;
   rpc::Host* const host_;
+  const rpc::Refusal full_{Batcher::Full()};
+  rpc::Method push_{host_, service_full_name(), "PushWorkOrder"};
   rpc::Method watch_{host_, service_full_name(), "WatchHandoffs", rpc::MethodType::kServerStream};
 
  public:
-  HOTLINE_FORWARD(v1, PushWorkOrder, service_)
   HOTLINE_FORWARD(v1, BatchPushWorkOrders, service_)
   HOTLINE_FORWARD(v1, PushToPartners, service_)
   HOTLINE_FORWARD(v1, ReferFromScene, service_)
   HOTLINE_COMMAND(v1, service_, RecordSceneArrival, scene_arrival)
   HOTLINE_FORWARD(v1, ListLinks, service_)
   HOTLINE_FORWARD(v1, ReconcileLink, service_)
+  HOTLINE_FORWARD(v1, SuggestRoute, service_)
+  HOTLINE_FORWARD(v1, ReloadCatalogue, service_)
+  HOTLINE_FORWARD(v1, GetCatalogue, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)
   HOTLINE_COMMAND(v1, service_, RecallHandoff, recall)

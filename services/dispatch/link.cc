@@ -30,11 +30,12 @@ bool IsForked(const absl::Status& status) {
 
 std::vector<std::string> Capabilities() { return {"backfill", "reconcile", "sign:ed25519", "sign:sm2-sm3"}; }
 
-Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor, const Clock* clock,
-           LinkOptions options)
+Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Executor* executor,
+           const Clock* clock, LinkOptions options)
     : ledger_(ledger),
       peer_(peer),
       notary_(notary),
+      way_(way),
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
@@ -241,7 +242,11 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
     }
     waits_.erase(waits_.begin(), end);
   }
-  if (!response->envelopes().empty()) {
+  if (!response->envelopes().empty() && options_.lane == exchange::v1::LANE_ORDINARY) {
+    way_->Yield([this, envelopes = std::move(*response->mutable_envelopes())]() mutable {
+      DeliverPaced(std::move(envelopes));
+    });
+  } else if (!response->envelopes().empty()) {
     DeliverPaced(std::move(*response->mutable_envelopes()));
   } else if (news) {
     Pull();
@@ -526,6 +531,7 @@ void Link::Fail(const absl::Status& why) {
   }
   if (changed && options_.on_change) options_.on_change(false, why);
   Answer(std::move(over));
+  CountWaiting();
   executor_->PostAfter(pause, [this, this_pause] {
     {
       MutexLock lock(&mu_);
@@ -534,6 +540,19 @@ void Link::Fail(const absl::Status& why) {
     }
     Greet();
   });
+}
+
+void Link::CountWaiting() {
+  ledger_->ListLinkCursors(NewCall(kPollSlack), {},
+                           [this](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
+                             if (!response.ok()) return;
+                             for (const workorder::v1::LinkCursor& cursor : response->links()) {
+                               if (cursor.peer() != options_.peer || LaneOf(cursor.lane()) != options_.lane)
+                                 continue;
+                               MutexLock lock(&mu_);
+                               health_.outgoing = std::max(health_.outgoing, cursor.outgoing_sequence());
+                             }
+                           });
 }
 
 void Link::PullLater() {

@@ -32,6 +32,7 @@
 #include "common/contract/peer.h"
 #include "common/exchange/chain.h"
 #include "services/dispatch/notary.h"
+#include "services/dispatch/right_of_way.h"
 
 namespace hotline::dispatch {
 
@@ -82,8 +83,9 @@ enum class ReceiptOutcome { kReceived, kTimedOut, kLinkDown };
 // before.
 class Link {
  public:
-  Link(Ledger* ledger, Peer* peer, const Notary* notary, Executor* executor, const Clock* clock,
-       LinkOptions options);
+  // On the ordinary lane, deliveries wait while `way` is not clear.
+  Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Executor* executor,
+       const Clock* clock, LinkOptions options);
 
   void Start();
   // Begins nothing more; waits are answered as timed out.
@@ -131,6 +133,8 @@ class Link {
   void FindFork(int64_t same, int64_t other);
 
   void Fail(const absl::Status& why);
+  // Learns what has been committed for the peer meanwhile: while the link is down nobody pulls it.
+  void CountWaiting();
   void FailForked(int64_t sequence);
   void PullLater();
   void GoUp();
@@ -141,6 +145,7 @@ class Link {
   Ledger* const ledger_;
   Peer* const peer_;
   const Notary* const notary_;
+  RightOfWay* const way_;
   Executor* const executor_;
   const Clock* const clock_;
   const LinkOptions options_;

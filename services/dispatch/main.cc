@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/boot/boot.h"
+#include "common/boot/catalogue_file.h"
 #include "common/boot/log.h"
 #include "common/rpc/ledger_client.h"
 #include "common/rpc/peer_client.h"
@@ -13,6 +14,8 @@
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "services/dispatch/edge.h"
 #include "services/dispatch/edge_spool.h"
+#include "services/dispatch/router.h"
+#include "services/dispatch/routing/phrase_reader.h"
 #include "services/dispatch/service.h"
 
 namespace hotline::dispatch {
@@ -63,6 +66,19 @@ class DispatchProcess final : public boot::Service {
     for (const config::v1::PeerConfig& peer : config.peers()) {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
+    }
+    options.clearance = boot::ClearanceOf(config);
+    options.finder = process->ledger_.get();
+    if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
+      absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
+          config.hotline(), [directory] { return boot::LoadCatalogues(directory); },
+          [](const std::shared_ptr<const catalogue::Catalogue>&) {
+            return std::make_shared<const routing::PhraseReader>();
+          },
+          environment.site->policy);
+      if (!router.ok()) return router.status();
+      process->router_ = *std::move(router);
+      options.router = process->router_.get();
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
@@ -187,6 +203,27 @@ class DispatchProcess final : public boot::Service {
     auto& alarms_failed =
         total("hotline_alarms_failed_total", "Alarms of those that were left to escalation.").Add({});
     auto& deliveries_in = total("hotline_deliveries_in_total", "Deliveries taken from peers.").Add({});
+    if (router_ != nullptr) {
+      auto& suggestions = total("hotline_suggestions_total", "Routes suggested.").Add({});
+      auto& routed = total("hotline_pushes_routed_total", "Pushes whose target the ladder chose.").Add({});
+      auto& asked =
+          total("hotline_pushes_asked_total", "Pushes that a person had to say something about first.")
+              .Add({});
+      auto& against =
+          total("hotline_pushes_against_advice_total", "Pushes by which a person chose otherwise.").Add({});
+      auto& reloads = total("hotline_catalogue_reloads_total", "Reloads of the catalogue.");
+      environment_.metrics->OnScrape([this, raise, &suggestions, &routed, &asked, &against,
+                                      &good = reloads.Add({{"result", "ok"}}),
+                                      &bad = reloads.Add({{"result", "failed"}})] {
+        const RouterCounters& counters = router_->counters();
+        raise(suggestions, counters.suggestions);
+        raise(routed, counters.routed);
+        raise(asked, counters.asked);
+        raise(against, counters.against_advice);
+        raise(good, counters.reloads);
+        raise(bad, counters.failed_reloads);
+      });
+    }
     environment_.metrics->OnScrape(
         [this, raise, &queue, &watches, &pushes, &received, &telephone, &alarms_failed, &deliveries_in] {
           queue.Set(static_cast<double>(service_->waiting_commands()));
@@ -206,6 +243,7 @@ class DispatchProcess final : public boot::Service {
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
   std::unique_ptr<Notary> notary_;
+  std::unique_ptr<Router> router_;
   std::unique_ptr<DispatchService> service_;
   std::unique_ptr<grpc::Service> dispatch_edge_;
   std::unique_ptr<grpc::Service> exchange_edge_;

@@ -7,6 +7,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "common/contract/alarm.h"
+#include "common/contract/peek.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 
@@ -25,19 +26,23 @@ constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
+constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
 
 // The log's bytes go on to the watches untouched.
 EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
   EventHub::Items items;
   items.reserve(static_cast<size_t>(events.size()));
-  type::v1::Event event;
   for (std::string& bytes : events) {
     // What cannot be read has no sequence and is not passed on; the log's own check finds it.
-    if (!event.ParseFromString(bytes)) event.Clear();
-    items.push_back({.sequence = event.sequence(),
-                     .order_id = event.order_id(),
-                     .shown = !event.handoff_id().empty(),
-                     .bytes = std::make_shared<const std::string>(std::move(bytes))});
+    const bool shown = !PeekBytes(bytes, type::v1::Event::kHandoffIdFieldNumber).value_or("").empty();
+    const std::string_view order_id = PeekBytes(bytes, type::v1::Event::kOrderIdFieldNumber).value_or("");
+    items.push_back({.sequence = static_cast<int64_t>(
+                         PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
+                     .order_id = std::string(order_id),
+                     .shown = shown,
+                     .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
+                     .bytes = nullptr});
+    items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
   return items;
 }
@@ -56,28 +61,6 @@ absl::Status CheckReceiptWait(bool has, const google::protobuf::Duration& receip
   if (wait >= absl::ZeroDuration() && wait <= kMaxReceiptWait) return absl::OkStatus();
   return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "receipt_wait", "must be 0 to 30 s",
                          "应在0到30秒之间");
-}
-
-// The request as a command, or what is wrong with it beyond what work_order checks.
-absl::StatusOr<type::v1::Command> ToCommand(v1::PushWorkOrderRequest& request,
-                                            const std::string& traceparent) {
-  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
-      !status.ok()) {
-    return status;
-  }
-  if (request.has_content() && !request.header().order_id().empty()) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
-                           "must be empty when header.order_id names an order",
-                           "指定已有工单时不得再填写内容");
-  }
-  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
-  type::v1::Command command;
-  *command.mutable_header() = std::move(*request.mutable_header());
-  *command.mutable_offer() = std::move(*request.mutable_offer());
-  if (request.has_content())
-    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
-  command.set_traceparent(traceparent);
-  return command;
 }
 
 // The hotline that takes what is the government's, where a deployment has one.
@@ -122,8 +105,24 @@ ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotl
   return options;
 }
 
+// `call` on behalf of whoever acts by `header`.
+CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
+  call.account = header.actor().account();
+  call.unit = header.actor().unit();
+  return call;
+}
+
 bool IsEmergency(const type::v1::Command& command) {
   return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
+}
+
+// `done` of an emergency, which is under way until it has been called.
+template <typename Response>
+Done<Response> Passing(RightOfWay::Pass pass, Done<Response> done) {
+  return [pass = std::move(pass), done = std::move(done)](absl::StatusOr<Response> response) mutable {
+    done(std::move(response));
+    const RightOfWay::Pass ended = std::move(pass);
+  };
 }
 
 }  // namespace
@@ -135,7 +134,8 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       executor_(executor),
       clock_(clock),
       options_(std::move(options)),
-      batcher_(ledger, clock, options_.batcher),
+      way_(executor, clock),
+      batcher_(ledger, &way_, clock, options_.batcher),
       reconciler_(ledger, peers, executor, clock, WithHotline(options_.reconciler, options_.hotline)),
       hub_(
           executor, clock,
@@ -169,7 +169,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
         };
       }
       links_.emplace(LaneKey{hotline, lane},
-                     std::make_unique<Link>(ledger, peer, notary, executor, clock, std::move(link)));
+                     std::make_unique<Link>(ledger, peer, notary, &way_, executor, clock, std::move(link)));
     }
   }
 }
@@ -209,12 +209,18 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
-  batcher_.Submit(
-      std::move(command), false,
-      [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (result.ok()) Told(result->event_sequence());
-        done(std::move(result));
-      });
+  type::v1::Actor actor = command.header().actor();
+  const bool cleared =
+      options_.clearance.Covers(call) || options_.clearance.accounts.contains(actor.account());
+  batcher_.Submit(std::move(command), false,
+                  [this, actor = std::move(actor), cleared,
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    if (result.ok()) {
+                      Told(result->event_sequence());
+                      HideCallerInAnswer(actor, cleared, result->mutable_order());
+                    }
+                    done(std::move(result));
+                  });
 }
 
 void DispatchService::Told(int64_t event_sequence) {
@@ -223,18 +229,89 @@ void DispatchService::Told(int64_t event_sequence) {
   }
 }
 
+absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& call,
+                                                             v1::PushWorkOrderRequest& request,
+                                                             absl::Status* undecided) const {
+  if (absl::Status status = CheckReceiptWait(request.has_receipt_wait(), request.receipt_wait());
+      !status.ok()) {
+    return status;
+  }
+  if (request.has_content() && !request.header().order_id().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                           "must be empty when header.order_id names an order",
+                           "指定已有工单时不得再填写内容");
+  }
+  if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
+  type::v1::Command command;
+  *command.mutable_header() = std::move(*request.mutable_header());
+  *command.mutable_offer() = std::move(*request.mutable_offer());
+  if (request.has_content())
+    *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
+  command.set_traceparent(call.traceparent);
+  if (options_.router == nullptr || !command.registration().has_content()) return command;
+  absl::Status routed =
+      options_.router->Route(request.facts(), request.route_reason(), clock_->Now(), &command);
+  const error::Reason reason = error::ReasonOf(routed);
+  if (reason == Reason::ERROR_REASON_ROUTE_UNDECIDED || reason == Reason::ERROR_REASON_OWN_MATTER) {
+    *undecided = std::move(routed);
+  } else if (!routed.ok()) {
+    return routed;
+  }
+  return command;
+}
+
+void DispatchService::SubmitPush(
+    type::v1::Command command, absl::Status undecided,
+    absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done) {
+  const bool emergency = IsEmergency(command);
+  if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, std::move(done));
+  // A push that was committed when routing knew where to keeps its answer: only work_order can tell.
+  batcher_.Submit(std::move(command), emergency,
+                  [undecided = std::move(undecided),
+                   done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                    const bool no_target =
+                        error::ReasonOf(result.status()) == Reason::ERROR_REASON_FIELD_REQUIRED &&
+                        error::FieldOf(result.status()) == "offer.to_hotline";
+                    if (no_target) return done(std::move(undecided));
+                    done(std::move(result));
+                  });
+}
+
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
-  absl::StatusOr<type::v1::Command> command = ToCommand(request, call.traceparent);
+  absl::Status undecided;
+  absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
-  const bool emergency = IsEmergency(*command);
-  batcher_.Submit(
-      *std::move(command), emergency,
-      [this, call, wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait(),
-       done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-        if (!result.ok()) return done(result.status());
-        FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
-      });
+  if (IsEmergency(*command)) done = Passing(way_.Enter(), std::move(done));
+  const CallContext acting = ActingAs(command->header(), call);
+  if (request.find_similar() && options_.finder != nullptr) {
+    done = WithSimilar(acting, std::move(done));
+  }
+  SubmitPush(*std::move(command), std::move(undecided),
+             [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
+              wait_set = request.has_receipt_wait(),
+              done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+               if (!result.ok()) return done(result.status());
+               FinishPush(call, wait, wait_set, *std::move(result), std::move(done));
+             });
+}
+
+Done<v1::PushWorkOrderResponse> DispatchService::WithSimilar(const CallContext& call,
+                                                             Done<v1::PushWorkOrderResponse> done) {
+  return [this, call, done = std::move(done)](absl::StatusOr<v1::PushWorkOrderResponse> pushed) mutable {
+    if (!pushed.ok()) return done(std::move(pushed));
+    CallContext search = call;
+    search.deadline = std::min(call.deadline, clock_->Now() + kFindSimilarWithin);
+    workorder::v1::FindSimilarOrdersRequest request;
+    request.set_order_id(pushed->order().id());
+    options_.finder->FindSimilarOrders(
+        search, std::move(request),
+        [pushed = *std::move(pushed),
+         done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+          if (similar.ok()) *pushed.mutable_similar() = *std::move(similar);
+          done(std::move(pushed));
+        });
+  };
 }
 
 void DispatchService::ReferFromScene(const CallContext& call, v1::ReferFromSceneRequest request,
@@ -260,17 +337,24 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   v1::PushWorkOrderResponse response;
   response.set_event_sequence(result.event_sequence());
   *response.mutable_order() = std::move(*result.mutable_order());
+  type::v1::Actor actor;
+  actor.set_account(call.account);
+  actor.set_unit(call.unit);
+  HideCallerInAnswer(actor, options_.clearance.Covers(call), response.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
-  const bool awaited = emergency || on_scene;
+  // A clue touching stability wants its receipt as an emergency does.
+  const bool clue = response.order().handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE;
+  const bool awaited = emergency || on_scene || clue;
   if (awaited && !wait_set) wait = options_.emergency_receipt;
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited](v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                                                 Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, emergency, awaited, alarm = emergency || clue](
+                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                          Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -282,13 +366,13 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     if (awaited) {
       counters_.telephone_required.fetch_add(1, std::memory_order_relaxed);
       response.set_telephone_required(true);
-      response.set_advice(emergency ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
-                                    : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
+      response.set_advice(alarm ? "对方平台尚未接收，请立即使用电话一键转接或三方通话"
+                                : "对方平台尚未接收，请立即电话联系政务服务中心负责人");
     }
-    const type::v1::WorkOrder order = emergency ? response.order() : type::v1::WorkOrder();
+    const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
-    if (emergency) RaiseAlarm(order);
+    if (alarm) RaiseAlarm(order);
   };
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
@@ -339,6 +423,9 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
+                    const type::v1::Actor& actor = request.header().actor();
+                    HideCallerInAnswer(actor, options_.clearance.accounts.contains(actor.account()),
+                                       result->mutable_order());
                     PushChildren(call, std::move(request), *std::move(result), std::move(done));
                   });
 }
@@ -368,8 +455,8 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
   gather->left = gather->response.results_size();
   // Not through the batcher, which could part them: all are offered in one commit.
   ledger_->Execute(call, std::move(batch),
-                   [this, call, gather, wait = FromProtoDuration(request.receipt_wait()),
-                    wait_set = request.has_receipt_wait()](
+                   [this, call = ActingAs(request.header(), call), gather,
+                    wait = FromProtoDuration(request.receipt_wait()), wait_set = request.has_receipt_wait()](
                        absl::StatusOr<workorder::v1::ExecuteResponse> executed) mutable {
                      if (executed.ok() && executed->results_size() != gather->response.results_size()) {
                        executed = error::Internal("the ledger did not answer every command");
@@ -426,25 +513,47 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
       if (--gather->left == 0) gather->done(std::move(gather->response));
     };
     v1::PushWorkOrderRequest& one = *request.mutable_requests(i);
-    absl::StatusOr<type::v1::Command> command = ToCommand(one, call.traceparent);
+    absl::Status undecided;
+    absl::StatusOr<type::v1::Command> command = ToCommand(call, one, &undecided);
     if (!command.ok()) {
       finish(command.status());
       continue;
     }
-    const bool emergency = IsEmergency(*command);
-    batcher_.Submit(*std::move(command), emergency,
-                    [this, call, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-                      if (!result.ok()) return finish(result.status());
-                      FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
-                    });
+    const CallContext acting = ActingAs(command->header(), call);
+    SubmitPush(*std::move(command), std::move(undecided),
+               [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+                 if (!result.ok()) return finish(result.status());
+                 FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+               });
   }
+}
+
+// ---- Routing
+// ---------------------------------------------------------------------------------------------------------
+
+void DispatchService::SuggestRoute(const CallContext&, v1::SuggestRouteRequest request,
+                                   Done<v1::SuggestRouteResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Suggest(request, clock_->Now()));
+}
+
+void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,
+                                      Done<v1::ReloadCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Reload(clock_->Now()));
+}
+
+void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest request,
+                                   Done<v1::GetCatalogueResponse> done) {
+  if (options_.router == nullptr) return done(error::NoCatalogue());
+  done(options_.router->Get(request, clock_->Now()));
 }
 
 // ---- Watches
 // ----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
-    const CallContext&, const v1::WatchHandoffsRequest& request) {
+    const CallContext& call, const v1::WatchHandoffsRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -458,7 +567,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
   if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
-  return hub_.Open(start, request.order_id(), heartbeat);
+  return hub_.Open(start, request.order_id(), heartbeat, options_.clearance.Covers(call));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.
@@ -595,6 +704,17 @@ void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequ
                                 StrCat("超过", kMaxEnvelopes, "条")));
   }
   if (!IsLane(request.lane())) return done(error::BadEnum("lane", request.lane()));
+  if (request.envelopes().empty()) return Take(call, std::move(request), std::move(done));
+  if (LaneOf(request.lane()) == exchange::v1::LANE_EMERGENCY) {
+    return Take(call, std::move(request), Passing(way_.Enter(), std::move(done)));
+  }
+  way_.Yield([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    Take(call, std::move(request), std::move(done));
+  });
+}
+
+void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest request,
+                           Done<exchange::v1::DeliverResponse> done) {
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};

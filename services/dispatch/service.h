@@ -13,6 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mutex.h"
+#include "common/contract/clearance.h"
+#include "common/contract/finder.h"
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
 #include "common/contract/stream.h"
@@ -21,6 +23,8 @@
 #include "services/dispatch/batcher.h"
 #include "services/dispatch/link.h"
 #include "services/dispatch/reconciler.h"
+#include "services/dispatch/right_of_way.h"
+#include "services/dispatch/router.h"
 
 namespace hotline::dispatch {
 
@@ -31,8 +35,14 @@ struct DispatchOptions {
   LinkOptions link;                                    // `peer` and `lane` are filled in for each
   ReconcilerOptions reconciler;                        // `hotline` is filled in
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
+  // Advises, and routes pushes without a target; outlives the service. Null: there is no catalogue.
+  Router* router = nullptr;
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
+  // Who is shown what is restricted or secret.
+  Clearance clearance;
+  // Finds similar orders for pushes that ask for them. Null: they are not told of any. Outlives the service.
+  OrderFinder* finder = nullptr;
 };
 
 // What is counted. Thread-safe to read.
@@ -73,6 +83,12 @@ class DispatchService : public Peer {
   void ListLinks(const CallContext& call, v1::ListLinksRequest request, Done<v1::ListLinksResponse> done);
   void ReconcileLink(const CallContext& call, v1::ReconcileLinkRequest request,
                      Done<v1::ReconcileLinkResponse> done);
+  void SuggestRoute(const CallContext& call, v1::SuggestRouteRequest request,
+                    Done<v1::SuggestRouteResponse> done);
+  void ReloadCatalogue(const CallContext& call, v1::ReloadCatalogueRequest request,
+                       Done<v1::ReloadCatalogueResponse> done);
+  void GetCatalogue(const CallContext& call, v1::GetCatalogueRequest request,
+                    Done<v1::GetCatalogueResponse> done);
 
   // A peer calls: ExchangeService.
   void Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
@@ -89,13 +105,28 @@ class DispatchService : public Peer {
   const Reconciler& reconciler() const { return reconciler_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
+  // An ordinary push would be refused now, with Batcher::Full().
+  bool full() const { return batcher_.full(); }
 
  private:
+  // `done`, told of similar orders first.
+  Done<v1::PushWorkOrderResponse> WithSimilar(const CallContext& call, Done<v1::PushWorkOrderResponse> done);
+  // The request as a command, routed, or what is wrong with it beyond what work_order checks. `undecided` is
+  // set where the client named no target and routing has none either: unless the request is a repeat, that is
+  // the answer.
+  absl::StatusOr<type::v1::Command> ToCommand(const CallContext& call, v1::PushWorkOrderRequest& request,
+                                              absl::Status* undecided) const;
+  // Hands a command to work_order; where that has no answer to a repeat, a push without a target is answered
+  // `undecided`.
+  void SubmitPush(type::v1::Command command, absl::Status undecided,
+                  absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done);
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
                     workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
   void RaiseAlarm(const type::v1::WorkOrder& order);
+  void Take(const CallContext& call, exchange::v1::DeliverRequest request,
+            Done<exchange::v1::DeliverResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
                          const std::string& to) const;
   void OnLinkChange(const std::string& peer, const absl::Status& why);
@@ -115,6 +146,7 @@ class DispatchService : public Peer {
   std::atomic<bool> draining_{false};
   // Latest event that a client was told of; the watches may not have it yet.
   std::atomic<int64_t> told_sequence_{0};
+  RightOfWay way_;
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
   Reconciler reconciler_;

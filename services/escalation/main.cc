@@ -4,6 +4,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,12 +17,16 @@
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "services/escalation/edge.h"
+#include "services/escalation/edge_notify.h"
+#include "services/escalation/edge_people.h"
+#include "services/escalation/edge_report.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -73,10 +79,28 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->service_ =
         std::make_unique<EscalationService>(&process->reads_, environment.clock, *std::move(reader));
     FollowerListener* const listener = process.get();
-    process->follower_ = std::make_unique<Follower>(
-        &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
-        Deadlines(environment.site->policy), config.hotline(), listener);
+    process->follower_ =
+        std::make_unique<Follower>(&process->loop_, environment.clock, process->ledger_.get(),
+                                   process->store_.get(), process->deadlines_, config.hotline(), listener);
+    // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
+    process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
+    absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
+        sql::OpenSqlite({.path = folder + "/report.db"});
+    if (!report_database.ok()) return report_database.status();
+    auto reports = ReportPart::Create(environment, process->ledger_.get(), &process->deadlines_,
+                                      *std::move(report_database));
+    if (!reports.ok()) return reports.status();
+    process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
+    absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
+    if (!people.ok()) return people.status();
+    process->people_ = *std::move(people);
+    reader = process->store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    absl::StatusOr<std::unique_ptr<Notifications>> notifications = Notifications::Create(
+        process->environment_, &process->people_->directory(), *std::move(reader), process->ledger_.get());
+    if (!notifications.ok()) return notifications.status();
+    process->notifications_ = *std::move(notifications);
     process->Measure();
     return process;
   }
@@ -87,38 +111,57 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
+    if (notifications_ != nullptr) notifications_->Stop();
+    reports_.reset();
     ledger_.reset();
   }
 
   std::vector<boot::Endpoint> endpoints() override {
-    return {{v1::EscalationService::service_full_name(), edge_.get()}};
+    std::vector<boot::Endpoint> endpoints = people_->endpoints();
+    for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
+    for (const boot::Endpoint& endpoint : reports_->endpoints()) endpoints.push_back(endpoint);
+    endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    return endpoints;
   }
 
   void Start() override {
     environment_.health->SetServing("store", true);
     environment_.health->SetServing("work_order", false);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    reports_->Start();
     ScheduleCheckpoint();
+    people_->Start();
+    notifications_->Start();
   }
 
   void Drain() override {
     service_->Drain();
+    notifications_->Drain();
     follower_->Stop();
+    reports_->Drain();
     ledger_->Cancel();
   }
 
  private:
   explicit EscalationProcess(boot::Environment& environment)
-      : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
+      : environment_(environment),
+        deadlines_(environment.site->policy),
+        loop_("follower"),
+        reads_("reads"),
+        checkpoints_("checkpoints") {}
 
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
     service_->CaughtUp(cursor);
+    notifications_->OnCaughtUp();
   }
 
   void OnApplied(EventHub::Items items) override { service_->Applied(std::move(items)); }
 
-  void OnProgress(int64_t cursor) override { service_->set_watermark(cursor); }
+  void OnProgress(int64_t cursor) override {
+    service_->set_watermark(cursor);
+    notifications_->OnProgress(cursor);
+  }
 
   void OnLedger(const absl::Status& status) override {
     environment_.health->SetServing("work_order", status.ok());
@@ -220,6 +263,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   boot::Environment environment_;
+  const Deadlines deadlines_;
   prometheus::Histogram* lateness_ = nullptr;
   Loop loop_;
   Loop reads_;
@@ -228,7 +272,10 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
+  std::unique_ptr<ReportPart> reports_;
   std::unique_ptr<grpc::Service> edge_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Notifications> notifications_;
 };
 
 }  // namespace

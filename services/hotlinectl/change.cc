@@ -29,6 +29,16 @@ int Send(Session& session, grpc::Status (Interface::*method)(grpc::ClientContext
     console.OutLine(Say(console.language(), say::kChanged, order.number(),
                         EnumLabel(console.language(), order.state()), order.custody().holder(),
                         order.version(), response.event_sequence()));
+    std::string waiting;
+    const bool closed = order.state() == type::v1::ORDER_STATE_CLOSED;
+    for (const auto& merged : order.merged_orders()) {
+      const bool waits = merged.state() == type::v1::ORDER_STATE_IN_PROGRESS ||
+                         merged.state() == type::v1::ORDER_STATE_REPLIED;
+      if (closed && waits) waiting += StrCat(waiting.empty() ? "" : ", ", merged.number());
+    }
+    if (!waiting.empty()) {
+      console.ErrLine(Say(console.language(), say::kUnanswered, waiting), Colour::kYellow);
+    }
     if constexpr (requires { response.open_partner_orders(); }) {
       std::string numbers;
       for (const auto& open : response.open_partner_orders()) {
@@ -74,6 +84,24 @@ type::v1::HandoffReturn MakeReturn(const Arguments& arguments) {
   return returned;
 }
 
+type::v1::UnitDispatch MakeUnitDispatch(const Arguments& arguments) {
+  type::v1::UnitDispatch units;
+  units.set_lead_unit(arguments.Text("unit"));
+  for (const std::string& list : arguments.All("assist")) {
+    for (absl::string_view unit : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
+      units.add_assist_units(std::string(Trim(ToStd(unit))));
+    }
+  }
+  units.set_note(arguments.Text("note"));
+  return units;
+}
+
+// Flags that do not go together.
+int Misused(Session& session, const Phrase& phrase) {
+  session.console.ErrLine(Say(session.console.language(), phrase));
+  return kExitUsage;
+}
+
 // What the return would come to, without making it.
 int PreviewReturn(Session& session) {
   const Arguments& arguments = session.arguments;
@@ -107,7 +135,9 @@ type::v1::CommandHeader MakeHeader(const Session& session) {
   header.set_expected_version(arguments.Integer("version", 0));
   header.mutable_actor()->set_account(arguments.account);
   // Elsewhere `--unit` names who is to work, not who acts.
-  if (arguments.command->id == CommandId::kReturn) header.mutable_actor()->set_unit(arguments.Text("unit"));
+  const CommandId id = arguments.command->id;
+  if (id == CommandId::kReturn || id == CommandId::kAskExtension)
+    header.mutable_actor()->set_unit(arguments.Text("unit"));
   return header;
 }
 
@@ -175,14 +205,7 @@ int Change(Session& session) {
     }
     case CommandId::kDispatch: {
       workorder::v1::DispatchWorkOrderRequest request;
-      auto& units = *request.mutable_unit_dispatch();
-      units.set_lead_unit(arguments.Text("unit"));
-      for (const std::string& list : arguments.All("assist")) {
-        for (absl::string_view unit : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
-          units.add_assist_units(std::string(Trim(ToStd(unit))));
-        }
-      }
-      units.set_note(arguments.Text("note"));
+      *request.mutable_unit_dispatch() = MakeUnitDispatch(arguments);
       return Send(session, &Orders::DispatchWorkOrder, std::move(request));
     }
     case CommandId::kSign: {
@@ -219,7 +242,19 @@ int Change(Session& session) {
     case CommandId::kClose: {
       workorder::v1::CloseWorkOrderRequest request;
       request.mutable_closure()->set_note(arguments.Text("note"));
+      request.mutable_closure()->set_confirm_unanswered(arguments.Has("confirm-unanswered"));
       return Send(session, &Orders::CloseWorkOrder, std::move(request));
+    }
+    case CommandId::kMerge: {
+      workorder::v1::MergeWorkOrderRequest request;
+      request.mutable_merger()->set_into_order_id(arguments.Text("into"));
+      request.mutable_merger()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::MergeWorkOrder, std::move(request));
+    }
+    case CommandId::kUnmerge: {
+      workorder::v1::SeparateWorkOrderRequest request;
+      request.mutable_separation()->set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::SeparateWorkOrder, std::move(request));
     }
     case CommandId::kCancel: {
       workorder::v1::CancelWorkOrderRequest request;
@@ -251,6 +286,71 @@ int Change(Session& session) {
       workorder::v1::ArchiveWorkOrderRequest request;
       request.mutable_archival()->set_note(arguments.Text("note"));
       return Send(session, &Orders::ArchiveWorkOrder, std::move(request));
+    }
+    case CommandId::kContact: {
+      workorder::v1::RecordContactRequest request;
+      auto& contact = *request.mutable_caller_contact();
+      contact.set_reached(arguments.Has("reached"));
+      if (arguments.Has("time")) SetTime(session, "time", contact.mutable_contact_time());
+      contact.set_unit(arguments.Text("unit"));
+      contact.set_note(arguments.Text("note"));
+      return Send(session, &Orders::RecordContact, std::move(request));
+    }
+    case CommandId::kAskExtension: {
+      workorder::v1::RequestExtensionRequest request;
+      auto& wanted = *request.mutable_extension_request();
+      if (arguments.Has("working-days") + arguments.Has("working-hours") + arguments.Has("until") != 1) {
+        return Misused(session, say::kOneLength);
+      }
+      if (arguments.Has("working-days")) {
+        wanted.mutable_length()->set_kind(type::v1::TIME_KIND_WORKING_DAYS);
+        wanted.mutable_length()->set_value(arguments.Integer("working-days", 0));
+      } else if (arguments.Has("working-hours")) {
+        wanted.mutable_length()->set_kind(type::v1::TIME_KIND_WORKING_HOURS);
+        // Beyond a year the service says so; here it only must not overflow.
+        wanted.mutable_length()->set_value(
+            3600 * std::clamp<int64_t>(arguments.Integer("working-hours", 0), -1, 1'000'000));
+      } else {
+        SetTime(session, "until", wanted.mutable_until_time());
+      }
+      wanted.set_ground(arguments.Text("ground"));
+      return Send(session, &Orders::RequestExtension, std::move(request));
+    }
+    case CommandId::kDecideExtension: {
+      workorder::v1::DecideExtensionRequest request;
+      auto& decision = *request.mutable_extension_decision();
+      if (arguments.Has("approve") == arguments.Has("refuse")) return Misused(session, say::kApproveOrRefuse);
+      decision.set_approved(arguments.Has("approve"));
+      if (arguments.Has("until")) SetTime(session, "until", decision.mutable_until_time());
+      decision.set_caller_told(arguments.Has("caller-told"));
+      decision.set_note(arguments.Text("note"));
+      return Send(session, &Orders::DecideExtension, std::move(request));
+    }
+    case CommandId::kUnitReturn: {
+      workorder::v1::ReturnFromUnitRequest request;
+      auto& returned = *request.mutable_unit_return();
+      returned.set_unit(arguments.Text("unit"));
+      returned.set_ground(arguments.Word<type::v1::ReturnGround>("ground"));
+      returned.set_reason(arguments.Text("reason"));
+      returned.set_legal_basis(arguments.Text("basis"));
+      returned.set_proposed_unit(arguments.Text("proposed-unit"));
+      return Send(session, &Orders::ReturnFromUnit, std::move(request));
+    }
+    case CommandId::kReassign: {
+      workorder::v1::ReassignWorkOrderRequest request;
+      auto& reassignment = *request.mutable_unit_reassignment();
+      *reassignment.mutable_dispatch() = MakeUnitDispatch(arguments);
+      reassignment.set_reason(arguments.Text("reason"));
+      return Send(session, &Orders::ReassignWorkOrder, std::move(request));
+    }
+    case CommandId::kAcknowledge: {
+      workorder::v1::AcknowledgeRungRequest request;
+      auto& acknowledgement = *request.mutable_rung_acknowledgement();
+      acknowledgement.set_clock(arguments.Word<type::v1::ClockKind>("clock"));
+      acknowledgement.set_rung(arguments.Word<type::v1::Rung>("rung"));
+      SetTime(session, "until", acknowledgement.mutable_until_time());
+      acknowledgement.set_note(arguments.Text("note"));
+      return Send(session, &Orders::AcknowledgeRung, std::move(request));
     }
     default:
       return kExitUsage;

@@ -46,7 +46,11 @@ void Pause(absl::Duration duration) {
   never.WaitFor(&mu, absl::ToChronoNanoseconds(duration));
 }
 
-Client::Client(const Arguments& arguments) : arguments_(arguments), traceparent_(NewTraceparent()) {}
+Client::Client(const Arguments& arguments)
+    : arguments_(arguments),
+      traceparent_(NewTraceparent()),
+      // A longer one is refused in a command; here it would be nobody's.
+      account_(arguments.account) {}
 
 const std::string& Client::AddressOf(Target target) const {
   switch (target) {
@@ -89,7 +93,11 @@ Failure Client::Describe(Target target, const grpc::Status& status) const {
 }
 
 void Client::Trace(grpc::ClientContext* context) const {
-  rpc::Propagate(CallContext{.now = SystemClock()->Now(), .traceparent = traceparent_}, context);
+  rpc::Propagate(CallContext{.now = SystemClock()->Now(),
+                             .traceparent = traceparent_,
+                             .account = account_,
+                             .unit = arguments_.for_unit},
+                 context);
 }
 
 std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, const std::string& request_id,
@@ -100,7 +108,12 @@ std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, cons
   const absl::Time deadline = start + arguments_.timeout.value_or(timeout);
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
-    rpc::Propagate(CallContext{.now = start, .deadline = deadline, .traceparent = traceparent_}, &context);
+    rpc::Propagate(CallContext{.now = start,
+                               .deadline = deadline,
+                               .traceparent = traceparent_,
+                               .account = account_,
+                               .unit = arguments_.for_unit},
+                   &context);
     const grpc::Status status = call(&context);
     if (status.ok()) return std::nullopt;
     Failure failure = Describe(target, status);

@@ -14,7 +14,11 @@
 #include "common/rpc/security.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/escalation/v1/notification_service.grpc.pb.h"
+#include "hotline/escalation/v1/meeting_service.grpc.pb.h"
+#include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/failure.h"
@@ -22,7 +26,11 @@
 namespace hotline::hotlinectl {
 
 using dispatch::v1::DispatchService;
+using escalation::v1::DirectoryService;
 using escalation::v1::EscalationService;
+using escalation::v1::NotificationService;
+using escalation::v1::MeetingService;
+using escalation::v1::ReportService;
 using workorder::v1::WorkOrderService;
 
 enum class Target { kDispatch, kWorkOrder, kEscalation };
@@ -80,6 +88,10 @@ class Client {
   static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
   static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
   static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(DirectoryService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(NotificationService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(ReportService::StubInterface*) { return Target::kEscalation; }
+  static Target TargetOf(MeetingService::StubInterface*) { return Target::kEscalation; }
   std::unique_ptr<DispatchService::StubInterface> NewStub(DispatchService::StubInterface*) {
     return DispatchService::NewStub(channels_[0]);
   }
@@ -88,6 +100,17 @@ class Client {
   }
   std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
     return EscalationService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<DirectoryService::StubInterface> NewStub(DirectoryService::StubInterface*) {
+    return DirectoryService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<NotificationService::StubInterface> NewStub(NotificationService::StubInterface*) {
+    return NotificationService::NewStub(channels_[2]);
+  std::unique_ptr<ReportService::StubInterface> NewStub(ReportService::StubInterface*) {
+    return ReportService::NewStub(channels_[2]);
+  }
+  std::unique_ptr<MeetingService::StubInterface> NewStub(MeetingService::StubInterface*) {
+    return MeetingService::NewStub(channels_[2]);
   }
 
   template <typename Request>
@@ -106,6 +129,7 @@ class Client {
 
   const Arguments& arguments_;
   const std::string traceparent_;
+  const std::string account_;
   std::unique_ptr<rpc::Security> security_;  // null until the first connection
   std::shared_ptr<grpc::Channel> channels_[3];
 };

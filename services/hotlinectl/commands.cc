@@ -154,6 +154,32 @@ int List(Session& session) {
   return kExitOk;
 }
 
+int Similar(Session& session) {
+  Console& console = session.console;
+  workorder::v1::FindSimilarOrdersRequest request;
+  request.set_order_id(session.arguments.operand);
+  if (request.order_id().empty()) {
+    auto form = FromFlags(session);
+    if (!form.ok()) return console.Fail({.status = form.status()});
+    *request.mutable_content() = std::move(*form->mutable_content());
+  }
+  // Beyond int32 is beyond 50 all the same; the service says so.
+  request.set_limit(static_cast<int32_t>(std::min<int64_t>(session.arguments.Integer("limit", 0), 1'000)));
+  workorder::v1::FindSimilarOrdersResponse response;
+  if (auto failure = session.client.Call(&Orders::FindSimilarOrders, request, &response); failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+    return kExitOk;
+  }
+  PrintSimilar(session, response);
+  if (response.earlier_orders().empty() && response.similar_orders().empty()) {
+    console.ErrLine(Say(console.language(), say::kNothing));
+  }
+  return kExitOk;
+}
+
 int Deadlines(Session& session) {
   const Arguments& arguments = session.arguments;
   Console& console = session.console;
@@ -300,9 +326,10 @@ int Health(Session& session) {
   };
   // The parts that the services name beside themselves; one that a service does not know is passed over.
   constexpr Part kParts[] = {
-      {Target::kDispatch, "dispatch", ""},          {Target::kWorkOrder, "work_order", ""},
-      {Target::kWorkOrder, "work_order", "store"},  {Target::kEscalation, "escalation", ""},
-      {Target::kEscalation, "escalation", "store"}, {Target::kEscalation, "escalation", "work_order"},
+      {Target::kDispatch, "dispatch", ""},           {Target::kWorkOrder, "work_order", ""},
+      {Target::kWorkOrder, "work_order", "store"},   {Target::kEscalation, "escalation", ""},
+      {Target::kEscalation, "escalation", "store"},  {Target::kEscalation, "escalation", "directory"},
+      {Target::kEscalation, "escalation", "notify"}, {Target::kEscalation, "escalation", "work_order"},
   };
   Console& console = session.console;
   std::vector<HealthLine> lines;
@@ -360,6 +387,26 @@ int Health(Session& session) {
 
 }  // namespace
 
+void PrintSimilar(Session& session, const workorder::v1::FindSimilarOrdersResponse& response) {
+  Console& console = session.console;
+  const Language language = console.language();
+  const auto print = [&](const Phrase& heading, const Table& table) {
+    console.OutLine(Paint(Say(language, heading), Colour::kBold, console.style().colour));
+    console.Out(table.Render(console.style()));
+  };
+  if (!response.earlier_orders().empty()) {
+    Table table = OrderTable(language);
+    for (const auto& order : response.earlier_orders()) AddOrder(language, order, table);
+    print(say::kSimilarEarlier, table);
+  }
+  if (!response.similar_orders().empty()) {
+    Table table = SimilarTable(language);
+    for (const auto& similar : response.similar_orders()) AddSimilar(language, similar, table);
+    print(say::kSimilarAlike, table);
+  }
+  if (response.incomplete()) console.ErrLine(Say(language, say::kSimilarIncomplete), Colour::kYellow);
+}
+
 int Run(Session& session) {
   const Arguments& arguments = session.arguments;
   Console& console = session.console;
@@ -368,6 +415,8 @@ int Run(Session& session) {
       return Push(session);
     case CommandId::kRegister:
       return Register(session);
+    case CommandId::kSimilar:
+      return Similar(session);
     case CommandId::kReferFromScene:
       return ReferFromScene(session);
     case CommandId::kShow:
@@ -390,6 +439,19 @@ int Run(Session& session) {
       return Verify(session);
     case CommandId::kEvidence:
       return Evidence(session);
+    case CommandId::kDirectory:
+      return DirectoryCommand(session);
+    case CommandId::kNotifications:
+      return NotificationsCommand(session);
+    case CommandId::kScorecard:
+    case CommandId::kLamps:
+    case CommandId::kOverdue:
+    case CommandId::kDueSoon:
+    case CommandId::kDocument:
+    case CommandId::kMeeting:
+      return Report(session);
+    case CommandId::kCatalogue:
+      return CatalogueCommand(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

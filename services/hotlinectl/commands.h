@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
+#include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/client.h"
 #include "services/hotlinectl/console.h"
 #include "services/hotlinectl/core/arguments.h"
@@ -26,6 +27,8 @@ int Run(Session& session);
 // push, with flags or with a file; register.
 int Push(Session& session);
 int Register(Session& session);
+// Earlier orders by the same number, and those that may be of the same matter; nothing if there are none.
+void PrintSimilar(Session& session, const workorder::v1::FindSimilarOrdersResponse& response);
 // refer-from-scene.
 int ReferFromScene(Session& session);
 // partners push, partners list.
@@ -34,6 +37,14 @@ int Partners(Session& session);
 int Watch(Session& session);
 // evidence.
 int Evidence(Session& session);
+// notifications.
+int NotificationsCommand(Session& session);
+// directory.
+int DirectoryCommand(Session& session);
+// scorecard, lamps, overdue, due-soon, document, meeting.
+int Report(Session& session);
+// catalogue.
+int CatalogueCommand(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

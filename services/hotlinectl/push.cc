@@ -64,6 +64,7 @@ int PushOne(Session& session) {
   if (!exists) ApplyFormDefaults(*request);
   *request->mutable_header() = MakeHeader(session);
   request->mutable_offer()->set_confirm_bounce(session.arguments.Has("confirm-bounce"));
+  request->set_find_similar(session.arguments.Has("similar"));
   PushWorkOrderResponse response;
   if (auto failure = PushAlone(session, *request, &response); failure) {
     // An emergency of which nobody can say whether it left must not wait for a retry.
@@ -76,6 +77,7 @@ int PushOne(Session& session) {
     const auto& handoff = response.order().handoff();
     console.OutLine(Say(console.language(), say::kPushed, response.order().number(), handoff.from_hotline(),
                         handoff.to_hotline(), EnumLabel(console.language(), response.status())));
+    if (response.has_similar()) PrintSimilar(session, response.similar());
     if (response.telephone_required())
       console.ErrLine(Say(console.language(), say::kTelephone), Colour::kRed);
     if (!response.advice().empty() && console.language() == Language::kChinese) {

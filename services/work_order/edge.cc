@@ -36,8 +36,17 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_ExportEvidence,
                              v1::WorkOrderService::WithRawCallbackMethod_RuleOnWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_ReopenWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_FindSimilarOrders,
+                             v1::WorkOrderService::WithRawCallbackMethod_MergeWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_SeparateWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_GetCustodyChain,
                              v1::WorkOrderService::WithRawCallbackMethod_WhoHolds,
+                             v1::WorkOrderService::WithRawCallbackMethod_RecordContact,
+                             v1::WorkOrderService::WithRawCallbackMethod_RequestExtension,
+                             v1::WorkOrderService::WithRawCallbackMethod_DecideExtension,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReturnFromUnit,
+                             v1::WorkOrderService::WithRawCallbackMethod_ReassignWorkOrder,
+                             v1::WorkOrderService::WithRawCallbackMethod_AcknowledgeRung,
                              v1::WorkOrderService::WithRawCallbackMethod_PreviewReturn> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
@@ -79,9 +88,18 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, ExportEvidence, service_)
   HOTLINE_COMMAND(v1, service_, RuleOnWorkOrder, ruling)
   HOTLINE_COMMAND(v1, service_, ReopenWorkOrder, reopening)
+  HOTLINE_FORWARD(v1, FindSimilarOrders, service_)
+  HOTLINE_COMMAND(v1, service_, MergeWorkOrder, merger)
+  HOTLINE_COMMAND(v1, service_, SeparateWorkOrder, separation)
   HOTLINE_FORWARD(v1, GetCustodyChain, service_)
   HOTLINE_FORWARD(v1, WhoHolds, service_)
   HOTLINE_FORWARD(v1, PreviewReturn, service_)
+  HOTLINE_COMMAND(v1, service_, RecordContact, caller_contact)
+  HOTLINE_COMMAND(v1, service_, RequestExtension, extension_request)
+  HOTLINE_COMMAND(v1, service_, DecideExtension, extension_decision)
+  HOTLINE_COMMAND(v1, service_, ReturnFromUnit, unit_return)
+  HOTLINE_COMMAND(v1, service_, ReassignWorkOrder, unit_reassignment)
+  HOTLINE_COMMAND(v1, service_, AcknowledgeRung, rung_acknowledgement)
 };
 
 class LedgerEdge final

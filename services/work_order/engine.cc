@@ -30,6 +30,10 @@ constexpr int kMaxReadEvents = 1000;
 constexpr absl::Duration kMaxWait = absl::Seconds(30);
 constexpr absl::Duration kWaitTick = absl::Milliseconds(200);
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+// Where there was an emergency there are more: for so long commits of ordinary work are kept small, because
+// the writing of one cannot be interrupted.
+constexpr absl::Duration kHurry = absl::Seconds(2);
+constexpr int kHurriedBatch = 32;
 
 absl::StatusOr<absl::Duration> WaitOf(const google::protobuf::Duration& wait) {
   const absl::Duration duration = FromProtoDuration(wait);
@@ -52,8 +56,37 @@ absl::Status StoreError(const absl::Status& status) {
   return error::StoreFailed(ToStd(status.message()));
 }
 
+// What `event` says of a registration; null if it registers nothing.
+type::v1::RegisteredDetail* RegistrationIn(type::v1::Event* event) {
+  if (event->has_registered()) return event->mutable_registered();
+  if (event->has_offered() && event->offered().has_registered()) {
+    return event->mutable_offered()->mutable_registered();
+  }
+  if (event->has_understood() && event->understood().has_registered()) {
+    return event->mutable_understood()->mutable_registered();
+  }
+  return nullptr;
+}
+
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
-std::string Fingerprint(const Command& command) { return Sha256({command.SerializeAsString()}); }
+// Of what the client sent. How dispatch routed it is no part of that: the catalogue may have changed between
+// two tries.
+std::string Fingerprint(const Command& command) {
+  if (!command.registration().has_route()) return Sha256({command.SerializeAsString()});
+  Command sent = command;
+  sent.mutable_registration()->clear_route();
+  return Sha256({sent.SerializeAsString()});
+}
+
+// Whether two envelopes of one site say the same under two numbers: a recovery numbers anew what was
+// committed before it, and a backup from before that recovery knows it by the old number. Only kinds whose
+// body names one instant; of the others a repeat is an answer to another question.
+bool IsSameTold(const exchange::v1::Envelope& one, const exchange::v1::Envelope& other) {
+  return (one.kind() == exchange::v1::ENVELOPE_KIND_MIRROR ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_OFFER ||
+          one.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD) &&
+         one.kind() == other.kind() && one.handoff_id() == other.handoff_id() && one.body() == other.body();
+}
 
 // Gives an answer read from the store what was left out of it.
 void FillConstant(const WorkOrder& source, WorkOrder* order) {
@@ -127,6 +160,7 @@ struct Engine::Transaction {
   std::set<LaneKey> cut_links;         // whose outbox no longer is what was published
   const LinkRow* receiving = nullptr;  // the lane whose envelope is being applied, and its sequence
   int64_t received_sequence = 0;
+  int64_t applied_sequence = 0;  // of the event of the change applied last, not of those that it led to
   int64_t commands = 0;
   int64_t refused = 0;
   int64_t replayed = 0;
@@ -712,54 +746,26 @@ void Engine::ExpireWaiters() {
 
 bool Engine::RunBatch() {
   std::vector<std::unique_ptr<Work>> batch;
-  int weight = 0;
-  {
-    MutexLock lock(&queue_mu_);
-    // Emergencies do not wait for a commit that others make longer.
-    auto& queue = emergency_queue_.empty() ? queue_ : emergency_queue_;
-    while (!queue.empty() && (batch.empty() || weight + queue.front()->weight <= options_.commit_batch)) {
-      weight += queue.front()->weight;
-      batch.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
-    interruptible_ = &queue == &queue_;
-    emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
-    queued_weight_ -= weight;
-    counters_.queue_length.store(queued_weight_);
-  }
+  const absl::Time now = clock_->Now();
+  int weight = Take(now, &batch);
   if (batch.empty()) return false;
 
   Transaction tx;
-  tx.now = clock_->Now();
+  tx.now = now;
   if (heads_stale_) tx.store_failure = LoadHeads();
   heads_stale_ = !tx.store_failure.ok();
-  size_t finished = 0;
-  for (const auto& work : batch) {
-    if (heads_stale_ || (finished > 0 && Interrupted())) break;
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        RunCommands(*work, tx);
-        break;
-      case Work::Kind::kInbox:
-        RunInbox(*work, tx);
-        break;
-      case Work::Kind::kReceipt:
-        RunReceipt(*work, tx);
-        break;
-      case Work::Kind::kRecovery:
-        RunRecovery(*work, tx);
-        break;
-      case Work::Kind::kResend:
-        RunResend(*work, tx);
-        break;
-      case Work::Kind::kRecount:
-        RunRecount(*work, tx);
-        break;
+  std::vector<std::unique_ptr<Work>> rest;  // what an emergency goes ahead of
+  if (!heads_stale_) {
+    const size_t finished = Run(batch, 0, tx);
+    if (tx.store_failure.ok() && finished < batch.size()) {
+      std::move(batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end(), std::back_inserter(rest));
+      batch.resize(finished);
+      // It shares the commit with what is done already, so that it waits for one and not for two.
+      weight += Take(now, &batch);
+      Run(batch, finished, tx);
+      std::rotate(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(finished), batch.end());
     }
-    if (!tx.store_failure.ok() || work->parted) break;
-    ++finished;
   }
-  if (tx.store_failure.ok() && finished < batch.size()) weight -= PutBack(finished, batch);
   if (tx.store_failure.ok() && tx.begun) {
     for (const LaneKey& key : tx.dirty_links) {
       tx.store_failure = store_->PutLink(links_.find(key)->second);
@@ -776,55 +782,36 @@ bool Engine::RunBatch() {
     store_->Rollback();
   }
   if (!tx.store_failure.ok()) {
+    // Also what is not begun, and what is done in part: that part is gone.
+    std::move(rest.begin(), rest.end(), std::back_inserter(batch));
     Abandon(StoreError(tx.store_failure), batch);
     return true;
   }
+  weight -= PutBack(rest);
   healthy_ = true;
   counters_.commands.fetch_add(tx.commands);
   counters_.refused.fetch_add(tx.refused);
   counters_.replayed.fetch_add(tx.replayed);
   counters_.envelopes_in.fetch_add(tx.envelopes_in);
   counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
+  std::list<WaitingPull> pulls;
   std::list<WaitingRead> reads;
-  Publish(tx, &reads);
+  Publish(tx, &pulls, &reads);
+  // First what a link at the other end of a call waits for: a peer's receipt, ours, then what is to be
+  // delivered. Each answer takes its time, and an offer's receipt is in more of a hurry than the answer to
+  // it.
+  for (const auto& work : batch) {
+    if (work->failure.ok() && (work->kind == Work::Kind::kInbox || work->kind == Work::Kind::kReceipt)) {
+      Answer(*work);
+    }
+  }
+  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
   if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
-
   for (const auto& work : batch) {
     if (!work->failure.ok()) {
       work->Fail(work->failure);
-      continue;
-    }
-    switch (work->kind) {
-      case Work::Kind::kCommands:
-        work->commands_done(std::move(work->results));
-        break;
-      case Work::Kind::kInbox: {
-        workorder::v1::ApplyInboxResponse response;
-        {
-          MutexLock lock(&tail_mu_);
-          *response.mutable_receipt() =
-              tails_.find(LaneKey{work->inbox.peer(), work->inbox.lane()})->second.incoming;
-        }
-        work->inbox_done(std::move(response));
-        break;
-      }
-      case Work::Kind::kReceipt: {
-        // What was recorded is news to who asked, so the answer does not wait for more to hand out.
-        AnswerPull({.key = {.peer = work->pull.peer(), .lane = work->pull.lane()},
-                    .after = work->pull.after_sequence(),
-                    .limit = work->pull.limit(),
-                    .left = absl::ZeroDuration(),
-                    .done = std::move(work->pull_done)});
-        break;
-      }
-      case Work::Kind::kRecovery:
-        work->recovery_done(std::move(work->recovered));
-        break;
-      case Work::Kind::kResend:
-        work->resend_done(std::move(work->resent));
-        break;
-      case Work::Kind::kRecount:
-        break;
+    } else if (work->kind != Work::Kind::kInbox && work->kind != Work::Kind::kReceipt) {
+      Answer(*work);
     }
   }
   // Last: a follower is in less of a hurry than a caller.
@@ -832,18 +819,102 @@ bool Engine::RunBatch() {
   return true;
 }
 
+// What was committed; `work` did not fail.
+void Engine::Answer(Work& work) {
+  switch (work.kind) {
+    case Work::Kind::kCommands:
+      return work.commands_done(std::move(work.results));
+    case Work::Kind::kInbox: {
+      workorder::v1::ApplyInboxResponse response;
+      {
+        MutexLock lock(&tail_mu_);
+        *response.mutable_receipt() =
+            tails_.find(LaneKey{work.inbox.peer(), work.inbox.lane()})->second.incoming;
+      }
+      return work.inbox_done(std::move(response));
+    }
+    case Work::Kind::kReceipt:
+      // What was recorded is news to who asked, so the answer does not wait for more to hand out.
+      return AnswerPull({.key = {.peer = work.pull.peer(), .lane = work.pull.lane()},
+                         .after = work.pull.after_sequence(),
+                         .limit = work.pull.limit(),
+                         .left = absl::ZeroDuration(),
+                         .done = std::move(work.pull_done)});
+    case Work::Kind::kRecovery:
+      return work.recovery_done(std::move(work.recovered));
+    case Work::Kind::kResend:
+      return work.resend_done(std::move(work.resent));
+    case Work::Kind::kRecount:
+      return;
+  }
+}
+
 bool Engine::Interrupted() const {
   return interruptible_ && emergency_waits_.load(std::memory_order_relaxed);
 }
 
-// Work that an emergency goes ahead of: from `finished` on. Returns its weight.
-int Engine::PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch) {
+// Adds to `batch` what is next to be committed; returns its weight. Emergencies go first and alone.
+int Engine::Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch) {
   int weight = 0;
+  const size_t before = batch->size();
   MutexLock lock(&queue_mu_);
-  for (; batch.size() > finished; batch.pop_back()) {
-    weight += batch.back()->weight;
-    batch.back()->parted = false;
-    queue_.push_front(std::move(batch.back()));
+  interruptible_ = emergency_queue_.empty();
+  auto& queue = interruptible_ ? queue_ : emergency_queue_;
+  if (!interruptible_) emergency_time_ = now;
+  const bool hurry = now - emergency_time_ < kHurry && emergency_time_ <= now;
+  const int limit =
+      interruptible_ && hurry ? std::min(options_.commit_batch, kHurriedBatch) : options_.commit_batch;
+  while (!queue.empty() && (batch->size() == before || weight + queue.front()->weight <= limit)) {
+    weight += queue.front()->weight;
+    batch->push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+  emergency_waits_.store(!emergency_queue_.empty(), std::memory_order_relaxed);
+  queued_weight_ -= weight;
+  counters_.queue_length.store(queued_weight_);
+  return weight;
+}
+
+// Decides the works from `first` on; returns the first that is not done: all are, or the store failed, or an
+// emergency waits.
+size_t Engine::Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first, Transaction& tx) {
+  for (size_t i = first; i < batch.size(); ++i) {
+    if (i > first && Interrupted()) return i;
+    Work& work = *batch[i];
+    switch (work.kind) {
+      case Work::Kind::kCommands:
+        RunCommands(work, tx);
+        break;
+      case Work::Kind::kInbox:
+        RunInbox(work, tx);
+        break;
+      case Work::Kind::kReceipt:
+        RunReceipt(work, tx);
+        break;
+      case Work::Kind::kRecovery:
+        RunRecovery(work, tx);
+        break;
+      case Work::Kind::kResend:
+        RunResend(work, tx);
+        break;
+      case Work::Kind::kRecount:
+        RunRecount(work, tx);
+        break;
+    }
+    if (!tx.store_failure.ok() || work.parted) return i;
+  }
+  return batch.size();
+}
+
+// Work that an emergency went ahead of, at the head of the queue again. Returns its weight.
+int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
+  int weight = 0;
+  if (rest.empty()) return weight;
+  MutexLock lock(&queue_mu_);
+  for (; !rest.empty(); rest.pop_back()) {
+    weight += rest.back()->weight;
+    rest.back()->parted = false;
+    queue_.push_front(std::move(rest.back()));
   }
   queued_weight_ += weight;
   counters_.queue_length.store(queued_weight_);
@@ -911,6 +982,15 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     }
   }
 
+  // A copy: loading another order may move those that are in memory.
+  std::optional<WorkOrder> kept;
+  if (command.has_merger()) {
+    absl::StatusOr<int64_t> resolved = ResolveOrder(command.merger().into_order_id());
+    if (!resolved.ok()) return store_failed(resolved.status());
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(*resolved);
+    if (!order.ok()) return store_failed(order.status());
+    if (*order != nullptr) kept = **order;
+  }
   const WorkOrder* before = nullptr;
   int64_t order_id = 0;
   if (!command.header().order_id().empty()) {
@@ -925,6 +1005,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   }
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  if (kept.has_value()) fresh.kept = &*kept;
   if (const std::string& parent = command.registration().parent_order_id(); !parent.empty()) {
     absl::StatusOr<int64_t> resolved = ResolveOrder(parent);
     if (!resolved.ok()) return store_failed(resolved.status());
@@ -944,7 +1025,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
 
   workorder::v1::CommandResult result;
   *result.mutable_order() = orders_.find(*applied)->second;
-  result.set_event_sequence(heads_.event_sequence);
+  result.set_event_sequence(tx.applied_sequence);
   // The fields of an order that never change are not stored once more with each answer.
   std::string title, digest, salt;
   WorkOrder& order = *result.mutable_order();
@@ -1034,8 +1115,9 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
   NewOrder fresh;
   if (before == nullptr) fresh = PrepareNewOrder(tx.now);
   // While own history is played back, what this envelope once was answered with stands there, with the number
-  // that the order had.
+  // and the id that the order had.
   bool answered = false;
+  int64_t former_id = 0;
   if (link.replaying()) {
     absl::StatusOr<std::vector<EnvelopeRow>> last =
         store_->reader().ReadOutbox(link.key, link.replay_end - 1, 1);
@@ -1052,6 +1134,12 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       absl::StatusOr<bool> taken = IsTaken(understood.to_number());
       if (!taken.ok()) return store_failed(taken.status());
       if (!*taken) fresh.number = understood.to_number();
+      former_id = ParseOrderId(understood.to_order_id()).value_or(0);
+      absl::StatusOr<const WorkOrder*> known = former_id == 0 ? nullptr : LoadOrder(former_id);
+      if (!known.ok()) return store_failed(known.status());
+      // A clock that was set back can have given it to another matter since.
+      if (*known != nullptr) former_id = 0;
+      if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
   Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
@@ -1075,6 +1163,7 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       return false;
     }
     *order_id = *applied;
+    if (former_id != 0) id_floor_ = std::max(id_floor_, former_id + id_start_);
   }
   for (const EnvelopeDraft& draft : received.envelopes) {
     if (absl::Status status = Owe(draft, link.key, *order_id, {}, envelope.traceparent(), tx); !status.ok()) {
@@ -1253,7 +1342,7 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
     }
   }
 
-  std::vector<EnvelopeRow> later;  // own ones that no peer can have
+  std::vector<EnvelopeRow> later;  // own ones that the peer does not have
   if (differs != 0) {
     for (int64_t after = differs - 1; after < link.outgoing_sequence;) {
       absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(link.key, after, kMaxBatch);
@@ -1276,6 +1365,14 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
   for (const exchange::v1::Envelope& envelope : envelopes) {
     seen = std::max(seen, envelope.seen_sequence());
     if (envelope.sequence() <= link.outgoing_sequence) continue;
+    if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) >
+            0 &&
+        envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+      absl::StatusOr<int64_t> offered = ResolveHandoff(envelope.handoff_id());
+      absl::Status status = offered.status();
+      if (status.ok()) status = Renumber({.envelope = envelope, .order_id = *offered, .commit_time = tx.now});
+      if (!status.ok()) return failed(std::move(status));
+    }
     absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
     if (!order_id.ok()) return failed(order_id.status());
     if (!link.replaying()) link.replay_next = envelope.sequence();
@@ -1413,9 +1510,15 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       if (!orders.ok()) return orders.status();
       later = *std::move(orders);
     }
-    const bool goes_on =
+    Standing standing;
+    standing.goes_on =
         later.has_value() && std::find(later->begin(), later->end(), *order_id) != later->end();
-    Received recovered = DecideRecovered(before, envelope, goes_on, options_.site, tx.now);
+    if (before != nullptr && envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR) {
+      absl::StatusOr<bool> logged = IsLogged(*before, envelope);
+      if (!logged.ok()) return logged.status();
+      standing.logged = *logged;
+    }
+    Received recovered = DecideRecovered(before, envelope, standing, options_.site, tx.now);
     if (recovered.changes && recovered.change.creates) {
       // Another order may have got the number since: the peer goes on to know this one by the old number.
       absl::StatusOr<bool> taken = IsTaken(recovered.change.after.number());
@@ -1436,10 +1539,115 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
   return absl::OkStatus();
 }
 
-// Stores a change and what it owes. Returns the order's id. A broken invariant is returned before anything is
-// written; a failure of the store is left in `tx.store_failure` too.
+// Whether the event that a mirror of this site's tells of is in the log.
+absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1::Envelope& mirror) {
+  exchange::v1::MirrorBody body;
+  if (!body.ParseFromString(mirror.body())) return false;
+  const type::v1::Event& told = body.event();
+  // Back along the order's events, whose versions fall by one.
+  for (int64_t sequence = order.last_event_sequence(); sequence > 0;) {
+    absl::StatusOr<std::vector<EventRow>> rows = store_->reader().ReadEvents(sequence, 1);
+    if (!rows.ok()) return rows.status();
+    type::v1::Event event;
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes)) {
+      return error::Internal("the log has a gap");
+    }
+    if (event.order_version() < told.order_version()) return false;
+    if (event.order_version() == told.order_version()) {
+      return event.detail_case() == told.detail_case() && event.actor().account() == told.actor().account() &&
+             FromTimestamp(event.commit_time()) == FromTimestamp(told.commit_time());
+    }
+    sequence = event.previous_order_sequence();
+  }
+  return false;
+}
+
+// Stores a change, what it owes, and what it does to orders that are bound to this one. Returns the order's
+// id. A broken invariant is returned before anything is written; a failure of the store is left in
+// `tx.store_failure` too.
 absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std::string& traceparent,
                                       Transaction& tx) {
+  const auto is_bound = [](const WorkOrder& order) {
+    return !order.parent_id().empty() || order.has_merged_into() || order.merged_orders_size() > 0;
+  };
+  bool bound = is_bound(change.after);
+  if (!bound && !change.creates) {
+    absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
+    if (!known.ok()) {
+      tx.store_failure = known.status();
+      return known.status();
+    }
+    bound = *known != nullptr && is_bound(**known);
+  }
+  if (!bound) {
+    absl::StatusOr<int64_t> applied = ApplyOne(std::move(change), order_id, traceparent, tx);
+    tx.applied_sequence = heads_.event_sequence;
+    return applied;
+  }
+  // All is decided before the first is written.
+  absl::StatusOr<std::vector<Linked>> chain = Follow(std::move(change), order_id, tx);
+  if (!chain.ok()) return chain.status();
+  int64_t id = 0;
+  for (size_t i = 0; i < chain->size(); ++i) {
+    absl::StatusOr<int64_t> applied =
+        ApplyOne(std::move((*chain)[i].change), (*chain)[i].order_id, traceparent, tx);
+    if (!applied.ok()) return applied.status();
+    if (i > 0) continue;
+    id = *applied;
+    tx.applied_sequence = heads_.event_sequence;
+  }
+  return id;
+}
+
+// A change and those that it leads to, each after what it follows from.
+absl::StatusOr<std::vector<Engine::Linked>> Engine::Follow(Change change, int64_t order_id, Transaction& tx) {
+  // A kept order, what was merged into it, and their incidents: far fewer. More is a fault of the rules.
+  constexpr size_t kMaxChain = 512;
+  std::vector<Linked> chain;
+  // The order as it is after what stands in the chain so far.
+  const auto current = [&](int64_t id) -> absl::StatusOr<std::optional<WorkOrder>> {
+    for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
+      if (it->order_id == id) return it->change.after;
+    }
+    absl::StatusOr<const WorkOrder*> known = LoadOrder(id);
+    if (!known.ok()) {
+      tx.store_failure = known.status();
+      return known.status();
+    }
+    if (*known == nullptr) return std::nullopt;
+    return **known;
+  };
+  absl::StatusOr<std::optional<WorkOrder>> before = std::nullopt;
+  if (!change.creates) before = current(order_id);
+  if (!before.ok()) return before.status();
+  if (change.creates) order_id = ParseOrderId(change.after.id()).value_or(0);
+  chain.push_back({.order_id = order_id, .before = *std::move(before), .change = std::move(change)});
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (const std::string fault = Unsound(chain[i].change.after, options_.site); !fault.empty()) {
+      return error::Internal(fault);
+    }
+    if (chain.size() > kMaxChain) return error::Internal("a change leads to too many others");
+    const auto before_of = [&]() -> const WorkOrder* {
+      return chain[i].before.has_value() ? &*chain[i].before : nullptr;
+    };
+    for (const std::string& related_id : RelatedOrders(before_of(), chain[i].change.after)) {
+      const std::optional<int64_t> id = ParseOrderId(related_id);
+      if (!id.has_value()) continue;
+      absl::StatusOr<std::optional<WorkOrder>> related = current(*id);
+      if (!related.ok()) return related.status();
+      if (!related->has_value()) continue;
+      std::optional<Change> next = DecideRelated(**related, before_of(), chain[i].change.after,
+                                                 chain[i].change.event, options_.site, tx.now);
+      if (!next.has_value()) continue;
+      chain.push_back({.order_id = *id, .before = **std::move(related), .change = *std::move(next)});
+    }
+  }
+  return chain;
+}
+
+// Stores one change and what it owes.
+absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const std::string& traceparent,
+                                         Transaction& tx) {
   if (const std::string fault = Unsound(change.after, options_.site); !fault.empty()) {
     return error::Internal(fault);
   }
@@ -1455,12 +1663,13 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       absl::StatusOr<const WorkOrder*> known = LoadOrder(order_id);
       if (!known.ok()) return known.status();
       before = *known;
+      if (before == nullptr) return error::Internal("an order to be updated is not there");
     }
     CountChange(before, change.after, options_.site.hotline, &tx.shared);
     const int64_t sequence = heads_.event_sequence + 1;
     type::v1::Event& event = change.event;
     event.set_sequence(sequence);
-    event.set_previous_order_sequence(change.after.last_event_sequence());
+    event.set_previous_order_sequence(before == nullptr ? 0 : before->last_event_sequence());
     if (event.traceparent().empty()) event.set_traceparent(traceparent);
     event.set_handoff_id(change.after.handoff().id());
     change.after.set_last_event_sequence(sequence);
@@ -1474,6 +1683,11 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
     }
 
+    if (change.creates && !options_.caller_key.empty() && !change.caller_phone.empty()) {
+      if (type::v1::RegisteredDetail* registered = RegistrationIn(&event); registered != nullptr) {
+        registered->set_caller_hash(HmacSha256(options_.caller_key, {change.caller_phone}).substr(0, 8));
+      }
+    }
     if (change.creates) {
       if (absl::Status status =
               store_->InsertOrder(order_id, change.after, change.content, change.caller_phone);
@@ -1484,7 +1698,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
       // Not what followed it in the lost history.
       if (change.event.recovered()) id_floor_ = std::max(id_floor_, order_id + id_start_);
       TakeNumber(change.after.number());
-    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after); !status.ok()) {
+    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after, *before); !status.ok()) {
       return status;
     }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
@@ -1495,6 +1709,7 @@ absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std
     tx.events.push_back({.sequence = sequence,
                          .order_id = event.order_id(),
                          .shown = !event.handoff_id().empty(),
+                         .restricted = event.restricted(),
                          .bytes = std::move(bytes)});
 
     for (const EnvelopeDraft& draft : change.envelopes) {
@@ -1613,52 +1828,47 @@ absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {
   return id->value_or(0);
 }
 
-void Engine::Publish(Transaction& tx, std::list<WaitingRead>* reads) {
+void Engine::Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads) {
   counters_.events.fetch_add(static_cast<int64_t>(tx.events.size()));
   counters_.envelopes_out.fetch_add(static_cast<int64_t>(tx.envelopes.size()));
-  std::vector<WaitingPull> pulls;
-  {
-    MutexLock lock(&tail_mu_);
-    for (const EventHub::Item& item : tx.events) {
-      event_ring_bytes_ += item.bytes->size();
-      event_ring_.push_back(item);
-    }
-    while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
-           (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
-      event_ring_bytes_ -= event_ring_.front().bytes->size();
-      event_ring_.pop_front();
-    }
-    for (const LaneKey& key : tx.cut_links) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.rows.clear();
-      tail.bytes = 0;
-    }
-    for (auto& [key, row] : tx.envelopes) {
-      LaneTail& tail = tails_.find(key)->second;
-      tail.bytes += row.envelope.body().size();
-      tail.rows.push_back(std::move(row));
-    }
-    for (const LaneKey& key : tx.dirty_links) {
-      // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
-      // room.
-      LaneTail& tail = tails_.find(key)->second;
-      tail.Show(links_.find(key)->second);
-      tail.Trim(options_);
-    }
-    head_sequence_.store(heads_.event_sequence);
-    if (!tx.envelopes.empty()) {
-      for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
-        const auto next = std::next(it);
-        if (tails_.find(it->key)->second.outgoing > it->after) {
-          pulls.push_back(std::move(*it));
-          waiting_pulls_.erase(it);
-        }
-        it = next;
-      }
-    }
-    if (!tx.events.empty()) reads->swap(waiting_reads_);
+  MutexLock lock(&tail_mu_);
+  for (const EventHub::Item& item : tx.events) {
+    event_ring_bytes_ += item.bytes->size();
+    event_ring_.push_back(item);
   }
-  for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
+  while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
+         (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {
+    event_ring_bytes_ -= event_ring_.front().bytes->size();
+    event_ring_.pop_front();
+  }
+  for (const LaneKey& key : tx.cut_links) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.rows.clear();
+    tail.bytes = 0;
+  }
+  for (auto& [key, row] : tx.envelopes) {
+    LaneTail& tail = tails_.find(key)->second;
+    tail.bytes += row.envelope.body().size();
+    tail.rows.push_back(std::move(row));
+  }
+  for (const LaneKey& key : tx.dirty_links) {
+    // What the peer has acknowledged is not asked for again; what it has not is kept as far as there is
+    // room.
+    LaneTail& tail = tails_.find(key)->second;
+    tail.Show(links_.find(key)->second);
+    tail.Trim(options_);
+  }
+  head_sequence_.store(heads_.event_sequence);
+  if (!tx.envelopes.empty()) {
+    for (auto it = waiting_pulls_.begin(); it != waiting_pulls_.end();) {
+      const auto next = std::next(it);
+      if (tails_.find(it->key)->second.outgoing > it->after) {
+        pulls->splice(pulls->end(), waiting_pulls_, it);
+      }
+      it = next;
+    }
+  }
+  if (!tx.events.empty()) reads->swap(waiting_reads_);
 }
 
 }  // namespace hotline::work_order

@@ -39,6 +39,8 @@ struct EngineOptions {
   size_t ring_bytes = 16 << 20;  // and their size, for each ring
   // Draws the salt of a content digest.
   absl::AnyInvocable<std::string()> draw_salt;
+  // Key of `RegisteredDetail.caller_hash`, 32 bytes. Empty: registrations have none.
+  std::string caller_key;
 };
 
 // A commit that succeeded.
@@ -136,6 +138,7 @@ class Engine : public Ledger {
   void RunResend(Work& work, Transaction& tx);
   void RunRecount(Work& work, Transaction& tx);
   absl::Status Replay(LinkRow& link, Transaction& tx);
+  absl::StatusOr<bool> IsLogged(const type::v1::WorkOrder& order, const exchange::v1::Envelope& mirror);
   absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);
   // Begins the transaction if it has not begun.
   static absl::Status Begin(Store& store, Transaction& tx);
@@ -145,19 +148,32 @@ class Engine : public Ledger {
   absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
+  int Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch);
+  size_t Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first, Transaction& tx);
   bool Interrupted() const;
-  int PutBack(size_t finished, std::vector<std::unique_ptr<Work>>& batch);
+  int PutBack(std::vector<std::unique_ptr<Work>>& rest);
   NewOrder PrepareNewOrder(absl::Time now);
   absl::Status Renumber(const EnvelopeRow& row);
   void TakeNumber(const std::string& number);
+  // A change of one order that another led to, or that leads to others.
+  struct Linked {
+    int64_t order_id = 0;
+    std::optional<type::v1::WorkOrder> before;
+    Change change;
+  };
+  absl::StatusOr<std::vector<Linked>> Follow(Change change, int64_t order_id, Transaction& tx);
+  absl::StatusOr<int64_t> ApplyOne(Change change, int64_t order_id, const std::string& traceparent,
+                                   Transaction& tx);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,
                                 Transaction& tx);
   absl::Status Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t order_id, std::string_view content,
                    const std::string& traceparent, Transaction& tx);
   absl::Status Append(LinkRow& link, EnvelopeRow row, std::string_view content, Transaction& tx);
   void Remember(int64_t id, type::v1::WorkOrder order);
-  // Shows what was committed and answers the links' polls; what followers wait for is left in `reads`.
-  void Publish(Transaction& tx, std::list<WaitingRead>* reads);
+  // Shows what was committed; the links' and followers' polls that it answers are left in `pulls` and
+  // `reads`.
+  void Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads);
+  void Answer(Work& work);
   void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
 
   struct Comparison;
@@ -201,7 +217,8 @@ class Engine : public Ledger {
 
   // The committer's alone.
   Heads heads_;
-  bool interruptible_ = false;        // the batch under way is of ordinary work
+  bool interruptible_ = false;                        // the batch under way is of ordinary work
+  absl::Time emergency_time_ = absl::InfinitePast();  // of the last commit with an emergency in it
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it
   int64_t id_start_ = 0;              // where the counter of order ids starts in a millisecond
   int64_t id_floor_ = 0;              // ids given by this process are larger

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -17,6 +18,7 @@
 #include "common/exchange/chain.h"
 #include "services/work_order/core/custody.h"
 #include "services/work_order/core/governor.h"
+#include "services/work_order/core/mask.h"
 #include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 #include "services/work_order/evidence.h"
@@ -32,6 +34,10 @@ constexpr int kScanLimit = 20'000;
 constexpr int kMaxHistory = 1000;
 constexpr size_t kMaxChainEvents = 20'000;
 constexpr int kVerifySlice = 2000;
+constexpr int kDefaultSimilar = 10;
+constexpr int kMaxSimilar = 50;
+// Blocks of numbers looked at: those of some two million orders.
+constexpr int kNumberScanLimit = 500;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 
 // Items of a stretch of the log, for a watch that starts in the past.
@@ -42,6 +48,7 @@ EventHub::Items ToItems(std::vector<EventRow> rows) {
     event.ParseFromString(row.bytes);
     items.push_back({.sequence = row.sequence,
                      .order_id = event.order_id(),
+                     .restricted = event.restricted(),
                      .bytes = std::make_shared<const std::string>(std::move(row.bytes))});
   }
   return items;
@@ -111,11 +118,14 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
 }  // namespace
 
 WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers,
-                                   Executor* hub_thread, const Clock* clock, EvidenceKeys keys)
+                                   Executor* hub_thread, const Clock* clock, EvidenceKeys keys,
+                                   Clearance clearance)
     : engine_(engine),
       reader_(std::move(reader)),
       readers_(readers),
       keys_(std::move(keys)),
+      clearance_(std::move(clearance)),
+      similar_(reader_.get(), readers),
       hub_(
           hub_thread, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -136,14 +146,62 @@ void WorkOrderService::Execute(const CallContext& call, type::v1::Command comman
                                Done<workorder::v1::CommandResult> done) {
   workorder::v1::ExecuteRequest request;
   command.set_traceparent(call.traceparent);
+  type::v1::Actor actor = command.header().actor();
+  const bool cleared = clearance_.Covers(call) || clearance_.accounts.contains(actor.account());
   *request.add_commands() = std::move(command);
   engine_->Execute(call, std::move(request),
-                   [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                   [actor = std::move(actor), cleared,
+                    done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
                      if (!response.ok()) return done(response.status());
                      workorder::v1::CommandResult& result = *response->mutable_results(0);
                      if (result.has_error()) return done(error::FromProto(result.error()));
+                     HideCallerInAnswer(actor, cleared, result.mutable_order());
                      done(std::move(result));
                    });
+}
+
+void WorkOrderService::Disclose(const CallContext& call, std::vector<Shown> shown,
+                                absl::AnyInvocable<void()> then,
+                                absl::AnyInvocable<void(absl::Status)> failed) {
+  const std::string role(Clearance::RoleOf(call));
+  workorder::v1::ExecuteRequest request;
+  request.set_together(true);
+  for (Shown& one : shown) {
+    type::v1::Command& command = *request.add_commands();
+    type::v1::CommandHeader& header = *command.mutable_header();
+    header.set_request_id(StrCat("disclose/", NewRequestId(call.now)));
+    header.set_order_id(std::move(one.order_id));
+    header.mutable_actor()->set_account(call.account.empty() ? StrCat("role/", role) : call.account);
+    command.mutable_disclosure()->set_kind(one.kind);
+    command.mutable_disclosure()->set_role(role);
+    command.set_traceparent(call.traceparent);
+  }
+  engine_->Execute(call, std::move(request),
+                   [this, then = std::move(then), failed = std::move(failed)](
+                       absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     if (!response.ok()) return failed(response.status());
+                     for (const workorder::v1::CommandResult& result : response->results()) {
+                       if (result.has_error()) return failed(error::FromProto(result.error()));
+                     }
+                     readers_->Post(std::move(then));
+                   });
+}
+
+template <typename Response>
+void WorkOrderService::ReadRestricted(const CallContext& call, const std::string& order_id,
+                                      absl::AnyInvocable<absl::StatusOr<Response>()> read,
+                                      Done<Response> done) {
+  readers_->Post([this, call, order_id, read = std::move(read), done = std::move(done)]() mutable {
+    absl::StatusOr<type::v1::WorkOrder> order = Find(order_id);
+    if (!order.ok()) return done(order.status());
+    if (SightOf(call, *order) == Sight::kNothing) return done(error::Restricted());
+    if (!order->facts().restricted()) return done(read());
+    auto answer = std::make_shared<Done<Response>>(std::move(done));
+    Disclose(
+        call, {{order->id(), type::v1::DISCLOSURE_KIND_HISTORY}},
+        [answer, read = std::move(read)]() mutable { (*answer)(read()); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 absl::StatusOr<int64_t> WorkOrderService::Resolve(const std::string& order_id) {
@@ -177,15 +235,45 @@ absl::StatusOr<workorder::v1::GetWorkOrderResponse> WorkOrderService::Get(const 
   return response;
 }
 
-void WorkOrderService::GetWorkOrder(const CallContext&, workorder::v1::GetWorkOrderRequest request,
+void WorkOrderService::GetWorkOrder(const CallContext& call, workorder::v1::GetWorkOrderRequest request,
                                     Done<workorder::v1::GetWorkOrderResponse> done) {
-  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    done(Get(request.order_id()));
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<workorder::v1::GetWorkOrderResponse> response = Get(request.order_id());
+    if (!response.ok()) return done(std::move(response));
+    const Sight sight = SightOf(call, response->order());
+    if (sight == Sight::kNothing) return done(error::Restricted());
+    if (sight == Sight::kNoCaller) MaskCaller(response->mutable_order());
+    if (sight == Sight::kNoCaller || !IsDisclosure(response->order())) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::GetWorkOrderResponse>>(std::move(done));
+    const std::string id = response->order().id();
+    // Read once more, so that what is shown has the version that the record gave it.
+    Disclose(
+        call, {{id, type::v1::DISCLOSURE_KIND_CONTENT}}, [this, id, answer] { (*answer)(Get(id)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
   });
 }
 
+absl::StatusOr<bool> WorkOrderService::Fit(const CallContext& call, bool by_number,
+                                           type::v1::WorkOrder* order, std::vector<Shown>* shown) {
+  const Sight sight = SightOf(call, *order);
+  // Who looks for a number is not told that somebody who asked for secrecy has it.
+  if (sight == Sight::kNothing || (sight == Sight::kNoCaller && by_number)) return false;
+  if (sight == Sight::kNoCaller) {
+    absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
+    if (!content.ok()) return content.status();
+    if (!order->mutable_content()->ParseFromString(*content)) {
+      return error::Internal("a stored content cannot be read");
+    }
+    MaskCaller(order);
+    order->clear_content();
+  } else if (order->facts().restricted()) {
+    shown->push_back({order->id(), type::v1::DISCLOSURE_KIND_LIST});
+  }
+  return true;
+}
+
 absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
-    const workorder::v1::ListWorkOrdersRequest& request) {
+    const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, std::vector<Shown>* shown) {
   workorder::v1::ListFilter filter = request.filter();
   filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
   // Only an offer can be in doubt: that is an index.
@@ -207,20 +295,32 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
       reader_->List(filter, before_id, static_cast<int>(limit), kScanLimit, &next_before_id);
   if (!orders.ok()) return orders.status();
   workorder::v1::ListWorkOrdersResponse response;
-  for (type::v1::WorkOrder& order : *orders) *response.add_orders() = std::move(order);
+  for (type::v1::WorkOrder& order : *orders) {
+    absl::StatusOr<bool> fits = Fit(call, !filter.caller_phone().empty(), &order, shown);
+    if (!fits.ok()) return fits.status();
+    if (*fits) *response.add_orders() = std::move(order);
+  }
   if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, filter));
   return response;
 }
 
-void WorkOrderService::ListWorkOrders(const CallContext&, workorder::v1::ListWorkOrdersRequest request,
+void WorkOrderService::ListWorkOrders(const CallContext& call, workorder::v1::ListWorkOrdersRequest request,
                                       Done<workorder::v1::ListWorkOrdersResponse> done) {
   if (request.page_size() < 0 || request.page_size() > kMaxPage) {
     return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
                                 StrCat("must be 0 to ", kMaxPage), StrCat("应在0到", kMaxPage, "之间")));
   }
   if (absl::Status status = ValidateFilter(request.filter()); !status.ok()) return done(status);
-  readers_->Post(
-      [this, request = std::move(request), done = std::move(done)]() mutable { done(List(request)); });
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::vector<Shown> shown;
+    absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response = List(call, request, &shown);
+    if (!response.ok() || shown.empty()) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::ListWorkOrdersResponse>>(std::move(done));
+    Disclose(
+        call, std::move(shown),
+        [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 absl::StatusOr<type::v1::WorkOrder> WorkOrderService::Find(const std::string& order_id) {
@@ -260,11 +360,10 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
   return response;
 }
 
-void WorkOrderService::ListOrderEvents(const CallContext&, workorder::v1::ListOrderEventsRequest request,
+void WorkOrderService::ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
-  readers_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    done(History(request.order_id()));
-  });
+  ReadRestricted<workorder::v1::ListOrderEventsResponse>(
+      call, request.order_id(), [this, id = request.order_id()] { return History(id); }, std::move(done));
 }
 
 void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
@@ -272,22 +371,28 @@ void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::Cl
   type::v1::Command command;
   *command.mutable_header() = std::move(*request.mutable_header());
   *command.mutable_closure() = std::move(*request.mutable_closure());
+  CallContext acting = call;
+  acting.account = command.header().actor().account();
   Execute(call, std::move(command),
-          [this, done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+          [this, acting = std::move(acting),
+           done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
             if (!result.ok()) return done(result.status());
             workorder::v1::CloseWorkOrderResponse response;
             *response.mutable_order() = std::move(*result->mutable_order());
             response.set_event_sequence(result->event_sequence());
             if (response.order().partner_count() == 0) return done(std::move(response));
-            readers_->Post([this, response = std::move(response), done = std::move(done)]() mutable {
+            readers_->Post([this, acting = std::move(acting), response = std::move(response),
+                            done = std::move(done)]() mutable {
               workorder::v1::ListWorkOrdersRequest list;
               list.mutable_filter()->set_parent_id(response.order().id());
               for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO;
                    ++state) {
                 list.mutable_filter()->add_states(static_cast<type::v1::OrderState>(state));
               }
-              // It is closed whether the warning can be given or not.
-              if (auto open = List(list); open.ok()) {
+              // It is closed whether the warning can be given or not. Partners' orders of a restricted
+              // incident were known to who closes it.
+              std::vector<Shown> known;
+              if (auto open = List(acting, list, &known); open.ok()) {
                 *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
               }
               done(std::move(response));
@@ -318,35 +423,43 @@ absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
 
 void WorkOrderService::GetCustodyChain(const CallContext& call, workorder::v1::GetCustodyChainRequest request,
                                        Done<workorder::v1::GetCustodyChainResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    done(Chain(request, now));
-  });
+  ReadRestricted<workorder::v1::GetCustodyChainResponse>(
+      call, request.order_id(), [this, now = call.now, request] { return Chain(request, now); },
+      std::move(done));
+}
+
+absl::StatusOr<workorder::v1::WhoHoldsResponse> WorkOrderService::Holds(
+    const workorder::v1::WhoHoldsRequest& request, absl::Time now) {
+  absl::StatusOr<absl::Time> at = InstantOf(request, now);
+  if (!at.ok()) return at.status();
+  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+  if (!order.ok()) return order.status();
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+  if (!events.ok()) return events.status();
+  return work_order::WhoHolds(*events, engine_->site().hotline, *at);
 }
 
 void WorkOrderService::WhoHolds(const CallContext& call, workorder::v1::WhoHoldsRequest request,
                                 Done<workorder::v1::WhoHoldsResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<absl::Time> at = InstantOf(request, now);
-    if (!at.ok()) return done(at.status());
-    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-    if (!order.ok()) return done(order.status());
-    absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
-    if (!events.ok()) return done(events.status());
-    done(work_order::WhoHolds(*events, engine_->site().hotline, *at));
-  });
+  ReadRestricted<workorder::v1::WhoHoldsResponse>(
+      call, request.order_id(), [this, now = call.now, request] { return Holds(request, now); },
+      std::move(done));
 }
 
 void WorkOrderService::PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
                                      Done<workorder::v1::PreviewReturnResponse> done) {
-  readers_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-    if (!order.ok()) return done(order.status());
-    done(work_order::PreviewReturn(*order, request, engine_->site(), now));
-  });
+  ReadRestricted<workorder::v1::PreviewReturnResponse>(
+      call, request.order_id(),
+      [this, now = call.now, request]() -> absl::StatusOr<workorder::v1::PreviewReturnResponse> {
+        absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+        if (!order.ok()) return order.status();
+        return work_order::PreviewReturn(*order, request, engine_->site(), now);
+      },
+      std::move(done));
 }
 
 absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders(
-    const CallContext&, const workorder::v1::WatchWorkOrdersRequest& request) {
+    const CallContext& call, const workorder::v1::WatchWorkOrdersRequest& request) {
   absl::Duration heartbeat = kDefaultHeartbeat;
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
@@ -357,7 +470,96 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
   }
   std::string order_id = request.order_id();
   if (order_id.size() > 64) return error::BadText("order_id");
-  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat);
+  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, clearance_.Covers(call));
+}
+
+// ---- FindSimilarOrders
+// ------------------------------------------------------------------------------------------------
+
+absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Similar(
+    const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
+    std::vector<Shown>* shown) {
+  type::v1::OrderContent content = request.content();
+  absl::Time registered = call.now;
+  int64_t own = 0;
+  if (!request.order_id().empty()) {
+    absl::StatusOr<workorder::v1::GetWorkOrderResponse> order = Get(request.order_id());
+    if (!order.ok()) return order.status();
+    const Sight sight = SightOf(call, order->order());
+    if (sight == Sight::kNothing) return error::Restricted();
+    own = ParseOrderId(order->order().id()).value_or(0);
+    registered = FromProto(order->order().register_time());
+    content = std::move(*order->mutable_order()->mutable_content());
+    // Who may not know the caller is not shown what else that caller asked for.
+    if (sight == Sight::kNoCaller) content.mutable_caller()->clear_phone();
+  }
+  const int limit = request.limit() == 0 ? kDefaultSimilar : request.limit();
+  workorder::v1::FindSimilarOrdersResponse response;
+  absl::flat_hash_set<std::string> same_caller;
+  workorder::v1::ListFilter by_number;
+  by_number.set_caller_phone(NormalizePhone(content.caller().phone()));
+  if (!by_number.caller_phone().empty()) {
+    int64_t next = 0;
+    absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
+        reader_->List(by_number, own == 0 ? INT64_MAX : own, limit, kNumberScanLimit, &next);
+    if (!orders.ok()) return orders.status();
+    for (type::v1::WorkOrder& order : *orders) {
+      absl::StatusOr<bool> fits = Fit(call, /*by_number=*/true, &order, shown);
+      if (!fits.ok()) return fits.status();
+      if (!*fits) continue;
+      same_caller.insert(order.id());
+      *response.add_earlier_orders() = std::move(order);
+    }
+  }
+  absl::StatusOr<SimilarOrders::Found> found =
+      similar_.Find(SketchOf(content, registered), own, static_cast<size_t>(limit));
+  if (!found.ok()) return found.status();
+  response.set_incomplete(found->incomplete);
+  for (const Likeness& likeness : found->likely) {
+    absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(likeness.id);
+    if (!order.ok()) return order.status();
+    if (!order->has_value()) continue;
+    const bool listed = same_caller.contains((*order)->id());
+    std::vector<Shown> once;
+    absl::StatusOr<bool> fits = Fit(call, /*by_number=*/false, &**order, listed ? &once : shown);
+    if (!fits.ok()) return fits.status();
+    if (!*fits) continue;
+    workorder::v1::SimilarOrder& similar = *response.add_similar_orders();
+    *similar.mutable_order() = **std::move(order);
+    similar.set_score(likeness.score);
+    similar.set_text_similarity(likeness.text);
+    if (likeness.distance_m.has_value()) similar.set_distance_m(*likeness.distance_m);
+    similar.set_same_township(likeness.same_township);
+    *similar.mutable_time_apart() = ToProtoDuration(likeness.apart);
+    similar.set_same_caller(listed);
+  }
+  return response;
+}
+
+void WorkOrderService::FindSimilarOrders(const CallContext& call,
+                                         workorder::v1::FindSimilarOrdersRequest request,
+                                         Done<workorder::v1::FindSimilarOrdersResponse> done) {
+  if (request.limit() < 0 || request.limit() > kMaxSimilar) {
+    return done(error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "limit",
+                                StrCat("must be 0 to ", kMaxSimilar),
+                                StrCat("应在0到", kMaxSimilar, "之间")));
+  }
+  if (request.order_id().empty() && !request.has_content()) return done(error::Required("content"));
+  if (!request.order_id().empty() && request.has_content()) {
+    return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
+                                "must be empty when order_id names an order",
+                                "指定已有工单时不得再填写内容"));
+  }
+  readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::vector<Shown> shown;
+    absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> response = Similar(call, request, &shown);
+    if (!response.ok() || shown.empty()) return done(std::move(response));
+    auto answer = std::make_shared<Done<workorder::v1::FindSimilarOrdersResponse>>(std::move(done));
+    Disclose(
+        call, std::move(shown),
+        [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 // ---- VerifyLog
@@ -532,15 +734,26 @@ void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::Ex
                                       Done<workorder::v1::ExportEvidenceResponse> done) {
   const crypto::Signer* signer = keys_.signing.At(call.now);
   if (signer == nullptr) return done(error::NoSigningKey());
-  readers_->Post(
-      [this, now = call.now, signer, request = std::move(request), done = std::move(done)]() mutable {
-        absl::StatusOr<int64_t> id = Resolve(request.order_id());
-        if (!id.ok()) return done(id.status());
-        ExportSlice(std::make_shared<Export>(
-            Export{.collector = EvidenceCollector(reader_.get(), engine_->site().hotline, *id, now),
-                   .signer = signer,
-                   .done = std::move(done)}));
-      });
+  readers_->Post([this, call, signer, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+    if (!order.ok()) return done(order.status());
+    // A file of evidence holds the content, and a part of it would prove nothing.
+    if (SightOf(call, *order) != Sight::kWhole) return done(error::Restricted());
+    const std::string id = order->id();
+    auto answer = std::make_shared<Done<workorder::v1::ExportEvidenceResponse>>(std::move(done));
+    auto run = [this, now = call.now, signer, id, answer] {
+      ExportSlice(std::make_shared<Export>(Export{
+          .collector =
+              EvidenceCollector(reader_.get(), engine_->site().hotline, ParseOrderId(id).value_or(0), now),
+          .signer = signer,
+          .done = [answer](absl::StatusOr<workorder::v1::ExportEvidenceResponse> response) {
+            (*answer)(std::move(response));
+          }}));
+    };
+    if (!IsDisclosure(*order)) return run();
+    Disclose(call, {{id, type::v1::DISCLOSURE_KIND_EVIDENCE}}, std::move(run),
+             [answer](absl::Status status) { (*answer)(std::move(status)); });
+  });
 }
 
 void WorkOrderService::ExportSlice(std::shared_ptr<Export> running) {

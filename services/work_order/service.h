@@ -5,15 +5,19 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/base/loop.h"
 #include "common/contract/call.h"
+#include "common/contract/clearance.h"
+#include "common/contract/finder.h"
 #include "common/contract/stream.h"
 #include "common/crypto/signature.h"
 #include "common/stream/event_hub.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/work_order/engine.h"
+#include "services/work_order/similar_orders.h"
 
 namespace hotline::work_order {
 
@@ -24,12 +28,12 @@ struct EvidenceKeys {
 };
 
 // Thread-safe. Promises and errors of each method are in work_order_service.proto.
-class WorkOrderService {
+class WorkOrderService : public OrderFinder {
  public:
   // `engine`, `reader` and both executors outlive it; `readers` is the only thread that uses `reader`.
   // `hub_thread` runs the watches.
   WorkOrderService(Engine* engine, std::unique_ptr<Reader> reader, Executor* readers, Executor* hub_thread,
-                   const Clock* clock, EvidenceKeys keys = {});
+                   const Clock* clock, EvidenceKeys keys = {}, Clearance clearance = {});
 
   // Every command: the request's header and action become a Command; the answer is its result.
   void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
@@ -49,6 +53,8 @@ class WorkOrderService {
                 Done<workorder::v1::WhoHoldsResponse> done);
   void PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
                      Done<workorder::v1::PreviewReturnResponse> done);
+  void FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
+                         Done<workorder::v1::FindSimilarOrdersResponse> done) override;
   // Works in slices, so that other reads go on beside it.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
@@ -68,15 +74,45 @@ class WorkOrderService {
   struct Export;
 
   absl::StatusOr<int64_t> Resolve(const std::string& order_id);
+  // What is about to be shown of an order to whom needs to know.
+  struct Shown {
+    std::string order_id;
+    type::v1::DisclosureKind kind;
+  };
+  // Records that, in one commit, and then calls `then` on the readers' thread; `failed` if it cannot.
+  void Disclose(const CallContext& call, std::vector<Shown> shown, absl::AnyInvocable<void()> then,
+                absl::AnyInvocable<void(absl::Status)> failed);
+  Sight SightOf(const CallContext& call, const type::v1::WorkOrder& order) const {
+    return hotline::SightOf(order, call.account, clearance_.Covers(call), call.unit);
+  }
+  // The order's whole sight is a disclosure: it is restricted or secret.
+  static bool IsDisclosure(const type::v1::WorkOrder& order) {
+    return order.facts().restricted() || order.facts().secret();
+  }
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
+  // Without those that `call` may not know of. `shown`: which of the rest are restricted.
   absl::StatusOr<workorder::v1::ListWorkOrdersResponse> List(
-      const workorder::v1::ListWorkOrdersRequest& request);
+      const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request,
+      std::vector<Shown>* shown);
+  // Answers `read` of the order's history: refused or recorded if it is restricted.
+  template <typename Response>
+  void ReadRestricted(const CallContext& call, const std::string& order_id,
+                      absl::AnyInvocable<absl::StatusOr<Response>()> read, Done<Response> done);
   absl::StatusOr<type::v1::WorkOrder> Find(const std::string& order_id);
   // The latest `limit` events of `order`, oldest first.
   absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(const type::v1::WorkOrder& order, size_t limit);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(const std::string& order_id);
   absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
       const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
+  absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const workorder::v1::WhoHoldsRequest& request,
+                                                        absl::Time now);
+  absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(
+      const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
+      std::vector<Shown>* shown);
+  // Takes out of `order` what `call` may not know; false if that is all of it. `by_number`: it was found by
+  // its caller's number.
+  absl::StatusOr<bool> Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
+                           std::vector<Shown>* shown);
   void VerifySlice(std::shared_ptr<Verification> verification);
   void ExportSlice(std::shared_ptr<Export> running);
 
@@ -84,6 +120,8 @@ class WorkOrderService {
   const std::unique_ptr<Reader> reader_;
   Executor* const readers_;
   const EvidenceKeys keys_;
+  const Clearance clearance_;
+  SimilarOrders similar_;
   EventHub hub_;
 };
 

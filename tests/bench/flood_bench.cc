@@ -1,11 +1,17 @@
 // Emergencies while ordinary pushes flood the site: push to the peer's durable receipt, one at a time, first
-// alone and then beside as many ordinary pushes as the client can keep under way, of which the site refuses
-// what it cannot take.
-//   --emergencies N --in_flight N (ordinary pushes) --channels N --pause_ms MS
-#include <random>
-#include <thread>
+// alone and then beside a flood. What the site can take of ordinary pushes is measured in between; the flood
+// is a program of its own that begins `--load` times as many a second, answered or not, of which the site
+// refuses what it cannot take. On a machine of two cores it may not get to begin so many beside two sites:
+// `offered` and `offered_times` (offered by capacity) tell what it did.
+//   --emergencies N --load TIMES --rate N (pushes a second, instead of --load) --channels N --pause_ms MS
+//   --nice N (of the program that floods; 0)
+#include <signal.h>
 
+#include <random>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "common/contract/proto_time.h"
 #include "tests/bench/load.h"
 #include "tests/support/orders.h"
@@ -15,25 +21,74 @@ namespace {
 
 // Where the time goes, by the times at which the three commits that a push waits for were begun.
 struct Stages {
+  std::vector<double> whole_ms;
   std::vector<double> offer_ms;    // from the call to the commit at the giver
   std::vector<double> peer_ms;     // from there to the commit at the taker
   std::vector<double> receipt_ms;  // from there to the commit of its receipt at the giver
+  std::vector<double> answer_ms;   // from there to the answer
 
-  void Add(absl::Time begin, const type::v1::Handoff& handoff) {
+  void Add(absl::Time begin, absl::Time end, const type::v1::Handoff& handoff) {
     const absl::Time offered = FromTimestamp(handoff.offer_time());
     const absl::Time received = FromTimestamp(handoff.receive_time());
     const absl::Time recorded = FromTimestamp(handoff.receipt_record().receive_record_time());
+    whole_ms.push_back(absl::ToDoubleMilliseconds(end - begin));
     offer_ms.push_back(absl::ToDoubleMilliseconds(offered - begin));
     peer_ms.push_back(absl::ToDoubleMilliseconds(received - offered));
     receipt_ms.push_back(absl::ToDoubleMilliseconds(recorded - received));
+    answer_ms.push_back(absl::ToDoubleMilliseconds(end - recorded));
+  }
+
+  std::string Text() const {
+    const auto both = [](const std::vector<double>& values) {
+      return absl::StrFormat("%.2f/%.2f", Quantile(values, 0.5), Quantile(values, 0.99));
+    };
+    return absl::StrCat("offer_ms=", both(offer_ms), " peer_ms=", both(peer_ms),
+                        " receipt_ms=", both(receipt_ms), " answer_ms=", both(answer_ms));
   }
 };
 
+// The program that floods, and what it counted.
+class Flood {
+ public:
+  Flood(test::TwoSites& sites, const std::vector<std::string>& flags)
+      : log_(sites.folder.path() + "/flood.log") {
+    std::vector<std::string> argv = {absl::StrCat(test::BuildFolder(), "/tests/bench/flood_load"),
+                                     "--address", sites.a.config().dispatch().listen().address(), "--to",
+                                     "110"};
+    argv.insert(argv.end(), flags.begin(), flags.end());
+    auto started = test::Process::Start(argv, log_);
+    Check(started.status());
+    process_ = *std::move(started);
+    Check(process_->WaitForLine("READY", absl::Seconds(10)).status());
+  }
+  void End() {
+    process_->Signal(SIGTERM);
+    const absl::StatusOr<std::string> line = process_->WaitForLine("DONE ", absl::Seconds(30));
+    Check(line.status());
+    for (const auto& field : absl::StrSplit(*line, ' ')) {
+      const std::pair<std::string, std::string> parts = absl::StrSplit(field, absl::MaxSplits('=', 1));
+      double value = 0;
+      if (absl::SimpleAtod(parts.second, &value)) counted_[parts.first] = value;
+    }
+    process_->Wait(absl::Seconds(10));
+    if (counted_["failed"] > 0) Fail("ordinary pushes failed: " + test::ReadFile(log_));
+  }
+  double each_second(const std::string& name) const { return counted_.at(name) / counted_.at("seconds"); }
+  pid_t pid() const { return process_->pid(); }
+
+ private:
+  const std::string log_;
+  std::unique_ptr<test::Process> process_;
+  std::map<std::string, double> counted_;
+};
+
 int Main(int argc, char** argv) {
-  const int emergencies = static_cast<int>(FlagOr(argc, argv, "emergencies", 300));
-  const int in_flight = static_cast<int>(FlagOr(argc, argv, "in_flight", 640));
+  const int emergencies = static_cast<int>(FlagOr(argc, argv, "emergencies", 500));
+  const double load = FlagOr(argc, argv, "load", 10);
+  const double fixed_rate = FlagOr(argc, argv, "rate", 0);
   const int channels = static_cast<int>(FlagOr(argc, argv, "channels", 4));
   const double pause_ms = FlagOr(argc, argv, "pause_ms", 10);
+  const double niceness = FlagOr(argc, argv, "nice", 0);
   test::TwoSites sites;
   Check(sites.UseKeys());
   Check(sites.StartAll());
@@ -41,10 +96,8 @@ int Main(int argc, char** argv) {
   std::uniform_real_distribution<double> pause(0, 2 * pause_ms);
   int number = 0;
   int telephoned = 0;
-  Stages stages;
   const auto measure = [&](int count) {
-    std::vector<double> took_ms;
-    stages = Stages();
+    Stages stages;
     for (int n = 0; n < count; ++n) {
       absl::SleepFor(absl::Milliseconds(pause(random)));
       dispatch::v1::PushWorkOrderRequest request = test::MakePush(++number, "110");
@@ -53,7 +106,7 @@ int Main(int argc, char** argv) {
       test::Call call(absl::Seconds(30));
       const absl::Time begin = absl::Now();
       const grpc::Status status = sites.a.dispatch().PushWorkOrder(&call, request, &response);
-      took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+      const absl::Time end = absl::Now();
       if (!status.ok()) Fail(status.error_message());
       telephoned += response.telephone_required() ? 1 : 0;
       workorder::v1::GetWorkOrderRequest get;
@@ -61,9 +114,9 @@ int Main(int argc, char** argv) {
       workorder::v1::GetWorkOrderResponse got;
       test::Call later(absl::Seconds(30));
       if (!sites.a.work_order().GetWorkOrder(&later, get, &got).ok()) Fail("the order cannot be read");
-      stages.Add(begin, got.order().handoff());
+      stages.Add(begin, end, got.order().handoff());
     }
-    return took_ms;
+    return stages;
   };
   if (!test::Eventually([&] {
         measure(1);
@@ -72,34 +125,53 @@ int Main(int argc, char** argv) {
     Fail("the link does not come up");
   }
   measure(50);
-  const std::vector<double> idle = measure(emergencies);
+  const Stages idle = measure(emergencies);
 
-  PushLoad flood(&sites.a, "110", in_flight, channels, absl::ZeroDuration());
-  std::atomic<bool> stop{false};
-  int64_t taken = 0;
-  int64_t refused = 0;
-  double seconds = 0;
-  std::thread ordinary([&] {
-    while (!stop) {
-      const LoadResult result = flood.Run(absl::Seconds(1));
-      taken += result.answered;
-      refused += result.failed;
-      seconds += result.seconds;
-    }
-  });
+  const std::vector<std::string> common = {"--channels", absl::StrCat(channels), "--nice",
+                                           absl::StrCat(niceness)};
+  const auto with = [&common](const std::string& flag, double value) {
+    std::vector<std::string> flags = common;
+    flags.push_back(flag);
+    flags.push_back(absl::StrCat(value));
+    return flags;
+  };
+  double capacity = 0;
+  {
+    Flood alone(sites, with("--in_flight", 256));
+    absl::SleepFor(absl::Seconds(3));
+    alone.End();
+    capacity = alone.each_second("taken");
+  }
+  Flood flood(sites, with("--rate", fixed_rate > 0 ? fixed_rate : load * capacity));
   absl::SleepFor(absl::Seconds(2));
-  const std::vector<double> flooded = measure(emergencies);
-  stop = true;
-  ordinary.join();
-  const double idle_p99 = Quantile(idle, 0.99);
-  const double flood_p99 = Quantile(flooded, 0.99);
+  CpuMeter cpu;
+  cpu.Add("client", getpid());
+  cpu.Add("flood", flood.pid());
+  for (test::Site* site : {&sites.a, &sites.b}) {
+    for (const test::Service service : test::kServices) {
+      cpu.Add(site->hotline() + "_" + test::NameOf(service), site->process(service).pid());
+    }
+  }
+  cpu.Resume();
+  const absl::Time begin = absl::Now();
+  const Stages flooded = measure(emergencies);
+  const absl::Duration took = absl::Now() - begin;
+  cpu.Pause();
+  flood.End();
+  const double idle_p99 = Quantile(idle.whole_ms, 0.99);
+  const double flood_p99 = Quantile(flooded.whole_ms, 0.99);
+  absl::PrintF("bench flood_stages idle %s\n", idle.Text());
+  absl::PrintF("bench flood_stages flooded %s\n", flooded.Text());
+  // Microseconds of processor time in a millisecond of the flood.
+  absl::PrintF("bench flood_cpu%s\n", cpu.PerOperation(absl::ToInt64Milliseconds(took)));
   absl::PrintF(
-      "bench flood idle_p50_ms=%.2f idle_p99_ms=%.2f p50_ms=%.2f p99_ms=%.2f ratio_p99=%.2f goal=2 "
-      "ordinary_rate=%.0f "
-      "refused=%d in_flight=%d telephoned=%d offer_p50_ms=%.2f peer_p50_ms=%.2f receipt_p50_ms=%.2f\n",
-      Quantile(idle, 0.5), idle_p99, Quantile(flooded, 0.5), flood_p99, flood_p99 / idle_p99,
-      static_cast<double>(taken) / seconds, refused, in_flight, telephoned, Quantile(stages.offer_ms, 0.5),
-      Quantile(stages.peer_ms, 0.5), Quantile(stages.receipt_ms, 0.5));
+      "bench flood idle_p50_ms=%.2f idle_p99_ms=%.2f p50_ms=%.2f p99_ms=%.2f max_ms=%.2f ratio_p99=%.2f "
+      "goal=2 "
+      "capacity=%.0f offered=%.0f offered_times=%.1f taken=%.0f refused=%.0f telephoned=%d\n",
+      Quantile(idle.whole_ms, 0.5), idle_p99, Quantile(flooded.whole_ms, 0.5), flood_p99,
+      Quantile(flooded.whole_ms, 1), flood_p99 / idle_p99, capacity, flood.each_second("begun"),
+      flood.each_second("begun") / capacity, flood.each_second("taken"), flood.each_second("refused"),
+      telephoned);
   return 0;
 }
 

@@ -48,7 +48,9 @@ class DataTest(unittest.TestCase):
     def test_direction_follows_the_item(self):
         for order in self.each():
             self.assertEqual((order["from"], order["to"]), ("110", "12345") if order["item"][0] == "A" else ("12345", "110"))
-            self.assertEqual(order["content"]["catalogue"]["item"], order["item"])
+            # Orders are pushed by their text; only who overrules the advice names an item.
+            self.assertEqual("catalogue" in order["content"], "toHotline" in order["offer"])
+            self.assertNotIn("leadUnit", order["content"])
 
     def test_orders_are_what_the_contract_says(self):
         for order in self.each():
@@ -58,17 +60,20 @@ class DataTest(unittest.TestCase):
             self.assertTrue(20 <= len(content.text) <= 8000)
             self.assertIn(content.place.township_code, TOWNSHIPS)
             self.assertFalse(content.caller.anonymous and (content.caller.name or content.caller.phone))
-            self.protos.new("hotline.type.v1.Offer", {"kind": order["kind"]})
+            self.protos.new("hotline.type.v1.Offer", dict(order["offer"], kind=order["kind"]))
 
     def test_units_are_known_and_those_of_the_annex(self):
         for order in self.each():
-            content = order["content"]
-            named = [content["leadUnit"]] + content.get("assistUnits", [])
+            named = [order["lead"]] + order["assist"]
             self.assertEqual(len(named), len(set(named)))
             for unit in named + [order.get("lead_after_return", named[0])]:
                 self.assertIn(unit, self.units)
             if order["item"] in NAMED:
                 self.assertIn(self.units[named[0]]["display_name"], NAMED[order["item"]])
+            # What routing names is what the annex names; what it leaves open, the receiving desk decides.
+            if order["unit"]:
+                self.assertEqual(order["unit"], order["lead"])
+                self.assertIn(order["item"], NAMED)
 
     def test_callers_are_invented(self):
         for order in self.each():

@@ -42,7 +42,15 @@ struct Action {
   int weight;
   uint32_t states;
   void (*fill)(Scene& scene, Command* command);
+  bool always = true;  // else only where operators do all that there is to do
 };
+
+void OfferToAny(Scene& scene, Command* command) {
+  const auto& peers = scene.site.peers();
+  const size_t peer = static_cast<size_t>(scene.dice.Below(static_cast<int64_t>(peers.size())));
+  command->mutable_offer()->set_to_hotline(peers[peer]->hotline());
+}
+
 constexpr Action kActions[] = {
     {"accept", 10,
      In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_RETURNED,
@@ -58,11 +66,7 @@ constexpr Action kActions[] = {
      [](Scene&, Command* command) { command->mutable_recall()->set_reason("推送有误"); }},
     {"push again", 6,
      In(type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED),
-     [](Scene& scene, Command* command) {
-       const auto& peers = scene.site.peers();
-       const size_t peer = static_cast<size_t>(scene.dice.Below(static_cast<int64_t>(peers.size())));
-       command->mutable_offer()->set_to_hotline(peers[peer]->hotline());
-     }},
+     OfferToAny},
     {"dispatch", 5, In(type::v1::ORDER_STATE_ACCEPTED),
      [](Scene& scene, Command* command) {
        command->mutable_unit_dispatch()->set_lead_unit("zhujianju");
@@ -109,16 +113,61 @@ constexpr Action kActions[] = {
      [](Scene&, Command* command) { command->mutable_cancellation()->set_reason("重复登记"); }},
     {"archive", 1, In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED),
      [](Scene&, Command* command) { command->mutable_archival(); }},
+    {"pass on", 6, kAtWork & ~In(type::v1::ORDER_STATE_REDO), OfferToAny, false},
+    {"accept for danger", 2, In(type::v1::ORDER_STATE_UNDERSTOOD),
+     [](Scene& scene, Command* command) {
+       command->mutable_acceptance()->set_danger_first(scene.site.dispatches_first());
+     },
+     false},
+    {"dispute", 4, In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_RETURNED),
+     [](Scene&, Command* command) { command->mutable_dispute()->set_reason("双方均认为不属本单位职责"); },
+     false},
+    {"rule on", 3,
+     In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_ACCEPTED),
+     [](Scene& scene, Command* command) {
+       type::v1::Ruling* ruling = command->mutable_ruling();
+       if (scene.dice.Percent(50)) {
+         const auto& peers = scene.site.peers();
+         const size_t peer = static_cast<size_t>(scene.dice.Below(static_cast<int64_t>(peers.size())));
+         ruling->set_to_hotline(peers[peer]->hotline());
+       } else {
+         ruling->set_unit("zhujianju");
+       }
+       ruling->set_ground("按属地管理原则");
+       ruling->set_reference("联席会议纪要〔2026〕3号");
+       ruling->set_ruled_by("2001");
+     },
+     false},
+    {"reopen", 4, In(type::v1::ORDER_STATE_CLOSED),
+     [](Scene&, Command* command) { command->mutable_reopening()->set_reason("群众再次反映"); }, false},
+    {"confirm by voice", 4,
+     In(type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD),
+     [](Scene& scene, Command* command) {
+       type::v1::ConfirmByVoice* spoken = command->mutable_confirm_by_voice();
+       // Now and then it was misheard.
+       spoken->set_code(scene.dice.Percent(95) ? scene.order.spoken_code : "0000");
+       spoken->set_outcome(static_cast<type::v1::VoiceOutcome>(
+           scene.dice.Between(type::v1::VoiceOutcome_MIN + 1, type::v1::VoiceOutcome_MAX)));
+       spoken->set_spoken_with("2001");
+     },
+     false},
 };
 
-const Action& Choose(Dice& dice, int state) {
+constexpr int64_t kAlways = std::count_if(std::begin(kActions), std::end(kActions),
+                                          [](const Action& action) { return action.always; });
+
+const Action& Choose(Dice& dice, int state, bool all) {
   const uint32_t wanted = dice.Percent(85) ? 1u << state : kAny;
+  const auto fits = [&](const Action& action) {
+    return (action.states & wanted) != 0 && (all || action.always);
+  };
   int64_t total = 0;
-  for (const Action& action : kActions) total += (action.states & wanted) != 0 ? action.weight : 0;
-  if (total == 0) return kActions[dice.Below(static_cast<int64_t>(std::size(kActions)))];
+  for (const Action& action : kActions) total += fits(action) ? action.weight : 0;
+  // Those that are always done come first.
+  if (total == 0) return kActions[dice.Below(all ? static_cast<int64_t>(std::size(kActions)) : kAlways)];
   int64_t at = dice.Below(total);
   for (const Action& action : kActions) {
-    if ((action.states & wanted) == 0) continue;
+    if (!fits(action)) continue;
     if ((at -= action.weight) < 0) return action;
   }
   return kActions[0];
@@ -134,6 +183,7 @@ bool IsFinal(const absl::Status& status) {
 constexpr absl::Duration kEmergencyLimit = absl::Seconds(10);
 // What an answer may take beyond its limit: dispatch looks every 50 ms, and the answer crosses the site.
 constexpr absl::Duration kEmergencySlack = absl::Seconds(1);
+constexpr int64_t kTurnsToReply = 3;
 
 }  // namespace
 
@@ -141,7 +191,7 @@ std::shared_ptr<Desk::Wish> Desk::NewWish(Site& site, type::v1::CommandHeader* h
   auto wish = std::make_shared<Wish>();
   wish->site = &site;
   wish->request_id = StrCat("request-", ++requests_, "-", site.hotline());
-  wish->account = StrCat("op", requests_);
+  wish->account = StrCat("op", requests_, "-", site.hotline());
   header->set_request_id(wish->request_id);
   header->mutable_actor()->set_account(wish->account);
   wishes_.push_back(wish);
@@ -188,7 +238,7 @@ void Desk::Act(Site& site) {
   // Mostly one of the latest.
   const int64_t newest = dice_->Percent(70) ? std::max<int64_t>(0, count - 6) : 0;
   const OrderView& order = orders[static_cast<size_t>(dice_->Between(newest, count - 1))];
-  const Action& action = Choose(*dice_, order.state);
+  const Action& action = Choose(*dice_, order.state, does_all_);
   Command command;
   auto wish = NewWish(site, command.mutable_header());
   command.mutable_header()->set_order_id(order.id);
@@ -206,10 +256,36 @@ void Desk::Act(Site& site) {
   Send(wish);
 }
 
+void Desk::CallPartners(Site& site) {
+  const std::vector<OrderView>& orders = witness_->orders(site.index());
+  if (orders.empty()) return;
+  const int64_t count = static_cast<int64_t>(orders.size());
+  const OrderView& order =
+      orders[static_cast<size_t>(dice_->Between(std::max<int64_t>(0, count - 6), count - 1))];
+  dispatch::v1::PushToPartnersRequest request;
+  auto wish = NewWish(site, request.mutable_header());
+  wish->is_call = true;
+  request.mutable_header()->set_order_id(order.id);
+  for (const Site* peer : site.peers()) {
+    if (dice_->Percent(70)) request.mutable_partner_call()->add_to_hotlines(peer->hotline());
+  }
+  if (request.partner_call().to_hotlines().empty()) {
+    request.mutable_partner_call()->add_to_hotlines(site.peers()[0]->hotline());
+  }
+  request.mutable_partner_call()->set_note("请协同处置");
+  if (dice_->Percent(50)) request.mutable_receipt_wait()->set_seconds(dice_->Below(4));
+  last_ = StrCat(site.hotline(), ": calls ", request.partner_call().to_hotlines_size(), " partners for ",
+                 order.id, " by ", wish->account);
+  wish->call = std::move(request);
+  Send(wish);
+}
+
 void Desk::Misuse(Site& site) {
   if (!site.up(Part::kDispatch)) return;
   // The request of an order that was pushed here.
-  const auto mine = [&](const auto& entry) { return entry.first.ends_with(StrCat("-", site.hotline())); };
+  const auto mine = [&](const auto& entry) {
+    return entry.first.ends_with(StrCat("-", site.hotline())) && entry.first.find('/') == std::string::npos;
+  };
   const auto used = std::find_if(acknowledged_.begin(), acknowledged_.end(), mine);
   if (used == acknowledged_.end()) return;
   Command command;
@@ -258,6 +334,14 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
   if (!site.up(Part::kDispatch)) return;
   const absl::Duration patience = absl::Seconds(dice_->Between(2, 15));
   const CallContext call = NewCall(site, patience);
+  if (wish->is_call) {
+    site.dispatch()->PushToPartners(
+        call, wish->call, [this, wish](absl::StatusOr<dispatch::v1::PushToPartnersResponse> response) {
+          if (!response.ok()) return OnRefused(wish, response.status());
+          OnCalled(wish, *response);
+        });
+    return;
+  }
   if (!wish->is_push) {
     site.dispatch()->Execute(call, wish->command,
                              [this, wish](absl::StatusOr<workorder::v1::CommandResult> result) {
@@ -272,8 +356,10 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
         wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
     emergencies_.push_back({.server = site.life(Part::kDispatch),
                             .account = wish->account,
-                            .site = site.index(),
+                            .site = &site,
                             .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
+                            .turn_before = site.turns(),
+                            .again = witness_->Did(site.index(), wish->account),
                             .answered = answered});
   }
   site.dispatch()->PushWorkOrder(call, wish->push,
@@ -307,24 +393,43 @@ void Desk::SendTogether(Site& site, const std::vector<std::shared_ptr<Wish>>& wi
 }
 
 void Desk::OnPush(const std::shared_ptr<Wish>& wish, const PushWorkOrderResponse& response, bool may_wait) {
+  OnAcknowledged(wish->request_id, response, may_wait);
+  OnDone(wish, response.event_sequence());
+}
+
+void Desk::OnAcknowledged(const std::string& request, const PushWorkOrderResponse& response, bool may_wait) {
   const auto& order = response.order();
   const auto told = std::make_pair(order.id(), order.handoff().id());
-  const auto [it, fresh] = acknowledged_.emplace(wish->request_id, told);
-  if (!fresh && it->second != told)
-    witness_->Violate("same_answer", StrCat(wish->request_id, " got two answers"));
+  const auto [it, fresh] = acknowledged_.emplace(request, told);
+  if (!fresh && it->second != told) witness_->Violate("same_answer", StrCat(request, " got two answers"));
   if (response.status() == dispatch::v1::DELIVERY_STATUS_RECEIVED) {
     const std::string& to = order.handoff().to_hotline();
     if (!witness_->HasHandoff(to, order.handoff().id())) {
-      witness_->Violate("answer_true",
-                        StrCat(wish->request_id, " was told that ", to, " has it, and it has not"));
+      witness_->Violate("answer_true", StrCat(request, " was told that ", to, " has it, and it has not"));
     }
   } else if (order.urgency() == type::v1::URGENCY_EMERGENCY) {
     telephoned_ += may_wait ? 1 : 0;
     if (!response.telephone_required()) {
-      witness_->Violate("emergency_told", StrCat(wish->request_id, " was not told to use the telephone"));
+      witness_->Violate("emergency_told", StrCat(request, " was not told to use the telephone"));
     }
   }
-  OnDone(wish, response.event_sequence());
+}
+
+// Each partner has an order of its own, once, and is told of as a push is.
+void Desk::OnCalled(const std::shared_ptr<Wish>& wish, const dispatch::v1::PushToPartnersResponse& response) {
+  bool whole = true;
+  for (const dispatch::v1::PartnerResult& result : response.results()) {
+    if (result.has_error()) {
+      // The incident may have moved on between its own commit and its children's; else they are asked for
+      // again.
+      whole &= IsFinal(error::FromProto(result.error()));
+      continue;
+    }
+    const std::string request = StrCat(wish->request_id.substr(0, wish->request_id.rfind('-')), "/",
+                                       result.hotline(), "-", wish->site->hotline());
+    OnAcknowledged(request, result.response(), /*may_wait=*/true);
+  }
+  if (whole) OnDone(wish, response.event_sequence());
 }
 
 void Desk::OnDone(const std::shared_ptr<Wish>& wish, int64_t event_sequence) {
@@ -350,8 +455,10 @@ void Desk::CheckEmergencies() {
   std::erase_if(emergencies_, [&](Waiting& waiting) {
     if (*waiting.answered || waiting.server.expired()) return true;
     // Before its commit nothing is promised: the desktop sees its call fail.
-    if (waiting.committed < 0 && witness_->Did(waiting.site, waiting.account))
+    if (waiting.committed < 0 && witness_->Did(waiting.site->index(), waiting.account))
       waiting.committed = kernel_->now();
+    if (waiting.again && waiting.site->turns() < waiting.turn_before + kTurnsToReply)
+      waiting.committed = std::max(waiting.committed, waiting.site->turn_end());
     if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
     witness_->Violate("emergency_told",
                       StrCat("the emergency of ", waiting.account, " was committed ",

@@ -27,6 +27,10 @@ class Desk {
   void Push(Site& site);
   // Something with an order that is there; nothing if there is none.
   void Act(Site& site);
+  // An order that is there goes to several partners at once.
+  void CallPartners(Site& site);
+  // Whether operators do all that there is to do: passing on, disputes, rulings, reopening, telephone calls.
+  void set_does_all(bool all) { does_all_ = all; }
   // A desktop with a bug: a request id that was used is used for something else.
   void Misuse(Site& site);
   // Some desktop asks again.
@@ -39,7 +43,8 @@ class Desk {
   void CheckEmergencies();
 
   int64_t waiting() const { return static_cast<int64_t>(wishes_.size()); }
-  // Pushes that were answered: request id → the order's id at the giver, and the handoff's.
+  // Pushes that were answered: request id → the order's id at the giver, and the handoff's. For a partner's
+  // order the partner is named in it, `request-1/119-12345`.
   const std::map<std::string, std::pair<std::string, std::string>>& acknowledged() const {
     return acknowledged_;
   }
@@ -54,9 +59,11 @@ class Desk {
   struct Wish {
     Site* site = nullptr;
     bool is_push = false;  // by PushWorkOrder
+    bool is_call = false;  // by PushToPartners
     bool is_new = false;   // a new order: never refused
     bool emergency = false;
     dispatch::v1::PushWorkOrderRequest push;
+    dispatch::v1::PushToPartnersRequest call;
     type::v1::Command command;
     std::string request_id;
     std::string account;  // unique, so that what it did is found in a log
@@ -66,9 +73,13 @@ class Desk {
   struct Waiting {
     std::weak_ptr<const int> server;
     std::string account;
-    int site;
-    int64_t limit;           // nanoseconds from the commit on
-    int64_t committed = -1;  // when it was seen to be committed; -1 before
+    const Site* site;
+    int64_t limit;  // nanoseconds from the commit on
+    // When it was seen to be committed; -1 before. For one that is asked again, when work_order was free to
+    // say so: however slow its disk, the turn under way and dispatch's next two are all that it waits for.
+    int64_t committed = -1;
+    int64_t turn_before = 0;  // work_order's last turn when it was asked
+    bool again = false;
     std::shared_ptr<bool> answered;
   };
 
@@ -78,12 +89,17 @@ class Desk {
   CallContext NewCall(Site& site, absl::Duration patience);
   void OnPush(const std::shared_ptr<Wish>& wish, const dispatch::v1::PushWorkOrderResponse& response,
               bool may_wait);
+  // A push has an answer; what it says is true.
+  void OnAcknowledged(const std::string& request, const dispatch::v1::PushWorkOrderResponse& response,
+                      bool may_wait);
+  void OnCalled(const std::shared_ptr<Wish>& wish, const dispatch::v1::PushToPartnersResponse& response);
   void OnDone(const std::shared_ptr<Wish>& wish, int64_t event_sequence);
   void OnRefused(const std::shared_ptr<Wish>& wish, const absl::Status& status);
 
   Kernel* const kernel_;
   Dice* const dice_;
   Witness* const witness_;
+  bool does_all_ = false;
   int64_t requests_ = 0;
   std::vector<std::shared_ptr<Wish>> wishes_;
   std::vector<Waiting> emergencies_;

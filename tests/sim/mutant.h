@@ -7,6 +7,7 @@
 
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
+#include "services/dispatch/service.h"
 #include "services/escalation/store/store.h"
 #include "services/work_order/store/store.h"
 #include "tests/sim/dice.h"
@@ -20,6 +21,11 @@ class Mutant {
   // Called before a world is built, with dice of its own.
   virtual void Begin(Dice*) {}
   virtual void Format(Disk*) {}
+  // How a site's dispatch is set up.
+  virtual void Tune(dispatch::DispatchOptions*) {}
+  // Whether it is looked for where sites are joined by spools and desks do all that there is to do. Elsewhere
+  // worlds are as plain as they can be.
+  virtual bool in_full_worlds() const { return false; }
   virtual std::unique_ptr<work_order::Store> Wrap(std::unique_ptr<work_order::Store> store) { return store; }
   virtual std::unique_ptr<escalation::Store> Wrap(std::unique_ptr<escalation::Store> store) { return store; }
   // The work_order of a site as its clients reach it, and as one of its clients does. Null: no change.

@@ -477,6 +477,22 @@ void DropMirrors(Dice* dice, int64_t seen, google::protobuf::RepeatedPtrField<En
   }
 }
 
+// Drops the mirrors of one kind of move.
+template <bool (*drops)(const exchange::v1::MirrorBody&)>
+void DropKind(Dice* dice, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
+  DropSeen(seen, envelopes);
+  for (auto it = envelopes->begin(); it != envelopes->end();) {
+    exchange::v1::MirrorBody body;
+    const bool dropped = it->kind() == exchange::v1::ENVELOPE_KIND_MIRROR &&
+                         body.ParseFromString(it->body()) && drops(body) && dice->Percent(50);
+    it = dropped ? envelopes->erase(it) : it + 1;
+  }
+}
+bool IsDispute(const exchange::v1::MirrorBody& body) { return body.event().has_disputed(); }
+bool IsReopening(const exchange::v1::MirrorBody& body) { return body.event().has_reopened(); }
+bool IsVoice(const exchange::v1::MirrorBody& body) { return body.event().has_voice_confirmed(); }
+bool IsPassing(const exchange::v1::MirrorBody& body) { return !body.handoff().onward_hotline().empty(); }
+
 // ---- Bugs in its clients and on the wire
 // ----------------------------------------------------------------------
 
@@ -508,6 +524,21 @@ class LosesAnswers : public LedgerWrap {
 
  private:
   std::vector<Done<workorder::v1::ExecuteResponse>> lost_;
+};
+
+class CallsPartnersTwice : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    if (request.together()) {
+      workorder::v1::ExecuteRequest again = request;
+      for (auto& command : *again.mutable_commands())
+        command.mutable_header()->mutable_request_id()->append("-");
+      real_->Execute(call, std::move(again), [](absl::StatusOr<workorder::v1::ExecuteResponse>) {});
+    }
+    real_->Execute(call, std::move(request), std::move(done));
+  }
 };
 
 class DrawsRequestIds : public LedgerWrap {
@@ -648,6 +679,19 @@ class OnTheWire : public WithDice {
   }
 };
 
+class NeverCarriedAgain : public Mutant {
+ public:
+  void Tune(dispatch::DispatchOptions* options) override {
+    for (auto& [peer, after] : options->resend_after) after = absl::InfiniteDuration();
+  }
+};
+
+template <typename Base>
+class InFullWorlds : public Base {
+ public:
+  bool in_full_worlds() const override { return true; }
+};
+
 class OnTheDisk : public Mutant {
  public:
   void Format(Disk* disk) override { disk->ForgetSyncs(); }
@@ -688,6 +732,18 @@ const std::vector<PlantedBug>& PlantedBugs() {
       Plant<InClockStore<ForgetsClocks>>("ForgetsClocks", "a clock is not written", 50),
       Plant<InClockStore<RunsAheadOfTheLog>>("RunsAheadOfTheLog", "escalation's cursor is one too far", 50),
       Plant<OnTheWire>("SendsToTheWrongPeer", "a delivery goes to another peer", 50),
+      Plant<InFullWorlds<InBridge<DropKind<IsDispute>>>>("LosesDisputes", "a peer's dispute is not applied",
+                                                         100),
+      Plant<InFullWorlds<InBridge<DropKind<IsReopening>>>>("LosesReopenings", "a reopening is not applied",
+                                                           100),
+      Plant<InFullWorlds<InBridge<DropKind<IsVoice>>>>(
+          "LosesVoices", "what the peer's desk recorded of a telephone call is not applied", 100),
+      Plant<InFullWorlds<InBridge<DropKind<IsPassing>>>>(
+          "LosesPassings", "that the taker has passed an order on is not applied", 100),
+      Plant<InFullWorlds<InDispatch<CallsPartnersTwice>>>("CallsPartnersTwice",
+                                                          "partners are called twice for one incident", 100),
+      Plant<InFullWorlds<NeverCarriedAgain>>("NeverCarriedAgain",
+                                             "what a spool has lost is not handed over again", 100),
       Plant<OnTheDisk>("ForgetsSyncs", "the disk says it synced and did not", 50),
   };
   return *bugs;

@@ -30,7 +30,7 @@ std::string Totals::Text() const {
   return text;
 }
 
-std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals) {
+std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool whole) {
   World world(static_cast<uint64_t>(seed), {.old_backups_percent = old_backups_percent});
   world.Run();
   totals->Add({.seeds = 1,
@@ -51,8 +51,9 @@ std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals) {
   World again(static_cast<uint64_t>(seed), {.traced = true, .old_backups_percent = old_backups_percent});
   again.Run();
   return StrCat("seed ", seed, " broke ", violation.invariant, ": ", violation.what, "\n",
-                "alone: sim_campaign --first ", seed, " --seeds 1 --old-backups ", old_backups_percent, "\n",
-                "its last steps:\n", again.Trace(kTraceLines));
+                "alone: sim_campaign --first ", seed, " --seeds 1 --whole 1 --old-backups ",
+                old_backups_percent, "\n", whole ? "its steps:\n" : "its last steps:\n",
+                again.Trace(whole ? SIZE_MAX : kTraceLines), whole ? again.witness().Logs() : "");
 }
 
 }  // namespace hotline::sim

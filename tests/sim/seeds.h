@@ -29,8 +29,8 @@ struct Totals {
 };
 
 // Runs one seed and adds it to `totals`. Empty if every promise held; else what was broken, and the seed's
-// last steps.
-std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals);
+// last steps; if `whole`, all of them and every site's log.
+std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool whole = false);
 
 }  // namespace hotline::sim
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr char kWorkOrderFile[] = "work_order.db";
 constexpr char kEscalationFile[] = "escalation.db";
+// Longer than the way of a file there and of another one back, unless the path is bad.
+constexpr absl::Duration kSpoolResend = absl::Seconds(2);
 
 sql::SqliteOptions OptionsFor(const Setup& setup, const Disk& disk, const char* file) {
   return {.path = disk.Path(file),
@@ -139,7 +141,10 @@ class Site::Line : public Ledger {
             if (!caller.expired()) done(std::move(response));
           });
     }
-    ~Pending() { Answer(error::WorkOrderUnreachable("connection lost")); }
+    // An error is not cheap to make.
+    ~Pending() {
+      if (done) Answer(error::WorkOrderUnreachable("connection lost"));
+    }
   };
 
   template <typename Request, typename Response>
@@ -268,6 +273,11 @@ absl::Status Site::StartWorkOrder() {
   options.ring_items = setup_.ring_items;
   options.cached_orders = setup_.cached_orders;
   options.commit_batch = setup_.commit_batch;
+  for (int urgency = 0; urgency < 3; ++urgency) {
+    options.site.confirm_within[urgency] = setup_.confirm_within;
+    options.site.keep_after[urgency] = setup_.keep_after;
+  }
+  options.site.dispatches_first = setup_.dispatches_first;
   options.draw_salt = [this] { return BigEndian64(++salt_) + BigEndian64(0); };
   auto engine =
       work_order::Engine::Create(*std::move(store), std::move(options), &clock_, process(Part::kWorkOrder));
@@ -281,6 +291,15 @@ absl::Status Site::StartWorkOrder() {
 }
 
 void Site::StartDispatch() {
+  own_keys_ = {};
+  keys_ = {};
+  if (setup_.signs) {
+    own_keys_.Add(SignerOf(setup_.index), absl::InfinitePast()).IgnoreError();
+    keys_.Add(setup_.hotline, "sim", SignerOf(setup_.index).public_key()).IgnoreError();
+    for (const Site* peer : peers_) {
+      keys_.Add(peer->hotline(), "sim", SignerOf(peer->index()).public_key()).IgnoreError();
+    }
+  }
   dispatch_line_ = std::make_unique<Line>(this, Part::kDispatch);
   if (mutant_ != nullptr) dispatch_line_wrap_ = mutant_->WrapDispatchClient(dispatch_line_.get());
   for (Site* peer : peers_) transports_.push_back(NewTransport(peer));
@@ -296,16 +315,7 @@ void Site::StartDispatch() {
     }
     peers.emplace(peers_[i]->hotline(), transport);
   }
-  crypto::SigningKeys own;
-  crypto::KeyRing keys;
-  if (setup_.signs) {
-    own.Add(SignerOf(setup_.index), absl::InfinitePast()).IgnoreError();
-    keys.Add(setup_.hotline, "sim", SignerOf(setup_.index).public_key()).IgnoreError();
-    for (const Site* peer : peers_) {
-      keys.Add(peer->hotline(), "sim", SignerOf(peer->index()).public_key()).IgnoreError();
-    }
-  }
-  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, std::move(own), std::move(keys));
+  notary_ = std::make_unique<dispatch::Notary>(setup_.hotline, own_keys_, keys_);
   dispatch::DispatchOptions options;
   options.hotline = setup_.hotline;
   options.link.delivery_batch = setup_.delivery_batch;
@@ -313,15 +323,52 @@ void Site::StartDispatch() {
   options.link.delivery_timeout = absl::Seconds(2);
   options.reconciler.pause = absl::Milliseconds(200);
   options.link.jitter_seed = static_cast<uint32_t>(dice_->Between(1, 1 << 30));
+  for (const std::string& peer : setup_.spools) options.resend_after[peer] = kSpoolResend;
+  if (mutant_ != nullptr) mutant_->Tune(&options);
   dispatch_ = std::make_unique<dispatch::DispatchService>(
       dispatch_line_wrap_ != nullptr ? dispatch_line_wrap_.get() : dispatch_line_.get(), std::move(peers),
       notary_.get(), process(Part::kDispatch), &clock_, std::move(options));
   dispatch_->Start();
+  for (size_t i = 0, spool = 0; i < peers_.size(); ++i) {
+    if (!spools_to(*peers_[i])) continue;
+    doors_.push_back(std::make_unique<SpoolDoor>(Route{.from = peers_[i],
+                                                       .to = this,
+                                                       .kernel = kernel_,
+                                                       .dice = dice_,
+                                                       .paths = paths_,
+                                                       .witness = witness_},
+                                                 dispatch_.get()));
+    inboxes_.push_back(std::make_unique<dispatch::SpoolInbox>(
+        &spool_disk_, sealers_[spool++].get(), static_cast<dispatch::SpoolPeer*>(transports_[i].get()),
+        doors_.back().get(), process(Part::kDispatch), &clock_, SpoolTo(*peers_[i])));
+    inboxes_.back()->Start();
+  }
+}
+
+dispatch::SpoolOptions Site::SpoolTo(const Site& peer) const {
+  dispatch::SpoolOptions options;
+  options.hotline = setup_.hotline;
+  options.peer = peer.hotline();
+  options.out_directory = SpoolOut(peer.hotline());
+  options.in_directory = SpoolIn(peer.hotline());
+  options.max_bundle_bytes = 256 << 10;
+  options.scan_interval = absl::Milliseconds(50);
+  options.resend_after = kSpoolResend;
+  options.patience = absl::Seconds(1);
+  options.scan_limit = 8;
+  options.capabilities = dispatch::Capabilities();
+  return options;
 }
 
 std::unique_ptr<Peer> Site::NewTransport(Site* peer) {
-  return std::make_unique<GrpcWire>(Route{
-      .from = this, .to = peer, .kernel = kernel_, .dice = dice_, .paths = paths_, .witness = witness_});
+  if (!spools_to(*peer)) {
+    return std::make_unique<GrpcWire>(Route{
+        .from = this, .to = peer, .kernel = kernel_, .dice = dice_, .paths = paths_, .witness = witness_});
+  }
+  sealers_.push_back(
+      std::make_unique<dispatch::KeySealer>(&own_keys_, &keys_, setup_.hotline, peer->hotline()));
+  return std::make_unique<dispatch::SpoolPeer>(&spool_disk_, sealers_.back().get(), process(Part::kDispatch),
+                                               &clock_, SpoolTo(*peer));
 }
 
 absl::Status Site::StartEscalation() {
@@ -356,10 +403,13 @@ void Site::Remove(Part part) {
       break;
     case Part::kDispatch:
       if (on_dispatch_end_) on_dispatch_end_();
+      inboxes_.clear();
       dispatch_.reset();
+      doors_.clear();
       notary_.reset();
       transport_wraps_.clear();
       transports_.clear();
+      sealers_.clear();
       dispatch_line_wrap_.reset();
       dispatch_line_.reset();
       break;
@@ -388,6 +438,7 @@ void Site::Drain(Part part) {
       engine_->Drain();
       break;
     case Part::kDispatch:
+      for (const auto& inbox : inboxes_) inbox->Stop();
       dispatch_->Drain();
       break;
     case Part::kEscalation:
@@ -429,6 +480,8 @@ void Site::Checkpoint(Part part) {
 void Site::Restore(const Disk::Image& backup) {
   ++restores_;
   work_order_disk_.Install(backup);
+  // Nobody makes backups of a spool.
+  spool_disk_ = {};
   ForgetEscalation();
 }
 
@@ -438,8 +491,11 @@ void Site::ForgetEscalation() { escalation_disk_.Install(InstalledSite(setup_).e
 void Site::Wake() {
   if (committing_ || !up(Part::kWorkOrder) || engine_->counters().queue_length == 0) return;
   committing_ = true;
-  process(Part::kWorkOrder)->PostAfter(absl::Microseconds(dice_->Below(commit_delay_us_)), [this] {
+  const absl::Duration delay = absl::Microseconds(dice_->Below(commit_delay_us_));
+  turn_end_ = kernel_->now() + absl::ToInt64Nanoseconds(delay);
+  process(Part::kWorkOrder)->PostAfter(delay, [this] {
     committing_ = false;
+    ++turns_;
     engine_->RunBatch();
     Wake();
   });

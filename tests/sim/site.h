@@ -7,23 +7,28 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "services/dispatch/notary.h"
 #include "services/dispatch/service.h"
+#include "services/dispatch/spool/spool_inbox.h"
+#include "services/dispatch/spool/spool_peer.h"
 #include "services/escalation/core/deadlines.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/store/store.h"
 #include "services/work_order/engine.h"
 #include "services/work_order/service.h"
+#include "tests/sim/carrier.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/mutant.h"
 #include "tests/sim/wire.h"
 #include "tests/sim/witness.h"
+#include "tests/support/memory_files.h"
 
 namespace hotline::sim {
 
@@ -49,6 +54,14 @@ struct Setup {
   bool fresh_disks = false;
   // Batches and receipts are signed; without that a site that has lost its history can only be stopped.
   bool signs = false;
+  // Peers that are reached by a spool of files instead of gRPC, by hotline; those sites say the same. Needs
+  // `signs`.
+  std::set<std::string> spools;
+  // How long an offer may stay silent, and how long after that the desks may confirm by voice.
+  absl::Duration confirm_within = absl::Hours(2);
+  absl::Duration keep_after = absl::Hours(2);
+  // Acts first where there is danger.
+  bool dispatches_first = false;
 };
 
 class Site {
@@ -74,6 +87,10 @@ class Site {
   bool sick(Part part) const;
   // How long the disk may take for a commit.
   void set_commit_delay_us(int64_t delay) { commit_delay_us_ = delay; }
+  // Turns that work_order's committer has taken, and when the one under way will be over (kernel time; past
+  // if none is).
+  int64_t turns() const { return turns_; }
+  int64_t turn_end() const { return turn_end_; }
   // Told just before dispatch is taken away, so that its clients let go of it.
   void set_on_dispatch_end(std::function<void()> told) { on_dispatch_end_ = std::move(told); }
   // As the process's own thread for it would.
@@ -91,6 +108,10 @@ class Site {
   SiteClock* clock() { return &clock_; }
   Disk& disk(Part part) { return part == Part::kEscalation ? escalation_disk_ : work_order_disk_; }
   const config::v1::Policy& policy() const { return setup_.policy; }
+  // Where its spools' directories are.
+  test::MemoryFiles& spool_disk() { return spool_disk_; }
+  bool spools_to(const Site& peer) const { return setup_.spools.contains(peer.hotline()); }
+  bool dispatches_first() const { return setup_.dispatches_first; }
   // Null while down.
   work_order::Engine* engine() { return engine_.get(); }
   dispatch::DispatchService* dispatch() { return dispatch_.get(); }
@@ -112,6 +133,7 @@ class Site {
   void Wake();
   // How dispatch reaches a peer.
   std::unique_ptr<Peer> NewTransport(Site* peer);
+  dispatch::SpoolOptions SpoolTo(const Site& peer) const;
 
   const Setup setup_;
   Kernel* const kernel_;
@@ -123,6 +145,7 @@ class Site {
   std::vector<Site*> peers_;
   Disk work_order_disk_;
   Disk escalation_disk_;
+  test::MemoryFiles spool_disk_;
   std::array<std::unique_ptr<Process>, kParts.size()> processes_;
   bool has_dead_ = false;
   int restores_ = 0;
@@ -134,6 +157,8 @@ class Site {
   std::unique_ptr<work_order::WorkOrderService> orders_;
   bool committing_ = false;
   int64_t commit_delay_us_ = 1'000;
+  int64_t turns_ = 0;
+  int64_t turn_end_ = 0;
 
   // dispatch.
   std::unique_ptr<Ledger> dispatch_line_;
@@ -141,6 +166,11 @@ class Site {
   std::vector<std::unique_ptr<Peer>> transports_;
   std::vector<std::unique_ptr<Peer>> transport_wraps_;
   std::unique_ptr<dispatch::Notary> notary_;
+  crypto::SigningKeys own_keys_;
+  crypto::KeyRing keys_;
+  std::vector<std::unique_ptr<dispatch::BundleSealer>> sealers_;
+  std::vector<std::unique_ptr<SpoolDoor>> doors_;
+  std::vector<std::unique_ptr<dispatch::SpoolInbox>> inboxes_;
   std::unique_ptr<dispatch::DispatchService> dispatch_;
   std::function<void()> on_dispatch_end_;
 

@@ -8,6 +8,7 @@
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
+#include "common/contract/proto_time.h"
 #include "common/exchange/digest_sum.h"
 #include "services/work_order/digests.h"
 #include "tests/sim/site.h"
@@ -24,6 +25,14 @@ bool IsService(const std::string& account) { return account.starts_with("service
 const type::v1::Handoff* HandoffOf(const Event& event) {
   if (event.has_offered()) return &event.offered().handoff();
   if (event.has_understood()) return &event.understood().handoff();
+  return nullptr;
+}
+
+// What the event that begins an order tells of it; null for others.
+const type::v1::RegisteredDetail* RegisteredOf(const Event& event) {
+  if (event.has_registered()) return &event.registered();
+  if (event.offered().has_registered()) return &event.offered().registered();
+  if (event.understood().has_registered()) return &event.understood().registered();
   return nullptr;
 }
 
@@ -78,6 +87,27 @@ int64_t Witness::rungs() const {
   return count;
 }
 
+std::string Witness::Logs() const {
+  std::string text;
+  for (const SiteView& view : sites_) {
+    for (const SharedMessage& bytes : view.log) {
+      Event event;
+      if (!event.ParseFromString(*bytes)) continue;
+      const auto* const detail = event.GetDescriptor()->FindFieldByNumber(event.detail_case());
+      text += StrCat(view.hotline, " #", event.sequence(), " ",
+                     absl::ToUnixMillis(FromTimestamp(event.commit_time())), " ", event.order_id(), " v",
+                     event.order_version(), " [", event.handoff_id(), "] ",
+                     detail == nullptr ? "nothing" : detail->name(), " ",
+                     type::v1::OrderState_Name(event.state_before()), "→",
+                     type::v1::OrderState_Name(event.state()), " held by ", event.custody().holder(), "/",
+                     event.custody().epoch(), " by ", event.actor().hotline(), ":", event.actor().account(),
+                     event.mirrored() ? " mirrored" : "", event.recovered() ? " recovered" : "", " received ",
+                     event.received_sequence(), " sent ", event.sent_sequence(), "\n");
+    }
+  }
+  return text;
+}
+
 bool Witness::Logged(int site, int64_t event_sequence, const std::string& account) const {
   const SiteView& view = sites_[static_cast<size_t>(site)];
   return event_sequence >= 1 && event_sequence <= static_cast<int64_t>(view.accounts.size()) &&
@@ -116,6 +146,9 @@ void Witness::Take(int site, SharedMessage bytes) {
     Violate("log_continuous", StrCat(at(), "does not continue its order's #", order.last_sequence));
   }
   CheckCustody(site, event, order);
+  if (const type::v1::RegisteredDetail* registered = RegisteredOf(event); registered != nullptr) {
+    order.origin = registered->origin_hotline();
+  }
   order.last_sequence = event.sequence();
   order.version = event.order_version();
   order.state = event.state();
@@ -128,6 +161,7 @@ void Witness::Take(int site, SharedMessage bytes) {
     if (handoff->id() == event.handoff_id()) {
       order.from = handoff->from_hotline();
       order.to = handoff->to_hotline();
+      order.spoken_code = handoff->spoken_code();
     }
     const auto [known, first] = view.handoffs.emplace(handoff->id(), event.order_id());
     if (!first && known->second != event.order_id()) {
@@ -137,15 +171,10 @@ void Witness::Take(int site, SharedMessage bytes) {
 
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
-  // What a site had relayed it may get back from whom it told, besides from whom it heard it.
-  const bool relayed = event.recovered() && event.mirrored();
-  if (!IsService(account) && !relayed &&
-      !(event.mirrored() ? view.mirrored_accounts : view.own_accounts).insert(account).second) {
-    Violate("applied_once", StrCat(at(), "the command of ", account, " is there twice",
-                                   event.mirrored() ? ", mirrored" : ""));
-  }
-  if (event.has_escalated()) {
-    const type::v1::Escalation& escalation = event.escalated();
+  if (!IsService(account)) CheckOnce(view, event, order);
+  if (event.has_escalated() || event.has_in_doubt()) {
+    const type::v1::Escalation& escalation =
+        event.has_escalated() ? event.escalated() : event.in_doubt().escalation();
     if (!view.rungs
              .emplace(event.order_id(), escalation.clock(), escalation.armed_by_sequence(), escalation.rung())
              .second) {
@@ -156,6 +185,45 @@ void Witness::Take(int site, SharedMessage bytes) {
   }
 }
 
+void Witness::CheckOnce(SiteView& view, const Event& event, const OrderView& order) {
+  const std::string& account = event.actor().account();
+  const auto twice = [&](std::string_view how) {
+    Violate("applied_once", StrCat(view.hotline, " #", event.sequence(), ": the command of ", account,
+                                   " is there twice", how));
+  };
+  if (!event.mirrored()) {
+    // One call of partners is the incident's event and one of each child.
+    const bool child = event.offered().handoff().kind() == type::v1::HANDOFF_KIND_PARTNER_FANOUT;
+    if (!view.own_accounts
+             .insert(child ? StrCat(account, "/", event.offered().handoff().to_hotline()) : account)
+             .second) {
+      twice("");
+    }
+    return;
+  }
+  // Who was restored from an old backup hears again what it had passed on, from whom did it and from whom it
+  // told, and passes it on again: nobody in a chain of sites can tell that from news. It moves nothing.
+  const bool any_rewound =
+      std::any_of(sites_.begin(), sites_.end(), [](const SiteView& site) { return site.rewound; });
+  const bool unmoved = event.state_before() == event.state() && event.custody().holder() == order.holder &&
+                       event.custody().epoch() == order.epoch;
+  // The account names the site of the desk.
+  const bool passed_on = !account.ends_with("-" + event.actor().hotline());
+  std::vector<SiteView::Mirrored>& known = view.mirrored_accounts[account];
+  for (const SiteView::Mirrored& one : known) {
+    if (one.order_id == event.order_id()) {
+      const bool echo = any_rewound && unmoved && (passed_on || one.recovered || event.recovered());
+      if (!echo) twice(", mirrored");
+      continue;
+    }
+    if (order.origin != view.hotline ||
+        view.orders[view.order_index.at(one.order_id)].origin != view.hotline) {
+      twice(StrCat(", mirrored, with another order (", one.order_id, ")"));
+    }
+  }
+  known.push_back({event.order_id(), event.recovered()});
+}
+
 void Witness::CheckCustody(int site, const Event& event, const OrderView& before) {
   SiteView& view = sites_[static_cast<size_t>(site)];
   const std::string& holder = event.custody().holder();
@@ -164,9 +232,11 @@ void Witness::CheckCustody(int site, const Event& event, const OrderView& before
   if (holder.empty()) return Violate("custody", StrCat(at(), "leaves nobody as holder"));
   if (before.version > 0) {
     const bool moved = holder != before.holder;
-    // What a peer did may have moved it to and fro.
-    const bool sound = event.mirrored() ? epoch >= before.epoch && (moved ? epoch > before.epoch : true)
-                                        : epoch == before.epoch + (moved ? 1 : 0);
+    // What a peer did may have moved it to and fro, and so may what comes back before something that this
+    // site had lost too.
+    const bool sound = event.mirrored() || event.recovered()
+                           ? epoch >= before.epoch && (moved ? epoch > before.epoch : true)
+                           : epoch == before.epoch + (moved ? 1 : 0);
     if (!sound) {
       return Violate("custody", StrCat(at(), "from ", before.holder, " in epoch ", before.epoch, " to ",
                                        holder, " in epoch ", epoch));
@@ -347,7 +417,7 @@ void Witness::InspectPair(Site& a, Site& b) {
       }
       const auto& theirs = final_orders_[static_cast<size_t>(taker->index())].at(known->second);
       if (theirs.handoff().id() != handoff) continue;
-      InspectAgreement(order, theirs);
+      InspectAgreement(order, theirs, at_giver.rewound || at_taker.rewound);
       const auto read_content = [&](Site* site, const WorkOrder& one) {
         auto content = site->engine()->store().reader().FindContent(ParseOrderId(one.id()).value_or(0));
         return content.ok() ? *content : std::string("unreadable");
@@ -387,7 +457,7 @@ void Witness::InspectPair(Site& a, Site& b) {
   }
 }
 
-void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs) {
+void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, bool rewound) {
   const std::string& handoff = ours.handoff().id();
   const auto ended = [](const WorkOrder& order) { return order.handoff().has_end_time(); };
   if (ended(ours) != ended(theirs)) {
@@ -418,6 +488,10 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs) {
       ours.facts().suspended() != theirs.facts().suspended() ||
       ours.facts().redo_count() != theirs.facts().redo_count()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": reply, units or facts differ"));
+  }
+  if (!rewound &&
+      ours.handoff().voice().SerializeAsString() != theirs.handoff().voice().SerializeAsString()) {
+    return Violate("agreed", StrCat("handoff ", handoff, ": the records of telephone calls differ"));
   }
   if (ours.facts().recall_requested()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": a recall was never answered"));

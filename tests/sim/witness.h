@@ -6,7 +6,9 @@
 //   custody            a custody's epoch grows exactly when the holder changes, and never falls
 //   one_holder         two sites never both believe themselves holder of one handoff in the same epoch
 //   one_order          a handoff has one order at a site
-//   applied_once       no command is in a log twice, and none twice at a site it is mirrored to
+//   applied_once       no command is in a log twice, and none twice with an order that mirrors it, nor with
+//                      two, unless the matter came back to its origin, which then has two; an echo after
+//                      an old backup is none (CheckOnce)
 //   rung_once          no rung of a clock's arming is in a log twice
 //   durable            what was committed is there after every restart, bytes and all
 //   receipt_durable    and so is what a receipt acknowledged
@@ -60,6 +62,8 @@ struct OrderView {
   std::string handoff_id;
   std::string from;  // of the current handoff; empty if there is none
   std::string to;
+  std::string spoken_code;  // of it
+  std::string origin;
   bool suspended = false;
 };
 
@@ -102,6 +106,9 @@ class Witness {
   int64_t in_doubt() const { return in_doubt_; }  // events that a restart brought to light
   int64_t rungs() const;
 
+  // The logs of all sites, a line for each event, for people to read.
+  std::string Logs() const;
+
   // After healing, all processes up; with work_order's own verification of each site.
   void Inspect(const std::vector<std::unique_ptr<Site>>& sites,
                const std::map<std::string, std::pair<std::string, std::string>>& acknowledged);
@@ -116,18 +123,23 @@ class Witness {
     std::unordered_map<std::string, size_t> order_index;
     std::unordered_map<std::string, std::string> handoffs;  // id → order id
     std::unordered_set<std::string> own_accounts;
-    std::unordered_set<std::string> mirrored_accounts;
+    struct Mirrored {
+      std::string order_id;
+      bool recovered;
+    };
+    std::unordered_map<std::string, std::vector<Mirrored>> mirrored_accounts;
     std::set<std::tuple<std::string, int, int64_t, int>> rungs;
     std::map<LaneKey, int64_t> promised;  // what receipts have acknowledged
   };
 
   void Take(int site, SharedMessage bytes);
+  void CheckOnce(SiteView& view, const type::v1::Event& event, const OrderView& order);
   void CheckCustody(int site, const type::v1::Event& event, const OrderView& before);
   void CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links);
   void InspectLog(Site& site, SiteView& view);
   void InspectSums(Site& site, const Site& peer, const std::string& giver);
   void InspectPair(Site& a, Site& b);
-  void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs);
+  void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs, bool rewound);
   void InspectClocks(Site& site, SiteView& view);
   int IndexOf(const std::string& hotline) const;
 

@@ -30,18 +30,23 @@ config::v1::Policy DrawPolicy(Dice& dice) {
 }  // namespace
 
 World::World(uint64_t seed, const WorldOptions& options)
-    : dice_(seed), options_(options), desk_(&kernel_, &dice_, &witness_) {
+    : seed_(seed), dice_(seed), options_(options), desk_(&kernel_, &dice_, &witness_) {
   if (options_.mutant != nullptr) options_.mutant->Begin(&dice_);
   Build();
 }
 
 World::~World() {
   watchers_.clear();
+  carriers_.clear();
   sites_.clear();
   kernel_.Clear();
 }
 
 void World::Build() {
+  // What worlds can have beside what they all have is drawn apart, so that those without it stay as they are.
+  Dice more(seed_ ^ 0x5b00'1f11e5ull);
+  const bool full = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool spooled = full && more.Percent(45);
   const int64_t size = dice_.Below(100);
   const int count = size < 60 ? 2 : size < 85 ? 3 : 4;
   climate_ = {.rough_paths = dice_.Percent(70),
@@ -57,7 +62,16 @@ void World::Build() {
               .lost_projections = dice_.Percent(15),
               .old_backups = dice_.Percent(options_.old_backups_percent)};
   const bool skewed = dice_.Percent(50);
-  const bool signs = climate_.old_backups || dice_.Percent(10);
+  const bool signs = climate_.old_backups || dice_.Percent(10) || spooled;
+  climate_.spool_trouble = spooled && more.Percent(40);
+  climate_.partners = full && count > 2;
+  desk_.set_does_all(full);
+  // Offers fall into doubt within the run, or never.
+  const bool doubts = full && more.Percent(60);
+  bool spools[kMaxSites][kMaxSites] = {};
+  for (int i = 0; i < count && spooled; ++i) {
+    for (int j = 0; j < i; ++j) spools[i][j] = spools[j][i] = more.Percent(60);
+  }
   for (int i = 0; i < count; ++i) {
     Setup setup;
     setup.hotline = kHotlines[i];
@@ -75,6 +89,14 @@ void World::Build() {
     setup.policy = DrawPolicy(dice_);
     setup.fresh_disks = dice_.Percent(3);
     setup.signs = signs;
+    for (int j = 0; j < count; ++j) {
+      if (spools[i][j]) setup.spools.insert(kHotlines[j]);
+    }
+    if (doubts) {
+      setup.confirm_within = absl::Seconds(more.Between(2, 15));
+      setup.keep_after = absl::Seconds(more.Between(1, 15));
+    }
+    setup.dispatches_first = full && i == 1;  // the police
     witness_.AddSite(setup.hotline);
     sites_.push_back(
         std::make_unique<Site>(std::move(setup), &kernel_, &dice_, &paths_, &witness_, options_.mutant));
@@ -87,11 +109,36 @@ void World::Build() {
       sites_[static_cast<size_t>(i)]->LinkTo(sites_[static_cast<size_t>(j)].get());
     }
   }
+  for (const auto& site : sites_) {
+    for (Site* peer : site->peers()) {
+      if (!site->spools_to(*peer)) continue;
+      carriers_.push_back(std::make_unique<Carrier>(Route{.from = site.get(),
+                                                          .to = peer,
+                                                          .kernel = &kernel_,
+                                                          .dice = &dice_,
+                                                          .paths = &paths_,
+                                                          .witness = &witness_}));
+      carriers_.back()->Start();
+    }
+  }
   const bool watched = dice_.Percent(30);
   for (const auto& site : sites_) {
     if (watched) watchers_.push_back(std::make_unique<Watcher>(site.get(), &kernel_, &witness_));
     for (Part part : kParts) Restart(site.get(), part);
   }
+}
+
+Site* World::AnySpooled() {
+  std::vector<Site*> spooled;
+  for (const auto& site : sites_) {
+    for (const Site* peer : site->peers()) {
+      if (!site->spools_to(*peer)) continue;
+      spooled.push_back(site.get());
+      break;
+    }
+  }
+  return spooled.empty() ? nullptr
+                         : spooled[static_cast<size_t>(dice_.Below(static_cast<int64_t>(spooled.size())))];
 }
 
 Site& World::AnySite() {
@@ -208,6 +255,11 @@ const World::Move World::kMoves[] = {
     {"ask again", 10, nullptr,
      [](World& world) {
        world.desk_.AskAgain();
+       world.Say([&] { return world.desk_.last(); });
+     }},
+    {"partners", 3, &Climate::partners,
+     [](World& world) {
+       world.desk_.CallPartners(world.AnySite());
        world.Say([&] { return world.desk_.last(); });
      }},
     {"misuse", 1, nullptr,
@@ -362,10 +414,35 @@ const World::Move World::kMoves[] = {
          world.ReviveLater(&site, part);
        }
        site.Restore(world.backup_);
+       for (Site* peer : site.peers()) peer->spool_disk().at(SpoolIn(site.hotline())).clear();
        world.witness_.Rewound(site.index());
        world.desk_.Forget(site);
        for (const auto& watcher : world.watchers_) {
          if (watcher->site() == site.index()) watcher->Rewind();
+       }
+     }},
+    {"spool trouble", 4, &Climate::spool_trouble,
+     [](World& world) {
+       Site* const site = world.AnySpooled();
+       if (site == nullptr) return;
+       test::MemoryFiles& disk = site->spool_disk();
+       const Site& peer =
+           *site->peers()[static_cast<size_t>(world.dice_.Below(static_cast<int64_t>(site->peers().size())))];
+       const std::string directory =
+           world.dice_.Percent(50) ? SpoolOut(peer.hotline()) : SpoolIn(peer.hotline());
+       const int64_t kind = world.dice_.Below(6);
+       world.Say([&] { return StrCat(site->hotline(), ": trouble ", kind, " of the spool's ", directory); });
+       switch (kind) {
+         case 0:
+           return disk.Break(directory);
+         case 1:
+           return disk.Pin(directory, true);
+         case 2:
+           return disk.SetCapacity(world.dice_.Below(100'000));
+         case 3:
+           return disk.TearNextWrite();
+         default:
+           return world.MendSpool(site);
        }
      }},
     {"lost projection", 1, &Climate::lost_projections,
@@ -402,6 +479,8 @@ void World::Run(int steps) {
   if (witness_.content()) Heal();
   if (witness_.content()) Reconcile();
   if (witness_.content()) Verify();
+  // Time has passed: an offer may have fallen into doubt, and its recall be under way.
+  if (witness_.content()) AwaitQuiet();
   if (witness_.content()) witness_.Inspect(sites_, desk_.acknowledged());
   if (!witness_.content()) {
     Say([&] { return StrCat("BROKEN ", witness_.violation().invariant, ": ", witness_.violation().what); });
@@ -411,11 +490,23 @@ void World::Run(int steps) {
 // ---- Healing
 // ---------------------------------------------------------------------------------------------------
 
+void World::MendSpool(Site* site) {
+  test::MemoryFiles& disk = site->spool_disk();
+  disk.SetCapacity(INT64_MAX);
+  for (const Site* peer : site->peers()) {
+    for (const std::string& directory : {SpoolOut(peer->hotline()), SpoolIn(peer->hotline())}) {
+      disk.Mend(directory);
+      disk.Pin(directory, false);
+    }
+  }
+}
+
 void World::CalmDown() {
   paths_ = {};
   kill_after_ = -1;
   for (const auto& site : sites_) {
     site->set_commit_delay_us(1'000);
+    MendSpool(site.get());
     for (Part part : {Part::kWorkOrder, Part::kEscalation}) {
       site->disk(part).Arm(Disk::Fault::kNone, 0);
       site->disk(part).set_capacity(INT64_MAX);
@@ -513,19 +604,33 @@ bool World::IsQuiet() {
 // have kept their memory there is nothing to find; else what is found is repaired once, and then there is
 // nothing.
 void World::Reconcile() {
-  std::string differences = CompareAll(/*repair=*/climate_.old_backups);
+  std::string differences = CompareAtRest(/*repair=*/climate_.old_backups);
   if (climate_.old_backups && !differences.empty() && witness_.content()) {
     Say([&] { return StrCat("to be repaired:", differences); });
     AwaitQuiet();
-    differences = CompareAll(/*repair=*/false);
+    differences = CompareAtRest(/*repair=*/false);
   }
   if (!differences.empty()) witness_.Violate("reconciled", StrCat("the sites differ:", differences));
 }
 
+// What is under way while the sites compare may differ without fault: then they compare once more.
+std::string World::CompareAtRest(bool repair) {
+  constexpr int kTries = 5;
+  std::string differences;
+  for (int i = 0; i < kTries && witness_.content(); ++i) {
+    bool in_motion = false;
+    differences = CompareAll(repair, &in_motion);
+    if (!in_motion) break;
+    AwaitQuiet();
+  }
+  return differences;
+}
+
 // What differs at which site, for people to read; empty if nothing does.
-std::string World::CompareAll(bool repair) {
+std::string World::CompareAll(bool repair, bool* in_motion) {
   struct Answers {
     int waiting = 0;
+    bool in_motion = false;
     std::string differences;
   };
   const auto answers = std::make_shared<Answers>();
@@ -549,6 +654,7 @@ std::string World::CompareAll(bool repair) {
               return;
             }
             for (const dispatch::v1::HandoffDifference& one : response->differences()) {
+              answers->in_motion |= one.in_motion();
               found += StrCat("\n", here, ": [", one.view_here(), "] ", there, ": [", one.view_there(), "] ",
                               one.handoff_id(), one.in_motion() ? " in motion" : "",
                               one.resent() ? " resent" : "", one.repaired() ? " repaired" : "");
@@ -558,6 +664,7 @@ std::string World::CompareAll(bool repair) {
   }
   for (int i = 0; i < 2'000 && answers->waiting > 0 && witness_.content(); ++i) Pass(absl::Milliseconds(10));
   if (answers->waiting > 0) answers->differences += "\na comparison does not end";
+  *in_motion = answers->in_motion;
   return answers->differences;
 }
 

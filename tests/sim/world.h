@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/carrier.h"
 #include "tests/sim/desk.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/kernel.h"
@@ -34,6 +35,8 @@ struct Climate {
   bool clock_jumps = false;
   bool lost_projections = false;
   bool old_backups = false;
+  bool partners = false;       // incidents go to several partners at once
+  bool spool_trouble = false;  // directories that cannot be used, disks for them that are full
 };
 
 struct WorldOptions {
@@ -70,6 +73,8 @@ class World {
   static const Move kMoves[];
 
   void Build();
+  // Of a site that is joined by spools; null if there is none.
+  Site* AnySpooled();
   void Step();
   // Lets time pass.
   void Pass(absl::Duration time);
@@ -77,7 +82,8 @@ class World {
   void Heal();
   void AwaitQuiet();
   void Reconcile();
-  std::string CompareAll(bool repair);
+  std::string CompareAtRest(bool repair);
+  std::string CompareAll(bool repair, bool* in_motion);
   bool IsQuiet();
   void Verify();
   Site& AnySite();
@@ -87,8 +93,10 @@ class World {
   void ReviveLater(Site* site, Part part);
   void Restart(Site* site, Part part);
   void CalmDown();
+  static void MendSpool(Site* site);
   void Say(const std::function<std::string()>& line);
 
+  const uint64_t seed_;
   Dice dice_;
   Kernel kernel_;
   const WorldOptions options_;
@@ -96,6 +104,7 @@ class World {
   Paths paths_;
   Climate climate_;
   std::vector<std::unique_ptr<Site>> sites_;
+  std::vector<std::unique_ptr<Carrier>> carriers_;
   Site* backed_up_ = nullptr;
   Disk::Image backup_;                              // of its work_order's disk
   std::vector<std::unique_ptr<Watcher>> watchers_;  // one for each site, or none

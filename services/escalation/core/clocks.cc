@@ -119,6 +119,10 @@ class Step {
         return;
       case Event::kSceneRecorded:
         return Stop(type::v1::CLOCK_KIND_SCENE_ARRIVAL);
+      case Event::kMerged:
+        return Merge();
+      case Event::kSeparated:
+        return WorkPasses(event_.custody().holder());
       case Event::kResent:
         return SetRight();
       case Event::kReturned:
@@ -231,6 +235,23 @@ class Step {
       clock.state = v1::CLOCK_STATE_RUNNING;
       clock.due = at_ + clock.remaining;
       clock.remaining = absl::ZeroDuration();
+    }
+  }
+
+  // Its job is done under another order. The deadline is its own caller's and stands; the duty is that of
+  // whoever works there.
+  void Merge() {
+    Stop(type::v1::CLOCK_KIND_SIGN);
+    order_.lead_unit.clear();
+    const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
+    WorkPasses(here ? event_.merged().lead_unit() : event_.custody().holder());
+  }
+
+  void WorkPasses(const std::string& duty_party) {
+    if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
+      clock->duty_party = duty_party;
+    } else {
+      Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
     }
   }
 
@@ -356,6 +377,9 @@ bool Concerns(const Event& event) {
     case Event::kReceived:
     case Event::kAlarmed:
     case Event::kPartnersCalled:
+    case Event::kPartnerEnded:
+    case Event::kMergedOrder:
+    case Event::kDisclosed:
     case Event::kRuled:
     case Event::DETAIL_NOT_SET:
       return event.state_before() != event.state();

@@ -7,10 +7,16 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
+#include "hotline/escalation/v1/directory_service.pb.h"
+#include "hotline/escalation/v1/notification_service.pb.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
+#include "services/hotlinectl/core/text_people.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -65,10 +71,24 @@ Flags ReferralFlags() {
   return flags;
 }
 
+// What can be compared of a matter.
+Flags SimilarFlags() {
+  Flags flags;
+  for (const FormField& field : FormFields()) {
+    for (const std::string_view name :
+         {"title", "text", "phone", "township", "address", "lat", "lon", "item", "occur-time"}) {
+      if (field.flag.name == name) flags.push_back(field.flag);
+    }
+  }
+  flags.push_back({"limit", ValueKind::kInteger, say::kFlagSimilarLimit});
+  return flags;
+}
+
 Flags PushFlags() {
   Flags flags = FormFlags(/*with_offer=*/true);
   flags.push_back({"version", ValueKind::kInteger, say::kFlagVersion});
   flags.push_back({"confirm-bounce", ValueKind::kSwitch, say::kFlagConfirmBounce});
+  flags.push_back({"similar", ValueKind::kSwitch, say::kFlagFindSimilar});
   flags.push_back({"file", ValueKind::kFile, say::kFlagFile});
   flags.push_back(
       {.name = "format", .kind = ValueKind::kWord, .help = say::kFlagFormat, .choices = "csv|json"});
@@ -86,6 +106,12 @@ std::vector<CommandSpec> MakeCommands() {
   const FlagSpec reason = Required({"reason", ValueKind::kText, say::kFlagReason});
   const FlagSpec approved_by = Required({"approved-by", ValueKind::kText, say::kFlagApprovedBy});
   const FlagSpec limit{"limit", ValueKind::kInteger, say::kFlagLimit};
+  const FlagSpec csv{"csv", ValueKind::kSwitch, say::kFlagCsv};
+  const FlagSpec out{"out", ValueKind::kFile, say::kFlagOutFile};
+  const FlagSpec format{
+      .name = "format", .kind = ValueKind::kWord, .help = say::kFlagDocumentFormat, .choices = "html|md"};
+  const FlagSpec report_urgency{"urgency", ValueKind::kWord, say::kFlagListUrgency, WordsOf<Urgency>};
+  const FlagSpec report_clock{"clock", ValueKind::kWord, say::kFlagReportClock, WordsOf<type::v1::ClockKind>};
   return {
       {CommandId::kPush, "push", say::kCmdPush, Operand::kOptionalOrder, PushFlags()},
       {CommandId::kRegister, "register", say::kCmdRegister, Operand::kNone, FormFlags(/*with_offer=*/false)},
@@ -166,7 +192,12 @@ std::vector<CommandSpec> MakeCommands() {
                {"satisfaction", ValueKind::kInteger, say::kFlagSatisfaction},
                note})},
       {CommandId::kRedo, "redo", say::kCmdRedo, Operand::kOrder, Change({reason})},
-      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder, Change({note})},
+      {CommandId::kClose, "close", say::kCmdClose, Operand::kOrder,
+       Change({note, {"confirm-unanswered", ValueKind::kSwitch, say::kFlagConfirmUnanswered}})},
+      {CommandId::kSimilar, "similar", say::kCmdSimilar, Operand::kOptionalOrder, SimilarFlags()},
+      {CommandId::kMerge, "merge", say::kCmdMerge, Operand::kOrder,
+       Change({Required({"into", ValueKind::kText, say::kFlagInto}), reason})},
+      {CommandId::kUnmerge, "unmerge", say::kCmdUnmerge, Operand::kOrder, Change({reason})},
       {CommandId::kCancel, "cancel", say::kCmdCancel, Operand::kOrder, Change({reason})},
       {CommandId::kSuspend, "suspend", say::kCmdSuspend, Operand::kOrder,
        Change({reason, Required({"review", ValueKind::kTime, say::kFlagReview}), approved_by})},
@@ -183,6 +214,36 @@ std::vector<CommandSpec> MakeCommands() {
                Required({"reference", ValueKind::kText, say::kFlagReference}),
                Required({"ruled-by", ValueKind::kText, say::kFlagRuledBy})})},
       {CommandId::kReopen, "reopen", say::kCmdReopen, Operand::kOrder, Change({reason})},
+      {CommandId::kContact, "contact", say::kCmdContact, Operand::kOrder,
+       Change({{"reached", ValueKind::kSwitch, say::kFlagContactReached},
+               {"time", ValueKind::kTime, say::kFlagContactTime},
+               {"unit", ValueKind::kText, say::kFlagContactUnit},
+               note})},
+      {CommandId::kAskExtension, "ask-extension", say::kCmdAskExtension, Operand::kOrder,
+       Change({{"working-days", ValueKind::kInteger, say::kFlagMoreDays},
+               {"working-hours", ValueKind::kInteger, say::kFlagMoreHours},
+               {"until", ValueKind::kTime, say::kFlagUntil},
+               Required({"ground", ValueKind::kText, say::kFlagExtendGround}),
+               {"unit", ValueKind::kText, say::kFlagAskUnit}})},
+      {CommandId::kDecideExtension, "decide-extension", say::kCmdDecideExtension, Operand::kOrder,
+       Change({{"approve", ValueKind::kSwitch, say::kFlagApprove},
+               {"refuse", ValueKind::kSwitch, say::kFlagRefuse},
+               {"until", ValueKind::kTime, say::kFlagGrantUntil},
+               {"caller-told", ValueKind::kSwitch, say::kFlagCallerTold},
+               note})},
+      {CommandId::kUnitReturn, "unit-return", say::kCmdUnitReturn, Operand::kOrder,
+       Change({{"unit", ValueKind::kText, say::kFlagSignUnit},
+               Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
+               reason,
+               {"basis", ValueKind::kText, say::kFlagBasis},
+               {"proposed-unit", ValueKind::kText, say::kFlagProposedUnit}})},
+      {CommandId::kReassign, "reassign", say::kCmdReassign, Operand::kOrder,
+       Change({Required({"unit", ValueKind::kText, say::kFlagUnit}),
+               Repeated({"assist", ValueKind::kList, say::kFlagAssist}), reason, note})},
+      {CommandId::kAcknowledge, "acknowledge", say::kCmdAcknowledge, Operand::kOrder,
+       Change({Required({"clock", ValueKind::kWord, say::kFlagClock, WordsOf<type::v1::ClockKind>}),
+               Required({"rung", ValueKind::kWord, say::kFlagRung, WordsOf<type::v1::Rung>}),
+               Required({"until", ValueKind::kTime, say::kFlagAcknowledgeUntil}), note})},
       {CommandId::kCustody,
        "custody",
        say::kCmdCustody,
@@ -216,6 +277,108 @@ std::vector<CommandSpec> MakeCommands() {
        {{"out", ValueKind::kFile, say::kFlagOut},
         Repeated({"public-key", ValueKind::kText, say::kFlagPublicKey}),
         {"public-keys", ValueKind::kFile, say::kFlagPublicKeys}}},
+      {CommandId::kDirectory,
+       "directory",
+       say::kCmdDirectory,
+       Operand::kDirectory,
+       {{"unit", ValueKind::kText, say::kFlagDirectoryUnit},
+        {"person", ValueKind::kText, say::kFlagPersonId},
+        {"name", ValueKind::kText, say::kFlagDisplayName},
+        {"title", ValueKind::kText, say::kFlagPersonTitle},
+        Repeated({"desktop", ValueKind::kText, say::kFlagDesktop}),
+        Repeated({"webhook", ValueKind::kText, say::kFlagWebhook}),
+        {"role", ValueKind::kWord, say::kFlagStaffRole, WordsOf<escalation::v1::StaffRole>},
+        {"duty", ValueKind::kSwitch, say::kFlagDuty},
+        Repeated({"alias", ValueKind::kText, say::kFlagUnitAlias}),
+        {"parent", ValueKind::kText, say::kFlagUnitParent},
+        {"calendar", ValueKind::kText, say::kFlagCalendar},
+        {"from", ValueKind::kTime, say::kFlagValidFrom},
+        {"until", ValueKind::kTime, say::kFlagValidUntil},
+        {"supersede", ValueKind::kSwitch, say::kFlagSupersede},
+        {"reported-by", ValueKind::kText, say::kFlagReportedBy},
+        {"reference", ValueKind::kText, say::kFlagReportReference},
+        {"reported-at", ValueKind::kTime, say::kFlagReportedAt},
+        {"request-id", ValueKind::kText, say::kFlagRequestId},
+        {"version", ValueKind::kInteger, say::kFlagDirectoryVersion},
+        {"allow-missing", ValueKind::kSwitch, say::kFlagAllowMissing},
+        {"dry-run", ValueKind::kSwitch, say::kFlagOnlyJudge},
+        {"file", ValueKind::kFile, say::kFlagCsvFile},
+        {"replace", ValueKind::kSwitch, say::kFlagReplace},
+        {"out", ValueKind::kFile, say::kFlagCsvOut},
+        {"bom", ValueKind::kSwitch, say::kFlagBom},
+        {"days", ValueKind::kInteger, say::kFlagDays},
+        {"rung", ValueKind::kWord, say::kFlagRung, WordsOf<type::v1::Rung>},
+        {"at", ValueKind::kTime, say::kFlagWhoAt},
+        {"accused", ValueKind::kText, say::kFlagAccused},
+        limit}},
+      {CommandId::kNotifications,
+       "notifications",
+       say::kCmdNotifications,
+       Operand::kNotifications,
+       {{"unit", ValueKind::kText, say::kFlagNotifiedUnit},
+        {"person", ValueKind::kText, say::kFlagNotifiedPerson},
+        {"to-account", ValueKind::kText, say::kFlagToAccount},
+        {"channel", ValueKind::kText, say::kFlagChannelName},
+        {"state", ValueKind::kWord, say::kFlagDeliveryState, WordsOf<escalation::v1::DeliveryState>},
+        {"from", ValueKind::kInteger, say::kFlagFromSequence},
+        {"count", ValueKind::kInteger, say::kFlagCount},
+        note,
+        limit}},
+      {CommandId::kScorecard,
+       "scorecard",
+       say::kCmdScorecard,
+       Operand::kNone,
+       {Required({"period", ValueKind::kText, say::kFlagPeriod}),
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        csv,
+        out}},
+      {CommandId::kLamps,
+       "lamps",
+       say::kCmdLamps,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, csv, out}},
+      {CommandId::kOverdue,
+       "overdue",
+       say::kCmdOverdue,
+       Operand::kNone,
+       {{"unit", ValueKind::kText, say::kFlagReportUnit}, report_urgency, report_clock, limit, csv, out}},
+      {CommandId::kDueSoon,
+       "due-soon",
+       say::kCmdDueSoon,
+       Operand::kNone,
+       {{"within", ValueKind::kDuration, say::kFlagWithin},
+        {"unit", ValueKind::kText, say::kFlagReportUnit},
+        report_urgency,
+        report_clock,
+        limit,
+        csv,
+        out}},
+      {CommandId::kDocument,
+       "document",
+       say::kCmdDocument,
+       Operand::kOrder,
+       {Required({"kind", ValueKind::kWord, say::kFlagDocumentKind, WordsOf<escalation::v1::DocumentKind>}),
+        format, out}},
+      {CommandId::kMeeting, "meeting", say::kCmdMeeting, Operand::kMeeting,
+       Change({{"period", ValueKind::kText, say::kFlagPeriod},
+               {"state", ValueKind::kWord, say::kFlagDocketState, WordsOf<escalation::v1::DocketState>},
+               limit,
+               format,
+               out,
+               {"to", ValueKind::kText, say::kFlagRuleTo},
+               {"unit", ValueKind::kText, say::kFlagRuleUnit},
+               {"ground", ValueKind::kText, say::kFlagRuleGround},
+               {"reference", ValueKind::kText, say::kFlagReference},
+               {"ruled-by", ValueKind::kText, say::kFlagRuledBy}})},
+      {CommandId::kCatalogue,
+       "catalogue",
+       say::kCmdCatalogue,
+       Operand::kCatalogue,
+       {{"file", ValueKind::kFile, say::kFlagCatalogueFile},
+        {"version", ValueKind::kText, say::kFlagCatalogueVersion},
+        {"units", ValueKind::kFile, say::kFlagUnitsFile},
+        {"directory", ValueKind::kFile, say::kFlagDirectoryCsv},
+        {"out", ValueKind::kFile, say::kFlagCatalogueOut}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -295,12 +458,18 @@ class Reader {
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
       } else if ((arguments.command->operand == Operand::kEvidence ||
+                  arguments.command->operand == Operand::kDirectory ||
+                  arguments.command->operand == Operand::kNotifications ||
+                  arguments.command->operand == Operand::kMeeting ||
+                  arguments.command->operand == Operand::kCatalogue ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
-      } else if (arguments.command->operand == Operand::kLink && arguments.peer.empty() && !word.empty()) {
+      } else if ((arguments.command->operand == Operand::kLink ||
+                  arguments.command->operand == Operand::kCatalogue) &&
+                 arguments.peer.empty() && !word.empty()) {
         arguments.peer = word;
       } else {
         return Fault(arguments,
@@ -361,6 +530,125 @@ class Reader {
   const Language language_;
 };
 
+// What `directory` and `notifications` do, and the flags that each goes with.
+struct NamedAction {
+  std::string_view name;
+  std::string_view flags;  // separated by spaces
+};
+constexpr std::string_view kChangeFlags =
+    " reported-by reference reported-at request-id version allow-missing dry-run ";
+constexpr NamedAction kNamedActions[] = {
+    {"list", " at "},
+    {"show", " at "},
+    {"set", " unit person name title desktop webhook role duty alias parent calendar from until supersede "},
+    {"remove", " unit person role duty from "},
+    {"import", " file replace "},
+    {"export", " out bom "},
+    {"history", " limit "},
+    {"preflight", " days "},
+    {"who", " rung at accused "},
+};
+
+constexpr NamedAction kNotificationsActions[] = {
+    {"list", " unit person limit "},
+    {"watch", " unit to-account from count "},
+    {"ack", " note "},
+    {"deliveries", " channel state limit "},
+    {"redeliver", " "},
+    {"report", " state "},
+};
+
+template <size_t n>
+std::string ActionNames(const NamedAction (&actions)[n], std::string_view separator) {
+  std::string names;
+  for (const NamedAction& action : actions) {
+    names += StrCat(names.empty() ? std::string_view() : separator, action.name);
+  }
+  return names;
+}
+
+std::string NotificationsFault(const Arguments& arguments, Language language) {
+  const auto action = std::find_if(std::begin(kNotificationsActions), std::end(kNotificationsActions),
+                                   [&](const NamedAction& one) { return one.name == arguments.action; });
+  if (action == std::end(kNotificationsActions))
+    return std::string(Say(language, say::kNeedsNotificationsAction));
+  const std::string name = StrCat("notifications ", action->name);
+  const bool needs_id = action->name == "ack" || action->name == "redeliver" || action->name == "report";
+  if (needs_id && arguments.operand.empty()) return Say(language, say::kNeedsMessage, name);
+  if (!needs_id && action->name != "list" && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  for (const auto& [flag, values] : arguments.values) {
+    if (action->flags.find(StrCat(" ", flag, " ")) == std::string_view::npos) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  if (action->name == "report" && !arguments.Has("state"))
+    return Say(language, say::kFlagRequired, "--state", name);
+  return "";
+}
+
+std::string DirectoryFault(const Arguments& arguments, Language language) {
+  const auto action = std::find_if(std::begin(kNamedActions), std::end(kNamedActions),
+                                   [&](const NamedAction& one) { return one.name == arguments.action; });
+  if (action == std::end(kNamedActions)) return std::string(Say(language, say::kNeedsDirectoryAction));
+  const std::string name = StrCat("directory ", action->name);
+  const bool changes = action->name == "set" || action->name == "remove" || action->name == "import";
+  const bool needs_unit = action->name == "show" || action->name == "who";
+  if (needs_unit && arguments.operand.empty()) return Say(language, say::kNeedsUnit, name);
+  const bool takes_none = changes || action->name == "export";
+  if (takes_none && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  for (const auto& [flag, values] : arguments.values) {
+    const std::string word = StrCat(" ", flag, " ");
+    if (action->flags.find(word) == std::string_view::npos &&
+        (!changes || kChangeFlags.find(word) == std::string_view::npos)) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  if (changes && !arguments.Has("reported-by"))
+    return Say(language, say::kFlagRequired, "--reported-by", name);
+  return "";
+}
+
+// The four actions of `meeting` and the flags that go with each.
+std::string MeetingFault(const Arguments& arguments, Language language) {
+  const std::string& action = arguments.action;
+  const bool of_item = action == "rule" || action == "proposal";
+  if (!of_item && action != "docket" && action != "pack")
+    return std::string(Say(language, say::kNeedsMeetingAction));
+  const std::string name = StrCat("meeting ", action);
+  if (of_item && arguments.operand.empty()) return Say(language, say::kNeedsItem, name);
+  if (!of_item && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  struct Use {
+    std::string_view flag;
+    std::string_view actions;
+    bool required;
+  };
+  constexpr Use kUses[] = {
+      {"period", "docket", false}, {"period", "pack", true},      {"state", "docket", false},
+      {"limit", "docket", false},  {"format", "pack", false},     {"out", "pack", false},
+      {"out", "proposal", false},  {"to", "rule", false},         {"unit", "rule", false},
+      {"ground", "rule", true},    {"reference", "rule", true},   {"ruled-by", "rule", true},
+      {"version", "rule", false},  {"request-id", "rule", false},
+  };
+  for (const FlagSpec& flag : arguments.command->flags) {
+    const auto* const use = std::find_if(std::begin(kUses), std::end(kUses), [&](const Use& candidate) {
+      return candidate.flag == flag.name && candidate.actions == action;
+    });
+    const bool known = use != std::end(kUses);
+    if (!known && arguments.Has(flag.name))
+      return Say(language, say::kUnknownFlag, StrCat("--", flag.name), name);
+    if (known && use->required && !arguments.Has(flag.name)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag.name), name);
+    }
+  }
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -396,6 +684,40 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
+  if (command.operand == Operand::kNotifications) {
+    if (std::string fault = NotificationsFault(arguments, language); !fault.empty()) return fault;
+  }
+  if (command.operand == Operand::kDirectory) {
+    if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
+  }
+  if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
+  if (command.operand == Operand::kCatalogue) {
+    // Which flags go with which action.
+    constexpr std::pair<std::string_view, std::string_view> kActions[] = {
+        {"check", " file version units directory "},
+        {"show", " file version "},
+        {"diff", " "},
+        {"export", " file version out "},
+        {"reload", " "},
+    };
+    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const auto& one) { return one.first == arguments.action; });
+    if (action == std::end(kActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
+    const bool diff = arguments.action == "diff";
+    if (diff && arguments.peer.empty()) return std::string(Say(language, say::kNeedsTwoVersions));
+    const std::string& extra = diff || arguments.action == "show" ? arguments.peer : arguments.operand;
+    if (!extra.empty() && !diff) {
+      return Say(language, say::kTooManyOperands, StrCat(command.name, " ", arguments.action),
+                 Printable(extra, false));
+    }
+    for (const FlagSpec& flag : command.flags) {
+      if (arguments.Has(flag.name) &&
+          action->second.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
+        return Say(language, say::kUnknownFlag, StrCat("--", flag.name),
+                   StrCat(command.name, " ", arguments.action));
+      }
+    }
+  }
   if (command.operand == Operand::kShell && arguments.operand != "bash" && arguments.operand != "zsh") {
     return std::string(Say(language, say::kNeedsShell));
   }
@@ -420,6 +742,10 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (arguments.Has("lat") != arguments.Has("lon")) {
     return Say(language, say::kFlagRequired, arguments.Has("lat") ? "--lon" : "--lat", command.name);
+  }
+  if (command.id == CommandId::kSimilar && arguments.operand.empty() && !arguments.Has("text") &&
+      !arguments.Has("title") && !arguments.Has("phone")) {
+    return std::string(Say(language, say::kNeedsOrderOrText));
   }
   if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
     for (const FormField& field : FormFields()) {
@@ -446,7 +772,9 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
-  if (!file && !arguments.Has("to")) return Say(language, say::kFlagRequired, "--to", command.name);
+  // A new order without a target is routed by the site.
+  if (!arguments.operand.empty() && !arguments.Has("to"))
+    return Say(language, say::kFlagRequired, "--to", command.name);
   return "";
 }
 
@@ -515,6 +843,14 @@ std::string OperandText(Operand operand) {
       return " push|list ORDER";
     case Operand::kLink:
       return " status|reconcile [PEER]";
+    case Operand::kDirectory:
+      return " ACTION [UNIT]";
+    case Operand::kNotifications:
+      return " ACTION [ID]";
+    case Operand::kMeeting:
+      return " docket|pack|rule ITEM|proposal ITEM";
+    case Operand::kCatalogue:
+      return " check|show|diff|export|reload [ITEM | OLD NEW]";
   }
   return "";
 }
@@ -561,8 +897,14 @@ std::string BashCommands() {
     if (command.operand == Operand::kShell) words = "bash zsh";
     if (command.operand == Operand::kLink) words = StrCat("status reconcile ", words);
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
+    if (command.operand == Operand::kCatalogue) words = StrCat("check show diff export reload ", words);
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
+    if (command.operand == Operand::kNotifications) {
+      words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
+    }
+    if (command.operand == Operand::kDirectory) words = StrCat(ActionNames(kNamedActions, " "), " ", words);
+    if (command.operand == Operand::kMeeting) words = StrCat("docket pack rule proposal ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -622,6 +964,16 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
+    if (command.operand == Operand::kNotifications) {
+      operand = StrCat("'1:action:(", ActionNames(kNotificationsActions, " "), ")' '2:id: '");
+    }
+    if (command.operand == Operand::kDirectory) {
+      operand = StrCat("'1:action:(", ActionNames(kNamedActions, " "), ")' '2:unit: '");
+    }
+    if (command.operand == Operand::kMeeting) operand = "'1:action:(docket pack rule proposal)' '2:item: '";
+    if (command.operand == Operand::kCatalogue) {
+      operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
+    }
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
@@ -660,6 +1012,7 @@ const std::vector<FlagSpec>& GlobalFlags() {
       {.name = "lang", .kind = ValueKind::kWord, .help = say::kFlagLang, .choices = "zh|en"},
       {"timeout", ValueKind::kDuration, say::kFlagTimeout},
       {"account", ValueKind::kText, say::kFlagAccount},
+      {"for-unit", ValueKind::kText, say::kFlagForUnit},
   };
   return *flags;
 }
@@ -737,6 +1090,7 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
                                 environment("HOTLINE_WORK_ORDER"), std::string(fallback.work_order)});
   arguments.escalation = first({global("escalation"), std::string(site.escalation),
                                 environment("HOTLINE_ESCALATION"), std::string(fallback.escalation)});
+  arguments.for_unit = first({global("for-unit"), environment("HOTLINE_UNIT")});
   arguments.account =
       first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
   arguments.ca_file = global("ca");

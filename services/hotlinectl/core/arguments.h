@@ -30,6 +30,9 @@ enum class CommandId {
   kConfirm,
   kReferFromScene,
   kArrival,
+  kSimilar,
+  kMerge,
+  kUnmerge,
   kPartners,
   kDispatch,
   kSign,
@@ -46,19 +49,37 @@ enum class CommandId {
   kDispute,
   kRule,
   kReopen,
+  kContact,
+  kAskExtension,
+  kDecideExtension,
+  kUnitReturn,
+  kReassign,
+  kAcknowledge,
   kCustody,
   kDeadlines,
   kLinks,
   kLink,
   kVerify,
   kEvidence,
+  kDirectory,
+  kNotifications,
+  kScorecard,
+  kLamps,
+  kOverdue,
+  kDueSoon,
+  kDocument,
+  kMeeting,
+  kCatalogue,
   kHealth,
   kCompletion,
   kHelp,
 };
 
 // What stands behind the command's name.
-// kEvidence: `export` and an order, or `verify` and a file. kActionAndOrder: `push` or `list`, and an order.
+// kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
+// and a file. kActionAndOrder: `push` or `list`, and an order.
+// kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
+// kCatalogue: an action, and what it is about: an item, or two versions or files.
 enum class Operand {
   kNone,
   kOrder,
@@ -67,7 +88,11 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
-  kLink
+  kLink,
+  kDirectory,
+  kNotifications,
+  kMeeting,
+  kCatalogue
 };
 
 struct CommandSpec {
@@ -92,7 +117,7 @@ class Arguments {
   std::string action;
   // The order, the file, the shell or the command to explain; empty if left out.
   std::string operand;
-  // What follows it: the peer of `link`; empty if left out.
+  // What follows it: the peer of `link`, the second version of `catalogue diff`; empty if left out.
   std::string peer;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
@@ -108,6 +133,8 @@ class Arguments {
   bool insecure = false;
   bool json = false;
   std::string account;
+  // Unit that the account works for; empty for a hotline's own desk.
+  std::string for_unit;
   std::optional<absl::Duration> timeout;
 
   // Flags of the command, by name.

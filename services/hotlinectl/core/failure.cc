@@ -5,6 +5,7 @@
 #include "common/error/error.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -83,8 +84,18 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_RETURN_LIMIT:
     case type::v1::ERROR_REASON_DISPUTED:
       return text(say::kDoRuling);
+    case type::v1::ERROR_REASON_MERGED:
+      return text(say::kDoMerged);
+    case type::v1::ERROR_REASON_UNANSWERED_CALLERS:
+      return text(say::kDoAnswer);
+    case type::v1::ERROR_REASON_PREVIEW_STALE:
+      return text(say::kDoPreview);
     case type::v1::ERROR_REASON_BOUNCE:
       return text(say::kDoBounce);
+    case type::v1::ERROR_REASON_ROUTE_UNDECIDED:
+      return text(say::kDoAnswer);
+    case type::v1::ERROR_REASON_OWN_MATTER:
+      return text(say::kDoKeep);
     case type::v1::ERROR_REASON_DANGER_FIRST:
       return text(say::kDoAct);
     default:

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -70,6 +71,13 @@ absl::Status SetAssistUnits(const FormField&, std::string_view value, Request& r
     const std::string_view unit = Trim(ToStd(part));
     if (!unit.empty()) request.mutable_content()->add_assist_units(std::string(unit));
   }
+  return absl::OkStatus();
+}
+
+absl::Status SetAccusedUnits(const FormField& field, std::string_view value, Request& request) {
+  Request units;
+  if (absl::Status status = SetAssistUnits(field, value, units); !status.ok()) return status;
+  request.mutable_content()->mutable_accused_units()->MergeFrom(units.content().assist_units());
   return absl::OkStatus();
 }
 
@@ -192,6 +200,11 @@ std::vector<FormField> MakeFields() {
        "content.assist_units",
        false,
        SetAssistUnits},
+      {{.name = "accused", .kind = ValueKind::kList, .help = say::kFlagAccused, .repeated = true},
+       "被反映单位",
+       "content.accused_units",
+       false,
+       SetAccusedUnits},
       {{"occur-time", ValueKind::kTime, say::kFlagOccurTime},
        "事发时间",
        "content.occur_time",
@@ -208,6 +221,52 @@ std::vector<FormField> MakeFields() {
       {{"note", ValueKind::kText, say::kFlagPushNote}, "备注", "offer.note", false, Text([](R& r, S v) {
          r.mutable_offer()->set_note(std::move(v));
        })},
+      {{"danger", ValueKind::kWord, say::kFlagDanger, WordsOf<type::v1::Answer>},
+       "有无危险",
+       "facts.danger",
+       false,
+       Word<type::v1::Answer>([](R& r, type::v1::Answer v) { r.mutable_facts()->set_danger(v); })},
+      {{"clue", ValueKind::kWord, say::kFlagClue, WordsOf<type::v1::Answer>},
+       "是否涉稳",
+       "facts.stability_clue",
+       false,
+       Word<type::v1::Answer>([](R& r, type::v1::Answer v) { r.mutable_facts()->set_stability_clue(v); })},
+      {{"belongs-to", ValueKind::kText, say::kFlagBelongsTo},
+       "归属热线",
+       "facts.belongs_to",
+       false,
+       Text([](R& r, S v) { r.mutable_facts()->set_belongs_to(std::move(v)); })},
+      {{"agreement", ValueKind::kWord, say::kFlagAgreement, WordsOf<type::v1::AgreementState>},
+       "商定结果",
+       "facts.agreement",
+       false,
+       Word<type::v1::AgreementState>(
+           [](R& r, type::v1::AgreementState v) { r.mutable_facts()->set_agreement(v); })},
+      {{"agreed-hotline", ValueKind::kText, say::kFlagAgreedHotline},
+       "商定热线",
+       "facts.agreed_hotline",
+       false,
+       Text([](R& r, S v) { r.mutable_facts()->set_agreed_hotline(std::move(v)); })},
+      {{"agreed-by", ValueKind::kText, say::kFlagAgreedBy},
+       "商定人",
+       "facts.agreed_by",
+       false,
+       Text([](R& r, S v) { r.mutable_facts()->set_agreed_by(std::move(v)); })},
+      {{"agreement-reason", ValueKind::kText, say::kFlagAgreementReason},
+       "商定理由",
+       "facts.agreement_reason",
+       false,
+       Text([](R& r, S v) { r.mutable_facts()->set_agreement_reason(std::move(v)); })},
+      {{"first-received-by", ValueKind::kText, say::kFlagFirstReceived},
+       "首接热线",
+       "facts.first_received_by",
+       false,
+       Text([](R& r, S v) { r.mutable_facts()->set_first_received_by(std::move(v)); })},
+      {{"route-reason", ValueKind::kText, say::kFlagRouteReason},
+       "不采纳建议的理由",
+       "route_reason",
+       false,
+       Text([](R& r, S v) { r.set_route_reason(std::move(v)); })},
       {{"wait", ValueKind::kDuration, say::kFlagWait}, "等待回执", "receipt_wait", false, SetReceiptWait},
       {{"request-id", ValueKind::kText, say::kFlagRequestId},
        "请求号",

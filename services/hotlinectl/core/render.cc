@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "google/protobuf/util/json_util.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -50,7 +51,7 @@ std::string HandoffText(Language language, const type::v1::Handoff& handoff) {
 }
 
 std::string CallBackText(Language language, const type::v1::CallBack& call_back) {
-  std::string text(Say(language, call_back.reached() ? say::kReached : say::kNotReached));
+  std::string text(Say(language, call_back.reached() ? say::kReached : say::kCallerNotReached));
   if (call_back.reached()) {
     text = With(text, ", ", Say(language, call_back.settled() ? say::kSettled : say::kNotSettled));
   }
@@ -64,6 +65,20 @@ std::string VoiceText(Language language, const type::v1::VoiceConfirmation& voic
   return With(Say(language, say::kVoice, EnumLabel(language, voice.outcome()), voice.by_hotline(),
                   TimeText(voice.confirm_time()), voice.spoken_with()),
               ": ", voice.note());
+}
+
+std::string MergedOrderText(Language language, const type::v1::MergedOrder& order) {
+  return Say(language, say::kMergedOrder, order.number(), EnumLabel(language, order.state()),
+             order.origin_hotline());
+}
+
+std::string OutcomeText(Language language, const type::v1::PartnerOutcome& outcome) {
+  std::string text =
+      StrCat(outcome.hotline(), " ", outcome.number(), " ", EnumLabel(language, outcome.state()));
+  if (outcome.disposition() != type::v1::DISPOSITION_UNSPECIFIED) {
+    text = With(text, " ", EnumLabel(language, outcome.disposition()));
+  }
+  return With(text, ": ", outcome.note());
 }
 
 std::string SceneText(Language language, const type::v1::SceneReferral& scene) {
@@ -151,6 +166,11 @@ std::string CallerText(Language language, const type::v1::Caller& caller) {
   return text;
 }
 
+std::string ExtensionText(Language language, const type::v1::ExtensionRequest& request) {
+  if (request.has_until_time()) return StrCat("→ ", TimeText(request.until_time()));
+  return StrCat("+", request.length().value(), " ", EnumLabel(language, request.length().kind()));
+}
+
 std::string TasksText(Language language, const WorkOrder& order) {
   std::string text;
   for (const auto& unit : order.units()) {
@@ -201,9 +221,15 @@ std::string FactsText(Language language, const type::v1::Facts& facts) {
   add(facts.voice_confirmation_required(), Say(language, say::kMarkByVoice));
   add(facts.receipt_alarm(), Say(language, say::kMarkAlarm));
   add(facts.return_count() > 0, Say(language, say::kMarkReturned, facts.return_count()));
+  add(facts.unit_return_count() > 0, Say(language, say::kMarkUnitReturned, facts.unit_return_count()));
+  add(facts.supervise_count() > 0, Say(language, say::kMarkSupervised, facts.supervise_count()));
+  add(facts.circulate_count() > 0, Say(language, say::kMarkCirculated, facts.circulate_count()));
+  add(facts.discipline_count() > 0, Say(language, say::kMarkDisciplined, facts.discipline_count()));
+  add(facts.rung_unreached(), Say(language, say::kMarkUnreached));
   add(facts.disputed(), Say(language, say::kMarkDisputed));
   add(!facts.ruled_for().empty(), Say(language, say::kMarkRuled, facts.ruled_for()));
   add(facts.secret(), Say(language, say::kMarkSecret));
+  add(facts.restricted(), Say(language, say::kMarkRestricted));
   return text;
 }
 
@@ -271,8 +297,34 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvReopened;
       case Event::kSceneRecorded:
         return say::kEvSceneRecorded;
+      case Event::kMerged:
+        return say::kEvMerged;
+      case Event::kSeparated:
+        return say::kEvSeparated;
+      case Event::kMergedOrder:
+        return event.merged_order().separated() ? say::kEvMergedOrderGone : say::kEvMergedOrder;
+      case Event::kPartnerEnded:
+        return say::kEvPartnerEnded;
+      case Event::kDisclosed:
+        return say::kEvDisclosed;
       case Event::kResent:
         return say::kEvResent;
+      case Event::kContacted:
+        return say::kEvContacted;
+      case Event::kExtensionRequested:
+        return say::kEvExtensionRequested;
+      case Event::kExtensionDecided:
+        return say::kEvExtensionDecided;
+      case Event::kUnitReturned:
+        return say::kEvUnitReturned;
+      case Event::kReassigned:
+        return say::kEvReassigned;
+      case Event::kDeadlineMoved:
+        return say::kEvDeadlineMoved;
+      case Event::kRungAcknowledged:
+        return say::kEvRungAcknowledged;
+      case Event::kNotificationReported:
+        return say::kEvNotified;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -281,14 +333,28 @@ std::string_view EventName(Language language, const Event& event) {
   return Say(language, name());
 }
 
+// What was advised, and whether the choice differs. Empty if nothing was.
+std::string RouteText(Language language, const type::v1::RouteRecord& route) {
+  if (!route.has_advice()) return {};
+  const type::v1::RouteAdvice& advice = route.advice();
+  const std::string what = With(advice.hotline().empty() ? "?" : advice.hotline(), " ", advice.item().item());
+  return With(
+      StrCat(Say(language, say::kLabelAdvice), " ", what, " (", EnumLabel(language, advice.rule()), ")"),
+      ", ",
+      route.against_advice() ? With(std::string(Say(language, say::kAgainstAdvice)), ": ", route.reason())
+                             : "");
+}
+
 std::string EventDetail(Language language, const Event& event) {
   switch (event.detail_case()) {
     case Event::kRegistered:
-      return With(StrCat(EnumLabel(language, event.registered().type()), ", ",
-                         EnumLabel(language, event.registered().urgency())),
-                  ", ", event.registered().catalogue().item());
+      return With(With(StrCat(EnumLabel(language, event.registered().type()), ", ",
+                              EnumLabel(language, event.registered().urgency())),
+                       ", ", event.registered().catalogue().item()),
+                  "; ", RouteText(language, event.registered().route()));
     case Event::kOffered:
-      return HandoffText(language, event.offered().handoff());
+      return With(HandoffText(language, event.offered().handoff()), "; ",
+                  RouteText(language, event.offered().registered().route()));
     case Event::kReceived:
       return With(TimeText(event.received().receive_time()), ", ",
                   event.received().late() ? Say(language, say::kMarkLate) : "");
@@ -347,8 +413,11 @@ std::string EventDetail(Language language, const Event& event) {
       return CallBackText(language, event.called_back());
     case Event::kRedoDemanded:
       return event.redo_demanded().reason();
-    case Event::kClosed:
-      return event.closed().note();
+    case Event::kClosed: {
+      const auto& waiting = event.closed().unanswered_numbers();
+      return With(event.closed().note(), "; ",
+                  waiting.empty() ? "" : Say(language, say::kUnanswered, Join(waiting)));
+    }
     case Event::kCancelled:
       return event.cancelled().reason();
     case Event::kArchived:
@@ -369,6 +438,66 @@ std::string EventDetail(Language language, const Event& event) {
       return event.reopened().reason();
     case Event::kSceneRecorded:
       return SceneRecordText(language, event.scene_recorded().record());
+    case Event::kMerged:
+      return With(StrCat("→ ", event.merged().into().number()), ": ", event.merged().into().reason());
+    case Event::kSeparated:
+      return With(StrCat("← ", event.separated().from().number()), ": ",
+                  event.separated().separation().reason());
+    case Event::kMergedOrder:
+      return MergedOrderText(language, event.merged_order().order());
+    case Event::kPartnerEnded:
+      return OutcomeText(language, event.partner_ended().outcome());
+    case Event::kDisclosed:
+      return With(EnumLabel(language, event.disclosed().kind()), ", ", event.disclosed().role());
+    case Event::kContacted:
+      return With(
+          std::string(Say(language, event.contacted().reached() ? say::kReachedIt : say::kCallerNotReached)),
+          ", ", event.contacted().unit());
+    case Event::kExtensionRequested: {
+      const auto& request = event.extension_requested();
+      return With(With(ExtensionText(language, request), ", ",
+                       request.last_minute() ? Say(language, say::kLastMinute) : ""),
+                  ": ", request.ground());
+    }
+    case Event::kExtensionDecided: {
+      const auto& decision = event.extension_decided().decision();
+      std::string text(Say(language, decision.approved() ? say::kGranted : say::kRefusedIt));
+      if (decision.has_until_time()) {
+        text = With(text, " ", TimeText(decision.until_time()));
+      } else if (decision.approved()) {
+        text = With(text, " ", ExtensionText(language, event.extension_decided().request()));
+      }
+      return With(text, ": ", decision.note());
+    }
+    case Event::kUnitReturned:
+      return With(
+          With(event.unit_returned().unit(), ", ", EnumLabel(language, event.unit_returned().ground())), ": ",
+          event.unit_returned().reason());
+    case Event::kReassigned: {
+      const auto& dispatch = event.reassigned().dispatch();
+      return With(UnitsText(language, dispatch.lead_unit(), dispatch.assist_units()), ": ",
+                  event.reassigned().reason());
+    }
+    case Event::kDeadlineMoved: {
+      const auto& move = event.deadline_moved();
+      return With(StrCat(EnumLabel(language, move.clock()), " ", TimeText(move.old_due_time()), " → ",
+                         TimeText(move.new_due_time()), ", ", EnumLabel(language, move.reason())),
+                  ": ", move.note());
+    }
+    case Event::kRungAcknowledged:
+      return StrCat(EnumLabel(language, event.rung_acknowledged().rung()), " ",
+                    EnumLabel(language, event.rung_acknowledged().clock()), " → ",
+                    TimeText(event.rung_acknowledged().until_time()));
+    case Event::kNotificationReported: {
+      const auto& report = event.notification_reported();
+      std::string text = StrCat(EnumLabel(language, report.rung()), " ", EnumLabel(language, report.clock()));
+      for (const auto& notice : report.notices()) {
+        text = With(text, "; ",
+                    StrCat(With(notice.role(), " ", notice.person_id()), " ", notice.channel(), " ",
+                           EnumLabel(language, notice.result())));
+      }
+      return With(text, "; ", report.unreachable() ? Say(language, say::kNobodyReachable) : "");
+    }
     case Event::kResent:
     case Event::kRecallRefused:
     case Event::DETAIL_NOT_SET:
@@ -628,6 +757,7 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
     add(say::kLabelUnits, UnitsText(language, content.lead_unit(), content.assist_units()));
   }
   add(say::kLabelUnits, TasksText(language, order));
+  add(say::kLabelAccused, Join(order.facts().recused_units()));
   if (order.has_handoff()) {
     add(say::kLabelHandoff, HandoffText(language, order.handoff()));
     const bool giver = order.handoff().from_number() == order.number();
@@ -671,6 +801,15 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
   }
   add(say::kLabelParent, order.parent_number());
   if (order.partner_count() > 0) add(say::kLabelPartners, StrCat(order.partner_count()));
+  for (const auto& outcome : order.partner_outcomes()) {
+    add(say::kLabelOutcomes, OutcomeText(language, outcome));
+  }
+  if (order.has_merged_into()) {
+    add(say::kLabelMergedInto, With(order.merged_into().number(), ": ", order.merged_into().reason()));
+  }
+  for (const auto& merged : order.merged_orders()) {
+    add(say::kLabelMergedOrders, MergedOrderText(language, merged));
+  }
   add(say::kLabelCaller, CallerText(language, content.caller()));
   add(say::kLabelPhone, With(content.caller().phone(), ", ", content.caller().contact_phone()));
   add(say::kLabelPlace, With(content.place().township_code(), " ", content.place().address()));
@@ -702,6 +841,24 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
     out += '\n';
   }
   return out;
+}
+
+Table SimilarTable(Language language) {
+  return Table({RightAligned(language, say::kColScore), Heading(language, say::kColNumber),
+                Heading(language, say::kColState), RightAligned(language, say::kColDistance),
+                RightAligned(language, say::kColApart), Shrinking(language, say::kColTitle)});
+}
+
+void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, Table& table) {
+  std::string distance(similar.same_township() ? Say(language, say::kSameTownship) : "");
+  if (similar.has_distance_m()) distance = absl::StrFormat("%.0f m", similar.distance_m());
+  constexpr double kLikely = 0.5;
+  table.AddRow({Cell(absl::StrFormat("%.2f", similar.score()),
+                     similar.score() >= kLikely ? Colour::kYellow : Colour::kNone),
+                Cell(similar.order().number()), StateCell(language, similar.order().state()), Cell(distance),
+                Cell(absl::FormatDuration(
+                    absl::Trunc(absl::Seconds(similar.time_apart().seconds()), absl::Minutes(1)))),
+                Cell(similar.order().title())});
 }
 
 Table PartnerTable(Language language) {

@@ -43,6 +43,10 @@ void AddEvent(Language language, const type::v1::Event& event, bool numbers, con
 Table DeadlineTable(Language language);
 void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
 
+// Orders that may be of the same matter.
+Table SimilarTable(Language language);
+void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, Table& table);
+
 // Orders of partners: which, where it stands, how far it was delivered (may be empty), what went wrong.
 Table PartnerTable(Language language);
 void AddPartner(Language language, const std::string& hotline, const type::v1::WorkOrder& order,

@@ -165,6 +165,13 @@ inline constexpr Phrase kCmdReferFromScene{
     "现场引导移交：推送对方处置，或请求协调单位到场"};
 inline constexpr Phrase kCmdArrival{"record that a unit came to the scene, or that none did (到场)",
                                     "登记单位到场、不到场或未到场"};
+inline constexpr Phrase kCmdMerge{
+    "make an order one job with another that is kept (并单); its caller keeps a reply of their own",
+    "并单：并入保留的工单一并办理，各诉求人仍分别答复"};
+inline constexpr Phrase kCmdUnmerge{"take a merged order out again (拆单)", "拆单：恢复单独办理"};
+inline constexpr Phrase kCmdSimilar{
+    "find earlier orders by the same number, and open ones alike in text, place and time",
+    "查找同一号码的以往工单，以及内容、地点、时间相近的在办工单"};
 inline constexpr Phrase kCmdRecall{"ask for an offered order back (撤回)", "撤回已推送的工单"};
 inline constexpr Phrase kCmdDispatch{"send an order to units (派单)", "派单至主办、协办单位"};
 inline constexpr Phrase kCmdSign{"sign for an order as a unit (签收)", "单位签收"};
@@ -181,6 +188,16 @@ inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first
                                     "双方均认为不属本单位职责：由首接平台先行办理"};
 inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
 inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
+inline constexpr Phrase kCmdContact{"record a contact with the caller (联系群众)", "登记联系群众情况"};
+inline constexpr Phrase kCmdAskExtension{"ask for more time, before the deadline (申请延期)",
+                                         "到期前申请延期"};
+inline constexpr Phrase kCmdDecideExtension{"grant or refuse the extension asked for (延期审批)",
+                                            "审批延期申请"};
+inline constexpr Phrase kCmdUnitReturn{"a unit returns the order to its hotline's desk (退单)",
+                                       "承办单位将工单退回本平台"};
+inline constexpr Phrase kCmdReassign{"give the order to another unit (改派)", "改派其他单位承办"};
+inline constexpr Phrase kCmdAcknowledge{"take note of a rung, so that it is not repeated for a while",
+                                        "确认督办信息，期间不再重复提醒"};
 inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
@@ -203,6 +220,36 @@ inline constexpr Phrase kCmdEvidence{
     "write a signed file of all that shows what happened to an order, or check one without any service; 9 if "
     "it fails",
     "导出工单全程的签名证据文件，或离线校验证据文件；未通过时退出码为 9"};
+inline constexpr Phrase kCmdScorecard{
+    "figures of each unit in a period, from the log; the same answer for good once it is over",
+    "按周期统计各单位指标（由日志计算，周期结束后不再变化）"};
+inline constexpr Phrase kCmdLamps{"count green, yellow and red deadlines by unit",
+                                  "按单位统计绿灯、黄灯、红灯"};
+inline constexpr Phrase kCmdOverdue{"list deadlines that have passed, the longest overdue first",
+                                    "列出已超期的时限，超期最久的在前"};
+inline constexpr Phrase kCmdDueSoon{"list deadlines that come soon, the next first",
+                                    "列出即将到期的时限，先到期的在前"};
+inline constexpr Phrase kCmdDocument{
+    "write the draft of a circular (通报批评) or of a letter to the discipline group",
+    "生成通报批评或移交派驻纪检组的文书草稿"};
+inline constexpr Phrase kCmdMeeting{
+    "the joint meeting: `docket` lists disputes, `pack` writes a period's papers, `rule ITEM` records a "
+    "ruling, "
+    "`proposal ITEM` writes the change of the catalogue that it means",
+    "联席会议：docket 列出争议议题，pack 生成周期材料，rule 登记裁定，proposal 导出清单修改建议"};
+inline constexpr Phrase kFlagPeriod{
+    "2026, 2026-Q3, 2026-09, 2026-W36, 2026-09-01 or 2026-09-01..2026-09-15",
+    "统计周期，如 2026、2026-Q3、2026-09、2026-W36、2026-09-01 或 2026-09-01..2026-09-15"};
+inline constexpr Phrase kFlagReportUnit{"only this unit or hotline", "只看该单位或热线"};
+inline constexpr Phrase kFlagReportClock{"only this clock", "只看该时限"};
+inline constexpr Phrase kFlagCsv{"CSV for spreadsheets", "输出 CSV 表格"};
+inline constexpr Phrase kFlagOutFile{"write to this file instead of standard output",
+                                     "写入此文件，不输出到屏幕"};
+inline constexpr Phrase kFlagWithin{"deadlines within this time from now (default 24h)",
+                                    "从现在起多久内到期（默认 24h）"};
+inline constexpr Phrase kFlagDocumentKind{"which document", "文书种类"};
+inline constexpr Phrase kFlagDocumentFormat{"form of the text (default html)", "文本格式（默认 html）"};
+inline constexpr Phrase kFlagDocketState{"docket: only in this state", "docket：只看该状态的议题"};
 inline constexpr Phrase kCmdHealth{
     "ask the three services and the peer links for their health; 6 unless all services serve",
     "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
@@ -274,6 +321,10 @@ inline constexpr Phrase kFlagSceneOutcome{"what became of it", "到场结果"};
 inline constexpr Phrase kFlagSceneUnit{"code of the unit that came or declined", "到场或不到场的单位代码"};
 inline constexpr Phrase kFlagArriveTime{"when it came (default now)", "到场时间（默认现在）"};
 inline constexpr Phrase kFlagSceneNote{"note; required unless arrived", "备注；未到场时必填"};
+inline constexpr Phrase kFlagInto{"id or number of the order that is kept", "保留的工单（标识或编号）"};
+inline constexpr Phrase kFlagConfirmUnanswered{
+    "close it although callers of merged orders have still to be answered",
+    "并单诉求人尚未全部答复，仍确认办结"};
 inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
                                          "多方联动或公安协助（默认多方联动）"};
 inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
@@ -291,6 +342,9 @@ inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110
                                          "危险先处：因有危险立即接处（110）"};
 inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there before",
                                            "工单曾到过对方，仍确认推送"};
+inline constexpr Phrase kFlagFindSimilar{
+    "tell of earlier orders by the same number and of open ones that are alike",
+    "同时提示同一号码的以往工单和相近的在办工单"};
 inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
                                     "裁定的承办热线；留空为本平台"};
 inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
@@ -317,6 +371,23 @@ inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very sati
                                           "满意度，1（很不满意）至 5（很满意）"};
 inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
 inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
+inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系上群众"};
+inline constexpr Phrase kFlagContactUnit{"unit that made it", "联系群众的单位"};
+inline constexpr Phrase kFlagMoreDays{"working days more", "延长的工作日数"};
+inline constexpr Phrase kFlagMoreHours{"working hours more", "延长的工作小时数"};
+inline constexpr Phrase kFlagAskUnit{"unit that asks, if not the lead unit", "申请单位（默认主办单位）"};
+inline constexpr Phrase kFlagApprove{"grant it", "同意"};
+inline constexpr Phrase kFlagRefuse{"refuse it; say why with --note", "不同意，用 --note 说明理由"};
+inline constexpr Phrase kFlagGrantUntil{"grant it until then instead of what was asked for",
+                                        "改为延至该时间"};
+inline constexpr Phrase kFlagCallerTold{"the caller has been told", "已告知群众"};
+inline constexpr Phrase kFlagClock{"which deadline", "时限种类"};
+inline constexpr Phrase kFlagRung{"which rung; those below it too", "督办级别，含其下各级"};
+inline constexpr Phrase kFlagAcknowledgeUntil{"repeat again from then on", "此后恢复重复提醒"};
+inline constexpr Phrase kApproveOrRefuse{"give either --approve or --refuse",
+                                         "请在 --approve 与 --refuse 中选一项"};
+inline constexpr Phrase kOneLength{"give one of --working-days, --working-hours and --until",
+                                   "请在 --working-days、--working-hours 与 --until 中选一项"};
 inline constexpr Phrase kFlagApprovedBy{"account that approved it", "批准人工号"};
 inline constexpr Phrase kFlagReview{"when it must be looked at again", "复核时间"};
 inline constexpr Phrase kFlagState{"only in this state", "只看该状态"};
@@ -370,6 +441,8 @@ inline constexpr Phrase kFlagTimeout{"longest wait for an answer, retries includ
                                      "等待答复的最长时间，含重试（默认 15s；verify 10m）"};
 inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $USER]",
                                      "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
+inline constexpr Phrase kFlagForUnit{"unit that the account works for [$HOTLINE_UNIT]",
+                                     "操作人所属单位代码 [$HOTLINE_UNIT]"};
 inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
 
 // Wrong use.
@@ -400,6 +473,9 @@ inline constexpr Phrase kBadPublicKey{"`--public-key` must be PARTY=FILE", "--pu
 inline constexpr Phrase kNeedsShell{"`completion` needs `bash` or `zsh`", "“completion”需要指定 bash 或 zsh"};
 inline constexpr Phrase kNeedsLinkAction{"`link` needs `status` or `reconcile`",
                                          "“link”需要指定 status 或 reconcile"};
+inline constexpr Phrase kNeedsMeetingAction{"`meeting` needs `docket`, `pack`, `rule` or `proposal`",
+                                            "“meeting”需要指定 docket、pack、rule 或 proposal"};
+inline constexpr Phrase kNeedsItem{"`$0` needs the item of the docket", "“$0”需要议题编号"};
 inline constexpr Phrase kNeedsPeer{"`link reconcile` needs a peer, e.g. 110",
                                    "“link reconcile”需要指定对端，如 110"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
@@ -433,6 +509,7 @@ inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)"
                                   "请先恢复工单（hotlinectl resume）"};
 inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
                                   "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
+inline constexpr Phrase kDoPreview{"Preview again, and publish what that shows.", "请重新预览，再发布。"};
 inline constexpr Phrase kDoBounce{"if it is meant, push again with --confirm-bounce",
                                   "如确需推送，请加 --confirm-bounce 重试"};
 inline constexpr Phrase kDoAct{
@@ -621,6 +698,33 @@ inline constexpr Phrase kPreviewLeft{"Free returns left: $0 of this unit, $1 of 
                                      "剩余可退次数：本单位 $0 次，本工单 $1 次。"};
 inline constexpr Phrase kPreviewRuling{"A ruling has to say who handles it.", "须经裁定明确承办方。"};
 inline constexpr Phrase kPreviewRuled{"Ruled for $0.", "已裁定由 $0 承办。"};
+inline constexpr Phrase kTotal{"all", "合计"};
+inline constexpr Phrase kWritten{"written: $0", "已写入：$0"};
+inline constexpr Phrase kPeriodShown{"from $0 to $1; what was committed before $2 counts",
+                                     "自 $0 至 $1；计入 $2 以前的记录"};
+inline constexpr Phrase kCsvNumerator{"$0: numerator", "$0：分子"};
+inline constexpr Phrase kCsvDenominator{"$0: denominator", "$0：分母"};
+inline constexpr Phrase kCsvMinutes{"$0 (minutes)", "$0（分钟）"};
+inline constexpr Phrase kColAssigned{"assigned", "接单"};
+inline constexpr Phrase kColSignOnTime{"signed on time", "按时签收率"};
+inline constexpr Phrase kColFinishOnTime{"finished on time", "按时办结率"};
+inline constexpr Phrase kColReturnRate{"returned", "退单率"};
+inline constexpr Phrase kColMoves{"moves", "平均流转次数"};
+inline constexpr Phrase kColRedoRate{"redone", "重办率"};
+inline constexpr Phrase kColExtensionRate{"extended", "延期率"};
+inline constexpr Phrase kColLastMinute{"last-minute", "临期延期率"};
+inline constexpr Phrase kColHandled{"handled", "办理件数"};
+inline constexpr Phrase kColMedian{"median", "办理用时中位数"};
+inline constexpr Phrase kColP90{"p90", "办理用时90分位"};
+inline constexpr Phrase kColBreachShare{"breach share", "违限占比"};
+inline constexpr Phrase kColGreen{"green", "绿灯"};
+inline constexpr Phrase kColYellow{"yellow", "黄灯"};
+inline constexpr Phrase kColRed{"red", "红灯"};
+inline constexpr Phrase kColPaused{"paused", "暂停"};
+inline constexpr Phrase kColItem{"item", "议题"};
+inline constexpr Phrase kColOpened{"opened", "提出时间"};
+inline constexpr Phrase kColGrounds{"grounds", "双方理由"};
+inline constexpr Phrase kColRuling{"ruling", "裁定"};
 inline constexpr Phrase kColService{"service", "服务"};
 inline constexpr Phrase kColAddress{"address", "地址"};
 inline constexpr Phrase kColHealth{"health", "状况"};
@@ -659,6 +763,31 @@ inline constexpr Phrase kBadPhoto{"`--photo` must be URI=SHA-256 in hex or URI=F
 inline constexpr Phrase kTelephoneHead{
     "USE THE TELEPHONE NOW: the peer has not confirmed the request; call the service center's head.",
     "对方尚未确认：请立即电话联系政务服务中心负责人。"};
+inline constexpr Phrase kSimilarEarlier{"by the same number", "同一号码"};
+inline constexpr Phrase kSimilarAlike{"may be of the same matter", "可能为同一事项"};
+inline constexpr Phrase kSimilarIncomplete{"the index is still being built: ask again for all of them",
+                                           "索引仍在建立：请稍后再查以得到全部结果"};
+inline constexpr Phrase kColScore{"likely", "相似度"};
+inline constexpr Phrase kColDistance{"distance", "距离"};
+inline constexpr Phrase kColApart{"apart", "相隔"};
+inline constexpr Phrase kSameTownship{"same township", "同一乡镇"};
+inline constexpr Phrase kFlagSimilarLimit{"most orders in each list, up to 50 (default 10)",
+                                          "每类至多条数，不超过 50（默认 10）"};
+inline constexpr Phrase kNeedsOrderOrText{"`similar` needs an order, or --text, --title or --phone",
+                                          "“similar”需要工单，或 --text、--title、--phone 之一"};
+inline constexpr Phrase kLabelMergedInto{"merged into", "并入"};
+inline constexpr Phrase kLabelMergedOrders{"merged orders", "并单"};
+inline constexpr Phrase kLabelOutcomes{"partners' results", "联动结果"};
+inline constexpr Phrase kMergedOrder{"$0 $1, answered by $2", "$0 $1，由 $2 答复"};
+inline constexpr Phrase kUnanswered{"callers of merged orders that have still to be answered: $0",
+                                    "尚未答复的并单诉求人：$0"};
+inline constexpr Phrase kDoMerged{
+    "work under the order that is kept, or take this one out first (`hotlinectl unmerge`)",
+    "请在保留的工单上办理，或先拆单（hotlinectl unmerge）"};
+inline constexpr Phrase kDoAnswer{
+    "call the callers back first (`hotlinectl callback`), or close with --confirm-unanswered",
+    "请先逐一回访（hotlinectl callback），确需办结请加 --confirm-unanswered"};
+inline constexpr Phrase kMarkRestricted{"restricted", "限制知悉"};
 inline constexpr Phrase kLabelParent{"incident", "所属事件"};
 inline constexpr Phrase kLabelPartners{"partners called", "联动平台数"};
 inline constexpr Phrase kRecallAsked{"recall asked", "已请求撤回"};
@@ -746,7 +875,32 @@ inline constexpr Phrase kEvDisputed{"disputed", "争议"};
 inline constexpr Phrase kEvRuled{"ruled", "裁定"};
 inline constexpr Phrase kEvReopened{"reopened", "重新办理"};
 inline constexpr Phrase kEvSceneRecorded{"scene", "到场登记"};
+inline constexpr Phrase kEvMerged{"merged", "并单"};
+inline constexpr Phrase kEvSeparated{"taken out", "拆单"};
+inline constexpr Phrase kEvMergedOrder{"merged order", "并入工单"};
+inline constexpr Phrase kEvMergedOrderGone{"merged order gone", "并入工单拆出"};
+inline constexpr Phrase kEvDisclosed{"shown", "知悉"};
+inline constexpr Phrase kEvPartnerEnded{"partner", "联动结果"};
 inline constexpr Phrase kEvResent{"set right by peer", "按对端更正"};
+inline constexpr Phrase kEvContacted{"caller contacted", "联系群众"};
+inline constexpr Phrase kEvExtensionRequested{"extension asked", "申请延期"};
+inline constexpr Phrase kEvExtensionDecided{"extension decided", "延期审批"};
+inline constexpr Phrase kEvUnitReturned{"unit returned", "单位退单"};
+inline constexpr Phrase kEvReassigned{"reassigned", "改派"};
+inline constexpr Phrase kEvDeadlineMoved{"deadline moved", "时限调整"};
+inline constexpr Phrase kEvRungAcknowledged{"rung acknowledged", "确认督办"};
+inline constexpr Phrase kEvNotified{"notification", "通知结果"};
+inline constexpr Phrase kCallerNotReached{"not reached", "未联系上"};
+inline constexpr Phrase kReachedIt{"reached", "已联系上"};
+inline constexpr Phrase kLastMinute{"last-minute", "临期申请"};
+inline constexpr Phrase kGranted{"granted", "同意"};
+inline constexpr Phrase kRefusedIt{"refused", "不同意"};
+inline constexpr Phrase kNobodyReachable{"nobody could be reached", "无人可达"};
+inline constexpr Phrase kMarkUnitReturned{"unit-returned×$0", "单位退单×$0"};
+inline constexpr Phrase kMarkSupervised{"supervised×$0", "督办×$0"};
+inline constexpr Phrase kMarkCirculated{"circulated×$0", "通报×$0"};
+inline constexpr Phrase kMarkDisciplined{"to-discipline×$0", "移交×$0"};
+inline constexpr Phrase kMarkUnreached{"nobody reached", "督办未送达"};
 inline constexpr Phrase kEvUnknown{"unknown event", "未知事件"};
 
 }  // namespace say

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -47,6 +48,17 @@ enum class Verb {
   kRule,
   kReopen,
   kRecordArrival,
+  kMerge,
+  kSeparate,
+  kDisclose,
+  kContact,
+  kRequestExtension,
+  kDecideExtension,
+  kReturnFromUnit,
+  kReassign,
+  kMoveDeadline,
+  kAcknowledge,
+  kReportNotification,
 };
 
 // As errors name it. In the order of Verb.
@@ -81,6 +93,17 @@ constexpr VerbName kVerbNames[] = {
     {"rule on", "裁定"},
     {"reopen", "重新办理"},
     {"record an arrival on", "到场登记"},
+    {"merge", "并单"},
+    {"separate", "拆单"},
+    {"disclose", "知悉登记"},
+    {"record a contact on", "登记联系群众"},
+    {"ask for an extension of", "申请延期"},
+    {"decide an extension of", "审批延期"},
+    {"return from a unit", "退单"},
+    {"reassign", "改派"},
+    {"move a deadline of", "调整时限"},
+    {"acknowledge a rung of", "确认督办信息"},
+    {"report a notification of", "登记通知结果"},
 };
 
 // Which site may do it.
@@ -105,6 +128,8 @@ constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORD
 constexpr StateSet kDispatched = In(type::v1::ORDER_STATE_DISPATCHED);
 constexpr StateSet kSignedOn =
     In(type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);
+constexpr StateSet kWithUnit =
+    In(type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS);
 constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
 constexpr StateSet kReturned = In(type::v1::ORDER_STATE_RETURNED);
 constexpr StateSet kClosed = In(type::v1::ORDER_STATE_CLOSED);
@@ -161,7 +186,19 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
     // Only where a unit was asked for: see RecordArrival().
+    {Verb::kDisclose, ~kNew, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kMerge, kRegistered | kPassable, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
+    // Only of a merged order: see Separate().
+    {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
+    {Verb::kContact, kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kRequestExtension, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
+    {Verb::kDecideExtension, kAtWork, Who::kHolder, Pause::kEither, kSame},
+    {Verb::kReturnFromUnit, kWithUnit, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_ACCEPTED},
+    {Verb::kReassign, kWithUnit, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_DISPATCHED},
+    {Verb::kMoveDeadline, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kAcknowledge, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kReportNotification, kLiving, Who::kAnyone, Pause::kEither, kSame},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -216,10 +253,37 @@ Verb VerbOf(const Command& command) {
       return Verb::kReopen;
     case Command::kSceneArrival:
       return Verb::kRecordArrival;
+    case Command::kDisclosure:
+      return Verb::kDisclose;
+    case Command::kMerger:
+      return Verb::kMerge;
+    case Command::kSeparation:
+      return Verb::kSeparate;
+    case Command::kCallerContact:
+      return Verb::kContact;
+    case Command::kExtensionRequest:
+      return Verb::kRequestExtension;
+    case Command::kExtensionDecision:
+      return Verb::kDecideExtension;
+    case Command::kUnitReturn:
+      return Verb::kReturnFromUnit;
+    case Command::kUnitReassignment:
+      return Verb::kReassign;
+    case Command::kDeadlineMove:
+      return Verb::kMoveDeadline;
+    case Command::kRungAcknowledgement:
+      return Verb::kAcknowledge;
+    case Command::kNotificationReport:
+      return Verb::kReportNotification;
     case Command::ACTION_NOT_SET:
       break;
   }
   return Verb::kRegister;
+}
+
+// What escalation alone does: a site's own affair, whoever holds the order.
+bool IsEscalations(Verb verb) {
+  return verb == Verb::kEscalate || verb == Verb::kMoveDeadline || verb == Verb::kReportNotification;
 }
 
 bool MayDo(Who who, const WorkOrder& order, const Site& site) {
@@ -292,9 +356,11 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
 // state, custody's other rules, version and envelopes follow in Decide.
 class Step {
  public:
-  Step(const WorkOrder* before, const Command& command, const Site& site, absl::Time now, Change* change)
+  Step(const WorkOrder* before, const Command& command, const NewOrder& fresh, const Site& site,
+       absl::Time now, Change* change)
       : before_(before),
         command_(command),
+        fresh_(fresh),
         site_(site),
         now_(now),
         change_(change),
@@ -302,24 +368,31 @@ class Step {
         event_(change->event) {}
 
   // `content` is what `bytes` say.
-  void Register(const NewOrder& fresh, const type::v1::OrderContent& content, std::string bytes) {
+  void Register(const type::v1::OrderContent& content, std::string bytes) {
+    const NewOrder& fresh = fresh_;
     change_->creates = true;
     change_->content = std::move(bytes);
     change_->caller_phone = NormalizePhone(content.caller().phone());
     after_.set_id(fresh.id);
     after_.set_number(fresh.number);
     after_.set_origin_hotline(site_.hotline);
+    // Who registers a copy of what somebody else was told knows it no better for that.
+    after_.set_registered_by(command_.registration().has_content() ? command_.header().actor().account()
+                                                                   : fresh.parent->registered_by());
     MoveCustody(&after_, site_.hotline, now_);
     ToProto(now_, after_.mutable_register_time());
     AdoptContent(content, change_->content, fresh.content_salt, &after_);
     after_.set_state(type::v1::ORDER_STATE_REGISTERED);
+    after_.mutable_facts()->set_restricted(command_.registration().restricted());
     if (!command_.registration().parent_order_id().empty()) {
       after_.set_parent_id(fresh.parent->id());
       after_.set_parent_number(fresh.parent->number());
+      if (fresh.parent->facts().restricted()) after_.mutable_facts()->set_restricted(true);
     }
-    DescribeContent(
-        content, after_,
-        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered());
+    type::v1::RegisteredDetail* const detail =
+        command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered();
+    DescribeContent(content, after_, detail);
+    if (command_.registration().has_route()) *detail->mutable_route() = command_.registration().route();
   }
 
   absl::Status Apply(Verb verb) {
@@ -339,7 +412,9 @@ class Step {
         Recall();
         break;
       case Verb::kDispatch:
-        Dispatch();
+        Dispatch(command_.unit_dispatch());
+        *event_.mutable_dispatched() = command_.unit_dispatch();
+        *event_.mutable_dispatched()->mutable_recused_units() = after_.facts().recused_units();
         break;
       case Verb::kSign:
         return Sign();
@@ -368,9 +443,7 @@ class Step {
         *event_.mutable_redo_demanded() = command_.redo_demand();
         break;
       case Verb::kClose:
-        MoveCustody(&after_, site_.hotline, now_);
-        *event_.mutable_closed() = command_.closure();
-        break;
+        return Close();
       case Verb::kCancel:
         *event_.mutable_cancelled() = command_.cancellation();
         break;
@@ -401,6 +474,33 @@ class Step {
         break;
       case Verb::kRecordArrival:
         return RecordArrival();
+      case Verb::kDisclose:
+        *event_.mutable_disclosed() = command_.disclosure();
+        break;
+      case Verb::kMerge:
+        Merge();
+        break;
+      case Verb::kSeparate:
+        return Separate();
+      case Verb::kContact:
+        Contact();
+        break;
+      case Verb::kRequestExtension:
+        return RequestExtension();
+      case Verb::kDecideExtension:
+        return DecideExtension();
+      case Verb::kReturnFromUnit:
+        return ReturnFromUnit();
+      case Verb::kReassign:
+        return Reassign();
+      case Verb::kMoveDeadline:
+        MoveDeadline();
+        break;
+      case Verb::kAcknowledge:
+        return Acknowledge();
+      case Verb::kReportNotification:
+        ReportNotification();
+        break;
     }
     return absl::OkStatus();
   }
@@ -450,8 +550,7 @@ class Step {
     }
     // What was granted to this site and to its units is nobody else's.
     after_.clear_units();
-    after_.mutable_facts()->clear_extension_count();
-    after_.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after_);
     type::v1::Handoff* handoff = after_.mutable_handoff();
     handoff->set_id(HandoffId(site_.hotline, after_.id(), attempt));
     handoff->set_from_hotline(site_.hotline);
@@ -463,6 +562,9 @@ class Step {
                       : offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? usual
                                                                            : offer.kind());
     if (offer.has_scene()) *handoff->mutable_scene() = offer.scene();
+    if (handoff->kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE) {
+      after_.mutable_facts()->set_restricted(true);
+    }
     handoff->set_attempt(attempt);
     handoff->set_previous_handoff_id(after_.inbound().id());
     handoff->set_from_number(after_.number());
@@ -488,6 +590,7 @@ class Step {
     body.set_return_count(after_.facts().return_count());
     body.set_ruled_for(after_.facts().ruled_for());
     body.set_ruled_unit(after_.facts().ruled_unit());
+    body.set_restricted(after_.facts().restricted());
     change_->envelopes.push_back({.peer = handoff->to_hotline(),
                                   .handoff_id = handoff->id(),
                                   .kind = exchange::v1::ENVELOPE_KIND_OFFER,
@@ -517,8 +620,7 @@ class Step {
     NoteHop(*handoff, now_, handoff->returned().ground(), &after_);
     after_.mutable_facts()->set_return_count(after_.facts().return_count() + 1);
     // Time granted to the returner is nobody else's.
-    after_.mutable_facts()->clear_extension_count();
-    after_.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after_);
     type::v1::ReturnedDetail* detail = event_.mutable_returned();
     detail->set_handoff_id(handoff->id());
     *detail->mutable_handoff_return() = handoff->returned();
@@ -574,8 +676,15 @@ class Step {
     change_->envelopes.push_back(RecallDraft(after_.handoff(), command_.recall().reason()));
   }
 
-  void Dispatch() {
-    const type::v1::UnitDispatch& dispatch = command_.unit_dispatch();
+  void Dispatch(const type::v1::UnitDispatch& dispatch) {
+    if (!after_.unit_moves().empty()) {
+      type::v1::UnitMove& last = *after_.mutable_unit_moves()->rbegin();
+      if (!last.has_end_time()) ToProto(now_, last.mutable_end_time());
+      // Of the unit before.
+      DropExtensions(&after_);
+    }
+    after_.mutable_facts()->clear_finish_due_time();
+    after_.mutable_facts()->clear_last_tenth_time();
     after_.clear_units();
     const auto add = [&](const std::string& unit, bool lead) {
       type::v1::UnitTask* task = after_.add_units();
@@ -585,7 +694,155 @@ class Step {
     };
     add(dispatch.lead_unit(), true);
     for (const std::string& unit : dispatch.assist_units()) add(unit, false);
-    *event_.mutable_dispatched() = dispatch;
+  }
+
+  // The lead unit has the order no more.
+  type::v1::UnitMove* EndTurn() {
+    auto* moves = after_.mutable_unit_moves();
+    while (moves->size() >= kMaxHops) moves->erase(moves->begin());
+    type::v1::UnitMove* move = moves->Add();
+    move->set_unit(after_.units(0).unit());
+    *move->mutable_dispatch_time() = after_.units(0).dispatch_time();
+    after_.clear_extension_request();
+    return move;
+  }
+
+  absl::Status ReturnFromUnit() {
+    const type::v1::UnitReturn& returned = command_.unit_return();
+    const std::string& lead = LeadUnit(after_);
+    if (lead.empty() || (!returned.unit().empty() && returned.unit() != lead)) {
+      return error::UnitNotAssigned(returned.unit());
+    }
+    type::v1::UnitMove* move = EndTurn();
+    ToProto(now_, move->mutable_return_time());
+    move->set_ground(returned.ground());
+    after_.mutable_facts()->set_unit_return_count(after_.facts().unit_return_count() + 1);
+    *event_.mutable_unit_returned() = returned;
+    event_.mutable_unit_returned()->set_unit(lead);
+    after_.clear_units();
+    return absl::OkStatus();
+  }
+
+  absl::Status Reassign() {
+    const type::v1::UnitReassignment& reassignment = command_.unit_reassignment();
+    if (after_.units().empty()) return error::UnitNotAssigned("");
+    if (reassignment.dispatch().lead_unit() == LeadUnit(after_)) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "unit_reassignment.dispatch.lead_unit",
+                             "is the lead unit already", "已是主办单位");
+    }
+    EndTurn();
+    Dispatch(reassignment.dispatch());
+    *event_.mutable_reassigned() = reassignment;
+    return absl::OkStatus();
+  }
+
+  void Contact() {
+    type::v1::CallerContact* contact = after_.mutable_last_contact();
+    *contact = command_.caller_contact();
+    if (!contact->has_contact_time()) ToProto(now_, contact->mutable_contact_time());
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_contact_count(facts->contact_count() + 1);
+    if (contact->reached() && !facts->has_first_contact_time()) {
+      *facts->mutable_first_contact_time() = contact->contact_time();
+    }
+    *event_.mutable_contacted() = *contact;
+    event_.mutable_contacted()->clear_note();
+  }
+
+  absl::Status RequestExtension() {
+    const type::v1::Facts& facts = before_->facts();
+    if (before_->has_extension_request()) return error::ExtensionPending(true);
+    if (facts.extension_count() >= site_.extensions_per_order) {
+      return error::ExtensionLimit(site_.extensions_per_order);
+    }
+    type::v1::ExtensionRequest request = command_.extension_request();
+    if (facts.has_finish_due_time()) {
+      if (FromProto(facts.finish_due_time()) <= now_) return error::ExtensionTooLate();
+      if (request.has_until_time() && FromProto(request.until_time()) <= FromProto(facts.finish_due_time())) {
+        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_request.until_time",
+                               "must be later than the deadline", "必须晚于现有时限");
+      }
+      // A reminder comes before the last tenth (the policy sees to that), so until it there is nothing to
+      // mark.
+      request.set_last_minute(facts.has_last_tenth_time() && FromProto(facts.last_tenth_time()) <= now_);
+    }
+    ToProto(now_, request.mutable_request_time());
+    request.set_account(command_.header().actor().account());
+    const std::string& unit = command_.header().actor().unit();
+    request.set_unit(unit.empty() ? LeadUnit(*before_) : unit);
+    if (request.last_minute()) {
+      after_.mutable_facts()->set_last_minute_count(facts.last_minute_count() + 1);
+    }
+    *event_.mutable_extension_requested() = request;
+    *after_.mutable_extension_request() = std::move(request);
+    return absl::OkStatus();
+  }
+
+  absl::Status DecideExtension() {
+    if (!before_->has_extension_request()) return error::ExtensionPending(false);
+    const type::v1::ExtensionDecision& decision = command_.extension_decision();
+    const type::v1::ExtensionRequest& request = before_->extension_request();
+    type::v1::ExtensionDecidedDetail* detail = event_.mutable_extension_decided();
+    *detail->mutable_decision() = decision;
+    *detail->mutable_request() = request;
+    after_.clear_extension_request();
+    if (!decision.approved()) return absl::OkStatus();
+    type::v1::Facts* facts = after_.mutable_facts();
+    facts->set_extension_count(facts->extension_count() + 1);
+    // The end of a length is escalation's to reckon: it knows the calendar.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
+    facts->clear_extend_until_time();
+    if (decision.has_until_time() || request.has_until_time()) {
+      const auto& until = decision.has_until_time() ? decision.until_time() : request.until_time();
+      if (FromProto(until) <= now_) {
+        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_decision.until_time",
+                               "must be given, as what was asked for has passed",
+                               "申请的时间已过，须另行指定");
+      }
+      *facts->mutable_extend_until_time() = until;
+      *detail->mutable_decision()->mutable_until_time() = until;
+    }
+    return absl::OkStatus();
+  }
+
+  void MoveDeadline() {
+    const type::v1::DeadlineMove& move = command_.deadline_move();
+    type::v1::Facts* facts = after_.mutable_facts();
+    if (move.clock() == type::v1::CLOCK_KIND_FINISH && facts->has_finish_due_time() &&
+        move.duty_party() == FinishDuty(*before_)) {
+      *facts->mutable_finish_due_time() = move.new_due_time();
+      facts->clear_last_tenth_time();
+    }
+    *event_.mutable_deadline_moved() = move;
+  }
+
+  absl::Status Acknowledge() {
+    const type::v1::Facts& facts = before_->facts();
+    if (facts.remind_count() + facts.urge_count() + facts.supervise_count() == 0) {
+      return NotThisOffer(Verb::kAcknowledge);
+    }
+    *event_.mutable_rung_acknowledged() = command_.rung_acknowledgement();
+    return absl::OkStatus();
+  }
+
+  void ReportNotification() {
+    const type::v1::NotificationReport& report = command_.notification_report();
+    const bool reached =
+        std::any_of(report.notices().begin(), report.notices().end(), [](const type::v1::Notice& notice) {
+          return notice.result() == type::v1::NOTIFICATION_RESULT_REACHED;
+        });
+    if (report.unreachable()) {
+      after_.mutable_facts()->set_rung_unreached(true);
+    } else if (reached) {
+      after_.mutable_facts()->clear_rung_unreached();
+    }
+    *event_.mutable_notification_reported() = report;
+  }
+
+  // Whose FINISH clock runs at this site.
+  static const std::string& FinishDuty(const WorkOrder& order) {
+    return order.units().empty() ? order.custody().holder() : order.units(0).unit();
   }
 
   absl::Status Sign() {
@@ -617,6 +874,8 @@ class Step {
     }
     facts->set_extension_count(facts->extension_count() + 1);
     *facts->mutable_extend_until_time() = extension.until_time();
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     *event_.mutable_extended() = extension;
     return absl::OkStatus();
   }
@@ -626,6 +885,9 @@ class Step {
     facts->set_suspended(true);
     ToProto(now_, facts->mutable_suspend_time());
     *facts->mutable_review_time() = command_.suspension().review_time();
+    // While the clocks stand still nobody knows when they will end.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     *event_.mutable_suspended() = command_.suspension();
   }
 
@@ -649,11 +911,31 @@ class Step {
   void Escalate() {
     const type::v1::Escalation& escalation = command_.escalation();
     type::v1::Facts* facts = after_.mutable_facts();
-    if (escalation.rung() == type::v1::RUNG_REMIND) {
-      facts->set_remind_count(facts->remind_count() + 1);
-    } else {
-      facts->set_urge_count(facts->urge_count() + 1);
-      facts->set_overdue(true);
+    switch (escalation.rung()) {
+      case type::v1::RUNG_REMIND:
+        facts->set_remind_count(facts->remind_count() + 1);
+        break;
+      case type::v1::RUNG_SUPERVISE:
+        facts->set_supervise_count(facts->supervise_count() + 1);
+        break;
+      case type::v1::RUNG_CIRCULATE:
+        facts->set_circulate_count(facts->circulate_count() + 1);
+        break;
+      case type::v1::RUNG_DISCIPLINE:
+        facts->set_discipline_count(facts->discipline_count() + 1);
+        break;
+      default:
+        facts->set_urge_count(facts->urge_count() + 1);
+    }
+    if (escalation.rung() != type::v1::RUNG_REMIND) facts->set_overdue(true);
+    // A rung can cross the order's next dispatch: then it is of another's clock.
+    if (escalation.clock() == type::v1::CLOCK_KIND_FINISH && Contains(kAtWork, before_->state()) &&
+        escalation.duty_party() == FinishDuty(*before_)) {
+      *facts->mutable_finish_due_time() = escalation.due_time();
+      facts->clear_last_tenth_time();
+      if (escalation.has_last_tenth_time()) {
+        *facts->mutable_last_tenth_time() = escalation.last_tenth_time();
+      }
     }
     *event_.mutable_escalated() = escalation;
   }
@@ -743,6 +1025,43 @@ class Step {
     return absl::OkStatus();
   }
 
+  absl::Status Close() {
+    std::string numbers;
+    type::v1::Closure closure = command_.closure();
+    closure.clear_unanswered_numbers();
+    for (const type::v1::MergedOrder& merged : before_->merged_orders()) {
+      if (IsAnswered(merged.state())) continue;
+      closure.add_unanswered_numbers(merged.number());
+      numbers.append(numbers.empty() ? "" : ", ").append(merged.number());
+    }
+    if (!numbers.empty() && !closure.confirm_unanswered()) return error::UnansweredCallers(numbers);
+    MoveCustody(&after_, site_.hotline, now_);
+    *event_.mutable_closed() = std::move(closure);
+    return absl::OkStatus();
+  }
+
+  // The other order was looked at before: see CheckMerger.
+  void Merge() {
+    const WorkOrder& kept = *fresh_.kept;
+    type::v1::MergedInto* into = after_.mutable_merged_into();
+    into->set_order_id(kept.id());
+    into->set_number(kept.number());
+    ToProto(now_, into->mutable_merge_time());
+    into->set_reason(command_.merger().reason());
+    after_.clear_units();
+    *event_.mutable_merged()->mutable_into() = *into;
+    if (kept.units_size() > 0) event_.mutable_merged()->set_lead_unit(kept.units(0).unit());
+  }
+
+  absl::Status Separate() {
+    if (!after_.has_merged_into()) return NotThisOffer(Verb::kSeparate);
+    type::v1::SeparatedDetail* detail = event_.mutable_separated();
+    *detail->mutable_separation() = command_.separation();
+    detail->mutable_from()->Swap(after_.mutable_merged_into());
+    after_.clear_merged_into();
+    return absl::OkStatus();
+  }
+
   absl::Status RecordArrival() {
     type::v1::Handoff* handoff = SceneHandoff(&after_);
     if (handoff == nullptr) return NotThisOffer(Verb::kRecordArrival);
@@ -763,6 +1082,7 @@ class Step {
 
   const WorkOrder* const before_;
   const Command& command_;
+  const NewOrder& fresh_;
   const Site& site_;
   const absl::Time now_;
   Change* const change_;
@@ -772,8 +1092,64 @@ class Step {
   bool restored_ = false;
 };
 
-// Pushes and recalls have envelopes of their own; filing, the ladder, alarms and calls of partners are each
-// site's own affair.
+// What is done under the order that is kept, while this one is merged into it.
+bool IsWork(Verb verb) {
+  switch (verb) {
+    case Verb::kOffer:
+    case Verb::kReturn:
+    case Verb::kDispatch:
+    case Verb::kSign:
+    case Verb::kProgress:
+    case Verb::kFinish:
+    case Verb::kDispute:
+    case Verb::kReturnFromUnit:
+    case Verb::kReassign:
+    case Verb::kMerge:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether `order` may be merged into the one that the command names.
+absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Command& command,
+                         const Site& site) {
+  if (kept == nullptr) return error::OrderNotFound(command.merger().into_order_id());
+  if (kept->id() == order.id()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id", "is the order itself",
+                           "不能并入自身");
+  }
+  if (kept->has_merged_into()) return error::Merged(kept->merged_into().number());
+  if (order.merged_orders_size() > 0) return error::Merged(order.merged_orders(0).number());
+  if (kept->merged_orders_size() >= kMaxMergedOrders) {
+    return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "merger.into_order_id",
+                           "has 32 merged orders already", "该工单已并入32件");
+  }
+  if (kept->facts().restricted() != order.facts().restricted()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id",
+                           "is restricted and the order is not, or the other way round",
+                           "限制知悉的工单不能与普通工单并单");
+  }
+  // 回避: whom the merged matter accuses may not be who works on it.
+  for (const type::v1::UnitTask& task : kept->units()) {
+    const auto& recused = order.facts().recused_units();
+    if (std::find(recused.begin(), recused.end(), task.unit()) != recused.end()) {
+      return error::UnitRecused("merger.into_order_id", task.unit());
+    }
+  }
+  // Worked on, to be worked on, or on its way to whoever will: from here.
+  constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
+  const bool ours =
+      kept->custody().holder() == site.hotline || kept->handoff().from_hotline() == site.hotline;
+  if (!ours || !Contains(kGoesOn, kept->state()) || FollowsAnotherCopy(*kept, site)) {
+    const VerbName& name = kVerbNames[static_cast<int>(Verb::kMerge)];
+    return error::WrongState(name.english, name.chinese, kept->state());
+  }
+  return absl::OkStatus();
+}
+
+// Pushes and recalls have envelopes of their own; filing, the ladder, alarms, calls of partners and what is
+// asked for but not granted are each site's own affair.
 bool IsMirrored(Verb verb) {
   switch (verb) {
     case Verb::kOffer:
@@ -783,10 +1159,42 @@ bool IsMirrored(Verb verb) {
     case Verb::kDoubt:
     case Verb::kAlarm:
     case Verb::kCallPartners:
+    case Verb::kDisclose:
+    case Verb::kRequestExtension:
+    case Verb::kMoveDeadline:
+    case Verb::kAcknowledge:
+    case Verb::kReportNotification:
       return false;
     default:
       return true;
   }
+}
+
+// Who needs to know of a restricted order may act on it; so may this site's own services.
+bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
+  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
+         account == kEscalationAccount || account == kAlarmAccount;
+}
+
+// What the person left open is as routing chose.
+Command WithRoute(Command command) {
+  const type::v1::RouteRecord& route = command.registration().route();
+  if (command.has_offer()) {
+    type::v1::Offer& offer = *command.mutable_offer();
+    if (offer.to_hotline().empty()) offer.set_to_hotline(route.hotline());
+    if (offer.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) offer.set_kind(route.kind());
+  }
+  if (!command.registration().has_content()) return command;
+  type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+  if (route.has_item() &&
+      (content.catalogue().item().empty() || content.catalogue().item() == route.item().item())) {
+    *content.mutable_catalogue() = route.item();
+  }
+  if (content.lead_unit().empty() && content.assist_units().empty()) {
+    content.set_lead_unit(route.lead_unit());
+    *content.mutable_assist_units() = route.assist_units();
+  }
+  return command;
 }
 
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
@@ -794,11 +1202,13 @@ struct NewContent {
   type::v1::OrderContent content;
   std::string bytes;
 };
-absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const NewOrder& fresh,
-                                     const Site& site) {
+absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const std::string& account,
+                                     const NewOrder& fresh, const Site& site) {
   NewContent result;
   if (!registration.parent_order_id().empty()) {
     if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
+    if (fresh.parent->facts().restricted() && !MayAct(*fresh.parent, account, site))
+      return error::Restricted();
     if (absl::StatusOr<const Rule*> rule = FindRule(Verb::kCallPartners, *fresh.parent, site); !rule.ok()) {
       return rule.status();
     }
@@ -817,13 +1227,15 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
 
 }  // namespace
 
-absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, const NewOrder& fresh,
+absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, const NewOrder& fresh,
                               const Site& site, absl::Time now) {
+  std::optional<Command> routed;
+  const Command& command = given.registration().has_route() ? routed.emplace(WithRoute(given)) : given;
   const type::v1::CommandHeader& header = command.header();
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
   const Verb verb = VerbOf(command);
-  if ((verb == Verb::kEscalate || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
+  if ((IsEscalations(verb) || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
                            "must be the escalation service", "只能由督办服务执行");
   }
@@ -846,11 +1258,22 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::StaleVersion(header.expected_version(), version);
   }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
-  if (verb != Verb::kArchive && verb != Verb::kEscalate && FollowsAnotherCopy(standing, site)) {
+  if (standing.facts().restricted() && verb != Verb::kDisclose &&
+      !MayAct(standing, header.actor().account(), site)) {
+    return error::Restricted();
+  }
+  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) &&
+      FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
+  }
+  if (IsMergedAtWork(standing) && IsWork(verb) && MayDo(Who::kHolder, standing, site)) {
+    return error::Merged(standing.merged_into().number());
   }
   absl::StatusOr<const Rule*> rule = FindRule(verb, standing, site);
   if (!rule.ok()) return rule.status();
+  if (verb == Verb::kMerge) {
+    if (absl::Status status = CheckMerger(standing, fresh.kept, command, site); !status.ok()) return status;
+  }
   if (verb == Verb::kOffer && standing.has_reply()) {
     // What has been answered is done again by whom answered it.
     const VerbName& name = kVerbNames[static_cast<int>(verb)];
@@ -863,9 +1286,19 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
     return error::WrongState(name.english, name.chinese, standing.state());
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
+  // A partner's order may have its incident's content.
+  const type::v1::Urgency urgency = before != nullptr ? standing.urgency()
+                                    : command.registration().has_content()
+                                        ? command.registration().content().urgency()
+                                    : fresh.parent != nullptr ? fresh.parent->urgency()
+                                                              : type::v1::URGENCY_UNSPECIFIED;
+  if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE &&
+      urgency == type::v1::URGENCY_NORMAL) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
+                           "must be URGENT or EMERGENCY: a clue touching stability goes at once",
+                           "涉稳线索应立即推送，紧急程度应为紧急或特急");
+  }
   if (command.offer().has_scene()) {
-    const type::v1::Urgency urgency =
-        before == nullptr ? command.registration().content().urgency() : standing.urgency();
     if (urgency == type::v1::URGENCY_EMERGENCY) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
                              "must not be EMERGENCY: danger on the scene is police's own",
@@ -874,14 +1307,15 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& command, c
   }
 
   Change change;
-  Step step(before, command, site, now, &change);
+  Step step(before, command, fresh, site, now, &change);
   if (before != nullptr) {
     change.after = *before;
     change.after.clear_content();
   } else {
-    absl::StatusOr<NewContent> content = ContentOf(command.registration(), fresh, site);
+    absl::StatusOr<NewContent> content =
+        ContentOf(command.registration(), header.actor().account(), fresh, site);
     if (!content.ok()) return content.status();
-    step.Register(fresh, content->content, std::move(content->bytes));
+    step.Register(content->content, std::move(content->bytes));
   }
   if (absl::Status status = step.Apply(verb); !status.ok()) return status;
   if ((*rule)->next != kSame) change.after.set_state((*rule)->next);

@@ -45,6 +45,10 @@ struct Site {
   // Returns of one order that are free before a ruling is needed: by one unit, and in all.
   int free_returns_per_unit = 1;
   int free_returns_per_order = 2;
+  // Accounts that may act on restricted orders, beside whoever registered one.
+  absl::flat_hash_set<std::string> cleared_accounts;
+  // Extensions of one order that may be asked for and granted.
+  int extensions_per_order = 1;
 };
 
 // Identity prepared for an order that a decision may create. Drawn before the decision so that it stays pure.
@@ -56,6 +60,8 @@ struct NewOrder {
   // Outlives the decision.
   const type::v1::WorkOrder* parent = nullptr;
   std::string parent_content;
+  // The order that `Merger.into_order_id` names; null if there is none. Outlives the decision.
+  const type::v1::WorkOrder* kept = nullptr;
 };
 
 // A peer's clock minus this site's, as the link measured it; the true difference lies within `uncertainty`.
@@ -158,6 +164,33 @@ struct Change {
 absl::StatusOr<Change> Decide(const type::v1::WorkOrder* before, const type::v1::Command& command,
                               const NewOrder& fresh, const Site& site, absl::Time now);
 
+// Merging (并单). The matter of two orders is one job, done under the order that is *kept*; the *merged* one
+// keeps everything that is its caller's: number, origin, custody, handoffs, clocks and the reply that is
+// owed. While it is merged and at work it is IN_PROGRESS, and work on it is refused with MERGED; extending,
+// suspending and calling partners are still its own. It follows the kept order in the same commit
+// (DecideRelated):
+//
+// | the kept order, at this site or mirrored from whom it went to | the merged one |
+// | --- | --- |
+// | reports progress | reports it too; whoever handed it over sees that |
+// | is replied | is REPLIED with the same result; the internal part stays here; whether the caller was
+// contacted is each one's own | | is cancelled, or goes back to whoever gave it | is separated: ACCEPTED, a
+// job of its own, nobody forgets it | | is pushed on, returned to this site, recalled, suspended, extended |
+// nothing: it waits, and its clock runs |
+//
+// Custody never moves by a merger: the merged order is held by the site before and after, so its giver gets
+// receipts, progress and result in its own handoff as if it were worked on alone. Its origin calls its caller
+// back, closes it or demands that it be done again, which separates it for good. The kept order lists each
+// merged one with its state, and is not closed while one of their callers waits (UNANSWERED_CALLERS) unless
+// that is confirmed; the event names who.
+//
+// Clocks. A merger neither stops, restarts nor moves the merged order's FINISH clock: the deadline is its own
+// caller's, counted from when that caller's order was accepted; the clock is served by the job's completion,
+// which is this order's own reply, and a breach is this order's own. One that had no such clock (REGISTERED)
+// gets one at the merger. SIGN ends with its units' work. After a separation the clock goes on unmoved; a
+// dispatch then starts it anew, as for any order. tests/services/work_order/core/merge_law_test.cc and
+// tests/services/escalation/merge_clocks_test.cc try it.
+
 // What an envelope from `peer` came to.
 struct Received {
   // A change of an order here; absent if the envelope only called for an answer, or for nothing.
@@ -198,21 +231,42 @@ Received DecideReceipt(const type::v1::WorkOrder& before, std::string_view hando
                        absl::Time receive_time, const Site& site, absl::Time now,
                        std::optional<ClockSkew> skew = std::nullopt);
 
+// What this site has besides the order when an envelope of its own comes back.
+struct Standing {
+  // It has told the peer of the order since, not knowing of the envelope, and that follows behind it.
+  bool goes_on = false;
+  // The event that the envelope tells of is in its log: an earlier recovery, which it has forgotten too, had
+  // given the envelope another number.
+  bool logged = false;
+};
+
 // What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
-// with this handoff as this site knows it, or null. `goes_on`: this site has told the peer of the order
-// since, not knowing of this envelope, and that follows behind it. Envelopes are never owed for it: they are
-// in the log already. What the peer has of this site stands against what the site did without knowing it,
-// with two exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will
-// take the work done since on top of this, that work stands. An offer that the order has left behind is kept
-// among the past handoffs. Nothing changes if this site knows as much, or for kinds that only answer.
+// with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
+// already. What the peer has of this site stands against what the site did without knowing it, with two
+// exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will take the
+// work done since on top of this, that work stands. An offer that the order has left behind is kept among the
+// past handoffs. An event that is logged is not logged twice. Nothing changes if this site knows as much, or
+// for kinds that only answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
-                         bool goes_on, const Site& site, absl::Time now);
+                         const Standing& standing, const Site& site, absl::Time now);
 
 // What this site sends again of the handoff, on which `peer` holds something else: the offer, if it gave the
 // order and nobody has decided; a mirror for installing (`resync`), if it holds the order or has ended the
 // handoff; else nothing. `order` is the one with this handoff.
 std::vector<EnvelopeDraft> DecideResend(const type::v1::WorkOrder& order, std::string_view handoff_id,
                                         std::string_view peer, const Site& site, absl::Time now);
+
+// Orders of this site that a change from `before` (null if it was created) to `after` can concern beside its
+// own: the incident that it is a partner's part of, what it is or was merged into, and what is merged into
+// it. Ids, each once.
+std::vector<std::string> RelatedOrders(const type::v1::WorkOrder* before, const type::v1::WorkOrder& after);
+
+// What that change, of which `event` tells, does to `related`, one of them: a transition of its own, to be
+// committed together with it; nothing if it does not concern it. Its actor is the event's, if that acted
+// here, else this site's work_order.
+std::optional<Change> DecideRelated(const type::v1::WorkOrder& related, const type::v1::WorkOrder* before,
+                                    const type::v1::WorkOrder& after, const type::v1::Event& event,
+                                    const Site& site, absl::Time now);
 
 // The handoff's shared id: `<giver>-<giver's order id>-<attempt>`.
 std::string HandoffId(std::string_view giver, std::string_view order_id, int attempt);

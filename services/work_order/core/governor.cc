@@ -27,7 +27,7 @@ bool HasByHandoff(const WorkOrder& order, const Site& site) {
 // was acted on before.
 bool HasToActFirst(const WorkOrder& order, const Site& site) {
   if (!HasByHandoff(order, site) || !order.handoff().danger_first()) return false;
-  if (order.state() != type::v1::ORDER_STATE_ACCEPTED) return false;
+  if (order.state() != type::v1::ORDER_STATE_ACCEPTED || !order.unit_moves().empty()) return false;
   return std::none_of(order.hops().begin(), order.hops().end(),
                       [&](const Hop& hop) { return hop.handoff_id() == order.handoff().id(); });
 }
@@ -56,6 +56,35 @@ absl::Status CheckReturnDuty(const WorkOrder& order, std::string_view unit, cons
     return error::ReturnLimit("order", "每件工单", site.free_returns_per_order);
   }
   return absl::OkStatus();
+}
+
+// A ruling gave the order to a unit of this site's, which has to be one that it can be dispatched to.
+bool IsRuledForUnit(const WorkOrder& order, const Site& site) {
+  const std::string& unit = order.facts().ruled_unit();
+  return order.facts().ruled_for() == site.hotline && !unit.empty() &&
+         (site.units.empty() || site.units.contains(unit));
+}
+
+absl::Status CheckUnitReturnDuty(const WorkOrder& order, const Site& site) {
+  const std::string& unit = LeadUnit(order);
+  if (IsRuledForUnit(order, site)) {
+    return unit == order.facts().ruled_unit() ? error::RuledUnit(unit) : absl::OkStatus();
+  }
+  const auto returns = std::count_if(
+      order.unit_moves().begin(), order.unit_moves().end(),
+      [&](const type::v1::UnitMove& move) { return move.has_return_time() && move.unit() == unit; });
+  if (returns >= site.free_returns_per_unit) {
+    return error::ReturnLimit("unit", "每个单位", site.free_returns_per_unit);
+  }
+  if (order.facts().unit_return_count() >= site.free_returns_per_order) {
+    return error::ReturnLimit("order", "每件工单", site.free_returns_per_order);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDispatchDuty(const WorkOrder& order, const std::string& lead_unit, const Site& site) {
+  const bool other = IsRuledForUnit(order, site) && lead_unit != order.facts().ruled_unit();
+  return other ? error::RuledUnit(order.facts().ruled_unit()) : absl::OkStatus();
 }
 
 absl::Status CheckPushDuty(const WorkOrder& order, const type::v1::Offer& offer, const Site& site) {
@@ -106,11 +135,52 @@ int ReturnsBy(const WorkOrder& order, std::string_view hotline, std::string_view
   }));
 }
 
+namespace {
+
+// 回避: a unit that the matter accuses may neither lead nor assist.
+absl::Status CheckRecusal(const google::protobuf::RepeatedPtrField<std::string>& recused,
+                          std::string_view prefix, const std::string& lead,
+                          const google::protobuf::RepeatedPtrField<std::string>& assists) {
+  for (const std::string& unit : recused) {
+    if (unit == lead) return error::UnitRecused(StrCat(prefix, ".lead_unit"), unit);
+    for (int i = 0; i < assists.size(); ++i) {
+      if (assists[i] == unit) return error::UnitRecused(StrCat(prefix, ".assist_units[", i, "]"), unit);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
+                        const type::v1::UnitDispatch& dispatch, const Site& site) {
+  if (absl::Status status =
+          CheckRecusal(order.facts().recused_units(), prefix, dispatch.lead_unit(), dispatch.assist_units());
+      !status.ok()) {
+    return status;
+  }
+  return CheckDispatchDuty(order, dispatch.lead_unit(), site);
+}
+
+}  // namespace
+
 absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
+  if (command.registration().has_content()) {
+    const type::v1::OrderContent& content = command.registration().content();
+    if (absl::Status status =
+            CheckRecusal(content.accused_units(), "content", content.lead_unit(), content.assist_units());
+        !status.ok()) {
+      return status;
+    }
+  }
   if (command.has_offer()) return CheckPushDuty(order, command.offer(), site);
   switch (command.action_case()) {
     case Command::kHandoffReturn:
       return CheckReturnDuty(order, command.header().actor().unit(), site);
+    case Command::kUnitReturn:
+      return CheckUnitReturnDuty(order, site);
+    case Command::kUnitDispatch:
+      return CheckUnits(order, "unit_dispatch", command.unit_dispatch(), site);
+    case Command::kUnitReassignment:
+      return CheckUnits(order, "unit_reassignment.dispatch", command.unit_reassignment().dispatch(), site);
     case Command::kDispute:
       return order.facts().ruled_for() == site.hotline ? error::Ruled() : absl::OkStatus();
     case Command::kAcceptance:
@@ -125,6 +195,11 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       }
       return absl::OkStatus();
     case Command::kRuling: {
+      const auto& recused = order.facts().recused_units();
+      const std::string& unit = command.ruling().unit();
+      if (std::find(recused.begin(), recused.end(), unit) != recused.end()) {
+        return error::UnitRecused("ruling.unit", unit);
+      }
       const std::string& hotline = command.ruling().to_hotline();
       if (hotline.empty() || hotline == site.hotline || hotline == order.origin_hotline() ||
           site.peers.contains(hotline)) {

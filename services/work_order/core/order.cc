@@ -102,8 +102,12 @@ const char* UnsoundWork(const WorkOrder& order, const Site& site) {
   }
   if (facts.suspended() && !Contains(kAtWork, state)) return "suspended where nobody is at work";
   if (facts.urge_count() < 0 || facts.remind_count() < 0 || facts.extension_count() < 0 ||
-      facts.redo_count() < 0 || facts.return_count() < 0) {
+      facts.redo_count() < 0 || facts.return_count() < 0 || facts.unit_return_count() < 0 ||
+      facts.supervise_count() < 0 || facts.circulate_count() < 0 || facts.discipline_count() < 0) {
     return "a count below zero";
+  }
+  if (order.has_extension_request() && !Contains(kAtWork, state)) {
+    return "an extension asked for where nobody is at work";
   }
   for (int i = 0; i < order.units_size(); ++i) {
     if (order.units(i).unit().empty()) return "a unit without a code";
@@ -118,6 +122,19 @@ const char* UnsoundWork(const WorkOrder& order, const Site& site) {
   if (Contains(kNeedsReply, state) && !order.has_reply()) return "replied without a reply";
   if (state == type::v1::ORDER_STATE_CALLED_BACK && !order.has_call_back())
     return "called back without a record";
+  if (order.has_merged_into()) {
+    if (order.merged_into().order_id() == order.id()) return "merged into itself";
+    if (order.merged_orders_size() > 0) return "merged, and merged into";
+    if (Contains(kAtWork, state) && (state != type::v1::ORDER_STATE_IN_PROGRESS || order.units_size() > 0)) {
+      return "merged, but at work on its own";
+    }
+    if (Contains(kAtWork, state) && order.custody().holder() != site.hotline) {
+      return "merged, but held elsewhere";
+    }
+  }
+  for (int i = 0; i < order.merged_orders_size(); ++i) {
+    if (order.merged_orders(i).order_id().empty()) return "a merged order without an id";
+  }
   // A reply outlives the demand to redo it; until the first one there is none.
   const bool replied =
       facts.redo_count() > 0 || Contains(kNeedsReply, state) || state == type::v1::ORDER_STATE_ARCHIVED;
@@ -190,9 +207,18 @@ void DropFactsOfOtherStates(WorkOrder* order) {
     facts->clear_suspended();
     facts->clear_suspend_time();
     facts->clear_review_time();
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
+    order->clear_extension_request();
   }
   if (!IsOpen(*order) || Contains(kEnded, order->state())) facts->clear_recall_requested();
   if (!Contains(kOnOffer, order->state())) EndDoubt(facts);
+  // What is to be done again is a job of its own, and so is what went elsewhere; else it followed its job to
+  // the end.
+  constexpr StateSet kFollows = In(type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REPLIED,
+                                   type::v1::ORDER_STATE_CALLED_BACK) |
+                                kEnded;
+  if (!Contains(kFollows, order->state())) order->clear_merged_into();
 }
 
 int UrgencyIndex(const WorkOrder& order) {
@@ -245,6 +271,19 @@ type::v1::Handoff* SceneHandoff(WorkOrder* order) {
   return order->has_inbound() && asks(order->inbound()) ? order->mutable_inbound() : nullptr;
 }
 
+const std::string& LeadUnit(const WorkOrder& order) {
+  return order.units().empty() ? Nobody() : order.units(0).unit();
+}
+
+void DropExtensions(WorkOrder* order) {
+  order->clear_extension_request();
+  type::v1::Facts* facts = order->mutable_facts();
+  facts->clear_extension_count();
+  facts->clear_extend_until_time();
+  facts->clear_finish_due_time();
+  facts->clear_last_tenth_time();
+}
+
 void EndDoubt(type::v1::Facts* facts) {
   facts->clear_in_doubt();
   facts->clear_voice_confirmation_required();
@@ -256,6 +295,7 @@ void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes,
   order->set_urgency(content.urgency());
   order->set_title(content.title());
   order->mutable_facts()->set_secret(content.caller().secret());
+  *order->mutable_facts()->mutable_recused_units() = content.accused_units();
   order->set_content_digest(Sha256({salt, bytes}));
   order->set_content_salt(std::string(salt));
 }
@@ -271,6 +311,9 @@ void DescribeContent(const type::v1::OrderContent& content, const WorkOrder& ord
   detail->set_secret(content.caller().secret());
   detail->set_content_digest(order.content_digest());
   detail->set_origin_hotline(order.origin_hotline());
+  detail->set_anonymous(content.caller().anonymous());
+  *detail->mutable_tags() = content.tags();
+  *detail->mutable_accused_units() = content.accused_units();
 }
 
 void Seal(const WorkOrder* before, absl::Time now, Change* change) {
@@ -286,6 +329,7 @@ void Seal(const WorkOrder* before, absl::Time now, Change* change) {
   event.set_state(after.state());
   *event.mutable_custody() = after.custody();
   event.set_handoff_id(after.handoff().id());
+  event.set_restricted(after.facts().restricted());
 }
 
 bool HasCounterpart(const WorkOrder& before) {

@@ -37,6 +37,14 @@ inline constexpr StateSet kOnOffer =
 inline constexpr StateSet kEnded =
     In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED, type::v1::ORDER_STATE_ARCHIVED);
 inline constexpr int kMaxPastHandoffs = 8;
+inline constexpr int kMaxMergedOrders = 32;
+inline constexpr int kMaxPartnerOutcomes = 64;
+// A caller whose order is here has been answered.
+constexpr bool IsAnswered(int state) {
+  return Contains(In(type::v1::ORDER_STATE_CALLED_BACK, type::v1::ORDER_STATE_CLOSED,
+                     type::v1::ORDER_STATE_CANCELLED, type::v1::ORDER_STATE_ARCHIVED),
+                  state);
+}
 
 // Times of protobuf: years 1 to 9999, nanoseconds not negative.
 bool IsValidTime(const google::protobuf::Timestamp& timestamp);
@@ -59,6 +67,10 @@ inline const std::string& OtherSite(const type::v1::Handoff& handoff, const Site
 // Who has an order that was handed over: the taker, or whom it was passed on to from there.
 inline const std::string& TakerOf(const type::v1::Handoff& handoff) {
   return handoff.onward_hotline().empty() ? handoff.to_hotline() : handoff.onward_hotline();
+}
+// The order's work is done under another one.
+inline bool IsMergedAtWork(const type::v1::WorkOrder& order) {
+  return order.has_merged_into() && Contains(kAtWork, order.state());
 }
 // This site passes the order on, and whom it came from is to be told what becomes of it.
 inline bool HasOpenInbound(const type::v1::WorkOrder& order) {
@@ -104,6 +116,10 @@ void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* 
 // The open handoff by which a unit was asked to the scene: the current one, or the one by which an order came
 // that is passed on. Null if there is none.
 type::v1::Handoff* SceneHandoff(type::v1::WorkOrder* order);
+// The lead unit; empty if no unit is at work.
+const std::string& LeadUnit(const type::v1::WorkOrder& order);
+// What was granted or asked for is over: it was for whom had the order.
+void DropExtensions(type::v1::WorkOrder* order);
 // The doubt is over: the desks have spoken.
 void EndDoubt(type::v1::Facts* facts);
 

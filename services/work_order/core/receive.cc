@@ -110,6 +110,13 @@ class Receiving {
     if (before_ != nullptr) {
       const type::v1::Handoff& known = before_->handoff();
       if (known.id() == envelope_.handoff_id() && known.from_hotline() == peer_) return absl::OkStatus();
+      if (before_->inbound().id() == envelope_.handoff_id() && before_->inbound().from_hotline() == peer_) {
+        return absl::OkStatus();
+      }
+      if (!before_->has_inbound() && known.from_hotline() == site_.hotline &&
+          known.previous_handoff_id() == envelope_.handoff_id()) {
+        return OfferBeforeItsPassingOn();
+      }
       return Bad("handoff.id", "is another order's", "与其他工单冲突");
     }
     exchange::v1::OfferBody body;
@@ -131,19 +138,66 @@ class Receiving {
     after.mutable_facts()->set_return_count(body.return_count());
     after.mutable_facts()->set_ruled_for(body.ruled_for());
     after.mutable_facts()->set_ruled_unit(body.ruled_unit());
+    // A peer of an earlier version says it by the kind alone.
+    after.mutable_facts()->set_restricted(body.restricted() ||
+                                          body.handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE);
     ToProto(now_, after.mutable_register_time());
     AdoptContent(content, body.content(), body.content_salt(), &after);
     change.content = std::move(*body.mutable_content());
     change.caller_phone = NormalizePhone(content.caller().phone());
 
     type::v1::Handoff* handoff = after.mutable_handoff();
-    *handoff = std::move(*body.mutable_handoff());
+    TakeOffered(std::move(*body.mutable_handoff()), after, handoff);
+    after.set_parent_number(body.parent_number());
+
+    type::v1::UnderstoodDetail* detail = change.event.mutable_understood();
+    *detail->mutable_handoff() = *handoff;
+    DescribeContent(content, after, detail->mutable_registered());
+    Finish(site_.hotline, /*mirrored=*/false);
+
+    AnswerUnderstood(*handoff);
+    return absl::OkStatus();
+  }
+
+  // This site has lost the order and got it back from whom it passed it on to. Here is how it came.
+  absl::Status OfferBeforeItsPassingOn() {
+    exchange::v1::OfferBody body;
+    if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (absl::Status status = CheckOffer(body); !status.ok()) return status;
+    if (body.content_salt() != before_->content_salt()) {
+      return Bad("content", "is not that of the order", "与工单内容不符");
+    }
+    WorkOrder& after = Begin().after;
+    type::v1::Handoff* inbound = after.mutable_inbound();
+    TakeOffered(std::move(*body.mutable_handoff()), after, inbound);
+    // It was accepted before it was passed on, and it has been this site's since then.
+    *inbound->mutable_accept_time() = before_->handoff().offer_time();
+    after.set_inbound_view(ViewForGiver(after, site_));
+    *received_.change.event.mutable_understood()->mutable_handoff() = *inbound;
+    Finish(site_.hotline, /*mirrored=*/false);
+    AnswerUnderstood(*inbound);
+    return absl::OkStatus();
+  }
+
+  void AnswerUnderstood(const type::v1::Handoff& handoff) {
+    exchange::v1::UnderstoodBody answer;
+    answer.set_to_number(handoff.to_number());
+    answer.set_to_order_id(received_.change.after.id());
+    *answer.mutable_receive_time() = handoff.receive_time();
+    *answer.mutable_understand_time() = handoff.understand_time();
+    answer.set_late(handoff.late());
+    received_.change.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, answer));
+  }
+
+  // The giver's handoff as this site has it from now on, in the order `after`.
+  void TakeOffered(type::v1::Handoff offered, const WorkOrder& after, type::v1::Handoff* handoff) const {
+    *handoff = std::move(offered);
     if (handoff->kind() == type::v1::HANDOFF_KIND_UNSPECIFIED)
       handoff->set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
-    handoff->set_to_number(fresh_.number);
+    handoff->set_to_number(after.number());
     handoff->clear_link_sequence();
-    *handoff->mutable_receive_time() = after.register_time();
-    *handoff->mutable_understand_time() = after.register_time();
+    ToProto(now_, handoff->mutable_receive_time());
+    *handoff->mutable_understand_time() = handoff->receive_time();
     handoff->clear_accept_time();
     handoff->clear_end_time();
     handoff->clear_returned();
@@ -153,25 +207,11 @@ class Receiving {
     handoff->set_late(after.urgency() == type::v1::URGENCY_EMERGENCY && handoff->has_offer_time() &&
                       now_ - FromProto(handoff->offer_time()) > site_.emergency_receipt);
     handoff->set_spoken_code(SpokenCode(handoff->id(), after.content_digest()));
-    after.set_parent_number(body.parent_number());
     handoff->clear_onward_hotline();
     handoff->clear_onward_handoff_id();
     handoff->clear_origin_handoff_id();
     handoff->clear_dispute_time();
     handoff->clear_danger_first();
-
-    type::v1::UnderstoodDetail* detail = change.event.mutable_understood();
-    *detail->mutable_handoff() = *handoff;
-    DescribeContent(content, after, detail->mutable_registered());
-    Finish(site_.hotline, /*mirrored=*/false);
-
-    exchange::v1::UnderstoodBody answer;
-    answer.set_to_number(handoff->to_number());
-    *answer.mutable_receive_time() = handoff->receive_time();
-    *answer.mutable_understand_time() = handoff->understand_time();
-    answer.set_late(handoff->late());
-    change.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, answer));
-    return absl::OkStatus();
   }
 
   absl::Status CheckOffer(const exchange::v1::OfferBody& body) const {
@@ -534,8 +574,7 @@ class Receiving {
     WorkOrder& after = received_.change.after;
     after.clear_units();
     after.mutable_facts()->set_disputed(true);
-    after.mutable_facts()->clear_extension_count();
-    after.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after);
     if (after.origin_hotline() == site_.hotline) {
       after.set_state(type::v1::ORDER_STATE_ACCEPTED);
       return RestoreInbound(&after);
@@ -550,7 +589,11 @@ class Receiving {
     const type::v1::Handoff& handoff = Shared();
     const std::string& holder = body.custody().holder();
     if (handoff.to_hotline() == peer_) {
-      return holder == peer_ || (body.has_handoff() && (body.handoff().has_end_time() ||
+      // A giver that holds the order and has gone on with it does not go back for an end in the same epoch
+      // that it never heard of: both would be the ones to say, and would change their minds for ever.
+      const bool went_on = holder == site_.hotline && body.custody().epoch() == before_->custody().epoch() &&
+                           !handoff.has_end_time() && !Contains(kOnOffer, before_->state());
+      return holder == peer_ || (body.has_handoff() && ((body.handoff().has_end_time() && !went_on) ||
                                                         body.handoff().onward_hotline() == holder));
     }
     return holder != site_.hotline && !(passes_on_ && holder == TakerOf(before_->handoff()));
@@ -608,10 +651,20 @@ class Receiving {
     facts->set_urge_count(own.urge_count());
     facts->set_remind_count(own.remind_count());
     facts->set_secret(own.secret());
+    facts->set_restricted(own.restricted());
     facts->set_recall_requested(own.recall_requested());
     facts->set_in_doubt(own.in_doubt());
     facts->set_voice_confirmation_required(own.voice_confirmation_required());
     facts->set_receipt_alarm(own.receipt_alarm());
+    facts->set_unit_return_count(own.unit_return_count());
+    facts->set_supervise_count(own.supervise_count());
+    facts->set_circulate_count(own.circulate_count());
+    facts->set_discipline_count(own.discipline_count());
+    facts->set_rung_unreached(own.rung_unreached());
+    facts->set_last_minute_count(own.last_minute_count());
+    // Until this site's next rung.
+    facts->clear_finish_due_time();
+    facts->clear_last_tenth_time();
     // A peer that does not know of these does not take them back.
     facts->set_return_count(std::max(facts->return_count(), own.return_count()));
     if (facts->ruled_for().empty()) {

@@ -49,6 +49,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (before != nullptr && KnowsHandoff(*before, envelope.handoff_id())) return false;
   WorkOrder& after = change->after;
   type::v1::OfferedDetail* detail = change->event.mutable_offered();
+  bool tell_giver = false;  // what it was told went with the acceptance
   if (before != nullptr) {
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
@@ -56,16 +57,22 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
         LastAttempt(*before) > body.handoff().attempt()) {
       return before->has_handoff() && EarlierOffer(body, envelope, change);
     }
-    if (IsHandedOver(after) && after.handoff().to_hotline() == site.hotline) {
-      after.set_inbound_view(SharedView(*before));
+    // Who offers on what it was offered has accepted it: this comes back before that, or from another peer.
+    const bool accepted = Contains(kOnOffer, before->state()) && before->has_handoff() &&
+                          body.handoff().previous_handoff_id() == before->handoff().id();
+    const bool passed_on =
+        before->handoff().to_hotline() == site.hotline && (accepted || IsHandedOver(after));
+    if (passed_on) {
       after.mutable_inbound()->Swap(after.mutable_handoff());
       after.clear_handoff();
+      if (accepted) *after.mutable_inbound()->mutable_accept_time() = body.custody().hold_time();
+      tell_giver = accepted;
+      if (!accepted) after.set_inbound_view(SharedView(*before));
     } else if (after.has_handoff()) {
       KeepPastHandoff(&after);
     }
     after.clear_units();
-    after.mutable_facts()->clear_extension_count();
-    after.mutable_facts()->clear_extend_until_time();
+    DropExtensions(&after);
     after.mutable_facts()->clear_receipt_alarm();
     // Of the handoff before, whose answer this site has not heard yet.
     after.mutable_facts()->clear_recall_requested();
@@ -97,11 +104,13 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (!body.hops().empty()) after.mutable_hops()->Swap(body.mutable_hops());
   if (!body.parent_number().empty()) after.set_parent_number(body.parent_number());
   after.mutable_facts()->set_return_count(std::max(after.facts().return_count(), body.return_count()));
+  if (body.restricted()) after.mutable_facts()->set_restricted(true);
   if (!body.ruled_for().empty()) {
     after.mutable_facts()->set_ruled_for(body.ruled_for());
     after.mutable_facts()->set_ruled_unit(body.ruled_unit());
   }
   after.set_state(type::v1::ORDER_STATE_OFFERED);
+  if (tell_giver) after.set_inbound_view(ViewForGiver(after, site));
   *detail->mutable_handoff() = after.handoff();
   return true;
 }
@@ -121,12 +130,13 @@ bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
 }
 
 // This site moved the order, and told the peer so.
-bool Mirror(const WorkOrder& before, const Envelope& envelope, bool goes_on, absl::Time now, Change* change) {
+bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
+            Change* change) {
   exchange::v1::MirrorBody body;
   if (!body.ParseFromString(envelope.body())) return false;
   constexpr StateSet kWorked = kAtWork | In(type::v1::ORDER_STATE_REPLIED);
-  if (goes_on && before.custody().epoch() == body.custody().epoch() && Contains(kAtWork, body.state()) &&
-      Contains(kWorked, before.state())) {
+  if (standing.goes_on && before.custody().epoch() == body.custody().epoch() &&
+      Contains(kAtWork, body.state()) && Contains(kWorked, before.state())) {
     // The work that this site has done since stands: the peer hears of it behind this.
     return false;
   }
@@ -153,7 +163,14 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, bool goes_on, abs
   if (body.has_call_back()) after.mutable_call_back()->Swap(body.mutable_call_back());
   if (body.has_handoff()) {
     body.mutable_handoff()->set_link_sequence(before.handoff().link_sequence());
+    body.mutable_handoff()->set_spoken_code(before.handoff().spoken_code());
     after.mutable_handoff()->Swap(body.mutable_handoff());
+  }
+  if (standing.logged) {
+    // The command is not to be in the log twice; only what came between it and this is to be undone.
+    if (after.SerializeAsString() == before.SerializeAsString()) return false;
+    change->event.mutable_resent()->set_handoff_id(envelope.handoff_id());
+    return true;
   }
   change->event = std::move(*body.mutable_event());
   change->event.clear_sequence();
@@ -161,10 +178,23 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, bool goes_on, abs
   return true;
 }
 
+// This site gave back the order that it had passed on.
+bool EndOfInbound(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
+                  Change* change) {
+  exchange::v1::MirrorBody body;
+  if (!HasOpenInbound(before) || before.inbound().id() != envelope.handoff_id() ||
+      !body.ParseFromString(envelope.body()) || !body.handoff().has_end_time() ||
+      body.custody().epoch() < before.custody().epoch() || !RestoreInbound(&change->after)) {
+    return false;
+  }
+  const WorkOrder restored = change->after;
+  return Mirror(restored, envelope, standing, now, change);
+}
+
 }  // namespace
 
-Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, bool goes_on, const Site& site,
-                         absl::Time now) {
+Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, const Standing& standing,
+                         const Site& site, absl::Time now) {
   Received received;
   Change& change = received.change;
   if (before != nullptr) {
@@ -180,7 +210,9 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, bool
       received.changes = current && Recall(*before, envelope, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_MIRROR:
-      received.changes = current && Mirror(*before, envelope, goes_on, now, &change);
+      received.changes = current
+                             ? Mirror(*before, envelope, standing, now, &change)
+                             : before != nullptr && EndOfInbound(*before, envelope, standing, now, &change);
       break;
     default:
       // Answers: what they say, the order says too.

@@ -24,6 +24,9 @@ constexpr absl::Duration kClockSkew = absl::Minutes(1);
 constexpr int kMaxAssistUnits = 16;
 constexpr int kMaxPartners = 16;
 constexpr int kMaxAttachments = 32;
+constexpr int kMaxTags = 8;
+constexpr int kMaxNotices = 64;
+constexpr absl::Duration kMaxAcknowledgement = absl::Hours(31 * 24);
 constexpr int64_t kMaxAttachmentBytes = int64_t{1} << 40;
 constexpr size_t kMaxCode = 32;
 constexpr size_t kMaxForeignText = 32'000;
@@ -58,10 +61,10 @@ bool IsAbsoluteUri(std::string_view uri) {
 }
 
 // An item of the regulation's annex: A1 … A22 or B1 … B9.
+// Which items there are is the catalogue's affair, which dispatch knows: each place has its own list.
 bool IsCatalogueItem(std::string_view item) {
-  if (item.size() < 2 || item.size() > 3 || item[1] == '0' || !AreDigits(item.substr(1))) return false;
-  const int number = item.size() == 2 ? item[1] - '0' : (item[1] - '0') * 10 + (item[2] - '0');
-  return (item[0] == 'A' && number <= 22) || (item[0] == 'B' && number <= 9);
+  return item.size() >= 2 && item.size() <= 6 && item[0] >= 'A' && item[0] <= 'Z' && item[1] != '0' &&
+         AreDigits(item.substr(1));
 }
 
 bool IsUnitCode(std::string_view code) {
@@ -158,9 +161,9 @@ class Checks {
     return *this;
   }
 
-  // Units that assist `lead`.
-  Checks& AssistUnits(const char* field, const google::protobuf::RepeatedPtrField<std::string>& units,
-                      const std::string& lead) {
+  // Units beside `lead`, which may be empty.
+  Checks& OtherUnits(const char* field, const google::protobuf::RepeatedPtrField<std::string>& units,
+                     const std::string& lead) {
     if (!status_.ok()) return *this;
     if (units.size() > kMaxAssistUnits) {
       return That(false, Reason::ERROR_REASON_LIST_INVALID, field, "has more than 16 units", "超过16个单位");
@@ -323,13 +326,14 @@ void CheckContent(const OrderContent& content, bool peer, Checks& checks) {
   if (content.has_catalogue()) {
     checks.Inside("catalogue", [&](Checks& inner) {
       inner.Text("item", content.catalogue().item(), 64, Need::kRequired, Lines::kOne)
-          .Rule(peer || IsCatalogueItem(content.catalogue().item()), "item", "must be A1 to A22 or B1 to B9",
-                "应为A1至A22或B1至B9")
+          .Rule(peer || IsCatalogueItem(content.catalogue().item()), "item",
+                "must be a letter and a number, like A1", "应为字母加数字，如A1")
           .Text("version", content.catalogue().version(), 64, Need::kOptional, Lines::kOne);
     });
   }
   checks.Unit("lead_unit", content.lead_unit(), Need::kOptional)
-      .AssistUnits("assist_units", content.assist_units(), content.lead_unit());
+      .OtherUnits("assist_units", content.assist_units(), content.lead_unit())
+      .OtherUnits("accused_units", content.accused_units(), /*lead=*/"");
   if (content.has_call()) {
     checks.Inside("call", [&](Checks& inner) { CheckCall(content.call(), inner); });
   }
@@ -338,6 +342,15 @@ void CheckContent(const OrderContent& content, bool peer, Checks& checks) {
   for (int i = 0; i < content.attachments_size() && checks.ok(); ++i) {
     checks.Inside(
         "attachments", [&](Checks& inner) { CheckAttachment(content.attachments(i), inner); }, i);
+  }
+  checks.That(content.tags_size() <= kMaxTags, Reason::ERROR_REASON_LIST_INVALID, "tags",
+              "has more than 8 entries", "超过8个");
+  for (int i = 0; i < content.tags_size() && checks.ok(); ++i) {
+    const auto begin = content.tags().begin();
+    const bool doubled = std::find(begin, begin + i, content.tags(i)) != begin + i;
+    checks.Rule(IsUnitCode(content.tags(i)) && !doubled, "tags",
+                "must be different words: 1 to 32 of a-z 0-9 _ -",
+                "应为互不相同的标记：1至32位a-z、0-9、_、-");
   }
   if (content.has_police()) {
     checks.Inside("police", [&](Checks& inner) { CheckPolice(content.police(), inner); });
@@ -358,7 +371,7 @@ void CheckReturn(const type::v1::HandoffReturn& returned, Checks& checks) {
       .Rule(returned.returned_by_unit().empty(), "returned_by_unit", "is filled in from the actor's unit",
             "由操作人单位自动填写")
       .Rule(returned.proposed_item().empty() || IsCatalogueItem(returned.proposed_item()), "proposed_item",
-            "must be A1 to A22 or B1 to B9", "应为A1至A22或B1至B9");
+            "must be a letter and a number, like A1", "应为字母加数字，如A1");
 }
 
 void CheckReply(const type::v1::Reply& reply, Checks& checks) {
@@ -391,7 +404,11 @@ void CheckEscalation(const type::v1::Escalation& escalation, Checks& checks) {
       .Rule(escalation.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
       .Present("due_time", escalation.has_due_time())
       .Time("due_time", escalation.has_due_time(), escalation.due_time(), When::kAny)
-      .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne);
+      .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Time("rung_time", escalation.has_rung_time(), escalation.rung_time(), When::kAny)
+      .Time("last_tenth_time", escalation.has_last_tenth_time(), escalation.last_tenth_time(), When::kAny)
+      .Text("policy_version", escalation.policy_version(), 128, Need::kOptional, Lines::kOne)
+      .Text("calendar_version", escalation.calendar_version(), 512, Need::kOptional, Lines::kOne);
 }
 
 void CheckConfirmByVoice(const type::v1::ConfirmByVoice& spoken, Checks& checks) {
@@ -474,8 +491,10 @@ void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
 
 void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
   checks.Unit("lead_unit", dispatch.lead_unit(), Need::kRequired)
-      .AssistUnits("assist_units", dispatch.assist_units(), dispatch.lead_unit())
-      .Text("note", dispatch.note(), 500, Need::kOptional, Lines::kMany);
+      .OtherUnits("assist_units", dispatch.assist_units(), dispatch.lead_unit())
+      .Text("note", dispatch.note(), 500, Need::kOptional, Lines::kMany)
+      .Rule(dispatch.recused_units().empty(), "recused_units", "is filled in from the order's accused units",
+            "由工单的被反映单位自动填写");
 }
 
 void CheckExtension(const type::v1::Extension& extension, Checks& checks) {
@@ -498,6 +517,119 @@ void CheckNote(const std::string& note, Checks& checks) {
 
 void CheckReason(const std::string& reason, Checks& checks) {
   checks.Text("reason", reason, 500, Need::kRequired, Lines::kMany);
+}
+
+void CheckCallerContact(const type::v1::CallerContact& contact, Checks& checks) {
+  checks.Time("contact_time", contact.has_contact_time(), contact.contact_time(), When::kPast)
+      .Text("note", contact.note(), 500, Need::kOptional, Lines::kMany)
+      .Unit("unit", contact.unit(), Need::kOptional);
+}
+
+void CheckExtensionRequest(const type::v1::ExtensionRequest& request, Checks& checks) {
+  const type::v1::TimeAmount& length = request.length();
+  const bool days =
+      length.kind() == type::v1::TIME_KIND_WORKING_DAYS || length.kind() == type::v1::TIME_KIND_NATURAL_DAYS;
+  checks.Present("until_time", request.has_until_time() || request.has_length())
+      .Rule(!(request.has_until_time() && request.has_length()), "length",
+            "must not be given together with until_time", "不能与截止时间同时填写")
+      .Time("until_time", request.has_until_time(), request.until_time(), When::kFuture);
+  if (request.has_length()) {
+    checks.Inside("length", [&](Checks& inner) {
+      inner.Enum("kind", length.kind(), type::v1::TimeKind_IsValid)
+          .Rule(length.value() >= 1 && length.value() <= (days ? 366 : 366 * 86'400), "value",
+                "must be from 1 to a year", "应为1至一年");
+    });
+  }
+  checks.Text("ground", request.ground(), 200, Need::kRequired, Lines::kOne)
+      .Rule(!request.has_request_time() && request.account().empty() && request.unit().empty() &&
+                !request.last_minute(),
+            "request_time", "is filled in by the service, with account, unit and last_minute",
+            "申请时间、账号、单位和临期标记由系统填写");
+}
+
+void CheckExtensionDecision(const type::v1::ExtensionDecision& decision, Checks& checks) {
+  checks
+      .Rule(decision.approved() || !decision.has_until_time(), "until_time", "is only for an approval",
+            "仅适用于同意延期")
+      .Time("until_time", decision.has_until_time(), decision.until_time(), When::kFuture)
+      .Text("note", decision.note(), 500, decision.approved() ? Need::kOptional : Need::kRequired,
+            Lines::kMany);
+}
+
+void CheckUnitReturn(const type::v1::UnitReturn& returned, Checks& checks) {
+  // Whether the unit is at work on the order is the order's to say.
+  checks.Text("unit", returned.unit(), kMaxCode, Need::kOptional, Lines::kOne)
+      .Enum("ground", returned.ground(), type::v1::ReturnGround_IsValid)
+      .Text("reason", returned.reason(), 500, Need::kRequired, Lines::kMany)
+      .Text("legal_basis", returned.legal_basis(), 200, Need::kOptional, Lines::kOne)
+      .Unit("proposed_unit", returned.proposed_unit(), Need::kOptional);
+}
+
+void CheckUnitReassignment(const type::v1::UnitReassignment& reassignment, Checks& checks) {
+  checks.Present("dispatch", reassignment.has_dispatch())
+      .Inside("dispatch", [&](Checks& inner) { CheckUnitDispatch(reassignment.dispatch(), inner); })
+      .Text("reason", reassignment.reason(), 500, Need::kRequired, Lines::kMany);
+}
+
+void CheckDeadlineMove(const type::v1::DeadlineMove& move, Checks& checks) {
+  checks.Enum("clock", move.clock(), type::v1::ClockKind_IsValid)
+      .Rule(move.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
+      .Present("old_due_time", move.has_old_due_time())
+      .Time("old_due_time", move.has_old_due_time(), move.old_due_time(), When::kAny)
+      .Present("new_due_time", move.has_new_due_time())
+      .Time("new_due_time", move.has_new_due_time(), move.new_due_time(), When::kAny)
+      .Enum("reason", move.reason(), type::v1::DeadlineMoveReason_IsValid)
+      .Text("note", move.note(), 500, Need::kOptional, Lines::kMany)
+      .Text("policy_version", move.policy_version(), 128, Need::kOptional, Lines::kOne)
+      .Text("calendar_version", move.calendar_version(), 512, Need::kOptional, Lines::kOne)
+      .Text("duty_party", move.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Rule(move.publication() >= 1, "publication", "must be 1 or more", "应大于等于1");
+}
+
+void CheckRungAcknowledgement(const type::v1::RungAcknowledgement& acknowledgement, absl::Time now,
+                              Checks& checks) {
+  checks.Enum("clock", acknowledgement.clock(), type::v1::ClockKind_IsValid)
+      .Enum("rung", acknowledgement.rung(), type::v1::Rung_IsValid)
+      .Rule(acknowledgement.armed_by_sequence() >= 0, "armed_by_sequence", "must not be negative",
+            "不能为负数")
+      .Present("until_time", acknowledgement.has_until_time())
+      .Time("until_time", acknowledgement.has_until_time(), acknowledgement.until_time(), When::kFuture);
+  if (!checks.ok()) return;
+  checks
+      .That(FromProto(acknowledgement.until_time()) <= now + kMaxAcknowledgement,
+            Reason::ERROR_REASON_TIME_INVALID, "until_time", "is more than 31 days from now", "不得超过31天")
+      .Text("note", acknowledgement.note(), 500, Need::kOptional, Lines::kMany);
+}
+
+void CheckNotificationReport(const type::v1::NotificationReport& report, Checks& checks) {
+  checks.Enum("clock", report.clock(), type::v1::ClockKind_IsValid)
+      .Enum("rung", report.rung(), type::v1::Rung_IsValid)
+      .Rule(report.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
+      .Rule(report.round() >= 1, "round", "must be 1 or more", "应大于等于1")
+      .That(report.notices_size() <= kMaxNotices, Reason::ERROR_REASON_LIST_INVALID, "notices",
+            "has more than 64 entries", "超过64个");
+  for (int i = 0; i < report.notices_size() && checks.ok(); ++i) {
+    const type::v1::Notice& notice = report.notices(i);
+    const bool nobody = notice.result() == type::v1::NOTIFICATION_RESULT_NOBODY;
+    checks.Inside(
+        "notices",
+        [&](Checks& inner) {
+          inner
+              .Text("person_id", notice.person_id(), 64, nobody ? Need::kOptional : Need::kRequired,
+                    Lines::kOne)
+              // A directory id has a letter, a telephone number has none: numbers do not get into the log.
+              .Rule(notice.person_id().empty() ||
+                        std::any_of(notice.person_id().begin(), notice.person_id().end(), IsLetter) ||
+                        notice.person_id().size() < 7,
+                    "person_id", "must be a directory's id, not a telephone number",
+                    "应为人员编号，不能是电话号码")
+              .Text("role", notice.role(), 32, Need::kRequired, Lines::kOne)
+              .Text("channel", notice.channel(), 32, Need::kOptional, Lines::kOne)
+              .Enum("result", notice.result(), type::v1::NotificationResult_IsValid)
+              .Text("unit", notice.unit(), kMaxCode, Need::kOptional, Lines::kOne);
+        },
+        i);
+  }
 }
 
 // Number of actions set. A registration with an offer is one.
@@ -647,7 +779,11 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
                     [&](Checks& inner) { CheckReason(command.redo_demand().reason(), inner); });
       break;
     case Command::kClosure:
-      checks.Inside("closure", [&](Checks& inner) { CheckNote(command.closure().note(), inner); });
+      checks.Inside("closure", [&](Checks& inner) {
+        CheckNote(command.closure().note(), inner);
+        inner.Rule(command.closure().unanswered_numbers().empty(), "unanswered_numbers",
+                   "is filled in by the service", "由系统自动填写");
+      });
       break;
     case Command::kCancellation:
       checks.Inside("cancellation",
@@ -675,12 +811,59 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
     case Command::kRuling:
       checks.Inside("ruling", [&](Checks& inner) { CheckRuling(command.ruling(), inner); });
       break;
+    case Command::kDisclosure:
+      checks.Inside("disclosure", [&](Checks& inner) {
+        inner.Enum("kind", command.disclosure().kind(), type::v1::DisclosureKind_IsValid)
+            .Text("role", command.disclosure().role(), 32, Need::kOptional, Lines::kOne);
+      });
+      break;
+    case Command::kMerger:
+      checks.Inside("merger", [&](Checks& inner) {
+        inner.Text("into_order_id", command.merger().into_order_id(), 64, Need::kRequired, Lines::kOne);
+        CheckReason(command.merger().reason(), inner);
+      });
+      break;
+    case Command::kSeparation:
+      checks.Inside("separation", [&](Checks& inner) { CheckReason(command.separation().reason(), inner); });
+      break;
     case Command::kSceneArrival:
       checks.Inside("scene_arrival",
                     [&](Checks& inner) { CheckSceneArrival(command.scene_arrival(), inner); });
       break;
     case Command::kReopening:
       checks.Inside("reopening", [&](Checks& inner) { CheckReason(command.reopening().reason(), inner); });
+      break;
+    case Command::kCallerContact:
+      checks.Inside("caller_contact",
+                    [&](Checks& inner) { CheckCallerContact(command.caller_contact(), inner); });
+      break;
+    case Command::kExtensionRequest:
+      checks.Inside("extension_request",
+                    [&](Checks& inner) { CheckExtensionRequest(command.extension_request(), inner); });
+      break;
+    case Command::kExtensionDecision:
+      checks.Inside("extension_decision",
+                    [&](Checks& inner) { CheckExtensionDecision(command.extension_decision(), inner); });
+      break;
+    case Command::kUnitReturn:
+      checks.Inside("unit_return", [&](Checks& inner) { CheckUnitReturn(command.unit_return(), inner); });
+      break;
+    case Command::kUnitReassignment:
+      checks.Inside("unit_reassignment",
+                    [&](Checks& inner) { CheckUnitReassignment(command.unit_reassignment(), inner); });
+      break;
+    case Command::kDeadlineMove:
+      checks.Inside("deadline_move",
+                    [&](Checks& inner) { CheckDeadlineMove(command.deadline_move(), inner); });
+      break;
+    case Command::kRungAcknowledgement:
+      checks.Inside("rung_acknowledgement", [&](Checks& inner) {
+        CheckRungAcknowledgement(command.rung_acknowledgement(), now, inner);
+      });
+      break;
+    case Command::kNotificationReport:
+      checks.Inside("notification_report",
+                    [&](Checks& inner) { CheckNotificationReport(command.notification_report(), inner); });
       break;
     case Command::ACTION_NOT_SET:
       break;

@@ -25,7 +25,9 @@ namespace {
 using type::v1::OrderContent;
 using type::v1::WorkOrder;
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
+// 3: numbers are indexed by HMAC. A store of version 2 is brought to it when it is opened.
+constexpr int64_t kOldestSchemaVersion = 2;
 
 constexpr std::string_view kSchema = R"sql(
 CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
@@ -151,7 +153,7 @@ std::string WithoutSeparators(std::string_view phone) {
 }
 
 int64_t PhoneHash(std::string_view key, std::string_view phone) {
-  const std::string digest = Sha256({key, phone});
+  const std::string digest = HmacSha256(key, {phone});
   uint64_t hash = 0;
   for (int i = 0; i < 8; ++i) hash = hash << 8 | static_cast<unsigned char>(digest[i]);
   return static_cast<int64_t>(hash);
@@ -751,8 +753,57 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> scan_;
 };
 
-// Reads `meta`, and makes the tables of a new store.
-absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hotline) {
+// Fills the index of callers' numbers from the contents, with another key or for the first time in this form.
+absl::Status IndexCallersAnew(sql::Connection& writer, std::string_view key) {
+  if (absl::Status status = writer.Execute("DELETE FROM caller;"); !status.ok()) return Explain(status);
+  std::unique_ptr<sql::Statement> contents;
+  std::unique_ptr<sql::Statement> insert;
+  absl::Status status =
+      PrepareAll(writer, {{&contents, "SELECT id, bytes FROM content WHERE id > ?1 ORDER BY id LIMIT ?2"},
+                          {&insert, "INSERT INTO caller (block, hash, order_id) VALUES (?1, ?2, ?3)"}});
+  if (!status.ok()) return Explain(status);
+  constexpr int64_t kSlice = 1024;
+  int64_t after = 0;
+  int64_t block = 0;
+  int64_t in_block = kCallersPerBlock;
+  for (;;) {
+    std::vector<std::pair<int64_t, std::string>> numbers;
+    int64_t seen = 0;
+    {
+      const sql::ScopedReset reset(contents.get());
+      contents->BindInt64(1, after);
+      contents->BindInt64(2, kSlice);
+      for (;; ++seen) {
+        absl::StatusOr<bool> row = contents->Step();
+        if (!row.ok()) return Explain(row.status());
+        if (!*row) break;
+        after = contents->Int64(0);
+        const std::string_view bytes = contents->Blob(1);
+        OrderContent content;
+        if (!content.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+          return Unreadable("content");
+        std::string number = WithoutSeparators(content.caller().phone());
+        if (!number.empty()) numbers.emplace_back(after, std::move(number));
+      }
+    }
+    for (const auto& [id, number] : numbers) {
+      if (in_block >= kCallersPerBlock) {
+        block = id;
+        in_block = 0;
+      }
+      ++in_block;
+      insert->BindInt64(1, block);
+      insert->BindInt64(2, PhoneHash(key, number));
+      insert->BindInt64(3, id);
+      if (status = insert->Run(); !status.ok()) return Explain(status);
+    }
+    if (seen < kSlice) return absl::OkStatus();
+  }
+}
+
+// Reads `meta`, and makes the tables of a new store. `caller_key` is empty for the store's own.
+absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hotline,
+                                   std::string_view caller_key) {
   if (absl::Status status = writer.Begin(); !status.ok()) return Explain(status);
   const auto run = [&]() -> absl::StatusOr<Identity> {
     absl::Status status = writer.Execute(
@@ -786,10 +837,10 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (!absl::SimpleAtoi(meta["schema_version"], &version) || version < 1) {
       return error::StoreFailed("this database is not a store of work orders");
     }
-    if (version < kSchemaVersion) {
-      return error::StoreFailed(absl::StrCat("the store has schema version ", version,
-                                             " of before the first release, this program knows ",
-                                             kSchemaVersion, ": start with an empty folder"));
+    if (version < kOldestSchemaVersion) {
+      return error::StoreFailed(absl::StrCat(
+          "the store has schema version ", version, " of before the first release, this program knows ",
+          kOldestSchemaVersion, " to ", kSchemaVersion, ": start with an empty folder"));
     }
     if (version > kSchemaVersion) {
       return error::StoreFailed(absl::StrCat("the store has schema version ", version,
@@ -800,7 +851,28 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       return error::StoreFailed(
           absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
     }
-    return Identity{.hotline = meta["hotline"], .phone_key = meta["phone_key"]};
+    Identity identity{
+        .hotline = meta["hotline"],
+        .phone_key = std::string(caller_key.empty() ? std::string_view(meta["phone_key"]) : caller_key)};
+    // Which key the index was made with, without telling it.
+    const std::string mark = HmacSha256(identity.phone_key, {"caller index"});
+    if (meta["caller_index"] != mark) {
+      if (absl::Status status = IndexCallersAnew(writer, identity.phone_key); !status.ok()) return status;
+    }
+    for (const auto& [name, value] : {std::pair<std::string, std::string>("caller_index", mark),
+                                      {"schema_version", absl::StrCat(kSchemaVersion)}}) {
+      if (meta[name] == value) continue;
+      std::unique_ptr<sql::Statement> put;
+      status =
+          PrepareAll(writer, {{&put,
+                               "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE "
+                               "SET value = ?2"}});
+      if (!status.ok()) return Explain(status);
+      put->BindText(1, name);
+      put->BindBlob(2, value);
+      if (status = put->Run(); !status.ok()) return Explain(status);
+    }
+    return identity;
   };
   absl::StatusOr<Identity> identity = run();
   if (!identity.ok()) {
@@ -915,11 +987,11 @@ class SqlStore : public Store {
     if (absl::Status status = insert_number_->Run(); !status.ok()) return Explain(status);
     if (absl::Status status = IndexHandoff(id, order.handoff().id(), /*is_new=*/true); !status.ok())
       return status;
+    if (absl::Status status = IndexLostInbound(id, order); !status.ok()) return status;
     return caller_phone.empty() ? absl::OkStatus() : IndexCaller(id, caller_phone);
   }
 
   absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
-    if (absl::Status status = Serialize(order); !status.ok()) return status;
     const std::string_view lead_unit = LeadUnitAtWork(order);
     bool same_state = false;
     bool same_unit = false;
@@ -932,13 +1004,18 @@ class SqlStore : public Store {
       same_state = find_columns_->Int64(0) == order.state();
       same_unit = lead_unit.empty() || find_columns_->Text(1) == lead_unit;
     }
-    // SQLite rewrites the entries of every index whose column is named, changed or not.
-    sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
-    update.BindInt64(1, id);
-    update.BindBlob(2, record_);
-    if (!same_unit || !same_state) update.BindInt64(3, order.state());
-    if (!same_unit) update.BindText(4, lead_unit);
-    if (absl::Status status = update.Run(); !status.ok()) return Explain(status);
+    if (absl::Status status = WriteOrder(id, order, same_state, same_unit); !status.ok()) return status;
+    return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
+  }
+
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order, const WorkOrder& before) override {
+    const std::string_view lead_unit = LeadUnitAtWork(order);
+    const bool same_unit = lead_unit.empty() || LeadUnitAtWork(before) == lead_unit;
+    if (absl::Status status = WriteOrder(id, order, before.state() == order.state(), same_unit);
+        !status.ok()) {
+      return status;
+    }
+    if (order.handoff().id() == before.handoff().id()) return absl::OkStatus();
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
   }
 
@@ -1027,6 +1104,18 @@ class SqlStore : public Store {
     return absl::OkStatus();
   }
 
+  // SQLite rewrites the entries of every index whose column is named, changed or not.
+  absl::Status WriteOrder(int64_t id, const WorkOrder& order, bool same_state, bool same_unit) {
+    if (absl::Status status = Serialize(order); !status.ok()) return status;
+    sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
+    update.BindInt64(1, id);
+    update.BindBlob(2, record_);
+    if (!same_unit || !same_state) update.BindInt64(3, order.state());
+    const std::string_view lead_unit = LeadUnitAtWork(order);
+    if (!same_unit) update.BindText(4, lead_unit);
+    return Explain(update.Run());
+  }
+
   // Lets an order be found by the id of a handoff that a peer gave. Its own it is found by without.
   absl::Status IndexHandoff(int64_t id, const std::string& handoff_id, bool is_new) {
     if (handoff_id.empty() || GivenOrder(identity_.hotline, handoff_id) == id) return absl::OkStatus();
@@ -1041,6 +1130,17 @@ class SqlStore : public Store {
     insert_handoff_->BindText(1, handoff_id);
     insert_handoff_->BindInt64(2, id);
     return Explain(insert_handoff_->Run());
+  }
+
+  // An order that comes back from whom it was passed on to is found by the handoff that it once came by, too.
+  absl::Status IndexLostInbound(int64_t id, const WorkOrder& order) {
+    const std::string& lost = order.handoff().previous_handoff_id();
+    if (lost.empty() || order.has_inbound() || order.handoff().from_hotline() != identity_.hotline) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::optional<int64_t>> known = reader_.FindIdByHandoff(lost);
+    if (!known.ok()) return known.status();
+    return known->has_value() ? absl::OkStatus() : IndexHandoff(id, lost, /*is_new=*/true);
   }
 
   absl::Status IndexCaller(int64_t id, std::string_view phone) {
@@ -1206,14 +1306,14 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   absl::StatusOr<std::unique_ptr<sql::Database>> database =
       sql::OpenSqlite({.path = (directory / "work_order.db").string()});
   if (!database.ok()) return Explain(database.status());
-  return OpenOn(*std::move(database), options.hotline);
+  return OpenOn(*std::move(database), options.hotline, options.caller_key);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::unique_ptr<sql::Database> database,
-                                                     std::string_view hotline) {
+                                                     std::string_view hotline, std::string_view caller_key) {
   absl::StatusOr<std::unique_ptr<sql::Connection>> writer = database->OpenWriter();
   if (!writer.ok()) return Explain(writer.status());
-  absl::StatusOr<Identity> identity = Establish(**writer, hotline);
+  absl::StatusOr<Identity> identity = Establish(**writer, hotline, caller_key);
   if (!identity.ok()) return identity.status();
   auto store = std::make_unique<SqlStore>(std::move(database), *std::move(writer), *std::move(identity));
   if (absl::Status status = store->Init(); !status.ok()) return status;

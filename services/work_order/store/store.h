@@ -8,8 +8,8 @@
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
-// callers' numbers are indexed by keyed hash in blocks of some thousand orders, so that inserts touch one
-// block's few pages and a lookup asks each block.
+// callers' numbers are indexed by keyed hash (HMAC-SHA256) in blocks of some thousand orders, so that inserts
+// touch one block's few pages and a lookup asks each block.
 #ifndef SERVICES_WORK_ORDER_STORE_STORE_H_
 #define SERVICES_WORK_ORDER_STORE_STORE_H_
 
@@ -104,6 +104,9 @@ struct Heads {
 struct StoreOptions {
   std::string directory;  // created if missing; the file is `work_order.db` in it
   std::string hotline;    // refused if the store belongs to another
+  // Key of the hashes by which callers' numbers are found; empty: one that the store has drawn itself. With
+  // another than the last time, the index is made anew, from all contents.
+  std::string caller_key = {};
 };
 
 // The whole body of an OFFER, as hashed and delivered: `body` without content, and the serialized
@@ -176,7 +179,8 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
   // The same on a database that is open already, e.g. a faulty one.
   static absl::StatusOr<std::unique_ptr<Store>> OpenOn(std::unique_ptr<sql::Database> database,
-                                                       std::string_view hotline);
+                                                       std::string_view hotline,
+                                                       std::string_view caller_key = {});
 
   virtual absl::StatusOr<std::unique_ptr<Reader>> NewReader() = 0;
   // Reads on the writer's own connection: sees the open transaction.
@@ -192,6 +196,12 @@ class Store {
   virtual absl::Status InsertOrder(int64_t id, const type::v1::WorkOrder& order, std::string_view content,
                                    std::string_view caller_phone) = 0;
   virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
+  // The same of an order that is there as `before`; a store may spare itself looking.
+  virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order,
+                                   const type::v1::WorkOrder& before) {
+    static_cast<void>(before);
+    return UpdateOrder(id, order);
+  }
   virtual absl::Status AppendEvent(int64_t sequence, std::string_view bytes, std::string_view hash) = 0;
   // `envelope` is whole. With `content` not empty it is an offer of an order whose content is stored: only
   // the rest of the body is kept. Sequence and hash of the lane's head are the caller's to PutLink.

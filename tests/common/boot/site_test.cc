@@ -127,6 +127,61 @@ TEST(SiteTest, EachRuleNamesItsField) {
   }
 }
 
+config::v1::WebhookConfig* AddWebhook(SiteConfig* site) {
+  config::v1::WebhookConfig* webhook = site->mutable_escalation()->mutable_notify()->add_webhooks();
+  webhook->set_name("sms");
+  webhook->set_url("https://gateway.example/send");
+  webhook->add_secrets()->set_key_id("k");
+  webhook->mutable_secrets(0)->set_file("k.secret");
+  return webhook;
+}
+
+TEST(CheckSite, TellsWhatIsWrongWithWaysToTellPeople) {
+  SiteConfig good = GoodSite();
+  AddWebhook(&good);
+  good.mutable_escalation()->mutable_notify()->set_quiet_from("21:30");
+  good.mutable_escalation()->mutable_notify()->set_quiet_until("08:00");
+  EXPECT_TRUE(CheckSite(good).empty()) << Text(CheckSite(good));
+  struct Case {
+    std::function<void(config::v1::NotifyConfig*, config::v1::WebhookConfig*)> change;
+    std::string path, part;
+  };
+  using Notify = config::v1::NotifyConfig;
+  using Webhook = config::v1::WebhookConfig;
+  const std::string at = "escalation.notify.webhooks[0]";
+  const std::vector<Case> cases = {
+      {[](Notify* n, Webhook*) { n->set_quiet_from("24:00"); }, "escalation.notify.quiet_from",
+       "not a time like"},
+      {[](Notify* n, Webhook*) { n->clear_quiet_until(); }, "escalation.notify.quiet_until",
+       "both or neither"},
+      {[](Notify* n, Webhook*) { n->set_rounds(101); }, "escalation.notify.rounds", "100"},
+      {[](Notify* n, Webhook*) { n->mutable_group_window_s()->set_emergency(5); },
+       "escalation.notify.group_window_s.emergency", "never waits"},
+      {[](Notify*, Webhook* w) { w->set_name("desktop"); }, at + ".name", "not desktop"},
+      {[](Notify*, Webhook* w) { w->set_url("ftp://x/y"); }, at + ".url", "https://"},
+      {[](Notify*, Webhook* w) { w->set_url("http://x/y"); }, at + ".url", "insecure_allow_http"},
+      {[](Notify*, Webhook* w) { w->set_url("https:///y"); }, at + ".url", "no host"},
+      {[](Notify*, Webhook* w) { w->set_url("https://user:pass@x/y"); }, at + ".url", "user name"},
+      {[](Notify*, Webhook* w) { w->clear_secrets(); }, at + ".secrets", "is required"},
+      {[](Notify*, Webhook* w) { *w->add_secrets() = w->secrets(0); }, at + ".secrets[1].key_id",
+       "there twice"},
+      {[](Notify*, Webhook* w) { w->set_concurrency(65); }, at + ".concurrency", "64"},
+      {[](Notify* n, Webhook*) { *n->add_webhooks() = n->webhooks(0); }, "escalation.notify.webhooks[1].name",
+       "there twice"},
+  };
+  for (const Case& c : cases) {
+    SiteConfig site = good;
+    Notify* const notify = site.mutable_escalation()->mutable_notify();
+    c.change(notify, notify->mutable_webhooks(0));
+    const std::vector<Problem> problems = CheckSite(site);
+    bool found = false;
+    for (const Problem& problem : problems) {
+      found = found || (problem.path == c.path && problem.message.find(c.part) != std::string::npos);
+    }
+    EXPECT_TRUE(found) << c.path << " among\n" << Text(problems);
+  }
+}
+
 SiteConfig SpoolSite() {
   SiteConfig site = GoodSite();
   config::v1::SigningKey& own = *site.mutable_signing()->add_keys();
@@ -311,6 +366,29 @@ TEST_F(LoadSiteTest, FilesAreRelativeToTheFileThatNamesThem) {
   EXPECT_EQ(loaded->units.units_size(), 1);
   EXPECT_EQ(loaded->policy.rules_size(), 1);
   EXPECT_EQ(loaded->site.work_order().address(), "127.0.0.1:12302");
+}
+
+TEST_F(LoadSiteTest, SecretsOfWebhooksAreReadForEscalationAlone) {
+  const std::string path =
+      Put("site.yaml", std::string(kSite) +
+                           "  notify:\n    webhooks:\n      - name: sms\n        url: https://x/y\n"
+                           "        secrets: [{key_id: k, file: k.secret}]\n");
+  Put("units.yaml", "units: [{code: scjgj, display_name: 市场监督管理局}]\n");
+  Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
+  const std::string file = Put("k.secret", "sixteen bytes or more\n");
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  auto loaded = LoadSite(path, {.role = "escalation"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->webhook_secrets.at("sms").at(0).second, "sixteen bytes or more");
+  loaded = LoadSite(path, {.role = "dispatch"});
+  EXPECT_TRUE(!loaded.ok() || loaded->webhook_secrets.empty());
+  std::filesystem::permissions(file, std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  const std::string message(LoadSite(path, {.role = "escalation"}).status().message());
+  EXPECT_NE(message.find("webhooks[0].secrets[0].file"), std::string::npos) << message;
+  EXPECT_NE(message.find("open to everybody"), std::string::npos) << message;
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  Put("k.secret", "short");
+  EXPECT_FALSE(LoadSite(path, {.role = "escalation"}).ok());
 }
 
 TEST_F(LoadSiteTest, ProblemsAreToldWithFileAndPlace) {

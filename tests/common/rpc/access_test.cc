@@ -12,9 +12,9 @@ namespace {
 
 constexpr const char* kLedger = "hotline.workorder.v1.LedgerService";
 constexpr const char* kExchange = "hotline.exchange.v1.ExchangeService";
-constexpr const char* kDesktopServices[] = {"hotline.dispatch.v1.DispatchService",
-                                            "hotline.workorder.v1.WorkOrderService",
-                                            "hotline.escalation.v1.EscalationService"};
+constexpr const char* kDesktopServices[] = {
+    "hotline.dispatch.v1.DispatchService", "hotline.workorder.v1.WorkOrderService",
+    "hotline.escalation.v1.EscalationService", "hotline.escalation.v1.NotificationService"};
 constexpr const char* kRoles[] = {"desktop",    "supervisor", "admin",  "dispatch",
                                   "escalation", "work_order", "visitor"};
 
@@ -49,6 +49,16 @@ TEST(AccessTest, DesktopServicesAreForTheSitesOwnPeople) {
       EXPECT_EQ(Allowed("12345", role, service), std::string(role) != "visitor") << service << " " << role;
       EXPECT_FALSE(Allowed("110", role, service)) << service << " " << role;
     }
+  }
+}
+
+TEST(AccessTest, TheDirectoryIsForSupervisors) {
+  constexpr const char* kDirectory = "hotline.escalation.v1.DirectoryService";
+  for (const char* role : kRoles) {
+    EXPECT_EQ(Allowed("12345", role, kDirectory),
+              role == std::string("supervisor") || role == std::string("admin"))
+        << role;
+    EXPECT_FALSE(Allowed("110", role, kDirectory)) << role;
   }
 }
 

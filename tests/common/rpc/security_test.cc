@@ -17,7 +17,9 @@
 #include <sstream>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "common/error/error.h"
+#include "common/rpc/certificate.h"
 #include "common/rpc/client.h"
 #include "common/rpc/unary.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
@@ -166,6 +168,22 @@ class SecurityTest : public ::testing::Test {
 };
 
 std::string* SecurityTest::folder_ = nullptr;
+
+// openssl's own word for when it ends is the truth here.
+TEST_F(SecurityTest, TellsWhenACertificateEnds) {
+  const std::string file = Files("a", "12345", "dispatch").certificate_file;
+  const absl::StatusOr<absl::Time> end = CertificateExpiry(file);
+  ASSERT_TRUE(end.ok()) << end.status();
+  const int64_t left = absl::ToInt64Seconds(*end - absl::Now());
+  const auto ends_within = [&file](int64_t seconds) {
+    const std::string command =
+        "openssl x509 -in " + file + " -noout -checkend " + std::to_string(seconds) + " > /dev/null";
+    return std::system(command.c_str()) != 0;
+  };
+  EXPECT_FALSE(ends_within(left - 60));
+  EXPECT_TRUE(ends_within(left + 60));
+  EXPECT_EQ(CertificateExpiry(file + ".none").status().code(), absl::StatusCode::kFailedPrecondition);
+}
 
 TEST_F(SecurityTest, TheRightRoleOfThePeerPasses) {
   Serve(Files("a", "110", "dispatch"));

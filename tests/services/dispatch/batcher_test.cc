@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/error/error.h"
 #include "tests/services/dispatch/fakes.h"
+#include "tests/support/steps.h"
 
 namespace hotline::dispatch {
 namespace {
@@ -45,8 +47,10 @@ class BatcherTest : public testing::Test {
 
   ManualClock clock_{absl::FromUnixSeconds(1'795'000'000)};
   FakeLedger ledger_;
+  test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  RightOfWay way_{&steps_, steps_.clock()};
   Batcher batcher_{
-      &ledger_, &clock_, {.queue_limit = 3, .emergency_room = 1, .batch_limit = 2, .batches = 1}};
+      &ledger_, &way_, &clock_, {.queue_limit = 3, .emergency_room = 1, .batch_limit = 2, .batches = 1}};
   std::vector<std::string> answered_;
   std::vector<absl::Status> failures_;
 };
@@ -66,7 +70,7 @@ TEST_F(BatcherTest, SendsAtOnceWhenIdleAndGathersMeanwhile) {
 }
 
 TEST_F(BatcherTest, ASecondBatchLeavesWhileTheFirstWaitsForTheDisk) {
-  Batcher two(&ledger_, &clock_, {.queue_limit = 8, .batches = 2});
+  Batcher two(&ledger_, &way_, &clock_, {.queue_limit = 8, .batches = 2});
   int answered = 0;
   const auto submit = [&](const std::string& id) {
     two.Submit(Named(id), false, [&](absl::StatusOr<workorder::v1::CommandResult> result) {
@@ -99,6 +103,25 @@ TEST_F(BatcherTest, EmergenciesGoAheadAndHaveRoomOfTheirOwn) {
   auto first = Take(ledger_.executes);
   first.done(AnswersFor(first.request));
   EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_F(BatcherTest, OrdinaryBatchesWaitWhileAnEmergencyIsUnderWay) {
+  std::optional<RightOfWay::Pass> pass = way_.Enter();
+  Submit("a");
+  EXPECT_TRUE(ledger_.executes.empty());
+  Submit("b", /*emergency=*/true);
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"b"}));
+  pass.reset();
+  ASSERT_EQ(ledger_.executes.size(), 2u);
+  // Its answers wait too, but neither for ever.
+  pass.emplace(way_.Enter());
+  auto ordinary = std::move(ledger_.executes.back());
+  ledger_.executes.pop_back();
+  ordinary.done(AnswersFor(ordinary.request));
+  EXPECT_TRUE(answered_.empty());
+  steps_.Advance(absl::Milliseconds(50));
+  EXPECT_EQ(answered_, (std::vector<std::string>{"a"}));
 }
 
 TEST_F(BatcherTest, EachCommandHasItsOwnOutcome) {

@@ -19,7 +19,7 @@ class LinkTest : public testing::Test {
     options.hotline = "12345";
     options.peer = "110";
     options.on_change = [this](bool up, const absl::Status&) { changes_.push_back(up); };
-    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &steps_, steps_.clock(), options);
+    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
     link_->Start();
     steps_.RunDue();
   }
@@ -42,6 +42,7 @@ class LinkTest : public testing::Test {
   }
 
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  RightOfWay way_{&steps_, steps_.clock()};
   FakeLedger ledger_;
   FakePeer peer_;
   const Notary notary_{"12345", {}, {}};
@@ -71,6 +72,16 @@ TEST_F(LinkTest, GreetsThenPullsThenDelivers) {
   EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 3);
 }
 
+TEST_F(LinkTest, AnOrdinaryDeliveryWaitsUntilTheEmergencyHasPassed) {
+  Greet();
+  std::optional<RightOfWay::Pass> pass = way_.Enter();
+  HandOut(0, 0, 3);
+  EXPECT_TRUE(peer_.deliveries.empty());
+  pass.reset();
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_EQ(peer_.deliveries.front().request.envelopes_size(), 3);
+}
+
 TEST_F(LinkTest, APeerOfAnotherVersionIsRefused) {
   exchange::v1::GetLinkResponse response = Standing();
   response.set_protocol_version(2);
@@ -79,6 +90,23 @@ TEST_F(LinkTest, APeerOfAnotherVersionIsRefused) {
   EXPECT_EQ(error::ReasonOf(link_->health().last_error),
             error::Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED);
   EXPECT_TRUE(ledger_.pulls.empty());
+}
+
+TEST_F(LinkTest, WhileItIsDownItStillSaysWhatWaits) {
+  Take(peer_.questions).done(absl::UnavailableError("refused"));
+  EXPECT_FALSE(link_->health().up);
+  workorder::v1::ListLinkCursorsResponse response;
+  workorder::v1::LinkCursor& other = *response.add_links();
+  other.set_peer("110");
+  other.set_lane(exchange::v1::LANE_EMERGENCY);
+  other.set_outgoing_sequence(9);
+  workorder::v1::LinkCursor& own = *response.add_links();
+  own.set_peer("110");
+  own.set_lane(exchange::v1::LANE_ORDINARY);
+  own.set_outgoing_sequence(4);
+  Take(ledger_.cursors).done(std::move(response));
+  EXPECT_EQ(link_->health().outgoing, 4);
+  EXPECT_EQ(link_->health().acknowledged, 0);
 }
 
 TEST_F(LinkTest, TellsThePeerWhatItHasOfIt) {
@@ -112,7 +140,7 @@ TEST_F(LinkTest, CatchingUpKeepsARate) {
   options.hotline = "12345";
   options.peer = "110";
   options.catch_up_per_s = 10;
-  link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &steps_, steps_.clock(), options);
+  link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
   link_->Start();
   steps_.RunDue();
   peer_.questions.pop_front();

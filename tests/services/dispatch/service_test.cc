@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/boot/catalogue_file.h"
 #include "common/error/error.h"
+#include "services/dispatch/routing/phrase_reader.h"
 #include "tests/services/dispatch/fakes.h"
 #include "tests/support/steps.h"
 
@@ -83,6 +85,53 @@ TEST_F(DispatchServiceTest, AnOrdinaryPushIsAnsweredWithItsCommit) {
   ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
   EXPECT_EQ((*pushed_)->status(), v1::DELIVERY_STATUS_QUEUED);
   EXPECT_FALSE((*pushed_)->telephone_required());
+}
+
+// Routing cannot say where to: only work_order knows whether it is a push that was committed before.
+TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
+  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+  ASSERT_TRUE(loaded.ok());
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; },
+      [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.router = router->get();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
+  request.mutable_offer()->clear_to_hotline();
+  request.mutable_content()->set_text("你们帮帮忙");
+  Push(request);
+  workorder::v1::ExecuteResponse refused;
+  *refused.add_results()->mutable_error() = error::ToProto(error::Required("offer.to_hotline"));
+  Take(ledger_.executes).done(refused);
+  ASSERT_TRUE(pushed_.has_value());
+  EXPECT_EQ(error::ReasonOf(pushed_->status()), Reason::ERROR_REASON_ROUTE_UNDECIDED);
+
+  Push(request);
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_TRUE(pushed_->ok());
+
+  // Where it is clear, work_order gets the route beside what the client sent.
+  request.mutable_content()->set_text("有人打架，拿刀砍人");
+  Push(request);
+  EXPECT_EQ(ledger_.executes.front().request.commands(0).registration().route().hotline(), "110");
+  EXPECT_EQ(ledger_.executes.front().request.commands(0).offer().to_hotline(), "");
+  Commit(type::v1::URGENCY_NORMAL);
+  steps_.Clear();
+  service_.reset();
+}
+
+TEST_F(DispatchServiceTest, WithoutACatalogueNothingIsAdvised) {
+  std::optional<absl::Status> status;
+  service_->SuggestRoute(Call(), {}, [&](auto response) { status = response.status(); });
+  EXPECT_EQ(error::ReasonOf(*status), Reason::ERROR_REASON_NO_CATALOGUE);
+  service_->ReloadCatalogue(Call(), {}, [&](auto response) { status = response.status(); });
+  EXPECT_EQ(error::ReasonOf(*status), Reason::ERROR_REASON_NO_CATALOGUE);
+  service_->GetCatalogue(Call(), {}, [&](auto response) { status = response.status(); });
+  EXPECT_EQ(error::ReasonOf(*status), Reason::ERROR_REASON_NO_CATALOGUE);
 }
 
 TEST_F(DispatchServiceTest, AnEmergencyWithTheLinkDownSaysTelephoneAtOnce) {

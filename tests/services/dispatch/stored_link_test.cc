@@ -23,7 +23,7 @@ class StoredLinkTest : public testing::Test {
     options.hotline = "12345";
     options.peer = "110";
     options.resend_after = absl::Seconds(60);
-    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &steps_, steps_.clock(), options);
+    link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
     link_->Start();
     steps_.RunDue();
   }
@@ -54,6 +54,7 @@ class StoredLinkTest : public testing::Test {
   }
 
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  RightOfWay way_{&steps_, steps_.clock()};
   FakeLedger ledger_;
   StoringPeer peer_;
   const Notary notary_{"12345", {}, {}};

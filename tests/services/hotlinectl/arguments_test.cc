@@ -40,6 +40,15 @@ TEST(ArgumentsTest, AnActionStandsBeforeTheOrder) {
   EXPECT_FALSE(Parse({"partners", "push", "7", "8"}).arguments.ok());
 }
 
+TEST(ArgumentsTest, APushWithoutATargetIsForTheSiteToRoute) {
+  const Parsed parsed = Parse({"push", "--title", "x", "--danger", "no", "--agreement", "agreed"});
+  ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+  EXPECT_FALSE(parsed.arguments->Has("to"));
+  const Parsed diff = Parse({"catalogue", "diff", "v1", "v2"});
+  ASSERT_TRUE(diff.arguments.ok());
+  EXPECT_EQ(diff.arguments->operand + diff.arguments->peer, "v1v2");
+}
+
 TEST(ArgumentsTest, WrongUse) {
   const struct {
     std::vector<std::string> words;
@@ -68,7 +77,15 @@ TEST(ArgumentsTest, WrongUse) {
       {{"partners", "list"}, "`partners` needs the id or number of an order"},
       {{"partners", "push", "1"}, "`partners` needs the flag `--to`"},
       {{"extend", "1", "--until", "+2h", "--ground", "x"}, "`extend` needs the flag `--approved-by`"},
-      {{"push", "--title", "x"}, "`push` needs the flag `--to`"},
+      {{"push", "1"}, "`push` needs the flag `--to`"},
+      {{"push", "--title", "x", "--danger", "perhaps"}, "`--danger` must be one of: yes, no"},
+      {{"catalogue"}, "`catalogue` needs `check`"},
+      {{"catalogue", "print"}, "`catalogue` needs `check`"},
+      {{"catalogue", "diff", "a"}, "`catalogue diff` needs two versions or files"},
+      {{"catalogue", "check", "a"}, "`catalogue check` does not take `a`"},
+      {{"catalogue", "show", "A1", "A2"}, "`catalogue show` does not take `A2`"},
+      {{"catalogue", "reload", "--file", "f"}, "`catalogue reload` has no flag `--file`"},
+      {{"catalogue", "show", "--out", "f"}, "`catalogue show` has no flag `--out`"},
       {{"push", "1", "--file", "f"}, "`--file` cannot be given with an order"},
       {{"push", "1", "--to", "110", "--title", "x"}, "keeps its content: leave out `--title`"},
       {{"push", "--rejects", "f", "--to", "110"}, "`--rejects` goes only with `--file`"},

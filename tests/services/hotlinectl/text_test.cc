@@ -5,11 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "hotline/config/v1/catalogue.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
+#include "hotline/type/v1/routing.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/arguments.h"
@@ -44,10 +48,19 @@ std::vector<const EnumDescriptor*> ShownEnums() {
           GetEnumDescriptor<type::v1::AlarmKind>(),
           GetEnumDescriptor<type::v1::SceneRequest>(),
           GetEnumDescriptor<type::v1::SceneOutcome>(),
+          GetEnumDescriptor<type::v1::DisclosureKind>(),
           GetEnumDescriptor<type::v1::DoubtAction>(),
           GetEnumDescriptor<escalation::v1::Lamp>(),
           GetEnumDescriptor<escalation::v1::ClockState>(),
+          GetEnumDescriptor<escalation::v1::DocumentKind>(),
+          GetEnumDescriptor<escalation::v1::DocketState>(),
           GetEnumDescriptor<workorder::v1::CustodyCondition>(),
+          GetEnumDescriptor<type::v1::Answer>(),
+          GetEnumDescriptor<type::v1::AgreementState>(),
+          GetEnumDescriptor<type::v1::LadderRule>(),
+          GetEnumDescriptor<config::v1::UnitRule>(),
+          GetEnumDescriptor<config::v1::UnitRole>(),
+          GetEnumDescriptor<config::v1::ExclusionKind>(),
           GetEnumDescriptor<dispatch::v1::DeliveryStatus>()};
 }
 

@@ -169,6 +169,22 @@ TEST_F(EngineTest, SameRequestInOneBatchIsDecidedOnce) {
   EXPECT_EQ(engine_->head_sequence(), 1);
 }
 
+// The catalogue may have been reloaded between two tries, or may have none in force any more.
+TEST_F(EngineTest, ARepeatIsTheSameHoweverItIsRoutedNow) {
+  type::v1::Command command = NewPush("request-1");
+  command.mutable_registration()->mutable_route()->set_hotline(command.offer().to_hotline());
+  command.mutable_offer()->clear_to_hotline();
+  const auto first = Run(command);
+  ASSERT_TRUE(first.ok()) << first.status();
+  command.mutable_registration()->mutable_route()->mutable_item()->set_item("A9");
+  const auto second = Run(command);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_TRUE(second->replayed());
+  EXPECT_EQ(second->order().id(), first->order().id());
+  command.mutable_registration()->clear_route();
+  EXPECT_TRUE(Run(command).ok());
+}
+
 TEST_F(EngineTest, AnotherBodyUnderTheSameRequestIsRefused) {
   ASSERT_TRUE(Run(NewPush("request-1")).ok());
   type::v1::Command other = NewPush("request-1");
@@ -270,6 +286,35 @@ TEST_F(EngineTest, AnEmergencyGoesAheadOfTheRestOfTheBatchUnderWay) {
   EXPECT_EQ(engine_->counters().queue_length, 0);
 }
 
+TEST_F(EngineTest, ABatchThatAnEmergencyPartedFailsWithTheCommitOfItsFirstPart) {
+  workorder::v1::ExecuteRequest request;
+  for (const char* id : {"request-1", "request-2", "request-3"}) *request.add_commands() = NewPush(id);
+  std::optional<absl::StatusOr<workorder::v1::ExecuteResponse>> answer;
+  const auto execute = [&] {
+    engine_->Execute({}, request, [&](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+      answer = std::move(response);
+    });
+  };
+  std::shared_ptr<std::optional<Result>> emergency;
+  in_batch_ = [&] { emergency = Submit(NewPush("request-4", type::v1::URGENCY_EMERGENCY)); };
+  fault_ = sql::Fault::kDiskFull;
+  execute();
+  ASSERT_TRUE(engine_->RunBatch());
+  fault_ = sql::Fault::kNone;
+  Commit();
+  ASSERT_TRUE(answer.has_value() && emergency->has_value());
+  EXPECT_EQ(error::ReasonOf(answer->status()), Reason::ERROR_REASON_DISK_FULL);
+  EXPECT_FALSE((*emergency)->ok());
+  EXPECT_EQ(engine_->head_sequence(), 0);
+  EXPECT_EQ(engine_->counters().queue_length, 0);
+  execute();
+  Commit();
+  ASSERT_TRUE(answer->ok());
+  EXPECT_EQ((*answer)->results_size(), 3);
+  for (const auto& result : (*answer)->results()) EXPECT_FALSE(result.has_error() || result.replayed());
+  EXPECT_EQ(Verify(), "");
+}
+
 TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
   const auto all = Pull(0);
@@ -340,9 +385,7 @@ TEST_F(EngineTest, AnEmergencyPartsADeliveryAndTheRestIsAppliedAfterIt) {
   ASSERT_TRUE(engine_->RunBatch());
   EXPECT_EQ(through, -1) << "one is applied, three wait";
   EXPECT_EQ(engine_->counters().envelopes_in, 1);
-  ASSERT_TRUE(engine_->RunBatch());
-  ASSERT_TRUE(emergency->has_value() && (*emergency)->ok());
-  EXPECT_EQ(through, -1);
+  ASSERT_TRUE(emergency->has_value() && (*emergency)->ok()) << "in the same commit";
   Commit();
   EXPECT_EQ(through, 4);
   EXPECT_EQ(engine_->counters().envelopes_in, 4);
@@ -372,6 +415,51 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   EXPECT_EQ(error::ReasonOf(apply({3}).status()), Reason::ERROR_REASON_LINK_FORKED);
   envelopes[2].set_hash(std::string(32, 'x'));
   EXPECT_EQ(error::ReasonOf(apply({2}).status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(Verify(), "");
+}
+
+// A recovery numbers anew what was committed here since the loss. A backup from before that recovery knows it
+// by its old number: it comes back, and is neither told nor logged once more.
+TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
+  const Result pushed = Run(NewPush("push-0001"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  type::v1::Command voice = On(pushed->order().id(), "voice-0001");
+  voice.mutable_confirm_by_voice()->set_code(pushed->order().handoff().spoken_code());
+  voice.mutable_confirm_by_voice()->set_outcome(type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
+  voice.mutable_confirm_by_voice()->set_spoken_with("2001");
+  const Result confirmed = Run(voice);
+  ASSERT_TRUE(confirmed.ok()) << confirmed.status();
+  const auto before = Pull(0);
+  ASSERT_EQ(before->envelopes_size(), 2);
+
+  // As the peer has them: behind something that this store has lost.
+  workorder::v1::RecoverRequest request;
+  request.set_peer("110");
+  request.set_proven(true);
+  exchange::v1::Envelope* lost = request.add_envelopes();
+  lost->set_handoff_id("110-0000000000001-1");
+  lost->set_kind(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+  for (const exchange::v1::Envelope& envelope : before->envelopes()) *request.add_envelopes() = envelope;
+  std::string hash = LaneStart(exchange::v1::LANE_ORDINARY);
+  for (int i = 0; i < request.envelopes_size(); ++i) {
+    exchange::v1::Envelope* envelope = request.mutable_envelopes(i);
+    envelope->set_sequence(i + 1);
+    envelope->set_previous_hash(hash);
+    hash = EnvelopeHash(*envelope);
+    envelope->set_hash(hash);
+  }
+  absl::StatusOr<workorder::v1::RecoverResponse> recovered = absl::InternalError("no answer");
+  engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+    recovered = std::move(response);
+  });
+  Commit();
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->outgoing_sequence(), 3);
+  EXPECT_EQ(recovered->renumbered(), 0);
+  EXPECT_EQ(recovered->orders(), 0) << "no event";
+  EXPECT_EQ(engine_->head_sequence(), confirmed->event_sequence());
+  const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
+  EXPECT_EQ((*order)->handoff().link_sequence(), 2);
   EXPECT_EQ(Verify(), "");
 }
 

@@ -61,10 +61,18 @@ const std::map<std::string, Act> kActNames = {{"offer", Act::kOffer},
                                               {"partners", Act::kCallPartners},
                                               {"dispute", Act::kDispute},
                                               {"rule", Act::kRule},
-                                              {"reopen", Act::kReopen}};
+                                              {"reopen", Act::kReopen},
+                                              {"contact", Act::kContact},
+                                              {"ask", Act::kAskExtension},
+                                              {"grant", Act::kGrantExtension},
+                                              {"unitback", Act::kReturnFromUnit},
+                                              {"reassign", Act::kReassign},
+                                              {"move", Act::kMoveDeadline},
+                                              {"ack", Act::kAcknowledge},
+                                              {"notify", Act::kNotify}};
 
 // Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
-// WRONG_STATE, `h` for NOT_HOLDER.
+// WRONG_STATE, `h` for NOT_HOLDER, `p` for EXTENSION_PENDING (nothing was asked for).
 
 // At the site that registered the order and never pushed it.
 constexpr char kLocal[] = R"(
@@ -98,6 +106,14 @@ constexpr char kLocal[] = R"(
   dispute   s   s   s   s   s   s   s   s   s   s   s
   rule      =   =   =   =   =   s   s   =   s   s   s
   reopen    s   s   s   s   s   s   s   s  RDO  s   s
+  contact   s   =   =   =   =   s   s   =   s   s   s
+  ask       s   =   =   =   =   s   s   =   s   s   s
+  grant     s   p   p   p   p   s   s   p   s   s   s
+  unitback  s   s  ACC ACC ACC  s   s   s   s   s   s
+  reassign  s   s  DIS DIS DIS  s   s   s   s   s   s
+  move      =   =   =   =   =   =   =   =   s   s   s
+  ack       s   s   s   s   s   s   s   s   s   s   s
+  notify    =   =   =   =   =   =   =   =   s   s   s
 )";
 
 // At the site that registered the order and pushed it.
@@ -132,6 +148,14 @@ constexpr char kGiver[] = R"(
   dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
   rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
   reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
+  contact   s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  ask       s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  grant     s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  unitback  s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  reassign  s   s   s   h   h   h   h   h   s   h   s   s   s   s
+  move      =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  ack       s   s   s   s   s   s   s   s   s   s   s   s   s   s
+  notify    =   =   =   =   =   =   =   =   =   =   s   s   =   =
 )";
 
 // At the site that the order was pushed to.
@@ -166,6 +190,14 @@ constexpr char kReceiver[] = R"(
   dispute  RET  s   s   s   s   s   s   s   s   s   h   s
   rule      =   =   =   =   =   s   s   =   s   s   h   h
   reopen    h   h   h   h   h   h   h   h   h   h   h   h
+  contact   h   =   =   =   =   s   h   =   h   h   h   h
+  ask       h   =   =   =   =   s   h   =   h   h   h   h
+  grant     h   p   p   p   p   s   h   p   h   h   h   h
+  unitback  h   s  ACC ACC ACC  s   h   s   h   h   h   h
+  reassign  h   s  DIS DIS DIS  s   h   s   h   h   h   h
+  move      =   =   =   =   =   =   =   =   s   s   =   =
+  ack       s   s   s   s   s   s   s   s   s   s   s   s
+  notify    =   =   =   =   =   =   =   =   s   s   =   =
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
@@ -200,6 +232,14 @@ constexpr char kTakenUpAgain[] = R"(
   dispute   s   s   s   s   s   s   s   s   s   s
   rule      =   =   =   =   s   s   =   s   s   s
   reopen    s   s   s   s   s   s   s  RDO  s   s
+  contact   =   =   =   =   s   s   =   s   s   s
+  ask       =   =   =   =   s   s   =   s   s   s
+  grant     p   p   p   p   s   s   p   s   s   s
+  unitback  s  ACC ACC ACC  s   s   s   s   s   s
+  reassign  s  DIS DIS DIS  s   s   s   s   s   s
+  move      =   =   =   =   =   =   =   s   s   s
+  ack       s   s   s   s   s   s   s   s   s   s
+  notify    =   =   =   =   =   =   =   s   s   s
 )";
 
 struct Column {
@@ -282,6 +322,8 @@ std::string Outcome(const Column& column, Act act) {
         return "s";
       case Reason::ERROR_REASON_NOT_HOLDER:
         return "h";
+      case Reason::ERROR_REASON_EXTENSION_PENDING:
+        return "p";
       default:
         return std::string(change.status().message());
     }
@@ -576,6 +618,7 @@ TEST(Decide, EveryMoveOfASharedOrderOwesOneMirror) {
   };
   owes(1, Act::kAccept, 1);
   owes(1, Act::kExtend, 1);
+  owes(1, Act::kContact, 1);
   owes(1, Act::kSuspend, 1);
   owes(1, Act::kResume, 1);
   owes(1, Act::kDispatch, 1);
@@ -664,6 +707,168 @@ TEST(Decide, AnExtensionEndsWithTheReturn) {
   world.Settle();
   EXPECT_EQ(world.Order(0, id).facts().extension_count(), 0);
   EXPECT_FALSE(world.Order(0, id).facts().has_extend_until_time());
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnExtensionIsAskedForThenDecided) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  world.Do(1, Act::kAccept, twin);
+  world.Do(1, Act::kDispatch, twin);
+  world.Settle();
+  world.Do(1, Act::kAskExtension, twin);
+  EXPECT_TRUE(world.Owed(1).empty()) << "what is asked for moves nothing";
+  EXPECT_EQ(world.Order(1, twin).extension_request().unit(), "housing")
+      << "the lead unit's, if the actor names none";
+  EXPECT_EQ(world.Order(1, twin).extension_request().account(), "1001");
+  EXPECT_FALSE(world.Order(1, twin).extension_request().last_minute());
+  EXPECT_EQ(error::ReasonOf(world.Try(1, Act::kAskExtension, twin).status()),
+            Reason::ERROR_REASON_EXTENSION_PENDING);
+  world.Do(1, Act::kGrantExtension, twin);
+  EXPECT_FALSE(world.Order(1, twin).has_extension_request());
+  EXPECT_EQ(world.Order(1, twin).facts().extension_count(), 1);
+  EXPECT_EQ(world.LastEvent(1).extension_decided().request().length().value(), 3);
+  world.Settle();
+  EXPECT_EQ(world.Order(0, id).facts().extension_count(), 1) << "the origin's clock moves too";
+  EXPECT_EQ(error::ReasonOf(world.Try(1, Act::kAskExtension, twin).status()),
+            Reason::ERROR_REASON_EXTENSION_LIMIT);
+  world.mutable_site(1)->extensions_per_order = 2;
+  world.Do(1, Act::kAskExtension, twin);
+  world.Do(1, Act::kFinish, twin);
+  EXPECT_FALSE(world.Order(1, twin).has_extension_request()) << "it ends with the work";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnExtensionIsRefusedAfterTheLimitAndMarkedInTheLastTenth) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  Command remind = MakeCommand(Act::kRemind, id, "110", world.now());
+  remind.mutable_escalation()->set_duty_party("housing");
+  ToProto(world.now() + absl::Hours(10), remind.mutable_escalation()->mutable_due_time());
+  ToProto(world.now() + absl::Hours(9), remind.mutable_escalation()->mutable_last_tenth_time());
+  ASSERT_TRUE(world.Execute(0, remind).ok());
+  const WorkOrder reminded = world.Order(0, id);
+  const absl::Time due = FromProto(reminded.facts().finish_due_time());
+  const auto ask = [&](absl::Time at) {
+    return Decide(&reminded, MakeCommand(Act::kAskExtension, id, "110", at), NewOrder(), world.site(0), at);
+  };
+  EXPECT_FALSE(ask(due - absl::Hours(2))->after.extension_request().last_minute());
+  EXPECT_TRUE(ask(due - absl::Hours(1))->after.extension_request().last_minute()) << "half open";
+  EXPECT_EQ(ask(due - absl::Hours(1))->after.facts().last_minute_count(), 1);
+  EXPECT_TRUE(ask(due - absl::Nanoseconds(1)).ok());
+  EXPECT_EQ(error::ReasonOf(ask(due).status()), Reason::ERROR_REASON_EXTENSION_TOO_LATE);
+  Command until = MakeCommand(Act::kAskExtension, id, "110", world.now());
+  until.mutable_extension_request()->clear_length();
+  ToProto(due, until.mutable_extension_request()->mutable_until_time());
+  EXPECT_EQ(
+      error::FieldOf(Decide(&reminded, until, NewOrder(), world.site(0), due - absl::Hours(3)).status()),
+      "extension_request.until_time");
+  // A rung of a clock that another unit had says nothing of this one's.
+  remind.mutable_escalation()->set_duty_party("water");
+  ToProto(due + absl::Hours(5), remind.mutable_escalation()->mutable_due_time());
+  ASSERT_TRUE(world.Execute(0, remind).ok());
+  EXPECT_EQ(FromProto(world.Order(0, id).facts().finish_due_time()), due);
+  world.Do(0, Act::kSuspend, id);
+  EXPECT_FALSE(world.Order(0, id).facts().has_finish_due_time()) << "nobody knows until it is resumed";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, ARequestWhoseTimeHasPassedNeedsAnotherTime) {
+  Column open = LocalIn("ACC");
+  Command ask = MakeCommand(Act::kAskExtension, open.order.id(), "110", kNow);
+  ask.mutable_extension_request()->clear_length();
+  ToProto(kNow + absl::Hours(1), ask.mutable_extension_request()->mutable_until_time());
+  const WorkOrder asked = Try(open.order, ask, open.site)->after;
+  Command grant = MakeCommand(Act::kGrantExtension, open.order.id(), "110", kNow);
+  const auto decide = [&] { return Decide(&asked, grant, NewOrder(), open.site, kNow + absl::Hours(2)); };
+  EXPECT_EQ(error::FieldOf(decide().status()), "extension_decision.until_time");
+  ToProto(kNow + absl::Hours(3), grant.mutable_extension_decision()->mutable_until_time());
+  ASSERT_TRUE(decide().ok());
+  EXPECT_EQ(FromProto(decide()->after.facts().extend_until_time()), kNow + absl::Hours(3));
+  grant.mutable_extension_decision()->set_approved(false);
+  grant.mutable_extension_decision()->clear_until_time();
+  grant.mutable_extension_decision()->set_note("理由不充分");
+  ASSERT_TRUE(decide().ok());
+  EXPECT_EQ(decide()->after.facts().extension_count(), 0);
+  EXPECT_FALSE(decide()->after.has_extension_request());
+}
+
+TEST(Decide, UnitsReturnOnceThenARulingSaysWho) {
+  World world;
+  world.mutable_site(0)->free_returns_per_unit = 1;
+  world.mutable_site(0)->free_returns_per_order = 2;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  const auto dispatch = [&](const std::string& unit) {
+    Command command = MakeCommand(Act::kDispatch, id, "110", world.now());
+    command.mutable_unit_dispatch()->set_lead_unit(unit);
+    command.mutable_unit_dispatch()->clear_assist_units();
+    return world.Execute(0, command).status();
+  };
+  ASSERT_TRUE(dispatch("housing").ok());
+  world.Do(0, Act::kSign, id);
+  world.Do(0, Act::kReturnFromUnit, id);
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(world.Order(0, id).units_size(), 0);
+  EXPECT_EQ(world.LastEvent(0).unit_returned().unit(), "housing");
+  ASSERT_EQ(world.Order(0, id).unit_moves_size(), 1);
+  EXPECT_FALSE(world.Order(0, id).unit_moves(0).has_end_time());
+  ASSERT_TRUE(dispatch("housing").ok());
+  EXPECT_TRUE(world.Order(0, id).unit_moves(0).has_end_time());
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReturnFromUnit, id).status()),
+            Reason::ERROR_REASON_RETURN_LIMIT);
+  world.Do(0, Act::kReassign, id);
+  EXPECT_EQ(world.Order(0, id).units(0).unit(), "chengguan");
+  EXPECT_EQ(world.Order(0, id).unit_moves(1).ground(), type::v1::RETURN_GROUND_UNSPECIFIED);
+  EXPECT_EQ(error::FieldOf(world.Try(0, Act::kReassign, id).status()),
+            "unit_reassignment.dispatch.lead_unit");
+  world.Do(0, Act::kReturnFromUnit, id);
+  ASSERT_TRUE(dispatch("water").ok());
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReturnFromUnit, id).status()),
+            Reason::ERROR_REASON_RETURN_LIMIT)
+      << "two of the order";
+  // kRule names housing.
+  world.Do(0, Act::kRule, id);
+  world.Do(0, Act::kReturnFromUnit, id);
+  EXPECT_EQ(error::ReasonOf(dispatch("water")), Reason::ERROR_REASON_RULED);
+  ASSERT_TRUE(dispatch("housing").ok());
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReturnFromUnit, id).status()), Reason::ERROR_REASON_RULED);
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReassign, id).status()), Reason::ERROR_REASON_RULED);
+  EXPECT_EQ(world.Order(0, id).facts().unit_return_count(), 3);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, WhatARungCameToIsOnRecord) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kUrge, id);
+  world.Do(0, Act::kAcknowledge, id);
+  EXPECT_EQ(world.LastEvent(0).rung_acknowledged().rung(), type::v1::RUNG_URGE);
+  Command lost = MakeCommand(Act::kNotify, id, "110", world.now());
+  lost.mutable_notification_report()->set_unreachable(true);
+  ASSERT_TRUE(world.Execute(0, lost).ok());
+  EXPECT_TRUE(world.Order(0, id).facts().rung_unreached());
+  world.Do(0, Act::kNotify, id);
+  EXPECT_FALSE(world.Order(0, id).facts().rung_unreached());
+  for (const Act act : {Act::kMoveDeadline, Act::kNotify}) {
+    Command command = MakeCommand(act, id, "110", world.now());
+    command.mutable_header()->mutable_actor()->set_account("1001");
+    EXPECT_EQ(error::FieldOf(world.Execute(0, command).status()), "header.actor.account");
+  }
+  world.Do(0, Act::kContact, id);
+  EXPECT_TRUE(world.Order(0, id).facts().has_first_contact_time());
+  EXPECT_EQ(world.Order(0, id).last_contact().note(), "已电话联系来电人");
+  EXPECT_EQ(world.LastEvent(0).contacted().note(), "") << "it may be personal";
+  Command supervise = MakeCommand(Act::kUrge, id, "110", world.now());
+  supervise.mutable_escalation()->set_rung(type::v1::RUNG_SUPERVISE);
+  ASSERT_TRUE(world.Execute(0, supervise).ok());
+  EXPECT_EQ(world.Order(0, id).facts().supervise_count(), 1);
+  EXPECT_EQ(world.Order(0, id).facts().urge_count(), 1);
   EXPECT_EQ(world.fault(), "");
 }
 

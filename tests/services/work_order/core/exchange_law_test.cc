@@ -73,7 +73,8 @@ void Work(World& world, int at, uint32_t dice) {
     if ((act == Act::kRecall || act == Act::kReturn) && dice % 3 != 0) continue;
     // Always legal, so it would crowd out the rest.
     if ((act == Act::kUrge || act == Act::kRemind || act == Act::kRule || act == Act::kAlarm ||
-         act == Act::kCallPartners) &&
+         act == Act::kCallPartners || act == Act::kMoveDeadline || act == Act::kAcknowledge ||
+         act == Act::kNotify) &&
         dice % 11 != 0) {
       continue;
     }

@@ -35,7 +35,7 @@ class OfferedTwiceTest : public testing::Test {
   }
 
   Received Recover(const WorkOrder* order, const Envelope& envelope) const {
-    return DecideRecovered(order, envelope, /*goes_on=*/false, world_.site(0), world_.now());
+    return DecideRecovered(order, envelope, {}, world_.site(0), world_.now());
   }
   Received Receive(const WorkOrder& order, const Envelope& envelope) const {
     return DecideEnvelope(&order, envelope, "110", {}, world_.site(0), world_.now());
@@ -117,7 +117,8 @@ class TwoHistoriesTest : public testing::Test {
     return {world.Order(1, twin), world.Owed(1).back()};
   }
   Received Recover(const WorkOrder& order, const Envelope& envelope, bool goes_on) const {
-    return DecideRecovered(&order, envelope, goes_on, site_, absl::FromUnixSeconds(1'800'000'000));
+    return DecideRecovered(&order, envelope, {.goes_on = goes_on}, site_,
+                           absl::FromUnixSeconds(1'800'000'000));
   }
 
   Site site_;
@@ -156,6 +157,160 @@ TEST_F(TwoHistoriesTest, AReplyThatThePeerHasWinsOverWorkDoneSince) {
   const Received received = Recover(After({Act::kAccept, Act::kDispatch}).first, reply, /*goes_on=*/true);
   ASSERT_TRUE(received.changes);
   EXPECT_EQ(SharedView(received.change.after), SharedView(replied));
+}
+
+// A backup from before a recovery knows by its own number what that recovery has numbered anew.
+TEST_F(TwoHistoriesTest, AnEventThatIsLoggedIsNotLoggedTwice) {
+  const auto [accepted, acceptance] = After({Act::kAccept});
+  const auto recover = [&](const WorkOrder& order) {
+    return DecideRecovered(&order, acceptance, {.logged = true}, site_, absl::FromUnixSeconds(1'800'000'000));
+  };
+  EXPECT_FALSE(recover(accepted).changes);
+  // What came back before it is undone.
+  const Received received = recover(After({Act::kAccept, Act::kDispatch}).first);
+  ASSERT_TRUE(received.changes);
+  EXPECT_EQ(SharedView(received.change.after), SharedView(accepted));
+  EXPECT_TRUE(received.change.event.has_resent());
+  EXPECT_EQ(received.change.event.actor().account(), "service/work_order");
+}
+
+// 110 was offered an order by 12345, accepted it and passed it on to 119, and has lost some or all of it.
+class LostPassingOnTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string id = world_.Register(0, SampleContent(), true);
+    offer_ = world_.Owed(0, 1).front();
+    world_.Deliver(0, 1);
+    const std::string here = world_.Twin(0, id);
+    unread_ = world_.Order(1, here);
+    world_.Do(1, Act::kAccept, here);
+    world_.Push(1, here, 2);
+    onward_ = world_.Owed(1, 2).front();
+    world_.Settle();
+    before_ = world_.Order(1, here);
+    giver_ = world_.Order(0, id);
+    ASSERT_EQ(world_.fault(), "");
+    ASSERT_EQ(before_.inbound().id(), offer_.handoff_id());
+  }
+  Received Recover(const WorkOrder* order) const {
+    return DecideRecovered(order, onward_, {}, world_.site(1), world_.now());
+  }
+  // What 110 sends again of the handoff by which the order came is what 12345 has.
+  void ExpectAgreed(const WorkOrder& order) const {
+    EXPECT_EQ(InboundView(order), SharedView(giver_));
+    const auto drafts = DecideResend(order, offer_.handoff_id(), "12345", world_.site(1), world_.now());
+    ASSERT_EQ(drafts.size(), 1u);
+    Envelope envelope;
+    envelope.set_handoff_id(drafts[0].handoff_id);
+    envelope.set_kind(drafts[0].kind);
+    envelope.set_body(drafts[0].body);
+    const Received received = DecideEnvelope(&giver_, envelope, "110", {}, world_.site(0), world_.now());
+    EXPECT_FALSE(received.changes);
+    EXPECT_TRUE(received.envelopes.empty());
+  }
+
+  World world_{3};
+  Envelope offer_;
+  Envelope onward_;
+  WorkOrder unread_;
+  WorkOrder before_;
+  WorkOrder giver_;
+};
+
+TEST_F(LostPassingOnTest, WhoPassedItOnHadAcceptedIt) {
+  const Received received = Recover(&unread_);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_OFFERED);
+  EXPECT_EQ(after.handoff().id(), onward_.handoff_id());
+  EXPECT_EQ(after.inbound().id(), offer_.handoff_id());
+  EXPECT_TRUE(after.inbound().has_accept_time());
+  EXPECT_EQ(after.past_handoffs_size(), 0);
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+  ExpectAgreed(after);
+}
+
+TEST_F(LostPassingOnTest, ItIsOneOrderInWhateverOrderThePeersAnswer) {
+  const Received onward = Recover(nullptr);
+  ASSERT_TRUE(onward.changes);
+  EXPECT_FALSE(onward.change.after.has_inbound());
+  const Received offer =
+      DecideEnvelope(&onward.change.after, offer_, "12345", {}, world_.site(1), world_.now());
+  ASSERT_TRUE(offer.changes);
+  EXPECT_FALSE(offer.change.creates);
+  const WorkOrder& after = offer.change.after;
+  EXPECT_EQ(after.id(), before_.id());
+  EXPECT_EQ(after.state(), onward.change.after.state());
+  EXPECT_EQ(after.inbound().id(), offer_.handoff_id());
+  EXPECT_EQ(after.inbound().to_number(), after.number());
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+  ExpectAgreed(after);
+  ASSERT_EQ(offer.change.envelopes.size(), 1u);
+  exchange::v1::UnderstoodBody understood;
+  ASSERT_TRUE(understood.ParseFromString(offer.change.envelopes[0].body));
+  EXPECT_EQ(understood.to_order_id(), before_.id());
+  // Once.
+  EXPECT_FALSE(DecideEnvelope(&after, offer_, "12345", {}, world_.site(1), world_.now()).changes);
+}
+
+TEST_F(LostPassingOnTest, WhatWasGivenBackIsNotPassedOnAnyMore) {
+  const std::string& here = before_.id();
+  world_.Do(2, Act::kReturn, world_.Twin(1, here));
+  world_.Settle();
+  world_.Do(1, Act::kAccept, here);
+  world_.Do(1, Act::kReturn, here);
+  const Envelope returned = world_.Owed(1, 0).back();
+  ASSERT_EQ(world_.fault(), "");
+  const Received received = DecideRecovered(&before_, returned, {}, world_.site(1), world_.now());
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(SharedView(after), SharedView(world_.Order(1, here)));
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_RETURNED);
+  EXPECT_FALSE(after.has_inbound());
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+}
+
+TEST_F(LostPassingOnTest, AnotherContentUnderTheSameHandoffIsNotTakenForIt) {
+  WorkOrder other = Recover(nullptr).change.after;
+  other.set_content_salt(std::string(16, 'x'));
+  const Received offer = DecideEnvelope(&other, offer_, "12345", {}, world_.site(1), world_.now());
+  EXPECT_FALSE(offer.changes);
+  ASSERT_EQ(offer.envelopes.size(), 1u);
+  EXPECT_EQ(offer.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+}
+
+// Both sites are the ones to say, each as it knows the order: the taker has lost that it had replied, and
+// gave the order back; the giver has closed it on the reply.
+TEST(TwoMindsTest, AGiverThatHoldsTheOrderAndWentOnHasTheLastWord) {
+  const auto history = [](std::initializer_list<Act> at_taker, std::initializer_list<Act> at_giver) {
+    World world;
+    const std::string id = world.Register(0, SampleContent(), true);
+    world.Deliver(0);
+    const std::string twin = world.Twin(0, id);
+    for (const Act act : at_taker) world.Do(1, act, twin);
+    if (at_giver.size() > 0) world.Settle();
+    for (const Act act : at_giver) world.Do(0, act, id);
+    EXPECT_EQ(world.fault(), "");
+    return std::make_pair(world.Order(0, id), world.Order(1, twin));
+  };
+  const WorkOrder giver = history({Act::kAccept, Act::kFinish}, {Act::kClose}).first;
+  const WorkOrder taker = history({Act::kAccept, Act::kReturn}, {}).second;
+  ASSERT_EQ(giver.custody().epoch(), taker.custody().epoch());
+  const World world;
+  const auto resent = [&](const WorkOrder& from, int at, const WorkOrder& to) {
+    const auto drafts =
+        DecideResend(from, from.handoff().id(), world.site(1 - at).hotline, world.site(at), world.now());
+    EXPECT_EQ(drafts.size(), 1u);
+    Envelope envelope;
+    envelope.set_handoff_id(drafts[0].handoff_id);
+    envelope.set_kind(drafts[0].kind);
+    envelope.set_body(drafts[0].body);
+    return DecideEnvelope(&to, envelope, world.site(at).hotline, {}, world.site(1 - at), world.now());
+  };
+  EXPECT_FALSE(resent(taker, 1, giver).changes);
+  const Received received = resent(giver, 0, taker);
+  ASSERT_TRUE(received.changes);
+  EXPECT_EQ(SharedView(received.change.after), SharedView(giver));
 }
 
 }  // namespace

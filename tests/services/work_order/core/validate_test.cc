@@ -238,7 +238,7 @@ TEST(ValidateContent, Catalogue) {
     return Content([&](OrderContent& c) { c.mutable_catalogue()->set_item(value); });
   };
   for (const char* good : {"A1", "A9", "A10", "A22", "B1", "B9"}) EXPECT_EQ(item(good), "OK") << good;
-  for (const char* bad : {"A0", "A23", "A01", "A220", "B0", "B10", "C1", "A", "a1", "1", "A1 "}) {
+  for (const char* bad : {"A0", "A01", "A123456", "B0", "A", "a1", "1", "A1 ", "AA1", "甲1"}) {
     EXPECT_EQ(item(bad), "FIELD_INVALID content.catalogue.item") << bad;
   }
   EXPECT_EQ(item(""), "FIELD_REQUIRED content.catalogue.item");
@@ -490,6 +490,22 @@ const ActionText kActionTexts[] = {
      [](Command& c) { return c.mutable_archival()->mutable_note(); }},
     {Act::kUrge, "escalation.duty_party", 64, true, false,
      [](Command& c) { return c.mutable_escalation()->mutable_duty_party(); }},
+    {Act::kContact, "caller_contact.note", 500, false, true,
+     [](Command& c) { return c.mutable_caller_contact()->mutable_note(); }},
+    {Act::kAskExtension, "extension_request.ground", 200, true, false,
+     [](Command& c) { return c.mutable_extension_request()->mutable_ground(); }},
+    {Act::kGrantExtension, "extension_decision.note", 500, false, true,
+     [](Command& c) { return c.mutable_extension_decision()->mutable_note(); }},
+    {Act::kReturnFromUnit, "unit_return.reason", 500, true, true,
+     [](Command& c) { return c.mutable_unit_return()->mutable_reason(); }},
+    {Act::kReassign, "unit_reassignment.reason", 500, true, true,
+     [](Command& c) { return c.mutable_unit_reassignment()->mutable_reason(); }},
+    {Act::kMoveDeadline, "deadline_move.note", 500, false, true,
+     [](Command& c) { return c.mutable_deadline_move()->mutable_note(); }},
+    {Act::kAcknowledge, "rung_acknowledgement.note", 500, false, true,
+     [](Command& c) { return c.mutable_rung_acknowledgement()->mutable_note(); }},
+    {Act::kNotify, "notification_report.notices[0].role", 32, true, false,
+     [](Command& c) { return c.mutable_notification_report()->mutable_notices(0)->mutable_role(); }},
 };
 
 TEST(ValidateAction, Texts) {
@@ -516,7 +532,7 @@ TEST(ValidateAction, Return) {
                      c.mutable_handoff_return()->set_ground(static_cast<type::v1::ReturnGround>(7));
                    }),
             "ENUM_INVALID handoff_return.ground");
-  EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_proposed_item("A23"); }),
+  EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_proposed_item("23"); }),
             "FIELD_INVALID handoff_return.proposed_item");
   EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->set_proposed_hotline("1 1"); }),
             "FIELD_INVALID handoff_return.proposed_hotline");
@@ -575,6 +591,69 @@ TEST(ValidateAction, TimesToCome) {
   EXPECT_EQ(review(kNow), "TIME_INVALID suspension.review_time");
   EXPECT_EQ(Action(Act::kSuspend, [](Command& c) { c.mutable_suspension()->clear_review_time(); }),
             "FIELD_REQUIRED suspension.review_time");
+}
+
+TEST(ValidateAction, Extensions) {
+  const auto ask = [](auto change) {
+    return Action(Act::kAskExtension, [&](Command& c) { change(*c.mutable_extension_request()); });
+  };
+  EXPECT_EQ(ask([](auto& r) { r.clear_length(); }), "FIELD_REQUIRED extension_request.until_time");
+  EXPECT_EQ(ask([](auto& r) { ToProto(kNow + absl::Hours(1), r.mutable_until_time()); }),
+            "FIELD_INVALID extension_request.length");
+  EXPECT_EQ(ask([](auto& r) { r.mutable_length()->set_value(0); }),
+            "FIELD_INVALID extension_request.length.value");
+  EXPECT_EQ(ask([](auto& r) { r.mutable_length()->set_value(367); }),
+            "FIELD_INVALID extension_request.length.value");
+  EXPECT_EQ(ask([](auto& r) { r.mutable_length()->clear_kind(); }),
+            "ENUM_INVALID extension_request.length.kind");
+  EXPECT_EQ(ask([](auto& r) { r.set_last_minute(true); }), "FIELD_INVALID extension_request.request_time");
+  const auto decide = [](auto change) {
+    return Action(Act::kGrantExtension, [&](Command& c) { change(*c.mutable_extension_decision()); });
+  };
+  EXPECT_EQ(decide([](auto& d) { d.set_approved(false); }), "FIELD_REQUIRED extension_decision.note");
+  EXPECT_EQ(decide([](auto& d) {
+              d.set_approved(false);
+              ToProto(kNow + absl::Hours(1), d.mutable_until_time());
+            }),
+            "FIELD_INVALID extension_decision.until_time");
+  EXPECT_EQ(decide([](auto& d) { ToProto(kNow, d.mutable_until_time()); }),
+            "TIME_INVALID extension_decision.until_time");
+}
+
+TEST(ValidateAction, UnitsAndRungs) {
+  EXPECT_EQ(Action(Act::kReturnFromUnit, [](Command& c) { c.mutable_unit_return()->clear_ground(); }),
+            "ENUM_INVALID unit_return.ground");
+  EXPECT_EQ(
+      Action(Act::kReturnFromUnit, [](Command& c) { c.mutable_unit_return()->set_proposed_unit("nosuch"); }),
+      "UNIT_UNKNOWN unit_return.proposed_unit");
+  EXPECT_EQ(Action(Act::kReassign, [](Command& c) { c.mutable_unit_reassignment()->clear_dispatch(); }),
+            "FIELD_REQUIRED unit_reassignment.dispatch");
+  EXPECT_EQ(
+      Action(Act::kReassign,
+             [](Command& c) { c.mutable_unit_reassignment()->mutable_dispatch()->set_lead_unit("nosuch"); }),
+      "UNIT_UNKNOWN unit_reassignment.dispatch.lead_unit");
+  const auto acknowledge = [](absl::Time until) {
+    return Action(Act::kAcknowledge, [&](Command& c) {
+      ToProto(until, c.mutable_rung_acknowledgement()->mutable_until_time());
+    });
+  };
+  EXPECT_EQ(acknowledge(kNow), "TIME_INVALID rung_acknowledgement.until_time");
+  EXPECT_EQ(acknowledge(kNow + absl::Hours(31 * 24)), "OK");
+  EXPECT_EQ(acknowledge(kNow + absl::Hours(31 * 24 + 1)), "TIME_INVALID rung_acknowledgement.until_time");
+  const auto person = [](const std::string& id) {
+    return Action(Act::kNotify, [&](Command& c) {
+      c.mutable_notification_report()->mutable_notices(0)->set_person_id(id);
+    });
+  };
+  EXPECT_EQ(person("p-001"), "OK");
+  EXPECT_EQ(person("13800001111"), "FIELD_INVALID notification_report.notices[0].person_id");
+  EXPECT_EQ(person(""), "FIELD_REQUIRED notification_report.notices[0].person_id");
+  EXPECT_EQ(Action(Act::kNotify, [](Command& c) { c.mutable_notification_report()->set_round(0); }),
+            "FIELD_INVALID notification_report.round");
+  EXPECT_EQ(Action(Act::kMoveDeadline, [](Command& c) { c.mutable_deadline_move()->clear_reason(); }),
+            "ENUM_INVALID deadline_move.reason");
+  EXPECT_EQ(Action(Act::kMoveDeadline, [](Command& c) { c.mutable_deadline_move()->clear_publication(); }),
+            "FIELD_INVALID deadline_move.publication");
 }
 
 TEST(ValidateAction, Reply) {

@@ -175,6 +175,58 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
     case Act::kReopen:
       command.mutable_reopening()->set_reason("群众再次反映");
       break;
+    case Act::kContact:
+      command.mutable_caller_contact()->set_reached(true);
+      command.mutable_caller_contact()->set_note("已电话联系来电人");
+      break;
+    case Act::kAskExtension:
+      command.mutable_extension_request()->mutable_length()->set_kind(type::v1::TIME_KIND_WORKING_DAYS);
+      command.mutable_extension_request()->mutable_length()->set_value(3);
+      command.mutable_extension_request()->set_ground("需现场勘验");
+      break;
+    case Act::kGrantExtension:
+      command.mutable_extension_decision()->set_approved(true);
+      command.mutable_extension_decision()->set_caller_told(true);
+      break;
+    case Act::kReturnFromUnit:
+      command.mutable_unit_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+      command.mutable_unit_return()->set_reason("属城管职责");
+      break;
+    case Act::kReassign:
+      command.mutable_unit_reassignment()->mutable_dispatch()->set_lead_unit("chengguan");
+      command.mutable_unit_reassignment()->set_reason("职责调整");
+      break;
+    case Act::kMoveDeadline: {
+      command.mutable_header()->mutable_actor()->set_account(kEscalationAccount);
+      type::v1::DeadlineMove* move = command.mutable_deadline_move();
+      move->set_clock(type::v1::CLOCK_KIND_FINISH);
+      move->set_armed_by_sequence(1);
+      ToProto(now, move->mutable_old_due_time());
+      ToProto(now + absl::Hours(24), move->mutable_new_due_time());
+      move->set_reason(type::v1::DEADLINE_MOVE_REASON_CALENDAR);
+      move->set_duty_party("110");
+      move->set_publication(1);
+      break;
+    }
+    case Act::kAcknowledge:
+      command.mutable_rung_acknowledgement()->set_clock(type::v1::CLOCK_KIND_FINISH);
+      command.mutable_rung_acknowledgement()->set_rung(type::v1::RUNG_URGE);
+      ToProto(now + absl::Hours(4), command.mutable_rung_acknowledgement()->mutable_until_time());
+      break;
+    case Act::kNotify: {
+      command.mutable_header()->mutable_actor()->set_account(kEscalationAccount);
+      type::v1::NotificationReport* report = command.mutable_notification_report();
+      report->set_clock(type::v1::CLOCK_KIND_FINISH);
+      report->set_armed_by_sequence(1);
+      report->set_rung(type::v1::RUNG_URGE);
+      report->set_round(1);
+      type::v1::Notice* notice = report->add_notices();
+      notice->set_person_id("p-001");
+      notice->set_role("handler");
+      notice->set_channel("desktop");
+      notice->set_result(type::v1::NOTIFICATION_RESULT_REACHED);
+      break;
+    }
   }
   return command;
 }
@@ -268,15 +320,31 @@ void World::Commit(State* state, Change change) {
   state->handoffs[after.handoff().id()] = after.id();
   state->log.push_back(event);
   for (const EnvelopeDraft& draft : change.envelopes) Owe(state, draft, state->contents[after.id()]);
-  state->orders[after.id()] = std::move(after);
+  state->orders[after.id()] = after;
+  const bool created = before.id().empty();
+  for (const std::string& id : RelatedOrders(created ? nullptr : &before, after)) {
+    const auto related = state->orders.find(id);
+    if (related == state->orders.end()) continue;
+    std::optional<Change> next =
+        DecideRelated(related->second, created ? nullptr : &before, after, event, state->site, now_);
+    if (next.has_value()) Commit(state, *std::move(next));
+  }
 }
 
 absl::StatusOr<std::string> World::Execute(int at, const Command& command) {
   now_ += absl::Seconds(1);
   State* state = &sites_[at];
   const auto order = state->orders.find(command.header().order_id());
-  absl::StatusOr<Change> change = Decide(order == state->orders.end() ? nullptr : &order->second, command,
-                                         Fresh(state), state->site, now_);
+  NewOrder fresh = Fresh(state);
+  const auto bound = [&](const std::string& id) -> const WorkOrder* {
+    const auto found = state->orders.find(id);
+    return found == state->orders.end() ? nullptr : &found->second;
+  };
+  fresh.kept = bound(command.merger().into_order_id());
+  fresh.parent = bound(command.registration().parent_order_id());
+  if (fresh.parent != nullptr) fresh.parent_content = state->contents[fresh.parent->id()];
+  absl::StatusOr<Change> change =
+      Decide(order == state->orders.end() ? nullptr : &order->second, command, fresh, state->site, now_);
   if (!change.ok()) return change.status();
   std::string id = change->after.id();
   Commit(state, *std::move(change));

@@ -49,8 +49,16 @@ enum class Act {
   kDispute,
   kRule,  // for the site that records it
   kReopen,
+  kContact,
+  kAskExtension,
+  kGrantExtension,
+  kReturnFromUnit,
+  kReassign,
+  kMoveDeadline,
+  kAcknowledge,
+  kNotify,
 };
-inline constexpr int kActs = static_cast<int>(Act::kReopen) + 1;
+inline constexpr int kActs = static_cast<int>(Act::kNotify) + 1;
 
 // A content that is valid at every site.
 type::v1::OrderContent SampleContent();
@@ -67,6 +75,7 @@ class World {
   explicit World(int sites = 2);
 
   // Each call takes a second. `at` is a site's index. Returns the order's id.
+  // What it does to orders bound to this one is committed with it.
   absl::StatusOr<std::string> Execute(int at, const type::v1::Command& command);
   // As Execute, for a command that must be legal.
   std::string Register(int at, const type::v1::OrderContent& content, bool push);

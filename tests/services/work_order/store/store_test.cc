@@ -736,10 +736,10 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
     ASSERT_TRUE(update->Run().ok());
     ASSERT_TRUE(writer->Commit().ok());
   };
-  set_version("3");
+  set_version("4");
   store = Store::Open({.directory = Directory(), .hotline = "12345"});
   EXPECT_EQ(error::ReasonOf(store.status()), error::Reason::ERROR_REASON_STORE_FAILED);
-  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 3"));
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 4"));
   set_version("x");
   EXPECT_FALSE(Store::Open({.directory = Directory(), .hotline = "12345"}).ok());
   set_version("1");
@@ -748,6 +748,44 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
   set_version("2");
   Open();
   EXPECT_EQ(List({}).size(), 1u);
+}
+
+// A store of schema 2 found numbers by another hash. Opening it makes the index anew; so does another key.
+TEST_F(StoreTest, NumbersAreFoundAfterAMigrationAndWithAnotherKey) {
+  for (int i = 0; i < 5000; ++i)
+    Add({.phone = i == 77 ? "0908-1234567" : absl::StrCat("138", 10'000'000 + i)});
+  const auto found = [&](std::unique_ptr<Store> store) {
+    workorder::v1::ListFilter filter;
+    filter.set_caller_phone("09081234567");
+    int64_t next = 0;
+    return store->reader().List(filter, 0, 10, 100'000, &next)->size();
+  };
+  Close();
+  const auto forget = [&] {
+    auto database = *sql::OpenSqlite({.path = Directory() + "/work_order.db"});
+    auto writer = *database->OpenWriter();
+    ASSERT_TRUE(writer->Begin().ok());
+    ASSERT_TRUE(
+        writer
+            ->Execute("DELETE FROM caller WHERE order_id > 0; DELETE FROM meta WHERE name = 'caller_index';")
+            .ok());
+    auto update = *writer->Prepare("UPDATE meta SET value = ?1 WHERE name = 'schema_version'");
+    update->BindBlob(1, "2");
+    ASSERT_TRUE(update->Run().ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  };
+  forget();
+  const std::string key(32, 'k'), other(64, 'o');
+  EXPECT_EQ(found(*Store::Open({.directory = Directory(), .hotline = "12345"})), 1u);
+  EXPECT_EQ(found(*Store::Open({.directory = Directory(), .hotline = "12345", .caller_key = key})), 1u);
+  EXPECT_EQ(found(*Store::Open({.directory = Directory(), .hotline = "12345", .caller_key = other})), 1u);
+  EXPECT_EQ(found(*Store::Open({.directory = Directory(), .hotline = "12345"})), 1u);
+  // New ones join the index that was made anew.
+  Open();
+  Add({.phone = "09081234567"});
+  workorder::v1::ListFilter filter;
+  filter.set_caller_phone("0908-123-4567");
+  EXPECT_EQ(List(filter).size(), 2u);
 }
 
 TEST_F(StoreTest, SecondProcessIsRefused) {

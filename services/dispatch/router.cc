@@ -1,0 +1,206 @@
+#include "services/dispatch/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "services/dispatch/routing/advisor.h"
+
+namespace hotline::dispatch {
+namespace {
+
+using routing::LadderOutcome;
+using routing::Step;
+
+void Describe(const catalogue::CatalogueSet& set, absl::Time now,
+              google::protobuf::RepeatedPtrField<v1::CatalogueVersion>* out) {
+  const auto in_force = set.InForce(catalogue::DayOf(now));
+  for (const auto& [name, version] : set.versions()) {
+    v1::CatalogueVersion* described = out->Add();
+    described->set_version(name);
+    described->set_display_name(version->message().display_name());
+    described->set_first_date(version->message().first_date());
+    described->set_last_date(version->message().last_date());
+    described->set_in_force(version == in_force);
+    described->set_item_count(version->message().items_size());
+  }
+}
+
+// What the text of an order says, for advice.
+v1::SuggestRouteRequest RequestOf(const type::v1::OrderContent& content, const type::v1::RouteFacts& facts) {
+  v1::SuggestRouteRequest request;
+  request.set_text(StrCat(content.title(), "。", content.text()));
+  request.set_channel(content.channel());
+  *request.mutable_place() = content.place();
+  request.set_caller_request(content.type());
+  *request.mutable_facts() = facts;
+  *request.mutable_accused_units() = content.accused_units();
+  return request;
+}
+
+}  // namespace
+
+Router::Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy)
+    : hotline_(std::move(hotline)),
+      loader_(std::move(loader)),
+      maker_(std::move(maker)),
+      policy_(std::move(policy)) {}
+
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(std::string hotline, Loader loader, ReaderMaker maker,
+                                                       config::v1::Policy policy) {
+  std::unique_ptr<Router> router(
+      new Router(std::move(hotline), std::move(loader), std::move(maker), std::move(policy)));
+  absl::StatusOr<std::shared_ptr<const Editions>> editions = router->Load(/*known=*/nullptr);
+  if (!editions.ok()) return editions.status();
+  MutexLock lock(&router->mu_);
+  router->editions_ = *std::move(editions);
+  return router;
+}
+
+absl::StatusOr<std::shared_ptr<const Router::Editions>> Router::Load(const Editions* known) const {
+  absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = loader_();
+  if (!set.ok()) return set.status();
+  auto editions = std::make_shared<Editions>();
+  editions->set = *set;
+  for (const auto& [name, version] : (*set)->versions()) {
+    const auto before = known == nullptr ? nullptr : known->set->Find(name);
+    const bool same =
+        before != nullptr && before->message().SerializeAsString() == version->message().SerializeAsString();
+    absl::StatusOr<std::shared_ptr<const routing::TextReader>> reader =
+        same ? known->readers.find(name)->second : maker_(version);
+    if (!reader.ok()) return reader.status();
+    editions->readers.emplace(name, *std::move(reader));
+  }
+  return std::shared_ptr<const Editions>(std::move(editions));
+}
+
+std::shared_ptr<const Router::Editions> Router::loaded() const {
+  MutexLock lock(&mu_);
+  return editions_;
+}
+
+absl::StatusOr<Router::Edition> Router::Choose(const std::string& version, absl::Time now) const {
+  const std::shared_ptr<const Editions> editions = loaded();
+  auto chosen =
+      version.empty() ? editions->set->InForce(catalogue::DayOf(now)) : editions->set->Find(version);
+  if (chosen == nullptr) {
+    return version.empty() ? error::NoCatalogue() : error::CatalogueVersionUnknown(version);
+  }
+  auto reader = editions->readers.find(chosen->version())->second;
+  return Edition{std::move(chosen), std::move(reader)};
+}
+
+absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteRequest& request,
+                                                         absl::Time now) const {
+  const absl::StatusOr<Edition> chosen = Choose(request.catalogue_version(), now);
+  if (!chosen.ok()) return chosen.status();
+  if (absl::Status status = routing::CheckSuggestRequest(request, *chosen->catalogue); !status.ok()) {
+    return status;
+  }
+  counters_.suggestions.fetch_add(1, std::memory_order_relaxed);
+  return routing::Advise({.catalogue = chosen->catalogue.get(),
+                          .reader = chosen->reader.get(),
+                          .policy = policy_.rules().empty() ? nullptr : &policy_,
+                          .hotline = hotline_,
+                          .now = now},
+                         request)
+      .response;
+}
+
+absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
+                           type::v1::Command* command) const {
+  const type::v1::OrderContent& content = command->registration().content();
+  const absl::StatusOr<Edition> chosen = Choose(content.catalogue().version(), now);
+  // Without a list nothing can be advised; work_order then insists on a target.
+  if (!chosen.ok()) return content.catalogue().version().empty() ? absl::OkStatus() : chosen.status();
+  const catalogue::Catalogue& catalogue = *chosen->catalogue;
+  const std::string& item = content.catalogue().item();
+  if (!item.empty() && catalogue.FindItem(item, catalogue::DayOf(now)) == nullptr) {
+    return error::ItemUnknown("content.catalogue.item", catalogue.version());
+  }
+  const v1::SuggestRouteRequest request = RequestOf(content, facts);
+  if (absl::Status status = routing::CheckSuggestRequest(request, catalogue); !status.ok()) {
+    // Of the text it is said better by work_order, which knows the fields as the client does.
+    if (!error::FieldOf(status).starts_with("facts.")) return absl::OkStatus();
+    return status;
+  }
+  routing::AdvisorInput input;
+  input.catalogue = &catalogue;
+  input.reader = chosen->reader.get();
+  input.hotline = hotline_;
+  input.now = now;
+  const bool named = !command->offer().to_hotline().empty();
+  // Advice is what would have been said without the person's choice of an item; the decision is with it.
+  const routing::Advice advised = routing::Advise(input, request);
+  const routing::Advice decided = item.empty() ? advised : routing::Advise(input, request, item);
+  const LadderOutcome& outcome = decided.outcome;
+  if (!named && outcome.step == Step::kAsk) {
+    counters_.asked.fetch_add(1, std::memory_order_relaxed);
+    return error::RouteUndecided(decided.response.question(), routing::QuestionEn(outcome.question),
+                                 decided.response.advice());
+  }
+  if (!named && outcome.step == Step::kHandleHere) {
+    return error::OwnMatter(routing::AdviceEn(outcome), routing::AdviceZh(outcome));
+  }
+
+  type::v1::RouteRecord* record = command->mutable_registration()->mutable_route();
+  *record->mutable_advice() = advised.response.decision();
+  *record->mutable_facts() = facts;
+  record->set_reason(reason);
+  record->set_chosen_by_person(named);
+  const type::v1::RouteAdvice& decision = decided.response.decision();
+  record->set_hotline(named ? command->offer().to_hotline() : decision.hotline());
+  record->set_kind(command->offer().kind());
+  if (!named && record->kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) record->set_kind(decision.kind());
+  // A person who named the target left the rest as it is; else what is open is filled in.
+  if (!item.empty()) {
+    *record->mutable_item() = content.catalogue();
+    record->mutable_item()->set_version(catalogue.version());
+  } else if (!named && decision.has_item()) {
+    *record->mutable_item() = decision.item();
+  }
+  record->set_lead_unit(content.lead_unit());
+  *record->mutable_assist_units() = content.assist_units();
+  if (!named && content.lead_unit().empty() && content.assist_units().empty()) {
+    record->set_lead_unit(decision.lead_unit());
+    *record->mutable_assist_units() = decision.assist_units();
+  }
+  const type::v1::RouteAdvice& advice = record->advice();
+  record->set_against_advice(
+      (!advice.hotline().empty() && advice.hotline() != record->hotline()) ||
+      (record->has_item() && advice.has_item() && advice.item().item() != record->item().item()) ||
+      (!record->lead_unit().empty() && !advice.lead_unit().empty() &&
+       advice.lead_unit() != record->lead_unit()));
+  if (!named) counters_.routed.fetch_add(1, std::memory_order_relaxed);
+  if (record->against_advice()) counters_.against_advice.fetch_add(1, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
+  MutexLock one_at_a_time(&reload_mu_);
+  absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load(loaded().get());
+  (fresh.ok() ? counters_.reloads : counters_.failed_reloads).fetch_add(1, std::memory_order_relaxed);
+  if (!fresh.ok()) {
+    return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));
+  }
+  {
+    MutexLock lock(&mu_);
+    editions_ = *fresh;
+  }
+  v1::ReloadCatalogueResponse response;
+  Describe(*(*fresh)->set, now, response.mutable_versions());
+  return response;
+}
+
+absl::StatusOr<v1::GetCatalogueResponse> Router::Get(const v1::GetCatalogueRequest& request,
+                                                     absl::Time now) const {
+  const absl::StatusOr<Edition> chosen = Choose(request.version(), now);
+  if (!chosen.ok()) return chosen.status();
+  v1::GetCatalogueResponse response;
+  *response.mutable_catalogue() = chosen->catalogue->message();
+  Describe(*loaded()->set, now, response.mutable_versions());
+  return response;
+}
+
+}  // namespace hotline::dispatch

@@ -1,0 +1,97 @@
+// Routing as a part of dispatch: the versions of the catalogue that are loaded, advice by them, and what a
+// push without a target comes to.
+#ifndef SERVICES_DISPATCH_ROUTER_H_
+#define SERVICES_DISPATCH_ROUTER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/mutex.h"
+#include "common/catalogue/catalogue.h"
+#include "hotline/config/v1/policy.pb.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "hotline/type/v1/command.pb.h"
+#include "services/dispatch/routing/reading.h"
+
+namespace hotline::dispatch {
+
+// What is counted. Thread-safe to read.
+struct RouterCounters {
+  std::atomic<int64_t> suggestions{0};     // answered
+  std::atomic<int64_t> routed{0};          // pushes whose target the ladder chose
+  std::atomic<int64_t> asked{0};           // pushes that a person has to say something about first
+  std::atomic<int64_t> against_advice{0};  // pushes by which a person chose otherwise
+  std::atomic<int64_t> reloads{0};
+  std::atomic<int64_t> failed_reloads{0};
+};
+
+// Thread-safe. Nothing blocks but Reload, which reads files. A request sees one set of versions from its
+// begin to its end, whatever is reloaded meanwhile.
+class Router {
+ public:
+  using Loader = std::function<absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>>()>;
+  // What reads texts by a version of the catalogue. Making one may take seconds.
+  using ReaderMaker = std::function<absl::StatusOr<std::shared_ptr<const routing::TextReader>>(
+      std::shared_ptr<const catalogue::Catalogue>)>;
+
+  // Loads what there is. `hotline` is this site's; `policy` may be empty. Errors: those of the two functions.
+  static absl::StatusOr<std::unique_ptr<Router>> Create(std::string hotline, Loader loader, ReaderMaker maker,
+                                                        config::v1::Policy policy);
+
+  // Errors: INVALID_ARGUMENT; NO_CATALOGUE if none holds today; CATALOGUE_VERSION_UNKNOWN.
+  absl::StatusOr<v1::SuggestRouteResponse> Suggest(const v1::SuggestRouteRequest& request,
+                                                   absl::Time now) const;
+
+  // Writes into a command that registers and pushes what advice and choice came to: `registration.route`, and
+  // by it target, ground, item and units that the person left open. A command that names its target keeps it.
+  // Errors: INVALID_ARGUMENT; OWN_MATTER if it stays here; ROUTE_UNDECIDED with the question if a person has
+  // to say something first. Where there is no catalogue, the command stays as it is.
+  absl::Status Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
+                     type::v1::Command* command) const;
+
+  // Reads all versions again. On any error the ones that are loaded stay. Errors: CATALOGUE_INVALID.
+  absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
+  // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
+  absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
+
+  const RouterCounters& counters() const { return counters_; }
+
+ private:
+  // The versions, each with its reader. Immutable.
+  struct Editions {
+    std::shared_ptr<const catalogue::CatalogueSet> set;
+    std::map<std::string, std::shared_ptr<const routing::TextReader>, std::less<>> readers;
+  };
+  // One version of them.
+  struct Edition {
+    std::shared_ptr<const catalogue::Catalogue> catalogue;
+    std::shared_ptr<const routing::TextReader> reader;
+  };
+
+  Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
+
+  // Of versions that `known` has alike, the readers are taken from it.
+  absl::StatusOr<std::shared_ptr<const Editions>> Load(const Editions* known) const;
+  std::shared_ptr<const Editions> loaded() const;
+  absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
+
+  const std::string hotline_;
+  const Loader loader_;
+  const ReaderMaker maker_;
+  const config::v1::Policy policy_;
+  mutable RouterCounters counters_;
+  // One reload at a time, so that of two the later one stays.
+  Mutex reload_mu_;
+  mutable Mutex mu_;
+  std::shared_ptr<const Editions> editions_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace hotline::dispatch
+
+#endif  // SERVICES_DISPATCH_ROUTER_H_

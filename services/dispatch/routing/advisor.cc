@@ -1,0 +1,364 @@
+#include "services/dispatch/routing/advisor.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "common/base/text.h"
+#include "common/base/utf8.h"
+#include "common/error/error.h"
+#include "services/dispatch/routing/places.h"
+#include "services/dispatch/routing/units.h"
+
+namespace hotline::dispatch::routing {
+namespace {
+
+using config::v1::CatalogueItem;
+using error::Reason;
+
+constexpr int kDefaultSuggestions = 5;
+constexpr int kMaxSuggestions = 10;
+constexpr int kMaxText = 8000;
+constexpr int kMaxAccused = 16;
+constexpr size_t kMaxWords = 5;
+
+type::v1::Answer Said(type::v1::Answer stated, bool read) {
+  if (stated != type::v1::ANSWER_UNSPECIFIED) return stated;
+  return read ? type::v1::ANSWER_YES : type::v1::ANSWER_UNSPECIFIED;
+}
+
+void Put(const std::vector<ReadWord>& words, google::protobuf::RepeatedPtrField<v1::DecidingWord>* out) {
+  for (const ReadWord& word : words) {
+    if (out->size() >= static_cast<int>(kMaxWords)) return;
+    v1::DecidingWord* put = out->Add();
+    put->set_text(word.text);
+    put->set_begin(word.begin);
+    put->set_meaning(word.meaning);
+    put->set_weight(word.weight);
+  }
+}
+
+// 90 s → 90秒, 7200 s → 2小时.
+std::string LimitZh(int64_t seconds) {
+  if (seconds % 86'400 == 0) return StrCat(seconds / 86'400, "天");
+  if (seconds % 3600 == 0) return StrCat(seconds / 3600, "小时");
+  if (seconds % 60 == 0) return StrCat(seconds / 60, "分钟");
+  return StrCat(seconds, "秒");
+}
+
+class Adviser {
+ public:
+  Adviser(const AdvisorInput& input, const v1::SuggestRouteRequest& request, std::string_view stated_item)
+      : input_(input),
+        catalogue_(*input.catalogue),
+        request_(request),
+        day_(catalogue::DayOf(input.now)),
+        stated_(catalogue_.FindItem(stated_item, day_)),
+        accused_(request.accused_units().begin(), request.accused_units().end()) {}
+
+  Advice Run() {
+    reading_ =
+        input_.reader->Read(catalogue_, day_,
+                            {.text = request_.text(),
+                             .channel = request_.channel(),
+                             .received_by = request_.received_by().empty() ? std::string_view(input_.hotline)
+                                                                           : request_.received_by()});
+    place_ = ResolvePlace(catalogue_, request_.place(), request_.text());
+    PutStatedFirst();
+    Suggest();
+    advice_.outcome = DecideLadder(Facts());
+    Settle();
+    return std::move(advice_);
+  }
+
+ private:
+  const config::v1::Catalogue& message() const { return catalogue_.message(); }
+  Side SideOf(std::string_view hotline) const {
+    return hotline == message().police_hotline() ? Side::kPolice : Side::kGovernment;
+  }
+  const std::string& HotlineOf(Side side) const {
+    return side == Side::kPolice ? message().police_hotline() : message().government_hotline();
+  }
+
+  // What a person chose is sure.
+  void PutStatedFirst() {
+    if (stated_ == nullptr) return;
+    auto found = std::find_if(reading_.items.begin(), reading_.items.end(),
+                              [this](const ReadItem& item) { return item.code == stated_->code(); });
+    if (found == reading_.items.end()) {
+      found = reading_.items.insert(reading_.items.begin(), ReadItem{.code = stated_->code()});
+    } else {
+      std::rotate(reading_.items.begin(), found, found + 1);
+    }
+    reading_.items.front().probability = 1;
+  }
+
+  void Suggest() {
+    const int most = request_.max_suggestions() == 0 ? kDefaultSuggestions : request_.max_suggestions();
+    for (const ReadItem& read : reading_.items) {
+      if (advice_.response.suggestions_size() >= most) return;
+      const CatalogueItem* const item = catalogue_.FindItem(read.code, day_);
+      if (item != nullptr) Fill(*item, read, advice_.response.add_suggestions());
+    }
+  }
+
+  void Fill(const CatalogueItem& item, const ReadItem& read, v1::RouteSuggestion* suggestion) {
+    type::v1::RouteAdvice* advice = suggestion->mutable_advice();
+    advice->set_hotline(item.to_hotline());
+    advice->mutable_item()->set_item(item.code());
+    advice->mutable_item()->set_version(catalogue_.version());
+    advice->set_legal_basis(catalogue_.LegalBasis(item));
+    advice->set_confidence(read.probability);
+    advice->set_urgency(item.urgency());
+    if (catalogue_.IsPoliceItem(item) && reading_.emergency) {
+      advice->set_emergency(true);
+      advice->set_urgency(type::v1::URGENCY_EMERGENCY);
+    } else if (catalogue_.IsPoliceItem(item) && item.urgency() == type::v1::URGENCY_EMERGENCY) {
+      // The item's own urgency is that of its usual cases; this text shows no danger.
+      advice->set_urgency(type::v1::URGENCY_URGENT);
+    }
+    // By itself, whatever else the text speaks for, this item would go so.
+    LadderFacts facts = Facts();
+    facts.scope = catalogue_.IsPoliceItem(item) ? Scope::kPolice : Scope::kGovernment;
+    facts.urgent = advice->urgency() != type::v1::URGENCY_NORMAL;
+    if (!catalogue_.IsPoliceItem(item)) facts.danger = facts.stability_clue = type::v1::ANSWER_NO;
+    const LadderOutcome outcome = DecideLadder(facts);
+    advice->set_kind(outcome.kind);
+    advice->set_rule(outcome.rule);
+
+    suggestion->set_item_title(item.title());
+    suggestion->set_item_text(item.text());
+    suggestion->set_units_text(item.units_text());
+    const UnitChoice choice = ChooseUnits(catalogue_, item, place_.township, request_.text(), accused_);
+    advice->set_lead_unit(choice.lead);
+    const auto name = [this, suggestion](const std::string& code) {
+      if (const config::v1::CatalogueUnit* unit = catalogue_.FindUnit(code)) {
+        suggestion->add_unit_names(unit->display_name());
+      }
+    };
+    name(choice.lead);
+    for (const std::string& unit : choice.assists) {
+      advice->add_assist_units(unit);
+      name(unit);
+    }
+    for (const std::string& unit : choice.proposed) suggestion->add_proposed_units(unit);
+    suggestion->set_question(choice.question);
+    Put(read.words, suggestion->mutable_words());
+    AddDeadlines(*advice, suggestion);
+  }
+
+  void AddDeadlines(const type::v1::RouteAdvice& advice, v1::RouteSuggestion* suggestion) const {
+    if (input_.policy == nullptr) return;
+    std::set<int> told;
+    for (const config::v1::DeadlineRule& rule : input_.policy->rules()) {
+      if (rule.urgency() != type::v1::URGENCY_UNSPECIFIED && rule.urgency() != advice.urgency()) continue;
+      if (!rule.types().empty() && std::find(rule.types().begin(), rule.types().end(),
+                                             request_.caller_request()) == rule.types().end()) {
+        continue;
+      }
+      // The first rule that matches is the one, as in escalation.
+      if (!told.insert(rule.clock()).second) continue;
+      v1::ApplicableDeadline* deadline = suggestion->add_deadlines();
+      deadline->set_clock(rule.clock());
+      deadline->set_limit(LimitZh(rule.limit_s()));
+      deadline->set_policy_version(input_.policy->version());
+    }
+  }
+
+  LadderFacts Facts() const {
+    const type::v1::RouteFacts& said = request_.facts();
+    LadderFacts facts;
+    facts.here = SideOf(input_.hotline);
+    const std::string& first =
+        !said.first_received_by().empty() ? said.first_received_by() : request_.received_by();
+    facts.first_receiver = first.empty() ? facts.here : SideOf(first);
+    facts.danger = Said(said.danger(), reading_.emergency);
+    facts.stability_clue = Said(said.stability_clue(), reading_.stability_clue);
+    if (facts.danger == type::v1::ANSWER_UNSPECIFIED && reading_.verdict != Verdict::kUnclear) {
+      facts.danger = type::v1::ANSWER_NO;
+    }
+    facts.live_call = request_.channel() == type::v1::CHANNEL_UNSPECIFIED ||
+                      request_.channel() == type::v1::CHANNEL_PHONE ||
+                      request_.channel() == type::v1::CHANNEL_TRANSFERRED;
+    facts.scope = ScopeOf(said);
+    if (!advice_.response.suggestions().empty()) {
+      facts.urgent = advice_.response.suggestions(0).advice().urgency() != type::v1::URGENCY_NORMAL;
+    }
+    switch (said.agreement()) {
+      case type::v1::AGREEMENT_STATE_AGREED:
+        facts.agreement =
+            SideOf(said.agreed_hotline()) == Side::kPolice ? Agreement::kPolice : Agreement::kGovernment;
+        break;
+      case type::v1::AGREEMENT_STATE_FAILED:
+        facts.agreement = Agreement::kFailed;
+        break;
+      default:
+        break;
+    }
+    return facts;
+  }
+
+  Scope ScopeOf(const type::v1::RouteFacts& said) const {
+    const auto of = [this](std::string_view hotline) {
+      return SideOf(hotline) == Side::kPolice ? Scope::kPolice : Scope::kGovernment;
+    };
+    // Who spoke with the other side knows more than a text does.
+    if (said.agreement() != type::v1::AGREEMENT_STATE_UNSPECIFIED) return Scope::kUnclear;
+    if (!said.belongs_to().empty()) return of(said.belongs_to());
+    if (stated_ != nullptr) return of(stated_->to_hotline());
+    switch (reading_.verdict) {
+      case Verdict::kHotline:
+        return of(reading_.hotline);
+      case Verdict::kNeither:
+        return Scope::kNeither;
+      case Verdict::kUnclear:
+        break;
+    }
+    return Scope::kUnclear;
+  }
+
+  // The suggestion that goes with the hotline that the ladder chose, or null.
+  const v1::RouteSuggestion* Matching(const std::string& hotline) const {
+    for (const v1::RouteSuggestion& suggestion : advice_.response.suggestions()) {
+      if (suggestion.advice().hotline() == hotline) return &suggestion;
+    }
+    return nullptr;
+  }
+
+  void Settle() {
+    v1::SuggestRouteResponse& response = advice_.response;
+    const LadderOutcome& outcome = advice_.outcome;
+    switch (reading_.verdict) {
+      case Verdict::kHotline:
+        response.set_verdict(v1::ROUTE_VERDICT_HOTLINE);
+        response.set_hotline(reading_.hotline);
+        break;
+      case Verdict::kUnclear:
+        response.set_verdict(v1::ROUTE_VERDICT_UNCLEAR);
+        break;
+      case Verdict::kNeither:
+        response.set_verdict(v1::ROUTE_VERDICT_NEITHER);
+        break;
+    }
+    const bool danger = Facts().danger == type::v1::ANSWER_YES;
+    response.set_emergency(danger);
+    response.set_confidence(reading_.confidence);
+    response.set_catalogue_version(catalogue_.version());
+    if (place_.township != nullptr) response.set_township_code(place_.township->code());
+
+    type::v1::RouteAdvice* decision = response.mutable_decision();
+    std::string question;
+    if (outcome.step != Step::kAsk) {
+      const std::string& hotline = HotlineOf(outcome.to);
+      if (const v1::RouteSuggestion* match = Matching(hotline)) {
+        *decision = match->advice();
+        question = match->question();
+      }
+      decision->set_hotline(hotline);
+      decision->set_confidence(stated_ != nullptr ? 1 : reading_.confidence);
+    } else {
+      question = !reading_.question.empty() ? reading_.question : std::string(QuestionZh(outcome.question));
+      decision->set_confidence(reading_.confidence);
+    }
+    decision->set_kind(outcome.kind);
+    decision->set_rule(outcome.rule);
+    const std::string article = catalogue_.Cite(ArticleOf(outcome));
+    decision->set_legal_basis(
+        decision->legal_basis().empty() ? article : StrCat(article, "；", decision->legal_basis()));
+    decision->set_emergency(danger);
+    if (danger) {
+      decision->set_urgency(type::v1::URGENCY_EMERGENCY);
+    } else if (outcome.rule == type::v1::LADDER_RULE_STABILITY_CLUE) {
+      decision->set_urgency(type::v1::URGENCY_URGENT);
+    }
+    response.set_advice(std::string(AdviceZh(outcome)));
+    response.set_question(question);
+    response.set_three_way_call(outcome.step == Step::kAsk && outcome.question != Question::kNeither);
+    std::string why;
+    for (size_t i = 0; i < reading_.words.size() && i < kMaxWords; ++i) {
+      const ReadWord& word = reading_.words[i];
+      why += StrCat(why.empty() ? "“" : "，“", word.text, "”→", word.meaning);
+    }
+    if (const v1::RouteSuggestion* match = Matching(decision->hotline())) {
+      why += StrCat(why.empty() ? "" : "；", match->advice().item().item(), " ", match->item_text(), "（",
+                    match->advice().legal_basis(), "）");
+    }
+    response.set_why(why);
+  }
+
+  const AdvisorInput& input_;
+  const catalogue::Catalogue& catalogue_;
+  const v1::SuggestRouteRequest& request_;
+  const absl::CivilDay day_;
+  const CatalogueItem* const stated_;
+  const std::set<std::string> accused_;
+  Reading reading_;
+  ResolvedPlace place_;
+  Advice advice_;
+};
+
+absl::Status BadHotline(std::string_view field) {
+  return error::BadField(Reason::ERROR_REASON_TARGET_UNKNOWN, field,
+                         "is neither of the catalogue's two hotlines", "不是清单中的两个平台之一");
+}
+
+}  // namespace
+
+absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
+                                 const catalogue::Catalogue& catalogue) {
+  if (CountCodePoints(request.text()).value_or(-1) < 0) return error::BadText("text");
+  if (CountCodePoints(request.text()).value_or(0) > kMaxText) return error::TooLong("text", kMaxText);
+  if (!type::v1::Channel_IsValid(request.channel())) return error::BadEnum("channel", request.channel());
+  if (!type::v1::OrderType_IsValid(request.caller_request())) {
+    return error::BadEnum("caller_request", request.caller_request());
+  }
+  if (request.max_suggestions() < 0 || request.max_suggestions() > kMaxSuggestions) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "max_suggestions",
+                           StrCat("must be 0 to ", kMaxSuggestions),
+                           StrCat("应在0至", kMaxSuggestions, "之间"));
+  }
+  if (request.accused_units_size() > kMaxAccused) {
+    return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "accused_units",
+                           StrCat("has more than ", kMaxAccused, " entries"),
+                           StrCat("超过", kMaxAccused, "个"));
+  }
+  const type::v1::RouteFacts& facts = request.facts();
+  const auto known = [&catalogue](const std::string& hotline) {
+    return hotline.empty() || hotline == catalogue.message().police_hotline() ||
+           hotline == catalogue.message().government_hotline();
+  };
+  if (!known(request.received_by())) return BadHotline("received_by");
+  if (!known(facts.belongs_to())) return BadHotline("facts.belongs_to");
+  if (!known(facts.agreed_hotline())) return BadHotline("facts.agreed_hotline");
+  if (!known(facts.first_received_by())) return BadHotline("facts.first_received_by");
+  if (!type::v1::Answer_IsValid(facts.danger())) return error::BadEnum("facts.danger", facts.danger());
+  if (!type::v1::Answer_IsValid(facts.stability_clue())) {
+    return error::BadEnum("facts.stability_clue", facts.stability_clue());
+  }
+  if (!type::v1::AgreementState_IsValid(facts.agreement())) {
+    return error::BadEnum("facts.agreement", facts.agreement());
+  }
+  const bool spoke = facts.agreement() != type::v1::AGREEMENT_STATE_UNSPECIFIED;
+  if ((facts.agreement() == type::v1::AGREEMENT_STATE_AGREED) != !facts.agreed_hotline().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "facts.agreed_hotline",
+                           "must be set exactly when agreement is AGREED", "商定时必填，否则应为空");
+  }
+  // The decision of a three-way call is recorded with who made it and why.
+  if (spoke && facts.agreed_by().empty()) return error::Required("facts.agreed_by");
+  if (spoke && facts.agreement_reason().empty()) return error::Required("facts.agreement_reason");
+  for (const auto& [field, text, max] :
+       {std::tuple("facts.agreed_by", &facts.agreed_by(), 64),
+        std::tuple("facts.agreement_reason", &facts.agreement_reason(), 500)}) {
+    const int64_t count = CountCodePoints(*text).value_or(-1);
+    if (count < 0 || HasControlCharacters(*text, /*allow_line_breaks=*/false)) return error::BadText(field);
+    if (count > max) return error::TooLong(field, max);
+  }
+  return absl::OkStatus();
+}
+
+Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request,
+              std::string_view stated_item) {
+  return Adviser(input, request, stated_item).Run();
+}
+
+}  // namespace hotline::dispatch::routing

@@ -1,0 +1,45 @@
+// From a matter to advice: what the text says, what the person knows, the ladder, the units and the articles.
+// Pure.
+#ifndef SERVICES_DISPATCH_ROUTING_ADVISOR_H_
+#define SERVICES_DISPATCH_ROUTING_ADVISOR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "hotline/config/v1/policy.pb.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "services/dispatch/routing/ladder.h"
+#include "services/dispatch/routing/reading.h"
+
+namespace hotline::dispatch::routing {
+
+// What advice is made from. All outlive the call.
+struct AdvisorInput {
+  const catalogue::Catalogue* catalogue = nullptr;
+  const TextReader* reader = nullptr;
+  // Null: no deadlines are told.
+  const config::v1::Policy* policy = nullptr;
+  // This site.
+  std::string hotline;
+  absl::Time now;
+};
+
+struct Advice {
+  LadderOutcome outcome;
+  v1::SuggestRouteResponse response;
+};
+
+// Bounds of a request. Errors: INVALID_ARGUMENT with the field.
+absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
+                                 const catalogue::Catalogue& catalogue);
+
+// `stated_item`: an item that the person chose (empty: none); then the matter is that item's hotline's,
+// unless there is danger. The request passed CheckSuggestRequest. Every suggestion names an item that holds
+// and what it rests on.
+Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request,
+              std::string_view stated_item = {});
+
+}  // namespace hotline::dispatch::routing
+
+#endif  // SERVICES_DISPATCH_ROUTING_ADVISOR_H_

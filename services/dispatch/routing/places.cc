@@ -1,0 +1,93 @@
+#include "services/dispatch/routing/places.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hotline::dispatch::routing {
+namespace {
+
+using config::v1::Township;
+
+// The one township whose words stand in `text`.
+const Township* ByWords(const catalogue::Catalogue& catalogue, std::string_view text) {
+  if (text.empty()) return nullptr;
+  const std::string normal = catalogue::Normalize(text);
+  struct Hit {
+    size_t begin;
+    size_t end;
+    const Township* township;
+  };
+  std::vector<Hit> hits;
+  const auto find = [&](const std::string& word, const Township& township) {
+    const std::string wanted = catalogue::Normalize(word);
+    for (size_t at = normal.find(wanted); at != std::string::npos; at = normal.find(wanted, at + 1)) {
+      hits.push_back({at, at + wanted.size(), &township});
+    }
+  };
+  for (const Township& township : catalogue.message().townships()) {
+    find(township.display_name(), township);
+    for (const std::string& word : township.place_words()) find(word, township);
+  }
+  std::set<const Township*> found;
+  for (const Hit& hit : hits) {
+    bool covered = false;
+    for (const Hit& other : hits) {
+      covered |= other.township != hit.township && other.begin <= hit.begin && hit.end <= other.end &&
+                 other.end - other.begin > hit.end - hit.begin;
+    }
+    if (!covered) found.insert(hit.township);
+  }
+  return found.size() == 1 ? *found.begin() : nullptr;
+}
+
+const Township* ByPosition(const catalogue::Catalogue& catalogue, const type::v1::Coordinates& point) {
+  const Township* found = nullptr;
+  for (const Township& township : catalogue.message().townships()) {
+    if (!IsInside(township.boundary(), point)) continue;
+    if (found != nullptr) return nullptr;  // boundaries that overlap tell nothing
+    found = &township;
+  }
+  return found;
+}
+
+}  // namespace
+
+bool IsInside(const google::protobuf::RepeatedPtrField<config::v1::BoundaryRing>& rings,
+              const type::v1::Coordinates& point) {
+  bool inside = false;
+  for (const config::v1::BoundaryRing& ring : rings) {
+    for (int i = 0, j = ring.points_size() - 1; i < ring.points_size(); j = i++) {
+      const type::v1::Coordinates& a = ring.points(i);
+      const type::v1::Coordinates& b = ring.points(j);
+      // The edge crosses the point's parallel, and does so to the east of it.
+      if ((a.latitude() > point.latitude()) == (b.latitude() > point.latitude())) continue;
+      const double crossing = a.longitude() + (b.longitude() - a.longitude()) *
+                                                  (point.latitude() - a.latitude()) /
+                                                  (b.latitude() - a.latitude());
+      if (point.longitude() < crossing) inside = !inside;
+    }
+  }
+  return inside;
+}
+
+ResolvedPlace ResolvePlace(const catalogue::Catalogue& catalogue, const type::v1::Place& place,
+                           std::string_view text) {
+  const auto found = [](const Township* township, PlaceSource source) {
+    return ResolvedPlace{township, township == nullptr ? PlaceSource::kNone : source};
+  };
+  if (!place.township_code().empty()) {
+    return found(catalogue.FindTownship(place.township_code()), PlaceSource::kCode);
+  }
+  if (place.has_manual_coordinates() || place.has_automatic_coordinates()) {
+    const Township* township =
+        ByPosition(catalogue, place.has_manual_coordinates() ? place.manual_coordinates()
+                                                             : place.automatic_coordinates());
+    if (township != nullptr) return found(township, PlaceSource::kBoundary);
+  }
+  if (const Township* township = ByWords(catalogue, place.address()))
+    return found(township, PlaceSource::kAddress);
+  return found(ByWords(catalogue, text), PlaceSource::kText);
+}
+
+}  // namespace hotline::dispatch::routing

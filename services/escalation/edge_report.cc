@@ -1,0 +1,200 @@
+#include "services/escalation/edge_report.h"
+
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include <utility>
+
+#include "common/boot/log.h"
+#include "common/rpc/forward.h"
+#include "hotline/escalation/v1/meeting_service.grpc.pb.h"
+#include "hotline/escalation/v1/report_service.grpc.pb.h"
+#include "services/escalation/report/archive.h"
+#include "services/escalation/report/follower.h"
+#include "services/escalation/report/service.h"
+
+namespace hotline::escalation {
+namespace {
+
+constexpr absl::Duration kCheckpointEvery = absl::Seconds(2);
+constexpr int64_t kCheckpointWalBytes = 8 << 20;
+
+class ReportEdge final : public rpc::RawService<v1::ReportService::Service,
+                                                v1::ReportService::WithRawCallbackMethod_GetScorecard,
+                                                v1::ReportService::WithRawCallbackMethod_ListLamps,
+                                                v1::ReportService::WithRawCallbackMethod_ListOverdue,
+                                                v1::ReportService::WithRawCallbackMethod_ListDueSoon,
+                                                v1::ReportService::WithRawCallbackMethod_RenderDocument> {
+ public:
+  ReportEdge(report::ReportService* service, rpc::Host* host) : service_(service), host_(host) {}
+
+ private:
+  static const char* service_full_name() { return v1::ReportService::service_full_name(); }
+  report::ReportService* const service_;
+  rpc::Host* const host_;
+
+ public:
+  HOTLINE_FORWARD(v1, GetScorecard, service_)
+  HOTLINE_FORWARD(v1, ListLamps, service_)
+  HOTLINE_FORWARD(v1, ListOverdue, service_)
+  HOTLINE_FORWARD(v1, ListDueSoon, service_)
+  HOTLINE_FORWARD(v1, RenderDocument, service_)
+};
+
+class MeetingEdge final : public rpc::RawService<v1::MeetingService::Service,
+                                                 v1::MeetingService::WithRawCallbackMethod_ListDocket,
+                                                 v1::MeetingService::WithRawCallbackMethod_RuleDocketItem,
+                                                 v1::MeetingService::WithRawCallbackMethod_RenderPack,
+                                                 v1::MeetingService::WithRawCallbackMethod_ExportProposal> {
+ public:
+  MeetingEdge(report::MeetingService* service, rpc::Host* host) : service_(service), host_(host) {}
+
+ private:
+  static const char* service_full_name() { return v1::MeetingService::service_full_name(); }
+  report::MeetingService* const service_;
+  rpc::Host* const host_;
+
+ public:
+  HOTLINE_FORWARD(v1, ListDocket, service_)
+  HOTLINE_FORWARD(v1, RuleDocketItem, service_)
+  HOTLINE_FORWARD(v1, RenderPack, service_)
+  HOTLINE_FORWARD(v1, ExportProposal, service_)
+};
+
+bool IsTownshipCode(const std::string& text) {
+  return text.size() == 9 && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+report::Names NamesOf(const boot::LoadedSite& loaded) {
+  report::Names names;
+  names.site = loaded.site.hotline();
+  for (const auto& unit : loaded.units.units()) {
+    names.parties[unit.code()] = unit.display_name();
+    for (const std::string& alias : unit.aliases()) {
+      if (IsTownshipCode(alias)) names.townships[alias] = unit.display_name();
+    }
+  }
+  const auto hotline = [&](const std::string& code, const std::string& name) {
+    names.parties[code] = name.empty() ? code : name;
+  };
+  for (const auto& peer : loaded.site.peers()) hotline(peer.hotline(), peer.display_name());
+  hotline(loaded.site.hotline(), loaded.site.display_name());
+  return names;
+}
+
+class Part final : public ReportPart, private report::FollowerListener {
+ public:
+  explicit Part(boot::Environment& environment)
+      : environment_(environment),
+        names_(NamesOf(*environment.site)),
+        loop_("report_follower"),
+        reads_("report_reads"),
+        checkpoints_("report_checkpoints") {}
+
+  ~Part() override {
+    loop_.Stop();
+    reads_.Stop();
+    checkpoints_.Stop();
+  }
+
+  absl::Status Init(Ledger* ledger, const Deadlines* deadlines, std::unique_ptr<sql::Database> database) {
+    const std::string& hotline = environment_.site->site.hotline();
+    auto store = report::Store::Open(std::move(database), hotline);
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    auto reader = store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    report::FollowerListener* const listener = this;
+    follower_ = std::make_unique<report::Follower>(&loop_, environment_.clock, ledger, store_.get(),
+                                                   deadlines, hotline, listener);
+    archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
+                                                 [this] { return follower_->stats(); });
+    // Without calendars there is working time around the clock.
+    const report::WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
+      return absl::ToInt64Seconds(to - from);
+    };
+    report_ =
+        std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked, &names_);
+    meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_);
+    report_edge_ = std::make_unique<ReportEdge>(report_.get(), environment_.host);
+    meeting_edge_ = std::make_unique<MeetingEdge>(meeting_.get(), environment_.host);
+    Measure();
+    return absl::OkStatus();
+  }
+
+  std::vector<boot::Endpoint> endpoints() override {
+    return {{v1::ReportService::service_full_name(), report_edge_.get()},
+            {v1::MeetingService::service_full_name(), meeting_edge_.get()}};
+  }
+
+  void Start() override {
+    environment_.health->SetServing("report_store", true);
+    if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
+    ScheduleCheckpoint();
+  }
+
+  void Drain() override { follower_->Stop(); }
+
+ private:
+  void OnStoreFailed(const absl::Status& status) override {
+    // The clocks go on: only the figures stand still.
+    environment_.health->SetServing("report_store", false);
+    log::Error("the store of reports failed; figures stand still until this process is started again",
+               {{"error", std::string(status.message())}});
+  }
+
+  void ScheduleCheckpoint() {
+    checkpoints_.PostAfter(kCheckpointEvery, [this] {
+      if (store_->stats().wal_bytes > kCheckpointWalBytes) {
+        if (const absl::Status status = store_->Checkpoint(); !status.ok()) {
+          log::Warn("checkpoint of the reports failed", {{"error", std::string(status.message())}});
+        }
+      }
+      ScheduleCheckpoint();
+    });
+  }
+
+  void Measure() {
+    prometheus::Registry& registry = environment_.metrics->registry();
+    auto& lag = prometheus::BuildGauge()
+                    .Name("hotline_report_lag_events")
+                    .Help("Events of the log that the reports have not read.")
+                    .Register(registry)
+                    .Add({});
+    auto& bytes = prometheus::BuildGauge()
+                      .Name("hotline_report_store_bytes")
+                      .Help("Size of the reports' database.")
+                      .Register(registry)
+                      .Add({});
+    environment_.metrics->OnScrape([this, &lag, &bytes] {
+      const report::Follower::Stats stats = follower_->stats();
+      lag.Set(static_cast<double>(stats.head - stats.cursor));
+      bytes.Set(static_cast<double>(store_->stats().database_bytes));
+    });
+  }
+
+  boot::Environment environment_;
+  const report::Names names_;
+  Loop loop_;
+  Loop reads_;
+  Loop checkpoints_;
+  std::unique_ptr<report::Store> store_;
+  std::unique_ptr<report::Follower> follower_;
+  std::unique_ptr<report::Archive> archive_;
+  std::unique_ptr<report::ReportService> report_;
+  std::unique_ptr<report::MeetingService> meeting_;
+  std::unique_ptr<ReportEdge> report_edge_;
+  std::unique_ptr<MeetingEdge> meeting_edge_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ReportPart>> ReportPart::Create(boot::Environment& environment, Ledger* ledger,
+                                                               const Deadlines* deadlines,
+                                                               std::unique_ptr<sql::Database> database) {
+  auto part = std::make_unique<Part>(environment);
+  if (absl::Status status = part->Init(ledger, deadlines, std::move(database)); !status.ok()) return status;
+  return part;
+}
+
+}  // namespace hotline::escalation

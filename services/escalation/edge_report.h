@@ -1,0 +1,35 @@
+// The gRPC face of the reports and the joint meeting, and what their process keeps: a loop and a store of
+// their own beside the clocks.
+#ifndef SERVICES_ESCALATION_EDGE_REPORT_H_
+#define SERVICES_ESCALATION_EDGE_REPORT_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/boot/boot.h"
+#include "common/contract/ledger.h"
+#include "services/escalation/core/deadlines.h"
+
+namespace hotline::sql {
+class Database;
+}
+
+namespace hotline::escalation {
+
+// The reports' part of the escalation process. `database` is report.db.
+class ReportPart {
+ public:
+  virtual ~ReportPart() = default;
+  // What is passed outlives what is returned; `ledger` is cancelled before that is destroyed.
+  static absl::StatusOr<std::unique_ptr<ReportPart>> Create(boot::Environment& environment, Ledger* ledger,
+                                                            const Deadlines* deadlines,
+                                                            std::unique_ptr<sql::Database> database);
+  virtual std::vector<boot::Endpoint> endpoints() = 0;
+  virtual void Start() = 0;
+  virtual void Drain() = 0;
+};
+
+}  // namespace hotline::escalation
+
+#endif  // SERVICES_ESCALATION_EDGE_REPORT_H_

@@ -1,0 +1,968 @@
+#include "services/escalation/notify/notifier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "common/base/id.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/base/utf8.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+
+namespace hotline::escalation::notify {
+namespace {
+
+using error::Reason;
+
+constexpr int kPlanBatch = 500;
+constexpr int kTellBatch = 200;
+constexpr int kOrdersAMessage = 100;
+constexpr int kReportBatch = 64;
+constexpr int64_t kMaxUnwritten = 10'000;
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 500;
+constexpr absl::Duration kCountEvery = absl::Seconds(2);
+constexpr absl::Duration kQueueFullPause = absl::Seconds(5);
+constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
+
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
+         absl::IsDeadlineExceeded(status) || absl::IsCancelled(status);
+}
+
+absl::Status CheckText(std::string_view field, const std::string& text, int64_t max, bool required) {
+  const std::optional<int64_t> length = CountCodePoints(text);
+  if (!length.has_value() || HasControlCharacters(text, false)) return error::BadText(field);
+  if (*length > max) return error::TooLong(field, max);
+  if (required && *length == 0) return error::Required(field);
+  return absl::OkStatus();
+}
+
+// The limit of a page, and the number below which it begins (0: the latest).
+template <typename Request>
+absl::StatusOr<std::pair<int, int64_t>> ReadPage(const Request& request) {
+  if (request.page_size() < 0 || request.page_size() > kMaxPageSize) {
+    return error::BadField(Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size", "must be between 0 and 500",
+                           "应在0至500之间");
+  }
+  const int limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  if (request.page_token().empty()) return std::pair<int, int64_t>(limit, 0);
+  Request filter = request;
+  filter.clear_page_size();
+  filter.clear_page_token();
+  const std::string mark = Sha256({filter.SerializeAsString()}).substr(0, 8);
+  std::string text;
+  int64_t before = 0;
+  if (!absl::WebSafeBase64Unescape(request.page_token(), &text) || !text.starts_with(mark) ||
+      !absl::SimpleAtoi(text.substr(mark.size()), &before) || before <= 0) {
+    return error::BadField(Reason::ERROR_REASON_PAGE_TOKEN_INVALID, "page_token",
+                           "is not one that this service gave for this filter",
+                           "不是本服务为该筛选条件给出的分页标记");
+  }
+  return std::pair<int, int64_t>(limit, before);
+}
+
+template <typename Request>
+std::string WriteToken(const Request& request, int64_t number) {
+  Request filter = request;
+  filter.clear_page_size();
+  filter.clear_page_token();
+  return absl::WebSafeBase64Escape(ToAbsl(StrCat(Sha256({filter.SerializeAsString()}).substr(0, 8), number)));
+}
+
+v1::Delivery Describe(const DeliveryRow& row) {
+  v1::Delivery delivery;
+  *delivery.mutable_notification() = row.notification;
+  delivery.set_state(row.state);
+  delivery.set_attempt_count(row.attempts);
+  if (row.next_at != absl::InfiniteFuture()) *delivery.mutable_next_attempt_time() = ToTimestamp(row.next_at);
+  if (row.last_at != absl::UnixEpoch()) *delivery.mutable_last_attempt_time() = ToTimestamp(row.last_at);
+  delivery.set_last_status(row.last_status);
+  delivery.set_last_error(row.last_error);
+  if (row.reach_at != absl::UnixEpoch()) *delivery.mutable_reach_time() = ToTimestamp(row.reach_at);
+  delivery.set_acknowledged_by(row.acknowledged_by);
+  return delivery;
+}
+
+v1::NotifiedOrder Describe(const RungRef& ref, const std::string& number, absl::Time due, int round) {
+  v1::NotifiedOrder order;
+  order.set_order_id(FormatOrderId(ref.order_id));
+  order.set_order_number(number);
+  order.set_clock(ref.clock);
+  order.set_armed_by_sequence(ref.armed_by);
+  *order.mutable_due_time() = ToTimestamp(due);
+  order.set_round(round);
+  return order;
+}
+
+Outcome OutcomeOf(const NoticeRow& notice) {
+  return {.person = notice.person,
+          .role = notice.role,
+          .channel = notice.channel,
+          .unit = notice.unit,
+          .capacity = notice.capacity,
+          .state = notice.state};
+}
+
+}  // namespace
+
+Notifier::Notifier(Executor* executor, const Clock* clock, std::unique_ptr<Store> store, Policy policy,
+                   RungSource* source, std::function<std::shared_ptr<const directory::Directory>()> people,
+                   directory::Reach reach, Ledger* ledger, Sender* sender, Listener* listener,
+                   NotifierOptions options)
+    : executor_(executor),
+      clock_(clock),
+      store_(std::move(store)),
+      policy_(std::move(policy)),
+      source_(source),
+      people_(std::move(people)),
+      reach_(std::move(reach)),
+      ledger_(ledger),
+      sender_(sender),
+      listener_(listener),
+      options_(std::move(options)),
+      random_(NewJitter(options_.jitter_seed)),
+      by_account_(
+          executor, clock,
+          [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+            ReadHistory(false, start, limit, std::move(done));
+          },
+          {.ring_items = 4096}),
+      by_unit_(
+          executor, clock,
+          [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+            ReadHistory(true, start, limit, std::move(done));
+          },
+          {.ring_items = 4096}) {
+  for (const auto& [name, webhook] : options_.webhooks) webhook_names_.push_back(name);
+}
+
+Notifier::~Notifier() = default;
+
+absl::Status Notifier::Open() {
+  for (const auto& [read, into] :
+       {std::pair(&Store::ReadCursor, &planned_), std::pair(&Store::LastNotice, &last_notice_),
+        std::pair(&Store::LastDelivery, &last_delivery_), std::pair(&Store::LastSequence, &last_sequence_)}) {
+    const auto number = (store_.get()->*read)();
+    if (!number.ok()) return number.status();
+    *into = *number;
+  }
+  committed_ = planned_;
+  by_account_.SetHead(last_sequence_);
+  by_unit_.SetHead(last_sequence_);
+  return CountAll(clock_->Now());
+}
+
+void Notifier::Start() { Wake(); }
+
+void Notifier::Wake() {
+  executor_->Post([this] {
+    if (step_posted_ || failed_ || stopped_) return;
+    step_posted_ = true;
+    executor_->Post([this] { Step(); });
+  });
+}
+
+void Notifier::Drain() {
+  executor_->Post([this] { stopped_ = true; });
+  by_account_.Drain();
+  by_unit_.Drain();
+}
+
+void Notifier::Step() {
+  step_posted_ = false;
+  // Woken again when the log has been read.
+  if (failed_ || stopped_ || !source_->Ready()) return;
+  const absl::Time now = clock_->Now();
+  bool more = false;
+  for (const auto part : {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle}) {
+    const auto again = (this->*part)(now);
+    if (!again.ok()) return Fail(again.status());
+    more |= *again;
+  }
+  for (const auto part : {&Notifier::Deliver, &Notifier::Report, &Notifier::CountAll}) {
+    if (const absl::Status status = (this->*part)(now); !status.ok()) return Fail(status);
+  }
+  if (more) return Wake();
+  const auto next = store_->NextDue(now, webhook_names_);
+  if (!next.ok()) return Fail(next.status());
+  const absl::Duration pause = std::min(options_.look_again, *next - now);
+  executor_->PostAfter(pause, [this, timer = ++timer_] {
+    if (timer == timer_) Wake();
+  });
+}
+
+// Of a full disk the next look may find an end.
+void Notifier::Fail(const absl::Status& status) {
+  if (absl::IsResourceExhausted(status)) {
+    executor_->PostAfter(options_.look_again, [this] { Wake(); });
+    return;
+  }
+  failed_ = true;
+  listener_->OnStoreFailed(status);
+}
+
+template <typename Body>
+absl::Status Notifier::InTransaction(Body body) {
+  const int64_t notice = last_notice_;
+  const int64_t delivery = last_delivery_;
+  const int64_t sequence = last_sequence_;
+  absl::Status status = store_->Begin();
+  if (status.ok()) status = body();
+  if (status.ok()) status = store_->Commit();
+  const std::vector<DeliveryRow> fresh = std::exchange(fresh_, {});
+  const std::vector<std::function<void()>> told = std::exchange(told_, {});
+  if (!status.ok()) {
+    store_->Rollback();
+    last_notice_ = notice;
+    last_delivery_ = delivery;
+    last_sequence_ = sequence;
+    return status;
+  }
+  Publish(fresh);
+  for (const auto& tell : told) tell();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
+  const int64_t watermark = source_->Watermark();
+  if (watermark <= planned_) return false;
+  auto rungs = source_->ReadRungs(planned_ + 1, watermark, kPlanBatch);
+  if (!rungs.ok()) return rungs.status();
+  const bool full = static_cast<int>(rungs->size()) == kPlanBatch;
+  const int64_t planned = full ? rungs->back().sequence : watermark;
+  if (!rungs->empty() || planned - committed_ >= kMaxUnwritten) {
+    const std::shared_ptr<const directory::Directory> people = people_();
+    const absl::Status status = InTransaction([&]() -> absl::Status {
+      for (const RungEvent& rung : *rungs) {
+        if (now - rung.record_time > options_.max_age) continue;
+        const auto facts = source_->FindFacts(rung.ref);
+        if (!facts.ok()) return facts.status();
+        Told told;
+        told.ref = rung.ref;
+        told.sequence = rung.sequence;
+        told.number = rung.order_number;
+        const v1::DirectoryUnit* unit = people->FindUnit(rung.duty_party);
+        told.unit = unit == nullptr ? rung.duty_party : unit->code();
+        told.urgency = facts->has_value() ? (*facts)->urgency : type::v1::URGENCY_NORMAL;
+        told.due = rung.due;
+        told.round_at = absl::UnixEpoch();
+        told.at = policy_.SendTime(now, told.urgency, told.ref.rung);
+        if (told.at > now) {
+          // Whom nobody could be told in the morning is known now: the next rung need not wait for it.
+          const directory::Query query{.unit = told.unit,
+                                       .rung = told.ref.rung,
+                                       .at = told.at,
+                                       .accused_unit = facts->has_value() ? (*facts)->accused_unit : ""};
+          if (directory::Resolve(*people, reach_, query).recipients.empty()) told.at = now;
+        }
+        if (const auto added = store_->AddTold(told); !added.ok()) return added.status();
+      }
+      return store_->PutCursor(planned);
+    });
+    if (!status.ok()) return status;
+    committed_ = planned;
+  }
+  planned_ = planned;
+  return full;
+}
+
+absl::StatusOr<bool> Notifier::Resume(absl::Time now) {
+  const auto due = store_->Due(Stage::kResting, now, kTellBatch);
+  if (!due.ok()) return due.status();
+  if (due->empty()) return false;
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    for (Told told : *due) {
+      const auto facts = source_->FindFacts(told.ref);
+      if (!facts.ok()) return facts.status();
+      const bool superseded = facts->has_value() && (*facts)->highest > told.ref.rung;
+      if (!facts->has_value() || superseded || (!(*facts)->running && !(*facts)->paused)) {
+        told.stage = Stage::kDone;
+        told.at = absl::InfiniteFuture();
+      } else if ((*facts)->paused) {
+        told.at = now + policy_.RoundTime(told.urgency);
+      } else if (const absl::Time until = std::max((*facts)->acknowledged_until, told.acknowledged_until);
+                 until > now) {
+        told.at = until;
+      } else {
+        told.stage = Stage::kWaiting;
+        ++told.round;
+        told.report.clear();
+        told.at = policy_.SendTime(now, told.urgency, told.ref.rung);
+      }
+      if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return static_cast<int>(due->size()) == kTellBatch;
+}
+
+absl::StatusOr<bool> Notifier::Tell(absl::Time now) {
+  const auto due = store_->Due(Stage::kWaiting, now, kTellBatch);
+  if (!due.ok()) return due.status();
+  if (due->empty()) return false;
+  // One group at a time; an urgent one that comes meanwhile is looked for in between.
+  const Told& first = due->front();
+  auto group = store_->Group(first, now + policy_.Window(first.urgency), kTellBatch);
+  if (!group.ok()) return group.status();
+  const absl::Status status =
+      InTransaction([&]() -> absl::Status { return TellGroup(now, *std::move(group)); });
+  if (!status.ok()) return status;
+  return true;
+}
+
+absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
+  const std::shared_ptr<const directory::Directory> people = people_();
+  // Mostly all of them; those of which a unit is accused apart, as others are told.
+  std::map<std::string, std::vector<Told>> by_accused;
+  for (Told& told : group) {
+    const auto facts = source_->FindFacts(told.ref);
+    if (!facts.ok()) return facts.status();
+    const bool over = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
+                      ((!(*facts)->running && !(*facts)->paused) || (*facts)->highest > told.ref.rung);
+    if (over) {
+      told.stage = Stage::kDone;
+      told.at = absl::InfiniteFuture();
+      if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      continue;
+    }
+    by_accused[facts->has_value() ? (*facts)->accused_unit : ""].push_back(std::move(told));
+  }
+  for (auto& [accused, rows] : by_accused) {
+    const Told like = rows.front();
+    const directory::Answer answer = directory::Resolve(
+        *people, reach_, {.unit = like.unit, .rung = like.ref.rung, .at = now, .accused_unit = accused});
+    if (answer.recipients.empty()) {
+      for (Told& told : rows) {
+        if (absl::Status status = TellNobody(now, std::move(told)); !status.ok()) return status;
+      }
+      continue;
+    }
+    // What a gateway cannot take yet waits here, where it can still be grouped or come to nothing.
+    bool full = false;
+    for (const v1::Recipient& recipient : answer.recipients) {
+      for (const v1::Contact& contact : recipient.person().contacts()) {
+        full |= !contact.webhook().empty() && queued_[contact.webhook()] >= options_.queue_limit;
+      }
+    }
+    if (full && like.urgency != type::v1::URGENCY_EMERGENCY) {
+      for (Told& told : rows) {
+        told.at = now + kQueueFullPause;
+        if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      }
+      continue;
+    }
+    const v1::DirectoryUnit* unit = people->FindUnit(like.unit);
+    for (size_t begin = 0; begin < rows.size(); begin += kOrdersAMessage) {
+      const size_t end = std::min(rows.size(), begin + kOrdersAMessage);
+      for (const v1::Recipient& recipient : answer.recipients) {
+        for (const v1::Contact& contact : recipient.person().contacts()) {
+          DeliveryRow delivery;
+          delivery.number = ++last_delivery_;
+          v1::Notification& notification = delivery.notification;
+          notification.set_target(contact.target());
+          notification.set_webhook(contact.webhook());
+          notification.set_person_id(recipient.person().id());
+          notification.set_capacity(CapacityWord(recipient.capacity()));
+          notification.set_role(RoleWord(recipient.via()));
+          notification.set_unit(like.unit);
+          notification.set_rung(like.ref.rung);
+          notification.set_urgency(like.urgency);
+          *notification.mutable_create_time() = ToTimestamp(now);
+          std::vector<std::string> ids;
+          for (size_t i = begin; i < end; ++i) {
+            const Told& told = rows[i];
+            NoticeRow notice;
+            notice.number = ++last_notice_;
+            notice.id = NoticeId(told.ref, told.round, recipient, contact);
+            notice.ref = told.ref;
+            notice.order_number = told.number;
+            notice.due = told.due;
+            notice.round = told.round;
+            notice.unit = told.unit;
+            notice.person = recipient.person().id();
+            notice.role = notification.role();
+            notice.capacity = notification.capacity();
+            notice.channel = ChannelWord(contact);
+            notice.delivery = delivery.number;
+            notice.send_at = now;
+            if (absl::Status status = store_->AddNotice(notice); !status.ok()) return status;
+            *notification.add_orders() = Describe(told.ref, told.number, told.due, told.round);
+            ids.push_back(std::move(notice.id));
+          }
+          notification.set_id(NotificationId(ids));
+          WriteTexts(unit == nullptr ? like.unit : unit->display_name(), &notification);
+          if (contact.webhook().empty()) {
+            delivery.sequence = ++last_sequence_;
+            notification.set_sequence(delivery.sequence);
+            fresh_.push_back(delivery);
+          } else {
+            delivery.next_at = now;
+            ++queued_[contact.webhook()];
+          }
+          if (absl::Status status = store_->AddDelivery(delivery); !status.ok()) return status;
+          told_.push_back([this, channel = ChannelWord(contact), orders = static_cast<int>(end - begin)] {
+            listener_->OnTold(channel, orders);
+          });
+        }
+      }
+      for (size_t i = begin; i < end; ++i) {
+        Told& told = rows[i];
+        told.stage = Stage::kTold;
+        told.round_at = now;
+        told.at = now + policy_.RoundTime(told.urgency);
+        if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Notifier::TellNobody(absl::Time now, Told told) {
+  NoticeRow notice;
+  notice.number = ++last_notice_;
+  notice.id = NoticeId(told.ref, told.round, v1::Recipient(), v1::Contact());
+  notice.ref = told.ref;
+  notice.order_number = told.number;
+  notice.due = told.due;
+  notice.round = told.round;
+  notice.unit = told.unit;
+  notice.send_at = now;
+  if (absl::Status status = store_->AddNotice(notice); !status.ok()) return status;
+  told.round_at = now;
+  return SettleRound(std::move(told), {notice}, now, /*over=*/true);
+}
+
+absl::StatusOr<bool> Notifier::Settle(absl::Time now) {
+  const auto due = store_->Due(Stage::kTold, now, kTellBatch);
+  if (!due.ok()) return due.status();
+  if (due->empty()) return false;
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    for (const Told& told : *due) {
+      const auto notices = store_->NoticesOf(told.ref, told.round);
+      if (!notices.ok()) return notices.status();
+      if (absl::Status settled = SettleRound(told, *notices, now, /*over=*/true); !settled.ok())
+        return settled;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return static_cast<int>(due->size()) == kTellBatch;
+}
+
+absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& notices, absl::Time now,
+                                   bool over) {
+  std::vector<Outcome> outcomes;
+  for (const NoticeRow& notice : notices) outcomes.push_back(OutcomeOf(notice));
+  const auto facts = source_->FindFacts(told.ref);
+  if (!facts.ok()) return facts.status();
+  // Who did his duty without reading the message was reached somehow: silence is told of nobody then.
+  const bool done =
+      NeedsRunningClock(told.ref.rung) && facts->has_value() && !(*facts)->running && !(*facts)->paused;
+  type::v1::NotificationReport report = MakeReport(told.ref, told.round, outcomes, over && !done,
+                                                   /*last=*/told.round >= policy_.Rounds(told.ref.rung));
+  if (done) report.set_unreachable(false);
+  if (over) {
+    for (const NoticeRow& notice : notices) {
+      const bool open = notice.state == v1::DELIVERY_STATE_PENDING ||
+                        (notice.state == v1::DELIVERY_STATE_QUEUED && notice.channel == "desktop");
+      if (!open) continue;
+      auto delivery = store_->FindDeliveryByNumber(notice.delivery);
+      if (!delivery.ok()) return delivery.status();
+      if (!delivery->has_value() || (*delivery)->state == v1::DELIVERY_STATE_NOT_REACHED) continue;
+      (*delivery)->state = v1::DELIVERY_STATE_NOT_REACHED;
+      if (absl::Status put = store_->UpdateDelivery(**delivery); !put.ok()) return put;
+    }
+  }
+  if (report.notices().empty() && !report.unreachable()) {
+    AfterRound(*facts, now, &told);
+  } else {
+    told.stage = Stage::kReporting;
+    told.at = now;
+    told.report = report.SerializeAsString();
+  }
+  if (report.unreachable()) {
+    told_.push_back([this, order = FormatOrderId(told.ref.order_id), unit = told.unit, rung = told.ref.rung] {
+      listener_->OnUnreachable(order, unit, rung);
+    });
+  }
+  return store_->UpdateTold(told);
+}
+
+void Notifier::AfterRound(const std::optional<OrderFacts>& facts, absl::Time now, Told* told) {
+  const bool open =
+      facts.has_value() && (facts->running || facts->paused) && facts->highest <= told->ref.rung;
+  if (!open || told->round >= policy_.Rounds(told->ref.rung)) {
+    told->stage = Stage::kDone;
+    told->at = absl::InfiniteFuture();
+    return;
+  }
+  told->stage = Stage::kResting;
+  told->at = std::max({now, told->round_at + policy_.RoundTime(told->urgency), told->acknowledged_until,
+                       facts->acknowledged_until});
+}
+
+absl::Status Notifier::SettleRoundsOf(const DeliveryRow& delivery, absl::Time now) {
+  const auto notices = store_->NoticesIn(delivery.number);
+  if (!notices.ok()) return notices.status();
+  for (const NoticeRow& notice : *notices) {
+    const auto told = store_->FindTold(notice.ref);
+    if (!told.ok()) return told.status();
+    if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice.round) continue;
+    const auto all = store_->NoticesOf(notice.ref, notice.round);
+    if (!all.ok()) return all.status();
+    std::vector<Outcome> outcomes;
+    for (const NoticeRow& one : *all) outcomes.push_back(OutcomeOf(one));
+    if (!IsSettled(outcomes)) continue;
+    if (absl::Status status = SettleRound(**told, *all, now, /*over=*/false); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Notifier::IsMoot(int64_t delivery) {
+  const auto notices = store_->NoticesIn(delivery);
+  if (!notices.ok()) return notices.status();
+  for (const NoticeRow& notice : *notices) {
+    if (!NeedsRunningClock(notice.ref.rung)) return false;
+    const auto facts = source_->FindFacts(notice.ref);
+    if (!facts.ok()) return facts.status();
+    if (!facts->has_value() || (*facts)->running || (*facts)->paused) return false;
+  }
+  return true;
+}
+
+absl::Status Notifier::Deliver(absl::Time now) {
+  for (const auto& [name, webhook] : options_.webhooks) {
+    std::set<int64_t>& in_flight = in_flight_[name];
+    const auto due =
+        store_->DueDeliveries(name, now, webhook.concurrency + static_cast<int>(in_flight.size()));
+    if (!due.ok()) return due.status();
+    for (DeliveryRow delivery : *due) {
+      if (static_cast<int>(in_flight.size()) >= webhook.concurrency) break;
+      if (in_flight.contains(delivery.number)) continue;
+      const auto moot = IsMoot(delivery.number);
+      if (!moot.ok()) return moot.status();
+      if (*moot) {
+        delivery.state = v1::DELIVERY_STATE_CANCELLED;
+        delivery.next_at = absl::InfiniteFuture();
+        const absl::Status status = InTransaction([&]() -> absl::Status {
+          if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+          return SettleRoundsOf(delivery, now);
+        });
+        if (!status.ok()) return status;
+        continue;
+      }
+      in_flight.insert(delivery.number);
+      sender_->Send(
+          {.webhook = name,
+           .id = delivery.notification.id(),
+           .body = CloudEvent(delivery.notification, options_.hotline)},
+          [this, alive = std::weak_ptr<int>(alive_), executor = executor_,
+           number = delivery.number](Attempt attempt) mutable {
+            executor->Post([this, alive = std::move(alive), number, attempt = std::move(attempt)]() mutable {
+              if (alive.lock() != nullptr) OnAttempt(number, std::move(attempt));
+            });
+          });
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Notifier::OnAttempt(int64_t number, Attempt attempt) {
+  if (failed_ || stopped_) return;
+  const absl::Time now = clock_->Now();
+  auto found = store_->FindDeliveryByNumber(number);
+  if (!found.ok()) return Fail(found.status());
+  if (!found->has_value()) return;
+  DeliveryRow& delivery = **found;
+  const std::string& name = delivery.notification.webhook();
+  in_flight_[name].erase(number);
+  if (delivery.state != v1::DELIVERY_STATE_QUEUED) return Wake();
+  const auto webhook = options_.webhooks.find(name);
+  const Webhook settings = webhook == options_.webhooks.end() ? Webhook() : webhook->second;
+  const Judged judged = Judge(attempt, now);
+  ++delivery.attempts;
+  delivery.last_at = now;
+  delivery.last_status = attempt.status;
+  delivery.last_error = judged.error;
+  delivery.next_at = absl::InfiniteFuture();
+  std::string result;
+  switch (judged.verdict) {
+    case Verdict::kReached:
+      delivery.state = v1::DELIVERY_STATE_REACHED;
+      delivery.reach_at = now;
+      result = "reached";
+      break;
+    case Verdict::kPending:
+      delivery.state = v1::DELIVERY_STATE_PENDING;
+      result = "pending";
+      break;
+    case Verdict::kNotReached:
+      delivery.state = v1::DELIVERY_STATE_NOT_REACHED;
+      result = "not_reached";
+      break;
+    case Verdict::kRetry:
+      result = "retry";
+      if (delivery.attempts < settings.max_attempts) {
+        delivery.next_at = now + std::max(judged.retry_after,
+                                          RetryPause(delivery.attempts, settings.backoff_min,
+                                                     settings.backoff_max, absl::Uniform(random_, 0.0, 1.0)));
+        break;
+      }
+      [[fallthrough]];
+    case Verdict::kDead:
+      delivery.state = v1::DELIVERY_STATE_DEAD;
+      result = "dead";
+      break;
+  }
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+    if (delivery.state == v1::DELIVERY_STATE_QUEUED || delivery.state == v1::DELIVERY_STATE_PENDING) {
+      return absl::OkStatus();
+    }
+    return SettleRoundsOf(delivery, now);
+  });
+  // What is not written down is sent again, with the same id.
+  if (!status.ok()) return Fail(status);
+  if (delivery.state != v1::DELIVERY_STATE_QUEUED) queued_[name] = std::max<int64_t>(0, queued_[name] - 1);
+  listener_->OnAttempt(name, result);
+  Wake();
+}
+
+absl::Status Notifier::Report(absl::Time now) {
+  if (reporting_) return absl::OkStatus();
+  auto due = store_->Due(Stage::kReporting, now, kReportBatch);
+  if (!due.ok()) return due.status();
+  if (due->empty()) return absl::OkStatus();
+  workorder::v1::ExecuteRequest request;
+  for (const Told& told : *due) {
+    type::v1::NotificationReport report;
+    report.ParseFromString(told.report);
+    *request.add_commands() = ReportCommand(std::move(report), told.ref.order_id);
+  }
+  reporting_ = true;
+  const CallContext call{.now = now, .deadline = now + absl::Seconds(10), .traceparent = NewTraceparent()};
+  ledger_->Execute(call, std::move(request),
+                   [this, alive = std::weak_ptr<int>(alive_), executor = executor_,
+                    sent = *std::move(due)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     executor->Post([this, alive = std::move(alive), sent = std::move(sent),
+                                     response = std::move(response)]() mutable {
+                       if (alive.lock() != nullptr) OnReported(std::move(sent), std::move(response));
+                     });
+                   });
+  return absl::OkStatus();
+}
+
+void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+  reporting_ = false;
+  if (failed_ || stopped_) return;
+  const absl::Time now = clock_->Now();
+  if (response.ok() && response->results_size() != static_cast<int>(sent.size())) {
+    response = error::Internal("the ledger did not answer every command");
+  }
+  bool transient = false;
+  const absl::Duration pause = report_backoff_.Next(random_);
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    for (size_t i = 0; i < sent.size(); ++i) {
+      Told& told = sent[i];
+      const absl::Status result = response.ok()
+                                      ? error::FromProto(response->results(static_cast<int>(i)).error())
+                                      : response.status();
+      if (!result.ok() && (IsTransient(result) || !response.ok())) {
+        transient = true;
+        told.at = now + pause;
+      } else {
+        // A store that was begun anew may tell a round again with another outcome: the first one stands.
+        if (!result.ok() && error::ReasonOf(result) != Reason::ERROR_REASON_REQUEST_ID_REUSED) {
+          told_.push_back([this, id = FormatOrderId(told.ref.order_id), result] {
+            listener_->OnReportRefused(id, result);
+          });
+        }
+        const auto known = store_->FindTold(told.ref);
+        if (!known.ok()) return known.status();
+        if (known->has_value()) told.acknowledged_until = (*known)->acknowledged_until;
+        const auto facts = source_->FindFacts(told.ref);
+        if (!facts.ok()) return facts.status();
+        AfterRound(*facts, now, &told);
+      }
+      if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return Fail(status);
+  if (!transient) report_backoff_.Reset();
+  Wake();
+}
+
+absl::Status Notifier::CountAll(absl::Time now) {
+  if (now >= counted_at_ && now - counted_at_ < kCountEvery) return absl::OkStatus();
+  auto counts = store_->Count();
+  if (!counts.ok()) return counts.status();
+  counted_at_ = now;
+  queued_.clear();
+  for (const auto& [name, channel] : counts->channels) queued_[name] = channel.queued;
+  MutexLock lock(&mu_);
+  counts_ = *std::move(counts);
+  return absl::OkStatus();
+}
+
+Counts Notifier::counts() const {
+  MutexLock lock(&mu_);
+  return counts_;
+}
+
+int64_t Notifier::open_streams() const { return by_account_.open_streams() + by_unit_.open_streams(); }
+
+EventHub::Item Notifier::ItemOf(const DeliveryRow& delivery, bool by_unit) const {
+  EventHub::Item item;
+  item.sequence = delivery.sequence;
+  item.order_id = by_unit ? delivery.notification.unit() : delivery.notification.target();
+  item.bytes = std::make_shared<const std::string>(delivery.notification.SerializeAsString());
+  return item;
+}
+
+void Notifier::Publish(const std::vector<DeliveryRow>& deliveries) {
+  if (deliveries.empty()) return;
+  for (const bool by_unit : {false, true}) {
+    EventHub::Items items;
+    for (const DeliveryRow& delivery : deliveries) items.push_back(ItemOf(delivery, by_unit));
+    (by_unit ? by_unit_ : by_account_).Publish(std::move(items));
+  }
+}
+
+void Notifier::ReadHistory(bool by_unit, int64_t start, int limit,
+                           absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
+  if (start > last_sequence_ + 1) return done(error::SequenceOutOfRange(start, last_sequence_));
+  const auto rows = store_->ReadStream(start, limit);
+  if (!rows.ok()) return done(rows.status());
+  EventHub::Items items;
+  for (const DeliveryRow& row : *rows) items.push_back(ItemOf(row, by_unit));
+  done(std::move(items));
+}
+
+absl::StatusOr<std::unique_ptr<MessageStream>> Notifier::WatchNotifications(
+    const CallContext&, const v1::WatchNotificationsRequest& request) {
+  if (request.start_sequence() < 0)
+    return error::SequenceOutOfRange(request.start_sequence(), by_account_.head());
+  absl::Duration heartbeat = kDefaultHeartbeat;
+  if (request.has_heartbeat_interval()) {
+    heartbeat = FromProtoDuration(request.heartbeat_interval());
+    if (heartbeat < absl::Seconds(1) || heartbeat > absl::Seconds(60)) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "heartbeat_interval",
+                             "must be between 1 and 60 seconds", "应在1至60秒之间");
+    }
+  }
+  if (!request.account().empty() && !request.unit().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "unit", "does not go with account",
+                           "不能与account同时填写");
+  }
+  if (!request.unit().empty()) {
+    const std::shared_ptr<const directory::Directory> people = people_();
+    const v1::DirectoryUnit* unit = people->FindUnit(request.unit());
+    return by_unit_.Open(request.start_sequence(), unit == nullptr ? request.unit() : unit->code(),
+                         heartbeat);
+  }
+  return by_account_.Open(request.start_sequence(), request.account(), heartbeat);
+}
+
+absl::StatusOr<DeliveryRow> Notifier::Find(const std::string& id) {
+  if (id.empty()) return error::Required("notification_id");
+  auto found = store_->FindDelivery(id);
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) {
+    return error::NoticeUnknown(Reason::ERROR_REASON_NOTIFICATION_UNKNOWN, "notification", "通知",
+                                TruncateCodePoints(id, 64));
+  }
+  return **std::move(found);
+}
+
+void Notifier::AcknowledgeNotification(const CallContext& call, v1::AcknowledgeNotificationRequest request,
+                                       Done<v1::AcknowledgeNotificationResponse> done) {
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    for (const absl::Status& status :
+         {CheckText("account", request.account(), 64, true), CheckText("note", request.note(), 500, false)}) {
+      if (!status.ok()) return done(status);
+    }
+    auto delivery = Find(request.notification_id());
+    if (!delivery.ok()) return done(delivery.status());
+    const auto notices = store_->NoticesIn(delivery->number);
+    if (!notices.ok()) return done(notices.status());
+    const bool first = delivery->acknowledged_by.empty();
+    if (first) {
+      delivery->state = v1::DELIVERY_STATE_REACHED;
+      delivery->reach_at = call.now;
+      delivery->next_at = absl::InfiniteFuture();
+      delivery->acknowledged_by = request.account();
+    }
+    const absl::Time until = delivery->reach_at + policy_.AcknowledgedFor(delivery->notification.urgency());
+    if (first) {
+      const absl::Status status = InTransaction([&]() -> absl::Status {
+        if (absl::Status put = store_->UpdateDelivery(*delivery); !put.ok()) return put;
+        for (const NoticeRow& notice : *notices) {
+          auto told = store_->FindTold(notice.ref);
+          if (!told.ok()) return told.status();
+          if (!told->has_value()) continue;
+          (*told)->acknowledged_until = until;
+          if ((*told)->stage == Stage::kResting) (*told)->at = std::max((*told)->at, until);
+          if (absl::Status put = store_->UpdateTold(**told); !put.ok()) return put;
+        }
+        return SettleRoundsOf(*delivery, call.now);
+      });
+      if (!status.ok()) {
+        Fail(status);
+        return done(status);
+      }
+      Wake();
+    }
+    workorder::v1::ExecuteRequest commands;
+    for (const NoticeRow& notice : *notices) {
+      const auto facts = source_->FindFacts(notice.ref);
+      // Of a clock that stopped there is nothing to put off.
+      if (!facts.ok() || !facts->has_value() || (!(*facts)->running && !(*facts)->paused)) continue;
+      *commands.add_commands() = AcknowledgeCommand(notice.ref, delivery->notification.id(), until,
+                                                    delivery->acknowledged_by, request.note());
+    }
+    v1::AcknowledgeNotificationResponse response;
+    *response.mutable_delivery() = Describe(*delivery);
+    if (commands.commands().empty() || until <= call.now) return done(std::move(response));
+    ledger_->Execute(call, std::move(commands),
+                     [response = std::move(response), done = std::move(done)](
+                         absl::StatusOr<workorder::v1::ExecuteResponse> executed) mutable {
+                       if (!executed.ok()) return done(executed.status());
+                       for (const workorder::v1::CommandResult& result : executed->results()) {
+                         const absl::Status status = error::FromProto(result.error());
+                         if (IsTransient(status)) return done(status);
+                         if (status.ok()) response.set_recorded_count(response.recorded_count() + 1);
+                       }
+                       done(std::move(response));
+                     });
+  });
+}
+
+void Notifier::ListNotifications(const CallContext&, v1::ListNotificationsRequest request,
+                                 Done<v1::ListNotificationsResponse> done) {
+  executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    const auto page = ReadPage(request);
+    if (!page.ok()) return done(page.status());
+    NoticeQuery query{.unit = request.unit(),
+                      .person = request.person_id(),
+                      .before = page->second,
+                      .limit = page->first + 1};
+    if (!request.order_id().empty()) {
+      const auto id = source_->FindOrderId(request.order_id());
+      if (!id.ok()) return done(id.status());
+      if (*id == 0) return done(error::OrderNotFound(TruncateCodePoints(request.order_id(), 64)));
+      query.order_id = *id;
+    }
+    if (!query.unit.empty()) {
+      const std::shared_ptr<const directory::Directory> people = people_();
+      if (const v1::DirectoryUnit* unit = people->FindUnit(query.unit); unit != nullptr)
+        query.unit = unit->code();
+    }
+    const auto rows = store_->ListNotices(query);
+    if (!rows.ok()) return done(rows.status());
+    v1::ListNotificationsResponse response;
+    for (size_t i = 0; i < rows->size(); ++i) {
+      const NoticeRow& row = (*rows)[i];
+      if (static_cast<int>(i) == page->first) {
+        response.set_next_page_token(WriteToken(request, (*rows)[i - 1].number));
+        break;
+      }
+      v1::Notice& notice = *response.add_notices();
+      notice.set_id(row.id);
+      *notice.mutable_order() = Describe(row.ref, row.order_number, row.due, row.round);
+      notice.set_rung(row.ref.rung);
+      notice.set_unit(row.unit);
+      notice.set_person_id(row.person);
+      notice.set_role(row.role);
+      notice.set_capacity(row.capacity);
+      notice.set_channel(row.channel);
+      notice.set_state(row.state);
+      notice.set_notification_id(row.notification_id);
+      *notice.mutable_send_time() = ToTimestamp(row.send_at);
+    }
+    done(std::move(response));
+  });
+}
+
+void Notifier::ListDeliveries(const CallContext&, v1::ListDeliveriesRequest request,
+                              Done<v1::ListDeliveriesResponse> done) {
+  executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    const auto page = ReadPage(request);
+    if (!page.ok()) return done(page.status());
+    DeliveryQuery query{
+        .webhook = std::nullopt, .state = request.state(), .before = page->second, .limit = page->first + 1};
+    if (!request.webhook().empty()) query.webhook = request.webhook() == "desktop" ? "" : request.webhook();
+    const auto rows = store_->ListDeliveries(query);
+    if (!rows.ok()) return done(rows.status());
+    v1::ListDeliveriesResponse response;
+    for (size_t i = 0; i < rows->size(); ++i) {
+      if (static_cast<int>(i) == page->first) {
+        response.set_next_page_token(WriteToken(request, (*rows)[i - 1].number));
+        break;
+      }
+      *response.add_deliveries() = Describe((*rows)[i]);
+    }
+    done(std::move(response));
+  });
+}
+
+void Notifier::RedeliverDelivery(const CallContext& call, v1::RedeliverDeliveryRequest request,
+                                 Done<v1::RedeliverDeliveryResponse> done) {
+  executor_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
+    auto delivery = Find(request.notification_id());
+    if (!delivery.ok()) return done(delivery.status());
+    if (delivery->state != v1::DELIVERY_STATE_DEAD || delivery->sequence != 0) {
+      return done(error::DeliveryNotDead(request.notification_id()));
+    }
+    delivery->state = v1::DELIVERY_STATE_QUEUED;
+    delivery->attempts = 0;
+    delivery->next_at = now;
+    const absl::Status status = InTransaction([&] { return store_->UpdateDelivery(*delivery); });
+    if (!status.ok()) {
+      Fail(status);
+      return done(status);
+    }
+    Wake();
+    v1::RedeliverDeliveryResponse response;
+    *response.mutable_delivery() = Describe(*delivery);
+    done(std::move(response));
+  });
+}
+
+void Notifier::ReportDelivery(const CallContext& call, v1::ReportDeliveryRequest request,
+                              Done<v1::ReportDeliveryResponse> done) {
+  executor_->Post([this, now = call.now, request = std::move(request), done = std::move(done)]() mutable {
+    if (request.state() != v1::DELIVERY_STATE_REACHED && request.state() != v1::DELIVERY_STATE_NOT_REACHED) {
+      return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "state",
+                                  "must be REACHED or NOT_REACHED", "须为已送达或未送达"));
+    }
+    auto delivery = Find(request.notification_id());
+    if (!delivery.ok()) return done(delivery.status());
+    // What a person has read stays read.
+    if (delivery->state != request.state() && delivery->acknowledged_by.empty()) {
+      delivery->state = request.state();
+      delivery->next_at = absl::InfiniteFuture();
+      if (request.state() == v1::DELIVERY_STATE_REACHED) delivery->reach_at = now;
+      const absl::Status status = InTransaction([&]() -> absl::Status {
+        if (absl::Status put = store_->UpdateDelivery(*delivery); !put.ok()) return put;
+        return SettleRoundsOf(*delivery, now);
+      });
+      if (!status.ok()) {
+        Fail(status);
+        return done(status);
+      }
+      Wake();
+    }
+    v1::ReportDeliveryResponse response;
+    *response.mutable_delivery() = Describe(*delivery);
+    done(std::move(response));
+  });
+}
+
+}  // namespace hotline::escalation::notify

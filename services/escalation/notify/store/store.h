@@ -1,0 +1,161 @@
+// The tables of the notifier, in a file of their own: what is to be told, who was told, and how each message
+// stands. The only code that writes them; holds no rule of the trade.
+//
+// Deleted, it begins anew: rungs of the last day are told again under their old ids, older ones are not.
+//
+// Tables: site (whose it is, how far the rungs are planned), told (each rung, in which round it is and what
+// comes next when), notice (one order's rung, one person, one contact), delivery (a message with its notices;
+// by its number, that of the desktop stream beside it).
+#ifndef SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
+#define SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/sql/database.h"
+#include "services/escalation/notify/core/plan.h"
+
+namespace hotline::escalation::notify {
+
+enum class Stage {
+  kWaiting = 1,    // to be told at `at`
+  kTold = 2,       // what comes of it is awaited until `at`
+  kReporting = 3,  // `report` is to be recorded at `at`
+  kResting = 4,    // the next round begins at `at`
+  kDone = 5,
+};
+
+// A rung that is, or was, to be told.
+struct Told {
+  RungRef ref;
+  int64_t sequence = 0;  // of its event in the site's log
+  std::string number;    // of the order
+  std::string unit;      // code of who holds the duty
+  type::v1::Urgency urgency = type::v1::URGENCY_UNSPECIFIED;
+  absl::Time due;
+  Stage stage = Stage::kWaiting;
+  int round = 1;
+  absl::Time at;                                      // of what comes next; InfiniteFuture when done
+  absl::Time round_at;                                // when this round was told; the epoch before
+  std::string report;                                 // serialized type::v1::NotificationReport
+  absl::Time acknowledged_until = absl::UnixEpoch();  // by a message of it; no round before
+};
+
+struct NoticeRow {
+  int64_t number = 0;  // grows
+  std::string id;
+  RungRef ref;
+  std::string order_number;
+  absl::Time due;
+  int round = 1;
+  std::string unit, person, role, capacity, channel;
+  int64_t delivery = 0;  // number; 0: nobody could be told
+  absl::Time send_at;
+  // Read with the delivery.
+  v1::DeliveryState state = v1::DELIVERY_STATE_UNSPECIFIED;
+  std::string notification_id;
+};
+
+struct DeliveryRow {
+  int64_t number = 0;    // grows
+  int64_t sequence = 0;  // of the desktop stream; 0 for a webhook
+  v1::Notification notification;
+  v1::DeliveryState state = v1::DELIVERY_STATE_QUEUED;
+  int attempts = 0;
+  absl::Time next_at = absl::InfiniteFuture();  // of the next attempt
+  absl::Time last_at = absl::UnixEpoch();
+  int last_status = 0;
+  std::string last_error;
+  absl::Time reach_at = absl::UnixEpoch();
+  std::string acknowledged_by;
+};
+
+struct NoticeQuery {
+  int64_t order_id = 0;  // 0: all
+  std::string unit, person;
+  int64_t before = 0;  // numbers below it; 0: from the latest
+  int limit = 0;
+};
+struct DeliveryQuery {
+  std::optional<std::string> webhook;  // empty text: desktops
+  v1::DeliveryState state = v1::DELIVERY_STATE_UNSPECIFIED;
+  int64_t before = 0;
+  int limit = 0;
+};
+
+// How many messages stand how; for metrics.
+struct Counts {
+  int64_t waiting_rungs = 0;
+  int64_t reporting_rungs = 0;
+  struct Channel {
+    int64_t queued = 0;
+    int64_t dead = 0;
+    absl::Time oldest = absl::InfiniteFuture();  // of those queued
+  };
+  std::map<std::string, Channel> channels;  // by webhook; empty: desktops
+};
+
+// Used by one thread at a time. Errors: STORE_FAILED (after a failed commit everything is refused until the
+// store is opened again), DISK_FULL (rolled back; may be tried again).
+class Store {
+ public:
+  virtual ~Store() = default;
+  // As of the other stores.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(std::unique_ptr<sql::Database> database,
+                                                     std::string_view hotline);
+
+  virtual absl::Status Begin() = 0;
+  virtual absl::Status Commit() = 0;
+  virtual void Rollback() = 0;
+
+  // The site's log is planned up to here.
+  virtual absl::StatusOr<int64_t> ReadCursor() = 0;
+  virtual absl::StatusOr<int64_t> LastNotice() = 0;
+  virtual absl::StatusOr<int64_t> LastDelivery() = 0;
+  virtual absl::StatusOr<int64_t> LastSequence() = 0;
+
+  // Between Begin and Commit.
+  virtual absl::Status PutCursor(int64_t cursor) = 0;
+  // False if the rung is there already: it is left as it is.
+  virtual absl::StatusOr<bool> AddTold(const Told& told) = 0;
+  virtual absl::Status UpdateTold(const Told& told) = 0;
+  virtual absl::Status AddNotice(const NoticeRow& notice) = 0;
+  virtual absl::Status AddDelivery(const DeliveryRow& delivery) = 0;
+  virtual absl::Status UpdateDelivery(const DeliveryRow& delivery) = 0;
+
+  // At most `limit` rungs of `stage` whose time has come, the urgent first, then the oldest.
+  virtual absl::StatusOr<std::vector<Told>> Due(Stage stage, absl::Time now, int limit) = 0;
+  // Rungs that wait to be told of the same unit and kind, up to `until`, the oldest first.
+  virtual absl::StatusOr<std::vector<Told>> Group(const Told& like, absl::Time until, int limit) = 0;
+  // When, after `now`, the next rung of any stage or the next attempt at one of `webhooks` is due;
+  // InfiniteFuture if none is.
+  virtual absl::StatusOr<absl::Time> NextDue(absl::Time now, const std::vector<std::string>& webhooks) = 0;
+  virtual absl::StatusOr<std::optional<Told>> FindTold(const RungRef& ref) = 0;
+  virtual absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) = 0;
+  virtual absl::StatusOr<std::vector<NoticeRow>> NoticesIn(int64_t delivery) = 0;
+  virtual absl::StatusOr<std::vector<NoticeRow>> ListNotices(const NoticeQuery& query) = 0;
+  // Queued for `webhook` and due, the oldest first.
+  virtual absl::StatusOr<std::vector<DeliveryRow>> DueDeliveries(std::string_view webhook, absl::Time now,
+                                                                 int limit) = 0;
+  virtual absl::StatusOr<std::optional<DeliveryRow>> FindDelivery(std::string_view id) = 0;
+  virtual absl::StatusOr<std::optional<DeliveryRow>> FindDeliveryByNumber(int64_t number) = 0;
+  virtual absl::StatusOr<std::vector<DeliveryRow>> ListDeliveries(const DeliveryQuery& query) = 0;
+  // Of the desktop stream, from `start` on.
+  virtual absl::StatusOr<std::vector<DeliveryRow>> ReadStream(int64_t start, int limit) = 0;
+  virtual absl::StatusOr<Counts> Count() = 0;
+
+  // See sql::Database. Thread-safe.
+  virtual absl::Status Checkpoint() = 0;
+};
+
+}  // namespace hotline::escalation::notify
+
+#endif  // SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_

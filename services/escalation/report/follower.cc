@@ -1,0 +1,230 @@
+#include "services/escalation/report/follower.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "common/base/backoff.h"
+#include "common/base/id.h"
+#include "common/base/mutex.h"
+#include "common/error/error.h"
+#include "services/escalation/report/core/history.h"
+
+namespace hotline::escalation::report {
+namespace {
+
+using type::v1::Event;
+
+RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time now) {
+  v1::Deadline deadline = Describe(history.clocks, clock, now);
+  deadline.clear_lamp();
+  return {.order_id = history.id,
+          .armed_by = clock.armed_by,
+          .kind = clock.kind,
+          .party = clock.duty_party,
+          .urgency = history.clocks.urgency,
+          .paused = clock.state == v1::CLOCK_STATE_PAUSED,
+          .due = FromProto(deadline.due_time()),
+          .remind = deadline.has_remind_time() ? FromProto(deadline.remind_time()) : absl::InfiniteFuture(),
+          .bytes = deadline.SerializeAsString()};
+}
+
+}  // namespace
+
+class Follower::State : public std::enable_shared_from_this<Follower::State> {
+ public:
+  State(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
+        const Deadlines* deadlines, std::string site, FollowerListener* listener, FollowerOptions options)
+      : executor_(executor),
+        clock_(clock),
+        ledger_(ledger),
+        store_(store),
+        deadlines_(deadlines),
+        site_(std::move(site)),
+        listener_(listener),
+        options_(options),
+        random_(NewJitter(options.jitter_seed)),
+        backoff_(options.backoff_min, options.backoff_max) {}
+
+  absl::Status Start() {
+    const auto cursor = store_->reader().ReadCursor();
+    if (!cursor.ok()) return cursor.status();
+    cursor_ = head_ = *cursor;
+    Show();
+    executor_->Post(Task([](State& self) { self.Read(); }));
+    return absl::OkStatus();
+  }
+  void Stop() {
+    executor_->Post(Task([](State& self) { self.stopped_ = true; }));
+  }
+  Stats stats() const {
+    MutexLock lock(&mu_);
+    return shown_;
+  }
+
+ private:
+  template <typename Fn>
+  Executor::Task Task(Fn fn) {
+    return [weak = weak_from_this(), fn = std::move(fn)]() mutable {
+      if (const auto self = weak.lock(); self != nullptr && !self->stopped_) fn(*self);
+    };
+  }
+
+  void Read() {
+    asked_ = clock_->Now();
+    workorder::v1::ReadEventsRequest request;
+    request.set_start_sequence(cursor_ + 1);
+    request.set_limit(options_.read_limit);
+    const int64_t nanos = at_head_ ? absl::ToInt64Nanoseconds(options_.read_wait) : 0;
+    request.mutable_wait()->set_seconds(nanos / 1'000'000'000);
+    request.mutable_wait()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+    const CallContext call{.now = asked_,
+                           .deadline = asked_ + options_.read_wait + absl::Seconds(5),
+                           .traceparent = NewTraceparent()};
+    ledger_->ReadEvents(
+        call, std::move(request),
+        [weak = weak_from_this()](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+          const auto self = weak.lock();
+          if (self == nullptr) return;
+          self->executor_->Post(self->Task(
+              [response = std::move(response)](State& state) mutable { state.OnRead(std::move(response)); }));
+        });
+  }
+
+  void OnRead(absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+    if (!response.ok()) return ReadLater();
+    std::vector<Event> events(static_cast<size_t>(response->events_size()));
+    bool readable = true;
+    for (int i = 0; i < response->events_size(); ++i)
+      readable &= events[i].ParseFromString(response->events(i));
+    if (!readable || (!events.empty() && events.front().sequence() != cursor_ + 1)) return ReadLater();
+    if (const absl::Status status = ApplyBatch(std::move(events)); !status.ok()) {
+      if (absl::IsResourceExhausted(status)) return ReadLater();
+      return listener_->OnStoreFailed(status);
+    }
+    backoff_.Reset();
+    head_ = std::max(response->head_sequence(), cursor_);
+    at_head_ = cursor_ == head_;
+    // The head was told after it was asked for.
+    if (at_head_) known_until_ = std::max(known_until_, asked_);
+    Show();
+    executor_->PostAfter(at_head_ ? options_.head_pause : options_.catch_up_pause,
+                         Task([](State& self) { self.Read(); }));
+  }
+
+  void ReadLater() {
+    at_head_ = false;
+    Show();
+    executor_->PostAfter(backoff_.Next(random_), Task([](State& self) { self.Read(); }));
+  }
+
+  absl::Status ApplyBatch(std::vector<Event> events) {
+    if (events.empty()) return absl::OkStatus();
+    if (absl::Status status = store_->Begin(); !status.ok()) return status;
+    const int64_t last = events.back().sequence();
+    const absl::Time last_commit = FromProto(events.back().commit_time());
+    const absl::Status status = ApplyInTransaction(std::move(events));
+    store_->Rollback();  // of what was not committed
+    if (!status.ok()) return status;
+    cursor_ = last;
+    known_until_ = std::max(known_until_, last_commit);
+    return absl::OkStatus();
+  }
+
+  absl::Status ApplyInTransaction(std::vector<Event> events) {
+    const int64_t last = events.back().sequence();
+    std::map<int64_t, std::vector<Event>> by_order;
+    for (Event& event : events) {
+      const int64_t id = ParseOrderId(event.order_id()).value_or(0);
+      if (id != 0) by_order[id].push_back(Condense(std::move(event)));
+    }
+    for (const auto& [id, added] : by_order) {
+      if (absl::Status status = ApplyOrder(id, added); !status.ok()) return status;
+    }
+    if (absl::Status status = store_->PutCursor(last); !status.ok()) return status;
+    return store_->Commit();
+  }
+
+  absl::Status ApplyOrder(int64_t id, const std::vector<Event>& added) {
+    HistoryReader reader(deadlines_, site_);
+    if (added.front().previous_order_sequence() != 0) {
+      const auto entries = store_->reader().ReadEntries(id);
+      if (!entries.ok()) return entries.status();
+      Event event;
+      for (const std::string& entry : *entries) {
+        if (event.ParseFromString(entry)) reader.Add(event);
+      }
+    }
+    for (const Event& event : added) {
+      reader.Add(event);
+      if (absl::Status status = store_->AddEntry(id, event.sequence(), event.SerializeAsString());
+          !status.ok()) {
+        return status;
+      }
+    }
+    // As of its last event: what the store holds must not depend on when it was written.
+    const absl::Time now = FromProto(added.back().commit_time());
+    const History history = std::move(reader).Finish(now);
+    std::vector<RunningRow> running;
+    for (const OrderClock& clock : history.clocks.clocks) {
+      if (clock.live()) running.push_back(RunningOf(history, clock, now));
+    }
+    TrackedRow order{.id = id,
+                     .number = history.number,
+                     .first = std::min(history.register_time, now),
+                     .last = running.empty() ? now : absl::InfiniteFuture()};
+    if (absl::Status status = store_->PutOrder(order); !status.ok()) return status;
+    if (absl::Status status = store_->PutRunning(id, running); !status.ok()) return status;
+    for (const Dispute& dispute : history.disputes) {
+      const DocketRow row{.sequence = dispute.sequence,
+                          .order_id = id,
+                          .state = dispute.item.state(),
+                          .opened = FromProto(dispute.item.open_time())};
+      if (absl::Status status = store_->PutDocket(row); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  void Show() {
+    MutexLock lock(&mu_);
+    shown_ = {cursor_, head_, known_until_};
+  }
+
+  Executor* const executor_;
+  const hotline::Clock* const clock_;
+  Ledger* const ledger_;
+  Store* const store_;
+  const Deadlines* const deadlines_;
+  const std::string site_;
+  FollowerListener* const listener_;
+  const FollowerOptions options_;
+
+  // On the executor only.
+  std::minstd_rand random_;
+  Backoff backoff_;
+  bool stopped_ = false;
+  bool at_head_ = false;
+  int64_t cursor_ = 0;
+  int64_t head_ = 0;
+  absl::Time asked_ = absl::InfinitePast();
+  absl::Time known_until_ = absl::InfinitePast();
+
+  mutable Mutex mu_;
+  Stats shown_ ABSL_GUARDED_BY(mu_);
+};
+
+Follower::Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
+                   const Deadlines* deadlines, std::string site, FollowerListener* listener,
+                   FollowerOptions options)
+    : state_(std::make_shared<State>(executor, clock, ledger, store, deadlines, std::move(site), listener,
+                                     options)) {}
+
+Follower::~Follower() = default;
+
+absl::Status Follower::Start() { return state_->Start(); }
+void Follower::Stop() { state_->Stop(); }
+Follower::Stats Follower::stats() const { return state_->stats(); }
+
+}  // namespace hotline::escalation::report

@@ -1,0 +1,389 @@
+#include "services/escalation/report/service.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/base/sha256.h"
+#include "common/base/utf8.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "services/escalation/report/core/document.h"
+#include "services/escalation/report/core/pack.h"
+
+namespace hotline::escalation::report {
+namespace {
+
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 500;
+constexpr int64_t kMaxCodeCharacters = 64;
+constexpr absl::Duration kDefaultWithin = absl::Hours(24);
+constexpr absl::Duration kMaxWithin = absl::Hours(24 * 366);
+
+absl::Status CheckCode(const char* field, const std::string& code) {
+  const auto characters = CountCodePoints(code);
+  if (!characters.has_value() || HasControlCharacters(code, false)) return error::BadText(field);
+  if (*characters > kMaxCodeCharacters) return error::TooLong(field, kMaxCodeCharacters);
+  return absl::OkStatus();
+}
+
+absl::Status CheckPageSize(int size) {
+  if (size >= 0 && size <= kMaxPageSize) return absl::OkStatus();
+  return error::BadField(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
+                         "must be between 0 and 500", "应在0至500之间");
+}
+
+absl::Status BadToken() {
+  return error::BadField(error::Reason::ERROR_REASON_PAGE_TOKEN_INVALID, "page_token",
+                         "is not one that this service gave for this filter",
+                         "不是本服务为该筛选条件给出的分页标记");
+}
+
+// What a token belongs to: it is not to be used with another filter.
+template <typename Request>
+std::string FilterMark(Request request) {
+  request.clear_page_size();
+  request.clear_page_token();
+  return absl::BytesToHexString(Sha256({request.SerializeAsString()}).substr(0, 8));
+}
+
+std::string WriteToken(const std::vector<int64_t>& numbers, const std::string& mark) {
+  return absl::WebSafeBase64Escape(absl::StrCat("1,", mark, ",", absl::StrJoin(numbers, ",")));
+}
+
+// The `count` numbers of a token of this filter.
+std::optional<std::vector<int64_t>> ReadToken(const std::string& token, const std::string& mark,
+                                              size_t count) {
+  std::string text;
+  if (!absl::WebSafeBase64Unescape(token, &text)) return std::nullopt;
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  if (parts.size() != count + 2 || parts[0] != "1" || parts[1] != mark) return std::nullopt;
+  std::vector<int64_t> numbers(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!absl::SimpleAtoi(parts[i + 2], &numbers[i])) return std::nullopt;
+  }
+  return numbers;
+}
+
+v1::Lamp LampOf(const RunningRow& row, absl::Time now) {
+  if (row.due <= now) return v1::LAMP_RED;
+  return row.remind <= now ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
+}
+
+// Runs `work` on `executor` and answers with what it gives.
+template <typename Response, typename Work>
+void Answer(Executor* executor, Done<Response> done, Work work) {
+  executor->Post([work = std::move(work), done = std::move(done)]() mutable { done(work()); });
+}
+
+absl::Status CheckFormat(v1::DocumentFormat format) {
+  return v1::DocumentFormat_IsValid(format) ? absl::OkStatus() : error::BadEnum("format", format);
+}
+
+}  // namespace
+
+ReportService::ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive,
+                             WorkedSeconds worked, const Names* names)
+    : executor_(executor), clock_(clock), archive_(archive), worked_(std::move(worked)), names_(names) {}
+
+void ReportService::GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
+                                 Done<v1::GetScorecardResponse> done) {
+  Answer(executor_, std::move(done),
+         [this, call, request = std::move(request)] { return Scorecard(call, request); });
+}
+
+absl::StatusOr<v1::GetScorecardResponse> ReportService::Scorecard(const CallContext& call,
+                                                                  const v1::GetScorecardRequest& request) {
+  const auto period = CheckPeriod("period", request.period());
+  if (!period.ok()) return period.status();
+  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  const auto knowledge = archive_->KnowledgeFor(*period, clock_->Now());
+  if (!knowledge.ok()) return knowledge.status();
+  ScorecardBuilder builder(*period, worked_);
+  if (absl::Status status =
+          archive_->Visit(*period, *knowledge, call, [&](const History& history) { builder.Add(history); });
+      !status.ok()) {
+    return status;
+  }
+  v1::GetScorecardResponse response;
+  builder.Finish(request.party(), &response);
+  *response.mutable_start_time() = ToProto(period->start);
+  *response.mutable_end_time() = ToProto(period->end);
+  *response.mutable_knowledge_time() = ToProto(*knowledge);
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+void ReportService::ListLamps(const CallContext&, v1::ListLampsRequest request,
+                              Done<v1::ListLampsResponse> done) {
+  Answer(executor_, std::move(done), [this, request = std::move(request)] { return Lamps(request); });
+}
+
+absl::StatusOr<v1::ListLampsResponse> ReportService::Lamps(const v1::ListLampsRequest& request) {
+  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  const absl::Time now = clock_->Now();
+  RunningQuery filter;
+  filter.party = request.party();
+  filter.urgency = request.urgency();
+  filter.kind = request.clock();
+  const auto rows = archive_->reader().CountLamps(filter, now);
+  if (!rows.ok()) return rows.status();
+  v1::ListLampsResponse response;
+  v1::LampCount& total = *response.mutable_total();
+  for (const LampRow& row : *rows) {
+    v1::LampCount& count = *response.add_counts();
+    count.set_party(row.party);
+    count.set_green(row.green);
+    count.set_yellow(row.yellow);
+    count.set_red(row.red);
+    count.set_paused(row.paused);
+    total.set_green(total.green() + row.green);
+    total.set_yellow(total.yellow() + row.yellow);
+    total.set_red(total.red() + row.red);
+    total.set_paused(total.paused() + row.paused);
+  }
+  *response.mutable_server_time() = ToProto(now);
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+void ReportService::ListOverdue(const CallContext&, v1::ListOverdueRequest request,
+                                Done<v1::ListOverdueResponse> done) {
+  Answer(executor_, std::move(done), [this, request = std::move(request)] {
+    RunningQuery query;
+    query.due_before = clock_->Now() + absl::Nanoseconds(1);
+    return List<v1::ListOverdueRequest, v1::ListOverdueResponse>(request, std::move(query));
+  });
+}
+
+void ReportService::ListDueSoon(const CallContext&, v1::ListDueSoonRequest request,
+                                Done<v1::ListDueSoonResponse> done) {
+  Answer(executor_, std::move(done),
+         [this, request = std::move(request)]() -> absl::StatusOr<v1::ListDueSoonResponse> {
+           const absl::Duration within =
+               request.has_within() ? FromProtoDuration(request.within()) : kDefaultWithin;
+           if (within < absl::ZeroDuration() || within > kMaxWithin) {
+             return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "within",
+                                    "must be between 0 and 366 days", "应在0至366天之间");
+           }
+           RunningQuery query;
+           const absl::Time now = clock_->Now();
+           query.due_from = now + absl::Nanoseconds(1);
+           query.due_before = now + within;
+           return List<v1::ListDueSoonRequest, v1::ListDueSoonResponse>(request, std::move(query));
+         });
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> ReportService::List(const Request& request, RunningQuery query) {
+  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
+  const std::string mark = FilterMark(request);
+  if (!request.page_token().empty()) {
+    const auto numbers = ReadToken(request.page_token(), mark, 4);
+    if (!numbers.has_value()) return BadToken();
+    query.after = {(*numbers)[0], (*numbers)[1], (*numbers)[2], (*numbers)[3]};
+  }
+  query.party = request.party();
+  query.urgency = request.urgency();
+  query.kind = request.clock();
+  query.limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  query.scan_limit = kScanLimit;
+  const auto page = archive_->reader().ListRunning(query);
+  if (!page.ok()) return page.status();
+  const absl::Time now = clock_->Now();
+  Response response;
+  for (const RunningRow& row : page->rows) {
+    v1::Deadline& deadline = *response.add_deadlines();
+    if (!deadline.ParseFromString(row.bytes)) return error::StoreFailed("a deadline cannot be read");
+    deadline.set_lamp(LampOf(row, now));
+    deadline.set_breached(deadline.breached() || row.due <= now);
+  }
+  if (page->next.has_value()) {
+    const RunningKey& key = *page->next;
+    response.set_next_page_token(WriteToken({key.due, key.order_id, key.armed_by, key.kind}, mark));
+  }
+  *response.mutable_server_time() = ToProto(now);
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+void ReportService::RenderDocument(const CallContext&, v1::RenderDocumentRequest request,
+                                   Done<v1::RenderDocumentResponse> done) {
+  Answer(executor_, std::move(done), [this, request = std::move(request)] { return Document(request); });
+}
+
+absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const v1::RenderDocumentRequest& request) {
+  if (request.order_id().empty()) return error::Required("order_id");
+  if (absl::Status status = CheckCode("order_id", request.order_id()); !status.ok()) return status;
+  if (request.kind() != v1::DOCUMENT_KIND_CIRCULATE && request.kind() != v1::DOCUMENT_KIND_DISCIPLINE) {
+    return error::BadEnum("kind", request.kind());
+  }
+  if (absl::Status status = CheckFormat(request.format()); !status.ok()) return status;
+  const auto found = archive_->Find(request.order_id());
+  if (!found.ok()) return found.status();
+  const absl::Time now = clock_->Now();
+  const auto history = archive_->Read(found->id, now);
+  if (!history.ok()) return history.status();
+  if (!history->has_value()) return error::OrderNotFound(request.order_id());
+  const auto events = archive_->Events(found->id);
+  if (!events.ok()) return events.status();
+  const auto page = DocumentPage(request.kind(), **history, *events, now, *names_);
+  if (!page.has_value()) return error::NoBreach();
+  v1::RenderDocumentResponse response;
+  response.set_text(page->Render(request.format(), response.mutable_media_type()));
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+MeetingService::MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
+                               const Names* names)
+    : executor_(executor), archive_(archive), ledger_(ledger), worked_(std::move(worked)), names_(names) {}
+
+void MeetingService::ListDocket(const CallContext&, v1::ListDocketRequest request,
+                                Done<v1::ListDocketResponse> done) {
+  Answer(executor_, std::move(done), [this, request = std::move(request)] { return Docket(request); });
+}
+
+absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const v1::ListDocketRequest& request) {
+  if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
+  DocketQuery query;
+  query.state = request.state();
+  if (!request.period().empty()) {
+    const auto period = CheckPeriod("period", request.period());
+    if (!period.ok()) return period.status();
+    query.opened_from = period->start;
+    query.opened_before = period->end;
+  }
+  const std::string mark = FilterMark(request);
+  if (!request.page_token().empty()) {
+    const auto numbers = ReadToken(request.page_token(), mark, 1);
+    if (!numbers.has_value()) return BadToken();
+    query.before_sequence = (*numbers)[0];
+  }
+  const int limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  query.limit = limit + 1;
+  auto rows = archive_->reader().ListDocket(query);
+  if (!rows.ok()) return rows.status();
+  v1::ListDocketResponse response;
+  if (static_cast<int>(rows->size()) > limit) {
+    rows->resize(limit);
+    response.set_next_page_token(WriteToken({rows->back().sequence}, mark));
+  }
+  for (const DocketRow& row : *rows) {
+    const auto history = archive_->Read(row.order_id, absl::InfiniteFuture());
+    if (!history.ok()) return history.status();
+    if (!history->has_value()) continue;
+    for (const Dispute& dispute : (*history)->disputes) {
+      if (dispute.sequence == row.sequence) *response.add_items() = dispute.item;
+    }
+  }
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const std::string& item_id) {
+  if (item_id.empty()) return error::Required("item_id");
+  if (absl::Status status = CheckCode("item_id", item_id); !status.ok()) return status;
+  const size_t dash = item_id.rfind('-');
+  int64_t sequence = 0;
+  if (dash == std::string::npos || !absl::SimpleAtoi(item_id.substr(dash + 1), &sequence)) {
+    return error::DocketItemNotFound(item_id);
+  }
+  const auto row = archive_->reader().FindDocket(sequence);
+  if (!row.ok()) return row.status();
+  if (row->has_value()) {
+    const auto history = archive_->Read((*row)->order_id, absl::InfiniteFuture());
+    if (!history.ok()) return history.status();
+    if (history->has_value()) {
+      for (const Dispute& dispute : (*history)->disputes) {
+        if (dispute.item.item_id() == item_id) return dispute.item;
+      }
+    }
+  }
+  return error::DocketItemNotFound(item_id);
+}
+
+void MeetingService::RuleDocketItem(const CallContext& call, v1::RuleDocketItemRequest request,
+                                    Done<v1::RuleDocketItemResponse> done) {
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    const auto item = FindItem(request.item_id());
+    if (!item.ok()) return done(item.status());
+    workorder::v1::ExecuteRequest execute;
+    type::v1::Command& command = *execute.add_commands();
+    *command.mutable_header() = std::move(*request.mutable_header());
+    command.mutable_header()->set_order_id(item->order_id());
+    *command.mutable_ruling() = std::move(*request.mutable_ruling());
+    ledger_->Execute(
+        call, std::move(execute),
+        [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+          if (!response.ok()) return done(response.status());
+          if (response->results_size() != 1) {
+            return done(error::Internal("the ledger did not answer the command"));
+          }
+          workorder::v1::CommandResult& result = *response->mutable_results(0);
+          if (result.has_error()) return done(error::FromProto(result.error()));
+          v1::RuleDocketItemResponse answer;
+          *answer.mutable_order() = std::move(*result.mutable_order());
+          answer.set_event_sequence(result.event_sequence());
+          done(std::move(answer));
+        });
+  });
+}
+
+void MeetingService::RenderPack(const CallContext& call, v1::RenderPackRequest request,
+                                Done<v1::RenderPackResponse> done) {
+  Answer(executor_, std::move(done),
+         [this, call, request = std::move(request)] { return Pack(call, request); });
+}
+
+absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& call,
+                                                            const v1::RenderPackRequest& request) {
+  const auto period = CheckPeriod("period", request.period());
+  if (!period.ok()) return period.status();
+  if (absl::Status status = CheckFormat(request.format()); !status.ok()) return status;
+  const auto knowledge = archive_->KnowledgeFor(*period, call.now);
+  if (!knowledge.ok()) return knowledge.status();
+  ScorecardBuilder scorecards(*period, worked_);
+  PackBuilder pack(*period, *knowledge);
+  if (absl::Status status = archive_->Visit(*period, *knowledge, call,
+                                            [&](const History& history) {
+                                              scorecards.Add(history);
+                                              pack.Add(history);
+                                            });
+      !status.ok()) {
+    return status;
+  }
+  v1::GetScorecardResponse scorecard;
+  scorecards.Finish("", &scorecard);
+  *scorecard.mutable_start_time() = ToProto(period->start);
+  *scorecard.mutable_end_time() = ToProto(period->end);
+  *scorecard.mutable_knowledge_time() = ToProto(*knowledge);
+  v1::RenderPackResponse response;
+  *response.mutable_figures() = pack.Figures();
+  response.set_text(PackPage(response.figures(), pack.Disputes(), scorecard, request.period(), *names_)
+                        .Render(request.format(), response.mutable_media_type()));
+  *response.mutable_start_time() = scorecard.start_time();
+  *response.mutable_end_time() = scorecard.end_time();
+  *response.mutable_knowledge_time() = scorecard.knowledge_time();
+  response.set_watermark(archive_->progress().cursor);
+  return response;
+}
+
+void MeetingService::ExportProposal(const CallContext&, v1::ExportProposalRequest request,
+                                    Done<v1::ExportProposalResponse> done) {
+  Answer(executor_, std::move(done),
+         [this, request = std::move(request)]() -> absl::StatusOr<v1::ExportProposalResponse> {
+           const auto item = FindItem(request.item_id());
+           if (!item.ok()) return item.status();
+           if (!item->has_ruling()) return error::NotRuled();
+           v1::ExportProposalResponse response;
+           response.set_yaml(ProposalYaml(*item, *names_));
+           return response;
+         });
+}
+
+}  // namespace hotline::escalation::report

@@ -1,0 +1,88 @@
+// hotline.escalation.v1.ReportService and MeetingService without their wire.
+#ifndef SERVICES_ESCALATION_REPORT_SERVICE_H_
+#define SERVICES_ESCALATION_REPORT_SERVICE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/contract/call.h"
+#include "common/contract/ledger.h"
+#include "hotline/escalation/v1/meeting_service.pb.h"
+#include "hotline/escalation/v1/report_service.pb.h"
+#include "services/escalation/report/archive.h"
+#include "services/escalation/report/core/names.h"
+#include "services/escalation/report/core/scorecard.h"
+
+namespace hotline::escalation::report {
+
+// Thread-safe. Promises and errors of the methods are in report_service.proto.
+class ReportService {
+ public:
+  // Rows that one page of a list looks at.
+  static constexpr int kScanLimit = 20'000;
+
+  // `executor` is for reading: neither a follower's nor that of the lists of clocks; it is stopped before
+  // this object is destroyed. `archive` is used on it only, and outlives this, as do `clock` and `names`.
+  ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive, WorkedSeconds worked,
+                const Names* names);
+
+  void GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
+                    Done<v1::GetScorecardResponse> done);
+  void ListLamps(const CallContext& call, v1::ListLampsRequest request, Done<v1::ListLampsResponse> done);
+  void ListOverdue(const CallContext& call, v1::ListOverdueRequest request,
+                   Done<v1::ListOverdueResponse> done);
+  void ListDueSoon(const CallContext& call, v1::ListDueSoonRequest request,
+                   Done<v1::ListDueSoonResponse> done);
+  void RenderDocument(const CallContext& call, v1::RenderDocumentRequest request,
+                      Done<v1::RenderDocumentResponse> done);
+
+ private:
+  absl::StatusOr<v1::GetScorecardResponse> Scorecard(const CallContext& call,
+                                                     const v1::GetScorecardRequest& request);
+  absl::StatusOr<v1::ListLampsResponse> Lamps(const v1::ListLampsRequest& request);
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> List(const Request& request, RunningQuery query);
+  absl::StatusOr<v1::RenderDocumentResponse> Document(const v1::RenderDocumentRequest& request);
+
+  Executor* const executor_;
+  const hotline::Clock* const clock_;
+  Archive* const archive_;
+  const WorkedSeconds worked_;
+  const Names* const names_;
+};
+
+// Thread-safe. Promises and errors of the methods are in meeting_service.proto.
+class MeetingService {
+ public:
+  // As ReportService; `ledger` outlives this too.
+  MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
+                 const Names* names);
+
+  void ListDocket(const CallContext& call, v1::ListDocketRequest request, Done<v1::ListDocketResponse> done);
+  void RuleDocketItem(const CallContext& call, v1::RuleDocketItemRequest request,
+                      Done<v1::RuleDocketItemResponse> done);
+  void RenderPack(const CallContext& call, v1::RenderPackRequest request, Done<v1::RenderPackResponse> done);
+  void ExportProposal(const CallContext& call, v1::ExportProposalRequest request,
+                      Done<v1::ExportProposalResponse> done);
+
+ private:
+  absl::StatusOr<v1::ListDocketResponse> Docket(const v1::ListDocketRequest& request);
+  absl::StatusOr<v1::RenderPackResponse> Pack(const CallContext& call, const v1::RenderPackRequest& request);
+  absl::StatusOr<v1::DocketItem> FindItem(const std::string& item_id);
+
+  Executor* const executor_;
+  Archive* const archive_;
+  Ledger* const ledger_;
+  const WorkedSeconds worked_;
+  const Names* const names_;
+};
+
+}  // namespace hotline::escalation::report
+
+#endif  // SERVICES_ESCALATION_REPORT_SERVICE_H_

@@ -1,0 +1,147 @@
+// What figures are made from, in a database of its own (report.db): each order's events without texts, the
+// deadlines that run, and the docket. A projection of the site's log: deleted, it is rebuilt by reading the
+// log from its first event. The only code that writes it; holds no rule of the trade.
+//
+// Tables: tracked (an order's way into the others, by id, by number and by its last event), entry (condensed
+// events, clustered by order), running (live clocks, by deadline and by party), docket (disputes), progress
+// (how far the log is read).
+#ifndef SERVICES_ESCALATION_REPORT_STORE_STORE_H_
+#define SERVICES_ESCALATION_REPORT_STORE_STORE_H_
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/sql/database.h"
+
+namespace hotline::escalation::report {
+
+struct TrackedRow {
+  int64_t id = 0;
+  std::string number;
+  absl::Time first;
+  // InfiniteFuture while a clock of it is live: any period from `first` on may need it.
+  absl::Time last;
+};
+
+// A live clock.
+struct RunningRow {
+  int64_t order_id = 0;
+  int64_t armed_by = 0;
+  int kind = 0;
+  std::string party;
+  int urgency = 0;
+  bool paused = false;
+  absl::Time due;
+  absl::Time remind;  // InfiniteFuture: no reminder
+  std::string bytes;  // serialized v1::Deadline without lamp
+};
+
+struct DocketRow {
+  int64_t sequence = 0;  // of the event that opened it
+  int64_t order_id = 0;
+  int state = 0;  // v1::DocketState
+  absl::Time opened;
+};
+
+// One deadline in the order of the lists.
+struct RunningKey {
+  int64_t due = 0;  // Unix nanoseconds
+  int64_t order_id = 0;
+  int64_t armed_by = 0;
+  int64_t kind = 0;
+  friend auto operator<=>(const RunningKey&, const RunningKey&) = default;
+};
+
+struct RunningQuery {
+  std::string party;  // empty: all
+  int urgency = 0;    // 0: any
+  int kind = 0;       // 0: any
+  absl::Time due_from = absl::InfinitePast();
+  absl::Time due_before = absl::InfiniteFuture();
+  RunningKey after;  // begin after this one
+  int limit = 0;
+  int scan_limit = 0;  // look at no more rows than this
+};
+
+struct RunningPage {
+  std::vector<RunningRow> rows;
+  // Where to go on; nothing when the list is complete.
+  std::optional<RunningKey> next;
+};
+
+struct LampRow {
+  std::string party;
+  int64_t green = 0, yellow = 0, red = 0, paused = 0;
+};
+
+struct DocketQuery {
+  int state = 0;  // 0: any
+  absl::Time opened_from = absl::InfinitePast();
+  absl::Time opened_before = absl::InfiniteFuture();
+  int64_t before_sequence = 0;  // 0: from the latest on
+  int limit = 0;
+};
+
+// A view on a connection of its own: sees the last commit at each call. Used by one thread at a time. Lives
+// no longer than its store. Errors: STORE_FAILED.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // Serialized events of the order, in order.
+  virtual absl::StatusOr<std::vector<std::string>> ReadEntries(int64_t order_id) = 0;
+  virtual absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) = 0;
+  // Ids of the orders that began before `end` and may have something after `start`, at most `limit`.
+  virtual absl::StatusOr<std::vector<int64_t>> FindOrders(absl::Time start, absl::Time end,
+                                                          int64_t limit) = 0;
+  virtual absl::StatusOr<RunningPage> ListRunning(const RunningQuery& query) = 0;
+  // By party. Reads all that runs.
+  virtual absl::StatusOr<std::vector<LampRow>> CountLamps(const RunningQuery& filter, absl::Time now) = 0;
+  // The latest first.
+  virtual absl::StatusOr<std::vector<DocketRow>> ListDocket(const DocketQuery& query) = 0;
+  virtual absl::StatusOr<std::optional<DocketRow>> FindDocket(int64_t sequence) = 0;
+  virtual absl::StatusOr<int64_t> ReadCursor() = 0;
+};
+
+// The writer. Used by one thread at a time. Errors: STORE_FAILED (after a failed Commit everything is refused
+// until the store is opened again), DISK_FULL (rolled back; may be tried again).
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Takes `database` over; creates the tables if they are missing. Errors: FAILED_PRECONDITION if it belongs
+  // to another hotline or has another schema.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(std::unique_ptr<sql::Database> database,
+                                                     std::string_view hotline);
+
+  virtual absl::StatusOr<std::unique_ptr<Reader>> NewReader() = 0;
+  // Reads on the writer's own connection: sees the open transaction.
+  virtual Reader& reader() = 0;
+
+  virtual absl::Status Begin() = 0;
+  virtual absl::Status Commit() = 0;
+  virtual void Rollback() = 0;
+
+  // Between Begin and Commit.
+  virtual absl::Status AddEntry(int64_t order_id, int64_t sequence, std::string_view bytes) = 0;
+  virtual absl::Status PutOrder(const TrackedRow& order) = 0;
+  // Instead of what was there for the order.
+  virtual absl::Status PutRunning(int64_t order_id, const std::vector<RunningRow>& rows) = 0;
+  virtual absl::Status PutDocket(const DocketRow& row) = 0;
+  virtual absl::Status PutCursor(int64_t cursor) = 0;
+
+  // Moves committed pages into the database file. Thread-safe.
+  virtual absl::Status Checkpoint() = 0;
+  virtual sql::Stats stats() const = 0;
+};
+
+}  // namespace hotline::escalation::report
+
+#endif  // SERVICES_ESCALATION_REPORT_STORE_STORE_H_

@@ -1,0 +1,119 @@
+#include "common/catalogue/review.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/boot/catalogue_file.h"
+#include "common/boot/config.h"
+
+namespace hotline::catalogue {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::string Deploy(const std::string& file) { return std::string(HOTLINE_SOURCE_DIR) + "/deploy/" + file; }
+
+config::v1::Catalogue Message() {
+  static const config::v1::Catalogue message =
+      (*boot::LoadCatalogue(Deploy("catalogue/wuqia.yaml")))->message();
+  return message;
+}
+
+std::vector<std::string> Findings(config::v1::Catalogue message, const ReviewOptions& options = {}) {
+  const auto catalogue = Catalogue::Create(std::move(message));
+  EXPECT_TRUE(catalogue.ok()) << catalogue.status();
+  std::vector<std::string> found;
+  for (const Problem& problem : Review(**catalogue, options)) {
+    EXPECT_NE(problem.chinese, "");
+    found.push_back(problem.path + ": " + problem.english);
+  }
+  return found;
+}
+
+TEST(ReviewTest, TheShippedCatalogueHasNoFindings) {
+  ReviewOptions options;
+  options.units.emplace();
+  ASSERT_TRUE(boot::LoadYaml(Deploy("units/wuqia.yaml"), &*options.units).ok());
+  EXPECT_THAT(Findings(Message(), options), IsEmpty());
+}
+
+TEST(ReviewTest, OneUnitUnderTwoNames) {
+  config::v1::Catalogue message = Message();
+  for (config::v1::CatalogueUnit& unit : *message.mutable_units()) {
+    if (unit.code() == "shijianju") unit.clear_aliases();
+  }
+  config::v1::CatalogueUnit* twin = message.add_units();
+  twin->set_code("shijianju2");
+  twin->set_display_name("市监局");
+  twin->set_kind(config::v1::UNIT_KIND_OFFICE);
+  EXPECT_THAT(Findings(message),
+              Contains(HasSubstr("\"市监局\" reads as the short form of a name of shijianju")));
+
+  ReviewOptions options;
+  options.units.emplace();
+  config::v1::Unit* unit = options.units->add_units();
+  unit->set_code("mzj");
+  unit->set_display_name("民政局");
+  EXPECT_THAT(Findings(Message(), options), Contains(HasSubstr("\"民政局\" is unit mzj in the site's list")));
+  EXPECT_THAT(Findings(Message(), options), Contains(HasSubstr("minzhengju is not in the site's list")));
+}
+
+TEST(ReviewTest, AUnitWithoutLiaison) {
+  ReviewOptions options;
+  options.liaisons.emplace();
+  for (const config::v1::CatalogueUnit& unit : Message().units()) options.liaisons->insert(unit.code());
+  EXPECT_THAT(Findings(Message(), options), IsEmpty());
+  options.liaisons->erase("yancaoju");
+  options.liaisons->erase("jigenxiang");
+  EXPECT_THAT(Findings(Message(), options),
+              ElementsAre(HasSubstr("jigenxiang has no liaison"), HasSubstr("yancaoju has no liaison")));
+}
+
+TEST(ReviewTest, OverlappingPhrases) {
+  config::v1::Catalogue message = Message();
+  message.mutable_items(0)->add_phrases("拖欠");
+  EXPECT_THAT(Findings(message), ElementsAre(HasSubstr("\"拖欠\" lies within \"拖欠工资\" of A2")));
+}
+
+TEST(ReviewTest, UnreachableItems) {
+  config::v1::Catalogue message = Message();
+  message.mutable_items(8)->set_last_date("2020-01-01");
+  EXPECT_THAT(CheckCatalogue(message), testing::SizeIs(1));  // before it begins
+  message.mutable_items(8)->set_first_date("2019-01-01");
+  EXPECT_THAT(Findings(message), ElementsAre(HasSubstr("A9 never holds")));
+  message = Message();
+  config::v1::CatalogueItem* item = message.mutable_items(11);
+  item->mutable_phrases()->Clear();
+  for (const char* phrase : {"卖假烟的被偷了", "假烟摊打起来", "假烟仓库着火"}) item->add_phrases(phrase);
+  EXPECT_THAT(Findings(message), Contains(HasSubstr("A12 is unreachable")));
+}
+
+TEST(DiffTest, TellsWhatCameWentAndChanged) {
+  const config::v1::Catalogue before = Message();
+  config::v1::Catalogue after = before;
+  EXPECT_THAT(Diff(before, after), IsEmpty());
+  // The order of entries is nothing.
+  after.mutable_items()->SwapElements(0, 5);
+  EXPECT_THAT(Diff(before, after), IsEmpty());
+  after = before;
+  after.set_version("wuqia-2027-1");
+  after.mutable_items(1)->set_urgency(type::v1::URGENCY_URGENT);
+  after.mutable_items(1)->add_phrases("老板欠钱");
+  after.mutable_items()->RemoveLast();
+  after.mutable_units(0)->mutable_aliases()->RemoveLast();
+  const std::vector<Change> changes = Diff(before, after);
+  std::vector<std::string> told;
+  for (const Change& change : changes) {
+    told.push_back(change.entry + "/" + change.field + ": " + change.before + " -> " + change.after);
+  }
+  EXPECT_THAT(told, ElementsAre("catalogue/version: wuqia-2024-6 -> wuqia-2027-1",
+                                "units zhujianju/aliases: 县住建局 -> ", "A2/phrases:  -> 老板欠钱",
+                                "A2/urgency: URGENCY_NORMAL -> URGENCY_URGENT", "B9/:  -> "));
+  EXPECT_EQ(changes.back().difference, Difference::kRemoved);
+}
+
+}  // namespace
+}  // namespace hotline::catalogue

@@ -1,0 +1,239 @@
+// Orders pushed by their text between real processes, and a catalogue that changes under them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "tests/support/desk.h"
+
+namespace hotline::test {
+namespace {
+
+namespace fs = std::filesystem;
+using dispatch::v1::DispatchService;
+using testing::HasSubstr;
+using Dispatch = DispatchService::Stub;
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class RoutingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directory(directory());
+    shipped_ = ReadAll(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml");
+    Write("wuqia.yaml", shipped_);
+    for (Site* site : {&sites_.a, &sites_.b})
+      site->config().mutable_dispatch()->set_catalogue_dir(directory());
+    ASSERT_TRUE(sites_.StartAll().ok());
+  }
+  std::string directory() const { return sites_.folder.path() + "/catalogue"; }
+  // Whole or not at all, as an operator should.
+  void Write(const std::string& name, const std::string& text) {
+    const std::string path = directory() + "/" + name;
+    std::ofstream(path + ".new", std::ios::binary) << text;
+    fs::rename(path + ".new", path);
+  }
+  // The shipped version under another name, with another lead unit for A1.
+  std::string Other(const std::string& version) const {
+    return absl::StrReplaceAll(
+        shipped_, {{"version: wuqia-2024-6", "version: " + version},
+                   {"units: [{unit: zhujianju, role: LEAD}]", "units: [{unit: chengguan, role: LEAD}]"}});
+  }
+  // A push by what the caller said, and nothing else.
+  static dispatch::v1::PushWorkOrderRequest ByText(int n, const std::string& text) {
+    dispatch::v1::PushWorkOrderRequest push = MakePush(n, "");
+    push.mutable_content()->clear_catalogue();
+    push.mutable_content()->clear_lead_unit();
+    push.mutable_content()->clear_assist_units();
+    push.mutable_content()->set_urgency(type::v1::URGENCY_NORMAL);
+    push.mutable_content()->set_title("来电");
+    push.mutable_content()->set_text(text);
+    return push;
+  }
+  static type::v1::Event FirstEvent(Site& site, const std::string& id) {
+    workorder::v1::ListOrderEventsRequest request;
+    request.set_order_id(id);
+    return Must(site.work_order(), &workorder::v1::WorkOrderService::Stub::ListOrderEvents, request)
+        .events(0);
+  }
+  // Runs hotlinectl against site 110; its exit status, and what it printed in `*output`.
+  int Ctl(std::vector<std::string> arguments, std::string* output) {
+    arguments.insert(arguments.begin(), {BuildFolder() + "/services/hotlinectl/hotlinectl", "--dispatch",
+                                         sites_.b.address(Service::kDispatch), "--work-order",
+                                         sites_.b.address(Service::kWorkOrder)});
+    auto process = Process::Start(arguments, sites_.folder.path() + "/hotlinectl.log");
+    EXPECT_TRUE(process.ok()) << process.status();
+    output->clear();
+    while (true) {
+      const auto line = (*process)->WaitForLine("", absl::Seconds(20));
+      if (!line.ok()) break;
+      absl::StrAppend(output, *line, "\n");
+    }
+    return (*process)->Wait(absl::Seconds(20));
+  }
+
+  TwoSites sites_;
+  std::string shipped_;
+};
+
+TEST_F(RoutingTest, AnOrderPushedByItsTextLandsWhereTheAnnexSaysAndKeepsItsVersion) {
+  const auto push = ByText(1, "工地半夜还在打桩");
+  const auto pushed = Push(sites_.b, push);
+  EXPECT_EQ(pushed.order().handoff().to_hotline(), "12345");
+  const type::v1::WorkOrder order = Get(sites_.b, pushed.order().id());
+  EXPECT_EQ(order.content().catalogue().item(), "A1");
+  EXPECT_EQ(order.content().catalogue().version(), "wuqia-2024-6");
+  EXPECT_EQ(order.content().lead_unit(), "zhujianju");
+  const type::v1::RouteRecord route = FirstEvent(sites_.b, order.id()).offered().registered().route();
+  EXPECT_EQ(route.advice().rule(), type::v1::LADDER_RULE_CLEAR_DUTY);
+  EXPECT_FALSE(route.chosen_by_person());
+  ASSERT_TRUE(Eventually([&] { return ListAll(sites_.a).size() == 1; }));
+  EXPECT_EQ(Get(sites_.a, ListAll(sites_.a)[0].id()).content().lead_unit(), "zhujianju");
+
+  // A later version: the order keeps its own, a repeat of the request its answer, a new order gets the new
+  // one.
+  Write("wuqia-b.yaml", Other("wuqia-2024-6b"));
+  const auto reloaded = Must(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+  ASSERT_EQ(reloaded.versions_size(), 2);
+  EXPECT_TRUE(reloaded.versions(1).in_force());
+  EXPECT_EQ(Push(sites_.b, push).order().id(), order.id());
+  EXPECT_EQ(Get(sites_.b, order.id()).content().catalogue().version(), "wuqia-2024-6");
+  const auto next = Push(sites_.b, ByText(2, "工地半夜还在打桩"));
+  EXPECT_EQ(Get(sites_.b, next.order().id()).content().catalogue().version(), "wuqia-2024-6b");
+  EXPECT_EQ(Get(sites_.b, next.order().id()).content().lead_unit(), "chengguan");
+}
+
+TEST_F(RoutingTest, WhatAPersonHasToSayIsAskedAndTheChoiceAgainstTheAdviceIsOnRecord) {
+  const RichError asked = MustFail(sites_.b.dispatch(), &Dispatch::PushWorkOrder, ByText(1, "你们帮帮忙"));
+  EXPECT_EQ(asked.code, grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(asked.reason, "ROUTE_UNDECIDED");
+  EXPECT_EQ(asked.field, "offer.to_hotline");
+  EXPECT_THAT(asked.chinese, HasSubstr("有没有人受伤"));
+  const RichError own = MustFail(sites_.b.dispatch(), &Dispatch::PushWorkOrder, ByText(2, "餐馆里打起来了"));
+  EXPECT_EQ(own.reason, "OWN_MATTER");
+  EXPECT_TRUE(ListAll(sites_.b).empty());
+
+  auto push = ByText(3, "餐馆里打起来了");
+  push.mutable_offer()->set_to_hotline("12345");
+  push.set_route_reason("已平息，属消费纠纷");
+  const auto pushed = Push(sites_.b, push);
+  const type::v1::Event event = FirstEvent(sites_.b, pushed.order().id());
+  const type::v1::RouteRecord& route = event.offered().registered().route();
+  EXPECT_TRUE(route.against_advice());
+  EXPECT_TRUE(route.chosen_by_person());
+  EXPECT_EQ(route.advice().hotline(), "110");
+  EXPECT_EQ(route.reason(), "已平息，属消费纠纷");
+  EXPECT_FALSE(event.actor().account().empty());
+
+  // Nor may the accused handle it, whoever says so.
+  push = ByText(4, "工资没发，人社局的人不管");
+  push.mutable_content()->add_accused_units("rensheju");
+  push.mutable_content()->set_lead_unit("rensheju");
+  const RichError recused = MustFail(sites_.b.dispatch(), &Dispatch::PushWorkOrder, push);
+  EXPECT_EQ(recused.reason, "UNIT_RECUSED");
+  EXPECT_EQ(recused.field, "content.lead_unit");
+}
+
+// Files change, versions are reloaded; meanwhile desks type and push. Nobody sees an error, and every order
+// has the unit of the version that it keeps.
+TEST_F(RoutingTest, ReloadsUnderLoadWithoutAnError) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> errors{0}, suggested{0}, numbers{0};
+  std::vector<std::thread> desks;
+  for (int d = 0; d < 3; ++d) {
+    desks.emplace_back([&, d] {
+      const auto stub = DispatchService::NewStub(sites_.b.NewChannelTo(Service::kDispatch));
+      while (!stop) {
+        dispatch::v1::SuggestRouteRequest request;
+        request.set_text("工地半夜还在打桩");
+        dispatch::v1::SuggestRouteResponse response;
+        Call call;
+        const bool good =
+            stub->SuggestRoute(&call, request, &response).ok() && response.suggestions_size() > 0;
+        if (!good) ++errors;
+        ++suggested;
+        if (d == 0) {
+          dispatch::v1::PushWorkOrderResponse pushed;
+          Call push_call;
+          if (!stub->PushWorkOrder(&push_call, ByText(100 + numbers++, "工地半夜还在打桩"), &pushed).ok())
+            ++errors;
+        }
+      }
+    });
+  }
+  for (int reload = 0; reload < 40 || suggested < 100 || numbers < 20; ++reload) {
+    Write("wuqia-b.yaml", reload % 2 == 0 ? Other("wuqia-2024-6b") : Other("wuqia-2024-6c"));
+    Must(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+    if (testing::Test::HasFailure()) break;
+  }
+  // A file that is wrong changes nothing.
+  Write("wuqia-b.yaml", "version: [\n");
+  const RichError wrong = MustFail(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+  EXPECT_EQ(wrong.reason, "CATALOGUE_INVALID");
+  EXPECT_THAT(wrong.chinese, HasSubstr("wuqia-b.yaml:"));
+  stop = true;
+  for (std::thread& desk : desks) desk.join();
+  EXPECT_EQ(errors, 0);
+  for (const type::v1::WorkOrder& listed : ListAll(sites_.b)) {
+    const type::v1::WorkOrder order = Get(sites_.b, listed.id());
+    EXPECT_EQ(order.content().lead_unit(),
+              order.content().catalogue().version() == "wuqia-2024-6" ? "zhujianju" : "chengguan");
+  }
+}
+
+TEST_F(RoutingTest, TheCatalogueFromTheCommandLine) {
+  std::string out;
+  EXPECT_EQ(Ctl({"catalogue", "check"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("31 items, nothing found"));
+  EXPECT_EQ(Ctl({"catalogue", "show"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("A18"));
+  EXPECT_EQ(Ctl({"--json", "catalogue", "show", "A2"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("无现场或非现场发生的劳资纠纷、工伤鉴定等"));
+  EXPECT_EQ(Ctl({"--lang", "zh", "catalogue", "show", "B7"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("扬言危害公共安全的来电"));
+  EXPECT_EQ(Ctl({"catalogue", "show", "Z1"}, &out), 2);
+
+  // Exported, it is the same; changed, it differs; reloaded, it is in force.
+  const std::string exported = sites_.folder.path() + "/exported.yaml";
+  EXPECT_EQ(Ctl({"catalogue", "export", "--out", exported}, &out), 0);
+  EXPECT_EQ(Ctl({"--json", "catalogue", "diff", "wuqia-2024-6", exported}, &out), 0);
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(Ctl({"catalogue", "export", "--out", exported}, &out), 2)
+      << "an existing file is not overwritten";
+  Write("wuqia-b.yaml", Other("wuqia-2024-6b"));
+  EXPECT_EQ(Ctl({"catalogue", "reload"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("wuqia-2024-6b"));
+  EXPECT_EQ(Ctl({"--json", "catalogue", "diff", "wuqia-2024-6", "wuqia-2024-6b"}, &out), 0);
+  EXPECT_THAT(out, HasSubstr("\"entry\":\"A1\",\"field\":\"units\""));
+
+  // Findings: who has no liaison, and a broken file with its place.
+  const std::string directory = sites_.folder.path() + "/directory.csv";
+  std::ofstream(directory) << "kind,unit,person,role\nrole,rensheju,p1,handler\n\"unit\",\"minzhengju\",,\n";
+  EXPECT_EQ(Ctl({"--json", "catalogue", "check", "--directory", directory}, &out), 3);
+  EXPECT_THAT(out, HasSubstr("unit minzhengju has no liaison"));
+  EXPECT_THAT(out, testing::Not(HasSubstr("unit rensheju has no liaison")));
+  std::ofstream(exported, std::ios::trunc) << "version: x\nitems:\n  - {code: A1, titel: y}\n";
+  EXPECT_EQ(Ctl({"catalogue", "check", "--file", exported}, &out), 3);
+  EXPECT_THAT(ReadAll(sites_.folder.path() + "/hotlinectl.log"), HasSubstr("exported.yaml:3:"));
+
+  // A push without a target.
+  EXPECT_EQ(
+      Ctl({"push", "--type", "help", "--title", "来电", "--text", "包工头跑了，工资没发", "--anonymous"},
+          &out),
+      0);
+  EXPECT_THAT(out, HasSubstr("110 → 12345"));
+}
+
+}  // namespace
+}  // namespace hotline::test

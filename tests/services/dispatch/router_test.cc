@@ -1,0 +1,278 @@
+// Versions of the catalogue in dispatch, and what a push without a target comes to.
+#include "services/dispatch/router.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "common/boot/catalogue_file.h"
+#include "common/error/error.h"
+#include "services/dispatch/routing/phrase_reader.h"
+
+namespace hotline::dispatch {
+namespace {
+
+using catalogue::Catalogue;
+using catalogue::CatalogueSet;
+using error::Reason;
+using Set = std::shared_ptr<const CatalogueSet>;
+
+config::v1::Catalogue Message() {
+  static const config::v1::Catalogue message =
+      (*boot::LoadCatalogue(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml"))->message();
+  return message;
+}
+
+// The shipped version, and one that began later and has other units.
+config::v1::Catalogue Later() {
+  config::v1::Catalogue message = Message();
+  message.set_version("wuqia-2027-1");
+  message.set_first_date("2027-01-01");
+  message.mutable_items(0)->mutable_units(0)->set_unit("chengguan");
+  return message;
+}
+
+Set SetOf(std::vector<config::v1::Catalogue> messages) {
+  std::vector<std::shared_ptr<const Catalogue>> versions;
+  for (config::v1::Catalogue& message : messages) versions.push_back(*Catalogue::Create(std::move(message)));
+  return *CatalogueSet::Create(std::move(versions));
+}
+
+const absl::Time kNow = absl::FromCivil(absl::CivilHour(2026, 11, 27, 4), absl::UTCTimeZone());
+const absl::Time kNextYear = absl::FromCivil(absl::CivilHour(2027, 3, 1, 4), absl::UTCTimeZone());
+
+class RouterTest : public testing::Test {
+ protected:
+  RouterTest() { Use("110", SetOf({Message()})); }
+
+  void Use(const std::string& hotline, Set set) {
+    next_ = set;
+    router_ = *Router::Create(
+        hotline, [this] { return next_; },
+        [this](const std::shared_ptr<const Catalogue>&) {
+          ++readers_made_;
+          return std::make_shared<const routing::PhraseReader>();
+        },
+        config::v1::Policy());
+  }
+  static type::v1::Command Push(const std::string& text) {
+    type::v1::Command command;
+    type::v1::OrderContent* content = command.mutable_registration()->mutable_content();
+    content->set_type(type::v1::ORDER_TYPE_HELP);
+    content->set_channel(type::v1::CHANNEL_PHONE);
+    content->set_urgency(type::v1::URGENCY_NORMAL);
+    content->set_title("来电");
+    content->set_text(text);
+    command.mutable_offer();
+    return command;
+  }
+  absl::Status Route(type::v1::Command* command, absl::Time now = kNow, type::v1::RouteFacts facts = {}) {
+    return router_->Route(facts, "", now, command);
+  }
+
+  absl::StatusOr<Set> next_;
+  int readers_made_ = 0;
+  std::unique_ptr<Router> router_;
+};
+
+TEST_F(RouterTest, APushWithoutATargetGoesWhereTheAnnexSays) {
+  type::v1::Command command = Push("包工头跑了，工资没发");
+  ASSERT_TRUE(Route(&command).ok());
+  const type::v1::RouteRecord& route = command.registration().route();
+  EXPECT_EQ(route.hotline(), "12345");
+  EXPECT_EQ(route.kind(), type::v1::HANDOFF_KIND_ORDER_PUSH);
+  EXPECT_EQ(route.item().item(), "A2");
+  EXPECT_EQ(route.item().version(), "wuqia-2024-6");
+  EXPECT_EQ(route.lead_unit(), "rensheju");
+  EXPECT_FALSE(route.chosen_by_person());
+  EXPECT_FALSE(route.against_advice());
+  EXPECT_EQ(route.advice().rule(), type::v1::LADDER_RULE_CLEAR_DUTY);
+  EXPECT_NE(route.advice().legal_basis().find("附件一(2)"), std::string::npos);
+  // What the client sent stays as it was: a repeat of the request must be the same.
+  EXPECT_FALSE(command.registration().content().has_catalogue());
+  EXPECT_EQ(command.offer().to_hotline(), "");
+}
+
+TEST_F(RouterTest, WhatAPersonChoseAgainstTheAdviceIsRecorded) {
+  type::v1::Command command = Push("包工头跑了，工资没发");
+  command.mutable_offer()->set_to_hotline("12345");
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->set_item("A13");
+  command.mutable_registration()->mutable_content()->set_lead_unit("sifaju");
+  ASSERT_TRUE(router_->Route({}, "只想问律师", kNow, &command).ok());
+  const type::v1::RouteRecord& route = command.registration().route();
+  EXPECT_TRUE(route.chosen_by_person());
+  EXPECT_TRUE(route.against_advice());
+  EXPECT_EQ(route.advice().item().item(), "A2");
+  EXPECT_EQ(route.item().item(), "A13");
+  EXPECT_EQ(route.item().version(), "wuqia-2024-6");
+  EXPECT_EQ(route.lead_unit(), "sifaju");
+  EXPECT_EQ(route.reason(), "只想问律师");
+  // To another hotline than advised.
+  command = Push("包工头跑了，工资没发");
+  command.mutable_offer()->set_to_hotline("119");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_TRUE(command.registration().route().against_advice());
+  // As advised.
+  command = Push("包工头跑了，工资没发");
+  command.mutable_offer()->set_to_hotline("12345");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_FALSE(command.registration().route().against_advice());
+}
+
+TEST_F(RouterTest, WhatOnlyAPersonCanSayIsAsked) {
+  type::v1::Command command = Push("你们帮帮忙");
+  const absl::Status unclear = Route(&command);
+  EXPECT_EQ(unclear.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(error::ReasonOf(unclear), Reason::ERROR_REASON_ROUTE_UNDECIDED);
+  EXPECT_EQ(error::FieldOf(unclear), "offer.to_hotline");
+  EXPECT_NE(error::ChineseOf(unclear).find("有没有人受伤"), std::string::npos);
+  // Asked and answered: the two agreed.
+  type::v1::RouteFacts facts;
+  facts.set_agreement(type::v1::AGREEMENT_STATE_AGREED);
+  facts.set_agreed_hotline("12345");
+  facts.set_agreed_by("1001与2002");
+  facts.set_agreement_reason("属公共服务");
+  ASSERT_TRUE(Route(&command, kNow, facts).ok());
+  EXPECT_EQ(command.registration().route().hotline(), "12345");
+  EXPECT_EQ(command.registration().route().kind(), type::v1::HANDOFF_KIND_THREE_WAY);
+  EXPECT_EQ(command.registration().route().advice().rule(), type::v1::LADDER_RULE_AGREEMENT);
+  EXPECT_EQ(command.registration().route().facts().agreed_by(), "1001与2002");
+  facts.clear_agreed_by();
+  EXPECT_EQ(error::FieldOf(Route(&command, kNow, facts)), "facts.agreed_by");
+}
+
+TEST_F(RouterTest, OwnMattersAndDangerStay) {
+  type::v1::Command command = Push("餐馆里打起来了，有人受伤");
+  EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_OWN_MATTER);
+  Use("12345", SetOf({Message()}));
+  command = Push("餐馆里打起来了，有人受伤");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().hotline(), "110");
+  EXPECT_TRUE(command.registration().route().advice().emergency());
+  command = Push("路灯坏了");
+  EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_OWN_MATTER);
+}
+
+TEST_F(RouterTest, TheUnitThatTheAnnexLeavesOpenIsLeftOpen) {
+  type::v1::Command command = Push("工地外墙没系安全绳");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().item().item(), "A8");
+  EXPECT_EQ(command.registration().route().lead_unit(), "");
+  // Nor is an accused one filled in.
+  command = Push("工资没发，人社局的人不管");
+  command.mutable_registration()->mutable_content()->add_accused_units("rensheju");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().item().item(), "A2");
+  EXPECT_EQ(command.registration().route().lead_unit(), "");
+}
+
+TEST_F(RouterTest, ItemsAndVersionsAreThoseThatHold) {
+  Use("110", SetOf({Message(), Later()}));
+  type::v1::Command command = Push("占道经营");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().item().version(), "wuqia-2024-6");
+  EXPECT_EQ(command.registration().route().lead_unit(), "zhujianju");
+  command = Push("占道经营");
+  ASSERT_TRUE(Route(&command, kNextYear).ok());
+  EXPECT_EQ(command.registration().route().item().version(), "wuqia-2027-1");
+  EXPECT_EQ(command.registration().route().lead_unit(), "chengguan");
+  // By the version that the order names.
+  command = Push("占道经营");
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->set_item("A1");
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->set_version("wuqia-2024-6");
+  ASSERT_TRUE(Route(&command, kNextYear).ok());
+  EXPECT_EQ(command.registration().route().lead_unit(), "zhujianju");
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->set_version("none");
+  EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN);
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->clear_version();
+  command.mutable_registration()->mutable_content()->mutable_catalogue()->set_item("A23");
+  EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_ITEM_UNKNOWN);
+  EXPECT_EQ(error::FieldOf(Route(&command)), "content.catalogue.item");
+
+  v1::SuggestRouteRequest request;
+  request.set_text("占道经营");
+  EXPECT_EQ(router_->Suggest(request, kNow)->catalogue_version(), "wuqia-2024-6");
+  request.set_catalogue_version("wuqia-2027-1");
+  EXPECT_EQ(router_->Suggest(request, kNextYear)->suggestions(0).advice().lead_unit(), "chengguan");
+  request.set_catalogue_version("none");
+  EXPECT_EQ(error::ReasonOf(router_->Suggest(request, kNow).status()),
+            Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN);
+  const auto got = router_->Get({}, kNextYear);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(got->catalogue().version(), "wuqia-2027-1");
+  ASSERT_EQ(got->versions_size(), 2);
+  EXPECT_TRUE(got->versions(1).in_force());
+}
+
+TEST_F(RouterTest, WithoutACatalogueInForceNothingIsAdvised) {
+  const absl::Time before = absl::FromCivil(absl::CivilHour(2020, 1, 1, 0), absl::UTCTimeZone());
+  EXPECT_EQ(error::ReasonOf(router_->Suggest({}, before).status()), Reason::ERROR_REASON_NO_CATALOGUE);
+  type::v1::Command command = Push("工资没发");
+  EXPECT_TRUE(Route(&command, before).ok());
+  EXPECT_FALSE(command.registration().has_route());
+}
+
+TEST_F(RouterTest, AWrongFileLeavesWhatWasLoaded) {
+  next_ = error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "items", "x.yaml:3:1: is required",
+                          "x.yaml:3:1: 必填");
+  const auto reloaded = router_->Reload(kNow);
+  EXPECT_EQ(error::ReasonOf(reloaded.status()), Reason::ERROR_REASON_CATALOGUE_INVALID);
+  EXPECT_NE(error::ChineseOf(reloaded.status()).find("x.yaml:3:1"), std::string::npos);
+  EXPECT_EQ(router_->Get({}, kNow)->catalogue().version(), "wuqia-2024-6");
+}
+
+TEST_F(RouterTest, AVersionThatStaysKeepsItsReader) {
+  EXPECT_EQ(readers_made_, 1);
+  next_ = SetOf({Message(), Later()});
+  ASSERT_TRUE(router_->Reload(kNow).ok());
+  EXPECT_EQ(readers_made_, 2);
+  config::v1::Catalogue changed = Message();
+  changed.mutable_items(0)->add_phrases("新的说法");
+  next_ = SetOf({changed, Later()});
+  ASSERT_TRUE(router_->Reload(kNow).ok());
+  EXPECT_EQ(readers_made_, 3);
+}
+
+// Versions come and go under eight threads that route and ask: every answer is of one version, whole, and
+// none fails.
+TEST_F(RouterTest, ReloadsUnderLoadWithoutAnError) {
+  const Set one = SetOf({Message()});
+  config::v1::Catalogue other = Message();
+  other.set_version("wuqia-2024-6b");
+  other.mutable_items(0)->mutable_units(0)->set_unit("chengguan");
+  const Set both = SetOf({Message(), other});
+  std::atomic<bool> stop{false};
+  std::atomic<int64_t> errors{0}, answers{0}, later{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      v1::SuggestRouteRequest request;
+      request.set_text("占道经营");
+      while (!stop) {
+        type::v1::Command command = Push("占道经营");
+        const bool routed = router_->Route({}, "", kNow, &command).ok();
+        const type::v1::RouteRecord& route = command.registration().route();
+        const bool new_version = route.item().version() == "wuqia-2024-6b";
+        const bool whole = route.lead_unit() == (new_version ? "chengguan" : "zhujianju");
+        later += new_version;
+        if (!routed || !whole || !router_->Suggest(request, kNow).ok() || !router_->Get({}, kNow).ok())
+          ++errors;
+        ++answers;
+      }
+    });
+  }
+  int64_t reloads = 0;
+  while (reloads < 200 || answers < 400 || later == 0) {
+    next_ = reloads % 2 == 0 ? both : one;
+    if (!router_->Reload(kNow).ok()) ++errors;
+    ++reloads;
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(errors, 0);
+  EXPECT_GT(later, 0);
+}
+
+}  // namespace
+}  // namespace hotline::dispatch

@@ -1,0 +1,224 @@
+#include "services/dispatch/routing/advisor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+
+#include "common/error/error.h"
+#include "services/dispatch/routing/phrase_reader.h"
+#include "tests/services/dispatch/routing/shipped.h"
+
+namespace hotline::dispatch::routing {
+namespace {
+
+const PhraseReader kReader;
+
+Advice At(const std::string& hotline, const v1::SuggestRouteRequest& request, std::string_view item = "") {
+  AdvisorInput input;
+  input.catalogue = &Shipped();
+  input.reader = &kReader;
+  input.hotline = hotline;
+  input.now = Noon();
+  return Advise(input, request, item);
+}
+v1::SuggestRouteRequest Of(const std::string& text) {
+  v1::SuggestRouteRequest request;
+  request.set_text(text);
+  return request;
+}
+
+TEST(AdvisorTest, EveryItemIsReachableByEachOfItsPhrases) {
+  for (const config::v1::CatalogueItem& item : Shipped().message().items()) {
+    int first = 0;
+    for (const std::string& phrase : item.phrases()) {
+      const auto response = At("110", Of(phrase)).response;
+      ASSERT_GT(response.suggestions_size(), 0) << item.code() << " " << phrase;
+      first += response.suggestions(0).advice().item().item() == item.code();
+      std::set<std::string> codes;
+      for (const auto& suggestion : response.suggestions()) codes.insert(suggestion.advice().item().item());
+      EXPECT_TRUE(codes.contains(item.code())) << item.code() << " " << phrase;
+    }
+    EXPECT_GT(first, item.phrases_size() / 2) << item.code();
+  }
+}
+
+TEST(AdvisorTest, EverySignIsAnEmergencyOrAClueThatGoesToThePolice) {
+  for (const config::v1::CatalogueSign& sign : Shipped().message().signs()) {
+    for (const std::string& phrase : sign.phrases()) {
+      const auto response = At("12345", Of(phrase)).response;
+      EXPECT_EQ(response.decision().hotline(), "110") << phrase;
+      EXPECT_NE(response.why().find(phrase), std::string::npos) << phrase;
+    }
+    for (const std::string& denial : sign.denials()) {
+      EXPECT_FALSE(At("12345", Of(denial)).response.emergency()) << denial;
+    }
+  }
+}
+
+RC_GTEST_PROP(AdvisorLaw, NoSuggestionWithoutItemAndLegalBasis, ()) {
+  // Texts of phrases, signs and other words, at either site, with anything said beside them.
+  const auto& items = Shipped().message().items();
+  const auto& signs = Shipped().message().signs();
+  std::string text;
+  for (int i = *rc::gen::inRange(0, 5); i > 0; --i) {
+    const auto& item = items[*rc::gen::inRange(0, items.size())];
+    text += item.phrases(*rc::gen::inRange(0, item.phrases_size())) +
+            *rc::gen::element<std::string>("，", "", "了 ", "ئۇ");
+  }
+  if (*rc::gen::arbitrary<bool>()) text += signs[*rc::gen::inRange(0, signs.size())].phrases(0);
+  v1::SuggestRouteRequest request = Of(text);
+  request.mutable_facts()->set_danger(static_cast<type::v1::Answer>(*rc::gen::inRange(0, 3)));
+  request.mutable_facts()->set_belongs_to(*rc::gen::element<std::string>("", "110", "12345"));
+  request.set_max_suggestions(*rc::gen::inRange(0, 11));
+  RC_ASSERT(CheckSuggestRequest(request, Shipped()).ok());
+  const std::string here = *rc::gen::element<std::string>("110", "12345");
+  const Advice advice = At(here, request);
+  const v1::SuggestRouteResponse& response = advice.response;
+  for (const auto& suggestion : response.suggestions()) {
+    const config::v1::CatalogueItem* item = Shipped().FindItem(suggestion.advice().item().item());
+    RC_ASSERT(item != nullptr);
+    RC_ASSERT(suggestion.advice().item().version() == Shipped().version());
+    RC_ASSERT(suggestion.advice().legal_basis() == Shipped().LegalBasis(*item));
+    RC_ASSERT(!suggestion.advice().legal_basis().empty());
+    RC_ASSERT(suggestion.item_text() == item->text());
+    RC_ASSERT(suggestion.advice().hotline() == item->to_hotline());
+    RC_ASSERT(suggestion.advice().rule() != type::v1::LADDER_RULE_UNSPECIFIED);
+    RC_ASSERT(!suggestion.words().empty());
+    const auto& advised = suggestion.advice();
+    RC_ASSERT(item->unit_rule() != config::v1::UNIT_RULE_TO_BE_DECIDED || advised.lead_unit().empty());
+  }
+  RC_ASSERT(!response.decision().legal_basis().empty());
+  RC_ASSERT(response.decision().rule() == advice.outcome.rule);
+  RC_ASSERT((advice.outcome.step == Step::kAsk) == response.decision().hotline().empty());
+  RC_ASSERT(advice.outcome.step != Step::kAsk || !response.question().empty());
+  // The same again.
+  RC_ASSERT(At(here, request).response.SerializeAsString() == response.SerializeAsString());
+}
+
+TEST(AdvisorTest, SaysWhatDecidedAndWhere) {
+  const auto response = At("110", Of("我们小区后头那个工地还在打桩，吵死了")).response;
+  EXPECT_EQ(response.verdict(), v1::ROUTE_VERDICT_HOTLINE);
+  EXPECT_EQ(response.hotline(), "12345");
+  ASSERT_GT(response.suggestions_size(), 0);
+  const v1::RouteSuggestion& best = response.suggestions(0);
+  EXPECT_EQ(best.advice().item().item(), "A1");
+  EXPECT_EQ(best.advice().lead_unit(), "zhujianju");
+  EXPECT_EQ(best.unit_names(0), "住建局");
+  EXPECT_EQ(best.words(0).text(), "还在打桩");
+  EXPECT_EQ(best.words(0).begin(), 10);
+  EXPECT_NE(response.why().find("附件一(1)"), std::string::npos) << response.why();
+  EXPECT_EQ(response.decision().kind(), type::v1::HANDOFF_KIND_ORDER_PUSH);
+}
+
+TEST(AdvisorTest, DangerComesFirstWhateverElseIsSaid) {
+  const auto response = At("12345", Of("拖欠工资，几十号人堵了大门，打起来了，有人受伤")).response;
+  EXPECT_TRUE(response.emergency());
+  EXPECT_EQ(response.decision().hotline(), "110");
+  EXPECT_EQ(response.decision().rule(), type::v1::LADDER_RULE_DANGER_FIRST);
+  EXPECT_EQ(response.decision().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(response.suggestions(0).advice().item().item()[0], 'B');
+  EXPECT_NE(response.advice().find("110先行派警"), std::string::npos);
+  // At 110 it stays, and the wages are handed over afterwards.
+  const Advice at_110 = At("110", Of("没系安全绳，有人受伤"));
+  EXPECT_EQ(at_110.outcome.step, Step::kHandleHere);
+}
+
+TEST(AdvisorTest, AThreatIsAClue) {
+  const auto response = At("12345", Of("他扬言要把煤气罐抱到大厅点了")).response;
+  EXPECT_EQ(response.decision().kind(), type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  EXPECT_EQ(response.suggestions(0).advice().item().item(), "B7");
+}
+
+TEST(AdvisorTest, WhatIsUnclearIsAskedAndAThreeWayCallProposed) {
+  for (const char* text : {"你好", "", "ئەسسالامۇ ئەلەيكۇم", "I lost my way", "喂喂听得见吗"}) {
+    const auto response = At("12345", Of(text)).response;
+    EXPECT_EQ(response.verdict(), v1::ROUTE_VERDICT_UNCLEAR) << text;
+    EXPECT_TRUE(response.three_way_call());
+    EXPECT_NE(response.question(), "");
+    EXPECT_EQ(response.decision().hotline(), "");
+    EXPECT_EQ(response.confidence(), 0);
+  }
+}
+
+TEST(AdvisorTest, AnExclusionOfTheAnnexMovesTheMatter) {
+  // 除公安机关以外.
+  EXPECT_EQ(At("110", Of("派出所的工作人员态度不好")).response.suggestions(0).advice().item().item(), "B8");
+  // 非暴力纠纷.
+  EXPECT_EQ(At("12345", Of("邻居占地界，拿刀出来了")).response.decision().hotline(), "110");
+  // 已进入司法程序: nobody's to push.
+  const Advice in_court = At("110", Of("欠钱不还，已经起诉了，法院还没判"));
+  EXPECT_EQ(in_court.response.verdict(), v1::ROUTE_VERDICT_NEITHER);
+  EXPECT_EQ(in_court.outcome.step, Step::kAsk);
+  EXPECT_NE(in_court.response.question().find("司法程序"), std::string::npos);
+}
+
+TEST(AdvisorTest, APersonKnowsBetter) {
+  v1::SuggestRouteRequest request = Of("打架");
+  request.mutable_facts()->set_danger(type::v1::ANSWER_NO);
+  request.mutable_facts()->set_belongs_to("12345");
+  EXPECT_EQ(At("110", request).response.decision().hotline(), "12345");
+  // An item that a person chose.
+  EXPECT_EQ(At("110", Of("说不清楚"), "A13").response.decision().lead_unit(), "sifaju");
+  // What the two agreed on, and what they did not.
+  request = Of("说不清楚");
+  request.mutable_facts()->set_agreement(type::v1::AGREEMENT_STATE_FAILED);
+  request.mutable_facts()->set_agreed_by("1001");
+  EXPECT_EQ(error::FieldOf(CheckSuggestRequest(request, Shipped())), "facts.agreement_reason");
+  request.mutable_facts()->set_agreement_reason("各执一词");
+  EXPECT_TRUE(CheckSuggestRequest(request, Shipped()).ok());
+  EXPECT_EQ(At("110", request).response.decision().rule(), type::v1::LADDER_RULE_FIRST_RECEIVER);
+  EXPECT_EQ(At("110", request).response.decision().hotline(), "110");
+}
+
+TEST(AdvisorTest, PlaceAndAccusedUnitsCount) {
+  v1::SuggestRouteRequest request = Of("吉根乡，家里没钱看病");
+  auto response = At("110", request).response;
+  EXPECT_EQ(response.township_code(), "653024208");
+  EXPECT_THAT(response.suggestions(0).advice().assist_units(), testing::ElementsAre("jigenxiang"));
+  request.add_accused_units("minzhengju");
+  response = At("110", request).response;
+  EXPECT_EQ(response.suggestions(0).advice().lead_unit(), "");
+  EXPECT_NE(response.question().find("回避"), std::string::npos);
+}
+
+TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
+  config::v1::Policy policy;
+  policy.set_version("p1");
+  config::v1::DeadlineRule* rule = policy.add_rules();
+  rule->set_clock(type::v1::CLOCK_KIND_SIGN);
+  rule->set_limit_s(7200);
+  AdvisorInput input;
+  input.catalogue = &Shipped();
+  input.reader = &kReader;
+  input.policy = &policy;
+  input.hotline = "110";
+  input.now = Noon();
+  const auto response = Advise(input, Of("工资没发")).response;
+  ASSERT_EQ(response.suggestions(0).deadlines_size(), 1);
+  EXPECT_EQ(response.suggestions(0).deadlines(0).limit(), "2小时");
+}
+
+TEST(AdvisorTest, BoundsOfARequest) {
+  const auto field = [](auto change) {
+    v1::SuggestRouteRequest request = Of("工资");
+    change(request);
+    return error::FieldOf(CheckSuggestRequest(request, Shipped()));
+  };
+  using R = v1::SuggestRouteRequest;
+  EXPECT_EQ(field([](R&) {}), "");
+  EXPECT_EQ(field([](R& r) { r.set_text("\xff"); }), "text");
+  EXPECT_EQ(field([](R& r) { r.set_text(std::string(8001, 'a')); }), "text");
+  EXPECT_EQ(field([](R& r) { r.set_max_suggestions(11); }), "max_suggestions");
+  EXPECT_EQ(field([](R& r) { r.set_received_by("119"); }), "received_by");
+  EXPECT_EQ(field([](R& r) { r.mutable_facts()->set_belongs_to("119"); }), "facts.belongs_to");
+  EXPECT_EQ(field([](R& r) { r.mutable_facts()->set_agreed_hotline("110"); }), "facts.agreed_hotline");
+  EXPECT_EQ(field([](R& r) { r.mutable_facts()->set_agreement(type::v1::AGREEMENT_STATE_AGREED); }),
+            "facts.agreed_hotline");
+  EXPECT_EQ(field([](R& r) { r.set_channel(static_cast<type::v1::Channel>(99)); }), "channel");
+}
+
+}  // namespace
+}  // namespace hotline::dispatch::routing

@@ -1,0 +1,624 @@
+// The notifier under the test's hand: a fake ledger and gateway, real store, killed at any step.
+#include "services/escalation/notify/notifier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "common/base/id.h"
+#include "common/error/error.h"
+#include "common/sql/sqlite.h"
+#include "google/protobuf/util/json_util.h"
+#include "tests/services/escalation/directory/world.h"
+#include "tests/support/sql_scratch.h"
+#include "tests/support/steps.h"
+
+namespace hotline::escalation::notify {
+namespace {
+
+using directory::test::At;
+using directory::test::County;
+using hotline::test::Steps;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+config::v1::NotifyConfig Settings() {
+  config::v1::NotifyConfig config;
+  config.set_quiet_from("22:00");
+  config.set_quiet_until("08:00");
+  config.mutable_group_window_s()->set_normal(30);
+  config.mutable_group_window_s()->set_urgent(2);
+  config.mutable_repeat_after_s()->set_normal(14'400);
+  config.mutable_repeat_after_s()->set_urgent(1800);
+  config.mutable_repeat_after_s()->set_emergency(300);
+  config.mutable_acknowledged_for_s()->set_normal(86'400);
+  config.mutable_acknowledged_for_s()->set_urgent(7200);
+  config.mutable_acknowledged_for_s()->set_emergency(1800);
+  config.set_rounds(3);
+  return config;
+}
+
+// Rungs as the clocks would hold them.
+class FakeRungs final : public RungSource {
+ public:
+  bool Ready() override { return ready; }
+  int64_t Watermark() override { return watermark; }
+  absl::StatusOr<std::vector<RungEvent>> ReadRungs(int64_t start, int64_t end, int limit) override {
+    std::vector<RungEvent> found;
+    for (const RungEvent& rung : rungs) {
+      if (rung.sequence >= start && rung.sequence <= end && static_cast<int>(found.size()) < limit)
+        found.push_back(rung);
+    }
+    return found;
+  }
+  absl::StatusOr<std::optional<OrderFacts>> FindFacts(const RungRef& ref) override {
+    const auto it = facts.find(ref.order_id);
+    return it == facts.end() ? std::nullopt : std::optional(it->second);
+  }
+  absl::StatusOr<int64_t> FindOrderId(const std::string& id) override { return ParseOrderId(id).value_or(0); }
+
+  bool ready = true;
+  int64_t watermark = 0;
+  std::vector<RungEvent> rungs;
+  std::map<int64_t, OrderFacts> facts;
+};
+
+// work_order as far as it is asked: keeps each request id once, and refuses another body under it.
+class FakeLedger final : public Ledger {
+ public:
+  explicit FakeLedger(Executor* executor) : executor_(executor) {}
+  void Execute(const CallContext&, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    if (down) return done(error::WorkOrderUnreachable("test"));
+    workorder::v1::ExecuteResponse response;
+    for (const type::v1::Command& command : request.commands()) {
+      workorder::v1::CommandResult& result = *response.add_results();
+      const auto [it, fresh] = commands.try_emplace(command.header().request_id(), command);
+      if (!fresh && it->second.SerializeAsString() != command.SerializeAsString()) {
+        *result.mutable_error() = error::ToProto(error::RequestIdReused(command.header().request_id()));
+      }
+    }
+    // The answer may be lost with the process.
+    executor_->PostAfter(
+        absl::Milliseconds(5),
+        [done = std::move(done), response = std::move(response)]() mutable { done(std::move(response)); });
+  }
+  void ApplyInbox(const CallContext&, workorder::v1::ApplyInboxRequest,
+                  Done<workorder::v1::ApplyInboxResponse>) override {}
+  void PullOutbox(const CallContext&, workorder::v1::PullOutboxRequest,
+                  Done<workorder::v1::PullOutboxResponse>) override {}
+  void ReadEvents(const CallContext&, workorder::v1::ReadEventsRequest,
+                  Done<workorder::v1::ReadEventsResponse>) override {}
+  void ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsRequest,
+                       Done<workorder::v1::ListLinkCursorsResponse>) override {}
+  void ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest,
+                 Done<workorder::v1::ReadInboxResponse>) override {}
+  void Recover(const CallContext&, workorder::v1::RecoverRequest,
+               Done<workorder::v1::RecoverResponse>) override {}
+  void ReadDigests(const CallContext&, workorder::v1::ReadDigestsRequest,
+                   Done<workorder::v1::ReadDigestsResponse>) override {}
+  void Resend(const CallContext&, workorder::v1::ResendRequest,
+              Done<workorder::v1::ResendResponse>) override {}
+
+  std::vector<type::v1::NotificationReport> Reports() const {
+    std::vector<type::v1::NotificationReport> reports;
+    for (const auto& [id, command] : commands) {
+      if (command.has_notification_report()) reports.push_back(command.notification_report());
+    }
+    return reports;
+  }
+
+  bool down = false;
+  std::map<std::string, type::v1::Command> commands;
+
+ private:
+  Executor* const executor_;
+};
+
+// A gateway that answers as it is told, after a moment.
+class FakeGateway final : public Sender {
+ public:
+  explicit FakeGateway(Executor* executor) : executor_(executor) {}
+  void Send(Outgoing request, absl::AnyInvocable<void(Attempt)> done) override {
+    bodies[request.id].insert(request.body);
+    ++attempts[request.id];
+    ++open;
+    most_open = std::max(most_open, open);
+    Attempt answer = next;
+    if (!queue.empty()) {
+      answer = queue.front();
+      queue.pop_front();
+    }
+    executor_->PostAfter(latency, [this, done = std::move(done), answer = std::move(answer)]() mutable {
+      --open;
+      done(std::move(answer));
+    });
+  }
+  static Attempt Status(int status, std::string retry_after = "", std::string body = "") {
+    return {.status = status, .error = "", .retry_after = std::move(retry_after), .body = std::move(body)};
+  }
+
+  Attempt next = Status(200);
+  std::deque<Attempt> queue;
+  absl::Duration latency = absl::Milliseconds(20);
+  std::map<std::string, std::set<std::string>> bodies;
+  std::map<std::string, int> attempts;
+  int open = 0;
+  int most_open = 0;
+
+ private:
+  Executor* const executor_;
+};
+
+class NotifierTest : public testing::Test, public Listener {
+ protected:
+  NotifierTest() : steps_(At(2026, 12, 1, 12)), ledger_(&steps_), gateway_(&steps_) {
+    EXPECT_TRUE(county_.Fill());
+    people_ = std::make_shared<const directory::Directory>(county_.directory);
+    Start();
+  }
+  ~NotifierTest() override { steps_.Clear(); }
+
+  // Again after a kill: what was under way is gone.
+  void Start(bool forget = false) {
+    steps_.Clear();
+    gateway_.open = 0;
+    notifier_.reset();
+    if (forget) {
+      for (const char* end : {"", "-wal", "-shm"})
+        std::filesystem::remove(scratch_.path() + "/notify.db" + end);
+    }
+    auto database = sql::OpenSqlite({.path = scratch_.path() + "/notify.db"});
+    ASSERT_TRUE(database.ok()) << database.status();
+    auto store = Store::Open(*std::move(database), "12345");
+    ASSERT_TRUE(store.ok()) << store.status();
+    NotifierOptions options;
+    options.hotline = "12345";
+    options.webhooks["sms"] = {.max_attempts = 4,
+                               .backoff_min = absl::Seconds(1),
+                               .backoff_max = absl::Seconds(60),
+                               .concurrency = 2};
+    options.queue_limit = 50;
+    options.jitter_seed = 1;
+    Listener* const listener = this;
+    notifier_ = std::make_unique<Notifier>(
+        &steps_, steps_.clock(), *std::move(store), Policy(Settings()), &rungs_, [this] { return people_; },
+        county_.reach, &ledger_, &gateway_, listener, options);
+    ASSERT_TRUE(notifier_->Open().ok());
+    notifier_->Start();
+    steps_.RunDue();
+  }
+
+  // The handler of housing by SMS instead of a desktop.
+  void UseSms() {
+    v1::DirectoryEntry handler = directory::test::Somebody("a2", "zhujianju", false);
+    v1::Contact& contact = *handler.mutable_person()->add_contacts();
+    contact.set_channel(v1::CONTACT_CHANNEL_WEBHOOK);
+    contact.set_webhook("sms");
+    contact.set_target("000-0001");
+    ASSERT_TRUE(county_.Do({directory::test::Put(handler)}));
+    people_ = std::make_shared<const directory::Directory>(county_.directory);
+  }
+
+  void Rung(int64_t order, type::v1::Rung rung, type::v1::Urgency urgency = type::v1::URGENCY_NORMAL,
+            std::string unit = "zhujianju") {
+    Add(order, rung, urgency, std::move(unit));
+    notifier_->Wake();
+    steps_.RunDue();
+  }
+  void Add(int64_t order, type::v1::Rung rung, type::v1::Urgency urgency, std::string unit) {
+    RungEvent event;
+    event.sequence = ++rungs_.watermark;
+    event.ref = {.order_id = order, .armed_by = 1, .clock = type::v1::CLOCK_KIND_SIGN, .rung = rung};
+    event.order_number = "12345-20261201-" + std::to_string(100000 + order);
+    event.duty_party = std::move(unit);
+    event.due = steps_.clock()->Now();
+    event.record_time = steps_.clock()->Now();
+    rungs_.rungs.push_back(event);
+    OrderFacts& facts = rungs_.facts[order];
+    facts.urgency = urgency;
+    facts.running = true;
+    facts.highest = rung;
+  }
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(void (Notifier::*method)(const CallContext&, Request, Done<Response>),
+                                Request request) {
+    absl::StatusOr<Response> result = absl::UnknownError("not answered");
+    (notifier_.get()->*method)({.now = steps_.clock()->Now()}, std::move(request),
+                               [&](absl::StatusOr<Response> response) { result = std::move(response); });
+    steps_.Advance(absl::Milliseconds(10));
+    return result;
+  }
+  std::vector<v1::Delivery> Deliveries(std::string webhook = "",
+                                       v1::DeliveryState state = v1::DELIVERY_STATE_UNSPECIFIED) {
+    v1::ListDeliveriesRequest request;
+    request.set_webhook(std::move(webhook));
+    request.set_state(state);
+    request.set_page_size(500);
+    const auto response = Call(&Notifier::ListDeliveries, request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    return {response->deliveries().begin(), response->deliveries().end()};
+  }
+  absl::StatusOr<v1::AcknowledgeNotificationResponse> Acknowledge(const std::string& id) {
+    v1::AcknowledgeNotificationRequest request;
+    request.set_notification_id(id);
+    request.set_account("desk-a2");
+    return Call(&Notifier::AcknowledgeNotification, request);
+  }
+
+  void OnAttempt(const std::string&, const std::string& result) override { results_.push_back(result); }
+  void OnUnreachable(const std::string&, const std::string&, type::v1::Rung) override { ++unreachable_; }
+  void OnTold(const std::string&, int) override {}
+  void OnReportRefused(const std::string&, const absl::Status& status) override { ADD_FAILURE() << status; }
+  void OnStoreFailed(const absl::Status& status) override { ADD_FAILURE() << status; }
+
+  ScratchFolder scratch_;
+  Steps steps_;
+  County county_;
+  std::shared_ptr<const directory::Directory> people_;
+  FakeRungs rungs_;
+  FakeLedger ledger_;
+  FakeGateway gateway_;
+  std::unique_ptr<Notifier> notifier_;
+  std::vector<std::string> results_;
+  int unreachable_ = 0;
+};
+
+TEST_F(NotifierTest, AWebhookReachesAndTheOrderSaysSo) {
+  UseSms();
+  Rung(1, type::v1::RUNG_REMIND);
+  EXPECT_THAT(gateway_.attempts, IsEmpty()) << "it waits for more of the unit's";
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.attempts, SizeIs(1));
+  const auto reports = ledger_.Reports();
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_EQ(reports[0].rung(), type::v1::RUNG_REMIND);
+  EXPECT_EQ(reports[0].round(), 1);
+  EXPECT_FALSE(reports[0].unreachable());
+  ASSERT_EQ(reports[0].notices_size(), 1);
+  EXPECT_EQ(reports[0].notices(0).person_id(), "a2");
+  EXPECT_EQ(reports[0].notices(0).role(), "handler");
+  EXPECT_EQ(reports[0].notices(0).channel(), "sms");
+  EXPECT_EQ(reports[0].notices(0).result(), type::v1::NOTIFICATION_RESULT_REACHED);
+  // A reminder is told once.
+  steps_.Advance(absl::Hours(48));
+  EXPECT_THAT(gateway_.attempts, SizeIs(1));
+  EXPECT_THAT(ledger_.commands, SizeIs(1));
+}
+
+TEST_F(NotifierTest, FortyOverdueOrdersOfOneUnitAreOneMessage) {
+  UseSms();
+  for (int order = 1; order <= 40; ++order) {
+    Rung(order, type::v1::RUNG_REMIND);
+    steps_.Advance(absl::Milliseconds(500));
+  }
+  steps_.Advance(absl::Seconds(60));
+  EXPECT_THAT(gateway_.attempts, SizeIs(1));
+  EXPECT_EQ(Deliveries("sms").at(0).notification().orders_size(), 40);
+  EXPECT_THAT(ledger_.Reports(), SizeIs(40)) << "each order has it on record";
+  // Another unit's are another message; an emergency does not wait for either.
+  Rung(41, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Milliseconds(1));
+  EXPECT_THAT(gateway_.attempts, SizeIs(2));
+}
+
+TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {
+  UseSms();
+  steps_.Advance(absl::Hours(11));  // 23:00
+  Rung(1, type::v1::RUNG_REMIND);
+  Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+  steps_.Advance(absl::Seconds(3));
+  ASSERT_THAT(gateway_.attempts, SizeIs(1)) << "the urgent one";
+  steps_.Advance(absl::Hours(8));
+  EXPECT_THAT(gateway_.attempts, SizeIs(1));
+  // Done in the night: in the morning there is nothing to say of it.
+  Rung(3, type::v1::RUNG_REMIND);
+  rungs_.facts[3].running = false;
+  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
+  ASSERT_THAT(gateway_.attempts, SizeIs(2));
+  for (const v1::Delivery& delivery : Deliveries("sms")) EXPECT_EQ(delivery.notification().orders_size(), 1);
+}
+
+TEST_F(NotifierTest, AnEmptyRungIsReportedAtOnceAlsoAtNight) {
+  ASSERT_TRUE(county_.Do({directory::test::Put(directory::test::Unit("empty"))}));
+  people_ = std::make_shared<const directory::Directory>(county_.directory);
+  steps_.Advance(absl::Hours(11));
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "empty");
+  steps_.Advance(absl::Milliseconds(10));
+  const auto reports = ledger_.Reports();
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_TRUE(reports[0].unreachable());
+  EXPECT_EQ(reports[0].notices(0).result(), type::v1::NOTIFICATION_RESULT_NOBODY);
+  EXPECT_EQ(unreachable_, 1);
+}
+
+TEST_F(NotifierTest, RetriesWithTheSameIdAndBodyAndHonoursRetryAfter) {
+  UseSms();
+  gateway_.queue = {FakeGateway::Status(503, "100"), FakeGateway::Status(0), FakeGateway::Status(200)};
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  EXPECT_THAT(results_, ElementsAre("retry"));
+  steps_.Advance(absl::Seconds(95));
+  EXPECT_THAT(results_, SizeIs(1)) << "not before the gateway said";
+  steps_.Advance(absl::Seconds(60));
+  EXPECT_THAT(results_, ElementsAre("retry", "retry", "reached"));
+  ASSERT_THAT(gateway_.bodies, SizeIs(1));
+  EXPECT_THAT(gateway_.bodies.begin()->second, SizeIs(1));
+  EXPECT_EQ(gateway_.attempts.begin()->second, 3);
+}
+
+TEST_F(NotifierTest, GivesUpAfterTheLastAttemptAndTriesAgainWhenTold) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(500);
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Minutes(10));
+  EXPECT_THAT(results_, ElementsAre("retry", "retry", "retry", "dead"));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_TRUE(ledger_.Reports()[0].unreachable());
+  EXPECT_EQ(unreachable_, 1);
+  const std::vector<v1::Delivery> dead = Deliveries("sms", v1::DELIVERY_STATE_DEAD);
+  ASSERT_THAT(dead, SizeIs(1));
+  EXPECT_EQ(dead[0].attempt_count(), 4);
+  EXPECT_EQ(dead[0].last_status(), 500);
+  gateway_.next = FakeGateway::Status(200);
+  v1::RedeliverDeliveryRequest request;
+  request.set_notification_id(dead[0].notification().id());
+  ASSERT_TRUE(Call(&Notifier::RedeliverDelivery, request).ok());
+  steps_.Advance(absl::Seconds(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+  EXPECT_EQ(gateway_.attempts.size(), 1u) << "under its old id";
+  EXPECT_EQ(error::ReasonOf(Call(&Notifier::RedeliverDelivery, request).status()),
+            type::v1::ERROR_REASON_DELIVERY_NOT_DEAD);
+  request.set_notification_id("nosuch");
+  EXPECT_EQ(error::ReasonOf(Call(&Notifier::RedeliverDelivery, request).status()),
+            type::v1::ERROR_REASON_NOTIFICATION_UNKNOWN);
+}
+
+TEST_F(NotifierTest, NoMoreAtOnceThanTheGatewayTakes) {
+  UseSms();
+  gateway_.latency = absl::Seconds(5);
+  for (int order = 1; order <= 9; ++order) {
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+    steps_.Advance(absl::Milliseconds(10));
+  }
+  steps_.Advance(absl::Minutes(2));
+  EXPECT_THAT(gateway_.attempts, SizeIs(9));
+  EXPECT_EQ(gateway_.most_open, 2);
+}
+
+TEST_F(NotifierTest, ADesktopThatIsNotReadIsToldAgainUntilTheLastRound) {
+  Rung(1, type::v1::RUNG_URGE);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2)) << "the handler, and the leader for his information";
+  EXPECT_THAT(ledger_.Reports(), IsEmpty());
+  steps_.Advance(absl::Hours(4) + absl::Minutes(1));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_FALSE(ledger_.Reports()[0].unreachable());
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(4)) << "the second round";
+  steps_.Advance(absl::Hours(72));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(6)) << "three in all";
+  ASSERT_THAT(ledger_.Reports(), SizeIs(3));
+  EXPECT_TRUE(ledger_.Reports()[2].unreachable()) << "silence to the end";
+  EXPECT_EQ(unreachable_, 1);
+}
+
+TEST_F(NotifierTest, AnAcknowledgementStopsTheRoundsUntilItTimesOut) {
+  Rung(1, type::v1::RUNG_URGE);
+  steps_.Advance(absl::Seconds(31));
+  const std::vector<v1::Delivery> first = Deliveries("desktop");
+  ASSERT_THAT(first, SizeIs(2));
+  for (const v1::Delivery& delivery : first) {
+    const auto acknowledged = Acknowledge(delivery.notification().id());
+    ASSERT_TRUE(acknowledged.ok()) << acknowledged.status();
+    EXPECT_EQ(acknowledged->recorded_count(), 1);
+    EXPECT_EQ(acknowledged->delivery().state(), v1::DELIVERY_STATE_REACHED);
+  }
+  // Again: the same.
+  ASSERT_TRUE(Acknowledge(first[0].notification().id()).ok());
+  int acknowledgements = 0;
+  for (const auto& [id, command] : ledger_.commands) acknowledgements += command.has_rung_acknowledgement();
+  EXPECT_EQ(acknowledgements, 2);
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_EQ(ledger_.Reports()[0].notices(0).result(), type::v1::NOTIFICATION_RESULT_REACHED);
+  steps_.Advance(absl::Hours(23));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2));
+  // A day later it is still not done.
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(4));
+  // Done: no third round.
+  rungs_.facts[1].running = false;
+  steps_.Advance(absl::Hours(72));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(4));
+}
+
+TEST_F(NotifierTest, AHigherRungEndsTheLowerOnesRounds) {
+  Rung(1, type::v1::RUNG_URGE);
+  steps_.Advance(absl::Seconds(31));
+  Rung(1, type::v1::RUNG_SUPERVISE);
+  steps_.Advance(absl::Hours(90));
+  std::map<type::v1::Rung, int> rounds;
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    if (delivery.notification().capacity() == "to") ++rounds[delivery.notification().rung()];
+  }
+  EXPECT_EQ(rounds[type::v1::RUNG_URGE], 1);
+  EXPECT_EQ(rounds[type::v1::RUNG_SUPERVISE], 3);
+}
+
+TEST_F(NotifierTest, WhatIsDoneBeforeTheGatewayTakesItIsNotSent) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503);
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  rungs_.facts[1].running = false;
+  gateway_.next = FakeGateway::Status(200);
+  steps_.Advance(absl::Minutes(10));
+  EXPECT_EQ(gateway_.attempts.begin()->second, 1);
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+}
+
+TEST_F(NotifierTest, AGatewayMaySayLaterWhatCameOfIt) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(202, "", R"({"result":"pending"})");
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  EXPECT_THAT(ledger_.Reports(), IsEmpty());
+  v1::ReportDeliveryRequest request;
+  request.set_notification_id(Deliveries("sms", v1::DELIVERY_STATE_PENDING).at(0).notification().id());
+  EXPECT_FALSE(Call(&Notifier::ReportDelivery, request).ok()) << "no state";
+  request.set_state(v1::DELIVERY_STATE_REACHED);
+  ASSERT_TRUE(Call(&Notifier::ReportDelivery, request).ok());
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_EQ(ledger_.Reports()[0].notices(0).result(), type::v1::NOTIFICATION_RESULT_REACHED);
+}
+
+TEST_F(NotifierTest, KilledAtAnyStepItTellsEachRungOnceUnderOneId) {
+  UseSms();
+  // Kills after n tasks, for every n until a life gets through without one.
+  bool through = false;
+  for (int tasks = 0; !through; ++tasks) {
+    const size_t before = gateway_.attempts.size();
+    Add(1000 + tasks, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY, "zhujianju");
+    notifier_->Wake();
+    int ran = 0;
+    for (int ms = 0; ran < tasks && ms < 100;) {
+      if (steps_.RunOne()) {
+        ++ran;
+      } else {
+        steps_.clock()->Advance(absl::Milliseconds(1));
+        ++ms;
+      }
+    }
+    through = ran < tasks;
+    Start();
+    steps_.Advance(absl::Minutes(1));
+    EXPECT_EQ(gateway_.attempts.size(), before + 1) << tasks;
+    EXPECT_EQ(ledger_.Reports().size(), static_cast<size_t>(tasks) + 1) << tasks;
+    ASSERT_LT(tasks, 100);
+  }
+  for (const auto& [id, bodies] : gateway_.bodies) EXPECT_THAT(bodies, SizeIs(1)) << id;
+}
+
+TEST_F(NotifierTest, ForgettingItsStoreItTellsNothingUnderANewId) {
+  UseSms();
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  steps_.Advance(absl::Hours(20));
+  Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(gateway_.attempts, SizeIs(2));
+  steps_.Advance(absl::Hours(5));
+  Start(/*forget=*/true);
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.attempts, SizeIs(2)) << "the second again under its id, the first is of yesterday";
+  EXPECT_THAT(ledger_.Reports(), SizeIs(2));
+}
+
+TEST_F(NotifierTest, WorkOrderDownOnlyDelaysTheRecord) {
+  UseSms();
+  ledger_.down = true;
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(5));
+  EXPECT_THAT(gateway_.attempts, SizeIs(1));
+  EXPECT_THAT(ledger_.Reports(), IsEmpty());
+  ledger_.down = false;
+  steps_.Advance(absl::Seconds(30));
+  EXPECT_THAT(ledger_.Reports(), SizeIs(1));
+}
+
+TEST_F(NotifierTest, BehindTheLogNobodyIsTold) {
+  UseSms();
+  rungs_.ready = false;
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.attempts, IsEmpty());
+  // It was signed for meanwhile, as the log says once it has been read.
+  rungs_.facts[1].running = false;
+  rungs_.ready = true;
+  notifier_->Wake();
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.attempts, IsEmpty());
+}
+
+TEST_F(NotifierTest, AFullQueueHoldsUpWhatIsOrdinary) {
+  UseSms();
+  gateway_.latency = absl::Hours(1);
+  for (int order = 1; order <= 60; ++order) {
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT, "zhujianju");
+    steps_.Advance(absl::Seconds(3));
+  }
+  EXPECT_LE(Deliveries("sms", v1::DELIVERY_STATE_QUEUED).size(), 51u);
+  Rung(100, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Deliveries("sms").at(0).notification().urgency(), type::v1::URGENCY_EMERGENCY);
+}
+
+TEST_F(NotifierTest, DesktopsWatchFromAnySequenceByAccountOrUnit) {
+  const auto read = [&](v1::WatchNotificationsRequest request) {
+    request.mutable_heartbeat_interval()->set_seconds(1);
+    auto stream = notifier_->WatchNotifications({.now = steps_.clock()->Now()}, request);
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    std::vector<std::string> seen;
+    for (int i = 0; i < 3; ++i) {
+      (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+        ASSERT_TRUE(message.ok()) << message.status();
+        v1::WatchNotificationsResponse response;
+        ASSERT_TRUE(response.ParseFromString(**message));
+        for (const auto& one : response.notifications()) {
+          seen.push_back(std::to_string(one.sequence()) + one.target());
+        }
+      });
+      steps_.Advance(absl::Seconds(2));
+    }
+    return seen;
+  };
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY, "12345");
+  steps_.Advance(absl::Seconds(1));
+  v1::WatchNotificationsRequest request;
+  request.set_start_sequence(1);
+  EXPECT_THAT(read(request), ElementsAre("1desk-a2", "2desk-a1", "3desk-h2"));
+  request.set_account("desk-a1");
+  EXPECT_THAT(read(request), ElementsAre("2desk-a1"));
+  request.clear_account();
+  request.set_unit("单位zhujianju");
+  EXPECT_THAT(read(request), ElementsAre("1desk-a2", "2desk-a1"));
+  request.set_start_sequence(2);
+  EXPECT_THAT(read(request), ElementsAre("2desk-a1"));
+  request.set_account("x");
+  EXPECT_FALSE(notifier_->WatchNotifications({}, request).ok()) << "one or the other";
+}
+
+TEST_F(NotifierTest, ListsWhoWasToldOfWhat) {
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  v1::ListNotificationsRequest request;
+  request.set_page_size(2);
+  auto page = Call(&Notifier::ListNotifications, request);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->notices(), SizeIs(2));
+  request.set_page_token(page->next_page_token());
+  page = Call(&Notifier::ListNotifications, request);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->notices(), SizeIs(1));
+  EXPECT_THAT(page->next_page_token(), IsEmpty());
+  v1::ListNotificationsRequest of_order;
+  of_order.set_order_id(FormatOrderId(1));
+  page = Call(&Notifier::ListNotifications, of_order);
+  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page->notices(), SizeIs(2));
+  EXPECT_EQ(page->notices(0).capacity(), "copy");
+  EXPECT_EQ(page->notices(1).person_id(), "a2");
+  EXPECT_EQ(page->notices(1).state(), v1::DELIVERY_STATE_QUEUED);
+  of_order.set_order_id("nosuch");
+  EXPECT_EQ(error::ReasonOf(Call(&Notifier::ListNotifications, of_order).status()),
+            type::v1::ERROR_REASON_ORDER_NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace hotline::escalation::notify

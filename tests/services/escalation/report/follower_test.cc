@@ -1,0 +1,279 @@
+// The reports' store follows the log beside the clocks, dies and is rebuilt, and its services answer from it.
+#include "services/escalation/report/follower.h"
+
+#include <gtest/gtest.h>
+
+#include "services/escalation/report/archive.h"
+#include "services/escalation/report/service.h"
+#include "tests/services/escalation/world.h"
+
+namespace hotline::escalation::report {
+namespace {
+
+using type::v1::Event;
+
+class ReportWorld : public testing::Test, private report::FollowerListener {
+ protected:
+  ReportWorld() { Open(); }
+  ~ReportWorld() override { Close(); }
+
+  void Open(sql::FaultSchedule faults = nullptr) {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/report.db"});
+    ASSERT_TRUE(database.ok()) << database.status();
+    auto store = Store::Open(
+        faults == nullptr ? *std::move(database) : sql::MakeFaulty(*std::move(database), std::move(faults)),
+        "12345");
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    auto reader = store_->NewReader();
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    report::FollowerListener* const listener = this;
+    follower_ = std::make_unique<Follower>(executor_.get(), &clock_, &ledger_, store_.get(), &deadlines_,
+                                           "12345", listener);
+    archive_ = std::make_unique<Archive>(*std::move(reader), &clock_, &deadlines_, "12345",
+                                         [this] { return follower_->stats(); });
+    const WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
+      return absl::ToInt64Seconds(to - from);
+    };
+    report_ = std::make_unique<ReportService>(executor_.get(), &clock_, archive_.get(), worked, &names_);
+    meeting_ = std::make_unique<MeetingService>(executor_.get(), archive_.get(), &ledger_, worked, &names_);
+    ASSERT_TRUE(follower_->Start().ok());
+  }
+  // kill -9.
+  void Close() {
+    meeting_.reset();
+    report_.reset();
+    archive_.reset();
+    follower_.reset();
+    store_.reset();
+  }
+
+  template <typename Service, typename Request, typename Response>
+  absl::StatusOr<Response> Call(Service& service,
+                                void (Service::*method)(const CallContext&, Request, Done<Response>),
+                                Request request) {
+    absl::StatusOr<Response> answer = absl::UnknownError("no answer");
+    (service.*method)({.now = clock_.Now()}, std::move(request),
+                      [&](absl::StatusOr<Response> response) { answer = std::move(response); });
+    executor_->Run();
+    return answer;
+  }
+  v1::GetScorecardResponse Scorecard(const std::string& period) {
+    v1::GetScorecardRequest request;
+    request.set_period(period);
+    auto response = Call(*report_, &ReportService::GetScorecard, request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    return response.value_or(v1::GetScorecardResponse());
+  }
+  // Some orders of two units: the first signed in time, the second never.
+  void Fill(int orders) {
+    for (int64_t id = 1; id <= orders; ++id) {
+      const absl::Time at = clock_.Now();
+      const std::string unit = id % 2 == 0 ? "chengguan" : "shuiwu";
+      ledger_.Append(ledger_.make.Registered(id, at));
+      ledger_.Append(ledger_.make.Accepted(id, at));
+      ledger_.Append(ledger_.make.Dispatched(id, at, unit));
+      if (id % 2 == 0) ledger_.Append(ledger_.make.Signed(id, at + absl::Seconds(1), unit));
+    }
+  }
+  std::string Dump() {
+    std::string all;
+    const auto page = store_->reader().ListRunning({.limit = 100'000, .scan_limit = 100'000});
+    EXPECT_TRUE(page.ok());
+    for (const RunningRow& row : page->rows) {
+      all += absl::StrCat(row.order_id, "/", row.kind, "/", absl::ToUnixNanos(row.due), "/", row.bytes, "\n");
+    }
+    const auto ids = store_->reader().FindOrders(absl::InfinitePast(), absl::InfiniteFuture(), 100'000);
+    EXPECT_TRUE(ids.ok());
+    for (const int64_t id : *ids) {
+      for (const std::string& entry : *store_->reader().ReadEntries(id)) all += entry;
+    }
+    return all + absl::StrCat(*store_->reader().ReadCursor());
+  }
+
+  void OnStoreFailed(const absl::Status&) override { failed_ = true; }
+
+  TemporaryFolder folder_;
+  ManualClock clock_{Start()};
+  std::unique_ptr<ManualExecutor> executor_ = std::make_unique<ManualExecutor>(&clock_);
+  FakeLedger ledger_{executor_.get(), &clock_};
+  const Deadlines deadlines_{TestPolicy()};
+  const Names names_{.site = "12345", .parties = {{"shuiwu", "水务局"}}};
+  bool failed_ = false;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Follower> follower_;
+  std::unique_ptr<Archive> archive_;
+  std::unique_ptr<ReportService> report_;
+  std::unique_ptr<MeetingService> meeting_;
+};
+
+TEST_F(ReportWorld, DeletedItIsRebuiltTheSame) {
+  Fill(40);
+  executor_->Advance(absl::Minutes(10));
+  const std::string before = Dump();
+  const std::string figures = Scorecard("2026-09-01..2026-09-30").total().SerializeAsString();
+  Close();
+  std::filesystem::remove(folder_.path() + "/report.db");
+  std::filesystem::remove(folder_.path() + "/report.db-wal");
+  std::filesystem::remove(folder_.path() + "/report.db-shm");
+  Open();
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(Dump(), before);
+  Close();
+  Open();
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(Dump(), before);
+  EXPECT_EQ(Scorecard("2026-09-01..2026-09-30").total().assigned(), [&] {
+    v1::Scorecard card;
+    card.ParseFromString(figures);
+    return card.assigned();
+  }());
+}
+
+TEST_F(ReportWorld, AFailedCommitIsReadAgain) {
+  Close();
+  Open([](int64_t commit) { return commit == 3 ? sql::Fault::kDiskFull : sql::Fault::kNone; });
+  Fill(10);
+  executor_->Advance(absl::Minutes(5));
+  Fill(10);
+  executor_->Advance(absl::Minutes(5));
+  EXPECT_FALSE(failed_);
+  EXPECT_EQ(*store_->reader().ReadCursor(), static_cast<int64_t>(ledger_.log().size()));
+}
+
+TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
+  Fill(40);
+  executor_->Advance(absl::Minutes(15));  // the reminders of SIGN have come: 600 s
+  auto lamps = Call(*report_, &ReportService::ListLamps, v1::ListLampsRequest());
+  ASSERT_TRUE(lamps.ok()) << lamps.status();
+  ASSERT_EQ(lamps->counts_size(), 2);
+  EXPECT_EQ(lamps->total().yellow(), 20);  // SIGN of the unsigned ones
+  EXPECT_EQ(lamps->total().green(), 40);   // FINISH
+  executor_->Advance(absl::Minutes(10));   // 1,200 s are over
+  lamps = Call(*report_, &ReportService::ListLamps, v1::ListLampsRequest());
+  EXPECT_EQ(lamps->total().red(), 20);
+
+  std::set<std::string> seen;
+  v1::ListOverdueRequest request;
+  request.set_page_size(7);
+  request.set_clock(type::v1::CLOCK_KIND_SIGN);
+  for (int page = 0; page < 10; ++page) {
+    const auto response = Call(*report_, &ReportService::ListOverdue, request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    for (const v1::Deadline& deadline : response->deadlines()) {
+      EXPECT_EQ(deadline.lamp(), v1::LAMP_RED);
+      EXPECT_EQ(deadline.duty_party(), "shuiwu");
+      EXPECT_TRUE(seen.insert(deadline.order_id()).second);
+    }
+    request.set_page_token(response->next_page_token());
+    if (response->next_page_token().empty()) break;
+  }
+  EXPECT_EQ(seen.size(), 20u);
+  // A token belongs to its filter.
+  request.set_page_size(7);
+  request.clear_page_token();
+  const auto first = Call(*report_, &ReportService::ListOverdue, request);
+  request.set_party("chengguan");
+  request.set_page_token(first->next_page_token());
+  EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::ListOverdue, request).status()),
+            error::Reason::ERROR_REASON_PAGE_TOKEN_INVALID);
+
+  v1::ListDueSoonRequest soon;
+  soon.mutable_within()->set_seconds(7200);
+  const auto due = Call(*report_, &ReportService::ListDueSoon, soon);
+  ASSERT_TRUE(due.ok()) << due.status();
+  EXPECT_EQ(due->deadlines_size(), 40);
+  for (const v1::Deadline& deadline : due->deadlines()) EXPECT_NE(deadline.lamp(), v1::LAMP_RED);
+  soon.mutable_within()->set_seconds(-1);
+  EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::ListDueSoon, soon).status()), "within");
+}
+
+TEST_F(ReportWorld, FiguresWaitForTheLog) {
+  Fill(4);
+  // Not a single read has come back since the start.
+  ledger_.reads_fail = true;
+  v1::GetScorecardRequest request;
+  request.set_period("2026-08");
+  EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::GetScorecard, request).status()),
+            error::Reason::ERROR_REASON_REPORT_BEHIND);
+  ledger_.reads_fail = false;
+  executor_->Advance(absl::Minutes(1));
+  request.set_period("2026-Q7");
+  EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::GetScorecard, request).status()), "period");
+  request.set_period("2026-09");
+  const auto card = Call(*report_, &ReportService::GetScorecard, request);
+  ASSERT_TRUE(card.ok()) << card.status();
+  EXPECT_EQ(card->watermark(), static_cast<int64_t>(ledger_.log().size()));
+  EXPECT_EQ(card->total().assigned(), 8);  // four acceptances by the hotline, four dispatches
+}
+
+TEST_F(ReportWorld, DocumentsNeedABreach) {
+  Fill(2);
+  executor_->Advance(absl::Minutes(1));
+  v1::RenderDocumentRequest request;
+  request.set_order_id(FormatOrderId(1));
+  request.set_kind(v1::DOCUMENT_KIND_CIRCULATE);
+  EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::RenderDocument, request).status()),
+            error::Reason::ERROR_REASON_NO_BREACH);
+  executor_->Advance(absl::Minutes(30));
+  auto document = Call(*report_, &ReportService::RenderDocument, request);
+  ASSERT_TRUE(document.ok()) << document.status();
+  EXPECT_EQ(document->media_type(), "text/html");
+  for (const char* needed :
+       {"通报批评", "水务局", "签收", "第四条", "至今未完成", "签发人", "12345-20260921-1", "test-1"}) {
+    EXPECT_NE(document->text().find(needed), std::string::npos) << needed;
+  }
+  request.set_kind(v1::DOCUMENT_KIND_DISCIPLINE);
+  request.set_format(v1::DOCUMENT_FORMAT_MARKDOWN);
+  request.set_order_id("12345-20260921-1");
+  document = Call(*report_, &ReportService::RenderDocument, request);
+  ASSERT_TRUE(document.ok()) << document.status();
+  EXPECT_NE(document->text().find("派驻纪检"), std::string::npos);
+  request.set_order_id("12345-20260921-999");
+  EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::RenderDocument, request).status()),
+            error::Reason::ERROR_REASON_ORDER_NOT_FOUND);
+  request.clear_kind();
+  EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::RenderDocument, request).status()), "kind");
+}
+
+TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
+  ledger_.Append(ledger_.make.Offered(1, clock_.Now()));
+  ledger_.Append(ledger_.make.Understood(1, clock_.Now()));
+  ledger_.Append(ledger_.make.Returned(1, clock_.Now()));
+  Event disputed = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("<b>不是我们的</b>");
+  ledger_.Append(disputed);
+  executor_->Advance(absl::Minutes(1));
+  auto docket = Call(*meeting_, &MeetingService::ListDocket, v1::ListDocketRequest());
+  ASSERT_TRUE(docket.ok()) << docket.status();
+  ASSERT_EQ(docket->items_size(), 1);
+  const std::string item = docket->items(0).item_id();
+  EXPECT_EQ(docket->items(0).state(), v1::DOCKET_STATE_OPEN);
+  v1::ExportProposalRequest proposal;
+  proposal.set_item_id(item);
+  EXPECT_EQ(error::ReasonOf(Call(*meeting_, &MeetingService::ExportProposal, proposal).status()),
+            error::Reason::ERROR_REASON_NOT_RULED);
+  v1::RenderPackRequest pack;
+  pack.set_period("2026-Q3");
+  const auto paper = Call(*meeting_, &MeetingService::RenderPack, pack);
+  ASSERT_TRUE(paper.ok()) << paper.status();
+  EXPECT_NE(paper->text().find("&lt;b&gt;不是我们的&lt;/b&gt;"), std::string::npos);
+
+  Event ruled = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  ruled.mutable_ruled()->set_unit("shuiwu");
+  ruled.mutable_ruled()->set_ground("权责清单");
+  ledger_.Append(ruled);
+  executor_->Advance(absl::Minutes(1));
+  v1::ListDocketRequest open;
+  open.set_state(v1::DOCKET_STATE_OPEN);
+  EXPECT_EQ(Call(*meeting_, &MeetingService::ListDocket, open)->items_size(), 0);
+  const auto yaml = Call(*meeting_, &MeetingService::ExportProposal, proposal);
+  ASSERT_TRUE(yaml.ok()) << yaml.status();
+  EXPECT_NE(yaml->yaml().find("lead_unit: \"shuiwu\""), std::string::npos);
+  proposal.set_item_id("nonsense");
+  EXPECT_EQ(error::ReasonOf(Call(*meeting_, &MeetingService::ExportProposal, proposal).status()),
+            error::Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace hotline::escalation::report

@@ -1,0 +1,293 @@
+// What each figure counts, on orders whose lives are told event by event.
+#include "services/escalation/report/core/scorecard.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "services/escalation/report/core/pack.h"
+#include "tests/services/escalation/world.h"
+
+namespace hotline::escalation::report {
+namespace {
+
+using type::v1::Event;
+
+// TestPolicy: receipt 60 s, acceptance 600 s, sign 1,200 s, finish 3,600 s.
+class ScorecardTest : public testing::Test {
+ protected:
+  static absl::Time At(int64_t seconds) { return Start() + absl::Seconds(seconds); }
+  static int64_t AllHours(const std::string&, absl::Time from, absl::Time to) {
+    return absl::ToInt64Seconds(to - from);
+  }
+
+  void Add(Event event) { log_.push_back(std::move(event)); }
+  History Read(int64_t id, absl::Time knowledge) {
+    HistoryReader reader(&deadlines_, "12345");
+    for (const Event& event : log_) {
+      if (ParseOrderId(event.order_id()) == id && FromProto(event.commit_time()) < knowledge) {
+        reader.Add(Condense(event));
+      }
+    }
+    return std::move(reader).Finish(knowledge);
+  }
+  // Of the seconds `from` to `to`, as known at `to`.
+  v1::GetScorecardResponse Compute(int64_t from, int64_t to) {
+    ScorecardBuilder builder({At(from), At(to)}, AllHours);
+    std::set<std::string> ids;
+    for (const Event& event : log_) {
+      if (FromProto(event.commit_time()) < At(to)) ids.insert(event.order_id());
+    }
+    for (const std::string& id : ids) builder.Add(Read(ParseOrderId(id).value(), At(to)));
+    v1::GetScorecardResponse response;
+    builder.Finish("", &response);
+    return response;
+  }
+  static v1::Scorecard Of(const v1::GetScorecardResponse& response, const std::string& party) {
+    for (const v1::Scorecard& card : response.scorecards()) {
+      if (card.party() == party) return card;
+    }
+    return {};
+  }
+  static std::pair<int64_t, int64_t> R(const v1::Ratio& ratio) {
+    return {ratio.numerator(), ratio.denominator()};
+  }
+  using Pair = std::pair<int64_t, int64_t>;
+
+  // Registered, accepted and dispatched to `unit` at `at`.
+  void Dispatch(int64_t id, int64_t at, const std::string& unit = "chengguan") {
+    Add(make_.Registered(id, At(at)));
+    Add(make_.Accepted(id, At(at)));
+    Add(make_.Dispatched(id, At(at), unit));
+  }
+
+  const Deadlines deadlines_{TestPolicy()};
+  EventMaker make_;
+  std::vector<Event> log_;
+};
+
+TEST_F(ScorecardTest, ADutyIsJudgedOnceInThePeriodOfItsInstant) {
+  Dispatch(1, 0);  // signed in time, finished in time
+  Add(make_.Signed(1, At(100)));
+  Add(make_.Replied(1, At(3000)));
+  Dispatch(2, 0);  // signed late, finished late
+  Add(make_.Signed(2, At(1300)));
+  Add(make_.Replied(2, At(4000)));
+  Dispatch(3, 0);  // never signed
+  const auto first = Of(Compute(0, 1250), "chengguan");
+  EXPECT_EQ(first.assigned(), 3);
+  // Order 1 at 100 s; orders 2 and 3 at their deadline.
+  EXPECT_EQ(R(first.sign_on_time()), Pair(1, 3));
+  EXPECT_EQ(R(first.finish_on_time()), Pair(0, 0));
+  const auto second = Of(Compute(1250, 5000), "chengguan");
+  EXPECT_EQ(second.assigned(), 0);
+  // The late signature is not judged a second time.
+  EXPECT_EQ(R(second.sign_on_time()), Pair(0, 0));
+  EXPECT_EQ(R(second.finish_on_time()), Pair(1, 3));
+  // Half open: at the deadline it is over.
+  EXPECT_EQ(R(Of(Compute(0, 1200), "chengguan").sign_on_time()), Pair(1, 1));
+  EXPECT_EQ(R(Of(Compute(0, 1201), "chengguan").sign_on_time()), Pair(1, 3));
+  // Parts add up to the whole.
+  const auto whole = Of(Compute(0, 5000), "chengguan");
+  EXPECT_EQ(R(whole.sign_on_time()), Pair(1, 3));
+  EXPECT_EQ(R(whole.finish_on_time()), Pair(1, 3));
+}
+
+TEST_F(ScorecardTest, TheAnswerForAPastPeriodStays) {
+  Dispatch(1, 0);
+  Dispatch(2, 10);
+  Add(make_.Signed(1, At(100)));
+  const std::string before = Compute(0, 2000).SerializeAsString();
+  // Whatever happens since: late signatures, extensions, redos, closings, new orders.
+  Add(make_.Signed(2, At(2500)));
+  Add(make_.Extended(1, At(2500), At(9000)));
+  Add(make_.Replied(1, At(2600)));
+  Add(make_.Redone(1, At(2700)));
+  Add(make_.Returned(2, At(2800)));
+  Dispatch(3, 2900);
+  EXPECT_EQ(Compute(0, 2000).SerializeAsString(), before);
+}
+
+TEST_F(ScorecardTest, WhatWasTakenAwayInTimeIsNotJudged) {
+  Dispatch(1, 0);
+  Add(make_.Signed(1, At(100)));
+  Event cancelled = make_.Make(1, type::v1::ORDER_STATE_CANCELLED, At(200));
+  cancelled.mutable_cancelled();
+  Add(cancelled);
+  const auto card = Of(Compute(0, 10000), "chengguan");
+  EXPECT_EQ(R(card.sign_on_time()), Pair(1, 1));
+  EXPECT_EQ(R(card.finish_on_time()), Pair(0, 0));
+  EXPECT_EQ(card.handled(), 0);
+  // The hotline's own finish clock was taken over by the unit's at the dispatch.
+  EXPECT_EQ(R(Of(Compute(0, 10000), "12345").finish_on_time()), Pair(0, 0));
+}
+
+TEST_F(ScorecardTest, ExtensionsMoveTheJudgementAndAreCounted) {
+  Dispatch(1, 0);
+  Add(make_.Signed(1, At(100)));
+  Add(make_.Extended(1, At(1000), At(7200)));  // early
+  Add(make_.Replied(1, At(7000)));
+  Dispatch(2, 0);
+  Add(make_.Signed(2, At(100)));
+  Add(make_.Extended(2, At(3300), At(7200)));  // in the last tenth of 3,600 s
+  Add(make_.Replied(2, At(7300)));
+  Dispatch(3, 0);
+  Add(make_.Signed(3, At(100)));
+  Add(make_.Replied(3, At(3000)));
+  const auto card = Of(Compute(0, 10000), "chengguan");
+  EXPECT_EQ(R(card.finish_on_time()), Pair(2, 3));
+  EXPECT_EQ(R(card.extension_rate()), Pair(2, 3));
+  EXPECT_EQ(R(card.last_minute_rate()), Pair(1, 2));
+  // A breach before the extension stays one.
+  Dispatch(4, 20000);
+  Add(make_.Extended(4, At(24000), At(30000)));
+  Add(make_.Replied(4, At(25000)));
+  EXPECT_EQ(R(Of(Compute(20000, 40000), "chengguan").finish_on_time()), Pair(0, 1));
+}
+
+TEST_F(ScorecardTest, HandlingIsInWorkingTimeWithoutSuspensions) {
+  for (int64_t id = 1; id <= 10; ++id) {
+    Dispatch(id, 0);
+    Add(make_.Signed(id, At(1)));
+    Add(make_.Replied(id, At(60 * id + 30)));  // id minutes and a half
+  }
+  auto card = Of(Compute(0, 5000), "chengguan");
+  EXPECT_EQ(card.handled(), 10);
+  EXPECT_EQ(card.median_handling().seconds(), 5 * 60);  // rank 5 of 10
+  EXPECT_EQ(card.p90_handling().seconds(), 9 * 60);
+  Dispatch(11, 5000);
+  Add(make_.Signed(11, At(5001)));
+  Add(make_.Suspended(11, At(5060)));
+  Add(make_.Resumed(11, At(9000)));
+  Add(make_.Replied(11, At(9060)));
+  card = Of(Compute(5000, 10000), "chengguan");
+  EXPECT_EQ(card.median_handling().seconds(), 120);
+  // The pause moved the deadline too.
+  EXPECT_EQ(R(card.finish_on_time()), Pair(1, 1));
+}
+
+TEST_F(ScorecardTest, VerdictsAndMovesGoToWhoGaveTheResult) {
+  Dispatch(1, 0);
+  Add(make_.Signed(1, At(1)));
+  Add(make_.Replied(1, At(100)));
+  Add(make_.Redone(1, At(200)));
+  Add(make_.Replied(1, At(300)));
+  Add(make_.Closed(1, At(400)));
+  Dispatch(2, 0);
+  Add(make_.Signed(2, At(1)));
+  Add(make_.Replied(2, At(100)));
+  Add(make_.Closed(2, At(400)));
+  const auto card = Of(Compute(0, 1000), "chengguan");
+  EXPECT_EQ(R(card.redo_rate()), Pair(1, 3));
+  EXPECT_EQ(R(card.moves_per_order()), Pair(2, 2));  // one dispatch each
+  EXPECT_EQ(R(card.return_rate()), Pair(0, 3));      // three results
+  EXPECT_EQ(card.handled(), 3);
+}
+
+TEST_F(ScorecardTest, APeerIsAPartyToo) {
+  // Accepted by 110 in time, then worked on there and answered late.
+  Add(make_.Offered(1, At(0)));
+  Add(make_.Understood(1, At(30)));
+  Add(make_.Accepted(1, At(300), "110"));
+  log_.back().mutable_accepted()->set_handoff_id("h");
+  Add(make_.Replied(1, At(300 + 3700)));
+  // Returned by 110 after its deadline.
+  Add(make_.Offered(2, At(0)));
+  Add(make_.Understood(2, At(30)));
+  Event returned = make_.Returned(2, At(700));
+  returned.mutable_returned()->mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  Add(returned);
+  const auto response = Compute(0, 10000);
+  const auto card = Of(response, "110");
+  EXPECT_EQ(card.assigned(), 2);
+  EXPECT_EQ(R(card.return_rate()), Pair(1, 2));
+  EXPECT_EQ(R(card.finish_on_time()), Pair(0, 1));
+  EXPECT_EQ(card.handled(), 1);
+  ASSERT_EQ(card.clocks_size(), 3);
+  for (const v1::ClockFigure& figure : card.clocks()) {
+    const Pair expected = figure.clock() == type::v1::CLOCK_KIND_PEER_RECEIPT      ? Pair(2, 2)
+                          : figure.clock() == type::v1::CLOCK_KIND_PEER_ACCEPTANCE ? Pair(1, 2)
+                                                                                   : Pair(0, 1);
+    EXPECT_EQ(R(figure.on_time()), expected) << figure.clock();
+  }
+  EXPECT_EQ(R(card.breach_share()), Pair(2, 2));
+  EXPECT_EQ(R(response.total().breach_share()), Pair(2, 2));
+}
+
+TEST_F(ScorecardTest, ThePackCountsSpotsCallersAndDisputes) {
+  for (int64_t id = 1; id <= 4; ++id) {
+    Event event = make_.Registered(id, At(id));
+    event.mutable_registered()->mutable_catalogue()->set_item(id == 4 ? "A3" : "A1");
+    event.mutable_registered()->set_township_code("653024100");
+    event.mutable_registered()->set_caller_hash(id <= 3 ? "CALLER01" : "CALLER02");
+    Add(event);
+  }
+  // Both say that it is not theirs.
+  Add(make_.Offered(5, At(10)));
+  Add(make_.Understood(5, At(20)));
+  Event returned = make_.Returned(5, At(30));
+  auto& detail = *returned.mutable_returned()->mutable_handoff_return();
+  detail.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  detail.set_reason("不属警务");
+  detail.set_proposed_unit("zhujianju");
+  Add(returned);
+  Event disputed = make_.Make(5, type::v1::ORDER_STATE_ACCEPTED, At(40));
+  disputed.mutable_actor()->set_hotline("12345");
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("涉及治安");
+  Add(disputed);
+
+  const auto compute = [&](int64_t to) {
+    PackBuilder builder({At(0), At(to)}, At(to));
+    for (int64_t id = 1; id <= 5; ++id) builder.Add(Read(id, At(to)));
+    return builder;
+  };
+  const PackBuilder open = compute(100);
+  const v1::PackFigures figures = open.Figures();
+  EXPECT_EQ(figures.registered(), 5);
+  EXPECT_EQ(figures.to_peers(), 1);
+  EXPECT_EQ(figures.disputes(), 1);
+  EXPECT_EQ(figures.rulings(), 0);
+  ASSERT_EQ(figures.hot_spots_size(), 1);
+  EXPECT_EQ(figures.hot_spots(0).item(), "A1");
+  EXPECT_EQ(figures.hot_spots(0).count(), 3);
+  EXPECT_EQ(figures.repeat_caller_count(), 1);
+  ASSERT_EQ(figures.repeat_callers_size(), 1);
+  EXPECT_EQ(figures.repeat_callers(0).caller(), "43414c4c");  // hexadecimal of the first four bytes
+  ASSERT_EQ(open.Disputes().size(), 1u);
+  const v1::DocketItem item = open.Disputes()[0];
+  ASSERT_EQ(item.grounds_size(), 2);
+  EXPECT_EQ(item.grounds(0).party(), "110");
+  EXPECT_EQ(item.grounds(0).reason(), "不属警务");
+  EXPECT_EQ(item.grounds(1).party(), "12345");
+  EXPECT_EQ(item.grounds(1).reason(), "涉及治安");
+  EXPECT_EQ(item.state(), v1::DOCKET_STATE_OPEN);
+
+  Event ruled = make_.Make(5, type::v1::ORDER_STATE_ACCEPTED, At(500));
+  ruled.mutable_ruled()->set_unit("zhujianju");
+  ruled.mutable_ruled()->set_reference("联席〔2026〕\"3\"号");
+  Add(ruled);
+  EXPECT_EQ(compute(100).Disputes()[0].state(), v1::DOCKET_STATE_OPEN);  // as known then
+  const PackBuilder settled = compute(1000);
+  EXPECT_EQ(settled.Figures().rulings(), 1);
+  EXPECT_EQ(settled.Disputes()[0].state(), v1::DOCKET_STATE_RULED);
+  const std::string yaml = ProposalYaml(settled.Disputes()[0], Names{.site = "12345"});
+  EXPECT_NE(yaml.find("lead_unit: \"zhujianju\""), std::string::npos);
+  EXPECT_NE(yaml.find("reference: \"联席〔2026〕\\\"3\\\"号\""), std::string::npos);
+}
+
+TEST_F(ScorecardTest, TheLogsTextsStayOut) {
+  Dispatch(1, 0);
+  Event progress = make_.Progressed(1, At(10));
+  progress.mutable_progressed()->set_note("张三家门口");
+  progress.set_traceparent("00-trace");
+  progress.mutable_actor()->set_account("8001");
+  const std::string kept = Condense(progress).SerializeAsString();
+  EXPECT_EQ(kept.find("张三"), std::string::npos);
+  EXPECT_EQ(kept.find("8001"), std::string::npos);
+  Event replied = make_.Replied(1, At(20));
+  replied.mutable_replied()->mutable_reply()->set_public_reply("李四您好");
+  EXPECT_EQ(Condense(replied).SerializeAsString().find("李四"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hotline::escalation::report

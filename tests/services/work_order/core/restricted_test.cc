@@ -1,0 +1,169 @@
+// Restricted orders and secret callers: who may act, what travels, and what a mask leaves.
+#include <string>
+
+#include "common/contract/clearance.h"
+#include "common/error/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/work_order/core/mask.h"
+#include "services/work_order/core/order.h"
+#include "tests/services/work_order/core/world.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+using testing::HasSubstr;
+using testing::Not;
+using type::v1::Command;
+using type::v1::WorkOrder;
+
+// 12345 (site 0) has a clue for 110 (site 1); account 1001 registers it and acts everywhere.
+class RestrictedTest : public testing::Test {
+ protected:
+  void TearDown() override { EXPECT_EQ(world_.fault(), ""); }
+
+  static Command Clue(type::v1::Urgency urgency) {
+    type::v1::OrderContent content = SampleContent();
+    content.set_urgency(urgency);
+    Command command = MakeRegistration(content, "110");
+    command.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+    return command;
+  }
+  void Push() {
+    absl::StatusOr<std::string> id = world_.Execute(0, Clue(type::v1::URGENCY_URGENT));
+    ASSERT_TRUE(id.ok()) << id.status().message();
+    id_ = *id;
+    world_.Settle();
+    twin_ = world_.Twin(0, id_);
+  }
+  Reason Accept(const std::string& account) {
+    Command command = MakeCommand(Act::kAccept, twin_, "", world_.now());
+    command.mutable_header()->mutable_actor()->set_account(account);
+    return error::ReasonOf(world_.Execute(1, command).status());
+  }
+
+  World world_;
+  std::string id_, twin_;
+};
+
+TEST_F(RestrictedTest, AClueIsRestrictedAtBothSitesAndGoesAtOnce) {
+  EXPECT_EQ(error::FieldOf(world_.Execute(0, Clue(type::v1::URGENCY_NORMAL)).status()), "content.urgency");
+  Push();
+  EXPECT_TRUE(world_.Order(0, id_).facts().restricted());
+  EXPECT_TRUE(world_.Order(1, twin_).facts().restricted());
+  for (int at : {0, 1}) {
+    for (const type::v1::Event& event : world_.Log(at)) EXPECT_TRUE(event.restricted());
+  }
+  // It stays so in whatever handoff the matter goes on, and at whoever gets it.
+  world_.mutable_site(1)->cleared_accounts.insert("1001");
+  world_.Do(1, Act::kAccept, twin_);
+  world_.Do(1, Act::kProgress, twin_);
+  Command remains = MakeCommand(Act::kOffer, twin_, "12345", world_.now());
+  remains.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_DISPATCH_FIRST);
+  ASSERT_TRUE(world_.Execute(1, remains).ok());
+  world_.Settle();
+  const std::string back = world_.Twin(1, twin_);
+  EXPECT_NE(back, id_);
+  EXPECT_TRUE(world_.Order(0, back).facts().restricted());
+}
+
+TEST_F(RestrictedTest, OnlyWhoNeedsToKnowMayAct) {
+  Push();
+  EXPECT_EQ(Accept("2002"), Reason::ERROR_REASON_RESTRICTED);
+  EXPECT_EQ(Accept("1001"), Reason::ERROR_REASON_RESTRICTED) << "registered it elsewhere, not here";
+  world_.mutable_site(1)->cleared_accounts.insert("2002");
+  EXPECT_EQ(Accept("2002"), Reason::ERROR_REASON_UNSPECIFIED);
+  world_.Settle();
+  // Whoever registered it goes on with it; the ladder climbs.
+  world_.Do(0, Act::kUrge, id_);
+  Command stranger = MakeCommand(Act::kRule, id_, "", world_.now());
+  stranger.mutable_header()->mutable_actor()->set_account("3003");
+  EXPECT_EQ(error::ReasonOf(world_.Execute(0, stranger).status()), Reason::ERROR_REASON_RESTRICTED);
+}
+
+TEST_F(RestrictedTest, WhatBelongsToItIsRestrictedAndNothingElseIsMergedWithIt) {
+  Command own = MakeRegistration(SampleContent(), "");
+  own.mutable_registration()->set_restricted(true);
+  absl::StatusOr<std::string> incident = world_.Execute(0, own);
+  ASSERT_TRUE(incident.ok());
+  Command child = MakeRegistration(SampleContent(), "110");
+  child.mutable_registration()->clear_content();
+  child.mutable_registration()->set_parent_order_id(*incident);
+  absl::StatusOr<std::string> part = world_.Execute(0, child);
+  ASSERT_TRUE(part.ok()) << part.status().message();
+  EXPECT_TRUE(world_.Order(0, *part).facts().restricted());
+  const std::string plain = world_.Register(0, SampleContent(), false);
+  Command merge = MakeCommand(Act::kProgress, plain, "", world_.now());
+  merge.mutable_merger()->set_into_order_id(*incident);
+  merge.mutable_merger()->set_reason("同一事项");
+  EXPECT_EQ(error::FieldOf(world_.Execute(0, merge).status()), "merger.into_order_id");
+}
+
+TEST_F(RestrictedTest, ADisclosureIsRecordedInEveryStateAndTellsNobody) {
+  Push();
+  Command disclosure = MakeCommand(Act::kProgress, id_, "", world_.now());
+  disclosure.mutable_header()->mutable_actor()->set_account("2002");
+  disclosure.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_CONTENT);
+  disclosure.mutable_disclosure()->set_role("supervisor");
+  const type::v1::OrderState state = world_.Order(0, id_).state();
+  ASSERT_TRUE(world_.Execute(0, disclosure).ok());
+  EXPECT_TRUE(world_.Owed(0).empty());
+  EXPECT_EQ(world_.Order(0, id_).state(), state);
+  EXPECT_EQ(world_.LastEvent(0).disclosed().role(), "supervisor");
+  EXPECT_EQ(world_.LastEvent(0).actor().account(), "2002");
+  disclosure.mutable_disclosure()->clear_kind();
+  EXPECT_EQ(error::FieldOf(world_.Execute(0, disclosure).status()), "disclosure.kind");
+}
+
+TEST(SightTest, WhoSeesWhat) {
+  WorkOrder order;
+  order.set_registered_by("1001");
+  EXPECT_EQ(SightOf(order, "", false), Sight::kWhole);
+  order.mutable_facts()->set_secret(true);
+  EXPECT_EQ(SightOf(order, "", false), Sight::kNoCaller);
+  EXPECT_EQ(SightOf(order, "1001", false), Sight::kWhole);
+  EXPECT_EQ(SightOf(order, "2002", true), Sight::kWhole);
+  // 被反映单位 is never shown who complained, whoever asks for it.
+  order.mutable_facts()->add_recused_units("chengguan");
+  EXPECT_EQ(SightOf(order, "2002", true, "chengguan"), Sight::kNoCaller);
+  EXPECT_EQ(SightOf(order, "1001", false, "chengguan"), Sight::kNoCaller);
+  EXPECT_EQ(SightOf(order, "2002", true, "zhujianju"), Sight::kWhole);
+  order.mutable_facts()->set_restricted(true);
+  EXPECT_EQ(SightOf(order, "2002", false), Sight::kNothing);
+  EXPECT_EQ(SightOf(order, "1001", false), Sight::kWhole);
+  order.clear_registered_by();
+  EXPECT_EQ(SightOf(order, "", false), Sight::kNothing) << "nobody is not the one who registered it";
+  Clearance clearance;
+  EXPECT_TRUE(clearance.Covers({.identity = "110/supervisor"}));
+  EXPECT_FALSE(clearance.Covers({.identity = "110/desktop"}));
+  EXPECT_FALSE(clearance.Covers({}));
+  clearance.accounts.insert("3003");
+  EXPECT_TRUE(clearance.Covers({.identity = "110/desktop", .account = "3003"}));
+}
+
+TEST(MaskTest, NothingOfTheCallerIsLeft) {
+  WorkOrder order;
+  type::v1::OrderContent* content = order.mutable_content();
+  *content = SampleContent();
+  content->mutable_caller()->set_name("阿依努尔");
+  content->mutable_caller()->set_contact_phone("139-0000-1234");
+  content->mutable_caller()->set_secret(true);
+  content->mutable_call()->set_recording_id("rec-1");
+  content->set_title("阿依努尔反映噪音");
+  content->set_text("我是阿依努尔，电话13900001234，也可打0908-4621234或09084621234。工地在北门路口。");
+  order.set_title(content->title());
+  order.set_content_salt("salt");
+  order.mutable_reply()->set_public_reply("已电话告知阿依努尔");
+  MaskCaller(&order);
+  const std::string left = order.DebugString();
+  for (const char* trace : {"阿依努尔", "13900001234", "139-0000-1234", "4621234", "rec-1", "salt"}) {
+    EXPECT_THAT(order.SerializeAsString(), Not(HasSubstr(trace))) << left;
+  }
+  EXPECT_THAT(order.content().text(), HasSubstr("工地在北门路口"));
+  EXPECT_TRUE(order.content().caller().secret());
+  EXPECT_EQ(order.content().place().township_code(), "653024100");
+}
+
+}  // namespace
+}  // namespace hotline::work_order
