@@ -22,7 +22,8 @@ struct CallContext {
   // Account on whose behalf the caller asks, from its metadata `hotline-account`; its certificate vouches for
   // it. At most 64 bytes. Empty if it names none.
   std::string account;
-  // Code of the unit that the account works for, from its metadata `hotline-unit`; empty for a hotline's own desk.
+  // Code of the unit that the account works for, from its metadata `hotline-unit`; empty for a hotline's own
+  // desk.
   std::string unit;
 };
 

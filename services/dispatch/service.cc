@@ -36,12 +36,13 @@ EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events)
     // What cannot be read has no sequence and is not passed on; the log's own check finds it.
     const bool shown = !PeekBytes(bytes, type::v1::Event::kHandoffIdFieldNumber).value_or("").empty();
     const std::string_view order_id = PeekBytes(bytes, type::v1::Event::kOrderIdFieldNumber).value_or("");
-    items.push_back({.sequence = static_cast<int64_t>(
-                         PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
-                     .order_id = std::string(order_id),
-                     .shown = shown,
-                     .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
-                     .bytes = nullptr});
+    items.push_back(
+        {.sequence =
+             static_cast<int64_t>(PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
+         .order_id = std::string(order_id),
+         .shown = shown,
+         .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
+         .bytes = nullptr});
     items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
   return items;

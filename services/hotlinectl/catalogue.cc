@@ -200,7 +200,7 @@ int ShowItem(Session& session, const Catalogue& catalogue, const CatalogueItem& 
                          Joined(language, exclusion.words()), " → ", instead);
   }
   const std::pair<const Phrase&, std::string> lines[] = {
-      {say::kColItem, item.code()},
+      {say::kColCatalogueItem, item.code()},
       {say::kColItemTitle, item.title()},
       {say::kLabelText, item.text()},
       {say::kLabelUnitsText, item.units_text()},
@@ -236,7 +236,7 @@ int Show(Session& session) {
   }
   console.OutLine(Say(language, say::kCatalogueHead, loaded->version(), loaded->message().document(),
                       loaded->message().first_date()));
-  Table table({{.heading = std::string(Say(language, say::kColItem))},
+  Table table({{.heading = std::string(Say(language, say::kColCatalogueItem))},
                {.heading = std::string(Say(language, say::kColTo))},
                {.heading = std::string(Say(language, say::kColItemTitle))},
                {.heading = std::string(Say(language, say::kColUrgency))},

@@ -16,8 +16,8 @@
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
-#include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "hotline/escalation/v1/meeting_service.grpc.pb.h"
+#include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
@@ -28,8 +28,8 @@ namespace hotline::hotlinectl {
 using dispatch::v1::DispatchService;
 using escalation::v1::DirectoryService;
 using escalation::v1::EscalationService;
-using escalation::v1::NotificationService;
 using escalation::v1::MeetingService;
+using escalation::v1::NotificationService;
 using escalation::v1::ReportService;
 using workorder::v1::WorkOrderService;
 
@@ -106,6 +106,7 @@ class Client {
   }
   std::unique_ptr<NotificationService::StubInterface> NewStub(NotificationService::StubInterface*) {
     return NotificationService::NewStub(channels_[2]);
+  }
   std::unique_ptr<ReportService::StubInterface> NewStub(ReportService::StubInterface*) {
     return ReportService::NewStub(channels_[2]);
   }

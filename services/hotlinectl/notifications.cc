@@ -236,7 +236,7 @@ int Redeliver(Session& session) {
   return Show(session, response, response.delivery());
 }
 
-int Report(Session& session) {
+int ReportOutcome(Session& session) {
   ReportDeliveryRequest request;
   request.set_notification_id(session.arguments.operand);
   request.set_state(session.arguments.Word<DeliveryState>("state"));
@@ -255,7 +255,7 @@ int NotificationsCommand(Session& session) {
   if (action == "ack") return Acknowledge(session);
   if (action == "deliveries") return Deliveries(session);
   if (action == "redeliver") return Redeliver(session);
-  if (action == "report") return Report(session);
+  if (action == "report") return ReportOutcome(session);
   return List(session);
 }
 

@@ -93,7 +93,7 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_BOUNCE:
       return text(say::kDoBounce);
     case type::v1::ERROR_REASON_ROUTE_UNDECIDED:
-      return text(say::kDoAnswer);
+      return text(say::kDoAnswerQuestion);
     case type::v1::ERROR_REASON_OWN_MATTER:
       return text(say::kDoKeep);
     case type::v1::ERROR_REASON_DANGER_FIRST:

@@ -33,7 +33,7 @@ inline constexpr Phrase kNoneInForce{"none", "无"};
 inline constexpr Phrase kSameVersions{"the two are alike", "两者相同"};
 inline constexpr Phrase kVersionInForce{"in force", "当前有效"};
 inline constexpr Phrase kCatalogueHead{"$0  $1  from $2", "$0  $1  自$2起"};
-inline constexpr Phrase kColItem{"item", "事项"};
+inline constexpr Phrase kColCatalogueItem{"item", "事项"};
 inline constexpr Phrase kColTo{"to", "转往"};
 inline constexpr Phrase kColItemTitle{"title", "名称"};
 inline constexpr Phrase kColUnitRule{"share", "承办"};
@@ -63,7 +63,7 @@ inline constexpr Phrase kFlagAgreementReason{"why", "商定理由"};
 inline constexpr Phrase kFlagFirstReceived{"hotline that received it first (default: this one)",
                                            "首接热线（默认本平台）"};
 inline constexpr Phrase kFlagRouteReason{"why you choose otherwise than advised", "不采纳建议的理由"};
-inline constexpr Phrase kDoAnswer{
+inline constexpr Phrase kDoAnswerQuestion{
     "answer the question (--danger, --belongs-to, --agreement), or name a target with --to",
     "请先问明（--danger、--belongs-to、--agreement），或用 --to 指定推送对象"};
 inline constexpr Phrase kDoKeep{"register it and handle it here, or name a target with --to",

@@ -57,9 +57,9 @@ inline constexpr Phrase kFlagBom{"begin with a byte order mark, for spreadsheet 
                                  "带BOM，便于用电子表格打开"};
 inline constexpr Phrase kFlagDays{"look so many days ahead, up to 31 (default 7)",
                                   "向前检查的天数，至多31（默认7）"};
-inline constexpr Phrase kFlagRung{"which rung", "哪一级"};
+inline constexpr Phrase kFlagWhoRung{"which rung", "哪一级"};
 inline constexpr Phrase kFlagWhoAt{"as it stands then (default: now)", "届时的情况（默认现在）"};
-inline constexpr Phrase kFlagAccused{"the unit that a complaint is about", "被投诉单位"};
+inline constexpr Phrase kFlagAccusedUnit{"the unit that a complaint is about", "被投诉单位"};
 
 // Tables and messages.
 inline constexpr Phrase kHeadKind{"KIND", "类别"};
