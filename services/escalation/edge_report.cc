@@ -93,7 +93,8 @@ class Part final : public ReportPart, private report::FollowerListener {
         loop_("report_follower"),
         reads_("report_reads"),
         checkpoints_("report_checkpoints") {
-    // Counting for reports costs more than the clocks do, and nobody waits for it: what it follows goes first.
+    // Counting for reports costs more than the clocks do, and nobody waits for it: what it follows goes
+    // first.
     loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
   }
 
