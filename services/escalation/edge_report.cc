@@ -93,8 +93,7 @@ class Part final : public ReportPart, private report::FollowerListener {
         loop_("report_follower"),
         reads_("report_reads"),
         checkpoints_("report_checkpoints") {
-    // Counting for reports costs more than the clocks do, and nobody waits for it: what it follows goes
-    // first.
+    // Nobody waits for what is counted for reports, and it takes more than the clocks do.
     loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
   }
 
