@@ -31,6 +31,8 @@
 namespace hotline::boot {
 namespace {
 
+constexpr int kMostCallsOfAConnection = 256;
+
 // How much longer than `drain_ms` a drain may take before the process is ended the hard way.
 constexpr std::chrono::seconds kDrainGrace(5);
 
@@ -206,8 +208,8 @@ class ServerImpl final : public Server {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     // Clients of our own ping every 20 s, with and without calls.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                               host_->options().max_calls + listen_.max_streams());
+    // What one connection has beyond that waits at its sender and costs this site nothing.
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostCallsOfAConnection);
     const std::vector<Endpoint> endpoints = service_->endpoints();
     for (const Endpoint& endpoint : endpoints) builder.RegisterService(endpoint.service);
     server_ = builder.BuildAndStart();
@@ -372,7 +374,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(LoadedSite site, std::stri
   return server;
 }
 
-int RunService(int argc, char** argv, std::string_view service, const CreateService& create) {
+int RunService(int argc, char** argv, std::string_view service, const CreateService& create,
+               const std::function<absl::Status(const LoadedSite&)>& check) {
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     Fail(service, flags.status());
@@ -403,6 +406,9 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
         rpc::Security::Create(SecurityOf(site->site, flags->insecure_listen, absl::Seconds(5)));
     if (!security.ok()) return Fail(service, security.status());
+    if (check != nullptr) {
+      if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);
+    }
     fmt::print("{}: {} is fine\n", service, flags->config);
     return 0;
   }

@@ -97,7 +97,9 @@ class Server {
 // metrics=<host:port>` to standard output; SIGTERM or SIGINT drains; a second one exits at once with 1, as
 // does a drain that overruns `drain_ms` by 5 s. Returns the exit status: 0 drained or checked, 1 failed, 2
 // wrong usage. Call it from main, before there are threads.
-int RunService(int argc, char** argv, std::string_view service, const CreateService& create);
+// `check`, if given, is a service's own check of what its configuration names, for `--check`.
+int RunService(int argc, char** argv, std::string_view service, const CreateService& create,
+               const std::function<absl::Status(const LoadedSite&)>& check = nullptr);
 
 }  // namespace hotline::boot
 

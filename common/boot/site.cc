@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
@@ -207,6 +208,8 @@ bool IsUnitCode(std::string_view code) {
 // True if every order that `later` is for has found `earlier` first.
 bool Hides(const config::v1::DeadlineRule& earlier, const config::v1::DeadlineRule& later) {
   if (earlier.clock() != later.clock()) return false;
+  // Whether one list of items or channels takes in another is not looked into.
+  if (!earlier.items().empty() || !earlier.channels().empty()) return false;
   if (earlier.urgency() != 0 && earlier.urgency() != later.urgency()) return false;
   if (earlier.types().empty()) return true;
   return !later.types().empty() && std::all_of(later.types().begin(), later.types().end(), [&](int type) {
@@ -406,6 +409,7 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
   if (site->has_escalation()) {
     resolve(site->mutable_escalation()->mutable_data_dir());
     resolve(site->mutable_escalation()->mutable_policy_file());
+    resolve(site->mutable_escalation()->mutable_calendars_file());
     for (config::v1::WebhookConfig& webhook :
          *site->mutable_escalation()->mutable_notify()->mutable_webhooks()) {
       resolve(webhook.mutable_ca_file());
@@ -599,6 +603,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     CheckListen("escalation.listen", part.listen(), site, options, &taken, &check);
     check.Required("escalation.data_dir", part.data_dir());
     check.Required("escalation.policy_file", part.policy_file());
+    check.Range("escalation.rungs_per_s", part.rungs_per_s(), 1, 100'000);
     CheckNotify(part.notify(), &check);
     if (site.has_work_order() && !part.data_dir().empty() &&
         part.data_dir() == site.work_order().data_dir()) {
@@ -640,36 +645,235 @@ std::vector<Problem> CheckUnits(const config::v1::UnitList& units) {
       }
     };
     name(path + ".display_name", unit.display_name());
+    if (!unit.calendar().empty() && !IsUnitCode(unit.calendar())) {
+      check.Add(path + ".calendar", "must be a calendar's code, not \"{}\"", unit.calendar());
+    }
     for (int a = 0; a < unit.aliases_size(); ++a)
       name(fmt::format("{}.aliases[{}]", path, a), unit.aliases(a));
   }
   return check.Take();
 }
 
+namespace {
+
+// Days since 1970, or nothing if `text` is no date `YYYY-MM-DD` from 1970 to 2199.
+std::optional<absl::CivilDay> ParseDate(std::string_view text) {
+  absl::CivilDay day;
+  if (text.size() != 10 || !absl::ParseCivilTime(ToAbsl(text), &day) || day.year() < 1970 ||
+      day.year() > 2199) {
+    return std::nullopt;
+  }
+  return day;
+}
+
+// The rules of one version of a policy; `prefix` is empty or `versions[2].`.
+class PolicyChecker {
+ public:
+  PolicyChecker(const config::v1::Policy& policy, std::string prefix, Checker* check)
+      : policy_(policy), prefix_(std::move(prefix)), check_(*check) {}
+
+  void Run() {
+    check_.Required(prefix_ + "version", policy_.version());
+    check_.Text(prefix_ + "version", policy_.version(), 64);
+    check_.Text(prefix_ + "document", policy_.document(), 64);
+    Dates(prefix_, policy_.first_date(), policy_.last_date(), /*required=*/false);
+    Ladders();
+    std::set<std::string_view> tags;
+    for (int i = 0; i < policy_.temporary_size(); ++i) {
+      const config::v1::TemporaryRules& temporary = policy_.temporary(i);
+      const std::string path = fmt::format("{}temporary[{}]", prefix_, i);
+      if (!IsUnitCode(temporary.tag())) {
+        check_.Add(path + ".tag", "must be 1 to 32 of a-z 0-9 _ -, not \"{}\"", temporary.tag());
+      } else if (!tags.insert(temporary.tag()).second) {
+        check_.Add(path + ".tag", "{} is there twice", temporary.tag());
+      }
+      Dates(path + ".", temporary.first_date(), temporary.last_date(), /*required=*/true);
+      check_.Required(path + ".document", temporary.document());
+      check_.Text(path + ".document", temporary.document(), 64);
+      Rules(path + ".rules", temporary.rules());
+    }
+    Rules(prefix_ + "rules", policy_.rules());
+  }
+
+ private:
+  void Dates(const std::string& path, const std::string& first, const std::string& last, bool required) {
+    for (const auto& [field, text] : {std::pair("first_date", &first), std::pair("last_date", &last)}) {
+      if (text->empty() ? required : !ParseDate(*text).has_value()) {
+        check_.Add(path + field, "must be a date from 1970-01-01 to 2199-12-31, not \"{}\"", *text);
+      }
+    }
+    const auto begin = ParseDate(first);
+    const auto end = ParseDate(last);
+    if (begin.has_value() && end.has_value() && *end < *begin) {
+      check_.Add(path + "last_date", "is before first_date");
+    }
+  }
+
+  void Ladders() {
+    for (int i = 0; i < policy_.ladders_size(); ++i) {
+      const config::v1::Ladder& ladder = policy_.ladders(i);
+      const std::string path = fmt::format("{}ladders[{}]", prefix_, i);
+      if (!IsUnitCode(ladder.code())) {
+        check_.Add(path + ".code", "must be 1 to 32 of a-z 0-9 _ -, not \"{}\"", ladder.code());
+      } else if (!ladders_.insert(ladder.code()).second) {
+        check_.Add(path + ".code", "{} is there twice", ladder.code());
+      }
+      int before = 0;
+      int64_t length_before = 0;
+      for (int s = 0; s < ladder.steps_size(); ++s) {
+        const config::v1::LadderStep& step = ladder.steps(s);
+        const std::string at = fmt::format("{}.steps[{}]", path, s);
+        const bool higher = step.rung() >= type::v1::RUNG_SUPERVISE;
+        if (step.rung() < type::v1::RUNG_REMIND || step.rung() > type::v1::RUNG_DISCIPLINE) {
+          check_.Add(at + ".rung", "must be REMIND, URGE, SUPERVISE, CIRCULATE or DISCIPLINE");
+        } else if (step.rung() <= before) {
+          check_.Add(at + ".rung", "must come after the rung before it");
+        }
+        before = step.rung();
+        if (higher != step.has_after()) {
+          check_.Add(at + ".after", "{}",
+                     higher ? "is required" : "is not for REMIND and URGE, which have their own times");
+        }
+        if (step.has_after()) {
+          const int64_t length = Length(at + ".after", step.after());
+          if (length < length_before)
+            check_.Add(at + ".after", "must not be less than that of the rung before it");
+          length_before = length;
+        }
+      }
+    }
+  }
+
+  // About how many seconds `span` is, with eight hours to a working day; for comparing.
+  int64_t Length(const std::string& path, const config::v1::Span& span) {
+    constexpr int64_t kMost = 100'000;
+    int set = 0;
+    int64_t length = 0;
+    const auto add = [&](const char* field, int64_t value, int64_t seconds) {
+      if (value == 0) return;
+      ++set;
+      if (value < 1 || value > kMost) {
+        check_.Add(fmt::format("{}.{}", path, field), "must be from 1 to {}, not {}", kMost, value);
+        return;
+      }
+      length = value * seconds;
+    };
+    add("working_days", span.working_days(), 8 * 3600);
+    add("working_hours", span.working_hours(), 3600);
+    add("working_minutes", span.working_minutes(), 60);
+    add("natural_days", span.natural_days(), 24 * 3600);
+    add("hours", span.hours(), 3600);
+    add("minutes", span.minutes(), 60);
+    add("seconds", span.seconds(), 1);
+    if (set != 1) check_.Add(path, "must have exactly one of its fields");
+    // Ten years: a longer one is a slip of units.
+    const bool days = span.working_days() != 0 || span.natural_days() != 0;
+    if (days ? span.working_days() + span.natural_days() > 3660 : length > int64_t{3660} * 86'400) {
+      check_.Add(path, "must be at most ten years");
+    }
+    return length;
+  }
+
+  static bool CountsWork(const config::v1::Span& span) {
+    return span.working_days() != 0 || span.working_hours() != 0 || span.working_minutes() != 0;
+  }
+
+  void Rules(const std::string& field,
+             const google::protobuf::RepeatedPtrField<config::v1::DeadlineRule>& rules) {
+    if (rules.empty()) check_.Add(field, "is required");
+    for (int i = 0; i < rules.size(); ++i) {
+      const std::string path = fmt::format("{}[{}]", field, i);
+      Rule(path, rules[i]);
+      for (int e = 0; e < i; ++e) {
+        if (rules[i].clock() != 0 && Hides(rules[e], rules[i])) {
+          check_.Add(path, "never applies: {}[{}] comes first and takes all it is for", field, e);
+          break;
+        }
+      }
+    }
+  }
+
+  void Rule(const std::string& path, const config::v1::DeadlineRule& rule) {
+    if (rule.clock() == 0) check_.Add(path + ".clock", "is required");
+    if (rule.clock() == type::v1::CLOCK_KIND_CONFIRM || rule.clock() == type::v1::CLOCK_KIND_VOICE) {
+      check_.Add(path + ".clock",
+                 "has no rule here: its deadline is in each offer, see work_order.confirm_within_s");
+    }
+    const bool review = rule.clock() == type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
+    int64_t limit = 0;
+    if (review) {
+      if (rule.has_limit() || rule.limit_s() != 0) {
+        check_.Add(path + ".limit",
+                   "is not for SUSPENSION_REVIEW, which is due at the suspension's review time");
+      }
+    } else if (rule.has_limit()) {
+      if (rule.limit_s() != 0) check_.Add(path + ".limit_s", "excludes limit: a rule has one limit");
+      limit = Length(path + ".limit", rule.limit());
+    } else {
+      check_.Range(path + ".limit_s", rule.limit_s(), 1, int64_t{10} * 366 * 86'400,
+                   /*zero_is_default=*/false);
+      limit = rule.limit_s();
+    }
+    if (rule.has_remind_before()) {
+      if (rule.remind_before_s() != 0) check_.Add(path + ".remind_before_s", "excludes remind_before");
+      const int64_t remind = Length(path + ".remind_before", rule.remind_before());
+      if (!review && remind >= limit) check_.Add(path + ".remind_before", "must be less than limit");
+      if (rule.clock() == type::v1::CLOCK_KIND_FINISH && remind * 10 < limit) {
+        check_.Add(path + ".remind_before", "must be at least a tenth of limit");
+      }
+    } else if (!review &&
+               (rule.remind_before_s() < 0 || rule.remind_before_s() >= std::max<int64_t>(limit, 1))) {
+      check_.Add(path + ".remind_before_s", "must be from 0 to less than limit_s, not {}",
+                 rule.remind_before_s());
+    }
+    if (CountsWork(rule.remind_before()) && rule.has_limit() && !CountsWork(rule.limit())) {
+      check_.Add(path + ".remind_before", "is in working time, and limit is not");
+    }
+    std::set<std::string_view> items;
+    for (int i = 0; i < rule.items_size(); ++i) {
+      const std::string& item = rule.items(i);
+      const std::string at = fmt::format("{}.items[{}]", path, i);
+      check_.Required(at, item);
+      check_.Text(at, item, 64);
+      if (!items.insert(item).second) check_.Add(at, "{} is there twice", item);
+    }
+    if (!rule.ladder().empty() && !ladders_.contains(rule.ladder())) {
+      check_.Add(path + ".ladder", "{} is not among the ladders", rule.ladder());
+    }
+    check_.Text(path + ".document", rule.document(), 64);
+    if (!rule.calendar().empty() && !IsUnitCode(rule.calendar())) {
+      check_.Add(path + ".calendar", "must be `unit` or a calendar's code, not \"{}\"", rule.calendar());
+    }
+  }
+
+  const config::v1::Policy& policy_;
+  const std::string prefix_;
+  Checker& check_;
+  std::set<std::string> ladders_;
+};
+
+}  // namespace
+
 std::vector<Problem> CheckPolicy(const config::v1::Policy& policy) {
   Checker check;
-  check.Required("version", policy.version());
-  check.Text("version", policy.version(), 64);
-  if (policy.rules().empty()) check.Add("rules", "is required");
-  for (int i = 0; i < policy.rules_size(); ++i) {
-    const config::v1::DeadlineRule& rule = policy.rules(i);
-    const std::string path = fmt::format("rules[{}]", i);
-    if (rule.clock() == 0) check.Add(path + ".clock", "is required");
-    if (rule.clock() == type::v1::CLOCK_KIND_CONFIRM || rule.clock() == type::v1::CLOCK_KIND_VOICE) {
-      check.Add(path + ".clock",
-                "has no rule here: its deadline is in each offer, see work_order.confirm_within_s");
-    }
-    // Ten years: a longer limit is a slip of units.
-    check.Range(path + ".limit_s", rule.limit_s(), 1, int64_t{10} * 366 * 86'400, /*zero_is_default=*/false);
-    if (rule.remind_before_s() < 0 || rule.remind_before_s() >= std::max<int64_t>(rule.limit_s(), 1)) {
-      check.Add(path + ".remind_before_s", "must be from 0 to less than limit_s, not {}",
-                rule.remind_before_s());
-    }
-    for (int e = 0; e < i; ++e) {
-      if (rule.clock() != 0 && Hides(policy.rules(e), rule)) {
-        check.Add(path, "never applies: rules[{}] comes first and takes all it is for", e);
-        break;
-      }
+  if (policy.versions().empty()) {
+    PolicyChecker(policy, "", &check).Run();
+    return check.Take();
+  }
+  config::v1::Policy rest = policy;
+  rest.clear_versions();
+  if (rest.ByteSizeLong() != 0) check.Add("versions", "excludes all fields beside it");
+  if (policy.versions_size() > 64) check.Add("versions", "has more than 64 entries");
+  std::map<std::string, int> names;
+  std::map<std::string, int> starts;
+  for (int i = 0; i < policy.versions_size(); ++i) {
+    const std::string prefix = fmt::format("versions[{}].", i);
+    const config::v1::Policy& version = policy.versions(i);
+    if (!version.versions().empty()) check.Add(prefix + "versions", "must not be in a version");
+    PolicyChecker(version, prefix, &check).Run();
+    if (!names.emplace(version.version(), i).second) check.Add(prefix + "version", "is there twice");
+    if (!starts.emplace(version.first_date(), i).second) {
+      check.Add(prefix + "first_date", "is that of another version too");
     }
   }
   return check.Take();
@@ -718,6 +922,7 @@ void ResolveDefaults(SiteConfig* site) {
   }
   if (site->has_escalation()) {
     ResolveListen(site->mutable_escalation()->mutable_listen());
+    if (site->escalation().rungs_per_s() == 0) site->mutable_escalation()->set_rungs_per_s(20'000);
     ResolveNotify(site->mutable_escalation()->mutable_notify());
   }
   if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {

@@ -10,7 +10,12 @@ namespace {
 class EscalationEdge final
     : public rpc::RawService<v1::EscalationService::Service,
                              v1::EscalationService::WithRawCallbackMethod_WatchEscalations,
-                             v1::EscalationService::WithRawCallbackMethod_ListDeadlines> {
+                             v1::EscalationService::WithRawCallbackMethod_ListDeadlines,
+                             v1::EscalationService::WithRawCallbackMethod_ExplainDeadline,
+                             v1::EscalationService::WithRawCallbackMethod_GetTimeLedger,
+                             v1::EscalationService::WithRawCallbackMethod_PreviewRules,
+                             v1::EscalationService::WithRawCallbackMethod_PublishRules,
+                             v1::EscalationService::WithRawCallbackMethod_ListPublications> {
  public:
   EscalationEdge(EscalationService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -32,6 +37,11 @@ class EscalationEdge final
 
  public:
   HOTLINE_FORWARD(v1, ListDeadlines, service_)
+  HOTLINE_FORWARD(v1, ExplainDeadline, service_)
+  HOTLINE_FORWARD(v1, GetTimeLedger, service_)
+  HOTLINE_FORWARD(v1, PreviewRules, service_)
+  HOTLINE_FORWARD(v1, PublishRules, service_)
+  HOTLINE_FORWARD(v1, ListPublications, service_)
 };
 
 }  // namespace

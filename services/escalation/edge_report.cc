@@ -97,7 +97,7 @@ class Part final : public ReportPart, private report::FollowerListener {
     checkpoints_.Stop();
   }
 
-  absl::Status Init(Ledger* ledger, const Deadlines* deadlines, std::unique_ptr<sql::Database> database) {
+  absl::Status Init(Ledger* ledger, DeadlinesNow deadlines, std::unique_ptr<sql::Database> database) {
     const std::string& hotline = environment_.site->site.hotline();
     auto store = report::Store::Open(std::move(database), hotline);
     if (!store.ok()) return store.status();
@@ -110,8 +110,13 @@ class Part final : public ReportPart, private report::FollowerListener {
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
     // Without calendars there is working time around the clock.
-    const report::WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
-      return absl::ToInt64Seconds(to - from);
+    const report::WorkedSeconds worked = [deadlines](const std::string& party, absl::Time from,
+                                                     absl::Time to) {
+      const std::shared_ptr<const Deadlines> rules = deadlines.Get();
+      const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, from) : nullptr;
+      if (calendar == nullptr) return absl::ToInt64Seconds(to - from);
+      const auto measured = calendar->Measure(from, to, type::v1::TIME_KIND_WORKING_HOURS);
+      return measured.ok() ? measured->amount : absl::ToInt64Seconds(to - from);
     };
     report_ =
         std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked, &names_);
@@ -190,7 +195,7 @@ class Part final : public ReportPart, private report::FollowerListener {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReportPart>> ReportPart::Create(boot::Environment& environment, Ledger* ledger,
-                                                               const Deadlines* deadlines,
+                                                               DeadlinesNow deadlines,
                                                                std::unique_ptr<sql::Database> database) {
   auto part = std::make_unique<Part>(environment);
   if (absl::Status status = part->Init(ledger, deadlines, std::move(database)); !status.ok()) return status;

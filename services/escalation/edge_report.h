@@ -23,7 +23,7 @@ class ReportPart {
   virtual ~ReportPart() = default;
   // What is passed outlives what is returned; `ledger` is cancelled before that is destroyed.
   static absl::StatusOr<std::unique_ptr<ReportPart>> Create(boot::Environment& environment, Ledger* ledger,
-                                                            const Deadlines* deadlines,
+                                                            DeadlinesNow deadlines,
                                                             std::unique_ptr<sql::Database> database);
   virtual std::vector<boot::Endpoint> endpoints() = 0;
   virtual void Start() = 0;

@@ -1,7 +1,9 @@
 #include "services/escalation/follower.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "common/contract/alarm.h"
 #include "common/error/error.h"
+#include "hotline/escalation/v1/clock_history.pb.h"
 
 namespace hotline::escalation {
 namespace {
@@ -56,13 +59,14 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         clock_(clock),
         ledger_(ledger),
         store_(store),
-        deadlines_(std::move(deadlines)),
+        deadlines_(std::make_shared<const Deadlines>(std::move(deadlines))),
         site_(std::move(site)),
         listener_(listener),
         options_(options),
         random_(NewJitter(options.jitter_seed)),
         read_backoff_(options.backoff_min, options.backoff_max),
-        fire_backoff_(options.backoff_min, options.backoff_max) {}
+        fire_backoff_(options.backoff_min, options.backoff_max),
+        move_backoff_(options.backoff_min, options.backoff_max) {}
 
   absl::Status Start() {
     auto progress = store_->reader().ReadProgress();
@@ -70,8 +74,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     progress_ = *std::move(progress);
     committed_ = progress_;
     head_ = progress_.cursor;
+    auto moving = store_->reader().ReadMoveProgress();
+    if (!moving.ok()) return moving.status();
+    moving_ = *moving;
+    // Published, and killed before the first step was written down.
+    const int64_t latest = static_cast<int64_t>(deadlines_->publications().size());
+    if (moving_.publication < latest) {
+      moving_ = {.publication = latest,
+                 .order_id = 0,
+                 .done = latest == 1 || !deadlines_->publications().back().moves_open,
+                 .moved = 0};
+    }
     Show();
     listener_->OnProgress(progress_.cursor);
+    listener_->OnClockTrust(trust_);
+    canary_ = clock_->Now() + options_.canary_every;
     Post([](State& self) { self.Read(); });
     return absl::OkStatus();
   }
@@ -83,6 +100,18 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   Stats stats() const {
     MutexLock lock(&mu_);
     return shown_;
+  }
+
+  std::shared_ptr<const Deadlines> deadlines() const {
+    MutexLock lock(&mu_);
+    return deadlines_;
+  }
+
+  void Publish(Publication next, std::function<absl::Status(const Publication&)> keep, Done<int64_t> done) {
+    Post([next = std::move(next), keep = std::move(keep), done = std::move(done)](State& self) mutable {
+      done(self.PutInForce(std::move(next), keep));
+      self.Move();
+    });
   }
 
  private:
@@ -123,6 +152,27 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         fn(state, std::move(response));
       });
     };
+  }
+
+  absl::StatusOr<int64_t> PutInForce(Publication next,
+                                     const std::function<absl::Status(const Publication&)>& keep) {
+    const int64_t latest = static_cast<int64_t>(deadlines_->publications().size());
+    if (failed_) return error::StoreFailed("the store failed");
+    if (!moving_.done) return error::PublicationRunning(moving_.publication);
+    if (next.number != latest + 1) {
+      return error::PreviewStale("another publication came before", "已有其他发布在先");
+    }
+    // Whatever was applied was armed by what held before.
+    next.time = std::max(clock_->Now(), applied_time_ + absl::Nanoseconds(1));
+    if (absl::Status status = keep(next); !status.ok()) return status;
+    moving_ = {.publication = next.number, .order_id = 0, .done = false, .moved = 0};
+    auto with = std::make_shared<const Deadlines>(deadlines_->With(std::move(next)));
+    {
+      MutexLock lock(&mu_);
+      deadlines_ = std::move(with);
+    }
+    Show();
+    return moving_.publication;
   }
 
   // Reading.
@@ -169,8 +219,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       caught_up_ = true;
       listener_->OnCaughtUp(progress_.cursor);
     }
+    NoteSkew(events, now);
     Fire();
-    const bool awaited = firing_ || progress_.cursor < read_back_;
+    Move();
+    const bool awaited = firing_ || move_flight_ || progress_.cursor < std::max(read_back_, moved_back_);
     if (!awaited && events.size() >= options_.busy_events && events.size() < options_.read_limit) {
       PostAfter(options_.busy_pause, [](State& self) { self.Read(); });
     } else {
@@ -200,6 +252,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     touched_.clear();
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
     for (const Event& event : events) {
+      if (event.has_rung_acknowledged()) listener_->OnAcknowledged(event);
       if (!Concerns(event)) continue;
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();
@@ -208,7 +261,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         rungs.emplace_back(event.sequence(), std::make_shared<const std::string>(Record(event, *rung)));
         NoteRung(event, *rung, (*touched)->after, &after);
       }
-      (*touched)->after = Apply(std::move((*touched)->after), event, deadlines_, site_);
+      (*touched)->after = Apply(std::move((*touched)->after), event, *deadlines_, site_);
     }
     std::vector<const Touched*> changed;
     for (const auto& [id, touched] : touched_) {
@@ -226,6 +279,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       committed_ = after;
     }
     progress_ = after;
+    applied_time_ = std::max(applied_time_, FromProto(events.rbegin()->commit_time()));
     listener_->OnProgress(progress_.cursor);
     if (caught_up_) listener_->OnApplied(ItemsOf(events, rungs));
     return absl::OkStatus();
@@ -269,8 +323,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     if (clock_->Now() - at > kLatenessWindow) return;
     for (const OrderClock& clock : order.clocks) {
       if (clock.kind != escalation.clock() || clock.armed_by != escalation.armed_by_sequence()) continue;
-      const absl::Time due = FromProto(escalation.due_time());
-      const absl::Time rung = escalation.rung() == type::v1::RUNG_REMIND ? due - clock.remind_before : due;
+      const absl::Time rung =
+          FromProto(escalation.has_rung_time() ? escalation.rung_time() : escalation.due_time());
       listener_->OnRung(std::max(absl::ZeroDuration(), at - rung));
     }
   }
@@ -312,17 +366,40 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void Fire() {
     if (failed_ || !fresh_ || firing_ || fire_pause_ || progress_.cursor < read_back_) return;
     const absl::Time now = clock_->Now();
-    auto due = store_->Due(now, options_.fire_limit);
+    Look(now);
+    auto due = store_->Due(FireLane::kUrgent, now, options_.fire_limit);
     if (!due.ok()) return Fail(due.status());
+    absl::Time next = absl::InfiniteFuture();
+    const int room = options_.fire_limit - static_cast<int>(due->size());
+    if (const int allowed = std::min(room, Allowance(now)); allowed > 0) {
+      auto ordinary = store_->Due(FireLane::kOrdinary, now, allowed);
+      if (!ordinary.ok()) return Fail(ordinary.status());
+      due->insert(due->end(), ordinary->begin(), ordinary->end());
+      allowance_ -= static_cast<double>(ordinary->size());
+    } else if (room > 0) {
+      next = now + kAllowancePause;
+    }
     if (due->empty()) {
-      const auto next = store_->NextDue();
-      if (!next.ok()) return Fail(next.status());
-      return LookAgain(*next, now);
+      for (const FireLane lane : {FireLane::kUrgent, FireLane::kOrdinary}) {
+        const auto first = store_->NextDue(lane);
+        if (!first.ok()) return Fail(first.status());
+        // What is due and not allowed yet has its own time.
+        if (*first > now || lane == FireLane::kUrgent) next = std::min(next, *first);
+      }
+      return LookAgain(next, now);
     }
     if (const absl::Status status = store_->Begin(); !status.ok()) return Fail(status);
-    auto shots = Aim(*std::move(due));
+    std::vector<std::pair<DueClock, absl::Time>> later;
+    auto shots = Aim(*std::move(due), now, &later);
     store_->Rollback();  // it only read
     if (!shots.ok()) return Fail(shots.status());
+    if (!later.empty()) {
+      if (const absl::Status status = Postpone(later); !status.ok()) {
+        if (!absl::IsResourceExhausted(status)) return Fail(status);
+        return FireLater();
+      }
+      if (shots->empty()) return Post([](State& self) { self.Fire(); });
+    }
     workorder::v1::ExecuteRequest request;
     // Of alarms nothing is read back: dispatch may have raised them before, or the order may be elsewhere.
     int alarms = 0;
@@ -342,8 +419,23 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
                          }));
   }
 
+  // How many rungs of ordinary orders may be taken now.
+  int Allowance(absl::Time now) {
+    const double rate = options_.rungs_per_s;
+    if (now > allowance_time_) {
+      allowance_ = std::min(
+          std::max(rate / 10, static_cast<double>(options_.fire_limit)),
+          allowance_ + rate * absl::ToDoubleSeconds(std::min(now - allowance_time_, absl::Seconds(1))));
+    }
+    // The clock may have been set back.
+    allowance_time_ = now;
+    return static_cast<int>(allowance_);
+  }
+
   // The commands for what is due: the urgent first.
-  absl::StatusOr<std::vector<Shot>> Aim(std::vector<DueClock> due) {
+  // Those that are to wait, and until when, come into `later`.
+  absl::StatusOr<std::vector<Shot>> Aim(std::vector<DueClock> due, absl::Time now,
+                                        std::vector<std::pair<DueClock, absl::Time>>* later) {
     std::vector<Shot> shots;
     absl::flat_hash_map<int64_t, OrderClocks> orders;
     for (const DueClock& one : due) {
@@ -357,10 +449,16 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       for (const OrderClock& clock : it->second.clocks) {
         if (clock.kind != one.kind || clock.armed_by != one.armed_by) continue;
         const type::v1::Rung rung = NextRung(clock);
+        if (clock.kind == type::v1::CLOCK_KIND_RESULT_BACK) {
+          if (const absl::Time until = WaitForResult(it->second, clock, now); until > now) {
+            later->emplace_back(one, until);
+            continue;
+          }
+        }
         shots.push_back({.due = one,
                          .urgency = it->second.urgency,
                          .rung_time = NextRungTime(clock),
-                         .command = RungCommand(it->second, clock, rung)});
+                         .command = RungCommand(it->second, clock, rung, *deadlines_)});
         if (NeedsAlarm(it->second, clock, rung)) {
           shots.back().alarm = ReceiptAlarm(FormatOrderId(it->second.id), ToProto(clock.start));
         }
@@ -369,6 +467,48 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     std::stable_sort(shots.begin(), shots.end(),
                      [](const Shot& a, const Shot& b) { return a.urgency > b.urgency; });
     return shots;
+  }
+
+  // Until when a rung about a result on its way is to wait; `now` if it has not arrived.
+  absl::Time WaitForResult(const OrderClocks& order, const OrderClock& clock, absl::Time now) {
+    v1::ClockHistory history;
+    history.ParseFromString(clock.history);
+    if (history.sent_sequence() == 0) return now + kResultThere;
+    if (links_time_ < clock.next) {
+      ReadLinks(now);
+      return now + kResultUnknown;
+    }
+    const bool emergency = order.urgency == type::v1::URGENCY_EMERGENCY;
+    const auto lane = emergency ? exchange::v1::LANE_EMERGENCY : exchange::v1::LANE_ORDINARY;
+    const auto it = links_.find({history.sent_to(), lane});
+    return it != links_.end() && it->second >= history.sent_sequence() ? now + kResultThere : now;
+  }
+
+  void ReadLinks(absl::Time now) {
+    if (links_flight_) return;
+    links_flight_ = true;
+    const CallContext call{.now = now, .deadline = now + absl::Seconds(5), .traceparent = NewTraceparent()};
+    ledger_->ListLinkCursors(
+        call, workorder::v1::ListLinkCursorsRequest(),
+        Back<workorder::v1::ListLinkCursorsResponse>(
+            [now](State& self, absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
+              self.links_flight_ = false;
+              if (!response.ok()) return;
+              self.links_time_ = now;
+              for (const workorder::v1::LinkCursor& link : response->links()) {
+                self.links_[{link.peer(), link.lane()}] = link.acknowledged_sequence();
+              }
+            }));
+  }
+
+  absl::Status Postpone(const std::vector<std::pair<DueClock, absl::Time>>& later) {
+    absl::Status status = store_->Begin();
+    for (const auto& [clock, until] : later) {
+      if (status.ok()) status = store_->Defer(clock, until);
+    }
+    if (status.ok()) status = store_->Commit();
+    if (!status.ok()) store_->Rollback();
+    return status;
   }
 
   // `cursor` is where the log had been read up to when the commands were made; `alarms` went first.
@@ -412,6 +552,129 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     Fire();
   }
 
+  // Moving open clocks to the latest publication.
+
+  // One step: looks at some clocks and sends what moves. The next one follows when that is read back.
+  void Move() {
+    if (failed_ || !fresh_ || moving_.done || move_flight_ || move_pause_ || progress_.cursor < moved_back_) {
+      return;
+    }
+    if (const absl::Status status = store_->Begin(); !status.ok()) return Fail(status);
+    auto scan = store_->reader().ScanOrders(moving_.order_id, options_.move_limit);
+    store_->Rollback();  // it only read
+    if (!scan.ok()) return Fail(scan.status());
+    workorder::v1::ExecuteRequest request;
+    for (const OrderClocks& order : scan->orders) {
+      for (const OrderClock& clock : order.clocks) {
+        if (clock.rule.publication >= moving_.publication) continue;
+        const auto moved = MovedTo(order, clock, moving_.publication, *deadlines_);
+        if (moved.has_value()) *request.add_commands() = MoveCommand(order, clock, *moved, *deadlines_);
+      }
+    }
+    MoveProgress after = moving_;
+    after.order_id = scan->last_id;
+    after.done = scan->end;
+    if (request.commands().empty()) return StepTo(after);
+    move_flight_ = true;
+    const absl::Time now = clock_->Now();
+    const CallContext call{.now = now, .deadline = now + absl::Seconds(10), .traceparent = NewTraceparent()};
+    ledger_->Execute(call, std::move(request),
+                     Back<workorder::v1::ExecuteResponse>(
+                         [after](State& self, absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+                           self.OnMoveSent(after, std::move(response));
+                         }));
+  }
+
+  void OnMoveSent(MoveProgress after, absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+    move_flight_ = false;
+    bool transient = !response.ok();
+    if (response.ok()) {
+      for (const CommandResult& result : response->results()) {
+        const absl::Status status = error::FromProto(result.error());
+        // One that is refused has been closed a moment ago: it has no open clock.
+        if (IsTransient(status)) transient = true;
+        if (!status.ok()) continue;
+        moved_back_ = std::max(moved_back_, result.event_sequence());
+        if (!result.replayed()) ++after.moved;
+      }
+    }
+    if (transient) {
+      move_pause_ = true;
+      return PostAfter(move_backoff_.Next(random_), [](State& self) {
+        self.move_pause_ = false;
+        self.Move();
+      });
+    }
+    move_backoff_.Reset();
+    StepTo(after);
+  }
+
+  // Writes down how far it has come, and goes on.
+  void StepTo(const MoveProgress& after) {
+    absl::Status status = store_->Begin();
+    if (status.ok()) status = store_->PutMoveProgress(after);
+    if (status.ok()) status = store_->Commit();
+    if (!status.ok()) {
+      store_->Rollback();
+      if (!absl::IsResourceExhausted(status)) return Fail(status);
+      // What was sent is sent again, and gets the same answer.
+      move_pause_ = true;
+      return PostAfter(move_backoff_.Next(random_), [](State& self) {
+        self.move_pause_ = false;
+        self.Move();
+      });
+    }
+    moving_ = after;
+    Show();
+    listener_->OnMoved(moving_);
+    if (!moving_.done) Post([](State& self) { self.Move(); });
+  }
+
+  // Watching the clock.
+
+  // The system clock against the monotonic one, and the canary: a clock without an order.
+  void Look(absl::Time now) {
+    const absl::Duration steady = clock_->Steady();
+    if (looked_ != absl::InfinitePast()) {
+      const absl::Duration step = (now - looked_) - (steady - looked_steady_);
+      if (absl::AbsDuration(step) > options_.step_tolerance) {
+        ++trust_.steps;
+        trust_.last_step = step;
+        stepped_ = steady;
+        // What was reckoned by the clock before holds no more.
+        timer_ = absl::InfinitePast();
+        canary_ = now + options_.canary_every;
+        allowance_time_ = now;
+      }
+    }
+    looked_ = now;
+    looked_steady_ = steady;
+    JudgeTrust();
+    if (now >= canary_) {
+      listener_->OnCanary(now - canary_);
+      canary_ = now + options_.canary_every;
+    }
+  }
+
+  // An event that was waited for has just been committed: its time is work_order's clock.
+  void NoteSkew(const Events& events, absl::Time now) {
+    if (events.empty() || !fresh_ || events.size() >= options_.read_limit) return;
+    const absl::Duration skew = FromProto(events.rbegin()->commit_time()) - now;
+    // A commit in the future is skew; one in the past may be a slow answer, so only a large one counts.
+    trust_.skew = skew;
+    JudgeTrust();
+  }
+
+  void JudgeTrust() {
+    const bool stepped = stepped_.has_value() && looked_steady_ - *stepped_ < kStepMemory;
+    const bool trusted = !stepped && absl::AbsDuration(trust_.skew) <= options_.skew_tolerance;
+    if (trusted == trust_.trusted && trust_.steps == told_steps_) return;
+    trust_.trusted = trusted;
+    told_steps_ = trust_.steps;
+    Show();
+    listener_->OnClockTrust(trust_);
+  }
+
   // A refusal (the order was closed a moment ago) is mostly followed by the event that stops the clock. Until
   // then the clock waits, longer each time, and the others go on.
   absl::Status DeferAll(const std::vector<const Shot*>& refused) {
@@ -443,7 +706,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
 
   // Fires at `next`, or looks at the clock again a while before.
   void LookAgain(absl::Time next, absl::Time now) {
-    const absl::Duration delay = std::clamp(next - now, absl::Milliseconds(1), options_.look_again);
+    const absl::Duration delay =
+        std::clamp(std::min(next, canary_) - now, absl::Milliseconds(1), options_.look_again);
     if (timer_ > now && timer_ <= now + delay) return;
     timer_ = now + delay;
     PostAfter(delay, [generation = ++timer_generation_](State& self) {
@@ -470,17 +734,25 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
 
   void Show() {
     MutexLock lock(&mu_);
-    shown_ = {progress_.cursor, head_, fresh_, refused_, progress_.tallies};
+    shown_ = {progress_.cursor, head_, fresh_, refused_, progress_.tallies, moving_, trust_};
   }
 
   // Events that change nothing and are not written down at once.
   static constexpr int64_t kMaxUnwritten = 10'000;
+  // How soon to look again when the rate is used up.
+  static constexpr absl::Duration kAllowancePause = absl::Milliseconds(10);
+  // A result whose arrival is not known is asked for again after so long; one that arrived need not be.
+  static constexpr absl::Duration kResultUnknown = absl::Seconds(1);
+  static constexpr absl::Duration kResultThere = absl::Hours(24);
+  // A clock that was stepped is not trusted for so long.
+  static constexpr absl::Duration kStepMemory = absl::Minutes(10);
 
   Executor* const executor_;
   const hotline::Clock* const clock_;
   Ledger* const ledger_;
   Store* const store_;
-  const Deadlines deadlines_;
+  // Written on the executor, under `mu_`; read there without.
+  std::shared_ptr<const Deadlines> deadlines_;
   const std::string site_;
   FollowerListener* const listener_;
   const FollowerOptions options_;
@@ -489,6 +761,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   std::minstd_rand random_;
   Backoff read_backoff_;
   Backoff fire_backoff_;
+  Backoff move_backoff_;
   bool stopped_ = false;
   bool failed_ = false;
   bool fresh_ = false;
@@ -502,6 +775,24 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool fire_pause_ = false;  // after a failure
   int64_t read_back_ = 0;    // the log must have been read up to here before more is sent
   int64_t refused_ = 0;
+  // Last envelope acknowledged, by peer and lane, and when that was read.
+  std::map<std::pair<std::string, exchange::v1::Lane>, int64_t> links_;
+  absl::Time links_time_ = absl::InfinitePast();
+  bool links_flight_ = false;
+  double allowance_ = 0;
+  absl::Time allowance_time_ = absl::UnixEpoch();
+  MoveProgress moving_;
+  bool move_flight_ = false;
+  bool move_pause_ = false;
+  int64_t moved_back_ = 0;  // the log must have been read up to here before more is moved
+  absl::Time applied_time_ = absl::InfinitePast();  // latest commit time that was applied
+  // Of the last look.
+  absl::Time looked_ = absl::InfinitePast();
+  absl::Duration looked_steady_ = absl::ZeroDuration();
+  std::optional<absl::Duration> stepped_;  // by the monotonic clock
+  int64_t told_steps_ = 0;
+  ClockTrust trust_;
+  absl::Time canary_ = absl::InfiniteFuture();
   absl::Time timer_ = absl::InfinitePast();  // when the pending look is due
   int64_t timer_generation_ = 0;
 
@@ -518,6 +809,11 @@ Follower::~Follower() = default;
 
 absl::Status Follower::Start() { return state_->Start(); }
 void Follower::Stop() { state_->Stop(); }
+std::shared_ptr<const Deadlines> Follower::deadlines() const { return state_->deadlines(); }
+void Follower::Publish(Publication next, std::function<absl::Status(const Publication&)> keep,
+                       Done<int64_t> done) {
+  state_->Publish(std::move(next), std::move(keep), std::move(done));
+}
 Follower::Stats Follower::stats() const { return state_->stats(); }
 
 }  // namespace hotline::escalation

@@ -6,6 +6,17 @@
 // taken exactly once, wherever the process is killed: a command that was sent but not read back is sent again
 // with the same id, and gets the same answer.
 //
+// The urgent go first: they have a queue of their own, which is emptied before the others', and the others
+// are taken at a bounded rate, the oldest first, so that the backlog of a downtime is no storm.
+//
+// A publication (another policy, other calendars) moves the open clocks in batches behind that: each that
+// moves has an event of its own (DeadlineMove), sent and read back like a rung. How far that has come is in
+// the store, and a clock that was moved says so itself: killed in the midst it goes on, and moves nothing
+// twice.
+//
+// A RESULT_BACK rung is for a result that has not arrived: before one is taken the links are looked at, and a
+// clock whose result the giver has acknowledged waits for the giver's next move.
+//
 // Rungs are taken only on fresh knowledge of the log (read up to its head, or no more than a few seconds
 // behind), so that after a downtime an order that was signed meanwhile is not urged.
 #ifndef SERVICES_ESCALATION_FOLLOWER_H_
@@ -13,6 +24,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,8 +48,19 @@ struct FollowerOptions {
   // an order that moves several times in a moment is then loaded and written once.
   int busy_events = 1;
   absl::Duration busy_pause = absl::Milliseconds(50);
-  // Rungs in one batch of commands, 1 to 512.
+  // Rungs in one batch of commands, 1 to 256: each may have an alarm beside it.
   int fire_limit = 256;
+  // Most rungs of ordinary orders in a second.
+  int rungs_per_s = 20'000;
+  // Clocks looked at in one step of moving them to a publication, 1 to 512.
+  int move_limit = 512;
+  // Clocks that are expected to show a firing's lateness without an order: see Canary in the metrics. How
+  // often.
+  absl::Duration canary_every = absl::Seconds(10);
+  // A system clock that departs from the monotonic one by more than this between two looks was stepped.
+  absl::Duration step_tolerance = absl::Milliseconds(500);
+  // Beyond this difference from work_order's clock neither can be trusted.
+  absl::Duration skew_tolerance = absl::Seconds(2);
   // Knowledge of the log that is older than this takes no rungs.
   absl::Duration stale_after = absl::Seconds(5);
   // Longest sleep before looking at the wall clock again, which may have been set.
@@ -53,6 +76,17 @@ struct FollowerOptions {
   uint32_t jitter_seed = 0;
 };
 
+// How far the system clock can be trusted.
+struct ClockTrust {
+  bool trusted = true;
+  // Steps seen since the start, and the last one's size (forwards is positive).
+  int64_t steps = 0;
+  absl::Duration last_step = absl::ZeroDuration();
+  // work_order's clock minus this one, as seen in events that were waited for; the true difference is not
+  // more than that, as an event is read after it was committed.
+  absl::Duration skew = absl::ZeroDuration();
+};
+
 // What others are told. Called on the follower's executor.
 class FollowerListener {
  public:
@@ -66,9 +100,18 @@ class FollowerListener {
   virtual void OnLedger(const absl::Status& status) = 0;
   // The log is followed up to here. Told before OnApplied.
   virtual void OnProgress(int64_t cursor) = 0;
+  // A person took note of a rung. Told as the log is read, so again when it is read again.
+  virtual void OnAcknowledged(const type::v1::Event&) {}
   // A rung of a clock was recorded, so long after it was due. Not told of rungs older than a minute, which
   // are history being read again.
   virtual void OnRung(absl::Duration late) = 0;
+  // A clock without an order, armed a while ahead, was looked at so long after it was due.
+  virtual void OnCanary(absl::Duration) {}
+  // Whether the system clock can be trusted: it was not stepped against the monotonic one lately, and agrees
+  // with work_order's. Told on every change.
+  virtual void OnClockTrust(const ClockTrust&) {}
+  // The clocks have been moved so far to the latest publication.
+  virtual void OnMoved(const MoveProgress&) {}
   // work_order refused to record `count` rungs; `order_id` (an id) and `status` are the first one's.
   virtual void OnRefused(int64_t count, const std::string& order_id, const absl::Status& status) = 0;
   // The store failed; nothing is followed any more until the process is started again.
@@ -85,6 +128,8 @@ class Follower {
     bool fresh = false;  // rungs may be taken
     int64_t refused = 0;
     Tallies tallies;
+    MoveProgress moving;
+    ClockTrust trust;
   };
 
   // All pointers outlive the follower and every task on `executor`. `store` is used on `executor` only, from
@@ -92,6 +137,14 @@ class Follower {
   Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store, Deadlines deadlines,
            std::string site, FollowerListener* listener, FollowerOptions options = {});
   ~Follower();
+
+  // What holds now. Thread-safe.
+  std::shared_ptr<const Deadlines> deadlines() const;
+  // Puts `next`, the publication after the latest, into force and begins to move the open clocks. `keep`
+  // writes it down for good and is called first, on the executor; `next.time` is set before it is: not before
+  // the latest event that was applied. Errors: PUBLICATION_RUNNING, PREVIEW_STALE (its number is not the
+  // next), those of `keep`.
+  void Publish(Publication next, std::function<absl::Status(const Publication&)> keep, Done<int64_t> done);
 
   // Errors: those of reading the store. Once.
   absl::Status Start();

@@ -10,16 +10,20 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/rpc/client.h"
 #include "common/rpc/ledger_client.h"
 #include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/escalation/edge.h"
 #include "services/escalation/edge_notify.h"
 #include "services/escalation/edge_people.h"
 #include "services/escalation/edge_report.h"
+#include "services/escalation/edge_rules.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
@@ -44,6 +48,10 @@ constexpr ClockName kClockNames[] = {
     {type::v1::CLOCK_KIND_CONFIRM, "confirm", "doubt"},
     {type::v1::CLOCK_KIND_VOICE, "voice", "keep"},
     {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", "urge"},
+    {type::v1::CLOCK_KIND_FIRST_CONTACT, "first_contact", "urge"},
+    {type::v1::CLOCK_KIND_RESULT_BACK, "result_back", "urge"},
+    {type::v1::CLOCK_KIND_CALL_BACK, "call_back", "urge"},
+    {type::v1::CLOCK_KIND_SUSPENSION_REVIEW, "suspension_review", "urge"},
 };
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
@@ -66,6 +74,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
 
     std::unique_ptr<EscalationProcess> process(new EscalationProcess(environment));
     process->store_ = *std::move(store);
+    process->files_ = std::make_unique<PublicationFiles>(folder + "/publications");
+    absl::StatusOr<Deadlines> deadlines = process->LoadDeadlines();
+    if (!deadlines.ok()) return deadlines.status();
     rpc::ChannelOptions own;
     own.expected_hotline = config.hotline();
     std::shared_ptr<grpc::Channel> channels[2];
@@ -76,19 +87,29 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
       channel = *std::move(made);
     }
     process->ledger_ = std::make_unique<rpc::RpcLedger>(channels[0], channels[1]);
-    process->service_ =
-        std::make_unique<EscalationService>(&process->reads_, environment.clock, *std::move(reader));
+    process->orders_ = workorder::v1::WorkOrderService::NewStub(channels[1]);
     FollowerListener* const listener = process.get();
-    process->follower_ =
-        std::make_unique<Follower>(&process->loop_, environment.clock, process->ledger_.get(),
-                                   process->store_.get(), process->deadlines_, config.hotline(), listener);
+    FollowerOptions options;
+    options.rungs_per_s = config.escalation().rungs_per_s();
+    process->follower_ = std::make_unique<Follower>(
+        &process->loop_, environment.clock, process->ledger_.get(), process->store_.get(),
+        *std::move(deadlines), config.hotline(), listener, options);
+    process->service_ = std::make_unique<EscalationService>(
+        &process->reads_, environment.clock, *std::move(reader), process->Rules(),
+        [raw = process.get()](const CallContext& call, const std::string& order_id,
+                              Done<std::vector<type::v1::Event>> done) {
+          raw->ReadOrder(call, order_id, std::move(done));
+        },
+        config.hotline());
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
         sql::OpenSqlite({.path = folder + "/report.db"});
     if (!report_database.ok()) return report_database.status();
-    auto reports = ReportPart::Create(environment, process->ledger_.get(), &process->deadlines_,
-                                      *std::move(report_database));
+    auto reports =
+        ReportPart::Create(environment, process->ledger_.get(),
+                           DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
+                           *std::move(report_database));
     if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
@@ -108,6 +129,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   ~EscalationProcess() override {
     // Callbacks run on the loops and on the client's threads: all end before what they use.
     if (ledger_ != nullptr) ledger_->Cancel();
+    calls_.Cancel();
     loop_.Stop();
     reads_.Stop();
     checkpoints_.Stop();
@@ -127,6 +149,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   void Start() override {
     environment_.health->SetServing("store", true);
     environment_.health->SetServing("work_order", false);
+    environment_.health->SetServing("clock", true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     reports_->Start();
     ScheduleCheckpoint();
@@ -140,15 +163,66 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     follower_->Stop();
     reports_->Drain();
     ledger_->Cancel();
+    calls_.Cancel();
   }
 
  private:
   explicit EscalationProcess(boot::Environment& environment)
-      : environment_(environment),
-        deadlines_(environment.site->policy),
-        loop_("follower"),
-        reads_("reads"),
-        checkpoints_("checkpoints") {}
+      : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
+
+  // What was published so far. What the configuration holds is put behind it if it is something else: it
+  // holds for clocks that are armed from now on. The first start's is there from the beginning.
+  absl::StatusOr<Deadlines> LoadDeadlines() {
+    const config::v1::SiteConfig& site = environment_.site->site;
+    absl::StatusOr<std::vector<Publication>> publications = files_->Load();
+    if (!publications.ok()) return publications.status();
+    absl::StatusOr<Publication> configured = LoadRules(site.escalation(), "");
+    if (!configured.ok()) return configured.status();
+    if (publications->empty() || DigestOf(publications->back()) != DigestOf(*configured)) {
+      configured->number = static_cast<int64_t>(publications->size()) + 1;
+      if (!publications->empty()) {
+        configured->time =
+            std::max(environment_.clock->Now(), publications->back().time + absl::Nanoseconds(1));
+        configured->moves_open = false;
+        log::Warn(
+            "the configured rules are not those that were published last: clocks armed from now on go by "
+            "them; `hotlinectl policy publish` moves the open ones too",
+            {{"publication", configured->number}});
+      }
+      if (absl::Status status = files_->Keep(*configured); !status.ok()) return status;
+      publications->push_back(*std::move(configured));
+    }
+    return Deadlines(*std::move(publications), PartiesOf(site, environment_.site->units));
+  }
+
+  RulesAccess Rules() {
+    return {.current = [this] { return follower_->deadlines(); },
+            .load =
+                [this](std::string_view policy) {
+                  return LoadRules(environment_.site->site.escalation(), policy);
+                },
+            .digest = DigestOf,
+            .publish =
+                [this](Publication next, Done<int64_t> done) {
+                  follower_->Publish(
+                      std::move(next), [this](const Publication& made) { return files_->Keep(made); },
+                      std::move(done));
+                },
+            .progress = [this] { return follower_->stats().moving; }};
+  }
+
+  void ReadOrder(const CallContext& call, const std::string& order_id,
+                 Done<std::vector<type::v1::Event>> done) {
+    using Async = workorder::v1::WorkOrderService::StubInterface::async_interface;
+    workorder::v1::ListOrderEventsRequest request;
+    request.set_order_id(order_id);
+    rpc::Call(
+        calls_, static_cast<Async*>(orders_->async()), &Async::ListOrderEvents, call, std::move(request),
+        [done = std::move(done)](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) mutable {
+          if (!response.ok()) return done(response.status());
+          done(std::vector<type::v1::Event>(response->events().begin(), response->events().end()));
+        });
+  }
 
   void OnCaughtUp(int64_t cursor) override {
     log::Info("the log has been read up to its head", {{"cursor", cursor}});
@@ -172,7 +246,29 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     }
   }
 
+  void OnAcknowledged(const type::v1::Event& event) override { notifications_->OnAcknowledged(event); }
+
   void OnRung(absl::Duration late) override { lateness_->Observe(absl::ToDoubleSeconds(late)); }
+
+  void OnCanary(absl::Duration late) override { canary_->Observe(absl::ToDoubleSeconds(late)); }
+
+  void OnClockTrust(const ClockTrust& trust) override {
+    environment_.health->SetServing("clock", trust.trusted);
+    if (trust.trusted) {
+      log::Info("the system clock can be trusted");
+    } else {
+      log::Warn("the system clock cannot be trusted: it was set, or is not work_order's",
+                {{"steps", trust.steps},
+                 {"last_step_ms", absl::ToInt64Milliseconds(trust.last_step)},
+                 {"skew_ms", absl::ToInt64Milliseconds(trust.skew)}});
+    }
+  }
+
+  void OnMoved(const MoveProgress& progress) override {
+    if (!progress.done) return;
+    log::Info("the open clocks go by the latest publication",
+              {{"publication", progress.publication}, {"moved", progress.moved}});
+  }
 
   void OnRefused(int64_t count, const std::string& order_id, const absl::Status& status) override {
     log::Warn("work_order refused to record rungs",
@@ -238,6 +334,30 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                      .Register(registry)
                      .Add({}, prometheus::Histogram::BucketBoundaries{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
                                                                       60, 300, 3600});
+    canary_ =
+        &prometheus::BuildHistogram()
+             .Name("hotline_canary_lateness_seconds")
+             .Help("From the instant a clock without an order was due to its being noticed.")
+             .Register(registry)
+             .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 1, 5});
+    auto& trusted = gauge("hotline_clock_trusted", "1 while the system clock can be trusted.").Add({});
+    auto& steps =
+        total("hotline_clock_steps_total", "Steps of the system clock against the monotonic one.").Add({});
+    auto& skew =
+        gauge("hotline_clock_skew_seconds", "work_order's clock minus this one, as last seen in an event.")
+            .Add({});
+    auto& publication = gauge("hotline_rules_publication", "Number of the rules that hold.").Add({});
+    auto& settled = gauge("hotline_rules_settled", "1 when the open clocks have been moved to them.").Add({});
+    auto& moved = gauge("hotline_rules_moved_clocks", "Clocks moved to the latest rules so far.").Add({});
+    environment_.metrics->OnScrape([this, raise, &trusted, &steps, &skew, &publication, &settled, &moved] {
+      const Follower::Stats stats = follower_->stats();
+      trusted.Set(stats.trust.trusted ? 1 : 0);
+      raise(steps, stats.trust.steps);
+      skew.Set(absl::ToDoubleSeconds(stats.trust.skew));
+      publication.Set(static_cast<double>(stats.moving.publication));
+      settled.Set(stats.moving.done ? 1 : 0);
+      moved.Set(static_cast<double>(stats.moving.moved));
+    });
     auto& cursor = gauge("hotline_escalation_cursor_sequence", "The log is followed up to here.").Add({});
     auto& lag = gauge("hotline_escalation_lag_events", "Events of the log that have not been read.").Add({});
     auto& fresh =
@@ -263,13 +383,16 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   boot::Environment environment_;
-  const Deadlines deadlines_;
   prometheus::Histogram* lateness_ = nullptr;
+  prometheus::Histogram* canary_ = nullptr;
   Loop loop_;
   Loop reads_;
   Loop checkpoints_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<PublicationFiles> files_;
   std::unique_ptr<rpc::RpcLedger> ledger_;
+  std::unique_ptr<workorder::v1::WorkOrderService::Stub> orders_;
+  rpc::Calls calls_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
   std::unique_ptr<ReportPart> reports_;
@@ -282,5 +405,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
 }  // namespace hotline::escalation
 
 int main(int argc, char** argv) {
-  return hotline::boot::RunService(argc, argv, "escalation", hotline::escalation::EscalationProcess::Create);
+  return hotline::boot::RunService(
+      argc, argv, "escalation", hotline::escalation::EscalationProcess::Create,
+      [](const hotline::boot::LoadedSite& site) {
+        return hotline::escalation::LoadRules(site.site.escalation(), "").status();
+      });
 }

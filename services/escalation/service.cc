@@ -14,6 +14,8 @@
 #include "common/base/sha256.h"
 #include "common/base/utf8.h"
 #include "common/error/error.h"
+#include "services/escalation/core/explain.h"
+#include "services/escalation/core/time_ledger.h"
 
 namespace hotline::escalation {
 namespace {
@@ -21,6 +23,10 @@ namespace {
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 500;
 constexpr int64_t kMaxCodeCharacters = 64;
+constexpr int64_t kMaxNote = 500;
+constexpr int kDefaultPreviewList = 20;
+constexpr int kPreviewSlice = 2000;
+constexpr int kMaxPublications = 100;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kMinHeartbeat = absl::Seconds(1);
 constexpr absl::Duration kMaxHeartbeat = absl::Seconds(60);
@@ -68,10 +74,14 @@ std::optional<ListKey> ReadToken(const std::string& token, const std::string& ma
 }  // namespace
 
 EscalationService::EscalationService(Executor* executor, const hotline::Clock* clock,
-                                     std::unique_ptr<Reader> reader)
+                                     std::unique_ptr<Reader> reader, RulesAccess rules, EventsOfOrder events,
+                                     std::string site)
     : executor_(executor),
       clock_(clock),
       reader_(std::move(reader)),
+      rules_(std::move(rules)),
+      events_(std::move(events)),
+      site_(std::move(site)),
       hub_(executor, clock,
            [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
              done(ReadHistory(start, limit));
@@ -128,8 +138,9 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const v1::List
   }
   const auto page = reader_->List(query);
   if (!page.ok()) return page.status();
+  const std::shared_ptr<const Deadlines> deadlines = rules_.current();
   for (const ListPage::Row& row : page->rows) {
-    *response.add_deadlines() = Describe(row.order, row.clock, query.now);
+    *response.add_deadlines() = Describe(row.order, row.clock, query.now, *deadlines);
   }
   if (page->next.has_value()) response.set_next_page_token(WriteToken(*page->next, mark));
   return response;
@@ -150,6 +161,243 @@ absl::StatusOr<std::unique_ptr<MessageStream>> EscalationService::WatchEscalatio
     }
   }
   return hub_.Open(request.start_sequence(), "", heartbeat);
+}
+
+absl::StatusOr<int64_t> EscalationService::Resolve(const std::string& order_id) {
+  if (order_id.empty()) return error::Required("order_id");
+  if (absl::Status status = CheckCode("order_id", order_id); !status.ok()) return status;
+  std::optional<int64_t> id = ParseOrderId(order_id);
+  if (!id.has_value()) {
+    auto found = reader_->FindIdByNumber(order_id);
+    if (!found.ok()) return found.status();
+    id = *found;
+  }
+  if (!id.has_value()) return error::OrderNotFound(order_id);
+  return *id;
+}
+
+void EscalationService::ExplainDeadline(const CallContext&, v1::ExplainDeadlineRequest request,
+                                        Done<v1::ExplainDeadlineResponse> done) {
+  executor_->Post(
+      [this, request = std::move(request), done = std::move(done)]() mutable { done(ExplainOne(request)); });
+}
+
+absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
+    const v1::ExplainDeadlineRequest& request) {
+  if (!type::v1::ClockKind_IsValid(request.clock())) return error::BadEnum("clock", request.clock());
+  const auto id = Resolve(request.order_id());
+  if (!id.ok()) return id.status();
+  const auto order = reader_->FindOrder(*id);
+  if (!order.ok()) return order.status();
+  if (!order->has_value()) return error::OrderNotFound(request.order_id());
+  const type::v1::ClockKind kind =
+      request.clock() == type::v1::CLOCK_KIND_UNSPECIFIED ? type::v1::CLOCK_KIND_FINISH : request.clock();
+  const OrderClock* found = nullptr;
+  for (const OrderClock& clock : (*order)->clocks) {
+    if (clock.kind != kind) continue;
+    if (request.armed_by_sequence() == 0 || request.armed_by_sequence() == clock.armed_by) found = &clock;
+  }
+  if (found == nullptr) return error::ClockNotFound((*order)->number);
+  auto derivation = Explain(**order, *found, *rules_.current());
+  if (!derivation.ok()) return derivation.status();
+  v1::ExplainDeadlineResponse response;
+  response.set_text_zh(ExplainInChinese(*derivation));
+  *response.mutable_derivation() = *std::move(derivation);
+  return response;
+}
+
+void EscalationService::GetTimeLedger(const CallContext& call, v1::GetTimeLedgerRequest request,
+                                      Done<v1::GetTimeLedgerResponse> done) {
+  const absl::Time now = clock_->Now();
+  absl::Time until = now;
+  if (request.has_until_time()) {
+    if (!IsValid(request.until_time()) || FromProto(request.until_time()) > now) {
+      return done(error::BadField(error::Reason::ERROR_REASON_TIME_INVALID, "until_time",
+                                  "must be a time that has passed", "须为已过去的时间"));
+    }
+    until = FromProto(request.until_time());
+  }
+  executor_->Post([this, call, until, request = std::move(request), done = std::move(done)]() mutable {
+    const auto id = Resolve(request.order_id());
+    if (!id.ok()) return done(id.status());
+    events_(call, FormatOrderId(*id),
+            [this, until, order = request.order_id(),
+             done = std::move(done)](absl::StatusOr<std::vector<type::v1::Event>> read) mutable {
+              if (!read.ok()) return done(read.status());
+              const std::vector<type::v1::Event>& events = *read;
+              if (events.empty()) return done(error::OrderNotFound(order));
+              if (until < FromProto(events.front().commit_time())) {
+                return done(error::BadField(error::Reason::ERROR_REASON_TIME_INVALID, "until_time",
+                                            "is before the registration", "早于登记时间"));
+              }
+              v1::GetTimeLedgerResponse answer;
+              *answer.mutable_ledger() = BuildTimeLedger(events, *rules_.current(), site_, until);
+              if (const std::string fault = UnsoundLedger(answer.ledger()); !fault.empty()) {
+                return done(error::Internal(fault));
+              }
+              done(std::move(answer));
+            });
+  });
+}
+
+// A walk over the open clocks.
+struct EscalationService::Preview {
+  std::shared_ptr<const Deadlines> deadlines;  // with what would be published
+  int64_t publication = 0;
+  int64_t after_id = 0;
+  int list_limit = 0;
+  absl::Time now;
+  v1::PreviewRulesResponse response;
+  Done<v1::PreviewRulesResponse> done;
+};
+
+namespace {
+
+std::vector<std::string> VersionsOf(const config::v1::Policy& policy) {
+  std::vector<std::string> versions;
+  if (policy.versions().empty()) versions.push_back(policy.version());
+  for (const config::v1::Policy& version : policy.versions()) versions.push_back(version.version());
+  return versions;
+}
+
+template <typename Message>
+void NameVersions(const Publication& publication, Message* message) {
+  for (const std::string& version : VersionsOf(publication.policy)) message->add_policy_versions(version);
+  if (publication.calendars == nullptr) return;
+  for (const auto& [code, calendar] : *publication.calendars)
+    message->add_calendar_versions(calendar.version());
+}
+
+}  // namespace
+
+void EscalationService::PreviewRules(const CallContext&, v1::PreviewRulesRequest request,
+                                     Done<v1::PreviewRulesResponse> done) {
+  if (request.list_limit() < 0 || request.list_limit() > kMaxPageSize) {
+    return done(error::BadField(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, "list_limit",
+                                "must be between 0 and 500", "应在0至500之间"));
+  }
+  executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<Publication> next = rules_.load(request.policy_yaml());
+    if (!next.ok()) return done(next.status());
+    const std::shared_ptr<const Deadlines> current = rules_.current();
+    auto preview = std::make_shared<Preview>();
+    preview->publication = static_cast<int64_t>(current->publications().size()) + 1;
+    preview->response.set_publication(preview->publication);
+    preview->response.set_digest(rules_.digest(*next));
+    preview->response.set_unchanged(preview->response.digest() ==
+                                    rules_.digest(current->publications().back()));
+    NameVersions(*next, &preview->response);
+    preview->now = clock_->Now();
+    next->number = preview->publication;
+    next->time = preview->now;
+    preview->deadlines = std::make_shared<const Deadlines>(current->With(*std::move(next)));
+    preview->list_limit = request.list_limit() == 0 ? kDefaultPreviewList : request.list_limit();
+    preview->done = std::move(done);
+    PreviewSlice(std::move(preview));
+  });
+}
+
+void EscalationService::PreviewSlice(std::shared_ptr<Preview> preview) {
+  auto scan = reader_->ScanOrders(preview->after_id, kPreviewSlice);
+  if (!scan.ok()) return preview->done(scan.status());
+  v1::PreviewRulesResponse& response = preview->response;
+  const absl::Time now = preview->now;
+  const auto overdue = [now](const OrderClock& clock) {
+    return clock.state == v1::CLOCK_STATE_PAUSED ? clock.remaining <= absl::ZeroDuration() : clock.due <= now;
+  };
+  for (const OrderClocks& order : scan->orders) {
+    for (const OrderClock& clock : order.clocks) {
+      if (!clock.live()) continue;
+      response.set_clock_count(response.clock_count() + 1);
+      const auto moved = MovedTo(order, clock, preview->publication, *preview->deadlines);
+      if (!moved.has_value()) continue;
+      response.set_moved_count(response.moved_count() + 1);
+      if (moved->due > clock.due) response.set_later_count(response.later_count() + 1);
+      if (moved->due < clock.due) response.set_earlier_count(response.earlier_count() + 1);
+      if (!overdue(clock) && overdue(*moved)) {
+        response.set_become_overdue_count(response.become_overdue_count() + 1);
+      }
+      if (overdue(clock) && !overdue(*moved)) {
+        response.set_no_longer_overdue_count(response.no_longer_overdue_count() + 1);
+      }
+      if (response.moves_size() >= preview->list_limit) continue;
+      v1::MovedDeadline* move = response.add_moves();
+      *move->mutable_deadline() = Describe(order, clock, now, *preview->deadlines);
+      const v1::Deadline then = Describe(order, *moved, now, *preview->deadlines);
+      *move->mutable_new_due_time() = then.due_time();
+      move->set_policy_version(then.policy_version());
+      move->set_calendar_version(then.calendar_version());
+    }
+  }
+  preview->after_id = scan->last_id;
+  if (!scan->end) {
+    return executor_->Post(
+        [this, preview = std::move(preview)]() mutable { PreviewSlice(std::move(preview)); });
+  }
+  response.set_summary(absl::StrCat(response.moved_count(), " deadlines move, ",
+                                    response.become_overdue_count(), " become overdue, ",
+                                    response.no_longer_overdue_count(), " are no longer"));
+  response.set_summary_zh(absl::StrCat(response.moved_count(), "个时限将调整，其中",
+                                       response.become_overdue_count(), "个将转为超期，",
+                                       response.no_longer_overdue_count(), "个不再超期"));
+  preview->done(std::move(response));
+}
+
+void EscalationService::PublishRules(const CallContext&, v1::PublishRulesRequest request,
+                                     Done<v1::PublishRulesResponse> done) {
+  if (request.digest().empty()) return done(error::Required("digest"));
+  const auto note = CountCodePoints(request.note());
+  if (!note.has_value() || HasControlCharacters(request.note(), true)) return done(error::BadText("note"));
+  if (*note == 0) return done(error::Required("note"));
+  if (*note > kMaxNote) return done(error::TooLong("note", kMaxNote));
+  if (request.actor().account().empty()) return done(error::Required("actor.account"));
+  if (absl::Status status = CheckCode("actor.account", request.actor().account()); !status.ok()) {
+    return done(status);
+  }
+  executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+    absl::StatusOr<Publication> next = rules_.load(request.policy_yaml());
+    if (!next.ok()) return done(next.status());
+    if (rules_.digest(*next) != request.digest()) {
+      return done(error::PreviewStale("the files hold something else than what was previewed",
+                                      "文件内容与预览时不一致"));
+    }
+    const std::shared_ptr<const Deadlines> current = rules_.current();
+    const Publication& latest = current->publications().back();
+    if (rules_.digest(latest) == request.digest()) {
+      // Asked again; or nothing new.
+      v1::PublishRulesResponse response;
+      response.set_publication(latest.number);
+      return done(std::move(response));
+    }
+    next->number = latest.number + 1;
+    next->note = request.note();
+    next->account = request.actor().account();
+    rules_.publish(*std::move(next), [done = std::move(done)](absl::StatusOr<int64_t> number) mutable {
+      if (!number.ok()) return done(number.status());
+      v1::PublishRulesResponse response;
+      response.set_publication(*number);
+      done(std::move(response));
+    });
+  });
+}
+
+void EscalationService::ListPublications(const CallContext&, v1::ListPublicationsRequest,
+                                         Done<v1::ListPublicationsResponse> done) {
+  const std::shared_ptr<const Deadlines> current = rules_.current();
+  v1::ListPublicationsResponse response;
+  const std::vector<Publication>& all = current->publications();
+  for (auto it = all.rbegin(); it != all.rend() && response.publications_size() < kMaxPublications; ++it) {
+    v1::PublicationInfo* info = response.add_publications();
+    info->set_number(it->number);
+    if (it->time != absl::InfinitePast()) *info->mutable_publish_time() = ToProto(it->time);
+    info->set_note(it->note);
+    info->set_account(it->account);
+    NameVersions(*it, info);
+  }
+  const MoveProgress progress = rules_.progress();
+  response.set_settled(progress.done);
+  response.set_moved_count(progress.moved);
+  done(std::move(response));
 }
 
 void EscalationService::CaughtUp(int64_t cursor) { hub_.SetHead(cursor); }

@@ -1,10 +1,15 @@
-// hotline.escalation.v1.EscalationService without its wire: lists deadlines from the store and streams rungs.
+// hotline.escalation.v1.EscalationService without its wire: lists and explains deadlines from the store,
+// streams rungs, tells who used an order's time, and previews and publishes rules.
 #ifndef SERVICES_ESCALATION_SERVICE_H_
 #define SERVICES_ESCALATION_SERVICE_H_
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -13,9 +18,28 @@
 #include "common/contract/stream.h"
 #include "common/stream/event_hub.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
+#include "hotline/type/v1/event.pb.h"
 #include "services/escalation/store/store.h"
 
 namespace hotline::escalation {
+
+// Where rules come from and go to. Thread-safe.
+struct RulesAccess {
+  // What holds.
+  std::function<std::shared_ptr<const Deadlines>()> current;
+  // The configured files read again, with another policy in their place if the text is not empty; without
+  // number and time. May block for a moment.
+  std::function<absl::StatusOr<Publication>(std::string_view policy_yaml)> load;
+  std::function<std::string(const Publication&)> digest;
+  // As Follower::Publish, without `keep`.
+  std::function<void(Publication, Done<int64_t>)> publish;
+  // How far the clocks have been moved.
+  std::function<MoveProgress()> progress;
+};
+
+// Reads the events of an order (an id), oldest first, of a long one the latest 1,000.
+using EventsOfOrder =
+    std::function<void(const CallContext&, const std::string& order_id, Done<std::vector<type::v1::Event>>)>;
 
 // Thread-safe. Promises and errors of the methods are in escalation_service.proto.
 class EscalationService {
@@ -25,14 +49,28 @@ class EscalationService {
   static constexpr int kScanLimit = 20'000;
 
   // `executor` is for reading: it is not the follower's, and is stopped before this object is destroyed.
-  // `reader` is used on it only, and lives no longer than its store.
-  EscalationService(Executor* executor, const hotline::Clock* clock, std::unique_ptr<Reader> reader);
+  // `reader` is used on it only, and lives no longer than its store. `site` is this hotline's
+  // code.
+  EscalationService(Executor* executor, const hotline::Clock* clock, std::unique_ptr<Reader> reader,
+                    RulesAccess rules, EventsOfOrder events, std::string site);
 
   void ListDeadlines(const CallContext& call, v1::ListDeadlinesRequest request,
                      Done<v1::ListDeadlinesResponse> done);
   // Until the log has been read up to its head once after the start, a stream is silent.
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchEscalations(const CallContext& call,
                                                                   const v1::WatchEscalationsRequest& request);
+
+  void ExplainDeadline(const CallContext& call, v1::ExplainDeadlineRequest request,
+                       Done<v1::ExplainDeadlineResponse> done);
+  void GetTimeLedger(const CallContext& call, v1::GetTimeLedgerRequest request,
+                     Done<v1::GetTimeLedgerResponse> done);
+  // Works in slices, so that other reads go on beside it.
+  void PreviewRules(const CallContext& call, v1::PreviewRulesRequest request,
+                    Done<v1::PreviewRulesResponse> done);
+  void PublishRules(const CallContext& call, v1::PublishRulesRequest request,
+                    Done<v1::PublishRulesResponse> done);
+  void ListPublications(const CallContext& call, v1::ListPublicationsRequest request,
+                        Done<v1::ListPublicationsResponse> done);
 
   // From the follower: it stands at `cursor`, the log's head, and what comes after that.
   void CaughtUp(int64_t cursor);
@@ -44,12 +82,20 @@ class EscalationService {
   int64_t open_streams() const { return hub_.open_streams(); }
 
  private:
+  struct Preview;
+
+  absl::StatusOr<int64_t> Resolve(const std::string& order_id);
+  absl::StatusOr<v1::ExplainDeadlineResponse> ExplainOne(const v1::ExplainDeadlineRequest& request);
+  void PreviewSlice(std::shared_ptr<Preview> preview);
   absl::StatusOr<v1::ListDeadlinesResponse> List(const v1::ListDeadlinesRequest& request);
   absl::StatusOr<EventHub::Items> ReadHistory(int64_t start, int limit);
 
   Executor* const executor_;
   const hotline::Clock* const clock_;
   const std::unique_ptr<Reader> reader_;
+  const RulesAccess rules_;
+  const EventsOfOrder events_;
+  const std::string site_;
   std::atomic<int64_t> watermark_{0};
   EventHub hub_;
 };

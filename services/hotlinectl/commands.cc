@@ -431,6 +431,12 @@ int Run(Session& session) {
       return Watch(session);
     case CommandId::kDeadlines:
       return Deadlines(session);
+    case CommandId::kExplain:
+      return ExplainDeadline(session);
+    case CommandId::kLedger:
+      return ShowTimeLedger(session);
+    case CommandId::kPolicy:
+      return Policy(session);
     case CommandId::kLinks:
       return Links(session);
     case CommandId::kLink:

@@ -53,6 +53,11 @@ int Change(Session& session);
 // The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
 absl::StatusOr<dispatch::v1::PushWorkOrderRequest> FromFlags(const Session& session);
 
+// explain, ledger, policy.
+int ExplainDeadline(Session& session);
+int ShowTimeLedger(Session& session);
+int Policy(Session& session);
+
 // Who acts, on what, under which request id: one of its own unless `--request-id` was given.
 type::v1::CommandHeader MakeHeader(const Session& session);
 

@@ -107,6 +107,37 @@ constexpr Action kActions[] = {
     {"redo", 3, kAnswered,
      [](Scene&, Command* command) { command->mutable_redo_demand()->set_reason("群众不满意"); }},
     {"close", 2, kAnswered, [](Scene&, Command* command) { command->mutable_closure(); }},
+    {"contact", 2, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_caller_contact()->set_reached(scene.dice.Percent(60));
+     }},
+    {"ask for an extension", 2, kAtWork,
+     [](Scene& scene, Command* command) {
+       auto* request = command->mutable_extension_request();
+       request->set_ground("需要更多时间");
+       if (scene.dice.Percent(50)) {
+         *request->mutable_until_time() = Later(scene, 60);
+       } else {
+         request->mutable_length()->set_kind(type::v1::TIME_KIND_CLOCK_TIME);
+         request->mutable_length()->set_value(scene.dice.Between(1, 30));
+       }
+     }},
+    {"decide an extension", 2, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_extension_decision()->set_approved(scene.dice.Percent(70));
+       command->mutable_extension_decision()->set_note("已审核");
+     }},
+    {"return from a unit", 1, kAtWork,
+     [](Scene&, Command* command) {
+       command->mutable_unit_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+       command->mutable_unit_return()->set_reason("不属于本单位职责");
+     }},
+    {"reassign", 1, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_unit_reassignment()->mutable_dispatch()->set_lead_unit(
+           scene.dice.Percent(50) ? "gonganju" : "zhujianju");
+       command->mutable_unit_reassignment()->set_reason("职责调整");
+     }},
     {"cancel", 1,
      In(type::v1::ORDER_STATE_REGISTERED, type::v1::ORDER_STATE_ACCEPTED, type::v1::ORDER_STATE_RETURNED,
         type::v1::ORDER_STATE_RECALLED),

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/exchange/digest_sum.h"
+#include "services/escalation/core/time_ledger.h"
 #include "services/work_order/digests.h"
 #include "tests/sim/site.h"
 
@@ -148,6 +149,7 @@ void Witness::Take(int site, SharedMessage bytes) {
   CheckCustody(site, event, order);
   if (const type::v1::RegisteredDetail* registered = RegisteredOf(event); registered != nullptr) {
     order.origin = registered->origin_hotline();
+    order.emergency = registered->urgency() == type::v1::URGENCY_EMERGENCY;
   }
   order.last_sequence = event.sequence();
   order.version = event.order_version();
@@ -172,6 +174,12 @@ void Witness::Take(int site, SharedMessage bytes) {
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
   if (!IsService(account)) CheckOnce(view, event, order);
+  if (event.has_alarmed()) view.alarmed.insert(event.alarmed().handoff_id());
+  if (order.emergency && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
+      event.escalated().rung() == type::v1::RUNG_URGE && !view.alarmed.contains(event.handoff_id())) {
+    Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
+                                     ", an emergency, was not received"));
+  }
   if (event.has_escalated() || event.has_in_doubt()) {
     const type::v1::Escalation& escalation =
         event.has_escalated() ? event.escalated() : event.in_doubt().escalation();
@@ -501,18 +509,27 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
 void Witness::InspectClocks(Site& site, SiteView& view) {
   const escalation::Deadlines deadlines(site.policy());
   std::map<int64_t, escalation::OrderClocks> expected;
+  std::map<int64_t, std::vector<Event>> histories;
   const int64_t cursor = site.follower()->stats().cursor;
   for (const SharedMessage& bytes : view.log) {
     Event& event = event_;
     event.ParseFromString(*bytes);
     // Time has not stopped: a rung may have been taken that the follower has yet to read.
     if (event.sequence() > cursor) break;
+    histories[ParseOrderId(event.order_id()).value_or(0)].push_back(event);
     if (!escalation::Concerns(event)) continue;
     escalation::OrderClocks& clocks = expected[ParseOrderId(event.order_id()).value_or(0)];
     clocks = escalation::Apply(std::move(clocks), event, deadlines, view.hotline);
   }
   escalation::Reader& reader = site.escalation_store()->reader();
   const absl::Time now = site.clock()->Now();
+  for (const auto& [id, events] : histories) {
+    const auto ledger = escalation::BuildTimeLedger(
+        events, deadlines, view.hotline, std::max(now, escalation::FromProto(events.front().commit_time())));
+    if (const std::string fault = escalation::UnsoundLedger(ledger); !fault.empty()) {
+      return Violate("time_booked", StrCat(view.hotline, ": ", FormatOrderId(id), ": ", fault));
+    }
+  }
   for (const auto& [id, clocks] : expected) {
     auto stored = reader.FindOrder(id);
     if (!stored.ok() || !stored->has_value()) {
@@ -527,7 +544,9 @@ void Witness::InspectClocks(Site& site, SiteView& view) {
       const bool over = clocks.state == type::v1::ORDER_STATE_CLOSED ||
                         clocks.state == type::v1::ORDER_STATE_CANCELLED ||
                         clocks.state == type::v1::ORDER_STATE_ARCHIVED;
-      if (!over && next + absl::Seconds(10) < now) {
+      // A result that has arrived calls for no rung, though its clock runs until the giver's next move.
+      const bool arrived = clock.kind == type::v1::CLOCK_KIND_RESULT_BACK;
+      if (!over && !arrived && next + absl::Seconds(10) < now) {
         return Violate("rungs_taken",
                        StrCat(view.hotline, ": ", type::v1::Rung_Name(escalation::NextRung(clock)), " of ",
                               type::v1::ClockKind_Name(clock.kind), " of ", clocks.number, " armed by #",

@@ -17,10 +17,25 @@ constexpr int64_t kSecond = 1'000'000'000;
 config::v1::Policy DrawPolicy(Dice& dice) {
   config::v1::Policy policy;
   policy.set_version("sim-1");
-  for (int clock = 1; clock <= 4; ++clock) {
+  // A ladder that is climbed within a run, all of it or some.
+  config::v1::Ladder& ladder = *policy.add_ladders();
+  ladder.set_code("sim");
+  int64_t after = 0;
+  for (const auto rung : {type::v1::RUNG_SUPERVISE, type::v1::RUNG_CIRCULATE, type::v1::RUNG_DISCIPLINE}) {
+    if (dice.Percent(30)) break;
+    config::v1::LadderStep& step = *ladder.add_steps();
+    step.set_rung(rung);
+    after += dice.Between(1, 10);
+    step.mutable_after()->set_seconds(after);
+  }
+  for (const auto clock :
+       {type::v1::CLOCK_KIND_PEER_RECEIPT, type::v1::CLOCK_KIND_PEER_ACCEPTANCE, type::v1::CLOCK_KIND_SIGN,
+        type::v1::CLOCK_KIND_FINISH, type::v1::CLOCK_KIND_FIRST_CONTACT, type::v1::CLOCK_KIND_RESULT_BACK,
+        type::v1::CLOCK_KIND_CALL_BACK}) {
     if (dice.Percent(15)) continue;  // this clock is not kept
     config::v1::DeadlineRule& rule = *policy.add_rules();
-    rule.set_clock(static_cast<type::v1::ClockKind>(clock));
+    rule.set_clock(clock);
+    if (dice.Percent(50)) rule.set_ladder("sim");
     rule.set_limit_s(dice.Between(1, 30));
     rule.set_remind_before_s(dice.Percent(60) ? dice.Below(rule.limit_s()) : 0);
   }
@@ -45,7 +60,8 @@ World::~World() {
 void World::Build() {
   // What worlds can have beside what they all have is drawn apart, so that those without it stay as they are.
   Dice more(seed_ ^ 0x5b00'1f11e5ull);
-  const bool full = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool wanted = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool full = wanted && !options_.plain;
   const bool spooled = full && more.Percent(45);
   const int64_t size = dice_.Below(100);
   const int count = size < 60 ? 2 : size < 85 ? 3 : 4;
@@ -576,8 +592,10 @@ bool World::IsQuiet() {
     const escalation::Follower::Stats stats = site->follower()->stats();
     if (!stats.fresh || stats.cursor != site->engine()->head_sequence()) return false;
     if (site->engine()->counters().queue_length > 0) return false;
-    auto next = site->escalation_store()->NextDue();
-    if (!next.ok() || *next <= site->clock()->Now()) return false;
+    for (const auto lane : {escalation::FireLane::kUrgent, escalation::FireLane::kOrdinary}) {
+      auto next = site->escalation_store()->NextDue(lane);
+      if (!next.ok() || *next <= site->clock()->Now()) return false;
+    }
     auto links = site->engine()->store().reader().Links();
     if (!links.ok()) return false;
     for (const auto& link : *links) {

@@ -267,6 +267,55 @@ absl::StatusOr<Deadline> Calendar::AddWorkingTime(absl::Time start, int64_t amou
   return error::Internal("the table of working days does not add up");
 }
 
+absl::StatusOr<Deadline> Calendar::SubtractWorkingTime(absl::Time end, int64_t amount, TimeKind kind) const {
+  if (absl::Status status = CheckKind(kind); !status.ok()) return status;
+  if (absl::Status status = CheckAmount(amount, kind); !status.ok()) return status;
+  if (!Finite(end)) return BadInstant("end");
+  const Table& table = *table_;
+  const int64_t until = SecondOf(end);
+  const auto at = [](int64_t second, Certainty certainty = {}) {
+    return Deadline{absl::FromUnixSeconds(second), certainty};
+  };
+  if (kind == type::v1::TIME_KIND_CLOCK_TIME || amount == 0) return at(until - amount);
+  if (kind == type::v1::TIME_KIND_NATURAL_DAYS) return at(until - amount * kDaySeconds);
+  // The day that the second before the end lies in, so that a midnight belongs to the day it ends.
+  const Day day = DayOf(until - 1);
+  if (!table.Holds(day)) return OutsideYears("end", table.first_, table.last_);
+
+  if (kind == type::v1::TIME_KIND_WORKING_DAYS) {
+    const Table::Row& row = table.row(day);
+    const bool open = row.hours >= 0 && Midnight(day) + table.hours(row).front().open < until;
+    const int64_t index = row.working_days + (open ? 1 : 0) - amount;
+    if (index < 0) return OutsideYears("result", table.first_, table.last_);
+    const Day first = table.working_days_[static_cast<size_t>(index)];
+    return at(Midnight(first) + table.hours(table.row(first)).front().open, table.CertaintyOf(first, day));
+  }
+
+  const int64_t target = table.WorkedBefore(until) - amount;
+  if (target < 0) return OutsideYears("result", table.first_, table.last_);
+  // The first day until whose end more was worked.
+  const auto& rows = table.rows_;
+  size_t low = 0;
+  size_t high = static_cast<size_t>(day - table.first_);
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (rows[middle + 1].seconds > target) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  const Day first = table.first_ + static_cast<Day>(low);
+  if (rows[low].hours < 0) return error::Internal("the table of working days does not add up");
+  int64_t rest = target - rows[low].seconds;
+  for (const Segment& segment : table.hours(rows[low])) {
+    const int64_t length = segment.close - segment.open;
+    if (rest < length) return at(Midnight(first) + segment.open + rest, table.CertaintyOf(first, day));
+    rest -= length;
+  }
+  return error::Internal("the table of working days does not add up");
+}
+
 absl::StatusOr<Measured> Calendar::Measure(absl::Time from, absl::Time to, TimeKind kind) const {
   if (absl::Status status = CheckKind(kind); !status.ok()) return status;
   if (!Finite(from)) return BadInstant("from");
@@ -362,6 +411,12 @@ std::vector<UncertainSpan> Calendar::Uncertain(absl::CivilDay first, absl::Civil
     }
   }
   return spans;
+}
+
+std::vector<config::v1::CalendarLayer> Calendar::layers() const {
+  std::vector<config::v1::CalendarLayer> layers;
+  for (const Layer& layer : table_->layers_) layers.push_back(layer.message());
+  return layers;
 }
 
 const std::string& Calendar::code() const { return table_->code_; }

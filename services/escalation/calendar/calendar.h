@@ -96,6 +96,16 @@ class Calendar {
   // infinite, or start or result outside the table's years (TIME_INVALID).
   absl::StatusOr<Deadline> AddWorkingTime(absl::Time start, int64_t amount, type::v1::TimeKind kind) const;
 
+  // The last instant from which `amount` is left until `end`, as far as whole units go:
+  //   WORKING_DAYS   the opening of the amount-th working day, counted back from the last one that opens
+  //   before
+  //                  `end`, which is the first;
+  //   WORKING_HOURS  so that that many seconds are worked between it and `end`; at an opening rather than at
+  //                  the close before it;
+  //   NATURAL_DAYS   24 hours each, CLOCK_TIME seconds.
+  // Errors as of AddWorkingTime; the certainty is that of the dates from the result to `end`.
+  absl::StatusOr<Deadline> SubtractWorkingTime(absl::Time end, int64_t amount, type::v1::TimeKind kind) const;
+
   // How much has been used up at `to` when it began to run at `from`, with the rules of AddWorkingTime, of
   // which it is the inverse. Seconds of two adjoining spans add up; days do if the spans meet at the end of a
   // day's work, as the day of a start never counts.
@@ -118,6 +128,8 @@ class Calendar {
   absl::StatusOr<v1::DeadlineDerivation> Derive(absl::Time start, int64_t amount,
                                                 type::v1::TimeKind kind) const;
 
+  // As they were given to Create.
+  std::vector<config::v1::CalendarLayer> layers() const;
   const std::string& code() const;
   // `office: china@2026-1, xinjiang@2025-1`: what to pin a deadline to.
   const std::string& version() const;
@@ -127,6 +139,9 @@ class Calendar {
   explicit Calendar(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
   std::shared_ptr<const Table> table_;
 };
+
+// The derivation of `seconds` of clock time, which needs no calendar.
+v1::DeadlineDerivation DeriveClockTime(absl::Time start, int64_t seconds);
 
 }  // namespace hotline::escalation::calendar
 

@@ -105,6 +105,18 @@ v1::SegmentReason ReasonOf(const ResolvedDay& day) {
 
 }  // namespace
 
+v1::DeadlineDerivation DeriveClockTime(absl::Time start, int64_t seconds) {
+  v1::DeadlineDerivation derivation;
+  const int64_t begin = SecondOf(start);
+  derivation.mutable_start_time()->set_seconds(begin);
+  derivation.mutable_amount()->set_kind(type::v1::TIME_KIND_CLOCK_TIME);
+  derivation.mutable_amount()->set_value(seconds);
+  derivation.mutable_result_time()->set_seconds(begin + seconds);
+  Writer({}, &derivation).Add(begin, begin + seconds, true, v1::SEGMENT_REASON_CLOCK_TIME, nullptr);
+  derivation.set_digest(Sha256({derivation.SerializeAsString()}));
+  return derivation;
+}
+
 absl::StatusOr<v1::DeadlineDerivation> Calendar::Derive(absl::Time start, int64_t amount,
                                                         TimeKind kind) const {
   const absl::StatusOr<Deadline> deadline = AddWorkingTime(start, amount, kind);

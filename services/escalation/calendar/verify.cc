@@ -411,4 +411,159 @@ absl::Status VerifyDerivation(const DeadlineDerivation& derivation) {
   return Recomputation(derivation).Run();
 }
 
+namespace {
+
+int64_t SecondUp(const google::protobuf::Timestamp& time) {
+  return time.seconds() + (time.nanos() > 0 ? 1 : 0);
+}
+
+absl::Status Within(const std::string& path, const absl::Status& status) {
+  return status.ok() ? status : error::WithFieldPrefix(status, path);
+}
+
+// How long work was on between a derivation's start and its result.
+int64_t WorkedIn(const DeadlineDerivation& derivation) {
+  int64_t seconds = 0;
+  for (const DerivationSegment& segment : derivation.segments()) {
+    if (segment.counted()) seconds += segment.end_time().seconds() - segment.begin_time().seconds();
+  }
+  return seconds;
+}
+
+// Goes through the steps of a clock with a deadline, and with what is left while it stands still.
+class Replay {
+ public:
+  explicit Replay(const v1::ClockDerivation& given) : given_(given) {}
+
+  absl::Status Run() {
+    if (given_.has_limit() == given_.has_carried_time()) return DoesNotFollow("limit");
+    if (given_.has_limit()) {
+      if (absl::Status status = Part("limit", given_.limit(), SecondUp(given_.start_time())); !status.ok()) {
+        return status;
+      }
+      due_ = given_.limit().result_time().seconds();
+    } else {
+      due_ = given_.carried_time().seconds();
+      due_nanos_ = given_.carried_time().nanos();
+    }
+    for (int i = 0; i < given_.steps_size(); ++i) {
+      const std::string path = StrCat("steps[", i, "]");
+      if (absl::Status status = Step(path, given_.steps(i)); !status.ok()) return status;
+    }
+    if (given_.result_time().seconds() != due_ || given_.result_time().nanos() != due_nanos_) {
+      return DoesNotFollow("result_time");
+    }
+    if (given_.paused() != (paused_ && !given_.has_stop_time())) return DoesNotFollow("paused");
+    if (given_.paused() && given_.left_seconds() != left_) return DoesNotFollow("left_seconds");
+    if (given_.provisional() != provisional_) return DoesNotFollow("provisional");
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Part(const std::string& path, const DeadlineDerivation& part, int64_t start) {
+    if (absl::Status status = Within(path, VerifyDerivation(part)); !status.ok()) return status;
+    if (part.start_time().seconds() != start) return DoesNotFollow(path + ".start_time");
+    provisional_ |= part.provisional() || part.gaps_size() > 0;
+    return absl::OkStatus();
+  }
+
+  // What is left at the step, until the deadline as it is.
+  absl::Status Stand(const std::string& path, const v1::DerivationStep& step, bool by_instant) {
+    const int64_t now = SecondUp(step.time());
+    if (due_ <= now) {
+      if (step.has_derivation()) return DoesNotFollow(path + ".derivation");
+      left_ = due_ - now;
+      return absl::OkStatus();
+    }
+    if (!step.has_derivation()) {
+      // A deadline that was set to an instant can lie where no work is done before it.
+      left_ = 0;
+      return by_instant ? absl::OkStatus() : DoesNotFollow(path + ".derivation");
+    }
+    if (absl::Status status = Part(path + ".derivation", step.derivation(), now); !status.ok()) return status;
+    const int64_t result = step.derivation().result_time().seconds();
+    if (by_instant ? result > due_ : result != due_) return DoesNotFollow(path + ".derivation.result_time");
+    left_ = step.derivation().amount().value();
+    return absl::OkStatus();
+  }
+
+  absl::Status Step(const std::string& path, const v1::DerivationStep& step) {
+    const int64_t now = SecondUp(step.time());
+    if (now < now_) return DoesNotFollow(path + ".time");
+    now_ = now;
+    switch (step.kind()) {
+      case v1::DERIVATION_STEP_KIND_PAUSED:
+        if (paused_) return DoesNotFollow(path + ".kind");
+        paused_ = true;
+        if (absl::Status status = Stand(path, step, by_instant_); !status.ok()) return status;
+        break;
+      case v1::DERIVATION_STEP_KIND_RESUMED:
+        if (!paused_) return DoesNotFollow(path + ".kind");
+        paused_ = false;
+        if (left_ > 0) {
+          if (absl::Status status = Part(path + ".derivation", step.derivation(), now); !status.ok())
+            return status;
+          if (step.derivation().amount().value() != left_) return DoesNotFollow(path + ".derivation.amount");
+          due_ = step.derivation().result_time().seconds();
+        } else {
+          due_ = now + left_;
+        }
+        due_nanos_ = 0;
+        left_ = 0;
+        by_instant_ = false;
+        break;
+      case v1::DERIVATION_STEP_KIND_EXTENDED_UNTIL:
+        due_ = SecondUp(step.until_time());
+        due_nanos_ = 0;
+        by_instant_ = true;
+        if (paused_) {
+          if (absl::Status status = Stand(path, step, true); !status.ok()) return status;
+        }
+        break;
+      case v1::DERIVATION_STEP_KIND_EXTENDED_BY:
+        if (absl::Status status = Part(path + ".derivation", step.derivation(), due_); !status.ok())
+          return status;
+        if (paused_) {
+          const auto kind = step.derivation().amount().kind();
+          const auto counted = given_.limit().amount().kind();
+          const bool work =
+              counted == type::v1::TIME_KIND_WORKING_DAYS || counted == type::v1::TIME_KIND_WORKING_HOURS;
+          if (work && kind == type::v1::TIME_KIND_WORKING_HOURS) {
+            left_ += WorkedIn(step.derivation());
+          } else if (!work) {
+            left_ += step.derivation().result_time().seconds() - due_;
+          } else {
+            // How much work whole days hold, their derivation does not tell.
+            left_ = step.left_seconds();
+          }
+        }
+        due_ = step.derivation().result_time().seconds();
+        due_nanos_ = 0;
+        by_instant_ = step.derivation().amount().kind() == type::v1::TIME_KIND_CLOCK_TIME ||
+                      step.derivation().amount().kind() == type::v1::TIME_KIND_NATURAL_DAYS;
+        break;
+      case v1::DERIVATION_STEP_KIND_MOVED:
+        break;
+      default:
+        return DoesNotFollow(path + ".kind");
+    }
+    if (step.due_time().seconds() != due_) return DoesNotFollow(path + ".due_time");
+    if (paused_ && step.left_seconds() != left_) return DoesNotFollow(path + ".left_seconds");
+    return absl::OkStatus();
+  }
+
+  const v1::ClockDerivation& given_;
+  int64_t now_ = INT64_MIN;
+  int64_t due_ = 0;
+  int32_t due_nanos_ = 0;
+  int64_t left_ = 0;
+  bool paused_ = false;
+  bool by_instant_ = false;
+  bool provisional_ = false;
+};
+
+}  // namespace
+
+absl::Status VerifyClockDerivation(const v1::ClockDerivation& derivation) { return Replay(derivation).Run(); }
+
 }  // namespace hotline::escalation::calendar

@@ -16,6 +16,11 @@ namespace hotline::escalation::calendar {
 // made, it cannot see.
 absl::Status VerifyDerivation(const v1::DeadlineDerivation& derivation);
 
+// OK if the limit and each step in `derivation` verify, follow each other, and give exactly its result:
+// pauses keep what was left, extensions begin at the deadline before them. Safe on any message. Errors as
+// above, with paths like `steps[2].derivation.segments[3]`.
+absl::Status VerifyClockDerivation(const v1::ClockDerivation& derivation);
+
 }  // namespace hotline::escalation::calendar
 
 #endif  // SERVICES_ESCALATION_CALENDAR_VERIFY_H_

@@ -7,16 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
+#include "hotline/escalation/v1/clock_history.pb.h"
 
 namespace hotline::escalation {
-namespace {
 
-using type::v1::ClockKind;
-using type::v1::Event;
-using type::v1::Rung;
-
-// Names in request ids; short, because an id has at most 64 characters.
-const char* ClockName(ClockKind kind) {
+// Short, because a request id has at most 64 characters.
+const char* ClockName(type::v1::ClockKind kind) {
   switch (kind) {
     case type::v1::CLOCK_KIND_PEER_RECEIPT:
       return "receipt";
@@ -30,6 +26,14 @@ const char* ClockName(ClockKind kind) {
       return "confirm";
     case type::v1::CLOCK_KIND_VOICE:
       return "voice";
+    case type::v1::CLOCK_KIND_FIRST_CONTACT:
+      return "contact";
+    case type::v1::CLOCK_KIND_RESULT_BACK:
+      return "result";
+    case type::v1::CLOCK_KIND_CALL_BACK:
+      return "callback";
+    case type::v1::CLOCK_KIND_SUSPENSION_REVIEW:
+      return "review";
     case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
       return "scene";
     default:
@@ -37,10 +41,16 @@ const char* ClockName(ClockKind kind) {
   }
 }
 
-const char* RungName(Rung rung) {
+const char* RungName(type::v1::Rung rung) {
   switch (rung) {
     case type::v1::RUNG_REMIND:
       return "remind";
+    case type::v1::RUNG_SUPERVISE:
+      return "supervise";
+    case type::v1::RUNG_CIRCULATE:
+      return "circulate";
+    case type::v1::RUNG_DISCIPLINE:
+      return "discipline";
     case type::v1::RUNG_DOUBT:
       return "doubt";
     case type::v1::RUNG_KEEP:
@@ -50,15 +60,95 @@ const char* RungName(Rung rung) {
   }
 }
 
-// The rung at the deadline of a clock.
-Rung LastRung(ClockKind kind) {
+namespace {
+
+using type::v1::ClockKind;
+using type::v1::Event;
+using type::v1::Rung;
+
+// The one rung of a clock that the order itself carries; else UNSPECIFIED.
+Rung OwnRung(ClockKind kind) {
   switch (kind) {
     case type::v1::CLOCK_KIND_CONFIRM:
       return type::v1::RUNG_DOUBT;
     case type::v1::CLOCK_KIND_VOICE:
       return type::v1::RUNG_KEEP;
     default:
-      return type::v1::RUNG_URGE;
+      return type::v1::RUNG_UNSPECIFIED;
+  }
+}
+
+v1::ClockHistory HistoryOf(const OrderClock& clock) {
+  v1::ClockHistory history;
+  history.ParseFromString(clock.history);
+  return history;
+}
+
+// Finds the rung that comes next, and when.
+void Plan(const Deadlines& deadlines, OrderClock* clock) {
+  clock->next_rung = type::v1::RUNG_UNSPECIFIED;
+  clock->next = absl::InfiniteFuture();
+  if (clock->state != v1::CLOCK_STATE_RUNNING) return;
+  if (const Rung own = OwnRung(clock->kind); own != type::v1::RUNG_UNSPECIFIED) {
+    if (clock->rung >= own) return;
+    clock->next_rung = own;
+    clock->next = clock->due;
+    return;
+  }
+  if (clock->rung < type::v1::RUNG_REMIND && clock->remind != absl::InfiniteFuture()) {
+    clock->next_rung = type::v1::RUNG_REMIND;
+    clock->next = clock->remind;
+    return;
+  }
+  for (const Deadlines::Step& step : deadlines.Ladder(clock->rule)) {
+    if (step.rung < type::v1::RUNG_URGE || step.rung <= clock->rung) continue;
+    clock->next_rung = step.rung;
+    clock->next = step.after.value == 0
+                      ? clock->due
+                      : deadlines.Add(clock->rule, clock->duty_party, clock->due, step.after).time;
+    break;
+  }
+  if (clock->history.empty() || clock->next_rung == type::v1::RUNG_UNSPECIFIED) return;
+  const v1::ClockHistory history = HistoryOf(*clock);
+  if (history.hurried_rung() == clock->next_rung && history.has_hurry_time()) {
+    clock->next = std::min(clock->next, std::max(FromProto(history.hurry_time()), clock->due));
+  }
+}
+
+// `adjustment` of `clock`, whose deadline is `*due` and of which `*remaining` is left if it stands still.
+void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& clock, RuleRef rule,
+                     const Deadlines& deadlines, absl::Time* due, absl::Duration* remaining,
+                     bool* provisional) {
+  const absl::Time at = FromProto(adjustment.time());
+  const std::string& duty = clock.duty_party;
+  const bool paused = *remaining != absl::ZeroDuration();
+  const auto set_due = [&](DueTime time) {
+    *due = time.time;
+    *provisional = time.provisional;
+  };
+  switch (adjustment.change_case()) {
+    case v1::ClockAdjustment::kPause:
+      *remaining = deadlines.Left(rule, duty, at, *due);
+      // Nothing left is told from not paused by the smallest debt there is.
+      if (*remaining == absl::ZeroDuration()) *remaining = -absl::Nanoseconds(1);
+      return;
+    case v1::ClockAdjustment::kResume:
+      set_due(deadlines.Resume(rule, duty, at, *remaining));
+      *remaining = absl::ZeroDuration();
+      return;
+    case v1::ClockAdjustment::kUntilTime:
+      *due = SecondUp(FromProto(adjustment.until_time()));
+      if (paused) *remaining = deadlines.Left(rule, duty, at, *due);
+      return;
+    case v1::ClockAdjustment::kMore: {
+      const DueTime more =
+          deadlines.Add(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
+      if (paused) *remaining += deadlines.Left(rule, duty, *due, more.time);
+      set_due(more);
+      return;
+    }
+    default:
+      return;
   }
 }
 
@@ -97,8 +187,23 @@ class Step {
         return Dispatch();
       case Event::kSigned:
         return Sign();
+      case Event::kReassigned:
+        return Dispatch();
+      case Event::kUnitReturned:
+        // It has reacted; but the time runs on at its cost until somebody else has the order.
+        return Stop(type::v1::CLOCK_KIND_SIGN);
+      case Event::kContacted:
+        if (!event_.contacted().reached()) return;
+        order_.contacted = true;
+        return Stop(type::v1::CLOCK_KIND_FIRST_CONTACT);
       case Event::kExtended:
-        return Extend();
+        return ExtendUntil(event_.extended().until_time());
+      case Event::kExtensionDecided:
+        return DecideExtension(event_.extension_decided());
+      case Event::kDeadlineMoved:
+        return Move(event_.deadline_moved());
+      case Event::kNotificationReported:
+        return Told(event_.notification_reported());
       case Event::kSuspended:
         return Pause();
       case Event::kResumed:
@@ -128,8 +233,13 @@ class Step {
       case Event::kReturned:
         // From beyond whom this site gave it to, who has it again.
         return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
-      case Event::kRecalled:
       case Event::kReplied:
+        return Reply();
+      case Event::kCalledBack:
+        // Whoever gave the result may have to do it again.
+        Stop(type::v1::CLOCK_KIND_CALL_BACK);
+        return Stop(type::v1::CLOCK_KIND_RESULT_BACK);
+      case Event::kRecalled:
       case Event::kClosed:
       case Event::kCancelled:
       case Event::kArchived:
@@ -143,6 +253,13 @@ class Step {
   void Register(const type::v1::RegisteredDetail& detail) {
     order_.type = detail.type();
     order_.urgency = detail.urgency();
+    order_.channel = detail.channel();
+    order_.item = detail.catalogue().item();
+    order_.anonymous = detail.anonymous();
+    order_.origin_here = detail.origin_hotline() == site_;
+    order_.tags.clear();
+    for (const std::string& tag : detail.tags())
+      absl::StrAppend(&order_.tags, order_.tags.empty() ? " " : "", tag, " ");
   }
 
   void Offer() {
@@ -189,16 +306,48 @@ class Step {
     StartWork();
   }
 
-  void StartWork() { Arm(type::v1::CLOCK_KIND_FINISH, event_.custody().holder()); }
+  void StartWork() {
+    order_.contacted = false;
+    const std::string& holder = event_.custody().holder();
+    Arm(type::v1::CLOCK_KIND_FINISH, holder);
+    if (holder == site_) ArmContact(holder);
+  }
 
   void Dispatch() {
     const bool here = event_.custody().holder() == site_;
-    const std::string duty = here ? event_.dispatched().lead_unit() : event_.custody().holder();
+    const type::v1::UnitDispatch& dispatch =
+        event_.has_reassigned() ? event_.reassigned().dispatch() : event_.dispatched();
+    const std::string duty = here ? dispatch.lead_unit() : event_.custody().holder();
     if (here) {
       order_.lead_unit = duty;
       Arm(type::v1::CLOCK_KIND_SIGN, duty);
+      ArmContact(duty);
     }
     Arm(type::v1::CLOCK_KIND_FINISH, duty);
+  }
+
+  // The result is on its way to whom the order came from: `<giver>-<its order>-<attempt>` is the handoff.
+  void ReportBack() {
+    const size_t before = order_.clocks.size();
+    Arm(type::v1::CLOCK_KIND_RESULT_BACK, std::string(site_));
+    if (order_.clocks.size() == before || event_.sent_sequence() == 0) return;
+    v1::ClockHistory history;
+    history.set_sent_sequence(event_.sent_sequence());
+    history.set_sent_to(event_.handoff_id().substr(0, event_.handoff_id().find('-')));
+    history.SerializeToString(&order_.clocks.back().history);
+  }
+
+  void ArmContact(const std::string& duty) {
+    if (!order_.contacted && !order_.anonymous) Arm(type::v1::CLOCK_KIND_FIRST_CONTACT, duty);
+  }
+
+  void Reply() {
+    End();
+    if (!order_.origin_here) {
+      if (!event_.mirrored()) ReportBack();
+    } else if (!order_.anonymous) {
+      Arm(type::v1::CLOCK_KIND_CALL_BACK, std::string(site_));
+    }
   }
 
   void Sign() {
@@ -209,13 +358,24 @@ class Step {
     if (unit.empty() || unit == clock->duty_party) StopClock(clock);
   }
 
-  void Extend() {
+  void ExtendUntil(const google::protobuf::Timestamp& until) {
     OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH);
     if (clock == nullptr) return;
     MarkBreach(clock);
-    const absl::Time until = FromProto(event_.extended().until_time());
-    if (clock->state == v1::CLOCK_STATE_PAUSED) clock->remaining = until - at_;
-    clock->due = until;
+    v1::ClockAdjustment adjustment;
+    *adjustment.mutable_until_time() = until;
+    Adjust(std::move(adjustment), clock);
+  }
+
+  void DecideExtension(const type::v1::ExtensionDecidedDetail& detail) {
+    if (!detail.decision().approved()) return;
+    if (detail.decision().has_until_time()) return ExtendUntil(detail.decision().until_time());
+    OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH);
+    if (clock == nullptr) return;
+    MarkBreach(clock);
+    v1::ClockAdjustment adjustment;
+    *adjustment.mutable_more() = detail.request().length();
+    Adjust(std::move(adjustment), clock);
   }
 
   void Pause() {
@@ -224,17 +384,82 @@ class Step {
       if (clock.state != v1::CLOCK_STATE_RUNNING) continue;
       MarkBreach(&clock);
       clock.state = v1::CLOCK_STATE_PAUSED;
-      clock.remaining = clock.due - at_;
+      v1::ClockAdjustment adjustment;
+      adjustment.mutable_pause();
+      Adjust(std::move(adjustment), &clock);
+    }
+    if (event_.suspended().has_review_time()) {
+      ArmUntil(type::v1::CLOCK_KIND_SUSPENSION_REVIEW, FromProto(event_.suspended().review_time()));
     }
   }
 
   void Resume() {
     order_.suspended = false;
+    Stop(type::v1::CLOCK_KIND_SUSPENSION_REVIEW);
     for (OrderClock& clock : order_.clocks) {
       if (clock.state != v1::CLOCK_STATE_PAUSED) continue;
       clock.state = v1::CLOCK_STATE_RUNNING;
-      clock.due = at_ + clock.remaining;
-      clock.remaining = absl::ZeroDuration();
+      v1::ClockAdjustment adjustment;
+      adjustment.mutable_resume();
+      Adjust(std::move(adjustment), &clock);
+    }
+  }
+
+  // Notes what happened to `clock` and reckons anew.
+  void Adjust(v1::ClockAdjustment adjustment, OrderClock* clock) {
+    v1::ClockHistory history = HistoryOf(*clock);
+    adjustment.set_sequence(event_.sequence());
+    *adjustment.mutable_time() = event_.commit_time();
+    ApplyAdjustment(adjustment, *clock, clock->rule, deadlines_, &clock->due, &clock->remaining,
+                    &clock->provisional);
+    *history.add_adjustments() = std::move(adjustment);
+    history.SerializeToString(&clock->history);
+    Schedule(clock);
+  }
+
+  // After the deadline changed.
+  void Schedule(OrderClock* clock) {
+    clock->remind = deadlines_.RemindTime(clock->rule, clock->duty_party, clock->due);
+    if (clock->remind <= clock->start) clock->remind = absl::InfiniteFuture();
+    Plan(deadlines_, clock);
+  }
+
+  // A newly published rule holds for it; the log says what that comes to.
+  void Move(const type::v1::DeadlineMove& move) {
+    for (OrderClock& clock : order_.clocks) {
+      if (clock.kind != move.clock() || clock.armed_by != move.armed_by_sequence() || !clock.live()) continue;
+      MarkBreach(&clock);
+      const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind, TraitsOf(), clock.start);
+      v1::ClockHistory history = HistoryOf(clock);
+      v1::ClockAdjustment& adjustment = *history.add_adjustments();
+      adjustment.set_sequence(event_.sequence());
+      *adjustment.mutable_time() = event_.commit_time();
+      adjustment.set_publication(move.publication());
+      if (rule.rule >= 0) {
+        const Reckoned reckoned = Reckon(clock, rule, deadlines_);
+        clock.rule = rule;
+        clock.provisional = reckoned.due.provisional;
+        clock.remaining = reckoned.remaining;
+      }
+      clock.due = FromProto(move.new_due_time());
+      history.SerializeToString(&clock.history);
+      Schedule(&clock);
+    }
+  }
+
+  // A rung that reached nobody makes the next one due. Nothing is urged before it is due, though.
+  void Told(const type::v1::NotificationReport& report) {
+    if (!report.unreachable() || report.rung() < type::v1::RUNG_URGE) return;
+    for (OrderClock& clock : order_.clocks) {
+      if (clock.kind != report.clock() || clock.armed_by != report.armed_by_sequence()) continue;
+      // Of a rung that a higher one has overtaken nothing follows, nor of the last.
+      if (!clock.live() || report.rung() != clock.rung || clock.next_rung == type::v1::RUNG_UNSPECIFIED)
+        continue;
+      v1::ClockHistory history = HistoryOf(clock);
+      history.set_hurried_rung(clock.next_rung);
+      *history.mutable_hurry_time() = event_.commit_time();
+      history.SerializeToString(&clock.history);
+      Plan(deadlines_, &clock);
     }
   }
 
@@ -249,7 +474,14 @@ class Step {
 
   void WorkPasses(const std::string& duty_party) {
     if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
+      const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
+                                  deadlines_.CalendarOf(clock->rule, duty_party);
       clock->duty_party = duty_party;
+      if (!other_calendar) return;
+      // The deadline stands, though whoever has the duty now works by other days.
+      v1::ClockAdjustment adjustment;
+      *adjustment.mutable_until_time() = ToProto(DueAt(*clock, at_, deadlines_));
+      Adjust(std::move(adjustment), clock);
     } else {
       Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
     }
@@ -258,7 +490,12 @@ class Step {
   void Redo() {
     const std::string& holder = event_.custody().holder();
     const bool unit = holder == site_ && !order_.lead_unit.empty();
-    Arm(type::v1::CLOCK_KIND_FINISH, unit ? order_.lead_unit : holder);
+    const std::string duty = unit ? order_.lead_unit : holder;
+    Stop(type::v1::CLOCK_KIND_CALL_BACK);
+    Stop(type::v1::CLOCK_KIND_RESULT_BACK);
+    order_.contacted = false;
+    Arm(type::v1::CLOCK_KIND_FINISH, duty);
+    if (holder == site_) ArmContact(duty);
   }
 
   void Doubt() {
@@ -272,8 +509,10 @@ class Step {
   void Climb(const type::v1::Escalation& escalation) {
     for (OrderClock& clock : order_.clocks) {
       if (clock.kind != escalation.clock() || clock.armed_by != escalation.armed_by_sequence()) continue;
-      clock.rung = std::max(clock.rung, escalation.rung());
       if (escalation.rung() >= type::v1::RUNG_URGE) clock.breached = true;
+      if (escalation.rung() <= clock.rung) continue;
+      clock.rung = escalation.rung();
+      Plan(deadlines_, &clock);
     }
   }
 
@@ -303,33 +542,47 @@ class Step {
     }
   }
 
+  Traits TraitsOf() const {
+    return {.type = order_.type,
+            .urgency = order_.urgency,
+            .channel = order_.channel,
+            .item = order_.item,
+            .tags = order_.tags};
+  }
+
   void Arm(ClockKind kind, const std::string& duty_party) {
     Stop(kind);
-    const auto limit = deadlines_.Find(kind, order_.urgency, order_.type);
-    if (limit.has_value()) Add(kind, duty_party, at_ + limit->allowed, limit->remind_before);
+    const RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
+    if (!deadlines_.has_limit(rule)) return;
+    // Somebody always has the duty, if only this hotline.
+    const std::string duty = duty_party.empty() ? std::string(site_) : duty_party;
+    Add(kind, duty, rule, deadlines_.DueAfter(rule, duty, at_));
   }
 
   // A clock of this hotline whose deadline the order itself carries.
   void ArmUntil(ClockKind kind, absl::Time due) {
     Stop(kind);
-    Add(kind, std::string(site_), due, absl::ZeroDuration());
+    RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
+    if (OwnRung(kind) != type::v1::RUNG_UNSPECIFIED) rule.rule = -1;
+    Add(kind, std::string(site_), rule, {due, false});
   }
 
-  void Add(ClockKind kind, const std::string& duty_party, absl::Time due, absl::Duration remind_before) {
-    OrderClock clock;
+  void Add(ClockKind kind, std::string duty_party, RuleRef rule, DueTime due) {
+    OrderClock& clock = order_.clocks.emplace_back();
     clock.kind = kind;
     clock.armed_by = event_.sequence();
-    // Somebody always has the duty, if only this hotline.
-    clock.duty_party = duty_party.empty() ? std::string(site_) : duty_party;
+    clock.duty_party = std::move(duty_party);
     clock.start = at_;
-    clock.due = due;
-    clock.remind_before = remind_before;
-    clock.policy_version = deadlines_.version();
-    if (order_.suspended) {
+    clock.due = due.time;
+    clock.provisional = due.provisional;
+    clock.rule = rule;
+    if (order_.suspended && kind != type::v1::CLOCK_KIND_SUSPENSION_REVIEW) {
       clock.state = v1::CLOCK_STATE_PAUSED;
-      clock.remaining = due - at_;
+      v1::ClockAdjustment adjustment;
+      adjustment.mutable_pause();
+      return Adjust(std::move(adjustment), &clock);
     }
-    order_.clocks.push_back(std::move(clock));
+    Schedule(&clock);
   }
 
   OrderClock* Live(ClockKind kind) {
@@ -346,16 +599,21 @@ class Step {
   void StopClock(OrderClock* clock) {
     if (!clock->live()) return;
     if (clock->state == v1::CLOCK_STATE_PAUSED) {
-      clock->due = at_ + clock->remaining;
+      clock->due = DueAt(*clock, at_, deadlines_);
       clock->remaining = absl::ZeroDuration();
     }
     MarkBreach(clock);
     clock->state = v1::CLOCK_STATE_STOPPED;
     clock->stop = at_;
+    clock->next_rung = type::v1::RUNG_UNSPECIFIED;
+    clock->next = absl::InfiniteFuture();
   }
 
   // Time is half-open: at the deadline it is over.
   void MarkBreach(OrderClock* clock) const {
+    // Of RESULT_BACK nobody here knows when it was fulfilled, only that it was: it is breached if a rung said
+    // so.
+    if (clock->kind == type::v1::CLOCK_KIND_RESULT_BACK) return;
     if (DueAt(*clock, at_) <= at_) clock->breached = true;
   }
 
@@ -371,7 +629,8 @@ class Step {
 bool Concerns(const Event& event) {
   switch (event.detail_case()) {
     case Event::kProgressed:
-    case Event::kCalledBack:
+    case Event::kExtensionRequested:
+    case Event::kRungAcknowledged:
     case Event::kRecallRequested:
     case Event::kRecallRefused:
     case Event::kReceived:
@@ -393,53 +652,138 @@ OrderClocks Apply(OrderClocks before, const Event& event, const Deadlines& deadl
   return before;
 }
 
-Rung NextRung(const OrderClock& clock) {
-  if (clock.state != v1::CLOCK_STATE_RUNNING) return type::v1::RUNG_UNSPECIFIED;
-  if (clock.rung < type::v1::RUNG_REMIND && clock.remind_before > absl::ZeroDuration())
-    return type::v1::RUNG_REMIND;
-  if (const Rung last = LastRung(clock.kind); clock.rung < last) return last;
-  return type::v1::RUNG_UNSPECIFIED;
-}
-
-absl::Time NextRungTime(const OrderClock& clock) {
-  switch (NextRung(clock)) {
-    case type::v1::RUNG_REMIND:
-      return clock.due - clock.remind_before;
-    case type::v1::RUNG_UNSPECIFIED:
-      return absl::InfiniteFuture();
-    default:
-      return clock.due;
-  }
-}
-
 absl::Time DueAt(const OrderClock& clock, absl::Time now) {
   return clock.state == v1::CLOCK_STATE_PAUSED ? now + clock.remaining : clock.due;
 }
 
-v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
-  const absl::Time at = clock.live() ? now : clock.stop;
-  const absl::Time due = DueAt(clock, at);
-  if (at >= due) return v1::LAMP_RED;
-  if (clock.remind_before > absl::ZeroDuration() && at >= due - clock.remind_before) return v1::LAMP_YELLOW;
-  return v1::LAMP_GREEN;
+absl::Time DueAt(const OrderClock& clock, absl::Time now, const Deadlines& deadlines) {
+  if (clock.state != v1::CLOCK_STATE_PAUSED) return clock.due;
+  return deadlines.Resume(clock.rule, clock.duty_party, now, clock.remaining).time;
 }
 
-type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, Rung rung) {
-  type::v1::Command command;
-  type::v1::CommandHeader& header = *command.mutable_header();
-  const std::string id = FormatOrderId(order.id);
-  header.set_order_id(id);
-  header.set_request_id(
-      absl::StrCat("escalate/", id, "/", ClockName(clock.kind), "/", clock.armed_by, "/", RungName(rung)));
+v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
+  if (clock.state == v1::CLOCK_STATE_PAUSED) {
+    if (clock.remaining <= absl::ZeroDuration()) return v1::LAMP_RED;
+    return clock.rung >= type::v1::RUNG_REMIND ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
+  }
+  const absl::Time at = clock.live() ? now : clock.stop;
+  if (at >= clock.due) return v1::LAMP_RED;
+  return at >= clock.remind ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
+}
+
+Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines) {
+  Reckoned reckoned;
+  // A deadline that the order itself carried stays that.
+  const bool carried = deadlines.Limit(clock.rule).value == 0;
+  reckoned.due =
+      carried ? DueTime{clock.due, false} : deadlines.DueAfter(rule, clock.duty_party, clock.start);
+  if (carried || clock.history.empty()) {
+    reckoned.remaining = clock.remaining;
+    return reckoned;
+  }
+  const v1::ClockHistory history = HistoryOf(clock);
+  for (const v1::ClockAdjustment& adjustment : history.adjustments()) {
+    ApplyAdjustment(adjustment, clock, rule, deadlines, &reckoned.due.time, &reckoned.remaining,
+                    &reckoned.due.provisional);
+  }
+  return reckoned;
+}
+
+std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
+                                  const Deadlines& deadlines) {
+  if (!clock.live() || OwnRung(clock.kind) != type::v1::RUNG_UNSPECIFIED) return std::nullopt;
+  const Traits traits{.type = order.type,
+                      .urgency = order.urgency,
+                      .channel = order.channel,
+                      .item = order.item,
+                      .tags = order.tags};
+  const RuleRef rule = deadlines.FindIn(publication, clock.kind, traits, clock.start);
+  if (rule.rule < 0) return std::nullopt;
+  OrderClock moved = clock;
+  const Reckoned reckoned = Reckon(clock, rule, deadlines);
+  moved.rule = rule;
+  moved.due = reckoned.due.time;
+  moved.provisional = reckoned.due.provisional;
+  moved.remaining = reckoned.remaining;
+  moved.remind = deadlines.RemindTime(rule, moved.duty_party, moved.due);
+  if (moved.remind <= moved.start) moved.remind = absl::InfiniteFuture();
+  Plan(deadlines, &moved);
+  const bool reminder_moves = moved.rung < type::v1::RUNG_REMIND && moved.remind != clock.remind;
+  if (moved.due == clock.due && moved.remaining == clock.remaining && !reminder_moves &&
+      moved.next == clock.next && moved.next_rung == clock.next_rung) {
+    return std::nullopt;
+  }
+  return moved;
+}
+
+namespace {
+
+void SetEscalationHeader(const std::string& order_id, const std::string& request_id,
+                         type::v1::Command* command) {
+  type::v1::CommandHeader& header = *command->mutable_header();
+  header.set_order_id(order_id);
+  header.set_request_id(request_id);
   header.mutable_actor()->set_account("service/escalation");
-  const std::string trace = absl::BytesToHexString(Sha256({header.request_id()}));
-  command.set_traceparent(absl::StrCat("00-", trace.substr(0, 32), "-", trace.substr(32, 16), "-01"));
+  const std::string trace = absl::BytesToHexString(Sha256({request_id}));
+  command->set_traceparent(absl::StrCat("00-", trace.substr(0, 32), "-", trace.substr(32, 16), "-01"));
+}
+
+std::string CalendarVersion(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines) {
+  const type::v1::TimeKind kind = deadlines.Limit(rule).kind;
+  if (kind != type::v1::TIME_KIND_WORKING_DAYS && kind != type::v1::TIME_KIND_WORKING_HOURS) return "";
+  const calendar::Calendar* calendar = deadlines.CalendarOf(rule, clock.duty_party);
+  return calendar == nullptr ? std::string() : calendar->version();
+}
+
+}  // namespace
+
+type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock, const OrderClock& moved,
+                              const Deadlines& deadlines) {
+  type::v1::Command command;
+  const std::string id = FormatOrderId(order.id);
+  SetEscalationHeader(
+      id,
+      absl::StrCat("move/", id, "/", ClockName(clock.kind), "/", clock.armed_by, "/", moved.rule.publication),
+      &command);
+  type::v1::DeadlineMove& move = *command.mutable_deadline_move();
+  move.set_clock(clock.kind);
+  move.set_armed_by_sequence(clock.armed_by);
+  *move.mutable_old_due_time() = ToProto(clock.due);
+  *move.mutable_new_due_time() = ToProto(moved.due);
+  move.set_policy_version(deadlines.VersionOf(moved.rule));
+  move.set_calendar_version(CalendarVersion(clock, moved.rule, deadlines));
+  // If the calendar alone would have moved it, it was the calendar.
+  const bool same_rule = deadlines.VersionOf(moved.rule) == deadlines.VersionOf(clock.rule) &&
+                         deadlines.Limit(moved.rule) == deadlines.Limit(clock.rule);
+  move.set_reason(same_rule ? type::v1::DEADLINE_MOVE_REASON_CALENDAR
+                            : type::v1::DEADLINE_MOVE_REASON_POLICY);
+  move.set_note(deadlines.publications()[static_cast<size_t>(moved.rule.publication - 1)].note);
+  move.set_duty_party(clock.duty_party);
+  move.set_publication(moved.rule.publication);
+  return command;
+}
+
+type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, Rung rung,
+                              const Deadlines& deadlines) {
+  type::v1::Command command;
+  const std::string id = FormatOrderId(order.id);
+  SetEscalationHeader(
+      id, absl::StrCat("escalate/", id, "/", ClockName(clock.kind), "/", clock.armed_by, "/", RungName(rung)),
+      &command);
   type::v1::Escalation& escalation = *command.mutable_escalation();
   escalation.set_clock(clock.kind);
   escalation.set_rung(rung);
   escalation.set_armed_by_sequence(clock.armed_by);
   *escalation.mutable_due_time() = ToProto(clock.due);
   escalation.set_duty_party(clock.duty_party);
+  if (OwnRung(clock.kind) != type::v1::RUNG_UNSPECIFIED) return command;
+  if (clock.next != clock.due) *escalation.mutable_rung_time() = ToProto(clock.next);
+  escalation.set_policy_version(deadlines.VersionOf(clock.rule));
+  escalation.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
+  if (clock.kind == type::v1::CLOCK_KIND_FINISH) {
+    *escalation.mutable_last_tenth_time() =
+        ToProto(deadlines.LastTenth(clock.rule, clock.duty_party, clock.start, clock.due));
+  }
   return command;
 }
 
@@ -454,17 +798,19 @@ bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, Rung rung) {
          order.urgency == type::v1::URGENCY_EMERGENCY;
 }
 
-v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now) {
+v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now,
+                      const Deadlines& deadlines) {
   v1::Deadline deadline;
   deadline.set_order_id(FormatOrderId(order.id));
   deadline.set_order_number(order.number);
   deadline.set_clock(clock.kind);
   deadline.set_duty_party(clock.duty_party);
-  const absl::Time due = DueAt(clock, now);
+  const absl::Time due = DueAt(clock, now, deadlines);
   *deadline.mutable_start_time() = ToProto(clock.start);
   *deadline.mutable_due_time() = ToProto(due);
-  if (clock.remind_before > absl::ZeroDuration())
-    *deadline.mutable_remind_time() = ToProto(due - clock.remind_before);
+  const absl::Time remind =
+      due == clock.due ? clock.remind : deadlines.RemindTime(clock.rule, clock.duty_party, due);
+  if (remind != absl::InfiniteFuture()) *deadline.mutable_remind_time() = ToProto(remind);
   deadline.set_clock_state(clock.state);
   deadline.set_lamp(LampAt(clock, now));
   deadline.set_rung(clock.rung);
@@ -472,7 +818,15 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   deadline.set_order_state(order.state);
   if (!clock.live()) *deadline.mutable_stop_time() = ToProto(clock.stop);
   deadline.set_breached(clock.breached || (clock.live() && due <= now));
-  deadline.set_policy_version(clock.policy_version);
+  deadline.set_policy_version(deadlines.VersionOf(clock.rule));
+  deadline.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
+  deadline.set_provisional(clock.provisional);
+  deadline.set_publication(clock.rule.publication);
+  deadline.set_armed_by_sequence(clock.armed_by);
+  if (clock.next != absl::InfiniteFuture()) {
+    deadline.set_next_rung(clock.next_rung);
+    *deadline.mutable_next_rung_time() = ToProto(clock.next);
+  }
   return deadline;
 }
 

@@ -1,23 +1,42 @@
 // The clocks of one order as a pure function of the log: which are armed, paused and stopped, which rung each
-// has taken. Nothing here reads a clock, a store or a network: time is that of the events.
+// has taken and which comes next. Nothing here reads a clock, a store or a network: time is that of the
+// events, and what a limit comes to is Deadlines' to say.
 //
-// | clock | armed by | who holds the duty | stopped by |
-// | --- | --- | --- | --- |
-// | PEER_RECEIPT | offered | the peer | received, understood, or any end of the offer |
-// | PEER_ACCEPTANCE | at the giver received (or understood, if first); at the receiver understood | the
-// receiver | accepted, or any end of the offer | | SIGN | dispatched, at the holder | the lead unit | signed
-// by the lead unit, or any end of the work | | FINISH | accepted; again by dispatched (the time starts anew,
-// and the hotline's own clock is booked as stopped); again by redo | the unit at the holder's site, else the
-// holder | replied, or any end of the work |
+// PEER_RECEIPT: armed by an offer; the peer's duty; stopped by its receipts, or any end of the offer.
+// PEER_ACCEPTANCE: armed at the giver by the first receipt that comes, at the receiver by understood; the
+//   receiver's duty; stopped by the acceptance, or any end of the offer.
+// SIGN: armed by dispatched and reassigned, at the holder; the lead unit's duty; stopped by its signature or
+//   return, or any end of the work.
+// FIRST_CONTACT: armed at the holder by accepted, again by dispatched, reassigned and redo; the lead unit's
+//   duty, else the holder's; stopped by a contact that reached the caller, or any end of the work.
+// FINISH: armed by accepted; again by dispatched and reassigned (the time starts anew, and the clock before
+// is
+//   booked as stopped); again by redo; the duty of the unit at the holder's site, else of the holder; stopped
+//   by the reply, or any end of the work. It goes on while a unit has returned the order and nobody else has
+//   it yet.
+// RESULT_BACK: armed by the reply to an order that came from another hotline; this hotline's duty; stopped by
+//   the giver's next move. Its rungs are taken only while the giver has not acknowledged the result (see
+//   Follower).
+// CALL_BACK: armed by the reply, at the origin; this hotline's duty; stopped by a call-back, or any end.
+// SUSPENSION_REVIEW: armed by a suspension, due at its review time; this hotline's duty; stopped when it is
+//   resumed, or by any end of the work.
+// SCENE_ARRIVAL: armed by an offer with a unit asked to the scene (at the receiver by understood); the
+//   receiver's duty; stopped by the arrival recorded, or any end but an acceptance.
+// CONFIRM: armed by an offer, due at the handoff's confirm-by time; the duty of this hotline, the giver;
+//   stopped by a confirmation by voice, or any end of the offer.
+// VOICE: armed by a doubt with CONFIRM_BY_VOICE, due at the keep-by time; this hotline's duty; stopped like
+//   CONFIRM.
 //
-// | CONFIRM | offered, due at the handoff's confirm-by time, not by policy | this hotline, the giver |
-// confirmed by voice, or any end of the offer | | VOICE | in doubt with CONFIRM_BY_VOICE, due at the keep-by
-// time | this hotline | confirmed by voice, or any end of the offer |
+// FIRST_CONTACT and CALL_BACK are not kept for anonymous callers. Clocks are independent: none overrules
+// another. A suspension pauses all of an order but SUSPENSION_REVIEW, which watches it; what is left is kept
+// in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
 //
-// CONFIRM and VOICE have one rung each, RUNG_DOUBT and RUNG_KEEP, and no reminder. A CONFIRM clock that took
-// its rung stays live while the offer is in doubt, so that counting those counts the offers in doubt. When
-// the PEER_RECEIPT clock of an EMERGENCY is urged, an alarm goes with it (ReceiptAlarm), in case dispatch,
-// which raises it first, died.
+// The ladder: 提醒, 催办 at the deadline, then what the rule's ladder says, each rung once per clock and in
+// order. CONFIRM and VOICE have one rung each, RUNG_DOUBT and RUNG_KEEP, and no reminder. A CONFIRM clock
+// that took its rung stays live while the offer is in doubt, so that counting those counts the offers in
+// doubt. When the PEER_RECEIPT clock of an EMERGENCY is urged, an alarm goes with it (ReceiptAlarm), in case
+// dispatch, which raises it first, died. A rung that reached nobody makes the next one due at once, but for a
+// reminder: nothing is urged before it is due.
 //
 // The end of an offer: accepted, returned, recalled, cancelled. The end of the work: replied, returned,
 // recalled, cancelled, closed, archived. A clock once armed is never forgotten: stopped, it keeps its
@@ -27,6 +46,7 @@
 #define SERVICES_ESCALATION_CORE_CLOCKS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,17 +71,25 @@ struct OrderClock {
   absl::Time start;
   // The deadline. While paused: what it was when the pause began.
   absl::Time due;
-  // While paused: the time left, negative if the deadline had passed. Else zero.
+  // While paused: what is left (see Deadlines::Left). Else zero.
   absl::Duration remaining;
-  // How long before the deadline the reminder comes. Zero: none.
-  absl::Duration remind_before;
+  // When the reminder comes. InfiniteFuture: none.
+  absl::Time remind = absl::InfiniteFuture();
   // When it was stopped; the epoch while it is live.
   absl::Time stop = absl::UnixEpoch();
   // Highest rung taken.
   type::v1::Rung rung = type::v1::RUNG_UNSPECIFIED;
   // Its deadline passed while it was live. Never taken back.
   bool breached = false;
-  std::string policy_version;
+  // The deadline rests on days that no notice has decided yet.
+  bool provisional = false;
+  // What it was armed with.
+  RuleRef rule;
+  // The rung that comes next, and when; UNSPECIFIED and InfiniteFuture if it is not running or has taken all.
+  type::v1::Rung next_rung = type::v1::RUNG_UNSPECIFIED;
+  absl::Time next = absl::InfiniteFuture();
+  // A serialized v1::ClockHistory; empty if there is nothing in it.
+  std::string history;
 
   bool live() const { return state != v1::CLOCK_STATE_STOPPED; }
   friend bool operator==(const OrderClock&, const OrderClock&) = default;
@@ -73,8 +101,18 @@ struct OrderClocks {
   std::string number;
   type::v1::OrderType type = type::v1::ORDER_TYPE_UNSPECIFIED;
   type::v1::Urgency urgency = type::v1::URGENCY_UNSPECIFIED;
+  type::v1::Channel channel = type::v1::CHANNEL_UNSPECIFIED;
   type::v1::OrderState state = type::v1::ORDER_STATE_UNSPECIFIED;
   bool suspended = false;
+  bool anonymous = false;
+  // The caller was reached since the work began.
+  bool contacted = false;
+  // This hotline registered the matter first.
+  bool origin_here = false;
+  // Item of the catalogue. May be empty.
+  std::string item;
+  // As Traits::tags. Mostly empty.
+  std::string tags;
   // Who is to take the current or last offer.
   std::string receiver;
   // The lead unit, if this site dispatched the order. Empty otherwise.
@@ -93,19 +131,36 @@ bool Concerns(const type::v1::Event& event);
 OrderClocks Apply(OrderClocks before, const type::v1::Event& event, const Deadlines& deadlines,
                   std::string_view site);
 
-// The rung that comes next; UNSPECIFIED if the clock is not running or has taken all.
-type::v1::Rung NextRung(const OrderClock& clock);
-// When it comes; InfiniteFuture if none does.
-absl::Time NextRungTime(const OrderClock& clock);
+inline type::v1::Rung NextRung(const OrderClock& clock) { return clock.next_rung; }
+inline absl::Time NextRungTime(const OrderClock& clock) { return clock.next; }
 
-// The deadline as it stands at `now`: for a paused clock, as if it were resumed.
+// The deadline as it stands at `now`; for a paused clock, as if it were resumed: exactly with `deadlines`,
+// and without them not later than that.
 absl::Time DueAt(const OrderClock& clock, absl::Time now);
-// The lamp at `now`; a stopped clock keeps the one it was stopped with.
+absl::Time DueAt(const OrderClock& clock, absl::Time now, const Deadlines& deadlines);
+// The lamp at `now`; a paused clock keeps the one it was paused with, a stopped one that it was stopped with.
 v1::Lamp LampAt(const OrderClock& clock, absl::Time now);
+
+// What a clock's deadline comes to by `rule`, with what happened to it since: the deadline, or (while paused)
+// what it was when the pause began and what is left.
+struct Reckoned {
+  DueTime due;
+  absl::Duration remaining;
+};
+Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines);
+// `clock` as it would be by the publication with this number; nothing if that changes neither its deadline,
+// its reminder nor its next rung, or if the publication has no rule for it. Stopped clocks never move.
+std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
+                                  const Deadlines& deadlines);
+// The command that moves `clock` to what `moved` says; its request id is
+// `move/<order>/<clock>/<arming event>/<publication>`.
+type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock, const OrderClock& moved,
+                              const Deadlines& deadlines);
 
 // The command that records `rung` of `clock`, the same bytes each time it is made:
 // its request id is `escalate/<order>/<clock>/<arming event>/<rung>`, and the trace id is derived from that.
-type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
+type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung,
+                              const Deadlines& deadlines);
 
 // The step of the ladder that `event` records; null if it records none.
 const type::v1::Escalation* RungOf(const type::v1::Event& event);
@@ -114,7 +169,12 @@ const type::v1::Escalation* RungOf(const type::v1::Event& event);
 bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
 
 // What a list shows of `clock` at `now`.
-v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now);
+v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now,
+                      const Deadlines& deadlines);
+
+// As in request ids: `finish`, `first_contact`.
+const char* ClockName(type::v1::ClockKind kind);
+const char* RungName(type::v1::Rung rung);
 
 absl::Time FromProto(const google::protobuf::Timestamp& time);
 google::protobuf::Timestamp ToProto(absl::Time time);

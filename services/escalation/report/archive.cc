@@ -10,23 +10,23 @@
 
 namespace hotline::escalation::report {
 
-Archive::Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, const Deadlines* deadlines,
+Archive::Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, DeadlinesNow deadlines,
                  std::string site, std::function<Follower::Stats()> progress)
     : reader_(std::move(reader)),
       clock_(clock),
-      deadlines_(deadlines),
+      deadlines_(std::move(deadlines)),
       site_(std::move(site)),
       progress_(std::move(progress)) {}
 
 absl::StatusOr<absl::Time> Archive::KnowledgeFor(const Period& period, absl::Time now) const {
   const Follower::Stats progress = progress_();
-  if (period.end <= now && period.end <= progress.known_until) return period.end;
-  // Nothing has been committed since what is known, as far as this process was told.
-  if (progress.known_until == absl::InfinitePast() || progress.cursor < progress.head) {
+  if (period.end <= progress.known_until) return period.end;
+  // Something may have been committed before the end of the period that is not known yet: an answer now might
+  // not be the one that is given later.
+  if (progress.known_until == absl::InfinitePast() || progress.cursor < progress.head || period.end <= now) {
     return error::ReportBehind(progress.cursor, progress.head);
   }
-  if (period.end <= now) return period.end;
-  return std::min(period.end, progress.known_until + absl::Nanoseconds(1));
+  return progress.known_until + absl::Nanoseconds(1);
 }
 
 absl::Status Archive::Visit(const Period& period, absl::Time knowledge, const CallContext& call,
@@ -50,7 +50,8 @@ absl::Status Archive::Visit(const Period& period, absl::Time knowledge, const Ca
 absl::StatusOr<std::optional<History>> Archive::Read(int64_t id, absl::Time knowledge) {
   const auto events = Events(id);
   if (!events.ok()) return events.status();
-  HistoryReader reader(deadlines_, site_);
+  const std::shared_ptr<const Deadlines> rules = deadlines_.Get();
+  HistoryReader reader(rules.get(), site_);
   bool any = false;
   for (const type::v1::Event& event : *events) {
     if (FromProto(event.commit_time()) >= knowledge) break;

@@ -29,7 +29,7 @@ class Archive {
   static constexpr int64_t kMaxOrders = 1'000'000;
 
   // `clock` and `deadlines` outlive it. `progress` tells how far the store follows the log.
-  Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, const Deadlines* deadlines,
+  Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, DeadlinesNow deadlines,
           std::string site, std::function<Follower::Stats()> progress);
 
   // Until when events count for a figure of `period`: its end, or what is known by now if it goes on.
@@ -52,7 +52,7 @@ class Archive {
  private:
   const std::unique_ptr<Reader> reader_;
   const hotline::Clock* const clock_;
-  const Deadlines* const deadlines_;
+  const DeadlinesNow deadlines_;
   const std::string site_;
   const std::function<Follower::Stats()> progress_;
 };

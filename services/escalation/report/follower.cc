@@ -17,8 +17,9 @@ namespace {
 
 using type::v1::Event;
 
-RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time now) {
-  v1::Deadline deadline = Describe(history.clocks, clock, now);
+RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time now,
+                     const Deadlines& deadlines) {
+  v1::Deadline deadline = Describe(history.clocks, clock, now, deadlines);
   deadline.clear_lamp();
   return {.order_id = history.id,
           .armed_by = clock.armed_by,
@@ -35,13 +36,13 @@ RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time
 
 class Follower::State : public std::enable_shared_from_this<Follower::State> {
  public:
-  State(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
-        const Deadlines* deadlines, std::string site, FollowerListener* listener, FollowerOptions options)
+  State(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store, DeadlinesNow deadlines,
+        std::string site, FollowerListener* listener, FollowerOptions options)
       : executor_(executor),
         clock_(clock),
         ledger_(ledger),
         store_(store),
-        deadlines_(deadlines),
+        deadlines_(std::move(deadlines)),
         site_(std::move(site)),
         listener_(listener),
         options_(options),
@@ -148,7 +149,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   absl::Status ApplyOrder(int64_t id, const std::vector<Event>& added) {
-    HistoryReader reader(deadlines_, site_);
+    const std::shared_ptr<const Deadlines> rules = deadlines_.Get();
+    HistoryReader reader(rules.get(), site_);
     if (added.front().previous_order_sequence() != 0) {
       const auto entries = store_->reader().ReadEntries(id);
       if (!entries.ok()) return entries.status();
@@ -169,7 +171,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     const History history = std::move(reader).Finish(now);
     std::vector<RunningRow> running;
     for (const OrderClock& clock : history.clocks.clocks) {
-      if (clock.live()) running.push_back(RunningOf(history, clock, now));
+      if (clock.live()) running.push_back(RunningOf(history, clock, now, *rules));
     }
     TrackedRow order{.id = id,
                      .number = history.number,
@@ -196,7 +198,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   const hotline::Clock* const clock_;
   Ledger* const ledger_;
   Store* const store_;
-  const Deadlines* const deadlines_;
+  const DeadlinesNow deadlines_;
   const std::string site_;
   FollowerListener* const listener_;
   const FollowerOptions options_;
@@ -216,10 +218,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
 };
 
 Follower::Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
-                   const Deadlines* deadlines, std::string site, FollowerListener* listener,
+                   DeadlinesNow deadlines, std::string site, FollowerListener* listener,
                    FollowerOptions options)
-    : state_(std::make_shared<State>(executor, clock, ledger, store, deadlines, std::move(site), listener,
-                                     options)) {}
+    : state_(std::make_shared<State>(executor, clock, ledger, store, std::move(deadlines), std::move(site),
+                                     listener, options)) {}
 
 Follower::~Follower() = default;
 

@@ -24,8 +24,8 @@ namespace hotline::escalation::report {
 struct FollowerOptions {
   // Events in one read and one transaction, 1 to 1,000.
   int read_limit = 500;
-  // Longest wait of a read at the log's head.
-  absl::Duration read_wait = absl::Seconds(10);
+  // Longest wait of a read at the log's head: so long after a period its figures may have to wait.
+  absl::Duration read_wait = absl::Seconds(2);
   // Between two batches: at the head, so that an order that moves several times in a moment is read once;
   // behind it, so that others get the machine.
   absl::Duration head_pause = absl::Milliseconds(200);
@@ -58,7 +58,7 @@ class Follower {
   // All pointers outlive the follower and every task on `executor`. `store` is used on `executor` only, from
   // Start on.
   Follower(Executor* executor, const hotline::Clock* clock, Ledger* ledger, Store* store,
-           const Deadlines* deadlines, std::string site, FollowerListener* listener,
+           DeadlinesNow deadlines, std::string site, FollowerListener* listener,
            FollowerOptions options = {});
   ~Follower();
 

@@ -10,7 +10,7 @@
 namespace hotline::escalation {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -23,8 +23,11 @@ CREATE TABLE IF NOT EXISTS tracked_order (
   number TEXT NOT NULL,
   type {int} NOT NULL,
   urgency {int} NOT NULL,
+  channel {int} NOT NULL,
   state {int} NOT NULL,
-  suspended {int} NOT NULL,
+  marks {int} NOT NULL,
+  item TEXT NOT NULL,
+  tags TEXT NOT NULL,
   receiver TEXT NOT NULL,
   lead_unit TEXT NOT NULL
 ) {rows};
@@ -38,17 +41,22 @@ CREATE TABLE IF NOT EXISTS clock (
   start_at {int} NOT NULL,
   due_at {int} NOT NULL,
   remaining {int} NOT NULL,
-  remind_before {int} NOT NULL,
+  remind_at {int},
   stop_at {int} NOT NULL,
   rung {int} NOT NULL,
-  breached {int} NOT NULL,
-  policy_version TEXT NOT NULL,
+  marks {int} NOT NULL,
+  publication {int} NOT NULL,
+  rule {int} NOT NULL,
+  next_rung {int} NOT NULL,
+  next_at {int},
+  history {blob},
   list_key {int} NOT NULL,
+  lane {int} NOT NULL,
   fire_at {int},
   PRIMARY KEY (order_id, armed_by, kind)
 ) {keyed};
 CREATE INDEX IF NOT EXISTS clock_by_deadline ON clock (state, list_key, order_id, armed_by, kind);
-CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (fire_at, order_id, armed_by, kind) WHERE fire_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (lane, fire_at, order_id, armed_by, kind) WHERE fire_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS rung (
   sequence {int} PRIMARY KEY,
   record {blob} NOT NULL
@@ -56,6 +64,13 @@ CREATE TABLE IF NOT EXISTS rung (
 CREATE TABLE IF NOT EXISTS progress (
   id {int} PRIMARY KEY,
   log_cursor {int} NOT NULL
+) {rows};
+CREATE TABLE IF NOT EXISTS moving (
+  id {int} PRIMARY KEY,
+  publication {int} NOT NULL,
+  order_id {int} NOT NULL,
+  done {int} NOT NULL,
+  moved {int} NOT NULL
 ) {rows};
 CREATE TABLE IF NOT EXISTS tally (
   kind {int} PRIMARY KEY,
@@ -66,10 +81,20 @@ CREATE TABLE IF NOT EXISTS tally (
 ) {rows};
 )sql";
 
-#define CLOCK_COLUMNS                                                                                        \
-  "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_before, stop_at, rung, breached, " \
-  "policy_version"
-#define ORDER_COLUMNS "number, type, urgency, state, suspended, receiver, lead_unit"
+constexpr const char* kTables[] = {"site", "tracked_order", "clock", "rung", "progress", "moving", "tally"};
+
+#define CLOCK_COLUMNS                                                                                 \
+  "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
+  "publication, rule, next_rung, next_at, history"
+#define ORDER_COLUMNS "number, type, urgency, channel, state, marks, item, tags, receiver, lead_unit"
+
+// `marks` of an order, and of a clock.
+constexpr int64_t kSuspended = 1;
+constexpr int64_t kAnonymous = 2;
+constexpr int64_t kContacted = 4;
+constexpr int64_t kOriginHere = 8;
+constexpr int64_t kBreached = 1;
+constexpr int64_t kProvisional = 2;
 
 absl::Status Translate(const absl::Status& status) {
   if (status.ok()) return status;
@@ -77,7 +102,18 @@ absl::Status Translate(const absl::Status& status) {
   return error::StoreFailed(std::string(status.message()));
 }
 
-absl::Time ReadTime(const sql::Statement& row, int column) { return absl::FromUnixNanos(row.Int64(column)); }
+// NULL: in the infinite future.
+absl::Time ReadTime(const sql::Statement& row, int column) {
+  return row.IsNull(column) ? absl::InfiniteFuture() : absl::FromUnixNanos(row.Int64(column));
+}
+
+void BindTime(int index, absl::Time time, sql::Statement* statement) {
+  if (time == absl::InfiniteFuture()) {
+    statement->BindNull(index);
+  } else {
+    statement->BindInt64(index, absl::ToUnixNanos(time));
+  }
+}
 
 OrderClock ReadClock(const sql::Statement& row, int first) {
   OrderClock clock;
@@ -88,17 +124,43 @@ OrderClock ReadClock(const sql::Statement& row, int first) {
   clock.start = ReadTime(row, first + 4);
   clock.due = ReadTime(row, first + 5);
   clock.remaining = absl::Nanoseconds(row.Int64(first + 6));
-  clock.remind_before = absl::Nanoseconds(row.Int64(first + 7));
+  clock.remind = ReadTime(row, first + 7);
   clock.stop = ReadTime(row, first + 8);
   clock.rung = static_cast<type::v1::Rung>(row.Int64(first + 9));
-  clock.breached = row.Int64(first + 10) != 0;
-  clock.policy_version = std::string(row.Text(first + 11));
+  clock.breached = (row.Int64(first + 10) & kBreached) != 0;
+  clock.provisional = (row.Int64(first + 10) & kProvisional) != 0;
+  clock.rule.publication = static_cast<int32_t>(row.Int64(first + 11));
+  clock.rule.rule = static_cast<int32_t>(row.Int64(first + 12));
+  clock.next_rung = static_cast<type::v1::Rung>(row.Int64(first + 13));
+  clock.next = ReadTime(row, first + 14);
+  if (!row.IsNull(first + 15)) clock.history = std::string(row.Blob(first + 15));
   return clock;
 }
 
+OrderClocks ReadOrder(const sql::Statement& row, int first) {
+  OrderClocks order;
+  order.number = std::string(row.Text(first));
+  order.type = static_cast<type::v1::OrderType>(row.Int64(first + 1));
+  order.urgency = static_cast<type::v1::Urgency>(row.Int64(first + 2));
+  order.channel = static_cast<type::v1::Channel>(row.Int64(first + 3));
+  order.state = static_cast<type::v1::OrderState>(row.Int64(first + 4));
+  const int64_t marks = row.Int64(first + 5);
+  order.suspended = (marks & kSuspended) != 0;
+  order.anonymous = (marks & kAnonymous) != 0;
+  order.contacted = (marks & kContacted) != 0;
+  order.origin_here = (marks & kOriginHere) != 0;
+  order.item = std::string(row.Text(first + 6));
+  order.tags = std::string(row.Text(first + 7));
+  order.receiver = std::string(row.Text(first + 8));
+  order.lead_unit = std::string(row.Text(first + 9));
+  return order;
+}
+
 bool SameFacts(const OrderClocks& a, const OrderClocks& b) {
-  return a.number == b.number && a.type == b.type && a.urgency == b.urgency && a.state == b.state &&
-         a.suspended == b.suspended && a.receiver == b.receiver && a.lead_unit == b.lead_unit;
+  return a.number == b.number && a.type == b.type && a.urgency == b.urgency && a.channel == b.channel &&
+         a.state == b.state && a.suspended == b.suspended && a.anonymous == b.anonymous &&
+         a.contacted == b.contacted && a.origin_here == b.origin_here && a.item == b.item &&
+         a.tags == b.tags && a.receiver == b.receiver && a.lead_unit == b.lead_unit;
 }
 
 // Prepares statements until one fails.
@@ -145,6 +207,10 @@ class SqlReader : public Reader {
         &rungs_);
     prepare("SELECT log_cursor FROM progress WHERE id = 1", &progress_);
     prepare("SELECT kind, live, overdue, reminded, urged FROM tally", &tally_);
+    prepare("SELECT publication, order_id, done, moved FROM moving WHERE id = 1", &moving_);
+    prepare("SELECT order_id, " CLOCK_COLUMNS
+            " FROM clock WHERE order_id > ?1 ORDER BY order_id, armed_by, kind LIMIT ?2",
+            &scan_);
     return prepare.status();
   }
 
@@ -221,6 +287,65 @@ class SqlReader : public Reader {
     }
   }
 
+  absl::StatusOr<OrderScan> ScanOrders(int64_t after_id, int row_limit) override {
+    OrderScan scan;
+    scan.last_id = after_id;
+    // An order that the limit cuts in two is left for the next scan, which has it whole.
+    std::vector<OrderClock> clocks;
+    int64_t id = 0;
+    int rows = 0;
+    const auto finish = [&]() -> absl::Status {
+      if (id == 0) return absl::OkStatus();
+      scan.last_id = id;
+      if (std::any_of(clocks.begin(), clocks.end(), [](const OrderClock& clock) { return clock.live(); })) {
+        auto order = FindFacts(id);
+        if (!order.ok()) return order.status();
+        if (order->has_value()) {
+          (*order)->clocks = std::move(clocks);
+          scan.orders.push_back(**std::move(order));
+        }
+      }
+      clocks.clear();
+      return absl::OkStatus();
+    };
+    sql::ScopedReset reset(scan_.get());
+    scan_->BindInt64(1, after_id);
+    scan_->BindInt64(2, row_limit);
+    while (true) {
+      const auto row = scan_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) break;
+      ++rows;
+      if (const int64_t next = scan_->Int64(0); next != id) {
+        if (absl::Status status = finish(); !status.ok()) return status;
+        id = next;
+      }
+      clocks.push_back(ReadClock(*scan_, 1));
+    }
+    scan.end = rows < row_limit;
+    if (scan.end || scan.last_id == after_id) {
+      if (!scan.end) {
+        // One order alone fills the scan: take all of it.
+        auto whole = FindOrder(id);
+        if (!whole.ok()) return whole.status();
+        if (whole->has_value()) clocks = (*whole)->clocks;
+      }
+      if (absl::Status status = finish(); !status.ok()) return status;
+    }
+    return scan;
+  }
+
+  absl::StatusOr<MoveProgress> ReadMoveProgress() override {
+    sql::ScopedReset reset(moving_.get());
+    const auto row = moving_->Step();
+    if (!row.ok()) return Translate(row.status());
+    if (!*row) return MoveProgress();
+    return MoveProgress{.publication = moving_->Int64(0),
+                        .order_id = moving_->Int64(1),
+                        .done = moving_->Int64(2) != 0,
+                        .moved = moving_->Int64(3)};
+  }
+
  private:
   absl::StatusOr<std::optional<OrderClocks>> FindFacts(int64_t id) {
     sql::ScopedReset reset(find_order_.get());
@@ -228,15 +353,8 @@ class SqlReader : public Reader {
     const auto row = find_order_->Step();
     if (!row.ok()) return Translate(row.status());
     if (!*row) return std::optional<OrderClocks>();
-    OrderClocks order;
+    OrderClocks order = ReadOrder(*find_order_, 0);
     order.id = id;
-    order.number = std::string(find_order_->Text(0));
-    order.type = static_cast<type::v1::OrderType>(find_order_->Int64(1));
-    order.urgency = static_cast<type::v1::Urgency>(find_order_->Int64(2));
-    order.state = static_cast<type::v1::OrderState>(find_order_->Int64(3));
-    order.suspended = find_order_->Int64(4) != 0;
-    order.receiver = std::string(find_order_->Text(5));
-    order.lead_unit = std::string(find_order_->Text(6));
     return std::optional<OrderClocks>(std::move(order));
   }
 
@@ -305,7 +423,8 @@ class SqlReader : public Reader {
 
   // Before the statements, which go first.
   std::unique_ptr<sql::Connection> connection_;
-  std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, tally_;
+  std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, tally_,
+      moving_, scan_;
 };
 
 class SqlStore : public Store {
@@ -317,26 +436,34 @@ class SqlStore : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
+    if (absl::Status status = DropOlder(); !status.ok()) return status;
     if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
     if (absl::Status status = CheckSite(hotline); !status.ok()) return status;
     if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get()); !status.ok()) return status;
     Preparer prepare(writer_.get());
-    prepare("INSERT INTO tracked_order (" ORDER_COLUMNS ", id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    prepare("INSERT INTO tracked_order (" ORDER_COLUMNS
+            ", id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             &insert_order_);
     prepare(
-        "UPDATE tracked_order SET number = ?1, type = ?2, urgency = ?3, state = ?4, suspended = ?5,"
-        " receiver = ?6, lead_unit = ?7 WHERE id = ?8",
+        "UPDATE tracked_order SET number = ?1, type = ?2, urgency = ?3, channel = ?4, state = ?5, marks = ?6,"
+        " item = ?7, tags = ?8, receiver = ?9, lead_unit = ?10 WHERE id = ?11",
         &update_order_);
     prepare("INSERT INTO clock (" CLOCK_COLUMNS
-            ", order_id, list_key, fire_at) VALUES"
-            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            ", order_id, list_key, lane, fire_at) VALUES"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             &insert_clock_);
     prepare(
         "UPDATE clock SET state = ?3, duty_party = ?4, start_at = ?5, due_at = ?6, remaining = ?7,"
-        " remind_before = ?8, stop_at = ?9, rung = ?10, breached = ?11, policy_version = ?12, list_key = ?14,"
-        " fire_at = ?15 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?13",
+        " remind_at = ?8, stop_at = ?9, rung = ?10, marks = ?11, publication = ?12, rule = ?13,"
+        " next_rung = ?14, next_at = ?15, history = ?16, list_key = ?18, lane = ?19,"
+        " fire_at = ?20 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?17",
         &update_clock_);
+    prepare(
+        "INSERT INTO moving (id, publication, order_id, done, moved) VALUES (1, ?1, ?2, ?3, ?4)"
+        " ON CONFLICT (id) DO UPDATE SET publication = excluded.publication, order_id = excluded.order_id,"
+        " done = excluded.done, moved = excluded.moved",
+        &put_moving_);
     prepare("INSERT INTO rung (sequence, record) VALUES (?1, ?2)", &insert_rung_);
     prepare(
         "INSERT INTO progress (id, log_cursor) VALUES (1, ?1)"
@@ -349,10 +476,11 @@ class SqlStore : public Store {
         &put_tally_);
     prepare("UPDATE clock SET fire_at = ?4 WHERE order_id = ?1 AND armed_by = ?2 AND kind = ?3", &defer_);
     prepare(
-        "SELECT order_id, armed_by, kind, fire_at FROM clock WHERE fire_at IS NOT NULL AND fire_at <= ?1"
-        " ORDER BY fire_at, order_id, armed_by, kind LIMIT ?2",
+        "SELECT order_id, armed_by, kind, fire_at FROM clock WHERE lane = ?3 AND fire_at IS NOT NULL"
+        " AND fire_at <= ?1 ORDER BY fire_at, order_id, armed_by, kind LIMIT ?2",
         &due_);
-    prepare("SELECT fire_at FROM clock WHERE fire_at IS NOT NULL ORDER BY fire_at LIMIT 1", &next_due_);
+    prepare("SELECT fire_at FROM clock WHERE lane = ?1 AND fire_at IS NOT NULL ORDER BY fire_at LIMIT 1",
+            &next_due_);
     return prepare.status();
   }
 
@@ -375,11 +503,15 @@ class SqlStore : public Store {
       put.BindText(1, after.number);
       put.BindInt64(2, after.type);
       put.BindInt64(3, after.urgency);
-      put.BindInt64(4, after.state);
-      put.BindInt64(5, after.suspended);
-      put.BindText(6, after.receiver);
-      put.BindText(7, after.lead_unit);
-      put.BindInt64(8, after.id);
+      put.BindInt64(4, after.channel);
+      put.BindInt64(5, after.state);
+      put.BindInt64(6, (after.suspended ? kSuspended : 0) | (after.anonymous ? kAnonymous : 0) |
+                           (after.contacted ? kContacted : 0) | (after.origin_here ? kOriginHere : 0));
+      put.BindText(7, after.item);
+      put.BindText(8, after.tags);
+      put.BindText(9, after.receiver);
+      put.BindText(10, after.lead_unit);
+      put.BindInt64(11, after.id);
       if (absl::Status status = put.Run(); !status.ok()) return Translate(status);
     }
     // Clocks are only ever added at the end.
@@ -387,7 +519,7 @@ class SqlStore : public Store {
     for (size_t i = 0; i < after.clocks.size(); ++i) {
       if (i < known && before->clocks[i] == after.clocks[i]) continue;
       sql::Statement& put = i < known ? *update_clock_ : *insert_clock_;
-      if (absl::Status status = PutClock(put, after.id, after.clocks[i]); !status.ok()) return status;
+      if (absl::Status status = PutClock(put, after, after.clocks[i]); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
@@ -422,11 +554,20 @@ class SqlStore : public Store {
     return Translate(defer_->Run());
   }
 
-  absl::StatusOr<std::vector<DueClock>> Due(absl::Time now, int limit) override {
+  absl::Status PutMoveProgress(const MoveProgress& progress) override {
+    put_moving_->BindInt64(1, progress.publication);
+    put_moving_->BindInt64(2, progress.order_id);
+    put_moving_->BindInt64(3, progress.done);
+    put_moving_->BindInt64(4, progress.moved);
+    return Translate(put_moving_->Run());
+  }
+
+  absl::StatusOr<std::vector<DueClock>> Due(FireLane lane, absl::Time now, int limit) override {
     std::vector<DueClock> due;
     sql::ScopedReset reset(due_.get());
     due_->BindInt64(1, absl::ToUnixNanos(now));
     due_->BindInt64(2, limit);
+    due_->BindInt64(3, static_cast<int64_t>(lane));
     while (true) {
       const auto row = due_->Step();
       if (!row.ok()) return Translate(row.status());
@@ -436,8 +577,9 @@ class SqlStore : public Store {
     }
   }
 
-  absl::StatusOr<absl::Time> NextDue() override {
+  absl::StatusOr<absl::Time> NextDue(FireLane lane) override {
     sql::ScopedReset reset(next_due_.get());
+    next_due_->BindInt64(1, static_cast<int64_t>(lane));
     const auto row = next_due_->Step();
     if (!row.ok()) return Translate(row.status());
     return *row ? ReadTime(*next_due_, 0) : absl::InfiniteFuture();
@@ -447,6 +589,28 @@ class SqlStore : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
+  // Tables that an older version wrote; the log has it all.
+  absl::Status DropOlder() {
+    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
+    if (!select.ok()) return absl::OkStatus();  // there are none
+    int64_t version = kSchemaVersion;
+    {
+      sql::ScopedReset reset(select->get());
+      const auto row = (*select)->Step();
+      if (!row.ok()) return row.status();
+      if (*row) version = (*select)->Int64(0);
+    }
+    select->reset();
+    if (version >= kSchemaVersion) return absl::OkStatus();
+    for (const char* table : kTables) {
+      if (absl::Status status = writer_->Execute(absl::StrCat("DROP TABLE IF EXISTS ", table));
+          !status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CheckSite(std::string_view hotline) {
     auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
     if (!select.ok()) return select.status();
@@ -475,27 +639,31 @@ class SqlStore : public Store {
     return (*insert)->Run();
   }
 
-  absl::Status PutClock(sql::Statement& put, int64_t order_id, const OrderClock& clock) {
+  absl::Status PutClock(sql::Statement& put, const OrderClocks& order, const OrderClock& clock) {
     put.BindInt64(1, clock.kind);
     put.BindInt64(2, clock.armed_by);
     put.BindInt64(3, clock.state);
     put.BindText(4, clock.duty_party);
-    put.BindInt64(5, absl::ToUnixNanos(clock.start));
-    put.BindInt64(6, absl::ToUnixNanos(clock.due));
+    BindTime(5, clock.start, &put);
+    BindTime(6, clock.due, &put);
     put.BindInt64(7, absl::ToInt64Nanoseconds(clock.remaining));
-    put.BindInt64(8, absl::ToInt64Nanoseconds(clock.remind_before));
-    put.BindInt64(9, absl::ToUnixNanos(clock.stop));
+    BindTime(8, clock.remind, &put);
+    BindTime(9, clock.stop, &put);
     put.BindInt64(10, clock.rung);
-    put.BindInt64(11, clock.breached);
-    put.BindText(12, clock.policy_version);
-    put.BindInt64(13, order_id);
-    put.BindInt64(14, KeyOf(order_id, clock).key);
-    const absl::Time next = NextRungTime(clock);
-    if (next == absl::InfiniteFuture()) {
-      put.BindNull(15);
+    put.BindInt64(11, (clock.breached ? kBreached : 0) | (clock.provisional ? kProvisional : 0));
+    put.BindInt64(12, clock.rule.publication);
+    put.BindInt64(13, clock.rule.rule);
+    put.BindInt64(14, clock.next_rung);
+    BindTime(15, clock.next, &put);
+    if (clock.history.empty()) {
+      put.BindNull(16);
     } else {
-      put.BindInt64(15, absl::ToUnixNanos(next));
+      put.BindBlob(16, clock.history);
     }
+    put.BindInt64(17, order.id);
+    put.BindInt64(18, KeyOf(order.id, clock).key);
+    put.BindInt64(19, static_cast<int64_t>(LaneOf(order.urgency)));
+    BindTime(20, clock.next, &put);
     return Translate(put.Run());
   }
 
@@ -504,10 +672,14 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
   std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, insert_rung_,
-      put_progress_, put_tally_, defer_, due_, next_due_;
+      put_progress_, put_tally_, put_moving_, defer_, due_, next_due_;
 };
 
 }  // namespace
+
+FireLane LaneOf(type::v1::Urgency urgency) {
+  return urgency >= type::v1::URGENCY_URGENT ? FireLane::kUrgent : FireLane::kOrdinary;
+}
 
 ListKey KeyOf(int64_t order_id, const OrderClock& clock) {
   return {.state = clock.state,

@@ -39,6 +39,7 @@ ListKey KeyOf(int64_t order_id, const OrderClock& clock);
 struct ListQuery {
   int64_t order_id = 0;    // 0: all
   std::string duty_party;  // empty: all
+  // A paused clock counts as due when what is left has passed in clock time, which is never too late.
   absl::Time due_before = absl::InfiniteFuture();
   bool include_stopped = false;
   absl::Time now;  // what paused clocks are reckoned from
@@ -84,6 +85,27 @@ struct DueClock {
   absl::Time at;  // the rung's instant, or later if it was deferred
 };
 
+// Two queues of rungs, so that the urgent need not wait behind a backlog of the others.
+enum class FireLane { kUrgent = 0, kOrdinary = 1 };
+FireLane LaneOf(type::v1::Urgency urgency);
+
+// How far the clocks have been moved to a publication.
+struct MoveProgress {
+  int64_t publication = 0;
+  // Orders up to this id are done.
+  int64_t order_id = 0;
+  bool done = true;
+  int64_t moved = 0;
+  friend bool operator==(const MoveProgress&, const MoveProgress&) = default;
+};
+
+// Orders with their clocks, in the order of their ids.
+struct OrderScan {
+  std::vector<OrderClocks> orders;  // those with live clocks
+  int64_t last_id = 0;              // go on after this
+  bool end = false;                 // there are no more
+};
+
 // A rung as the log has it.
 struct RungRow {
   int64_t sequence = 0;
@@ -100,6 +122,9 @@ class Reader {
   // At most `limit` rungs from `start` to `end`, both included, in order.
   virtual absl::StatusOr<std::vector<RungRow>> ReadRungs(int64_t start, int64_t end, int limit) = 0;
   virtual absl::StatusOr<Progress> ReadProgress() = 0;
+  // Looks at about `row_limit` clocks, those of orders after `after_id`.
+  virtual absl::StatusOr<OrderScan> ScanOrders(int64_t after_id, int row_limit) = 0;
+  virtual absl::StatusOr<MoveProgress> ReadMoveProgress() = 0;
 };
 
 // The writer. Used by one thread at a time. Errors: STORE_FAILED (after a failed Commit everything is refused
@@ -107,8 +132,9 @@ class Reader {
 class Store {
  public:
   virtual ~Store() = default;
-  // Takes `database` over; creates the tables if they are missing. Errors: FAILED_PRECONDITION if it belongs
-  // to another hotline or was written by a newer version.
+  // Takes `database` over; creates the tables if they are missing, and anew if an older version wrote them:
+  // the log has it all. Errors: FAILED_PRECONDITION if it belongs to another hotline or was written by a
+  // newer version.
   static absl::StatusOr<std::unique_ptr<Store>> Open(std::unique_ptr<sql::Database> database,
                                                      std::string_view hotline);
 
@@ -129,10 +155,12 @@ class Store {
   // The rung is not to be tried before `until`; the next change of the clock lifts that.
   virtual absl::Status Defer(const DueClock& clock, absl::Time until) = 0;
 
-  // At most `limit` clocks whose rung is due at `now`, the oldest first.
-  virtual absl::StatusOr<std::vector<DueClock>> Due(absl::Time now, int limit) = 0;
-  // When the first of all comes; InfiniteFuture if no clock runs.
-  virtual absl::StatusOr<absl::Time> NextDue() = 0;
+  virtual absl::Status PutMoveProgress(const MoveProgress& progress) = 0;
+
+  // At most `limit` clocks of `lane` whose rung is due at `now`, the oldest first.
+  virtual absl::StatusOr<std::vector<DueClock>> Due(FireLane lane, absl::Time now, int limit) = 0;
+  // When the first of the lane comes; InfiniteFuture if no clock of it runs.
+  virtual absl::StatusOr<absl::Time> NextDue(FireLane lane) = 0;
 
   // Moves committed pages into the database file. Call from a thread of its own, regularly. Thread-safe.
   virtual absl::Status Checkpoint() = 0;

@@ -258,6 +258,24 @@ std::vector<CommandSpec> MakeCommands() {
         {"before", ValueKind::kTime, say::kFlagBefore},
         {"all", ValueKind::kSwitch, say::kFlagAll},
         limit}},
+      {CommandId::kExplain,
+       "explain",
+       say::kCmdExplain,
+       Operand::kOrder,
+       {{"clock", ValueKind::kWord, say::kFlagExplainClock, WordsOf<type::v1::ClockKind>}}},
+      {CommandId::kLedger,
+       "ledger",
+       say::kCmdLedger,
+       Operand::kOrder,
+       {{"until", ValueKind::kTime, say::kFlagLedgerUntil}}},
+      {CommandId::kPolicy,
+       "policy",
+       say::kCmdPolicy,
+       Operand::kPolicy,
+       {{"file", ValueKind::kFile, say::kFlagPolicyFile},
+        {"digest", ValueKind::kText, say::kFlagDigest},
+        {"note", ValueKind::kText, say::kFlagPublishNote},
+        limit}},
       {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
       {CommandId::kLink,
        "link",
@@ -469,6 +487,7 @@ class Reader {
         if (arguments.command == nullptr)
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
       } else if ((arguments.command->operand == Operand::kEvidence ||
+                  arguments.command->operand == Operand::kPolicy ||
                   arguments.command->operand == Operand::kDirectory ||
                   arguments.command->operand == Operand::kNotifications ||
                   arguments.command->operand == Operand::kMeeting ||
@@ -697,6 +716,17 @@ std::string Fault(const Arguments& arguments, Language language) {
       arguments.action != "list") {
     return std::string(Say(language, say::kNeedsAction));
   }
+  if (command.operand == Operand::kPolicy) {
+    const std::string& action = arguments.action;
+    if (action != "preview" && action != "publish" && action != "list") {
+      return std::string(Say(language, say::kNeedsPolicyAction));
+    }
+    for (std::string_view name : {"digest", "note"}) {
+      if (action == "publish" && !arguments.Has(name)) {
+        return Say(language, say::kFlagRequired, StrCat("--", name), StrCat(command.name, " publish"));
+      }
+    }
+  }
   if (command.id == CommandId::kPartners && arguments.action == "push" && !arguments.Has("to")) {
     return Say(language, say::kFlagRequired, "--to", command.name);
   }
@@ -883,6 +913,8 @@ std::string OperandText(Operand operand) {
       return " export ORDER|verify FILE";
     case Operand::kActionAndOrder:
       return " push|list ORDER";
+    case Operand::kPolicy:
+      return " preview|publish|list";
     case Operand::kLink:
       return " status|reconcile [PEER]";
     case Operand::kDirectory:
@@ -945,6 +977,7 @@ std::string BashCommands() {
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kSuggest) words = StrCat("evaluate examples export ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
+    if (command.operand == Operand::kPolicy) words = StrCat("preview publish list ", words);
     if (command.operand == Operand::kNotifications) {
       words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
     }
@@ -1009,6 +1042,7 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kShell) operand = "':shell:(bash zsh)'";
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
+    if (command.operand == Operand::kPolicy) operand = "':action:(preview publish list)'";
     if (command.operand == Operand::kNotifications) {
       operand = StrCat("'1:action:(", ActionNames(kNotificationsActions, " "), ")' '2:id: '");
     }

@@ -55,6 +55,9 @@ enum class CommandId {
   kUnitReturn,
   kReassign,
   kAcknowledge,
+  kExplain,
+  kLedger,
+  kPolicy,
   kCustody,
   kDeadlines,
   kLinks,
@@ -77,6 +80,7 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
+// kPolicy: `preview`, `publish` or `list`.
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
 // kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
@@ -90,6 +94,7 @@ enum class Operand {
   kOptionalCommand,
   kEvidence,
   kActionAndOrder,
+  kPolicy,
   kLink,
   kDirectory,
   kNotifications,

@@ -43,6 +43,14 @@ void AddEvent(Language language, const type::v1::Event& event, bool numbers, con
 Table DeadlineTable(Language language);
 void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
 
+// What a publication would move; what was published; a deadline day by day; who used an order's time, and the
+// sums.
+Table MovesTable(Language language, const escalation::v1::PreviewRulesResponse& preview);
+Table PublicationTable(Language language, const escalation::v1::ListPublicationsResponse& response);
+Table DerivationTable(Language language, const escalation::v1::ClockDerivation& derivation);
+Table StretchTable(Language language, const escalation::v1::TimeLedger& ledger);
+Table SumTable(Language language, const escalation::v1::TimeLedger& ledger);
+
 // Orders that may be of the same matter.
 Table SimilarTable(Language language);
 void AddSimilar(Language language, const workorder::v1::SimilarOrder& similar, Table& table);

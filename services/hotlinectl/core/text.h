@@ -198,6 +198,10 @@ inline constexpr Phrase kCmdUnitReturn{"a unit returns the order to its hotline'
 inline constexpr Phrase kCmdReassign{"give the order to another unit (改派)", "改派其他单位承办"};
 inline constexpr Phrase kCmdAcknowledge{"take note of a rung, so that it is not repeated for a while",
                                         "确认督办信息，期间不再重复提醒"};
+inline constexpr Phrase kCmdExplain{"explain how a deadline came about, day by day", "说明时限如何计算得出"};
+inline constexpr Phrase kCmdLedger{"show who used an order's time", "查看工单时间账"};
+inline constexpr Phrase kCmdPolicy{"preview, publish or list deadlines and calendars",
+                                   "预览、发布或列出时限规则与工作日历"};
 inline constexpr Phrase kCmdCustody{"show who was accountable when", "查看工单各时段的持有方（责任链）"};
 inline constexpr Phrase kCmdArchive{"file a closed or cancelled order (归档)", "归档已办结或已作废的工单"};
 inline constexpr Phrase kCmdDeadlines{"list deadlines, the next due first", "列出时限，先到期的在前"};
@@ -388,6 +392,41 @@ inline constexpr Phrase kApproveOrRefuse{"give either --approve or --refuse",
                                          "请在 --approve 与 --refuse 中选一项"};
 inline constexpr Phrase kOneLength{"give one of --working-days, --working-hours and --until",
                                    "请在 --working-days、--working-hours 与 --until 中选一项"};
+inline constexpr Phrase kFlagExplainClock{"which deadline; finish if left out", "时限种类，默认办结"};
+inline constexpr Phrase kFlagLedgerUntil{"book until then", "计至该时间"};
+inline constexpr Phrase kFlagPolicyFile{"a policy instead of the configured file",
+                                        "代替已配置文件的时限规则"};
+inline constexpr Phrase kFlagDigest{"what the preview showed", "预览时显示的摘要"};
+inline constexpr Phrase kFlagPublishNote{"why; kept with every deadline that moves",
+                                         "原因，随每个被调整的时限保存"};
+inline constexpr Phrase kNeedsPolicyAction{"policy needs preview, publish or list",
+                                           "policy 须为 preview、publish 或 list"};
+inline constexpr Phrase kPreviewClocks{"$0 open deadlines looked at; $1 later, $2 earlier",
+                                       "共检查$0个进行中的时限；$1个推后，$2个提前"};
+inline constexpr Phrase kRulesUnchanged{"This is what holds already.", "与现行规则相同，无需发布。"};
+inline constexpr Phrase kPublishWith{
+    "To publish it as number $0: hotlinectl policy publish --digest $1 --note WHY",
+    "发布为第$0号：hotlinectl policy publish --digest $1 --note 原因"};
+inline constexpr Phrase kPublished{"Published as number $0; open deadlines are being moved.",
+                                   "已发布为第$0号，正在调整进行中的时限。"};
+inline constexpr Phrase kRulesSettled{"Open deadlines go by the latest; $0 were moved.",
+                                      "进行中的时限均按最新规则执行，共调整$0个。"};
+inline constexpr Phrase kRulesMoving{"Open deadlines are being moved; $0 so far.",
+                                     "正在调整进行中的时限，已调整$0个。"};
+inline constexpr Phrase kCounted{"counted", "计入"};
+inline constexpr Phrase kSkipped{"skipped", "不计"};
+inline constexpr Phrase kTotal{"total", "合计"};
+inline constexpr Phrase kColNewDue{"new due", "调整后"};
+inline constexpr Phrase kColPublication{"no.", "发布号"};
+inline constexpr Phrase kColVersion{"version", "版本"};
+inline constexpr Phrase kColCalendar{"calendars", "工作日历"};
+inline constexpr Phrase kColReason{"reason", "原因"};
+inline constexpr Phrase kColLength{"length", "时长"};
+inline constexpr Phrase kColCounted{"counted", "是否计入"};
+inline constexpr Phrase kColDay{"day", "日期名称"};
+inline constexpr Phrase kColDocument{"document", "依据"};
+inline constexpr Phrase kColUse{"use", "用途"};
+inline constexpr Phrase kColOffHours{"off hours", "非工作时间"};
 inline constexpr Phrase kFlagApprovedBy{"account that approved it", "批准人工号"};
 inline constexpr Phrase kFlagReview{"when it must be looked at again", "复核时间"};
 inline constexpr Phrase kFlagState{"only in this state", "只看该状态"};

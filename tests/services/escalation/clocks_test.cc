@@ -97,7 +97,7 @@ TEST_F(ClocksTest, TheSceneIsWatchedUntilSomebodyComesWhoeverAccepts) {
   const OrderClock& clock = Clock(CLOCK_KIND_SCENE_ARRIVAL);
   EXPECT_EQ(clock.due, At(300)) << "an acceptance is not an arrival";
   EXPECT_EQ(NextRungTime(clock), At(240));
-  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
+  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE, deadlines_).header().request_id(),
               testing::MatchesRegex("escalate/[0-9A-Z]{13}/scene/1/urge"));
   type::v1::Event recorded = make_.Signed(kId, At(299));
   recorded.mutable_scene_recorded()->mutable_record()->mutable_arrival()->set_outcome(
@@ -132,7 +132,7 @@ TEST_F(ClocksTest, SilentOfferIsInDoubtThenKept) {
   EXPECT_EQ(confirm.due, At(100)) << "the order carries it, not the policy";
   EXPECT_EQ(NextRung(confirm), type::v1::RUNG_DOUBT);
   EXPECT_EQ(NextRungTime(confirm), At(100));
-  const type::v1::Command doubt = RungCommand(order_, confirm, type::v1::RUNG_DOUBT);
+  const type::v1::Command doubt = RungCommand(order_, confirm, type::v1::RUNG_DOUBT, deadlines_);
   EXPECT_THAT(doubt.header().request_id(), testing::MatchesRegex("escalate/[0-9A-Z]{13}/confirm/1/doubt"));
   EXPECT_EQ(FromProto(doubt.escalation().due_time()), At(100));
   Use(make_.Received(kId, At(5)));
@@ -145,7 +145,8 @@ TEST_F(ClocksTest, SilentOfferIsInDoubtThenKept) {
   EXPECT_EQ(NextRung(Clock(CLOCK_KIND_CONFIRM)), type::v1::RUNG_UNSPECIFIED);
   EXPECT_EQ(NextRung(Clock(CLOCK_KIND_VOICE)), type::v1::RUNG_KEEP);
   EXPECT_EQ(NextRungTime(Clock(CLOCK_KIND_VOICE)), At(150));
-  const type::v1::Command keep = RungCommand(order_, Clock(CLOCK_KIND_VOICE), type::v1::RUNG_KEEP);
+  const type::v1::Command keep =
+      RungCommand(order_, Clock(CLOCK_KIND_VOICE), type::v1::RUNG_KEEP, deadlines_);
   EXPECT_THAT(keep.header().request_id(), testing::MatchesRegex("escalate/[0-9A-Z]{13}/voice/4/keep"));
   Use(make_.InDoubt(kId, At(151), keep.escalation(), type::v1::DOUBT_ACTION_KEEP, At(150)));
   EXPECT_EQ(Clock(CLOCK_KIND_VOICE).rung, type::v1::RUNG_KEEP);
@@ -158,7 +159,8 @@ TEST_F(ClocksTest, SilentOfferIsInDoubtThenKept) {
 
 TEST_F(ClocksTest, RecallInDoubtNeedsNoTelephone) {
   Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
-  const type::v1::Command doubt = RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT);
+  const type::v1::Command doubt =
+      RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT, deadlines_);
   Use(make_.InDoubt(kId, At(101), doubt.escalation(), type::v1::DOUBT_ACTION_RECALL, At(150)));
   EXPECT_THAT(Live(), ElementsAre("1:110", "5:12345"));
 }
@@ -166,7 +168,8 @@ TEST_F(ClocksTest, RecallInDoubtNeedsNoTelephone) {
 TEST_F(ClocksTest, VoiceEndsTheDoubtAndNotTheDuty) {
   Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
   Use(make_.Understood(kId, At(6)));
-  const type::v1::Command doubt = RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT);
+  const type::v1::Command doubt =
+      RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT, deadlines_);
   Use(make_.InDoubt(kId, At(101), doubt.escalation(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE, At(150)));
   Use(make_.VoiceConfirmed(kId, At(110)));
   EXPECT_THAT(Live(), ElementsAre("2:110")) << "the electronic acceptance is still owed";
@@ -368,7 +371,8 @@ TEST_F(ClocksTest, RungsAreTakenByTheLogAndOnlyUpwards) {
   EXPECT_EQ(NextRung(armed), type::v1::RUNG_REMIND);
   EXPECT_EQ(NextRungTime(armed), At(1800));
   const auto take = [&](type::v1::Rung rung, int64_t at) {
-    Use(make_.Escalated(kId, At(at), RungCommand(order_, Clock(CLOCK_KIND_FINISH), rung).escalation()));
+    Use(make_.Escalated(kId, At(at),
+                        RungCommand(order_, Clock(CLOCK_KIND_FINISH), rung, deadlines_).escalation()));
   };
   take(type::v1::RUNG_REMIND, 1801);
   EXPECT_EQ(NextRung(Clock(CLOCK_KIND_FINISH)), type::v1::RUNG_URGE);
@@ -385,7 +389,8 @@ TEST_F(ClocksTest, RungsAreTakenByTheLogAndOnlyUpwards) {
 
 TEST_F(ClocksTest, RungThatCrossedTheStopIsKeptWithTheStoppedClock) {
   Use(make_.Offered(kId, At(0)));
-  const type::v1::Command urge = RungCommand(order_, Clock(CLOCK_KIND_PEER_RECEIPT), type::v1::RUNG_URGE);
+  const type::v1::Command urge =
+      RungCommand(order_, Clock(CLOCK_KIND_PEER_RECEIPT), type::v1::RUNG_URGE, deadlines_);
   Use(make_.Received(kId, At(60)));
   Use(make_.Escalated(kId, At(61), urge.escalation()));
   EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).state, CLOCK_STATE_STOPPED);
@@ -409,7 +414,7 @@ TEST_F(ClocksTest, LampsFollowTheReminderAndTheDeadline) {
   EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(3600)), v1::LAMP_RED);
   Use(make_.Replied(kId, At(2000)));
   EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At(999'999)), v1::LAMP_YELLOW);
-  const v1::Deadline shown = Describe(order_, Clock(CLOCK_KIND_FINISH), At(999'999));
+  const v1::Deadline shown = Describe(order_, Clock(CLOCK_KIND_FINISH), At(999'999), deadlines_);
   EXPECT_FALSE(shown.breached());
   EXPECT_EQ(shown.clock_state(), CLOCK_STATE_STOPPED);
   EXPECT_EQ(shown.policy_version(), "test-1");
@@ -422,19 +427,21 @@ TEST_F(ClocksTest, CommandIsTheSameEachTimeAndItsIdFits) {
   clock.due = At(60);
   clock.duty_party = "110";
   for (const auto kind : {CLOCK_KIND_PEER_RECEIPT, CLOCK_KIND_PEER_ACCEPTANCE, CLOCK_KIND_SIGN,
-                          CLOCK_KIND_FINISH, CLOCK_KIND_CONFIRM, CLOCK_KIND_VOICE}) {
-    for (const auto rung :
-         {type::v1::RUNG_REMIND, type::v1::RUNG_URGE, type::v1::RUNG_DOUBT, type::v1::RUNG_KEEP}) {
+                          CLOCK_KIND_FINISH, CLOCK_KIND_CONFIRM, CLOCK_KIND_VOICE,
+                          type::v1::CLOCK_KIND_FIRST_CONTACT, type::v1::CLOCK_KIND_CALL_BACK}) {
+    for (const auto rung : {type::v1::RUNG_REMIND, type::v1::RUNG_URGE, type::v1::RUNG_DOUBT,
+                            type::v1::RUNG_KEEP, type::v1::RUNG_DISCIPLINE}) {
       clock.kind = kind;
-      const type::v1::Command command = RungCommand(order_, clock, rung);
+      const type::v1::Command command = RungCommand(order_, clock, rung, deadlines_);
       EXPECT_LE(command.header().request_id().size(), 64u) << command.header().request_id();
       EXPECT_TRUE(IsTraceparent(command.traceparent()));
-      EXPECT_EQ(command.SerializeAsString(), RungCommand(order_, clock, rung).SerializeAsString());
+      EXPECT_EQ(command.SerializeAsString(),
+                RungCommand(order_, clock, rung, deadlines_).SerializeAsString());
     }
   }
   clock.armed_by = 42;
   clock.kind = CLOCK_KIND_FINISH;
-  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE).header().request_id(),
+  EXPECT_THAT(RungCommand(order_, clock, type::v1::RUNG_URGE, deadlines_).header().request_id(),
               testing::MatchesRegex("escalate/[0-9A-Z]{13}/finish/42/urge"));
 }
 
@@ -474,8 +481,8 @@ TEST(DeadlinesTest, FirstMatchWins) {
   add(type::v1::URGENCY_NORMAL, {}, 3);
   const Deadlines deadlines(policy);
   const auto find = [&](type::v1::Urgency urgency, type::v1::OrderType type) {
-    const auto limit = deadlines.Find(CLOCK_KIND_FINISH, urgency, type);
-    return limit.has_value() ? absl::ToInt64Seconds(limit->allowed) : 0;
+    return deadlines.Limit(deadlines.Find(CLOCK_KIND_FINISH, {.type = type, .urgency = urgency}, Start()))
+        .value;
   };
   EXPECT_EQ(find(type::v1::URGENCY_EMERGENCY, type::v1::ORDER_TYPE_HELP), 1);
   EXPECT_EQ(find(type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_REPORT), 2);
@@ -483,8 +490,7 @@ TEST(DeadlinesTest, FirstMatchWins) {
   EXPECT_EQ(find(type::v1::URGENCY_URGENT, type::v1::ORDER_TYPE_PRAISE), 0);
   EXPECT_EQ(find(type::v1::URGENCY_URGENT, static_cast<type::v1::OrderType>(99)), 0);
   EXPECT_EQ(find(static_cast<type::v1::Urgency>(9), type::v1::ORDER_TYPE_HELP), 2);
-  EXPECT_FALSE(
-      deadlines.Find(CLOCK_KIND_SIGN, type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_HELP).has_value());
+  EXPECT_FALSE(deadlines.has_limit(deadlines.Find(CLOCK_KIND_SIGN, {}, Start())));
 }
 
 }  // namespace

@@ -237,12 +237,12 @@ TEST_F(FollowerTest, TenThousandDueAtOnceUrgentFirst) {
   EXPECT_LE(world_.ledger.largest_batch, 512);
   EXPECT_LE(world_.ledger.execute_calls, 60);
   const std::vector<std::string>& order = world_.ledger.order_of_commands;
-  // Alarms, then rungs.
+  // The alarms of all emergencies, then their rungs, then the others'.
   EXPECT_EQ(order[0], FormatOrderId(100));
-  EXPECT_EQ(order[1], FormatOrderId(200));
-  EXPECT_EQ(order[2], FormatOrderId(100));
-  EXPECT_EQ(order[3], FormatOrderId(200));
-  EXPECT_EQ(order[4], FormatOrderId(1));
+  EXPECT_EQ(order[99], FormatOrderId(10'000));
+  EXPECT_EQ(order[100], FormatOrderId(100));
+  EXPECT_EQ(order[199], FormatOrderId(10'000));
+  EXPECT_EQ(order[200], FormatOrderId(1));
 }
 
 TEST_F(FollowerTest, WallClockSteps) {
@@ -348,7 +348,8 @@ TEST_F(FollowerTest, LogShorterThanWhatWasFollowedIsReported) {
   world_.Advance(absl::Seconds(1));
   world_.Kill();
   FakeLedger other(world_.executor.get(), &world_.clock);
-  Incarnation lost(world_.folder.path(), world_.executor.get(), &world_.clock, &other, world_.policy);
+  Incarnation lost(world_.folder.path(), world_.executor.get(), &world_.clock, &other, &other.log(),
+                   world_.policy);
   world_.Advance(absl::Hours(1));
   EXPECT_FALSE(lost.ledger_ok);
   EXPECT_EQ(other.commands, 0);
@@ -478,6 +479,178 @@ TEST_F(FollowerTest, ExactlyOnceUnderAnySchedule) {
     EXPECT_EQ(world.alive->follower().stats().tallies, tallies);
     if (HasFailure()) break;
   }
+}
+
+// A policy in which FINISH takes `hours`.
+Publication Rules(int64_t number, int64_t hours, std::string note) {
+  Publication publication;
+  publication.number = number;
+  publication.policy = TestPolicy(absl::StrCat("test-", number));
+  publication.policy.mutable_rules(3)->set_limit_s(hours * 3600);
+  publication.note = std::move(note);
+  return publication;
+}
+
+int64_t Moves(const FakeLedger& ledger) {
+  return std::count_if(ledger.log().begin(), ledger.log().end(),
+                       [](const type::v1::Event& event) { return event.has_deadline_moved(); });
+}
+
+TEST_F(FollowerTest, APublicationMovesOpenClocksOnceThroughEveryKill) {
+  world_.options.move_limit = 7;
+  world_.Restart();
+  for (int64_t id = 1; id <= 40; ++id) {
+    world_.ledger.Append(world_.ledger.make.Registered(id, world_.now()));
+    world_.ledger.Append(world_.ledger.make.Accepted(id, world_.now()));
+    if (id % 4 == 0) world_.ledger.Append(world_.ledger.make.Replied(id, world_.now()));
+  }
+  world_.Advance(absl::Seconds(1));
+  const auto closed = world_.Find(4).clocks;
+  std::optional<absl::StatusOr<int64_t>> answer;
+  std::vector<Publication> kept;
+  const auto keep = [&](const Publication& publication) {
+    kept.push_back(publication);
+    return absl::OkStatus();
+  };
+  world_.alive->follower().Publish(Rules(2, 5, "延长"), keep,
+                                   [&](absl::StatusOr<int64_t> number) { answer = number; });
+  // Killed at each moment in turn: what was kept is what holds after the start.
+  for (int tasks = 1; tasks < 60; ++tasks) {
+    world_.executor->Run(tasks);
+    if (!kept.empty()) {
+      std::vector<Publication> all = {Publication{.policy = world_.policy}, kept.front()};
+      world_.deadlines = std::make_unique<Deadlines>(all, Parties());
+    }
+    if (tasks % 3 == 0) world_.ledger.lose_answers = 1;
+    world_.Restart();
+    if (kept.empty()) {
+      world_.alive->follower().Publish(Rules(2, 5, "延长"), keep,
+                                       [&](absl::StatusOr<int64_t> number) { answer = number; });
+    }
+  }
+  world_.Advance(absl::Minutes(1));
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(Moves(world_.ledger), 30) << "each open clock once";
+  EXPECT_TRUE(world_.alive->follower().stats().moving.done);
+  for (int64_t id = 1; id <= 40; ++id) {
+    const OrderClocks order = world_.Find(id);
+    ASSERT_EQ(order.clocks.size(), 1u);
+    if (id % 4 == 0) {
+      EXPECT_EQ(order.clocks[0].rule.publication, 1) << "history is not rewritten";
+    } else {
+      EXPECT_EQ(order.clocks[0].due, order.clocks[0].start + absl::Hours(5));
+      EXPECT_EQ(order.clocks[0].rule.publication, 2);
+    }
+  }
+  EXPECT_EQ(world_.Find(4).clocks, closed);
+  // The store is a projection: deleted, it comes to the same, and nothing is moved or taken again.
+  const auto dump = world_.Dump();
+  const size_t events = world_.ledger.log().size();
+  world_.Kill();
+  for (const char* file : {"escalation.db", "escalation.db-wal", "escalation.db-shm"}) {
+    std::filesystem::remove(world_.folder.path() + "/" + file);
+  }
+  world_.Restart();
+  world_.Advance(absl::Seconds(10));
+  EXPECT_EQ(world_.Dump(), dump);
+  EXPECT_EQ(world_.ledger.log().size(), events);
+}
+
+TEST_F(FollowerTest, OnePublicationAtATimeAndUrgentRungsGoOn) {
+  world_.options.move_limit = 1;
+  world_.Restart();
+  for (int64_t id = 1; id <= 50; ++id) {
+    world_.ledger.Append(world_.ledger.make.Registered(id, world_.now(), type::v1::URGENCY_EMERGENCY));
+    world_.ledger.Append(world_.ledger.make.Accepted(id, world_.now()));
+  }
+  world_.Advance(absl::Seconds(1));
+  const auto keep = [](const Publication&) { return absl::OkStatus(); };
+  std::vector<absl::StatusOr<int64_t>> answers;
+  const auto note = [&](absl::StatusOr<int64_t> answer) { answers.push_back(std::move(answer)); };
+  world_.alive->follower().Publish(Rules(2, 5, "一"), keep, note);
+  world_.alive->follower().Publish(Rules(3, 6, "二"), keep, note);
+  world_.executor->Run();
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_TRUE(answers[0].ok());
+  EXPECT_EQ(error::ReasonOf(answers[1].status()), error::Reason::ERROR_REASON_PUBLICATION_RUNNING);
+  world_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Moves(world_.ledger), 50);
+  world_.alive->follower().Publish(Rules(4, 6, "跳号"), keep, note);
+  world_.executor->Run();
+  EXPECT_EQ(error::ReasonOf(answers[2].status()), error::Reason::ERROR_REASON_PREVIEW_STALE);
+  world_.alive->follower().Publish(
+      Rules(3, 6, "写不下"), [](const Publication&) { return error::DiskFull(); }, note);
+  world_.executor->Run();
+  EXPECT_EQ(error::ReasonOf(answers[3].status()), error::Reason::ERROR_REASON_DISK_FULL);
+  EXPECT_EQ(world_.alive->follower().deadlines()->publications().size(), 2u)
+      << "what is not kept does not hold";
+}
+
+TEST_F(FollowerTest, SteppingTheClockLosesAndDoublesNoRung) {
+  world_.Restart();
+  for (int64_t id = 1; id <= 20; ++id) {
+    world_.ledger.Append(world_.ledger.make.Registered(id, world_.now()));
+    world_.ledger.Append(world_.ledger.make.Accepted(id, world_.now()));
+  }
+  world_.Advance(absl::Minutes(5));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  EXPECT_GT(world_.alive->canaries, 10);
+  EXPECT_LE(world_.alive->latest_canary, absl::Milliseconds(1));
+  // Forwards over the reminders, back before them, forwards over the deadlines, and back again.
+  world_.clock.Set(world_.now() + absl::Minutes(40));
+  world_.Advance(absl::Seconds(5));
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  EXPECT_EQ(world_.alive->trust.steps, 1);
+  EXPECT_NEAR(absl::ToDoubleMinutes(world_.alive->trust.last_step), 40, 0.1);
+  EXPECT_EQ(world_.ledger.Rungs().size(), 20u);
+  world_.clock.Set(world_.now() - absl::Minutes(40));
+  world_.Advance(absl::Minutes(10));
+  EXPECT_EQ(world_.alive->trust.steps, 2);
+  EXPECT_EQ(world_.ledger.Rungs().size(), 20u);
+  world_.clock.Set(world_.now() + absl::Hours(2));
+  world_.Advance(absl::Seconds(5));
+  world_.clock.Set(world_.now() - absl::Hours(2));
+  world_.Advance(absl::Hours(2));
+  const auto rungs = world_.ledger.Rungs();
+  EXPECT_EQ(rungs.size(), 40u);
+  for (const auto& [rung, count] : rungs) EXPECT_EQ(count, 1) << rung;
+  EXPECT_TRUE(world_.alive->trust.trusted) << "after a while without steps";
+}
+
+TEST_F(FollowerTest, AClockThatIsNotWorkOrdersIsNotTrusted) {
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now() + absl::Seconds(30)));
+  world_.Advance(absl::Seconds(1));
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  EXPECT_GT(world_.alive->trust.skew, absl::Seconds(20));
+  world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+}
+
+TEST_F(FollowerTest, OrdinaryRungsAreTakenAtABoundedRateAndUrgentOnesAtOnce) {
+  world_.options.rungs_per_s = 100;
+  world_.options.fire_limit = 10;
+  world_.Restart();
+  for (int64_t id = 1; id <= 520; ++id) {
+    world_.ledger.Append(world_.ledger.make.Registered(
+        id, world_.now(), id > 500 ? type::v1::URGENCY_URGENT : type::v1::URGENCY_NORMAL));
+    world_.ledger.Append(world_.ledger.make.Accepted(id, world_.now()));
+  }
+  world_.Advance(absl::Seconds(5));
+  world_.Kill();
+  world_.Advance(absl::Minutes(31));
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  const auto rungs = world_.ledger.Rungs();
+  for (int64_t id = 501; id <= 520; ++id)
+    EXPECT_EQ(rungs.count(absl::StrCat(id, "/4/", 2 * id, "/1")), 1u) << id;
+  EXPECT_GE(rungs.size(), 100u);
+  EXPECT_LE(rungs.size(), 20u + 150u);
+  world_.Advance(absl::Seconds(6));
+  EXPECT_EQ(world_.ledger.Rungs().size(), 520u);
 }
 
 }  // namespace

@@ -377,7 +377,10 @@ class FakeLedger : public test::PartialLedger {
       return result;
     }
     const type::v1::Rung rung = command.escalation().rung();
-    if (command.has_alarm()) {
+    if (command.has_deadline_move()) {
+      log_.push_back(make.Make(id, type::v1::ORDER_STATE_UNSPECIFIED, clock_->Now()));
+      *log_.back().mutable_deadline_moved() = command.deadline_move();
+    } else if (command.has_alarm()) {
       log_.push_back(make.Make(id, type::v1::ORDER_STATE_UNSPECIFIED, clock_->Now()));
       log_.back().mutable_alarmed()->set_kind(command.alarm().kind());
     } else if (rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP) {
@@ -446,8 +449,11 @@ class TemporaryFolder {
 // A follower with its store and service. Killed by destroying it: what it had not committed is gone.
 class Incarnation : public FollowerListener {
  public:
+  // `log` is what the service reads an order's events from. `deadlines`, if not null, hold instead of
+  // `policy`.
   Incarnation(const std::string& folder, ManualExecutor* executor, ManualClock* clock, Ledger* ledger,
-              const config::v1::Policy& policy, FollowerOptions options = {},
+              const std::vector<type::v1::Event>* log, const config::v1::Policy& policy,
+              const Deadlines* deadlines = nullptr, FollowerOptions options = {},
               sql::FaultSchedule faults = nullptr) {
     auto database = sql::OpenSqlite({.path = folder + "/escalation.db"});
     EXPECT_TRUE(database.ok()) << database.status();
@@ -458,15 +464,52 @@ class Incarnation : public FollowerListener {
     store_ = *std::move(store);
     auto reader = store_->NewReader();
     EXPECT_TRUE(reader.ok()) << reader.status();
-    service_ = std::make_unique<EscalationService>(executor, clock, *std::move(reader));
-    follower_ = std::make_unique<Follower>(executor, clock, ledger, store_.get(), Deadlines(policy), "12345",
+    follower_ = std::make_unique<Follower>(executor, clock, ledger, store_.get(),
+                                           deadlines != nullptr ? *deadlines : Deadlines(policy), "12345",
                                            this, options);
+    RulesAccess rules{.current = [this] { return follower_->deadlines(); },
+                      .load = [this](std::string_view) -> absl::StatusOr<Publication> {
+                        if (next_rules == nullptr) return absl::NotFoundError("no rules");
+                        return *next_rules;
+                      },
+                      .digest =
+                          [](const Publication& publication) {
+                            return absl::StrCat(publication.policy.version(), "/",
+                                                reinterpret_cast<uintptr_t>(publication.calendars.get()));
+                          },
+                      .publish =
+                          [this](Publication next, Done<int64_t> done) {
+                            follower_->Publish(
+                                std::move(next),
+                                [this](const Publication& made) {
+                                  kept.push_back(made);
+                                  return absl::OkStatus();
+                                },
+                                std::move(done));
+                          },
+                      .progress = [this] { return follower_->stats().moving; }};
+    service_ = std::make_unique<EscalationService>(
+        executor, clock, *std::move(reader), std::move(rules),
+        [log](const CallContext&, const std::string& order_id, Done<std::vector<type::v1::Event>> done) {
+          std::vector<type::v1::Event> events;
+          for (const type::v1::Event& event : *log) {
+            if (event.order_id() == order_id) events.push_back(event);
+          }
+          done(std::move(events));
+        },
+        "12345");
     EXPECT_TRUE(follower_->Start().ok());
   }
 
   Store& store() { return *store_; }
   EscalationService& service() { return *service_; }
   Follower& follower() { return *follower_; }
+  // What the service reads when it is asked for rules, and what was published.
+  std::unique_ptr<Publication> next_rules;
+  std::vector<Publication> kept;
+  int64_t canaries = 0;
+  absl::Duration latest_canary = absl::ZeroDuration();
+  ClockTrust trust;
   int64_t rungs = 0;
   absl::Duration latest = absl::ZeroDuration();
   int64_t refused = 0;
@@ -482,6 +525,11 @@ class Incarnation : public FollowerListener {
     ++rungs;
     latest = std::max(latest, late);
   }
+  void OnCanary(absl::Duration late) override {
+    ++canaries;
+    latest_canary = std::max(latest_canary, late);
+  }
+  void OnClockTrust(const ClockTrust& now) override { trust = now; }
   void OnRefused(int64_t count, const std::string&, const absl::Status&) override { refused += count; }
   void OnStoreFailed(const absl::Status&) override { store_failed = true; }
 
@@ -497,14 +545,15 @@ struct World {
   std::unique_ptr<ManualExecutor> executor = std::make_unique<ManualExecutor>(&clock);
   FakeLedger ledger{executor.get(), &clock};
   config::v1::Policy policy = TestPolicy();
+  std::unique_ptr<Deadlines> deadlines;  // instead of the policy
   FollowerOptions options;
   std::unique_ptr<Incarnation> alive;
 
   // kill -9, and a start.
   void Restart(sql::FaultSchedule faults = nullptr) {
     Kill();
-    alive = std::make_unique<Incarnation>(folder.path(), executor.get(), &clock, &ledger, policy, options,
-                                          std::move(faults));
+    alive = std::make_unique<Incarnation>(folder.path(), executor.get(), &clock, &ledger, &ledger.log(),
+                                          policy, deadlines.get(), options, std::move(faults));
   }
   void Kill() { alive.reset(); }
   void Advance(absl::Duration by) { executor->Advance(by); }

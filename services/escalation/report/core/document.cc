@@ -42,6 +42,22 @@ std::string StepZh(const type::v1::Event& event, const Names& names) {
     case Event::kSigned:
       return absl::StrCat(event.signed_().unit().empty() ? "主办单位" : names.Party(event.signed_().unit()),
                           "签收");
+    case Event::kUnitReturned:
+      return absl::StrCat(names.Party(event.unit_returned().unit()), "退单：",
+                          GroundZh(event.unit_returned().ground()));
+    case Event::kReassigned:
+      return absl::StrCat("改派至", names.Party(event.reassigned().dispatch().lead_unit()), "：",
+                          event.reassigned().reason());
+    case Event::kContacted:
+      return event.contacted().reached() ? "已联系群众" : "联系群众未果";
+    case Event::kExtensionRequested:
+      return absl::StrCat(event.extension_requested().last_minute() ? "临期申请延期：" : "申请延期：",
+                          event.extension_requested().ground());
+    case Event::kExtensionDecided:
+      return event.extension_decided().decision().approved() ? "同意延期" : "不同意延期";
+    case Event::kDeadlineMoved:
+      return absl::StrCat("时限调整（", ClockZh(event.deadline_moved().clock()), "）至",
+                          ChineseTime(FromProto(event.deadline_moved().new_due_time())));
     case Event::kExtended:
       return absl::StrCat("延期至", ChineseTime(FromProto(event.extended().until_time())), "：",
                           event.extended().ground());
@@ -137,8 +153,9 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
                                       return other.kind == duty->clock && other.armed_by == duty->armed_by;
                                     });
     if (clock != history.clocks.clocks.end()) {
-      absl::StrAppend(&text, "，依时限规则 ", clock->policy_version, "，共",
-                      LengthZh(duty->due - duty->start));
+      absl::StrAppend(&text, "，依时限规则 ",
+                      history.policy_versions[static_cast<size_t>(clock - history.clocks.clocks.begin())],
+                      "，共", LengthZh(duty->due - duty->start));
     }
     page.Paragraph(absl::StrCat(text, "（含延期和挂起），于", ChineseTime(duty->due), "到期。"));
   }

@@ -16,8 +16,9 @@ HistoryReader::HistoryReader(const Deadlines* deadlines, std::string site)
 void HistoryReader::Add(const Event& event) {
   const absl::Time at = FromProto(event.commit_time());
   Judge(at);
-  Follow(event, at);
+  // An extension is judged by the deadline that it moves.
   Read(event, at);
+  Follow(event, at);
   history_.state = event.state();
   history_.last_event = at;
 }
@@ -26,6 +27,9 @@ History HistoryReader::Finish(absl::Time knowledge) && {
   Judge(knowledge - absl::Nanoseconds(1));
   history_.id = history_.clocks.id;
   history_.number = history_.clocks.number;
+  for (const OrderClock& clock : history_.clocks.clocks) {
+    history_.policy_versions.push_back(deadlines_->VersionOf(clock.rule));
+  }
   return std::move(history_);
 }
 
@@ -82,6 +86,13 @@ void HistoryReader::Begin(const std::string& party, absl::Time at) {
   if (const Stretch* stretch = current(); stretch != nullptr && stretch->party == party) return;
   End(StretchEnd::kOther, at);
   history_.stretches.push_back({.party = party, .unit = !unit_.empty() && party == unit_, .begin = at});
+}
+
+void HistoryReader::Give(const std::string& unit, absl::Time at) {
+  End(StretchEnd::kOther, at);
+  unit_ = unit;
+  history_.assignments.push_back({unit, at});
+  Begin(unit, at);
 }
 
 void HistoryReader::End(StretchEnd how, absl::Time at) {
@@ -171,10 +182,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kDispatched:
       ++moves_;
       if (holder != site_) return;
-      End(StretchEnd::kOther, at);
-      unit_ = event.dispatched().lead_unit();
-      history_.assignments.push_back({unit_, at});
-      return Begin(unit_, at);
+      return Give(event.dispatched().lead_unit(), at);
     case Event::kReturned: {
       const type::v1::HandoffReturn& detail = event.returned().handoff_return();
       // By a machine that could not read the offer: nobody's answer.
@@ -223,6 +231,44 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       }
       return Settle(v1::DOCKET_STATE_RULED, at);
     }
+    case Event::kMerged:
+      // From now on it goes with the other order, by whoever works on that.
+      unit_ = holder == site_ ? event.merged().lead_unit() : "";
+      return Begin(PartyAt(event), at);
+    case Event::kSeparated:
+      unit_.clear();
+      return Begin(holder, at);
+    case Event::kUnitReturned: {
+      ++moves_;
+      const type::v1::UnitReturn& detail = event.unit_returned();
+      v1::DocketGround ground;
+      ground.set_party(detail.unit().empty() ? unit_ : detail.unit());
+      ground.set_ground(detail.ground());
+      ground.set_reason(detail.reason());
+      ground.set_legal_basis(detail.legal_basis());
+      ground.set_proposed_unit(detail.proposed_unit());
+      *ground.mutable_state_time() = ToProto(at);
+      grounds_.push_back(std::move(ground));
+      End(StretchEnd::kReturned, at);
+      unit_.clear();
+      return Begin(holder, at);
+    }
+    case Event::kReassigned:
+      ++moves_;
+      if (holder != site_) return;
+      return Give(event.reassigned().dispatch().lead_unit(), at);
+    case Event::kExtensionRequested: {
+      const type::v1::ExtensionRequest& request = event.extension_requested();
+      history_.extensions.push_back(
+          {request.unit().empty() ? PartyAt(event) : request.unit(), at, request.last_minute()});
+      return;
+    }
+    case Event::kExtensionDecided:
+      if (Stretch* const stretch = current();
+          stretch != nullptr && event.extension_decided().decision().approved()) {
+        ++stretch->extensions;
+      }
+      return;
     case Event::kSuspended:
       if (Stretch* const stretch = current(); stretch != nullptr) {
         stretch->pauses.emplace_back(at, absl::InfiniteFuture());
@@ -289,6 +335,16 @@ bool Fulfils(ClockKind kind, const Event& event) {
       return detail == Event::kSigned;
     case type::v1::CLOCK_KIND_FINISH:
       return detail == Event::kReplied;
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return detail == Event::kSceneRecorded;
+    case type::v1::CLOCK_KIND_FIRST_CONTACT:
+      return detail == Event::kContacted;
+    case type::v1::CLOCK_KIND_RESULT_BACK:
+      return detail != Event::kCancelled && detail != Event::kArchived;
+    case type::v1::CLOCK_KIND_CALL_BACK:
+      return detail == Event::kCalledBack;
+    case type::v1::CLOCK_KIND_SUSPENSION_REVIEW:
+      return detail == Event::kResumed;
     default:
       return false;
   }
@@ -356,6 +412,23 @@ Event Condense(Event event) {
       break;
     case Event::kPartnersCalled:
       event.mutable_partners_called()->clear_note();
+      break;
+    case Event::kContacted:
+      event.mutable_contacted()->clear_note();
+      break;
+    case Event::kExtensionRequested:
+      event.mutable_extension_requested()->clear_account();
+      break;
+    case Event::kExtensionDecided:
+      event.mutable_extension_decided()->mutable_decision()->clear_note();
+      event.mutable_extension_decided()->mutable_request()->clear_account();
+      break;
+    case Event::kNotificationReported:
+      // Who was told stays in the log.
+      event.mutable_notification_reported()->clear_notices();
+      break;
+    case Event::kRungAcknowledged:
+      event.mutable_rung_acknowledged()->clear_note();
       break;
     default:
       break;

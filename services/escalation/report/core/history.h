@@ -98,6 +98,8 @@ struct History {
 
   // With its clocks as they stand at the end.
   OrderClocks clocks;
+  // Of each of them the version of the policy that it goes by.
+  std::vector<std::string> policy_versions;
 };
 
 // Reads one order's events, in the order of the log.
@@ -117,6 +119,8 @@ class HistoryReader {
   void Register(const type::v1::RegisteredDetail& detail, absl::Time at);
   void Read(const type::v1::Event& event, absl::Time at);
   void Begin(const std::string& party, absl::Time at);
+  // Dispatched to a unit of this site.
+  void Give(const std::string& unit, absl::Time at);
   void End(StretchEnd how, absl::Time at);
   void Extend(const type::v1::Event& event, absl::Time at);
   void Open(const type::v1::Event& event, absl::Time at);

@@ -30,6 +30,16 @@ std::string ClockZh(type::v1::ClockKind clock) {
       return "确认";
     case type::v1::CLOCK_KIND_VOICE:
       return "电话确认";
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return "到场";
+    case type::v1::CLOCK_KIND_FIRST_CONTACT:
+      return "首次联系";
+    case type::v1::CLOCK_KIND_RESULT_BACK:
+      return "结果反馈";
+    case type::v1::CLOCK_KIND_CALL_BACK:
+      return "回访";
+    case type::v1::CLOCK_KIND_SUSPENSION_REVIEW:
+      return "挂起复核";
     default:
       return absl::StrCat("时限", static_cast<int>(clock));
   }
@@ -41,6 +51,12 @@ std::string RungZh(type::v1::Rung rung) {
       return "提醒";
     case type::v1::RUNG_URGE:
       return "催办";
+    case type::v1::RUNG_SUPERVISE:
+      return "督办";
+    case type::v1::RUNG_CIRCULATE:
+      return "通报批评";
+    case type::v1::RUNG_DISCIPLINE:
+      return "移交派驻纪检组";
     case type::v1::RUNG_DOUBT:
       return "存疑";
     case type::v1::RUNG_KEEP:

@@ -275,11 +275,12 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    if (absl::Status status = CheckSite(hotline); !status.ok()) {
+    absl::Status made = writer_->Execute(kSchema);
+    if (made.ok()) made = CheckSite(hotline);
+    if (!made.ok()) {
       writer_->Rollback();
-      return status;
+      return made;
     }
     if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get(), nullptr); !status.ok()) return status;

@@ -52,6 +52,34 @@ RC_GTEST_PROP(CalendarLaw, AddingThenMeasuringReturnsTheAmount, ()) {
   }
 }
 
+RC_GTEST_PROP(CalendarLaw, SubtractingIsTheLastInstantFromWhichTheAmountIsLeft, ()) {
+  const Calendar calendar = ToCalendar(RandomModel());
+  const absl::Time end = RandomTime();
+  const int64_t amount = *rc::gen::inRange(1, 60 * 3600);
+  const auto hours = calendar.SubtractWorkingTime(end, amount, TIME_KIND_WORKING_HOURS);
+  // A calendar may have too few working days.
+  if (hours.ok()) {
+    RC_ASSERT(calendar.Measure(hours->time, end, TIME_KIND_WORKING_HOURS)->amount == amount);
+    RC_ASSERT(calendar.Measure(hours->time + absl::Seconds(1), end, TIME_KIND_WORKING_HOURS)->amount <
+              amount);
+    RC_ASSERT(*calendar.IsWorking(hours->time));
+  }
+  const int64_t count = *rc::gen::inRange(1, 15);
+  const auto days = calendar.SubtractWorkingTime(end, count, TIME_KIND_WORKING_DAYS);
+  if (days.ok()) {
+    // At an opening, with that many working days that open before the end.
+    RC_ASSERT(*calendar.IsWorking(days->time));
+    int64_t openings = 0;
+    const absl::CivilDay first = absl::ToCivilDay(days->time, Beijing());
+    for (absl::CivilDay day = first; absl::FromCivil(day, Beijing()) < end; ++day) {
+      const absl::Time midnight = absl::FromCivil(day, Beijing());
+      const absl::Time until = std::min(absl::FromCivil(day + 1, Beijing()), end);
+      if (calendar.Measure(midnight, until, TIME_KIND_WORKING_HOURS)->amount > 0) ++openings;
+    }
+    RC_ASSERT(openings == count);
+  }
+}
+
 RC_GTEST_PROP(CalendarLaw, AddingIsMonotone, ()) {
   const Calendar calendar = ToCalendar(RandomModel());
   for (const TimeKind kind : kKinds) {

@@ -86,7 +86,9 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
     const auto ids = store_->reader().FindOrders(absl::InfinitePast(), absl::InfiniteFuture(), 100'000);
     EXPECT_TRUE(ids.ok());
     for (const int64_t id : *ids) {
-      for (const std::string& entry : *store_->reader().ReadEntries(id)) all += entry;
+      const auto entries = store_->reader().ReadEntries(id);
+      EXPECT_TRUE(entries.ok());
+      for (const std::string& entry : *entries) all += entry;
     }
     return all + absl::StrCat(*store_->reader().ReadCursor());
   }

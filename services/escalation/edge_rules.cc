@@ -1,0 +1,232 @@
+#include "services/escalation/edge_rules.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
+#include "common/base/sha256.h"
+#include "common/base/text.h"
+#include "common/boot/config.h"
+#include "common/error/error.h"
+#include "hotline/escalation/v1/stored_publication.pb.h"
+#include "services/escalation/core/clocks.h"
+#include "services/escalation/edge_calendar.h"
+
+namespace hotline::escalation {
+namespace {
+
+constexpr char kSuffix[] = ".publication";
+
+absl::Status Bad(const std::string& english) {
+  return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "", english,
+                         StrCat("时限规则有误：", english));
+}
+
+boot::Position PlaceOf(const boot::Positions& positions, std::string path) {
+  while (true) {
+    if (const auto it = positions.find(path); it != positions.end()) return it->second;
+    if (path.empty()) return {1, 1};
+    const size_t end = path.find_last_of(".[");
+    path.resize(end == std::string::npos ? 0 : end);
+  }
+}
+
+bool CountsWork(const config::v1::Span& span) {
+  return span.working_days() != 0 || span.working_hours() != 0 || span.working_minutes() != 0;
+}
+
+// Calendars that rules name and that are not there.
+void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix, const Calendars* calendars,
+                    std::vector<boot::Problem>* problems) {
+  const auto known = [&](const std::string& code) {
+    return calendars != nullptr && calendars->contains(code);
+  };
+  const auto check = [&](const std::string& path,
+                         const google::protobuf::RepeatedPtrField<config::v1::DeadlineRule>& rules) {
+    for (int i = 0; i < rules.size(); ++i) {
+      const config::v1::DeadlineRule& rule = rules[i];
+      const std::string at = StrCat(path, "[", i, "]");
+      if (!rule.calendar().empty() && rule.calendar() != "unit" && !known(rule.calendar())) {
+        problems->push_back(
+            {at + ".calendar", StrCat(rule.calendar(), " is not in escalation.calendars_file")});
+      }
+      if (CountsWork(rule.limit()) && calendars == nullptr) {
+        problems->push_back({at + ".limit", "is in working time, which needs escalation.calendars_file"});
+      }
+    }
+  };
+  check(prefix + "rules", policy.rules());
+  for (int i = 0; i < policy.temporary_size(); ++i) {
+    check(StrCat(prefix, "temporary[", i, "].rules"), policy.temporary(i).rules());
+  }
+  for (int i = 0; i < policy.versions_size(); ++i) {
+    CheckCalendars(policy.versions(i), StrCat(prefix, "versions[", i, "]."), calendars, problems);
+  }
+}
+
+v1::StoredPublication ToStored(const Publication& publication) {
+  v1::StoredPublication stored;
+  *stored.mutable_policy() = publication.policy;
+  if (publication.calendars != nullptr) {
+    for (const auto& [code, calendar] : *publication.calendars) {
+      v1::StoredCalendar* one = stored.add_calendars();
+      one->set_code(code);
+      for (config::v1::CalendarLayer& layer : calendar.layers()) *one->add_layers() = std::move(layer);
+    }
+  }
+  return stored;
+}
+
+std::string DigestBytes(const v1::StoredPublication& content) {
+  return Sha256({content.SerializeAsString()});
+}
+
+absl::StatusOr<Publication> FromStored(const v1::StoredPublication& stored) {
+  v1::StoredPublication content;
+  *content.mutable_policy() = stored.policy();
+  *content.mutable_calendars() = stored.calendars();
+  if (DigestBytes(content) != stored.digest()) {
+    return absl::FailedPreconditionError("does not hold what was published: its digest is another");
+  }
+  Publication publication;
+  publication.number = stored.number();
+  if (stored.has_publish_time()) publication.time = FromProto(stored.publish_time());
+  publication.policy = stored.policy();
+  publication.note = stored.note();
+  publication.account = stored.account();
+  publication.moves_open = stored.moves_open();
+  if (stored.calendars_size() > 0) {
+    auto calendars = std::make_shared<Calendars>();
+    for (const v1::StoredCalendar& one : stored.calendars()) {
+      auto made = calendar::Calendar::Create(one.code(), {one.layers().begin(), one.layers().end()});
+      if (!made.ok()) return made.status();
+      calendars->emplace(one.code(), *std::move(made));
+    }
+    publication.calendars = std::move(calendars);
+  }
+  return publication;
+}
+
+absl::Status WriteDurably(const std::string& path, const std::string& bytes) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  if (file < 0) return absl::UnavailableError(ToAbsl(StrCat("cannot write ", path)));
+  size_t done = 0;
+  bool good = true;
+  while (good && done < bytes.size()) {
+    const ssize_t wrote = write(file, bytes.data() + done, bytes.size() - done);
+    good = wrote > 0;
+    if (good) done += static_cast<size_t>(wrote);
+  }
+  good = good && fsync(file) == 0;
+  close(file);
+  return good ? absl::OkStatus() : absl::UnavailableError(ToAbsl(StrCat("cannot write ", path)));
+}
+
+void SyncFolder(const std::string& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);
+  close(file);
+}
+
+}  // namespace
+
+absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
+                                      std::string_view policy_yaml) {
+  Publication publication;
+  boot::Positions positions;
+  const std::string name = policy_yaml.empty() ? config.policy_file() : "policy_yaml";
+  const absl::Status read = policy_yaml.empty()
+                                ? boot::LoadYaml(name, &publication.policy, &positions)
+                                : boot::ParseYaml(policy_yaml, name, &publication.policy, &positions);
+  if (!read.ok()) return Bad(std::string(read.message()));
+  if (!config.calendars_file().empty()) {
+    absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(config.calendars_file());
+    if (!loaded.ok()) {
+      return absl::IsInvalidArgument(loaded.status()) ? loaded.status()
+                                                      : Bad(std::string(loaded.status().message()));
+    }
+    publication.calendars = std::make_shared<Calendars>(std::move(loaded->by_code));
+  }
+  std::vector<boot::Problem> problems = boot::CheckPolicy(publication.policy);
+  CheckCalendars(publication.policy, "", publication.calendars.get(), &problems);
+  if (problems.empty()) return publication;
+  std::string text;
+  for (const boot::Problem& problem : problems) {
+    const boot::Position at = PlaceOf(positions, problem.path);
+    text += StrCat(text.empty() ? "" : "\n", name, ":", at.line, ":", at.column, ": ", problem.path, ": ",
+                   problem.message);
+  }
+  return Bad(text);
+}
+
+std::string DigestOf(const Publication& publication) {
+  return absl::BytesToHexString(DigestBytes(ToStored(publication)));
+}
+
+Parties PartiesOf(const config::v1::SiteConfig& site, const config::v1::UnitList& units) {
+  Parties parties;
+  for (const config::v1::Unit& unit : units.units()) parties.units.emplace(unit.code(), unit.calendar());
+  parties.hotlines.insert(site.hotline());
+  for (const config::v1::PeerConfig& peer : site.peers()) parties.hotlines.insert(peer.hotline());
+  return parties;
+}
+
+absl::StatusOr<std::vector<Publication>> PublicationFiles::Load() const {
+  std::vector<std::string> paths;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, failure)) {
+    if (entry.path().extension() == kSuffix) paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<Publication> publications;
+  for (const std::string& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    v1::StoredPublication stored;
+    if (!file || !stored.ParseFromString(bytes)) {
+      return absl::FailedPreconditionError(ToAbsl(StrCat("cannot read ", path)));
+    }
+    auto publication = FromStored(stored);
+    if (!publication.ok()) {
+      return absl::FailedPreconditionError(
+          ToAbsl(StrCat(path, ": ", std::string(publication.status().message()))));
+    }
+    if (publication->number != static_cast<int64_t>(publications.size()) + 1) {
+      return absl::FailedPreconditionError(
+          ToAbsl(StrCat(path, ": publication ", publications.size() + 1, " is missing")));
+    }
+    publications.push_back(*std::move(publication));
+  }
+  return publications;
+}
+
+absl::Status PublicationFiles::Keep(const Publication& publication) const {
+  std::error_code failure;
+  std::filesystem::create_directories(folder_, failure);
+  if (failure) return absl::UnavailableError(ToAbsl(StrCat("cannot create the folder ", folder_)));
+  v1::StoredPublication stored = ToStored(publication);
+  stored.set_digest(DigestBytes(stored));
+  stored.set_number(publication.number);
+  if (publication.time != absl::InfinitePast()) *stored.mutable_publish_time() = ToProto(publication.time);
+  stored.set_note(publication.note);
+  stored.set_account(publication.account);
+  stored.set_moves_open(publication.moves_open);
+  const std::string path = StrCat(folder_, "/", absl::StrFormat("%06d", publication.number), kSuffix);
+  const std::string draft = path + ".new";
+  if (absl::Status status = WriteDurably(draft, stored.SerializeAsString()); !status.ok()) return status;
+  std::filesystem::rename(draft, path, failure);
+  if (failure) return absl::UnavailableError(ToAbsl(StrCat("cannot write ", path)));
+  SyncFolder(folder_);
+  return absl::OkStatus();
+}
+
+}  // namespace hotline::escalation

@@ -1,0 +1,42 @@
+// Policies and calendars from files, and the publications that escalation keeps as files beside its store.
+#ifndef SERVICES_ESCALATION_EDGE_RULES_H_
+#define SERVICES_ESCALATION_EDGE_RULES_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "hotline/config/v1/site.pb.h"
+#include "services/escalation/core/deadlines.h"
+
+namespace hotline::escalation {
+
+// Reads the calendars file of `config` and its policy file, or `policy_yaml` in its place if that is not
+// empty, and checks both and that they fit each other. `number` and `time` are left to the caller. Errors:
+// INVALID_ARGUMENT (FIELD_INVALID) with `file:line:column` of each fault, in English and Chinese.
+absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
+                                      std::string_view policy_yaml);
+
+// SHA-256, in hexadecimal, of what a publication holds: its policy and every rule of its calendars.
+std::string DigestOf(const Publication& publication);
+
+// Who works by which calendar.
+Parties PartiesOf(const config::v1::SiteConfig& site, const config::v1::UnitList& units);
+
+// The publications in a folder, a file each (`000001.publication`), written whole or not at all.
+class PublicationFiles {
+ public:
+  explicit PublicationFiles(std::string folder) : folder_(std::move(folder)) {}
+  // Oldest first. Errors: FAILED_PRECONDITION if one is missing in between or cannot be read.
+  absl::StatusOr<std::vector<Publication>> Load() const;
+  // Durable when it returns. A publication with the same number and content is there already: OK.
+  absl::Status Keep(const Publication& publication) const;
+
+ private:
+  const std::string folder_;
+};
+
+}  // namespace hotline::escalation
+
+#endif  // SERVICES_ESCALATION_EDGE_RULES_H_

@@ -1,0 +1,111 @@
+// Tables of deadlines explained, moved and booked. See render.h.
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "common/base/text.h"
+#include "services/hotlinectl/core/render.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+Column Titled(Language language, const Phrase& phrase, bool right = false) {
+  return {.heading = std::string(Say(language, phrase)), .right_aligned = right};
+}
+
+std::string LengthText(int64_t seconds) {
+  const char* sign = seconds < 0 ? "-" : "";
+  const int64_t length = seconds < 0 ? -seconds : seconds;
+  return absl::StrFormat("%s%d:%02d:%02d", sign, length / 3600, length % 3600 / 60, length % 60);
+}
+
+std::string Listed(const google::protobuf::RepeatedPtrField<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += StrCat(text.empty() ? "" : "; ", word);
+  return text;
+}
+
+void AddSegments(Language language, const escalation::v1::DeadlineDerivation& part, Table& table) {
+  for (const auto& segment : part.segments()) {
+    const auto& rule = segment.has_day_rule() ? segment.day_rule() : segment.hours_rule();
+    table.AddRow({Cell(TimeText(segment.begin_time())), Cell(TimeText(segment.end_time())),
+                  Cell(LengthText(segment.end_time().seconds() - segment.begin_time().seconds())),
+                  Cell(Say(language, segment.counted() ? say::kCounted : say::kSkipped),
+                       segment.counted() ? Colour::kGreen : Colour::kDim),
+                  Cell(EnumLabel(language, segment.reason())), Cell(rule.name()), Cell(rule.document())});
+  }
+}
+
+}  // namespace
+
+Table MovesTable(Language language, const escalation::v1::PreviewRulesResponse& preview) {
+  Table table({Titled(language, say::kColNumber), Titled(language, say::kColClock),
+               Titled(language, say::kColParty), Titled(language, say::kColDue),
+               Titled(language, say::kColNewDue), Titled(language, say::kColVersion)});
+  for (const auto& move : preview.moves()) {
+    table.AddRow({Cell(move.deadline().order_number()), Cell(EnumLabel(language, move.deadline().clock())),
+                  Cell(move.deadline().duty_party()), Cell(TimeText(move.deadline().due_time())),
+                  Cell(TimeText(move.new_due_time())),
+                  Cell(move.calendar_version().empty()
+                           ? move.policy_version()
+                           : StrCat(move.policy_version(), "; ", move.calendar_version()))});
+  }
+  return table;
+}
+
+Table PublicationTable(Language language, const escalation::v1::ListPublicationsResponse& response) {
+  Table table({Titled(language, say::kColPublication, true), Titled(language, say::kColTime),
+               Titled(language, say::kColActor), Titled(language, say::kColVersion),
+               Titled(language, say::kColCalendar), Titled(language, say::kColReason)});
+  for (const auto& one : response.publications()) {
+    table.AddRow({Cell(StrCat(one.number())), Cell(TimeText(one.publish_time())), Cell(one.account()),
+                  Cell(Listed(one.policy_versions())), Cell(Listed(one.calendar_versions())),
+                  Cell(one.note())});
+  }
+  return table;
+}
+
+Table DerivationTable(Language language, const escalation::v1::ClockDerivation& derivation) {
+  Table table({Titled(language, say::kColFrom), Titled(language, say::kColUntil),
+               Titled(language, say::kColLength, true), Titled(language, say::kColCounted),
+               Titled(language, say::kColReason), Titled(language, say::kColDay),
+               Titled(language, say::kColDocument)});
+  AddSegments(language, derivation.limit(), table);
+  for (const auto& step : derivation.steps()) {
+    table.AddRow({Cell(TimeText(step.time()), Colour::kBold), Cell(TimeText(step.due_time()), Colour::kBold),
+                  Cell(step.left_seconds() == 0 ? "" : LengthText(step.left_seconds())), Cell(""),
+                  Cell(EnumLabel(language, step.kind()), Colour::kBold)});
+    if (step.has_derivation()) AddSegments(language, step.derivation(), table);
+  }
+  return table;
+}
+
+Table StretchTable(Language language, const escalation::v1::TimeLedger& ledger) {
+  Table table({Titled(language, say::kColFrom), Titled(language, say::kColUntil),
+               Titled(language, say::kColParty), Titled(language, say::kColUse),
+               Titled(language, say::kColLength, true), Titled(language, say::kColOffHours, true),
+               Titled(language, say::kColSequence, true)});
+  for (const auto& stretch : ledger.stretches()) {
+    table.AddRow({Cell(TimeText(stretch.begin_time())), Cell(TimeText(stretch.end_time())),
+                  Cell(stretch.party()), Cell(EnumLabel(language, stretch.use())),
+                  Cell(LengthText(stretch.end_time().seconds() - stretch.begin_time().seconds())),
+                  Cell(stretch.off_hours().seconds() == 0 ? "" : LengthText(stretch.off_hours().seconds())),
+                  Cell(StrCat(stretch.sequence()))});
+  }
+  return table;
+}
+
+Table SumTable(Language language, const escalation::v1::TimeLedger& ledger) {
+  Table table({Titled(language, say::kColParty), Titled(language, say::kColUse),
+               Titled(language, say::kColLength, true)});
+  for (const auto& sum : ledger.sums()) {
+    table.AddRow(
+        {Cell(sum.party()), Cell(EnumLabel(language, sum.use())), Cell(LengthText(sum.length().seconds()))});
+  }
+  table.AddRow(
+      {Cell(Say(language, say::kTotal), Colour::kBold), Cell(""),
+       Cell(LengthText(ledger.end_time().seconds() - ledger.begin_time().seconds()), Colour::kBold)});
+  return table;
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,506 @@
+// Clocks by the county's own policy and calendars: working time through suspensions, extensions, transfers
+// and publications, the ladder above 催办, who is told when; and that any of it can be explained and adds up.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include "services/escalation/calendar/verify.h"
+#include "services/escalation/core/explain.h"
+#include "services/escalation/core/time_ledger.h"
+#include "services/escalation/edge_rules.h"
+#include "tests/services/escalation/world.h"
+
+namespace hotline::escalation {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using type::v1::CLOCK_KIND_CALL_BACK;
+using type::v1::CLOCK_KIND_FINISH;
+using type::v1::CLOCK_KIND_FIRST_CONTACT;
+using type::v1::CLOCK_KIND_RESULT_BACK;
+using type::v1::CLOCK_KIND_SIGN;
+using type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
+
+constexpr int64_t kId = 7;
+
+// Beijing time: `2026-09-21 10:00`.
+absl::Time At(const std::string& text) {
+  absl::Time time;
+  EXPECT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", text, Beijing(), &time, nullptr)) << text;
+  return time;
+}
+std::string Show(absl::Time time) {
+  return time == absl::InfiniteFuture() ? "never" : absl::FormatTime("%Y-%m-%d %H:%M", time, Beijing());
+}
+
+Publication Shipped() {
+  config::v1::EscalationConfig config;
+  config.set_policy_file(HOTLINE_SOURCE_DIR "/deploy/policy/wuqia.yaml");
+  config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
+  auto loaded = LoadRules(config, "");
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+  return *std::move(loaded);
+}
+
+const Deadlines& County() {
+  static const auto* const kCounty = [] {
+    Parties parties;
+    parties.hotlines = {"12345", "110"};
+    parties.units = {{"chengguan", ""}, {"gongan", "always"}};
+    return new Deadlines({Shipped()}, parties);
+  }();
+  return *kCounty;
+}
+
+// With another publication in which a day that was worked is off.
+Deadlines WithHoliday(const Deadlines& before, const char* date, absl::Time at) {
+  Publication next = Shipped();
+  auto calendars = std::make_shared<Calendars>();
+  for (const auto& [code, calendar] : *next.calendars) {
+    std::vector<config::v1::CalendarLayer> layers = calendar.layers();
+    if (code == "office") {
+      config::v1::CalendarLayer& layer = layers.back();
+      layer.set_version("test-2");
+      config::v1::DayRule* day = layer.add_days();
+      day->set_document(layer.documents(0).number());
+      day->set_first_date(date);
+      day->set_kind(config::v1::DAY_KIND_OFF);
+      day->set_name("临时放假");
+    }
+    auto made = calendar::Calendar::Create(code, std::move(layers));
+    EXPECT_TRUE(made.ok()) << made.status();
+    calendars->emplace(code, *std::move(made));
+  }
+  next.calendars = std::move(calendars);
+  next.number = static_cast<int64_t>(before.publications().size()) + 1;
+  next.time = at;
+  next.note = "临时放假通知";
+  return before.With(std::move(next));
+}
+
+class WorkingClocksTest : public testing::Test {
+ protected:
+  void Use(type::v1::Event event) {
+    events_.push_back(event);
+    order_ = Apply(order_, event, deadlines_, "12345");
+  }
+  const OrderClock& Clock(type::v1::ClockKind kind) const {
+    const OrderClock* found = nullptr;
+    for (const OrderClock& clock : order_.clocks) {
+      if (clock.kind == kind) found = &clock;
+    }
+    EXPECT_NE(found, nullptr) << kind;
+    static const OrderClock none;
+    return found == nullptr ? none : *found;
+  }
+  std::vector<int> Live() const {
+    std::vector<int> live;
+    for (const OrderClock& clock : order_.clocks) {
+      if (clock.live()) live.push_back(clock.kind);
+    }
+    return live;
+  }
+  // Registered, accepted and dispatched at `at`.
+  void Dispatch(absl::Time at, type::v1::Urgency urgency = type::v1::URGENCY_NORMAL,
+                type::v1::OrderType type = type::v1::ORDER_TYPE_HELP) {
+    type::v1::Event registered = make_.Registered(kId, at, urgency, type);
+    registered.mutable_registered()->set_origin_hotline("12345");
+    Use(registered);
+    Use(make_.Accepted(kId, at));
+    Use(make_.Dispatched(kId, at));
+  }
+  type::v1::Event Suspended(absl::Time at, absl::Time review) {
+    type::v1::Event event = make_.Suspended(kId, at);
+    *event.mutable_suspended()->mutable_review_time() = ToProto(review);
+    return event;
+  }
+  type::v1::Event Granted(absl::Time at, type::v1::TimeKind kind, int64_t value) {
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_extension_decided()->mutable_decision()->set_approved(true);
+    event.mutable_extension_decided()->mutable_request()->mutable_length()->set_kind(kind);
+    event.mutable_extension_decided()->mutable_request()->mutable_length()->set_value(value);
+    return event;
+  }
+  type::v1::Event UnitReturned(absl::Time at) {
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, at);
+    event.mutable_unit_returned()->set_unit("chengguan");
+    return event;
+  }
+  type::v1::Event Contacted(absl::Time at, bool reached) {
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_contacted()->set_reached(reached);
+    return event;
+  }
+  // Takes the rung that is next.
+  void Climb(type::v1::ClockKind kind, absl::Time at) {
+    const OrderClock clock = Clock(kind);
+    Use(make_.Escalated(kId, at, RungCommand(order_, clock, clock.next_rung, deadlines_).escalation()));
+  }
+  type::v1::Event Notified(type::v1::ClockKind kind, absl::Time at, int round, bool reached) {
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    type::v1::NotificationReport& report = *event.mutable_notification_reported();
+    report.set_clock(kind);
+    report.set_armed_by_sequence(Clock(kind).armed_by);
+    report.set_rung(Clock(kind).rung);
+    report.set_round(round);
+    report.set_unreachable(!reached);
+    return event;
+  }
+  void ExpectExplained(type::v1::ClockKind kind) {
+    const auto derivation = Explain(order_, Clock(kind), deadlines_);
+    ASSERT_TRUE(derivation.ok()) << derivation.status();
+    const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
+    EXPECT_TRUE(verified.ok()) << verified << "\n" << derivation->DebugString();
+    if (!derivation->paused() && Clock(kind).live()) {
+      EXPECT_EQ(FromProto(derivation->result_time()), Clock(kind).due);
+    }
+  }
+
+  EventMaker make_;
+  Deadlines deadlines_ = County();
+  OrderClocks order_;
+  std::vector<type::v1::Event> events_;
+};
+
+TEST_F(WorkingClocksTest, LimitsRunInTheCountysOwnWorkingTime) {
+  // A Monday in September 2026: summer hours end at 20:00. The week after has 中秋节 on Friday the 25th.
+  Dispatch(At("2026-09-21 11:00"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).due), "2026-09-22 20:00");
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FIRST_CONTACT).due), "2026-09-22 20:00");
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).provisional) << "the region's own holidays of 2026 are not known here";
+  ExpectExplained(CLOCK_KIND_FINISH);
+  // Four working hours before the close: the summer afternoon has three and a half, so half an hour of the
+  // morning.
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).remind), "2026-09-22 13:00");
+  // Three working days are left from the opening of the third last.
+  const auto opening = deadlines_.CalendarOf(Clock(CLOCK_KIND_FINISH).rule, "chengguan")
+                           ->Measure(Clock(CLOCK_KIND_FINISH).remind, Clock(CLOCK_KIND_FINISH).due,
+                                     type::v1::TIME_KIND_WORKING_HOURS);
+  EXPECT_EQ(opening->amount, 3 * 7 * 3600);
+}
+
+TEST_F(WorkingClocksTest, TheCalendarIsTheDutyUnitsOwn) {
+  Use(make_.Registered(kId, At("2026-09-25 21:00")));
+  Use(make_.Accepted(kId, At("2026-09-25 21:00")));
+  Use(make_.Dispatched(kId, At("2026-09-25 21:00"), "gongan"));
+  // The day after, at 24:00: the police work around the clock, holiday or not.
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).due), "2026-09-27 00:00");
+  type::v1::Event reassigned = make_.Make(kId, type::v1::ORDER_STATE_DISPATCHED, At("2026-09-25 21:10"));
+  reassigned.mutable_reassigned()->mutable_dispatch()->set_lead_unit("chengguan");
+  Use(reassigned);
+  EXPECT_GT(Clock(CLOCK_KIND_SIGN).due, At("2026-09-27 10:00"));
+}
+
+TEST_F(WorkingClocksTest, ASuspensionAddsAndLosesNoWorkingTime) {
+  Dispatch(At("2026-09-21 11:00"));
+  const absl::Time due = Clock(CLOCK_KIND_FINISH).due;
+  const calendar::Calendar& office = *deadlines_.CalendarOf(Clock(CLOCK_KIND_FINISH).rule, "chengguan");
+  const absl::Time pause = At("2026-09-22 12:00");
+  const auto left = office.Measure(pause, due, type::v1::TIME_KIND_WORKING_HOURS);
+  Use(Suspended(pause, At("2026-10-12 10:00")));
+  EXPECT_THAT(Live(), testing::UnorderedElementsAre(CLOCK_KIND_SIGN, CLOCK_KIND_FIRST_CONTACT,
+                                                    CLOCK_KIND_FINISH, CLOCK_KIND_SUSPENSION_REVIEW));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Seconds(left->amount));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).next, absl::InfiniteFuture());
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SUSPENSION_REVIEW).due), "2026-10-12 10:00");
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SUSPENSION_REVIEW).next), "2026-10-12 06:00")
+      << "a reminder four hours before";
+  ExpectExplained(CLOCK_KIND_FINISH);
+  ExpectExplained(CLOCK_KIND_SUSPENSION_REVIEW);
+  // Over the national holiday, and into winter hours.
+  const absl::Time resume = At("2026-10-09 23:00");
+  Use(make_.Resumed(kId, resume));
+  const auto left_then =
+      office.Measure(resume, Clock(CLOCK_KIND_FINISH).due, type::v1::TIME_KIND_WORKING_HOURS);
+  EXPECT_EQ(left_then->amount, left->amount);
+  EXPECT_EQ(Clock(CLOCK_KIND_SUSPENSION_REVIEW).state, v1::CLOCK_STATE_STOPPED);
+  ExpectExplained(CLOCK_KIND_FINISH);
+  const std::string text = ExplainInChinese(*Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_));
+  EXPECT_THAT(text, HasSubstr("5个工作日"));
+  EXPECT_THAT(text, HasSubstr("挂起，剩余"));
+  EXPECT_THAT(text, HasSubstr("恢复计时"));
+  EXPECT_THAT(text, HasSubstr("恰政办发〔2024〕6号"));
+}
+
+TEST_F(WorkingClocksTest, AnExtensionCountsFromTheDeadline) {
+  Dispatch(At("2026-09-21 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-09-23 20:00");
+  Use(Granted(At("2026-09-23 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-09-24 20:00");
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(Suspended(At("2026-09-24 11:00"), At("2026-09-30 11:00")));
+  Use(Granted(At("2026-09-24 12:00"), type::v1::TIME_KIND_WORKING_HOURS, 3600));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(7));  // six that were left, and one
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(make_.Resumed(kId, At("2026-09-28 10:00")));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-09-28 20:00");
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(make_.Extended(kId, At("2026-09-28 11:00"), At("2026-09-30 23:30")));
+  Use(Suspended(At("2026-09-29 19:00"), At("2026-10-30 11:00")));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(8)) << "work ends at 20:00, whatever was granted";
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
+TEST_F(WorkingClocksTest, TheLadderGoesUpInWorkingDays) {
+  Dispatch(At("2026-09-14 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  std::vector<std::string> rungs;
+  for (int i = 0; i < 10 && Clock(CLOCK_KIND_FINISH).next_rung != type::v1::RUNG_UNSPECIFIED; ++i) {
+    const OrderClock clock = Clock(CLOCK_KIND_FINISH);
+    rungs.push_back(absl::StrCat(RungName(clock.next_rung), " ", Show(clock.next)));
+    Climb(CLOCK_KIND_FINISH, clock.next);
+  }
+  EXPECT_THAT(rungs, ElementsAre("remind 2026-09-16 10:00", "urge 2026-09-16 20:00",
+                                 "supervise 2026-09-17 20:00", "circulate 2026-09-22 20:00"))
+      << "the 20th is a make-up Sunday";
+}
+
+TEST_F(WorkingClocksTest, AnEmergencyClimbsInMinutesUpToTheDisciplineOffice) {
+  Dispatch(At("2026-09-14 03:00"), type::v1::URGENCY_EMERGENCY);
+  std::vector<std::string> rungs;
+  for (int i = 0; i < 10 && Clock(CLOCK_KIND_SIGN).next_rung != type::v1::RUNG_UNSPECIFIED; ++i) {
+    const OrderClock clock = Clock(CLOCK_KIND_SIGN);
+    rungs.push_back(absl::StrCat(RungName(clock.next_rung), " ", Show(clock.next)));
+    Climb(CLOCK_KIND_SIGN, clock.next);
+  }
+  EXPECT_THAT(rungs,
+              ElementsAre("remind 2026-09-14 03:07", "urge 2026-09-14 03:10", "supervise 2026-09-14 03:15",
+                          "circulate 2026-09-14 05:10", "discipline 2026-09-15 03:10"));
+}
+
+TEST_F(WorkingClocksTest, ARungThatReachedNobodyHurriesTheNext) {
+  Dispatch(At("2026-09-14 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  Climb(CLOCK_KIND_FINISH, At("2026-09-16 10:00"));
+  Use(Notified(CLOCK_KIND_FINISH, At("2026-09-16 10:01"), 1, false));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-16 20:00") << "nothing is urged before it is due";
+  Climb(CLOCK_KIND_FINISH, At("2026-09-16 20:00"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-17 20:00");
+  Use(Notified(CLOCK_KIND_FINISH, At("2026-09-16 20:01"), 1, false));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).next_rung, type::v1::RUNG_SUPERVISE);
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-16 20:01");
+  Climb(CLOCK_KIND_FINISH, At("2026-09-16 20:01"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-22 20:00") << "the one after comes at its own time";
+}
+
+TEST_F(WorkingClocksTest, AReturnersTimeRunsOnUntilSomebodyElseHasTheOrder) {
+  Dispatch(At("2026-09-14 11:00"));
+  const int64_t armed = Clock(CLOCK_KIND_FINISH).armed_by;
+  Use(UnitReturned(At("2026-09-15 11:00")));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).state, v1::CLOCK_STATE_STOPPED);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).armed_by, armed);
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).live());
+  Use(make_.Dispatched(kId, At("2026-09-16 11:00"), "shuiwu"));
+  EXPECT_NE(Clock(CLOCK_KIND_FINISH).armed_by, armed);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "shuiwu");
+  for (const OrderClock& clock : order_.clocks) {
+    if (clock.kind == CLOCK_KIND_FINISH && clock.armed_by == armed) {
+      EXPECT_EQ(clock.stop, At("2026-09-16 11:00"));
+    }
+  }
+  const v1::TimeLedger ledger = BuildTimeLedger(events_, deadlines_, "12345", At("2026-09-17 11:00"));
+  EXPECT_EQ(UnsoundLedger(ledger), "");
+  absl::Duration chengguan;
+  for (const v1::TimeSum& sum : ledger.sums()) {
+    if (sum.party() == "chengguan") chengguan += absl::Seconds(sum.length().seconds());
+  }
+  EXPECT_EQ(chengguan, absl::Hours(48)) << "the day it took to find another is the returner's too";
+}
+
+TEST_F(WorkingClocksTest, TheOtherClocksOfTheTable) {
+  Dispatch(At("2026-09-14 11:00"));
+  Use(Contacted(At("2026-09-14 12:00"), false));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FIRST_CONTACT).live()) << "an attempt is none";
+  Use(Contacted(At("2026-09-14 13:00"), true));
+  EXPECT_EQ(Clock(CLOCK_KIND_FIRST_CONTACT).stop, At("2026-09-14 13:00"));
+  type::v1::Event reassigned = make_.Make(kId, type::v1::ORDER_STATE_DISPATCHED, At("2026-09-14 14:00"));
+  reassigned.mutable_reassigned()->mutable_dispatch()->set_lead_unit("shuiwu");
+  Use(reassigned);
+  EXPECT_FALSE(Clock(CLOCK_KIND_FIRST_CONTACT).live()) << "the caller was reached already";
+  Use(make_.Replied(kId, At("2026-09-15 11:00")));
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_CALL_BACK));
+  EXPECT_EQ(Clock(CLOCK_KIND_CALL_BACK).duty_party, "12345");
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_CALL_BACK).due), "2026-09-16 20:00");
+  type::v1::Event called = make_.Make(kId, type::v1::ORDER_STATE_CALLED_BACK, At("2026-09-16 12:00"));
+  called.mutable_called_back();
+  Use(called);
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(make_.Redone(kId, At("2026-09-16 13:00")));
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_FINISH, CLOCK_KIND_FIRST_CONTACT));
+}
+
+TEST_F(WorkingClocksTest, AnonymousCallersAreNotCalledAndOthersOrdersAreReportedBack) {
+  type::v1::Event registered = make_.Registered(kId, At("2026-09-14 11:00"));
+  registered.mutable_registered()->set_anonymous(true);
+  registered.mutable_registered()->set_origin_hotline("12345");
+  Use(registered);
+  Use(make_.Accepted(kId, At("2026-09-14 11:00")));
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_FINISH));
+  Use(make_.Replied(kId, At("2026-09-14 12:00")));
+  EXPECT_THAT(Live(), IsEmpty());
+
+  order_ = OrderClocks();
+  type::v1::Event understood = make_.Understood(8, At("2026-09-14 11:00"), "110");
+  understood.mutable_understood()->mutable_registered()->set_origin_hotline("110");
+  order_ = Apply(order_, understood, deadlines_, "12345");
+  order_ = Apply(order_, make_.Accepted(8, At("2026-09-14 11:10")), deadlines_, "12345");
+  order_ = Apply(order_, make_.Replied(8, At("2026-09-14 12:00")), deadlines_, "12345");
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_RESULT_BACK));
+  type::v1::Event called = make_.Make(8, type::v1::ORDER_STATE_CALLED_BACK, At("2026-10-16 12:00"));
+  called.mutable_called_back();
+  order_ = Apply(order_, called, deadlines_, "12345");
+  EXPECT_THAT(Live(), IsEmpty());
+  EXPECT_FALSE(Clock(CLOCK_KIND_RESULT_BACK).breached) << "when it arrived is not known here";
+}
+
+TEST_F(WorkingClocksTest, APublicationMovesOpenClocksAndRewritesNothing) {
+  Dispatch(At("2026-09-14 11:00"));
+  const OrderClock before = Clock(CLOCK_KIND_FINISH);
+  EXPECT_EQ(Show(before.due), "2026-09-20 20:00");
+  Use(make_.Signed(kId, At("2026-09-14 12:00")));
+  const OrderClock sign = Clock(CLOCK_KIND_SIGN);
+  deadlines_ = WithHoliday(deadlines_, "2026-09-17", At("2026-09-15 09:00"));
+  EXPECT_FALSE(MovedTo(order_, sign, 2, deadlines_).has_value()) << "what is over stays as it was";
+  const auto moved = MovedTo(order_, before, 2, deadlines_);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(Show(moved->due), "2026-09-21 20:00");
+  const type::v1::Command command = MoveCommand(order_, before, *moved, deadlines_);
+  EXPECT_THAT(command.header().request_id(), testing::MatchesRegex("move/[0-9A-Z]{13}/finish/3/2"));
+  EXPECT_EQ(command.deadline_move().reason(), type::v1::DEADLINE_MOVE_REASON_CALENDAR);
+  EXPECT_EQ(command.deadline_move().note(), "临时放假通知");
+  EXPECT_THAT(command.deadline_move().calendar_version(), HasSubstr("kizilsu@test-2"));
+  type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At("2026-09-15 09:01"));
+  *event.mutable_deadline_moved() = command.deadline_move();
+  Use(event);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, moved->due);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).rule.publication, 2);
+  EXPECT_FALSE(MovedTo(order_, Clock(CLOCK_KIND_FINISH), 2, deadlines_).has_value()) << "once";
+  ExpectExplained(CLOCK_KIND_FINISH);
+  EXPECT_THAT(ExplainInChinese(*Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_)),
+              HasSubstr("临时放假"));
+}
+
+TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
+  Dispatch(At("2026-09-14 11:00"));
+  Use(Suspended(At("2026-09-15 12:00"), At("2026-09-20 12:00")));
+  Use(make_.Resumed(kId, At("2026-09-18 12:00")));
+  const v1::ClockDerivation good = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+  ASSERT_TRUE(calendar::VerifyClockDerivation(good).ok());
+  const auto refused = [&](auto change) {
+    v1::ClockDerivation altered = good;
+    change(&altered);
+    return !calendar::VerifyClockDerivation(altered).ok();
+  };
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_result_time()->set_seconds(1); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_start_time()->set_seconds(1); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_steps()->RemoveLast(); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_steps(0)->mutable_time()->set_seconds(1); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_steps(0)->set_left_seconds(1); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_steps(1)->clear_derivation(); }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) {
+    d->mutable_steps(1)->mutable_derivation()->mutable_segments(0)->set_counted(false);
+  }));
+  EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->set_paused(true); }));
+}
+
+// Whatever happens to an order, each of its clocks can be reckoned anew from what is kept with it, explained
+// and verified, and its time adds up.
+RC_GTEST_PROP(WorkingClocksLaw, EveryClockIsExplainedAndEverySecondIsBooked, ()) {
+  EventMaker make;
+  Deadlines deadlines = County();
+  OrderClocks order;
+  std::vector<type::v1::Event> events;
+  absl::Time now = At("2026-09-10 08:00") + absl::Minutes(*rc::gen::inRange(0, 30 * 24 * 60));
+  const auto use = [&](type::v1::Event event) {
+    events.push_back(event);
+    order = Apply(std::move(order), event, deadlines, "12345");
+  };
+  const auto urgency = static_cast<type::v1::Urgency>(*rc::gen::inRange(1, 4));
+  const auto type = static_cast<type::v1::OrderType>(*rc::gen::inRange(1, 7));
+  type::v1::Event registered = make.Registered(kId, now, urgency, type);
+  registered.mutable_registered()->set_origin_hotline("12345");
+  use(registered);
+  use(make.Accepted(kId, now));
+  const int steps = *rc::gen::inRange(1, 14);
+  for (int i = 0; i < steps; ++i) {
+    now += absl::Milliseconds(*rc::gen::inRange<int64_t>(0, 3 * 86'400'000));
+    type::v1::Event event = make.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, now);
+    switch (*rc::gen::inRange(0, 11)) {
+      case 0:
+        event.set_state(type::v1::ORDER_STATE_DISPATCHED);
+        event.mutable_dispatched()->set_lead_unit(*rc::gen::arbitrary<bool>() ? "chengguan" : "gongan");
+        break;
+      case 1:
+        event.mutable_suspended();
+        *event.mutable_suspended()->mutable_review_time() = ToProto(now + absl::Hours(50));
+        if (order.suspended) continue;
+        break;
+      case 2:
+        if (!order.suspended) continue;
+        event.mutable_resumed();
+        break;
+      case 3:
+        *event.mutable_extended()->mutable_until_time() =
+            ToProto(now + absl::Minutes(*rc::gen::inRange(1, 20 * 24 * 60)));
+        break;
+      case 4: {
+        event.mutable_extension_decided()->mutable_decision()->set_approved(true);
+        auto* length = event.mutable_extension_decided()->mutable_request()->mutable_length();
+        length->set_kind(*rc::gen::element(type::v1::TIME_KIND_WORKING_DAYS,
+                                           type::v1::TIME_KIND_WORKING_HOURS,
+                                           type::v1::TIME_KIND_NATURAL_DAYS, type::v1::TIME_KIND_CLOCK_TIME));
+        length->set_value(*rc::gen::inRange(1, 6));
+        break;
+      }
+      case 5:
+        event.set_state(type::v1::ORDER_STATE_REPLIED);
+        event.mutable_replied();
+        break;
+      case 6:
+        event.set_state(type::v1::ORDER_STATE_REDO);
+        event.mutable_redo_demanded();
+        break;
+      case 7:
+        event.set_state(type::v1::ORDER_STATE_ACCEPTED);
+        event.mutable_unit_returned();
+        break;
+      case 8:
+        event.set_state(type::v1::ORDER_STATE_CLOSED);
+        event.mutable_closed();
+        break;
+      case 9:
+        event.mutable_contacted()->set_reached(*rc::gen::arbitrary<bool>());
+        break;
+      default: {
+        // The rung of some clock.
+        const OrderClock* next = nullptr;
+        for (const OrderClock& clock : order.clocks) {
+          if (clock.next_rung != type::v1::RUNG_UNSPECIFIED) next = &clock;
+        }
+        if (next == nullptr) continue;
+        *event.mutable_escalated() = RungCommand(order, *next, next->next_rung, deadlines).escalation();
+        break;
+      }
+    }
+    use(event);
+  }
+  for (const OrderClock& clock : order.clocks) {
+    if (clock.live()) {
+      const Reckoned reckoned = Reckon(clock, clock.rule, deadlines);
+      RC_ASSERT(reckoned.due.time == clock.due);
+      RC_ASSERT(reckoned.remaining == clock.remaining);
+    }
+    const auto derivation = Explain(order, clock, deadlines);
+    RC_ASSERT(derivation.ok());
+    const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
+    if (!verified.ok()) RC_FAIL(std::string(verified.message()) + derivation->DebugString());
+    RC_ASSERT(!ExplainInChinese(*derivation).empty());
+  }
+  const v1::TimeLedger ledger = BuildTimeLedger(events, deadlines, "12345", now + absl::Hours(5));
+  const std::string fault = UnsoundLedger(ledger);
+  if (!fault.empty()) RC_FAIL(fault + ledger.DebugString());
+}
+
+}  // namespace
+}  // namespace hotline::escalation
