@@ -31,6 +31,8 @@
 namespace hotline::boot {
 namespace {
 
+constexpr int kMostCallsOfAConnection = 256;
+
 // How much longer than `drain_ms` a drain may take before the process is ended the hard way.
 constexpr std::chrono::seconds kDrainGrace(5);
 
@@ -206,8 +208,8 @@ class ServerImpl final : public Server {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     // Clients of our own ping every 20 s, with and without calls.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                               host_->options().max_calls + listen_.max_streams());
+    // What one connection has beyond that waits at its sender and costs this site nothing.
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostCallsOfAConnection);
     const std::vector<Endpoint> endpoints = service_->endpoints();
     for (const Endpoint& endpoint : endpoints) builder.RegisterService(endpoint.service);
     server_ = builder.BuildAndStart();

@@ -8,6 +8,7 @@
 #include "common/boot/boot.h"
 #include "common/boot/catalogue_file.h"
 #include "common/boot/log.h"
+#include "common/boot/suggest_file.h"
 #include "common/rpc/ledger_client.h"
 #include "common/rpc/peer_client.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
@@ -15,11 +16,23 @@
 #include "services/dispatch/edge.h"
 #include "services/dispatch/edge_spool.h"
 #include "services/dispatch/router.h"
+#include "services/dispatch/routing/model_reader.h"
 #include "services/dispatch/routing/phrase_reader.h"
 #include "services/dispatch/service.h"
 
 namespace hotline::dispatch {
 namespace {
+
+// The model beside the catalogue; the catalogue's own phrases where no model lies.
+absl::StatusOr<std::shared_ptr<const routing::TextReader>> MakeReader(
+    const std::string& directory, std::shared_ptr<const catalogue::Catalogue> version) {
+  auto files = boot::LoadSuggestFiles(directory);
+  if (absl::IsNotFound(files.status())) return std::make_shared<const routing::PhraseReader>();
+  if (!files.ok()) return files.status();
+  auto suggester = suggest::Suggester::Create(std::move(version), files->terms, files->examples);
+  if (!suggester.ok()) return suggester.status();
+  return std::make_shared<const routing::ModelReader>(*std::move(suggester));
+}
 
 class DispatchProcess final : public boot::Service {
  public:
@@ -72,8 +85,8 @@ class DispatchProcess final : public boot::Service {
     if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
       absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
           config.hotline(), [directory] { return boot::LoadCatalogues(directory); },
-          [](const std::shared_ptr<const catalogue::Catalogue>&) {
-            return std::make_shared<const routing::PhraseReader>();
+          [directory](std::shared_ptr<const catalogue::Catalogue> version) {
+            return MakeReader(directory, std::move(version));
           },
           environment.site->policy);
       if (!router.ok()) return router.status();

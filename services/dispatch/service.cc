@@ -532,10 +532,29 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
 // ---- Routing
 // ---------------------------------------------------------------------------------------------------------
 
-void DispatchService::SuggestRoute(const CallContext&, v1::SuggestRouteRequest request,
+void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequest request,
                                    Done<v1::SuggestRouteResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
-  done(options_.router->Suggest(request, clock_->Now()));
+  absl::StatusOr<v1::SuggestRouteResponse> advised = options_.router->Suggest(request, clock_->Now());
+  if (!advised.ok() || !request.find_similar() || options_.finder == nullptr) return done(std::move(advised));
+  CallContext search = call;
+  if (!request.account().empty()) search.account = std::move(*request.mutable_account());
+  search.deadline = std::min(call.deadline, clock_->Now() + kFindSimilarWithin);
+  workorder::v1::FindSimilarOrdersRequest find;
+  type::v1::OrderContent& content = *find.mutable_content();
+  content.set_text(std::move(*request.mutable_text()));
+  content.mutable_caller()->set_phone(std::move(*request.mutable_caller_phone()));
+  *content.mutable_place() = std::move(*request.mutable_place());
+  if (content.place().township_code().empty()) {
+    content.mutable_place()->set_township_code(advised->township_code());
+  }
+  options_.finder->FindSimilarOrders(
+      search, std::move(find),
+      [advised = *std::move(advised),
+       done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
+        if (similar.ok()) *advised.mutable_similar() = *std::move(similar);
+        done(std::move(advised));
+      });
 }
 
 void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,

@@ -196,6 +196,15 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     notifier_->Wake();
   }
 
+  void OnAcknowledged(const type::v1::Event& event) override {
+    const type::v1::RungAcknowledgement& acknowledgement = event.rung_acknowledged();
+    notifier_->Acknowledged({.order_id = ParseOrderId(event.order_id()).value_or(0),
+                             .armed_by = acknowledgement.armed_by_sequence(),
+                             .clock = acknowledgement.clock(),
+                             .rung = acknowledgement.rung()},
+                            FromProto(acknowledgement.until_time()));
+  }
+
  private:
   void OnAttempt(const std::string& webhook, const std::string& result) override {
     attempts_->Add({{"webhook", webhook}, {"result", result}}).Increment();

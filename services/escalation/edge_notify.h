@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/boot/boot.h"
 #include "common/contract/ledger.h"
+#include "hotline/type/v1/event.pb.h"
 #include "services/escalation/directory/service.h"
 #include "services/escalation/store/store.h"
 
@@ -34,6 +35,8 @@ class Notifications {
   // clocks say is so.
   virtual void OnProgress(int64_t cursor) = 0;
   virtual void OnCaughtUp() = 0;
+  // The log says that a person took note of a rung.
+  virtual void OnAcknowledged(const type::v1::Event& event) = 0;
 };
 
 }  // namespace hotline::escalation

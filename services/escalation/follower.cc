@@ -252,6 +252,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     touched_.clear();
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
     for (const Event& event : events) {
+      if (event.has_rung_acknowledged()) listener_->OnAcknowledged(event);
       if (!Concerns(event)) continue;
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();

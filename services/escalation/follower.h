@@ -100,6 +100,8 @@ class FollowerListener {
   virtual void OnLedger(const absl::Status& status) = 0;
   // The log is followed up to here. Told before OnApplied.
   virtual void OnProgress(int64_t cursor) = 0;
+  // A person took note of a rung. Told as the log is read, so again when it is read again.
+  virtual void OnAcknowledged(const type::v1::Event&) {}
   // A rung of a clock was recorded, so long after it was due. Not told of rungs older than a minute, which
   // are history being read again.
   virtual void OnRung(absl::Duration late) = 0;

@@ -246,6 +246,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     }
   }
 
+  void OnAcknowledged(const type::v1::Event& event) override { notifications_->OnAcknowledged(event); }
+
   void OnRung(absl::Duration late) override { lateness_->Observe(absl::ToDoubleSeconds(late)); }
 
   void OnCanary(absl::Duration late) override { canary_->Observe(absl::ToDoubleSeconds(late)); }

@@ -99,16 +99,16 @@ std::optional<std::set<std::string>> ReadLiaisons(const std::string& text) {
            head.begin();
   };
   const auto unit = column("unit", "单位");
-  const auto person = column("person", "人员");
+  const auto role = column("role", "角色");
   const auto columns = static_cast<std::ptrdiff_t>(head.size());
   if (unit == columns) return std::nullopt;
   std::set<std::string> liaisons;
   while (at < text.size()) {
     const std::vector<std::string> row = NextRow(text, &at);
     const auto cells = static_cast<std::ptrdiff_t>(row.size());
-    // A row that only describes the unit names nobody.
-    const bool names_one = person == columns || (person < cells && !row[static_cast<size_t>(person)].empty());
-    if (unit < cells && names_one) liaisons.insert(row[static_cast<size_t>(unit)]);
+    // A row that only describes a unit or a person gives nobody a part.
+    const bool has_part = role == columns || (role < cells && !row[static_cast<size_t>(role)].empty());
+    if (unit < cells && has_part) liaisons.insert(row[static_cast<size_t>(unit)]);
   }
   return liaisons;
 }

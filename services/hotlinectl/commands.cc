@@ -458,6 +458,8 @@ int Run(Session& session) {
       return Report(session);
     case CommandId::kCatalogue:
       return CatalogueCommand(session);
+    case CommandId::kSuggest:
+      return SuggestCommand(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

@@ -43,6 +43,8 @@ int NotificationsCommand(Session& session);
 int DirectoryCommand(Session& session);
 // scorecard, lamps, overdue, due-soon, document, meeting.
 int Report(Session& session);
+// suggest.
+int SuggestCommand(Session& session);
 // catalogue.
 int CatalogueCommand(Session& session);
 // The commands that move an order that exists.

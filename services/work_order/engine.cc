@@ -1698,7 +1698,8 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
       // Not what followed it in the lost history.
       if (change.event.recovered()) id_floor_ = std::max(id_floor_, order_id + id_start_);
       TakeNumber(change.after.number());
-    } else if (absl::Status status = store_->UpdateOrder(order_id, change.after, *before); !status.ok()) {
+    } else if (absl::Status status = store_->UpdateKnownOrder(order_id, change.after, *before);
+               !status.ok()) {
       return status;
     }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());

@@ -144,6 +144,11 @@ WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reade
 
 void WorkOrderService::Execute(const CallContext& call, type::v1::Command command,
                                Done<workorder::v1::CommandResult> done) {
+  // dispatch comes by the ledger; whoever comes this way has routed nothing.
+  if (command.registration().has_route()) {
+    return done(error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "registration.route",
+                                "is filled in by dispatch", "由派单服务自动填写"));
+  }
   workorder::v1::ExecuteRequest request;
   command.set_traceparent(call.traceparent);
   type::v1::Actor actor = command.header().actor();

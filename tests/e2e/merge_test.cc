@@ -154,6 +154,34 @@ TEST_F(MergeTest, RepeatsAndLikeOrdersAreShownOnPush) {
             "content");
 }
 
+TEST(SuggestTest, AdviceTellsOfRepeatsIfItIsAskedTo) {
+  TwoSites sites;
+  sites.a.config().mutable_dispatch()->set_catalogue_dir(HOTLINE_SOURCE_DIR "/deploy/catalogue");
+  const absl::Status started = sites.a.StartAll();
+  ASSERT_TRUE(started.ok()) << started.message();
+  auto create = For<workorder::v1::CreateWorkOrderRequest>("");
+  type::v1::OrderContent& content = *create.mutable_registration()->mutable_content();
+  content = MakeContent(1);
+  content.clear_catalogue();
+  content.set_text("团结路路灯全不亮，晚上看不见路");
+  content.mutable_caller()->Clear();
+  content.mutable_caller()->set_phone("0908-2000001");
+  content.mutable_place()->Clear();
+  content.mutable_place()->set_township_code("653024100");
+  const std::string id =
+      Must(sites.a.work_order(), &WorkOrderService::Stub::CreateWorkOrder, create).order().id();
+  dispatch::v1::SuggestRouteRequest request;
+  request.set_text("团结路的路灯坏了，晚上黑");
+  request.mutable_place()->set_township_code("653024100");
+  request.set_caller_phone("09082000001");
+  EXPECT_FALSE(Must(sites.a.dispatch(), &DispatchService::Stub::SuggestRoute, request).has_similar());
+  request.set_find_similar(true);
+  const auto advised = Must(sites.a.dispatch(), &DispatchService::Stub::SuggestRoute, request);
+  ASSERT_TRUE(advised.has_similar());
+  ASSERT_EQ(advised.similar().earlier_orders_size(), 1);
+  EXPECT_EQ(advised.similar().earlier_orders(0).id(), id);
+}
+
 TEST_F(MergeTest, TheIndexIsBuiltFromWhatIsThereAndForgetsWhatEnded) {
   const std::string old = Register(Matter("建设路井盖丢了", "0908-1000006"));
   sites_.a.KillAll();

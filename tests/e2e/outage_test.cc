@@ -126,7 +126,7 @@ TEST(OutageTest, WorkOrderAwayIsUnavailableAndComesBack) {
   EXPECT_THAT(ListAll(sites.a), SizeIs(2));
 }
 
-TEST(OutageTest, FullQueueSaysWhenToTryAgain) {
+TEST(OutageTest, FullQueueSaysWhenToTryAgainButTakesAnEmergency) {
   TwoSites sites;
   sites.a.config().mutable_dispatch()->set_queue_limit(4);
   sites.a.config().mutable_work_order()->set_queue_limit(4);
@@ -154,6 +154,13 @@ TEST(OutageTest, FullQueueSaysWhenToTryAgain) {
                                                 answered.NotifyAll();
                                               });
   }
+  // Of which only the urgency is looked at before it is let in.
+  dispatch::v1::PushWorkOrderRequest emergency = MakePush(kPushes, "110");
+  emergency.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
+  dispatch::v1::PushWorkOrderResponse taken;
+  Call call(absl::Seconds(30));
+  const grpc::Status status = sites.a.dispatch().PushWorkOrder(&call, emergency, &taken);
+  EXPECT_TRUE(status.ok()) << status.error_message();
   {
     MutexLock lock(&mu);
     while (open > 0) answered.Wait(&mu);
@@ -172,7 +179,7 @@ TEST(OutageTest, FullQueueSaysWhenToTryAgain) {
   }
   EXPECT_LT(accepted, static_cast<size_t>(kPushes)) << "the queue was never full";
   EXPECT_GT(accepted, 0u);
-  EXPECT_THAT(ListAll(sites.a), SizeIs(accepted)) << "what was refused must not be there";
+  EXPECT_THAT(ListAll(sites.a), SizeIs(accepted + 1)) << "what was refused must not be there";
 }
 
 }  // namespace

@@ -145,6 +145,17 @@ TEST_F(RoutingTest, WhatAPersonHasToSayIsAskedAndTheChoiceAgainstTheAdviceIsOnRe
   EXPECT_EQ(recused.field, "content.lead_unit");
 }
 
+// The record of how an order was routed is dispatch's to write.
+TEST_F(RoutingTest, NobodyElseWritesTheRecordOfTheRoute) {
+  auto request = For<workorder::v1::CreateWorkOrderRequest>("");
+  *request.mutable_registration()->mutable_content() = MakeContent(1);
+  request.mutable_registration()->mutable_route()->set_hotline("12345");
+  const RichError refused =
+      MustFail(sites_.b.work_order(), &workorder::v1::WorkOrderService::Stub::CreateWorkOrder, request);
+  EXPECT_EQ(refused.reason, "FIELD_INVALID");
+  EXPECT_EQ(refused.field, "registration.route");
+}
+
 // Files change, versions are reloaded; meanwhile desks type and push. Nobody sees an error, and every order
 // has the unit of the version that it keeps.
 TEST_F(RoutingTest, ReloadsUnderLoadWithoutAnError) {

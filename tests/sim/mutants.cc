@@ -557,6 +557,19 @@ class DrawsRequestIds : public LedgerWrap {
   }
 };
 
+class LosesAlarms : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    for (type::v1::Command& command : *request.mutable_commands()) {
+      // Of an offer that there never was.
+      if (command.has_alarm()) command.mutable_alarm()->mutable_offer_time()->set_seconds(1);
+    }
+    real_->Execute(call, std::move(request), std::move(done));
+  }
+};
+
 class SendsToTheWrongPeer : public Peer {
  public:
   SendsToTheWrongPeer(std::string wrong_name, Peer* real, Peer* wrong, Dice* dice)
@@ -733,6 +746,8 @@ const std::vector<PlantedBug>& PlantedBugs() {
       Plant<InDispatch<ClaimsReceipts>>("ClaimsReceipts", "dispatch believes that all was received", 50),
       Plant<InDispatch<LosesAnswers>>("LosesAnswers", "dispatch loses an answer of work_order", 50),
       Plant<InEscalation<DrawsRequestIds>>("DrawsRequestIds", "a rung has a new request id at each try", 200),
+      Plant<InEscalation<LosesAlarms>>("LosesAlarms", "escalation's alarm of an emergency comes to nothing",
+                                       200),
       Plant<InClockStore<ForgetsClocks>>("ForgetsClocks", "a clock is not written", 50),
       Plant<InClockStore<RunsAheadOfTheLog>>("RunsAheadOfTheLog", "escalation's cursor is one too far", 50),
       Plant<OnTheWire>("SendsToTheWrongPeer", "a delivery goes to another peer", 50),

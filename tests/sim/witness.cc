@@ -149,6 +149,7 @@ void Witness::Take(int site, SharedMessage bytes) {
   CheckCustody(site, event, order);
   if (const type::v1::RegisteredDetail* registered = RegisteredOf(event); registered != nullptr) {
     order.origin = registered->origin_hotline();
+    order.emergency = registered->urgency() == type::v1::URGENCY_EMERGENCY;
   }
   order.last_sequence = event.sequence();
   order.version = event.order_version();
@@ -173,6 +174,12 @@ void Witness::Take(int site, SharedMessage bytes) {
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
   if (!IsService(account)) CheckOnce(view, event, order);
+  if (event.has_alarmed()) view.alarmed.insert(event.alarmed().handoff_id());
+  if (order.emergency && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
+      event.escalated().rung() == type::v1::RUNG_URGE && !view.alarmed.contains(event.handoff_id())) {
+    Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
+                                     ", an emergency, was not received"));
+  }
   if (event.has_escalated() || event.has_in_doubt()) {
     const type::v1::Escalation& escalation =
         event.has_escalated() ? event.escalated() : event.in_doubt().escalation();

@@ -14,7 +14,8 @@
 //   receipt_durable    and so is what a receipt acknowledged
 //   answer_true        a desktop's answer is in the log, and "received" means that the peer has it
 //   same_answer        a repeated request gets the same answer
-//   emergency_told     an emergency is answered in time, and "use the telephone" unless the peer has it
+//   emergency_told     an emergency is answered in time, and "use the telephone" unless the peer has it; when
+//                      its receipt is urged there is an alarm
 //   watched            a watch shows every event of a handoff once and in order, through all its resumptions
 //   push_taken         no good push is refused
 // After healing (Heal says within what time all must be quiet):
@@ -64,6 +65,7 @@ struct OrderView {
   std::string to;
   std::string spoken_code;  // of it
   std::string origin;
+  bool emergency = false;
   bool suspended = false;
 };
 
@@ -129,7 +131,8 @@ class Witness {
     };
     std::unordered_map<std::string, std::vector<Mirrored>> mirrored_accounts;
     std::set<std::tuple<std::string, int, int64_t, int>> rungs;
-    std::map<LaneKey, int64_t> promised;  // what receipts have acknowledged
+    std::unordered_set<std::string> alarmed;  // handoffs
+    std::map<LaneKey, int64_t> promised;      // what receipts have acknowledged
   };
 
   void Take(int site, SharedMessage bytes);

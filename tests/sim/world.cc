@@ -60,7 +60,8 @@ World::~World() {
 void World::Build() {
   // What worlds can have beside what they all have is drawn apart, so that those without it stay as they are.
   Dice more(seed_ ^ 0x5b00'1f11e5ull);
-  const bool full = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool wanted = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool full = wanted && !options_.plain;
   const bool spooled = full && more.Percent(45);
   const int64_t size = dice_.Below(100);
   const int count = size < 60 ? 2 : size < 85 ? 3 : 4;

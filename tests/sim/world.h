@@ -46,6 +46,8 @@ struct WorldOptions {
   bool traced = false;
   // In how many percent of worlds sites are restored from old backups and must get their history from peers.
   int old_backups_percent = 0;
+  // All sites are joined by gRPC, and desks do what is most common.
+  bool plain = false;
 };
 
 class World {

@@ -681,7 +681,8 @@ Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadline
     reckoned.remaining = clock.remaining;
     return reckoned;
   }
-  for (const v1::ClockAdjustment& adjustment : HistoryOf(clock).adjustments()) {
+  const v1::ClockHistory history = HistoryOf(clock);
+  for (const v1::ClockAdjustment& adjustment : history.adjustments()) {
     ApplyAdjustment(adjustment, clock, rule, deadlines, &reckoned.due.time, &reckoned.remaining,
                     &reckoned.due.provisional);
   }

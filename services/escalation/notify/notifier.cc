@@ -167,6 +167,26 @@ void Notifier::Wake() {
   });
 }
 
+void Notifier::Acknowledged(const RungRef& ref, absl::Time until) {
+  executor_->Post([this, ref, until] {
+    if (failed_ || stopped_) return;
+    auto all = store_->ToldOf(ref.order_id);
+    if (!all.ok()) return Fail(all.status());
+    const absl::Status status = InTransaction([&]() -> absl::Status {
+      for (Told& told : *all) {
+        const bool meant = told.ref.clock == ref.clock && told.ref.rung <= ref.rung &&
+                           (ref.armed_by == 0 || told.ref.armed_by == ref.armed_by);
+        if (!meant || told.acknowledged_until >= until) continue;
+        told.acknowledged_until = until;
+        if (told.stage == Stage::kResting) told.at = std::max(told.at, until);
+        if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      }
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return Fail(status);
+  });
+}
+
 void Notifier::Drain() {
   executor_->Post([this] { stopped_ = true; });
   by_account_.Drain();
@@ -285,9 +305,8 @@ absl::StatusOr<bool> Notifier::Resume(absl::Time now) {
         told.at = absl::InfiniteFuture();
       } else if ((*facts)->paused) {
         told.at = now + policy_.RoundTime(told.urgency);
-      } else if (const absl::Time until = std::max((*facts)->acknowledged_until, told.acknowledged_until);
-                 until > now) {
-        told.at = until;
+      } else if (told.acknowledged_until > now) {
+        told.at = told.acknowledged_until;
       } else {
         told.stage = Stage::kWaiting;
         ++told.round;
@@ -328,6 +347,14 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
     if (over) {
       told.stage = Stage::kDone;
       told.at = absl::InfiniteFuture();
+      if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      continue;
+    }
+    // Somebody has taken note before he was told.
+    if (told.acknowledged_until > now) {
+      const bool again = policy_.Rounds(told.ref.rung) > 1;
+      told.stage = again ? Stage::kWaiting : Stage::kDone;
+      told.at = again ? told.acknowledged_until : absl::InfiniteFuture();
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
     }
@@ -503,8 +530,7 @@ void Notifier::AfterRound(const std::optional<OrderFacts>& facts, absl::Time now
     return;
   }
   told->stage = Stage::kResting;
-  told->at = std::max({now, told->round_at + policy_.RoundTime(told->urgency), told->acknowledged_until,
-                       facts->acknowledged_until});
+  told->at = std::max({now, told->round_at + policy_.RoundTime(told->urgency), told->acknowledged_until});
 }
 
 absl::Status Notifier::SettleRoundsOf(const DeliveryRow& delivery, absl::Time now) {

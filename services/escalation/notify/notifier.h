@@ -51,9 +51,8 @@ struct OrderFacts {
   // The clock runs: its duty is not done, nor paused.
   bool running = false;
   bool paused = false;
-  type::v1::Rung highest = type::v1::RUNG_UNSPECIFIED;   // rung taken of that clock
-  absl::Time acknowledged_until = absl::InfinitePast();  // of that clock
-  std::string accused_unit;                              // code; empty: none, or not known
+  type::v1::Rung highest = type::v1::RUNG_UNSPECIFIED;  // rung taken of that clock
+  std::string accused_unit;                             // code; empty: none, or not known
 };
 
 // Where the rungs come from. Called on the notifier's executor.
@@ -139,6 +138,9 @@ class Notifier {
   void Start();
   // There may be rungs that were not there before.
   void Wake();
+  // The log says that a person has taken note of a rung, and of those below it, by whatever way: none of them
+  // is told again before `until`. `ref.armed_by` 0: of any clock of the kind. Told again it changes nothing.
+  void Acknowledged(const RungRef& ref, absl::Time until);
   // Begins nothing any more; ends the streams with a last message.
   void Drain();
 

@@ -17,6 +17,7 @@
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text_catalogue.h"
 #include "services/hotlinectl/core/text_people.h"
+#include "services/hotlinectl/core/text_suggest.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -397,6 +398,16 @@ std::vector<CommandSpec> MakeCommands() {
         {"units", ValueKind::kFile, say::kFlagUnitsFile},
         {"directory", ValueKind::kFile, say::kFlagDirectoryCsv},
         {"out", ValueKind::kFile, say::kFlagCatalogueOut}}},
+      {CommandId::kSuggest,
+       "suggest",
+       say::kCmdSuggest,
+       Operand::kSuggest,
+       {{"file", ValueKind::kFile, say::kFlagSuggestFile},
+        {"catalogue", ValueKind::kFile, say::kFlagSuggestCatalogue},
+        {"received-by", ValueKind::kText, say::kFlagSuggestReceivedBy},
+        {"channel", ValueKind::kWord, say::kFlagSuggestChannel, WordsOf<type::v1::Channel>},
+        {"out", ValueKind::kFile, say::kFlagSuggestOut},
+        {"cross", ValueKind::kInteger, say::kFlagSuggestCross}}},
       {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
@@ -483,6 +494,9 @@ class Reader {
                   arguments.command->operand == Operand::kCatalogue ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
+        arguments.action = word;
+      } else if (arguments.command->operand == Operand::kSuggest && arguments.operand.empty() &&
+                 arguments.action.empty() && (word == "evaluate" || word == "examples")) {
         arguments.action = word;
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
@@ -668,6 +682,33 @@ std::string MeetingFault(const Arguments& arguments, Language language) {
   return "";
 }
 
+// One of a text, a file, `evaluate` and `examples export`, with the flags that go with it.
+std::string SuggestFault(const Arguments& arguments, Language language) {
+  const bool exports = arguments.action == "examples";
+  const bool evaluates = arguments.action == "evaluate";
+  const bool file = arguments.Has("file");
+  if (exports     ? arguments.operand != "export"
+      : evaluates ? !arguments.operand.empty()
+                  : file != arguments.operand.empty()) {
+    return std::string(Say(language, say::kNeedsSuggestText));
+  }
+  const std::string name = exports     ? "suggest examples"
+                           : evaluates ? "suggest evaluate"
+                           : file      ? "suggest --file"
+                                       : "suggest";
+  const std::string_view flags = exports     ? " out "
+                                 : evaluates ? " file catalogue cross "
+                                 : file      ? " file catalogue "
+                                             : " catalogue received-by channel ";
+  for (const auto& [flag, values] : arguments.values) {
+    if (flags.find(StrCat(" ", flag, " ")) == std::string_view::npos) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  if (exports && !arguments.Has("out")) return Say(language, say::kFlagRequired, "--out", name);
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -721,6 +762,7 @@ std::string Fault(const Arguments& arguments, Language language) {
     if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
   if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
+  if (command.operand == Operand::kSuggest) return SuggestFault(arguments, language);
   if (command.operand == Operand::kCatalogue) {
     // Which flags go with which action.
     constexpr std::pair<std::string_view, std::string_view> kActions[] = {
@@ -883,6 +925,8 @@ std::string OperandText(Operand operand) {
       return " docket|pack|rule ITEM|proposal ITEM";
     case Operand::kCatalogue:
       return " check|show|diff|export|reload [ITEM | OLD NEW]";
+    case Operand::kSuggest:
+      return " TEXT|evaluate|examples export";
   }
   return "";
 }
@@ -931,6 +975,7 @@ std::string BashCommands() {
     if (command.operand == Operand::kOptionalCommand) words = CommandNames();
     if (command.operand == Operand::kCatalogue) words = StrCat("check show diff export reload ", words);
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
+    if (command.operand == Operand::kSuggest) words = StrCat("evaluate examples export ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
     if (command.operand == Operand::kPolicy) words = StrCat("preview publish list ", words);
     if (command.operand == Operand::kNotifications) {
@@ -1008,6 +1053,8 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kCatalogue) {
       operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
     }
+    if (command.operand == Operand::kSuggest)
+      operand = "':text or action:(evaluate examples)' '::action:(export)'";
     if (command.operand == Operand::kLink) operand = "':action:(status reconcile)' ':peer: '";
     if (command.operand == Operand::kOptionalCommand) operand = StrCat("':command:(", CommandNames(), ")'");
     cases += StrCat("    ", command.name, ")\n      _arguments \\\n",
@@ -1118,6 +1165,8 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
     if (demo.name == global("site")) site = demo;
   }
   const DemoSite& fallback = kDemoSites[0];
+  arguments.site_named =
+      !first({global("dispatch"), std::string(site.dispatch), environment("HOTLINE_DISPATCH")}).empty();
   arguments.dispatch = first({global("dispatch"), std::string(site.dispatch), environment("HOTLINE_DISPATCH"),
                               std::string(fallback.dispatch)});
   arguments.work_order = first({global("work-order"), std::string(site.work_order),

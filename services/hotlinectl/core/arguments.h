@@ -73,6 +73,7 @@ enum class CommandId {
   kDocument,
   kMeeting,
   kCatalogue,
+  kSuggest,
   kHealth,
   kCompletion,
   kHelp,
@@ -83,6 +84,7 @@ enum class CommandId {
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
 // kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
+// kSuggest: a text, or `evaluate`, or `examples` and `export`.
 // kCatalogue: an action, and what it is about: an item, or two versions or files.
 enum class Operand {
   kNone,
@@ -97,7 +99,8 @@ enum class Operand {
   kDirectory,
   kNotifications,
   kMeeting,
-  kCatalogue
+  kCatalogue,
+  kSuggest
 };
 
 struct CommandSpec {
@@ -129,6 +132,8 @@ class Arguments {
 
   // Global flags, with what the environment and the defaults fill in.
   Language language = Language::kEnglish;
+  // A site was named, by `--site` or an address of dispatch.
+  bool site_named = false;
   std::string dispatch;
   std::string work_order;
   std::string escalation;

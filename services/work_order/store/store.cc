@@ -1008,7 +1008,7 @@ class SqlStore : public Store {
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
   }
 
-  absl::Status UpdateOrder(int64_t id, const WorkOrder& order, const WorkOrder& before) override {
+  absl::Status UpdateKnownOrder(int64_t id, const WorkOrder& order, const WorkOrder& before) override {
     const std::string_view lead_unit = LeadUnitAtWork(order);
     const bool same_unit = lead_unit.empty() || LeadUnitAtWork(before) == lead_unit;
     if (absl::Status status = WriteOrder(id, order, before.state() == order.state(), same_unit);

@@ -197,8 +197,8 @@ class Store {
                                    std::string_view caller_phone) = 0;
   virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
   // The same of an order that is there as `before`; a store may spare itself looking.
-  virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order,
-                                   const type::v1::WorkOrder& before) {
+  virtual absl::Status UpdateKnownOrder(int64_t id, const type::v1::WorkOrder& order,
+                                        const type::v1::WorkOrder& before) {
     static_cast<void>(before);
     return UpdateOrder(id, order);
   }

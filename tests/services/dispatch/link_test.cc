@@ -252,7 +252,7 @@ TEST_F(LinkTest, AClockThatIsSetBackMakesNobodyWaitLonger) {
   LinkOptions options;
   options.hotline = "12345";
   options.peer = "110";
-  Link link(&ledger_, &peer_, &notary_, &steps_, &wall, options);
+  Link link(&ledger_, &peer_, &notary_, &way_, &steps_, &wall, options);
   link.Start();
   std::optional<ReceiptOutcome> outcome;
   link.AwaitReceipt(1, wall.Now() + absl::Seconds(1), false, [&](ReceiptOutcome o) { outcome = o; });

@@ -50,9 +50,9 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    const absl::Status status = CheckSite(hotline);
+    absl::Status status = writer_->Execute(kSchema);
+    if (status.ok()) status = CheckSite(hotline);
     if (status.ok()) return writer_->Commit();
     writer_->Rollback();
     return status;

@@ -77,18 +77,20 @@ Words WordsOf(type::v1::ClockKind clock) {
       return {"call-back", "回访"};
     case type::v1::CLOCK_KIND_SUSPENSION_REVIEW:
       return {"review of the suspension", "挂起复核"};
+    case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
+      return {"arrival at the scene", "到场"};
     default:
       return {"deadline", "办理"};
   }
 }
 
-const char* ClockWord(type::v1::ClockKind clock) {
-  // As in the request ids of rungs.
-  static constexpr const char* kWords[] = {"none",        "peer_receipt", "peer_acceptance", "sign",
-                                           "finish",      "confirm",      "voice",           "first_contact",
-                                           "result_back", "call_back",    "suspension"};
+// As in the request ids of rungs. What this does not know has its number: two clocks that one event armed
+// stay apart.
+std::string ClockWord(type::v1::ClockKind clock) {
+  static constexpr const char* kWords[] = {"none",    "peer_receipt", "peer_acceptance", "sign", "finish",
+                                           "confirm", "voice"};
   const auto index = static_cast<size_t>(clock);
-  return index < std::size(kWords) ? kWords[index] : "other";
+  return index < std::size(kWords) ? kWords[index] : StrCat(index);
 }
 
 const char* RungWord(Rung rung) {

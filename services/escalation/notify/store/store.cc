@@ -189,9 +189,9 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status status = CheckSite(hotline);
+    absl::Status status = writer_->Execute(kSchema);
+    if (status.ok()) status = CheckSite(hotline);
     if (status.ok()) {
       status = writer_->Commit();
     } else {
@@ -378,6 +378,12 @@ class SqlStore final : public Store {
         [&](const sql::Statement& row) { found = ReadTold(row); });
     if (!status.ok()) return status;
     return found;
+  }
+
+  absl::StatusOr<std::vector<Told>> ToldOf(int64_t order_id) override {
+    return ReadAll<Told>(
+        "SELECT " TOLD_COLUMNS " FROM told WHERE order_id = ?1",
+        [&](sql::Statement& select) { select.BindInt64(1, order_id); }, ReadTold);
   }
 
   absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) override {

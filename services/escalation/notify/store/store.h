@@ -139,6 +139,8 @@ class Store {
   // InfiniteFuture if none is.
   virtual absl::StatusOr<absl::Time> NextDue(absl::Time now, const std::vector<std::string>& webhooks) = 0;
   virtual absl::StatusOr<std::optional<Told>> FindTold(const RungRef& ref) = 0;
+  // All rungs of an order.
+  virtual absl::StatusOr<std::vector<Told>> ToldOf(int64_t order_id) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> NoticesIn(int64_t delivery) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> ListNotices(const NoticeQuery& query) = 0;

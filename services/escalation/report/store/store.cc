@@ -276,8 +276,12 @@ class SqlStore final : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
-    if (absl::Status status = CheckSite(hotline); !status.ok()) return status;
+    absl::Status made = writer_->Execute(kSchema);
+    if (made.ok()) made = CheckSite(hotline);
+    if (!made.ok()) {
+      writer_->Rollback();
+      return made;
+    }
     if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get(), nullptr); !status.ok()) return status;
     Preparer prepare(writer_.get());

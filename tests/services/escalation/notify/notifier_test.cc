@@ -435,6 +435,23 @@ TEST_F(NotifierTest, AnAcknowledgementStopsTheRoundsUntilItTimesOut) {
   EXPECT_THAT(Deliveries("desktop"), SizeIs(4));
 }
 
+TEST_F(NotifierTest, AnAcknowledgementMadeElsewhereCountsAsWell) {
+  Rung(1, type::v1::RUNG_URGE);
+  Rung(2, type::v1::RUNG_URGE);
+  const absl::Time until = steps_.clock()->Now() + absl::Hours(30);
+  notifier_->Acknowledged(
+      {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_SUPERVISE},
+      until);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2)) << "of the second order alone";
+  EXPECT_EQ(Deliveries("desktop")[0].notification().orders(0).order_id(), FormatOrderId(2));
+  rungs_.facts[2].running = false;
+  steps_.Advance(absl::Hours(29));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2));
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(4));
+}
+
 TEST_F(NotifierTest, AHigherRungEndsTheLowerOnesRounds) {
   Rung(1, type::v1::RUNG_URGE);
   steps_.Advance(absl::Seconds(31));

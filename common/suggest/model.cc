@@ -1,0 +1,157 @@
+#include "common/suggest/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/container/flat_hash_set.h"
+
+namespace hotline::suggest {
+namespace {
+
+constexpr uint32_t kBias = 0;
+constexpr uint32_t kCoverage = 1;
+constexpr uint32_t kCoverageBuckets = 6;
+constexpr uint32_t kFirstRow = kCoverage + kCoverageBuckets;
+
+}  // namespace
+
+Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> priors, uint32_t classes,
+             uint32_t groups, const TrainingOptions& options)
+    : classes_(classes), groups_(groups), stride_((classes + groups + 1 + 7) / 8 * 8), options_(options) {
+  absl::flat_hash_map<uint64_t, uint32_t> counts;
+  absl::flat_hash_set<uint64_t> concepts;
+  for (const TrainingExample& example : examples) {
+    for (const Feature& feature : example.view.features) {
+      ++counts[feature.key];
+      if (feature.block == Block::kConcept || feature.block == Block::kShape) concepts.insert(feature.key);
+    }
+  }
+  counts_.assign(kFirstRow, 0);
+  // In the order of the examples, as that of a hash map may differ from run to run.
+  for (const TrainingExample& example : examples) {
+    for (const Feature& feature : example.view.features) {
+      const uint32_t count = counts[feature.key];
+      if (count < options.min_examples && !concepts.contains(feature.key)) continue;
+      const auto [found, fresh] = index_.try_emplace(feature.key, static_cast<uint32_t>(counts_.size()));
+      if (fresh) counts_.push_back(count);
+    }
+  }
+  for (const Prior& prior : priors) {
+    if (index_.try_emplace(prior.key, static_cast<uint32_t>(counts_.size())).second) counts_.push_back(0);
+  }
+  weights_.assign(counts_.size() * stride_, 0.0F);
+  for (const Prior& prior : priors)
+    weights_[size_t{index_[prior.key]} * stride_ + prior.target] += prior.weight;
+
+  std::vector<std::vector<Active>> actives;
+  actives.reserve(examples.size());
+  for (const TrainingExample& example : examples) actives.push_back(Activate(example.view, 1));
+  std::vector<float> squares(weights_.size(), 1e-3F);
+  std::vector<float> logits(stride_);
+  std::vector<float> gradient(stride_);
+  // A fixed order that mixes the batches: steps that share no factor with the number of examples.
+  size_t step = examples.size() * 5 / 8 | 1;
+  const auto shares_factor = [](size_t a, size_t b) {
+    while (b != 0) a = std::exchange(b, a % b);
+    return a != 1;
+  };
+  while (!examples.empty() && shares_factor(examples.size(), step)) step += 2;
+  for (int epoch = 0; epoch < options.epochs; ++epoch) {
+    size_t at = static_cast<size_t>(epoch);
+    for (size_t n = 0; n < examples.size(); ++n) {
+      at = (at + step) % examples.size();
+      const TrainingExample& example = examples[at];
+      std::fill(logits.begin(), logits.end(), 0.0F);
+      for (const Active& active : actives[at]) {
+        const float* row = &weights_[size_t{active.row} * stride_];
+        for (uint32_t c = 0; c < stride_; ++c) logits[c] += active.value * row[c];
+      }
+      std::fill(gradient.begin(), gradient.end(), 0.0F);
+      const auto softmax = [&](uint32_t from, uint32_t count) {
+        const float top = *std::max_element(logits.begin() + from, logits.begin() + from + count);
+        float sum = 0;
+        for (uint32_t c = from; c < from + count; ++c) sum += gradient[c] = std::exp(logits[c] - top);
+        for (uint32_t c = from; c < from + count; ++c) gradient[c] *= example.weight / sum;
+      };
+      softmax(0, classes_);
+      for (const auto& [c, share] : example.classes) gradient[c] -= example.weight * share;
+      softmax(classes_, groups_);
+      gradient[classes_ + example.group] -= example.weight;
+      if (example.teaches_danger) {
+        const float danger = 1 / (1 + std::exp(-logits[classes_ + groups_]));
+        gradient[classes_ + groups_] = example.weight * (danger - (example.emergency ? 1.0F : 0.0F));
+      }
+      for (const Active& active : actives[at]) {
+        float* row = &weights_[size_t{active.row} * stride_];
+        float* square = &squares[size_t{active.row} * stride_];
+        for (uint32_t c = 0; c <= classes_ + groups_; ++c) {
+          const float slope = gradient[c] * active.value + options.decay * row[c];
+          square[c] += slope * slope;
+          row[c] -= options.rate * slope / std::sqrt(square[c]);
+        }
+      }
+    }
+  }
+}
+
+std::vector<Model::Active> Model::Activate(const Featuriser::View& view, uint32_t self) const {
+  std::vector<Active> actives;
+  actives.reserve(view.features.size() + 2);
+  const auto whole = static_cast<uint32_t>(view.features.size());
+  actives.push_back({kBias, 1, whole});
+  std::array<uint32_t, kBlocks> known{};
+  uint32_t pairs = 0;
+  uint32_t known_pairs = 0;
+  for (uint32_t i = 0; i < view.features.size(); ++i) {
+    const Feature& feature = view.features[i];
+    const auto found = index_.find(feature.key);
+    const bool pair = feature.block == Block::kGram && feature.end - feature.begin == 2;
+    pairs += pair ? 1 : 0;
+    if (found == index_.end()) continue;
+    if (pair && counts_[found->second] >= options_.min_examples + self) ++known_pairs;
+    ++known[static_cast<size_t>(feature.block)];
+    actives.push_back({found->second, 0, i});
+  }
+  // Nonsense and other languages show in how few pairs of characters are known.
+  const uint32_t coverage =
+      pairs == 0 ? 0 : 1 + std::min(known_pairs * (kCoverageBuckets - 1) / pairs, kCoverageBuckets - 2);
+  for (Active& active : actives) {
+    if (active.feature == whole) continue;
+    const auto block = static_cast<size_t>(view.features[active.feature].block);
+    active.value = options_.scale[block] * 4 / std::sqrt(4.0F + static_cast<float>(known[block]));
+  }
+  actives.push_back({kCoverage + coverage, 1, whole});
+  return actives;
+}
+
+Model::Scores Model::Score(std::span<const Active> text) const {
+  Scores scores;
+  std::vector<float> sums(stride_, 0.0F);
+  for (const Active& active : text) {
+    const float* row = &weights_[size_t{active.row} * stride_];
+    for (uint32_t c = 0; c < stride_; ++c) sums[c] += active.value * row[c];
+  }
+  scores.danger = sums[classes_ + groups_];
+  scores.groups.assign(sums.begin() + classes_, sums.begin() + classes_ + groups_);
+  sums.resize(classes_);
+  scores.classes = std::move(sums);
+  return scores;
+}
+
+std::vector<Model::Share> Model::Shares(std::span<const Active> text, uint32_t from, uint32_t count,
+                                        uint32_t target) const {
+  std::vector<Share> shares;
+  shares.reserve(text.size());
+  // What is about the whole comes first and last and stands on no words.
+  for (const Active& active : text.subspan(1, text.size() - 2)) {
+    const float* row = &weights_[size_t{active.row} * stride_ + from];
+    float sum = 0;
+    for (uint32_t c = 0; c < count; ++c) sum += row[c];
+    // A column alone has no others to be compared with.
+    const float mean = count == 1 ? 0 : sum / static_cast<float>(count);
+    shares.push_back({active.feature, active.value * (row[target] - mean)});
+  }
+  return shares;
+}
+
+}  // namespace hotline::suggest

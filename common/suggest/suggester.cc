@@ -1,0 +1,494 @@
+#include "common/suggest/suggester.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "common/base/text.h"
+#include "common/error/error.h"
+
+namespace hotline::suggest {
+namespace {
+
+using config::v1::CatalogueItem;
+using config::v1::SuggestTerms;
+
+// Groups of classes: the hotline's part.
+constexpr uint32_t kGovernmentGroup = 0;
+constexpr uint32_t kPoliceGroup = 1;
+constexpr uint32_t kUnclearGroup = 2;
+constexpr uint32_t kNoneGroup = 3;
+constexpr uint32_t kGroups = 4;
+// How much of a verdict's probability comes from the model of hotlines; the rest from the items'.
+constexpr double kGroupShare = 0.8;
+// What words of the catalogue and of the terms count beside a labelled example.
+constexpr float kPhraseWeight = 0.4F;
+constexpr float kTermWeight = 0.3F;
+constexpr float kPriorWeight = 1.0F;
+// Danger that the model sees without a certain sign.
+constexpr double kMostModelDanger = 0.9;
+// What a text in another language gets: that it is unclear is sure, but an emergency may hide in it.
+constexpr double kForeignConfidence = 0.9;
+
+double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+std::vector<double> Softmax(const std::vector<float>& logits, double temperature) {
+  std::vector<double> result(logits.size());
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (size_t i = 0; i < logits.size(); ++i) sum += result[i] = std::exp((logits[i] - top) / temperature);
+  for (double& value : result) value /= sum;
+  return result;
+}
+
+// The terms with the catalogue's phrases as further concepts.
+SuggestTerms WithPhrases(SuggestTerms terms, const catalogue::Catalogue& catalogue) {
+  for (const CatalogueItem& item : catalogue.message().items()) {
+    auto& entry = *terms.add_concepts();
+    entry.set_code(StrCat("item ", item.code()));
+    entry.set_item(item.code());
+    *entry.mutable_terms() = item.phrases();
+  }
+  return terms;
+}
+
+config::v1::SuggestDecision WithDefaults(config::v1::SuggestDecision decision) {
+  if (decision.emergency_from() == 0) decision.set_emergency_from(0.5);
+  if (decision.temperature() == 0) decision.set_temperature(1);
+  if (decision.both_sided_from() == 0) decision.set_both_sided_from(0.35);
+  if (decision.unclear_factor() == 0) decision.set_unclear_factor(1);
+  if (decision.confidence_slope() == 0) decision.set_confidence_slope(1);
+  return decision;
+}
+
+size_t CodePoints(std::string_view text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// Not in Chinese, by its letters: then nothing that the model knows applies.
+bool Foreign(const Text& text) { return 2 * text.han < text.foreign + text.latin / 3 || text.han == 0; }
+
+std::string_view LanguageHint(const Text& text) {
+  if (text.foreign > text.latin) return "维吾尔语、柯尔克孜语、哈萨克语或俄语等";
+  if (text.latin > 0) return "英语等";
+  return "";
+}
+
+}  // namespace
+
+std::string_view HotlineOf(Verdict verdict, const catalogue::Catalogue& catalogue) {
+  switch (verdict) {
+    case Verdict::kGovernment:
+      return catalogue.message().government_hotline();
+    case Verdict::kPolice:
+      return catalogue.message().police_hotline();
+    case Verdict::kUnclear:
+      return "unclear";
+    case Verdict::kNone:
+      return "none";
+  }
+  return "unclear";
+}
+
+std::string CheckTerms(const SuggestTerms& terms) {
+  std::string problems;
+  const auto add = [&](auto... parts) { problems += StrCat(parts..., "\n"); };
+  const auto word = [](const std::string& text) { return !text.empty() && CodePoints(text) <= 32; };
+  if (terms.version().empty() || CodePoints(terms.version()) > 64)
+    add("version: must have 1 to 64 characters");
+  if (terms.rewrites_size() > 1024) add("rewrites: more than 1,024");
+  std::set<std::string> seen;
+  for (int i = 0; i < terms.rewrites_size(); ++i) {
+    const auto& rewrite = terms.rewrites(i);
+    if (!word(rewrite.from())) add("rewrites[", i, "].from: must have 1 to 32 characters");
+    if (!word(rewrite.to())) add("rewrites[", i, "].to: must have 1 to 32 characters");
+    if (!seen.insert(rewrite.from()).second)
+      add("rewrites[", i, "].from: `", rewrite.from(), "` is there twice");
+  }
+  if (terms.concepts_size() > 1024) add("concepts: more than 1,024");
+  seen.clear();
+  for (int i = 0; i < terms.concepts_size(); ++i) {
+    const auto& entry = terms.concepts(i);
+    const bool good =
+        !entry.code().empty() && entry.code().size() <= 32 &&
+        entry.code().find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+    if (!good) add("concepts[", i, "].code: must be 1 to 32 of a-z 0-9 _");
+    if (!seen.insert(entry.code()).second) add("concepts[", i, "].code: `", entry.code(), "` is there twice");
+    if (entry.terms_size() < 1 || entry.terms_size() > 1024)
+      add("concepts[", i, "].terms: must be 1 to 1,024");
+    for (int j = 0; j < entry.terms_size(); ++j) {
+      if (!word(entry.terms(j))) add("concepts[", i, "].terms[", j, "]: must have 1 to 32 characters");
+    }
+  }
+  const auto& decision = terms.decision();
+  if (decision.emergency_from() < 0 || decision.emergency_from() > 1)
+    add("decision.emergency_from: must be above 0, at most 1");
+  if (decision.temperature() < 0 || decision.temperature() > 100)
+    add("decision.temperature: must be above 0, at most 100");
+  if (decision.both_sided_from() < 0 || decision.both_sided_from() > 0.5)
+    add("decision.both_sided_from: must be above 0, at most 0.5");
+  if (decision.unclear_factor() < 0 || decision.unclear_factor() > 10)
+    add("decision.unclear_factor: must be above 0, at most 10");
+  return problems;
+}
+
+absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
+    std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& terms,
+    std::span<const config::v1::SuggestExample> examples) {
+  const std::string problems = CheckTerms(terms);
+  if (!problems.empty()) {
+    return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID, "terms", problems,
+                           StrCat("词表有误：", problems));
+  }
+  for (const auto& example : examples) {
+    const std::string& hotline = example.hotline();
+    const bool known = hotline == "unclear" || hotline == "none" ||
+                       hotline == catalogue->message().government_hotline() ||
+                       hotline == catalogue->message().police_hotline();
+    const bool needs_item = hotline != "unclear" && hotline != "none";
+    if (known && (!needs_item || example.items_size() > 0)) continue;
+    const std::string_view field = known ? "items" : "hotline";
+    return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID,
+                           StrCat("examples[", example.id(), "].", field),
+                           "an example needs a hotline of the catalogue with an item, or unclear or none",
+                           "样例须注明目录中的热线和事项，或 unclear、none");
+  }
+  return std::shared_ptr<const Suggester>(new Suggester(std::move(catalogue), terms, examples));
+}
+
+Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& given,
+                     std::span<const config::v1::SuggestExample> examples)
+    : catalogue_(std::move(catalogue)), decision_(WithDefaults(given.decision())) {
+  for (const CatalogueItem& item : catalogue_->message().items()) {
+    class_of_[item.code()] = static_cast<uint32_t>(items_.size());
+    items_.push_back(&item);
+    police_.push_back(catalogue_->IsPoliceItem(item));
+  }
+  const auto unclear = static_cast<uint32_t>(items_.size());
+  const uint32_t none = unclear + 1;
+  const auto group_of = [&](uint32_t target) {
+    if (target == unclear) return kUnclearGroup;
+    if (target == none) return kNoneGroup;
+    return police_[target] ? kPoliceGroup : kGovernmentGroup;
+  };
+  const SuggestTerms terms = WithPhrases(given, *catalogue_);
+  featuriser_ = std::make_unique<Featuriser>(terms);
+
+  std::vector<TrainingExample> training;
+  std::vector<Model::Prior> priors;
+  const auto teach = [&](std::string_view text, uint32_t target, float weight) -> TrainingExample& {
+    TrainingExample& example = training.emplace_back();
+    example.view = featuriser_->Look(text);
+    example.classes = {{target, 1.0F}};
+    example.group = group_of(target);
+    example.weight = weight;
+    return example;
+  };
+  // What a concept speaks for: its item, or that there is no matter, or none that is clear.
+  for (int i = 0; i < terms.concepts_size(); ++i) {
+    const auto& entry = terms.concepts(i);
+    uint32_t target = none + 1;
+    const auto item = class_of_.find(std::string_view(entry.item()));
+    if (item != class_of_.end()) target = item->second;
+    if (entry.item().empty() && entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_VAGUE) target = unclear;
+    if (entry.item().empty() && entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_NONE) target = none;
+    if (target > none) continue;
+    const auto index = static_cast<uint32_t>(i);
+    priors.push_back({Featuriser::KeyOf(index, false, false), target, kPriorWeight});
+    priors.push_back({Featuriser::KeyOf(index, false, true), target, kPriorWeight / 2});
+    priors.push_back({Featuriser::KeyOf(index, false, false), none + 1 + group_of(target), kPriorWeight});
+    const bool phrase = i >= given.concepts_size();
+    for (const std::string& term : entry.terms()) {
+      TrainingExample& example = teach(term, target, phrase ? kPhraseWeight : kTermWeight);
+      // Phrases of the police's items may or may not mean danger now.
+      example.emergency = entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_CERTAIN;
+      example.teaches_danger =
+          example.emergency || (!phrase && group_of(target) != kPoliceGroup && target != unclear);
+    }
+  }
+  for (const auto& example : examples) {
+    std::vector<std::pair<uint32_t, float>> classes;
+    if (example.hotline() == "unclear") classes.emplace_back(unclear, 1.0F);
+    if (example.hotline() == "none") classes.emplace_back(none, 1.0F);
+    if (classes.empty()) {
+      for (const std::string& item : example.items()) {
+        const auto found = class_of_.find(item);
+        // The first item is what the matter is; the others are what it may be.
+        if (found != class_of_.end()) classes.emplace_back(found->second, classes.empty() ? 2.0F : 1.0F);
+      }
+    }
+    if (classes.empty()) {
+      ++report_.skipped;
+      continue;
+    }
+    float sum = 0;
+    for (const auto& [target, share] : classes) sum += share;
+    for (auto& [target, share] : classes) share /= sum;
+    TrainingExample& taught = teach(example.text(), classes.front().first, 1);
+    taught.classes = std::move(classes);
+    taught.emergency = example.emergency();
+    ++report_.examples;
+  }
+  TrainingOptions options;
+  options.epochs = 15;
+  options.rate = 0.2F;
+  options.scale = {0.4F, 0.3F, 0.3F, 0.8F, 0.3F, 0.3F, 0.3F};
+  model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
+  report_.features = model_->features();
+  report_.bytes = model_->bytes();
+}
+
+std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::View& view,
+                                     std::vector<Model::Share> shares, size_t limit,
+                                     std::string_view fallback) const {
+  const std::vector<Token>& tokens = view.text.tokens;
+  // What each token adds: n-grams that overlap speak together.
+  std::vector<double> weight(tokens.size(), 0.0);
+  double sum = 0;
+  for (const Model::Share& share : shares) {
+    const Feature& feature = view.features[share.feature];
+    if (feature.begin == feature.end || feature.block == Block::kPair) continue;
+    for (uint32_t i = feature.begin; i < feature.end; ++i)
+      weight[i] += share.weight / (feature.end - feature.begin);
+  }
+  for (const double value : weight) sum += std::max(value, 0.0);
+  std::vector<Reason> reasons;
+  if (sum <= 0) return reasons;
+  const double top = *std::max_element(weight.begin(), weight.end());
+  for (uint32_t i = 0; i < tokens.size();) {
+    if (tokens[i].boundary() || weight[i] < 0.2 * top) {
+      ++i;
+      continue;
+    }
+    Reason reason;
+    const uint32_t begin = i;
+    for (; i < tokens.size() && i < begin + 8 && !tokens[i].boundary() && weight[i] >= 0.2 * top; ++i)
+      reason.weight += weight[i];
+    reason.weight /= sum;
+    const size_t from = tokens[begin].begin;
+    reason.text = source.substr(from, tokens[i - 1].end - from);
+    reason.begin = static_cast<uint32_t>(CodePoints(source.substr(0, from)));
+    // What the longest concept there means, if it is of an item.
+    uint32_t longest = 0;
+    for (const Hit& hit : view.hits) {
+      if (hit.end <= begin || hit.begin >= i || hit.end - hit.begin <= longest) continue;
+      const auto found = class_of_.find(featuriser_->concept_at(hit.concept_index).item);
+      if (found == class_of_.end()) continue;
+      longest = hit.end - hit.begin;
+      reason.meaning = StrCat(items_[found->second]->code(), " ", items_[found->second]->title());
+    }
+    if (reason.meaning.empty()) reason.meaning = fallback;
+    reasons.push_back(std::move(reason));
+  }
+  std::stable_sort(reasons.begin(), reasons.end(),
+                   [](const Reason& a, const Reason& b) { return a.weight > b.weight; });
+  if (reasons.size() > limit) reasons.resize(limit);
+  return reasons;
+}
+
+void Suggester::ChooseUnits(const Featuriser::View& view, std::string_view source,
+                            Suggestion* suggestion) const {
+  if (suggestion->items.empty()) return;
+  const CatalogueItem& item = *suggestion->items.front().item;
+  std::vector<std::string> codes;
+  switch (item.unit_rule()) {
+    case config::v1::UNIT_RULE_LEAD_ASSIST:
+    case config::v1::UNIT_RULE_ALL_OF:
+      for (const auto role : {config::v1::UNIT_ROLE_LEAD, config::v1::UNIT_ROLE_ASSIST}) {
+        for (const auto& unit : item.units()) {
+          if (unit.role() == role && !unit.unit().empty()) codes.push_back(unit.unit());
+        }
+      }
+      break;
+    case config::v1::UNIT_RULE_RECEIVER_DECIDES:
+      break;
+    default: {
+      // By the words: those of the item's units, of concepts that name one, and of each unit's duty.
+      std::map<std::string, double> scores;
+      std::set<std::string> possible;
+      for (const auto& unit : item.units()) {
+        possible.insert(unit.unit());
+        for (const std::string& word : unit.words()) {
+          if (source.find(word) != std::string_view::npos)
+            scores[unit.unit()] += static_cast<double>(CodePoints(word));
+        }
+      }
+      const bool closed = item.unit_rule() == config::v1::UNIT_RULE_ONE_OF;
+      for (const Hit& hit : view.hits) {
+        const std::string& unit = featuriser_->concept_at(hit.concept_index).unit;
+        if (!unit.empty() && !hit.by_sound) scores[unit] += hit.end - hit.begin;
+      }
+      for (const auto& unit : catalogue_->message().units()) {
+        for (const std::string& word : unit.duty_words()) {
+          if (source.find(word) != std::string_view::npos)
+            scores[unit.code()] += static_cast<double>(CodePoints(word)) / 2;
+        }
+      }
+      std::vector<std::pair<double, std::string>> order;
+      for (const auto& [code, score] : scores) {
+        if (!closed || possible.contains(code)) order.emplace_back(-score, code);
+      }
+      std::sort(order.begin(), order.end());
+      if (!order.empty()) codes.push_back(order.front().second);
+      break;
+    }
+  }
+  for (const std::string& code : codes) {
+    if (const auto* unit = catalogue_->FindUnit(code); unit != nullptr) suggestion->units.push_back(unit);
+  }
+}
+
+std::string Suggester::Ask(const Suggestion& suggestion, const Featuriser::View& view) const {
+  if (suggestion.verdict == Verdict::kNone) return "";
+  if (Foreign(view.text)) {
+    const std::string_view language = LanguageHint(view.text);
+    if (language.empty()) return "听不出要反映什么：请问发生了什么事？在什么地方？有没有人受伤或有危险？";
+    return StrCat("来电人说的可能是", language,
+                  "：请接通翻译并三方通话，先问有没有人受伤或有危险、在什么地方。");
+  }
+  if (suggestion.verdict != Verdict::kUnclear) {
+    return suggestion.items.empty() || suggestion.items.front().probability > 0.6
+               ? ""
+               : suggestion.items.front().item->question();
+  }
+  // Both sides' if each has an item of some weight: what tells them apart is whether there is danger now.
+  const CatalogueItem* government = nullptr;
+  const CatalogueItem* police = nullptr;
+  for (const SuggestedItem& candidate : suggestion.items) {
+    const CatalogueItem*& side = catalogue_->IsPoliceItem(*candidate.item) ? police : government;
+    if (side == nullptr && candidate.probability >= 0.02) side = candidate.item;
+  }
+  if (government != nullptr && police != nullptr) {
+    return StrCat("现在还在发生吗？有没有人动手、受伤或受到威胁？有，按“", police->title(),
+                  "”由110先处置；没有，按“", government->title(), "”由12345受理。");
+  }
+  return "请问具体是什么事？发生在什么地方？现在有没有人受伤、动手或有危险？";
+}
+
+Suggestion Suggester::Suggest(const Query& query) const {
+  Suggestion suggestion;
+  const Featuriser::View view = featuriser_->Look(query.text);
+  const std::vector<Model::Active> active = model_->Activate(view);
+  const Model::Scores scores = model_->Score(active);
+  const auto unclear = static_cast<uint32_t>(items_.size());
+  const uint32_t none = unclear + 1;
+
+  const std::vector<double> items = Softmax(scores.classes, decision_.temperature());
+  std::vector<double> groups = Softmax(scores.groups, decision_.temperature());
+  for (double& group : groups) group *= kGroupShare;
+  for (uint32_t c = 0; c <= none; ++c) {
+    const uint32_t group = c == unclear ? kUnclearGroup
+                           : c == none  ? kNoneGroup
+                           : police_[c] ? kPoliceGroup
+                                        : kGovernmentGroup;
+    groups[group] += (1 - kGroupShare) * items[c];
+  }
+  const bool foreign = Foreign(view.text);
+  suggestion.danger = foreign ? 0 : std::min(Logistic(scores.danger), kMostModelDanger);
+  if (view.certain) suggestion.danger = kCertainDanger;
+  suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from();
+
+  double probability = 0;
+  if (foreign) {
+    suggestion.verdict = Verdict::kUnclear;
+  } else if (suggestion.emergency) {
+    suggestion.verdict = Verdict::kPolice;
+    probability = std::max(groups[kPoliceGroup], suggestion.danger);
+  } else {
+    std::vector<double> weighed = groups;
+    weighed[kUnclearGroup] *= decision_.unclear_factor();
+    const auto best =
+        static_cast<uint32_t>(std::max_element(weighed.begin(), weighed.end()) - weighed.begin());
+    const double both = groups[kGovernmentGroup] + groups[kPoliceGroup];
+    const bool one_sided = best == kGovernmentGroup || best == kPoliceGroup;
+    const double other = one_sided ? groups[1 - best] : 0;
+    if (one_sided && other >= decision_.both_sided_from() * both) {
+      suggestion.verdict = Verdict::kUnclear;
+      probability = groups[kUnclearGroup] + std::min(groups[0], groups[1]);
+    } else {
+      constexpr Verdict kVerdicts[] = {Verdict::kGovernment, Verdict::kPolice, Verdict::kUnclear,
+                                       Verdict::kNone};
+      suggestion.verdict = kVerdicts[best];
+      probability = weighed[best] / (weighed[0] + weighed[1] + weighed[2] + weighed[3]);
+    }
+  }
+  if (foreign) {
+    suggestion.confidence = kForeignConfidence;
+  } else {
+    const double p = std::clamp(probability, 1e-4, 1 - 1e-4);
+    suggestion.confidence =
+        Logistic(decision_.confidence_slope() * std::log(p / (1 - p)) + decision_.confidence_offset());
+  }
+
+  if (suggestion.verdict != Verdict::kNone && !foreign) {
+    std::vector<uint32_t> order;
+    for (uint32_t c = 0; c < unclear; ++c) {
+      const bool holds = query.day == Query().day || catalogue_->ItemHolds(*items_[c], query.day);
+      if (holds && (!suggestion.emergency || police_[c])) order.push_back(c);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return items[a] > items[b]; });
+    if (suggestion.verdict != Verdict::kUnclear) {
+      // The best item of the hotline goes first.
+      const bool police = suggestion.verdict == Verdict::kPolice;
+      const auto first =
+          std::find_if(order.begin(), order.end(), [&](uint32_t c) { return police_[c] == police; });
+      if (first != order.end()) std::rotate(order.begin(), first, first + 1);
+    }
+    double sum = 0;
+    for (const uint32_t c : order) sum += items[c];
+    for (size_t i = 0; i < order.size() && i < query.max_items; ++i) {
+      SuggestedItem& item = suggestion.items.emplace_back();
+      item.item = items_[order[i]];
+      item.probability = sum > 0 ? items[order[i]] / sum : 0;
+      if (query.explain)
+        item.reasons = Merge(query.text, view, model_->Explain(active, order[i]), 5, item.item->title());
+    }
+  }
+  if (suggestion.verdict == Verdict::kPolice && !suggestion.items.empty()) {
+    for (const auto& sign : catalogue_->message().signs()) {
+      suggestion.stability_clue |= sign.kind() == config::v1::SIGN_KIND_STABILITY &&
+                                   sign.item() == suggestion.items.front().item->code();
+    }
+  }
+  ChooseUnits(view, query.text, &suggestion);
+  suggestion.question = Ask(suggestion, view);
+  if (!query.explain || foreign) return suggestion;
+
+  if (suggestion.emergency) {
+    for (const Hit& hit : view.hits) {
+      const Featuriser::Concept& sign = featuriser_->concept_at(hit.concept_index);
+      if (sign.kind != config::v1::SUGGEST_CONCEPT_KIND_CERTAIN || hit.calmed ||
+          suggestion.reasons.size() >= 8)
+        continue;
+      const size_t from = view.text.tokens[hit.begin].begin;
+      Reason reason;
+      reason.text = query.text.substr(from, view.text.tokens[hit.end - 1].end - from);
+      reason.begin = static_cast<uint32_t>(CodePoints(query.text.substr(0, from)));
+      const auto found = class_of_.find(sign.item);
+      reason.meaning = StrCat("危险迹象", found == class_of_.end() ? "" : "：",
+                              found == class_of_.end() ? "" : items_[found->second]->title());
+      reason.weight = 1;
+      const bool there =
+          std::any_of(suggestion.reasons.begin(), suggestion.reasons.end(), [&](const Reason& other) {
+            return other.begin <= reason.begin && reason.begin < other.begin + CodePoints(other.text);
+          });
+      if (!there) suggestion.reasons.push_back(std::move(reason));
+    }
+    if (suggestion.reasons.empty())
+      suggestion.reasons = Merge(query.text, view, model_->ExplainDanger(active), 8, "危险迹象");
+    return suggestion;
+  }
+  constexpr std::string_view kMeanings[] = {"非紧急、政府职责", "公安职责", "说得不够，或双方都有份",
+                                            "不属于任何一方"};
+  const auto target = suggestion.verdict == Verdict::kGovernment ? kGovernmentGroup
+                      : suggestion.verdict == Verdict::kPolice   ? kPoliceGroup
+                      : suggestion.verdict == Verdict::kNone     ? kNoneGroup
+                                                                 : kUnclearGroup;
+  suggestion.reasons = Merge(query.text, view, model_->ExplainGroup(active, target), 8, kMeanings[target]);
+  return suggestion;
+}
+
+}  // namespace hotline::suggest

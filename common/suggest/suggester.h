@@ -1,0 +1,132 @@
+// From what a caller says to advice: which hotline, which item of the catalogue, which units, whether there
+// is danger, and why. It advises; a person decides. Offline and deterministic: the model is trained when it
+// is made, from the catalogue's phrases, the terms and the labelled examples, all of them files that people
+// review.
+#ifndef COMMON_SUGGEST_SUGGESTER_H_
+#define COMMON_SUGGEST_SUGGESTER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/time/civil_time.h"
+#include "common/catalogue/catalogue.h"
+#include "common/suggest/features.h"
+#include "common/suggest/model.h"
+#include "hotline/config/v1/suggest.pb.h"
+
+namespace hotline::suggest {
+
+enum class Verdict {
+  kGovernment,  // the government's hotline
+  kPolice,      // the police's
+  kUnclear,     // of both sides, or too little said: ask, or hold a three-way call
+  kNone,        // of neither
+};
+
+// Words that decided.
+struct Reason {
+  std::string text;     // as they stand in the source
+  uint32_t begin = 0;   // in code points
+  std::string meaning;  // in Chinese
+  double weight = 0;    // share of what spoke for it, 0 to 1
+};
+
+struct SuggestedItem {
+  const config::v1::CatalogueItem* item = nullptr;
+  double probability = 0;
+  std::vector<Reason> reasons;  // heaviest first, at most 5
+};
+
+struct Suggestion {
+  Verdict verdict = Verdict::kUnclear;
+  // 110 dispatches first. The verdict is then the police's.
+  bool emergency = false;
+  // How sure the danger is, 0 to 1. A sign of danger that nothing takes back gives at least kCertainDanger,
+  // and nothing else reaches it.
+  double danger = 0;
+  // A threat or another clue touching social stability.
+  bool stability_clue = false;
+  // Probability that the verdict is right.
+  double confidence = 0;
+  // Best first, at most `max_items`; the first is of the verdict's hotline. None if the verdict is kNone.
+  std::vector<SuggestedItem> items;
+  // Of the first item: the lead first. Empty: a person says which, or the receiving hotline does.
+  std::vector<const config::v1::CatalogueUnit*> units;
+  // Of the verdict, heaviest first, at most 8.
+  std::vector<Reason> reasons;
+  // What to ask the caller, in Chinese, when that would decide. Empty: nothing.
+  std::string question;
+};
+
+inline constexpr double kCertainDanger = 0.95;
+
+struct Query {
+  // Any bytes.
+  std::string_view text;
+  // Code of the hotline that heard it; empty: not known. It changes no verdict: whose a matter is does not
+  // depend on who was called.
+  std::string_view received_by;
+  // Items that do not hold on this day are not suggested. Not set: all are.
+  absl::CivilDay day = absl::CivilDay(1970, 1, 1);
+  size_t max_items = 5;
+  // Reasons cost more than the answer; measurements do without.
+  bool explain = true;
+};
+
+// What went into a model.
+struct TrainingReport {
+  size_t examples = 0;
+  // Not used: they name an item that the catalogue does not have.
+  size_t skipped = 0;
+  size_t features = 0;
+  size_t bytes = 0;
+};
+
+// Problems of `terms`, one in each line; empty: none.
+std::string CheckTerms(const config::v1::SuggestTerms& terms);
+
+// Advice by one version of a catalogue. Immutable; any number of threads may share it.
+class Suggester {
+ public:
+  // Takes a second or so of one core. Errors: INVALID_ARGUMENT if the terms break a rule written beside their
+  // fields, or an example lacks a label.
+  static absl::StatusOr<std::shared_ptr<const Suggester>> Create(
+      std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
+      std::span<const config::v1::SuggestExample> examples);
+
+  Suggestion Suggest(const Query& query) const;
+
+  const catalogue::Catalogue& catalogue() const { return *catalogue_; }
+  const TrainingReport& report() const { return report_; }
+
+ private:
+  Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
+            std::span<const config::v1::SuggestExample> examples);
+
+  std::vector<Reason> Merge(std::string_view source, const Featuriser::View& view,
+                            std::vector<Model::Share> shares, size_t limit, std::string_view fallback) const;
+  std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
+  void ChooseUnits(const Featuriser::View& view, std::string_view source, Suggestion* suggestion) const;
+
+  std::shared_ptr<const catalogue::Catalogue> catalogue_;
+  config::v1::SuggestDecision decision_;
+  std::vector<const config::v1::CatalogueItem*> items_;  // by class
+  absl::flat_hash_map<std::string_view, uint32_t> class_of_;
+  std::vector<bool> police_;  // by class
+  std::unique_ptr<const Featuriser> featuriser_;
+  std::unique_ptr<const Model> model_;
+  TrainingReport report_;
+};
+
+// `12345`, `110`, `unclear` or `none`, by the catalogue's codes of its hotlines.
+std::string_view HotlineOf(Verdict verdict, const catalogue::Catalogue& catalogue);
+
+}  // namespace hotline::suggest
+
+#endif  // COMMON_SUGGEST_SUGGESTER_H_

@@ -1,0 +1,361 @@
+// The model of SuggestRoute: how it reads, what it promises for any text, and how well it answers the
+// labelled set.
+#include "common/suggest/suggester.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "common/boot/catalogue_file.h"
+#include "common/boot/suggest_file.h"
+#include "common/suggest/examples.h"
+
+namespace hotline::suggest {
+namespace {
+
+using config::v1::SuggestExample;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr uint64_t kSeed = 2024;
+constexpr int kTestPercent = 30;
+// Written apart; see deploy/catalogue/suggest/README.md.
+constexpr char kSecondBatch[] = "z";
+
+std::string Directory() { return std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue"; }
+
+const std::shared_ptr<const catalogue::Catalogue>& Annex() {
+  static const std::shared_ptr<const catalogue::Catalogue> annex = [] {
+    auto loaded = boot::LoadCatalogue(Directory() + "/wuqia.yaml");
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    return loaded.ok() ? *loaded : nullptr;
+  }();
+  return annex;
+}
+
+const boot::SuggestFiles& Files() {
+  static const boot::SuggestFiles files = [] {
+    auto loaded = boot::LoadSuggestFiles(Directory());
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    return loaded.ok() ? *loaded : boot::SuggestFiles();
+  }();
+  return files;
+}
+
+struct Parts {
+  std::vector<SuggestExample> train;
+  std::vector<SuggestExample> test;
+  std::vector<SuggestExample> second;
+};
+
+const Parts& Split() {
+  static const Parts parts = [] {
+    Parts made;
+    for (const SuggestExample& example : Files().examples) {
+      if (example.batch() == kSecondBatch)
+        made.second.push_back(example);
+      else if (InTestPart(example.id(), kSeed, kTestPercent))
+        made.test.push_back(example);
+      else
+        made.train.push_back(example);
+    }
+    return made;
+  }();
+  return parts;
+}
+
+// Trained on the train part only.
+const Suggester& Trained() {
+  static const std::shared_ptr<const Suggester> trained = [] {
+    auto made = Suggester::Create(Annex(), Files().terms, Split().train);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? *made : nullptr;
+  }();
+  return *trained;
+}
+
+Suggestion Ask(std::string_view text) {
+  Query query;
+  query.text = text;
+  return Trained().Suggest(query);
+}
+
+bool ValidUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const size_t length = c < 0x80                ? 1
+                          : c >= 0xc2 && c < 0xe0 ? 2
+                          : c >= 0xe0 && c < 0xf0 ? 3
+                          : c >= 0xf0 && c < 0xf5 ? 4
+                                                  : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    for (size_t j = 1; j < length; ++j) {
+      if ((static_cast<unsigned char>(text[i + j]) & 0xc0) != 0x80) return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+// What holds for every answer.
+void CheckLaws(std::string_view text, const Suggestion& suggestion) {
+  const catalogue::Catalogue& annex = *Annex();
+  EXPECT_GE(suggestion.confidence, 0);
+  EXPECT_LE(suggestion.confidence, 1);
+  if (suggestion.emergency) {
+    EXPECT_EQ(suggestion.verdict, Verdict::kPolice) << text;
+  }
+  if (suggestion.verdict == Verdict::kNone) {
+    EXPECT_TRUE(suggestion.items.empty()) << text;
+  }
+  if (suggestion.verdict == Verdict::kUnclear) {
+    EXPECT_FALSE(suggestion.question.empty()) << text;
+  }
+  std::set<std::string> codes;
+  for (const SuggestedItem& item : suggestion.items) {
+    EXPECT_TRUE(codes.insert(item.item->code()).second) << text;
+    EXPECT_GT(item.item->legal_basis_size(), 0) << text;
+    EXPECT_FALSE(annex.LegalBasis(*item.item).empty()) << text;
+    EXPECT_NE(annex.FindArticle(item.item->legal_basis(0)), nullptr) << text;
+  }
+  if (suggestion.verdict == Verdict::kGovernment || suggestion.verdict == Verdict::kPolice) {
+    ASSERT_FALSE(suggestion.items.empty()) << text;
+    EXPECT_EQ(annex.IsPoliceItem(*suggestion.items[0].item), suggestion.verdict == Verdict::kPolice) << text;
+  }
+  for (const Reason& reason : suggestion.reasons) {
+    EXPECT_TRUE(ValidUtf8(reason.text)) << text;
+    EXPECT_NE(text.find(reason.text), std::string_view::npos) << text;
+    EXPECT_FALSE(reason.meaning.empty()) << text;
+  }
+}
+
+std::vector<uint32_t> Ids(const Text& text) {
+  std::vector<uint32_t> ids;
+  for (const Token& token : text.tokens) ids.push_back(token.id);
+  return ids;
+}
+
+TEST(ReaderTest, WritesOfTheSameTextReadAlike) {
+  const Reader reader({{"gz", "工资"}, {"小孩", "娃娃"}});
+  const auto same = [&](std::string_view a, std::string_view b) {
+    EXPECT_EQ(Ids(reader.Read(a)), Ids(reader.Read(b))) << a << " | " << b;
+  };
+  same("老板不發工資", "老板不发工资");
+  same("着 火 了", "着火了");
+  same("Ｗｉｆｉ坏了", "wifi坏了");
+  same("gz没发", "工资没发");
+  same("小孩走丢了", "娃娃走丢了");
+  same("啊啊啊啊啊啊", "啊啊");
+  same("电话13800001111", "电话15900002222");
+  same("救命！！！", "救命");
+  EXPECT_NE(Ids(reader.Read("打110")), Ids(reader.Read("打120")));
+  // `gz` inside a longer word is not wages.
+  EXPECT_NE(Ids(reader.Read("gzip坏了")), Ids(reader.Read("工资ip坏了")));
+}
+
+TEST(ReaderTest, HomophonesSoundAlike) {
+  const Reader reader({});
+  const Text right = reader.Read("停水着火身份证");
+  const Text heard = reader.Read("听水着伙深份正");
+  ASSERT_EQ(right.tokens.size(), heard.tokens.size());
+  for (size_t i = 0; i < right.tokens.size(); ++i)
+    EXPECT_EQ(right.tokens[i].sound, heard.tokens[i].sound) << i;
+}
+
+TEST(ReaderTest, AnyBytesAreBounded) {
+  const Reader reader({});
+  std::string text;
+  for (int i = 0; i < 30000; ++i) text += i % 7 == 0 ? "\xff" : "火";
+  const Text read = reader.Read(text);
+  EXPECT_TRUE(read.cut);
+  EXPECT_EQ(read.tokens.size(), kMaxTokens);
+  EXPECT_TRUE(reader.Read("").tokens.empty());
+  EXPECT_TRUE(reader.Read("\x01\x02\xf0\x9f\x94\xa5").tokens.empty());
+}
+
+TEST(SuggesterTest, LawsHoldForEveryUtteranceAndEachOfItsPrefixes) {
+  for (const SuggestExample& example : Split().test) {
+    const std::string_view text = example.text();
+    CheckLaws(text, Ask(text));
+    Query query;
+    query.explain = false;
+    for (size_t end = 0; end < text.size(); end += 2) {
+      query.text = text.substr(0, end);
+      const Suggestion suggestion = Trained().Suggest(query);
+      EXPECT_LE(suggestion.items.size(), query.max_items);
+    }
+  }
+}
+
+TEST(SuggesterTest, AnEmergencySignNeverLowersTheDanger) {
+  for (const SuggestExample& example : Split().test) {
+    if (Ask(example.text()).question.find("翻译") != std::string::npos) continue;
+    const double before = Ask(example.text()).danger;
+    for (const std::string_view sign :
+         {"有人拿刀砍人了！", "房子着火了，火很大！", "有人受伤流血了！", "老人走失了！"}) {
+      EXPECT_GE(Ask(example.text() + "。" + std::string(sign)).danger, before) << example.text() << sign;
+    }
+  }
+}
+
+TEST(SuggesterTest, OtherLanguagesAreUnclearAndAnInterpreterIsProposed) {
+  for (const std::string_view text :
+       {"ياخشىمۇسىز، مەن بىر ئىشنى سوراي دېگەن", "Здравствуйте, у меня украли телефон",
+        "My house has no water", "саламатсызбы, мага жардам керек", "menga yordam kerak", "こんにちは",
+        "안녕하세요 도와주세요"}) {
+    const Suggestion suggestion = Ask(text);
+    EXPECT_EQ(suggestion.verdict, Verdict::kUnclear) << text;
+    EXPECT_TRUE(suggestion.items.empty()) << text;
+    EXPECT_THAT(suggestion.question, HasSubstr("翻译")) << text;
+  }
+}
+
+TEST(SuggesterTest, ContextTakesASignBack) {
+  EXPECT_TRUE(Ask("快来，着火了，火很大").emergency);
+  EXPECT_FALSE(Ask("想问一下，火灾保险怎么办理，要什么材料").emergency);
+  EXPECT_FALSE(Ask("火锅店结账多收了我二十块钱").emergency);
+  EXPECT_FALSE(Ask("不是打架，就是邻居两口子吵架，想找人调解").emergency);
+  // What is said in one sentence does not take back what another says.
+  EXPECT_TRUE(Ask("请问上个月的补助什么时候发？快来人，有人拿刀砍人了！").emergency);
+  // Who takes it back takes back what was before.
+  EXPECT_FALSE(Ask("有人落水了！哦看错了，没事了，不用来了").danger >= kCertainDanger);
+}
+
+TEST(SuggesterTest, SaysWhy) {
+  const Suggestion suggestion = Ask("老板拖欠我三个月工资不给");
+  ASSERT_EQ(suggestion.verdict, Verdict::kGovernment);
+  ASSERT_FALSE(suggestion.items.empty());
+  EXPECT_EQ(suggestion.items[0].item->code(), "A2");
+  ASSERT_FALSE(suggestion.items[0].reasons.empty());
+  std::string words;
+  double sum = 0;
+  for (const Reason& reason : suggestion.items[0].reasons) {
+    words += reason.text;
+    sum += reason.weight;
+    EXPECT_EQ(reason.begin < 12, true);
+  }
+  EXPECT_THAT(words, HasSubstr("工资"));
+  EXPECT_LE(sum, 1.0 + 1e-9);
+  ASSERT_EQ(suggestion.units.size(), 1u);
+  EXPECT_EQ(suggestion.units[0]->display_name(), "人社局");
+}
+
+TEST(SuggesterTest, TheSameFromEveryThreadAndEveryTraining) {
+  auto again = Suggester::Create(Annex(), Files().terms, Split().train);
+  ASSERT_TRUE(again.ok());
+  std::vector<double> expected;
+  for (const SuggestExample& example : Split().test) expected.push_back(Ask(example.text()).confidence);
+  std::vector<std::vector<double>> got(4);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& mine : got) {
+      threads.emplace_back([&] {
+        for (const SuggestExample& example : Split().test) {
+          Query query;
+          query.text = example.text();
+          mine.push_back((*again)->Suggest(query).confidence);
+        }
+      });
+    }
+  }
+  for (const auto& mine : got) EXPECT_EQ(mine, expected);
+}
+
+TEST(SuggesterTest, ItemsThatDoNotHoldAreNotSuggested) {
+  Query query;
+  query.text = "老板拖欠工资";
+  query.day = absl::CivilDay(2020, 1, 1);
+  EXPECT_THAT(Trained().Suggest(query).items, IsEmpty());
+  query.day = absl::CivilDay(2026, 11, 27);
+  EXPECT_FALSE(Trained().Suggest(query).items.empty());
+}
+
+RC_GTEST_PROP(SuggesterTest, AnyBytesAreAnsweredWithinTheLaws, (const std::vector<int>& picks)) {
+  // Pieces that mean something, cut anywhere.
+  static const std::vector<std::string> pieces = {"着火", "不",       "了",   "，",   "。",   "工资", "打",
+                                                  "没",   "\xe7\x81", "\xff", "A",    "7",    "\n",   "请问",
+                                                  "狗",   "ياردەم",   "🔥",    "警察", "有人", "昨天"};
+  std::string text;
+  for (const int pick : picks)
+    text += pieces[static_cast<size_t>(std::abs(pick % static_cast<int>(pieces.size())))];
+  Query query;
+  query.text = text;
+  const Suggestion suggestion = Trained().Suggest(query);
+  RC_ASSERT(suggestion.confidence >= 0 && suggestion.confidence <= 1);
+  RC_ASSERT(!suggestion.emergency || suggestion.verdict == Verdict::kPolice);
+  for (const Reason& reason : suggestion.reasons) RC_ASSERT(ValidUtf8(reason.text));
+}
+
+TEST(ExamplesTest, EveryItemIsThereOftenEnough) {
+  std::map<std::string, int> items;
+  int unclear = 0, emergencies = 0, none = 0;
+  std::set<std::string> texts;
+  for (const SuggestExample& example : Files().examples) {
+    if (example.items_size() > 0) ++items[example.items(0)];
+    unclear += example.hotline() == "unclear";
+    none += example.hotline() == "none";
+    emergencies += example.emergency();
+    EXPECT_TRUE(texts.insert(example.text()).second) << example.id() << " is there twice";
+    EXPECT_EQ(MaskPersonal(example.text()).find("＊"), std::string::npos)
+        << example.id() << " may hold personal data";
+    for (const std::string& unit : example.units())
+      EXPECT_NE(Annex()->FindUnit(unit), nullptr) << example.id();
+  }
+  EXPECT_EQ(items.size(), 31u);
+  for (const auto& [item, count] : items) EXPECT_GE(count, 25) << item;
+  EXPECT_GE(unclear, 120);
+  EXPECT_GE(none, 100);
+  EXPECT_GE(emergencies, 150);
+  EXPECT_GE(Split().second.size(), 250u);
+}
+
+TEST(ExamplesTest, LinesAreReadAndWritten) {
+  const auto read = ParseExamples(
+      "{\"id\":\"1\",\"text\":\"停水了\",\"hotline\":\"12345\",\"items\":[\"A18\"],\"more\":1}\r\n\n", "x");
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->size(), 1u);
+  EXPECT_THAT((*read)[0].items(), ElementsAre("A18"));
+  const auto again = ParseExamples(WriteExample((*read)[0]), "y");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)[0].SerializeAsString(), (*read)[0].SerializeAsString());
+  for (const std::string_view bad : {"{", "{\"text\":\"a\"}", "{\"id\":\"1\"}",
+                                     "{\"id\":\"1\",\"text\":\"a\"}\n{\"id\":\"1\",\"text\":\"b\"}"}) {
+    EXPECT_EQ(ParseExamples(bad, "x").status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+}
+
+TEST(ExamplesTest, PersonalDataIsMasked) {
+  EXPECT_EQ(MaskPersonal("我叫张三丰，电话13812345678"), "我叫＊＊，电话＊＊＊");
+  EXPECT_EQ(MaskPersonal("电话一三八零零一一二二三三"), "电话＊＊＊");
+  EXPECT_EQ(MaskPersonal("欠我3000块，三个月了"), "欠我3000块，三个月了");
+}
+
+TEST(SuggesterTest, TermsAndExamplesAreChecked) {
+  config::v1::SuggestTerms terms;
+  EXPECT_THAT(CheckTerms(terms), HasSubstr("version"));
+  terms.set_version("1");
+  EXPECT_EQ(CheckTerms(terms), "");
+  terms.add_concepts()->set_code("Bad Code");
+  EXPECT_THAT(CheckTerms(terms), HasSubstr("concepts[0].code"));
+  EXPECT_EQ(Suggester::Create(Annex(), terms, {}).status().code(), absl::StatusCode::kInvalidArgument);
+  terms.clear_concepts();
+  std::vector<SuggestExample> examples(1);
+  examples[0].set_id("1");
+  examples[0].set_text("停水");
+  examples[0].set_hotline("119");
+  EXPECT_EQ(Suggester::Create(Annex(), terms, examples).status().code(), absl::StatusCode::kInvalidArgument);
+  examples[0].set_hotline("12345");
+  EXPECT_EQ(Suggester::Create(Annex(), terms, examples).status().code(), absl::StatusCode::kInvalidArgument);
+  examples[0].add_items("A99");
+  const auto made = Suggester::Create(Annex(), terms, examples);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ((*made)->report().skipped, 1u);
+}
+
+}  // namespace
+}  // namespace hotline::suggest
