@@ -115,15 +115,7 @@ class Part final : public ReportPart, private report::FollowerListener {
                                                    deadlines, hotline, listener);
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
-    // Without calendars there is working time around the clock.
-    const report::WorkedSeconds worked = [deadlines](const std::string& party, absl::Time from,
-                                                     absl::Time to) {
-      const std::shared_ptr<const Deadlines> rules = deadlines.Get();
-      const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, from) : nullptr;
-      if (calendar == nullptr) return absl::ToInt64Seconds(to - from);
-      const auto measured = calendar->Measure(from, to, type::v1::TIME_KIND_WORKING_HOURS);
-      return measured.ok() ? measured->amount : absl::ToInt64Seconds(to - from);
-    };
+    const report::WorkedSeconds worked = report::WorkedBy(deadlines);
     report_ =
         std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked, &names_);
     meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_);
