@@ -98,7 +98,8 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
     ++summed;
     for (size_t i = 0; i < weights_.size(); ++i) sums[i] += weights_[i];
   }
-  for (size_t i = 0; i < weights_.size(); ++i) weights_[i] = sums[i] / static_cast<float>(std::max(summed, 1));
+  for (size_t i = 0; i < weights_.size(); ++i)
+    weights_[i] = sums[i] / static_cast<float>(std::max(summed, 1));
 }
 
 std::vector<Model::Active> Model::Activate(const Featuriser::View& view, uint32_t self) const {
