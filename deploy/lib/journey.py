@@ -5,7 +5,7 @@
 A ready file holds the line `READY <service> <hotline> grpc=<host:port> metrics=<host:port>` that a service printed. Everything
 drawn comes from the two sites' WatchHandoffs streams; the answers to commands only tell the desks whether to go on. The desks push
 orders by their text: where they go, by which item of the annex, on which ground and to which unit is for the site to say, unless an
-order's `offer` says that the person at the desk knows better. Status 0 means that every order landed where the annex says, with item,
+order's `offer` says that the person at the desk knows better. What the site asks, the person answers. Status 0 means that every order landed where the annex says, with item,
 version and unit, and came to its expected end at both sites, both logs verify, and every order has exactly one holder.
 """
 
@@ -147,7 +147,7 @@ class Journey:
         self.worker = self.taker
         self.lead, self.assist = data["lead"], data["assist"]
         self.giver_id = self.handoff_id = self.error = ""
-        self.done = self.telephone = False
+        self.done = self.telephone = self.asked = False
         self.texts = {key: list(value) for key, value in data.items() if key in ("progress", "reply", "satisfaction")}
 
     # What the streams know.
@@ -185,7 +185,17 @@ class Journey:
             # It came back from there, and is meant to go there again.
             fields = {"offer": {"toHotline": self.taker, "kind": self.data["kind"], "note": self.data.get("push_note", ""),
                                 "confirmBounce": True}}
-        answer = self.desk(self.giver, "dispatch", "PushWorkOrder", fields)
+        try:
+            answer = self.desk(self.giver, "dispatch", "PushWorkOrder", fields)
+        except Failure as failure:
+            if failure.reason not in ("ROUTE_UNDECIDED", "OWN_MATTER") or not content:
+                raise
+            # The text does not tell; the person, who hears the caller, says what it is.
+            self.asked = True
+            danger = content["urgency"] == "URGENCY_EMERGENCY"
+            fields["facts"] = {"danger": "ANSWER_YES" if danger else "ANSWER_NO", "belongsTo": self.taker}
+            fields["content"] = dict(content, catalogue={"item": self.data["item"]})
+            answer = self.desk(self.giver, "dispatch", "PushWorkOrder", fields)
         with self.board.changed:
             self.giver_id, self.handoff_id = answer.order.id, answer.order.handoff.id
             self.telephone = answer.telephone_required
@@ -449,7 +459,11 @@ def check_sites(journeys, sites):
         faults += ["%s %s：%s" % (journey.data["item"], journey.title, text) for text in wrong]
         routed += not wrong
         overruled += against
-    print("按内容派单：%d/%d 件到达清单所定平台、事项、单位；%d 件由人不采纳建议，均已记录" % (routed, len(journeys), overruled))
+    asked = sum(journey.asked for journey in journeys)
+    print("按内容派单：%d/%d 件到达清单所定平台、事项、单位；其中 %d 件由坐席问明后推送；%d 件由人不采纳建议，均已记录" % (
+        routed, len(journeys), asked, overruled))
+    if asked > len(journeys) // 8:
+        faults.append("%d 件须由坐席问明，过多" % asked)
     return faults
 
 

@@ -92,6 +92,7 @@ class DispatchProcess final : public boot::Service {
       if (!router.ok()) return router.status();
       process->router_ = *std::move(router);
       options.router = process->router_.get();
+      options.reloader = &process->reloads_;
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
@@ -119,6 +120,7 @@ class DispatchProcess final : public boot::Service {
 
   ~DispatchProcess() override {
     // The service's callbacks run on the loop and on the clients' threads: both end before it does.
+    reloads_.Stop();
     loop_.Stop();
     spools_.Stop();
     for (const auto& peer : peers_) peer->Cancel();
@@ -143,7 +145,7 @@ class DispatchProcess final : public boot::Service {
 
  private:
   explicit DispatchProcess(boot::Environment& environment)
-      : environment_(environment), spools_(&environment_), loop_("dispatch") {}
+      : environment_(environment), spools_(&environment_), loop_("dispatch"), reloads_("reload") {}
 
   void Measure() {
     prometheus::Registry& registry = environment_.metrics->registry();
@@ -253,6 +255,7 @@ class DispatchProcess final : public boot::Service {
   boot::Environment environment_;
   Spools spools_;
   Loop loop_;
+  Loop reloads_;  // so that links and calls do not wait for a model to be made
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
   std::unique_ptr<Notary> notary_;

@@ -51,24 +51,20 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(std::string hotline, Load
                                                        config::v1::Policy policy) {
   std::unique_ptr<Router> router(
       new Router(std::move(hotline), std::move(loader), std::move(maker), std::move(policy)));
-  absl::StatusOr<std::shared_ptr<const Editions>> editions = router->Load(/*known=*/nullptr);
+  absl::StatusOr<std::shared_ptr<const Editions>> editions = router->Load();
   if (!editions.ok()) return editions.status();
   MutexLock lock(&router->mu_);
   router->editions_ = *std::move(editions);
   return router;
 }
 
-absl::StatusOr<std::shared_ptr<const Router::Editions>> Router::Load(const Editions* known) const {
+absl::StatusOr<std::shared_ptr<const Router::Editions>> Router::Load() const {
   absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = loader_();
   if (!set.ok()) return set.status();
   auto editions = std::make_shared<Editions>();
   editions->set = *set;
   for (const auto& [name, version] : (*set)->versions()) {
-    const auto before = known == nullptr ? nullptr : known->set->Find(name);
-    const bool same =
-        before != nullptr && before->message().SerializeAsString() == version->message().SerializeAsString();
-    absl::StatusOr<std::shared_ptr<const routing::TextReader>> reader =
-        same ? known->readers.find(name)->second : maker_(version);
+    absl::StatusOr<std::shared_ptr<const routing::TextReader>> reader = maker_(version);
     if (!reader.ok()) return reader.status();
     editions->readers.emplace(name, *std::move(reader));
   }
@@ -179,7 +175,7 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
 
 absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   MutexLock one_at_a_time(&reload_mu_);
-  absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load(loaded().get());
+  absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load();
   (fresh.ok() ? counters_.reloads : counters_.failed_reloads).fetch_add(1, std::memory_order_relaxed);
   if (!fresh.ok()) {
     return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));

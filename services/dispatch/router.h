@@ -55,7 +55,8 @@ class Router {
   absl::Status Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
                      type::v1::Command* command) const;
 
-  // Reads all versions again. On any error the ones that are loaded stay. Errors: CATALOGUE_INVALID.
+  // Reads all versions again and makes their readers anew, which may take seconds: call it where that is no
+  // harm. On any error the ones that are loaded stay. Errors: CATALOGUE_INVALID.
   absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
@@ -76,8 +77,7 @@ class Router {
 
   Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
 
-  // Of versions that `known` has alike, the readers are taken from it.
-  absl::StatusOr<std::shared_ptr<const Editions>> Load(const Editions* known) const;
+  absl::StatusOr<std::shared_ptr<const Editions>> Load() const;
   std::shared_ptr<const Editions> loaded() const;
   absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
 

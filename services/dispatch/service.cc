@@ -560,7 +560,9 @@ void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequ
 void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,
                                       Done<v1::ReloadCatalogueResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
-  done(options_.router->Reload(clock_->Now()));
+  if (options_.reloader == nullptr) return done(options_.router->Reload(clock_->Now()));
+  options_.reloader->Post(
+      [this, done = std::move(done)]() mutable { done(options_.router->Reload(clock_->Now())); });
 }
 
 void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest request,

@@ -37,6 +37,8 @@ struct DispatchOptions {
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Advises, and routes pushes without a target; outlives the service. Null: there is no catalogue.
   Router* router = nullptr;
+  // Runs reloads of the catalogue, which take seconds; outlives the service. Null: the caller's thread does.
+  Executor* reloader = nullptr;
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
   // Who is shown what is restricted or secret.

@@ -23,6 +23,9 @@ using catalogue::Catalogue;
 using config::v1::CatalogueItem;
 using Loaded = std::shared_ptr<const Catalogue>;
 
+// Within the longest that a service lets a call take: models are made for each version.
+constexpr absl::Duration kReloadTimeout = absl::Seconds(29);
+
 int FailUsage(Session& session, std::string message) {
   return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
 }
@@ -320,7 +323,7 @@ int Reload(Session& session) {
   const Language language = console.language();
   dispatch::v1::ReloadCatalogueResponse response;
   if (auto failure = session.client.Call(&DispatchService::StubInterface::ReloadCatalogue,
-                                         dispatch::v1::ReloadCatalogueRequest(), &response);
+                                         dispatch::v1::ReloadCatalogueRequest(), &response, kReloadTimeout);
       failure) {
     return console.Fail(*failure);
   }

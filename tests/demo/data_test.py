@@ -49,7 +49,9 @@ class DataTest(unittest.TestCase):
         for order in self.each():
             self.assertEqual((order["from"], order["to"]), ("110", "12345") if order["item"][0] == "A" else ("12345", "110"))
             # Orders are pushed by their text; only who overrules the advice names an item.
-            self.assertEqual("catalogue" in order["content"], "toHotline" in order["offer"])
+            if "catalogue" in order["content"]:
+                self.assertEqual(order["content"]["catalogue"], {"item": order["item"]})
+                self.assertTrue(order["offer"])
             self.assertNotIn("leadUnit", order["content"])
 
     def test_orders_are_what_the_contract_says(self):

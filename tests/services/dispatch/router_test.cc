@@ -222,14 +222,10 @@ TEST_F(RouterTest, AWrongFileLeavesWhatWasLoaded) {
   EXPECT_EQ(router_->Get({}, kNow)->catalogue().version(), "wuqia-2024-6");
 }
 
-TEST_F(RouterTest, AVersionThatStaysKeepsItsReader) {
+// What a reader is made from may have changed beside the catalogue.
+TEST_F(RouterTest, AReloadMakesReadersAnew) {
   EXPECT_EQ(readers_made_, 1);
   next_ = SetOf({Message(), Later()});
-  ASSERT_TRUE(router_->Reload(kNow).ok());
-  EXPECT_EQ(readers_made_, 2);
-  config::v1::Catalogue changed = Message();
-  changed.mutable_items(0)->add_phrases("新的说法");
-  next_ = SetOf({changed, Later()});
   ASSERT_TRUE(router_->Reload(kNow).ok());
   EXPECT_EQ(readers_made_, 3);
 }
