@@ -313,7 +313,7 @@ void Print(Session& session, const Answer& answer) {
   line(say::kColUnitNames, Joined(answer.units, language == Language::kChinese ? "、" : ", "));
   line(say::kLabelAsk, answer.question, Colour::kYellow);
   if (!answer.items.empty()) {
-    Table table({{.heading = std::string(Say(language, say::kColAnnexItem))},
+    Table table({{.heading = std::string(Say(language, say::kColCatalogueItem))},
                  {.heading = std::string(Say(language, say::kColProbability)), .right_aligned = true},
                  {.heading = std::string(Say(language, say::kColItemTitle))},
                  {.heading = std::string(Say(language, say::kLabelWhy)), .shrinks = true}});
