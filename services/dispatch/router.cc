@@ -97,7 +97,7 @@ absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteR
   counters_.suggestions.fetch_add(1, std::memory_order_relaxed);
   return routing::Advise({.catalogue = chosen->catalogue.get(),
                           .reader = chosen->reader.get(),
-                          .policy = policy_.rules().empty() ? nullptr : &policy_,
+                          .policy = &policy_,
                           .hotline = hotline_,
                           .now = now},
                          request)

@@ -38,12 +38,45 @@ void Put(const std::vector<ReadWord>& words, google::protobuf::RepeatedPtrField<
   }
 }
 
-// 90 s → 90秒, 7200 s → 2小时.
-std::string LimitZh(int64_t seconds) {
+// 90 s → 90秒, 7200 s → 2小时, 2 working days → 2个工作日.
+std::string LimitZh(const config::v1::DeadlineRule& rule) {
+  const config::v1::Span& span = rule.limit();
+  if (span.working_days() != 0) return StrCat(span.working_days(), "个工作日");
+  if (span.working_hours() != 0) return StrCat(span.working_hours(), "个工作小时");
+  if (span.working_minutes() != 0) return StrCat("工作时间", span.working_minutes(), "分钟");
+  if (span.natural_days() != 0) return StrCat(span.natural_days(), "天");
+  if (span.hours() != 0) return StrCat(span.hours(), "小时");
+  if (span.minutes() != 0) return StrCat(span.minutes(), "分钟");
+  const int64_t seconds = span.seconds() != 0 ? span.seconds() : rule.limit_s();
   if (seconds % 86'400 == 0) return StrCat(seconds / 86'400, "天");
   if (seconds % 3600 == 0) return StrCat(seconds / 3600, "小时");
   if (seconds % 60 == 0) return StrCat(seconds / 60, "分钟");
   return StrCat(seconds, "秒");
+}
+
+// Dates as texts sort like dates.
+bool HoldsOn(std::string_view first, std::string_view last, std::string_view date) {
+  return (first.empty() || first <= date) && (last.empty() || date <= last);
+}
+
+// The version of the policy that arms clocks on `date`; null if none does.
+const config::v1::Policy* InForce(const config::v1::Policy& policy, std::string_view date) {
+  if (policy.versions().empty())
+    return HoldsOn(policy.first_date(), policy.last_date(), date) ? &policy : nullptr;
+  const config::v1::Policy* found = nullptr;
+  for (const config::v1::Policy& version : policy.versions()) {
+    if (!HoldsOn(version.first_date(), version.last_date(), date)) continue;
+    if (found == nullptr || version.first_date() > found->first_date()) found = &version;
+  }
+  return found;
+}
+
+bool IsForItem(const config::v1::DeadlineRule& rule, std::string_view item) {
+  return rule.items().empty() ||
+         std::any_of(rule.items().begin(), rule.items().end(), [item](const std::string& one) {
+           return one == item ||
+                  (one.ends_with('*') && item.starts_with(std::string_view(one).substr(0, one.size() - 1)));
+         });
 }
 
 class Adviser {
@@ -149,20 +182,37 @@ class Adviser {
 
   void AddDeadlines(const type::v1::RouteAdvice& advice, v1::RouteSuggestion* suggestion) const {
     if (input_.policy == nullptr) return;
+    const std::string date = absl::FormatCivilTime(day_);
+    const config::v1::Policy* const policy = InForce(*input_.policy, date);
+    if (policy == nullptr) return;
+    // The first rule that matches is the one, as in escalation; what holds for a time wins.
     std::set<int> told;
-    for (const config::v1::DeadlineRule& rule : input_.policy->rules()) {
-      if (rule.urgency() != type::v1::URGENCY_UNSPECIFIED && rule.urgency() != advice.urgency()) continue;
-      if (!rule.types().empty() && std::find(rule.types().begin(), rule.types().end(),
-                                             request_.caller_request()) == rule.types().end()) {
-        continue;
+    const auto tell = [&](const google::protobuf::RepeatedPtrField<config::v1::DeadlineRule>& rules) {
+      for (const config::v1::DeadlineRule& rule : rules) {
+        if (!Applies(rule, advice) || !told.insert(rule.clock()).second) continue;
+        v1::ApplicableDeadline* deadline = suggestion->add_deadlines();
+        deadline->set_clock(rule.clock());
+        deadline->set_limit(LimitZh(rule));
+        deadline->set_policy_version(policy->version());
       }
-      // The first rule that matches is the one, as in escalation.
-      if (!told.insert(rule.clock()).second) continue;
-      v1::ApplicableDeadline* deadline = suggestion->add_deadlines();
-      deadline->set_clock(rule.clock());
-      deadline->set_limit(LimitZh(rule.limit_s()));
-      deadline->set_policy_version(input_.policy->version());
+    };
+    for (const config::v1::TemporaryRules& temporary : policy->temporary()) {
+      if (!temporary.only_tagged() && HoldsOn(temporary.first_date(), temporary.last_date(), date)) {
+        tell(temporary.rules());
+      }
     }
+    tell(policy->rules());
+  }
+
+  bool Applies(const config::v1::DeadlineRule& rule, const type::v1::RouteAdvice& advice) const {
+    const type::v1::Channel channel =
+        request_.channel() == type::v1::CHANNEL_UNSPECIFIED ? type::v1::CHANNEL_PHONE : request_.channel();
+    const auto names = [](const auto& list, int value) {
+      return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+    };
+    return (rule.urgency() == type::v1::URGENCY_UNSPECIFIED || rule.urgency() == advice.urgency()) &&
+           names(rule.types(), request_.caller_request()) && names(rule.channels(), channel) &&
+           IsForItem(rule, advice.item().item());
   }
 
   LadderFacts Facts() const {

@@ -199,6 +199,23 @@ TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
   const auto response = Advise(input, Of("工资没发")).response;
   ASSERT_EQ(response.suggestions(0).deadlines_size(), 1);
   EXPECT_EQ(response.suggestions(0).deadlines(0).limit(), "2小时");
+
+  // Versions side by side, working time, rules of one item.
+  config::v1::Policy versions;
+  *versions.add_versions() = policy;
+  config::v1::Policy* later = versions.add_versions();
+  later->set_version("p2");
+  later->set_first_date("2026-01-01");
+  later->add_rules()->set_clock(type::v1::CLOCK_KIND_FINISH);
+  later->mutable_rules(0)->add_items("B*");
+  later->mutable_rules(0)->mutable_limit()->set_minutes(5);
+  later->add_rules()->set_clock(type::v1::CLOCK_KIND_FINISH);
+  later->mutable_rules(1)->mutable_limit()->set_working_days(10);
+  input.policy = &versions;
+  const auto told = Advise(input, Of("工资没发")).response.suggestions(0);
+  ASSERT_EQ(told.deadlines_size(), 1);
+  EXPECT_EQ(told.deadlines(0).limit(), "10个工作日");
+  EXPECT_EQ(told.deadlines(0).policy_version(), "p2");
 }
 
 TEST(AdvisorTest, BoundsOfARequest) {
