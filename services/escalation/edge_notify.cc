@@ -13,7 +13,6 @@
 #include "common/boot/log.h"
 #include "common/rpc/forward.h"
 #include "common/rpc/server_stream.h"
-#include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "services/escalation/edge_webhook.h"
 #include "services/escalation/notify/notifier.h"
@@ -128,13 +127,9 @@ class NotifyProcess final : public Notifications, public notify::Listener {
 
   ~NotifyProcess() override { Stop(); }
 
-  absl::Status Open(const directory::Service* people, Ledger* ledger) {
+  absl::Status Open(const directory::Service* people, Ledger* ledger, std::unique_ptr<notify::Store> store) {
     const config::v1::SiteConfig& config = environment_.site->site;
     const config::v1::NotifyConfig& settings = config.escalation().notify();
-    auto database = sql::OpenSqlite({.path = config.escalation().data_dir() + "/notify.db"});
-    if (!database.ok()) return database.status();
-    auto store = notify::Store::Open(*std::move(database), config.hotline());
-    if (!store.ok()) return store.status();
     notify::NotifierOptions options;
     options.hotline = config.hotline();
     options.queue_limit = settings.queue_limit();
@@ -161,7 +156,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     Measure(settings);
     notify::Listener* const listener = this;
     notifier_ = std::make_unique<notify::Notifier>(
-        &loop_, environment_.clock, *std::move(store), notify::Policy(settings), &rungs_,
+        &loop_, environment_.clock, std::move(store), notify::Policy(settings), &rungs_,
         [people] { return people->snapshot(); }, people->reach(), ledger, sender_.get(), listener,
         std::move(options));
     if (absl::Status status = notifier_->Open(); !status.ok()) return status;
@@ -334,9 +329,11 @@ class NotifyProcess final : public Notifications, public notify::Listener {
 absl::StatusOr<std::unique_ptr<Notifications>> Notifications::Create(const boot::Environment& environment,
                                                                      const directory::Service* people,
                                                                      std::unique_ptr<Reader> clocks,
-                                                                     Ledger* ledger) {
+                                                                     Ledger* ledger,
+                                                                     std::unique_ptr<notify::Store> store) {
   auto notifications = std::make_unique<NotifyProcess>(environment, std::move(clocks));
-  if (absl::Status status = notifications->Open(people, ledger); !status.ok()) return status;
+  if (absl::Status status = notifications->Open(people, ledger, std::move(store)); !status.ok())
+    return status;
   return notifications;
 }
 

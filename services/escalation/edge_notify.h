@@ -12,18 +12,19 @@
 #include "common/contract/ledger.h"
 #include "hotline/type/v1/event.pb.h"
 #include "services/escalation/directory/service.h"
+#include "services/escalation/notify/store/store.h"
 #include "services/escalation/store/store.h"
 
 namespace hotline::escalation {
 
 class Notifications {
  public:
-  // Opens `notify.db` in the service's folder, which exists. `environment`, `people` and `ledger` outlive it;
+  // `environment`, `people` and `ledger` outlive it;
   // `clocks` is a reader of its own on the clocks' store.
   static absl::StatusOr<std::unique_ptr<Notifications>> Create(const boot::Environment& environment,
                                                                const directory::Service* people,
-                                                               std::unique_ptr<Reader> clocks,
-                                                               Ledger* ledger);
+                                                               std::unique_ptr<Reader> clocks, Ledger* ledger,
+                                                               std::unique_ptr<notify::Store> store);
   virtual ~Notifications() = default;
 
   virtual std::vector<boot::Endpoint> endpoints() = 0;

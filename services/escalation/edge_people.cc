@@ -8,7 +8,6 @@
 
 #include "common/boot/log.h"
 #include "common/rpc/forward.h"
-#include "common/sql/sqlite.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "services/escalation/edge_calendar.h"
 
@@ -50,18 +49,14 @@ class PeopleProcess final : public People, private directory::Listener {
 
   ~PeopleProcess() override { directory_loop_.Stop(); }
 
-  absl::Status Open() {
+  absl::Status Open(std::unique_ptr<directory::Store> store) {
     const config::v1::SiteConfig& config = environment_.site->site;
-    auto database = sql::OpenSqlite({.path = config.escalation().data_dir() + "/directory.db"});
-    if (!database.ok()) return database.status();
-    auto store = directory::Store::Open(*std::move(database), config.hotline());
-    if (!store.ok()) return store.status();
     directory::Reach reach{.hotline = config.hotline(), .webhooks = {}, .hours = &hours_};
     for (const config::v1::WebhookConfig& webhook : config.escalation().notify().webhooks()) {
       reach.webhooks.insert(webhook.name());
     }
     directory::Listener* const listener = this;
-    directory_ = std::make_unique<directory::Service>(&directory_loop_, environment_.clock, *std::move(store),
+    directory_ = std::make_unique<directory::Service>(&directory_loop_, environment_.clock, std::move(store),
                                                       std::move(reach), listener);
     Measure();
     std::vector<std::pair<std::string, std::string>> hotlines = {{config.hotline(), config.display_name()}};
@@ -163,7 +158,8 @@ absl::Time CalendarHours::NextChange(std::string_view calendar, absl::Time t) co
                                 : it->second.NextChange(t).value_or(absl::InfiniteFuture());
 }
 
-absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& environment) {
+absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& environment,
+                                                       std::unique_ptr<directory::Store> store) {
   Calendars calendars;
   if (const std::string& file = environment.site->site.escalation().calendars_file(); !file.empty()) {
     absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(file);
@@ -171,7 +167,7 @@ absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& 
     calendars = std::move(loaded->by_code);
   }
   auto people = std::make_unique<PeopleProcess>(environment, std::move(calendars));
-  if (absl::Status status = people->Open(); !status.ok()) return status;
+  if (absl::Status status = people->Open(std::move(store)); !status.ok()) return status;
   return people;
 }
 

@@ -13,6 +13,7 @@
 #include "services/escalation/calendar/calendar.h"
 #include "services/escalation/directory/core/resolve.h"
 #include "services/escalation/directory/service.h"
+#include "services/escalation/directory/store/store.h"
 
 namespace hotline::escalation {
 
@@ -32,9 +33,9 @@ class CalendarHours final : public directory::OfficeHours {
 
 class People {
  public:
-  // Reads the site's calendars and opens `directory.db` in the service's folder, which exists. `environment`
-  // outlives it.
-  static absl::StatusOr<std::unique_ptr<People>> Create(const boot::Environment& environment);
+  // Reads the site's calendars. `environment` outlives it.
+  static absl::StatusOr<std::unique_ptr<People>> Create(const boot::Environment& environment,
+                                                        std::unique_ptr<directory::Store> store);
   virtual ~People() = default;
 
   virtual std::vector<boot::Endpoint> endpoints() = 0;

@@ -113,13 +113,22 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
-    absl::StatusOr<std::unique_ptr<People>> people = People::Create(process->environment_);
+    auto directory_database = sql::OpenSqlite({.path = folder + "/directory.db"});
+    if (!directory_database.ok()) return directory_database.status();
+    auto directory_store = directory::Store::Open(*std::move(directory_database), config.hotline());
+    if (!directory_store.ok()) return directory_store.status();
+    auto people = People::Create(process->environment_, *std::move(directory_store));
     if (!people.ok()) return people.status();
     process->people_ = *std::move(people);
     reader = process->store_->NewReader();
     if (!reader.ok()) return reader.status();
-    absl::StatusOr<std::unique_ptr<Notifications>> notifications = Notifications::Create(
-        process->environment_, &process->people_->directory(), *std::move(reader), process->ledger_.get());
+    auto notify_database = sql::OpenSqlite({.path = folder + "/notify.db"});
+    if (!notify_database.ok()) return notify_database.status();
+    auto notify_store = notify::Store::Open(*std::move(notify_database), config.hotline());
+    if (!notify_store.ok()) return notify_store.status();
+    auto notifications =
+        Notifications::Create(process->environment_, &process->people_->directory(), *std::move(reader),
+                              process->ledger_.get(), *std::move(notify_store));
     if (!notifications.ok()) return notifications.status();
     process->notifications_ = *std::move(notifications);
     process->Measure();
