@@ -736,6 +736,7 @@ TEST(Decide, AnExtensionIsAskedForThenDecided) {
             Reason::ERROR_REASON_EXTENSION_LIMIT);
   world.mutable_site(1)->extensions_per_order = 2;
   world.Do(1, Act::kAskExtension, twin);
+  world.Do(1, Act::kSign, twin);
   world.Do(1, Act::kFinish, twin);
   EXPECT_FALSE(world.Order(1, twin).has_extension_request()) << "it ends with the work";
   EXPECT_EQ(world.fault(), "");

@@ -41,6 +41,15 @@ std::string Shared(const WorkOrder& order) {
   shared.mutable_facts()->clear_receipt_alarm();
   shared.mutable_facts()->clear_in_doubt();
   shared.mutable_facts()->clear_voice_confirmation_required();
+  // What this site's units, ladder and callers did here.
+  shared.mutable_facts()->clear_unit_return_count();
+  shared.mutable_facts()->clear_supervise_count();
+  shared.mutable_facts()->clear_circulate_count();
+  shared.mutable_facts()->clear_discipline_count();
+  shared.mutable_facts()->clear_rung_unreached();
+  shared.mutable_facts()->clear_last_minute_count();
+  shared.mutable_facts()->clear_finish_due_time();
+  shared.mutable_facts()->clear_last_tenth_time();
   *shared.mutable_handoff() = order.handoff();
   // The giver's stamp; the receiver hears of it only with the giver's next move.
   shared.mutable_handoff()->clear_recall_request_time();

@@ -20,6 +20,8 @@ OrderContent Open() {
   content.clear_catalogue();
   content.clear_lead_unit();
   content.clear_assist_units();
+  // As routing to a stability clue asks for.
+  content.set_urgency(type::v1::URGENCY_URGENT);
   return content;
 }
 

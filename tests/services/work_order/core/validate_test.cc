@@ -23,7 +23,7 @@ Site TestSite() {
   Site site;
   site.hotline = "12345";
   site.peers = {"110", "119"};
-  site.units = {"housing", "water", "police"};
+  site.units = {"housing", "water", "police", "chengguan"};
   for (int i = 0; i < 17; ++i) site.units.insert("unit" + std::to_string(i));
   return site;
 }
@@ -709,7 +709,7 @@ TEST(ValidateAction, Escalation) {
   EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(99)); }),
             "ENUM_INVALID escalation.clock");
   EXPECT_EQ(escalation([](E& e) { e.clear_rung(); }), "ENUM_INVALID escalation.rung");
-  EXPECT_EQ(escalation([](E& e) { e.set_rung(static_cast<type::v1::Rung>(3)); }),
+  EXPECT_EQ(escalation([](E& e) { e.set_rung(static_cast<type::v1::Rung>(7)); }),
             "ENUM_INVALID escalation.rung");
   EXPECT_EQ(escalation([](E& e) { e.set_armed_by_sequence(0); }),
             "FIELD_INVALID escalation.armed_by_sequence");
