@@ -289,6 +289,12 @@ class Draft {
                        entry.mutable_person()->mutable_contacts()->end(),
                        [](const v1::Contact& a, const v1::Contact& b) { return a.channel() < b.channel(); });
     }
+    // Open at both ends is the same as no period at all.
+    if (ValidityOf(entry).ByteSizeLong() == 0) {
+      if (entry.has_unit()) entry.mutable_unit()->clear_validity();
+      if (entry.has_person()) entry.mutable_person()->clear_validity();
+      if (entry.has_role()) entry.mutable_role()->clear_validity();
+    }
     const std::string key = KeyOf(entry);
     if (edit_of_.contains(key)) {
       return Add(edit, "", ERROR_REASON_LIST_INVALID, "is the same entry as an earlier one",
