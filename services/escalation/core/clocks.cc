@@ -122,7 +122,7 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& cl
   const absl::Time at = FromProto(adjustment.time());
   const std::string& duty = clock.duty_party;
   // Told from a clock that runs by the smallest debt there is.
-  constexpr absl::Duration kNothingLeft = -absl::Nanoseconds(1);
+  const absl::Duration kNothingLeft = -absl::Nanoseconds(1);
   const bool paused = *remaining != absl::ZeroDuration();
   const auto set_due = [&](DueTime time) {
     *due = time.time;
