@@ -121,6 +121,8 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& cl
                      bool* provisional) {
   const absl::Time at = FromProto(adjustment.time());
   const std::string& duty = clock.duty_party;
+  // Told from a clock that runs by the smallest debt there is.
+  const absl::Duration kNothingLeft = -absl::Nanoseconds(1);
   const bool paused = *remaining != absl::ZeroDuration();
   const auto set_due = [&](DueTime time) {
     *due = time.time;
@@ -129,8 +131,7 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& cl
   switch (adjustment.change_case()) {
     case v1::ClockAdjustment::kPause:
       *remaining = deadlines.Left(rule, duty, at, *due);
-      // Nothing left is told from not paused by the smallest debt there is.
-      if (*remaining == absl::ZeroDuration()) *remaining = -absl::Nanoseconds(1);
+      if (*remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
       return;
     case v1::ClockAdjustment::kResume:
       set_due(deadlines.Resume(rule, duty, at, *remaining));
@@ -139,11 +140,13 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& cl
     case v1::ClockAdjustment::kUntilTime:
       *due = SecondUp(FromProto(adjustment.until_time()));
       if (paused) *remaining = deadlines.Left(rule, duty, at, *due);
+      if (paused && *remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
       return;
     case v1::ClockAdjustment::kMore: {
       const DueTime more =
           deadlines.Add(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
       if (paused) *remaining += deadlines.Left(rule, duty, *due, more.time);
+      if (paused && *remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
       set_due(more);
       return;
     }
