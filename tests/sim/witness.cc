@@ -175,10 +175,18 @@ void Witness::Take(int site, SharedMessage bytes) {
   view.accounts.push_back(IsService(account) ? std::string() : account);
   if (!IsService(account)) CheckOnce(view, event, order);
   if (event.has_alarmed()) view.alarmed.insert(event.alarmed().handoff_id());
-  if (order.emergency && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
+  // Of this offer, and one whose clock runs from when it was made: what came back after a loss is at the
+  // peer.
+  if (order.emergency && !view.rewound && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
       event.escalated().rung() == type::v1::RUNG_URGE && !view.alarmed.contains(event.handoff_id())) {
-    Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
-                                     ", an emergency, was not received"));
+    const int64_t armed_by = event.escalated().armed_by_sequence();
+    Event armed;
+    if (armed_by >= 1 && armed_by <= static_cast<int64_t>(view.log.size()) &&
+        armed.ParseFromString(*view.log[static_cast<size_t>(armed_by - 1)]) &&
+        armed.handoff_id() == event.handoff_id()) {
+      Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
+                                       ", an emergency, was not received"));
+    }
   }
   if (event.has_escalated() || event.has_in_doubt()) {
     const type::v1::Escalation& escalation =
