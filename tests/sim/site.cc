@@ -265,7 +265,7 @@ absl::Status Site::StartWorkOrder() {
   auto store = OpenWorkOrder(setup_, work_order_disk_);
   if (!store.ok()) return store.status();
   if (mutant_ != nullptr) store = mutant_->Wrap(*std::move(store));
-  witness_->Opened(setup_.index, (*store)->reader());
+  if (!witness_->Opened(setup_.index, (*store)->reader())) return absl::UnavailableError("cannot be read");
   work_order::EngineOptions options;
   options.site.hotline = setup_.hotline;
   for (const Site* peer : peers_) options.site.peers.insert(peer->hotline());

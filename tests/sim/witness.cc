@@ -175,10 +175,18 @@ void Witness::Take(int site, SharedMessage bytes) {
   view.accounts.push_back(IsService(account) ? std::string() : account);
   if (!IsService(account)) CheckOnce(view, event, order);
   if (event.has_alarmed()) view.alarmed.insert(event.alarmed().handoff_id());
-  if (order.emergency && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
+  // Of this offer, and one whose clock runs from when it was made: what came back after a loss is at the
+  // peer.
+  if (order.emergency && !view.rewound && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
       event.escalated().rung() == type::v1::RUNG_URGE && !view.alarmed.contains(event.handoff_id())) {
-    Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
-                                     ", an emergency, was not received"));
+    const int64_t armed_by = event.escalated().armed_by_sequence();
+    Event armed;
+    if (armed_by >= 1 && armed_by <= static_cast<int64_t>(view.log.size()) &&
+        armed.ParseFromString(*view.log[static_cast<size_t>(armed_by - 1)]) &&
+        armed.handoff_id() == event.handoff_id()) {
+      Violate("emergency_told", StrCat(at(), "nobody is alarmed that handoff ", event.handoff_id(),
+                                       ", an emergency, was not received"));
+    }
   }
   if (event.has_escalated() || event.has_in_doubt()) {
     const type::v1::Escalation& escalation =
@@ -273,29 +281,31 @@ void Witness::Rewound(int site) {
   view = std::move(fresh);
 }
 
-void Witness::Opened(int site, work_order::Reader& store) {
+bool Witness::Opened(int site, work_order::Reader& store) {
   SiteView& view = sites_[static_cast<size_t>(site)];
   auto heads = store.ReadHeads();
   auto links = store.Links();
-  // A disk that cannot be read now is no loss; who opens it will see that too.
-  if (!heads.ok() || !links.ok()) return;
+  // A disk that cannot be read now is no loss.
+  if (!heads.ok() || !links.ok()) return false;
   const int64_t known = static_cast<int64_t>(view.log.size());
   if (heads->event_sequence < known) {
-    return Violate("durable",
-                   StrCat(view.hotline, " had #", known, " and starts at #", heads->event_sequence));
+    Violate("durable", StrCat(view.hotline, " had #", known, " and starts at #", heads->event_sequence));
+    return true;
   }
   // The last one known, then what is news.
   auto rows = store.ReadEvents(std::max<int64_t>(known, 1), 1 << 20);
-  if (!rows.ok()) return;
+  if (!rows.ok()) return false;
   for (const work_order::EventRow& row : *rows) {
     if (row.sequence > known) {
       if (!view.rewound) ++in_doubt_;
       Take(site, std::make_shared<const std::string>(row.bytes));
     } else if (row.bytes != *view.log.back()) {
-      return Violate("durable", StrCat(view.hotline, " #", known, " is another event after a restart"));
+      Violate("durable", StrCat(view.hotline, " #", known, " is another event after a restart"));
+      return true;
     }
   }
   CheckLinks(view, *links);
+  return true;
 }
 
 void Witness::CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links) {

@@ -84,8 +84,8 @@ class Witness {
   // A site's work_order committed these events, and others may know of them by now.
   void Committed(int site, const EventHub::Items& events);
   // A site's store was opened: nothing that was known is missing. Unknown events are those of commits whose
-  // outcome was in doubt.
-  void Opened(int site, work_order::Reader& store);
+  // outcome was in doubt. False if the disk cannot be read: then the process is not to start.
+  bool Opened(int site, work_order::Reader& store);
   // The store of a site was replaced by an old backup: what it knows begins anew when it is opened. What only
   // this site knew since then may be lost; what a peer knows must come back.
   void Rewound(int site);
