@@ -21,14 +21,15 @@ constexpr int kEventsBetweenCheckpoints = 20'000;
 
 class TownSite::Coarse : public Executor {
  public:
-  explicit Coarse(Executor* real) : real_(real) {}
+  Coarse(Executor* real, absl::Duration longest) : real_(real), longest_(longest) {}
   void Post(Task task) override { real_->Post(std::move(task)); }
   void PostAfter(absl::Duration delay, Task task) override {
-    real_->PostAfter(std::max(delay, kCoarsest), std::move(task));
+    real_->PostAfter(delay <= longest_ ? kCoarsest : delay, std::move(task));
   }
 
  private:
   Executor* const real_;
+  const absl::Duration longest_;
 };
 
 // work_order as the other two reach it: later, and the answers later still.
@@ -139,7 +140,8 @@ TownSite::~TownSite() = default;
 
 absl::Status TownSite::Open() {
   std::filesystem::create_directories(folder_ + "/escalation");
-  coarse_ = std::make_unique<Coarse>(kernel_);
+  coarse_ = std::make_unique<Coarse>(kernel_, absl::Seconds(1));
+  ticks_ = std::make_unique<Coarse>(kernel_, absl::Milliseconds(50));
   auto orders = work_order::Store::Open({.directory = folder_ + "/work_order", .hotline = hotline_});
   if (!orders.ok()) return orders.status();
   work_order::EngineOptions options;
@@ -178,7 +180,7 @@ absl::Status TownSite::Join(TownSite* peer) {
   options.link.poll = absl::Seconds(30);
   options.link.jitter_seed = 1;
   dispatch_ = std::make_unique<dispatch::DispatchService>(
-      line_.get(), std::map<std::string, Peer*>{{peer->hotline_, wire_.get()}}, notary_.get(), kernel_,
+      line_.get(), std::map<std::string, Peer*>{{peer->hotline_, wire_.get()}}, notary_.get(), ticks_.get(),
       clock_, options);
   dispatch_->Start();
 

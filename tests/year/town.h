@@ -70,7 +70,8 @@ class TownSite {
   class Line;
   class Wire;
   class Listener;
-  // Long waits need no fine timers.
+  // Timers up to a length, by which a service looks whether somebody has waited long enough, come seldom:
+  // nobody waits here.
   class Coarse;
 
   void Wake();
@@ -86,6 +87,7 @@ class TownSite {
   std::map<std::string, std::string> arrived_;
 
   std::unique_ptr<Coarse> coarse_;
+  std::unique_ptr<Coarse> ticks_;
   std::unique_ptr<work_order::Engine> engine_;
   std::unique_ptr<work_order::WorkOrderService> orders_;
   std::unique_ptr<Line> line_;
