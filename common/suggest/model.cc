@@ -56,6 +56,9 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
     return a != 1;
   };
   while (!examples.empty() && shares_factor(examples.size(), step)) step += 2;
+  // The mean of what the later epochs end with is steadier than the last alone.
+  std::vector<float> sums(weights_.size());
+  int summed = 0;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     size_t at = static_cast<size_t>(epoch);
     for (size_t n = 0; n < examples.size(); ++n) {
@@ -91,7 +94,12 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
         }
       }
     }
+    if (epoch * 2 < options.epochs) continue;
+    ++summed;
+    for (size_t i = 0; i < weights_.size(); ++i) sums[i] += weights_[i];
   }
+  for (size_t i = 0; i < weights_.size(); ++i)
+    weights_[i] = sums[i] / static_cast<float>(std::max(summed, 1));
 }
 
 std::vector<Model::Active> Model::Activate(const Featuriser::View& view, uint32_t self) const {

@@ -235,7 +235,7 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   TrainingOptions options;
   options.epochs = 15;
   options.rate = 0.2F;
-  options.scale = {0.4F, 0.3F, 0.3F, 0.8F, 0.3F, 0.3F, 0.3F};
+  options.scale = {0.6F, 0.45F, 0.45F, 0.8F, 0.3F, 0.5F, 0.5F};
   model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
   report_.features = model_->features();
   report_.bytes = model_->bytes();

@@ -2,6 +2,8 @@
 
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -16,6 +18,7 @@
 namespace hotline::escalation {
 namespace {
 
+constexpr int kFollowerNiceness = 15;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(2);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -89,7 +92,10 @@ class Part final : public ReportPart, private report::FollowerListener {
         names_(NamesOf(*environment.site)),
         loop_("report_follower"),
         reads_("report_reads"),
-        checkpoints_("report_checkpoints") {}
+        checkpoints_("report_checkpoints") {
+    // Nobody waits for what is counted for reports, and it takes more than the clocks do.
+    loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
+  }
 
   ~Part() override {
     loop_.Stop();
@@ -109,15 +115,7 @@ class Part final : public ReportPart, private report::FollowerListener {
                                                    deadlines, hotline, listener);
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
-    // Without calendars there is working time around the clock.
-    const report::WorkedSeconds worked = [deadlines](const std::string& party, absl::Time from,
-                                                     absl::Time to) {
-      const std::shared_ptr<const Deadlines> rules = deadlines.Get();
-      const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, from) : nullptr;
-      if (calendar == nullptr) return absl::ToInt64Seconds(to - from);
-      const auto measured = calendar->Measure(from, to, type::v1::TIME_KIND_WORKING_HOURS);
-      return measured.ok() ? measured->amount : absl::ToInt64Seconds(to - from);
-    };
+    const report::WorkedSeconds worked = report::WorkedBy(deadlines);
     report_ =
         std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked, &names_);
     meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_);

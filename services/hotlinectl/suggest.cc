@@ -22,6 +22,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/render.h"
+#include "services/hotlinectl/core/text_catalogue.h"
 #include "services/hotlinectl/core/text_suggest.h"
 
 namespace hotline::hotlinectl {

@@ -19,12 +19,15 @@
 #include "absl/strings/str_split.h"
 #include "common/boot/config.h"
 #include "google/protobuf/util/json_util.h"
+#include "services/escalation/edge_rules.h"
 #include "tests/support/site.h"
 #include "tests/year/plan.h"
 #include "tests/year/town.h"
 
 namespace hotline::year {
 namespace {
+
+constexpr char kUnitsFile[] = HOTLINE_SOURCE_DIR "/deploy/units/wuqia.yaml";
 
 using escalation::v1::GetScorecardResponse;
 using escalation::v1::PackFigures;
@@ -202,11 +205,13 @@ std::vector<Message> Lines(const std::optional<std::string>& text) {
 }
 
 // The real programs on the stores that the town left. False if they do not start or do not answer.
-bool PrintByRealPrograms(const std::string& folder, const config::v1::Policy& policy, const Plan& plan,
-                         Judge* judge) {
+bool PrintByRealPrograms(const std::string& folder, const config::v1::EscalationConfig& rules,
+                         const Plan& plan, Judge* judge) {
   test::Ports ports;
   test::Site site("12345", &ports, folder + "/12345");
-  site.policy() = policy;
+  site.config().set_units_file(kUnitsFile);
+  site.config().mutable_escalation()->set_policy_file(rules.policy_file());
+  site.config().mutable_escalation()->set_calendars_file(rules.calendars_file());
   site.AddPeer("110", "127.0.0.1:9");
   for (const test::Service service : {test::Service::kWorkOrder, test::Service::kEscalation}) {
     if (const absl::Status status = site.Start(service); !status.ok()) {
@@ -309,13 +314,21 @@ int Run(int argc, char** argv) {
   }
   std::optional<test::TemporaryFolder> temporary;
   if (folder.empty()) folder = temporary.emplace().path();
-  config::v1::Policy policy;
-  if (const absl::Status status =
-          boot::LoadYaml(HOTLINE_SOURCE_DIR "/deploy/policy/wuqia.yaml", &policy, nullptr);
-      !status.ok()) {
-    std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  // What the county has in force.
+  config::v1::SiteConfig site;
+  site.set_hotline("12345");
+  site.add_peers()->set_hotline("110");
+  site.mutable_escalation()->set_policy_file(HOTLINE_SOURCE_DIR "/deploy/policy/wuqia.yaml");
+  site.mutable_escalation()->set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
+  config::v1::UnitList units;
+  absl::Status loaded = boot::LoadYaml(kUnitsFile, &units);
+  auto rules = escalation::LoadRules(site.escalation(), "");
+  if (loaded.ok()) loaded = rules.status();
+  if (!loaded.ok()) {
+    std::fprintf(stderr, "%s\n", loaded.ToString().c_str());
     return 1;
   }
+  const escalation::Deadlines deadlines({*std::move(rules)}, escalation::PartiesOf(site, units));
   const Plan plan = MakePlan(options);
   std::printf(
       "seed %llu: %d orders in %d days, %lld from 110, %lld to 110, %lld disputes; %zu things that people "
@@ -328,7 +341,7 @@ int Run(int argc, char** argv) {
   int64_t events = 0;
   const auto began = std::chrono::steady_clock::now();
   {
-    Town town(folder, plan.start, policy);
+    Town town(folder, plan.start, deadlines);
     absl::Status status = town.Open();
     int shown = 0;
     if (status.ok()) {
@@ -367,7 +380,7 @@ int Run(int argc, char** argv) {
     }
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  if (print && !PrintByRealPrograms(folder, policy, plan, &judge)) {
+  if (print && !PrintByRealPrograms(folder, site.escalation(), plan, &judge)) {
     std::fprintf(stderr, "FAILED: the real programs did not answer\n");
     return 1;
   }

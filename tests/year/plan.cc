@@ -4,10 +4,12 @@
 #include <array>
 #include <iterator>
 #include <optional>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/sim/dice.h"
+#include "tests/year/office.h"
 
 namespace hotline::year {
 namespace {
@@ -104,28 +106,40 @@ struct Surge {
 constexpr Surge kSurges[] = {{9, 4, "A18"},   {10, 6, "A18"}, {38, 3, "A2"},
                              {160, 4, "A18"}, {203, 5, "A1"}, {316, 8, "A18"}};
 
-// Seconds allowed, as deploy/policy/wuqia.yaml says in its own way.
-absl::Duration LimitOf(ClockKind clock, Urgency urgency, OrderType type) {
+bool WorksAlways(std::string_view party) {
+  constexpr std::string_view kAlways[] = {"12345", "110", "dianli", "gongpaishui", "tianranqi", "gongre"};
+  return std::find(std::begin(kAlways), std::end(kAlways), party) != std::end(kAlways);
+}
+
+// When a duty that begins at `start` is due, as the table of deadlines says (what is urgent goes by the
+// clock).
+absl::Time DueOf(ClockKind clock, std::string_view party, Urgency urgency, OrderType type, absl::Time start) {
   const int u = urgency - type::v1::URGENCY_NORMAL;
+  const bool always = WorksAlways(party);
   switch (clock) {
-    case type::v1::CLOCK_KIND_PEER_RECEIPT:
-      return std::array{absl::Minutes(5), absl::Minutes(1), absl::Seconds(10)}[u];
     case type::v1::CLOCK_KIND_PEER_ACCEPTANCE:
-      return std::array{absl::Hours(2), absl::Minutes(30), absl::Minutes(3)}[u];
+      if (u == 0) return AddWorked(start, 2 * 3600, /*always=*/false);
+      return start + (u == 1 ? absl::Minutes(30) : absl::Minutes(3));
     case type::v1::CLOCK_KIND_SIGN:
-      return std::array{absl::Hours(24), absl::Minutes(30), absl::Minutes(10)}[u];
+      if (u == 0) return CloseAfter(start, 1, always);
+      return start + (u == 1 ? absl::Minutes(30) : absl::Minutes(10));
+    case type::v1::CLOCK_KIND_FIRST_CONTACT:
+      if (u == 0) return CloseAfter(start, 1, always);
+      return start + (u == 1 ? absl::Hours(2) : absl::Minutes(30));
+    case type::v1::CLOCK_KIND_CALL_BACK:
+      return CloseAfter(start, 1, /*always=*/false);
     default:
       break;
   }
-  if (u > 0) return u == 1 ? absl::Hours(24) : absl::Hours(2);
+  if (u > 0) return start + (u == 1 ? absl::Hours(24) : absl::Hours(2));
   switch (type) {
     case type::v1::ORDER_TYPE_CONSULTATION:
-      return absl::Hours(48);
+      return CloseAfter(start, 2, always);
     case type::v1::ORDER_TYPE_COMPLAINT:
     case type::v1::ORDER_TYPE_REPORT:
-      return absl::Hours(240);
+      return CloseAfter(start, 10, always);
     default:
-      return absl::Hours(120);
+      return CloseAfter(start, 5, always);
   }
 }
 
@@ -170,6 +184,10 @@ class Author {
     Urgency urgency() const { return content.urgency(); }
     int moves = 0;
     bool returned = false;  // by a unit, once
+    bool anonymous() const { return content.caller().anonymous(); }
+    absl::Time Due(ClockKind clock, std::string_view party, absl::Time start) const {
+      return DueOf(clock, party, urgency(), type(), start);
+    }
   };
 
   void MakePeriods() {
@@ -275,7 +293,7 @@ class Author {
     return minute < 2 || minute >= 24 * 60 - 2 ? at + absl::Minutes(5) : at;
   }
 
-  Matter NewMatter(absl::Time at, const char* forced_item, bool police) {
+  Matter NewMatter(const char* forced_item, bool police) {
     Matter matter;
     matter.order = plan_.order_count++;
     type::v1::OrderContent& content = matter.content;
@@ -332,7 +350,6 @@ class Author {
       }
     }
     content.mutable_catalogue()->set_version("wuqia-2024-6");
-    (void)at;
     return matter;
   }
 
@@ -353,10 +370,10 @@ class Author {
   void Order(absl::Time at, const char* item) {
     const int64_t draw = dice_.Below(2000);
     at = Clear(at, absl::InfinitePast());
-    if (draw < 140) return From110(NewMatter(at, item, false), at);
-    if (draw < 150) return To110(NewMatter(at, nullptr, true), at);
-    Matter matter = NewMatter(at, item, false);
-    Do(at, k12345, matter).mutable_registration()->mutable_content()->CopyFrom(matter.content);
+    if (draw < 140) return From110(NewMatter(item, false), at);
+    if (draw < 150) return To110(NewMatter(nullptr, true), at);
+    Matter matter = NewMatter(item, false);
+    *Do(at, k12345, matter).mutable_registration()->mutable_content() = matter.content;
     Registered(matter, at, false);
     const absl::Time accepted = Clear(at + absl::Seconds(dice_.Between(20, 240)), absl::InfinitePast());
     if (dice_.Percent(2)) {  // registered in error
@@ -365,20 +382,36 @@ class Author {
     }
     Do(accepted, k12345, matter).mutable_acceptance();
     Assigned("12345", accepted);
-    const absl::Time due = accepted + LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
     const bool answered_at_once = matter.type() == type::v1::ORDER_TYPE_PRAISE ||
                                   (matter.type() == type::v1::ORDER_TYPE_CONSULTATION && dice_.Percent(45));
     if (answered_at_once) {
-      const absl::Time replied = Clear(accepted + Minutes(2, 20), due);
+      const absl::Time replied = accepted + Minutes(2, 20);
       Reply(matter, k12345, replied);
-      Duty("12345", type::v1::CLOCK_KIND_FINISH, due, replied);
+      DeskEnds(matter, accepted, replied, /*by_result=*/true);
       Result("12345", false, replied, replied - accepted, false);
       return Finish(matter, k12345, "12345", nullptr, replied);
     }
-    const absl::Time dispatched = Clear(
-        accepted + (matter.urgency() == type::v1::URGENCY_NORMAL ? Minutes(4, 90) : Minutes(1, 3)), due);
-    Duty("12345", type::v1::CLOCK_KIND_FINISH, due, std::nullopt, dispatched);
+    const absl::Time dispatched = DispatchTime(matter, accepted);
+    DeskEnds(matter, accepted, dispatched, /*by_result=*/false);
     Work(matter, k12345, dispatched);
+  }
+
+  absl::Time DispatchTime(const Matter& matter, absl::Time accepted) {
+    return Clear(accepted + (matter.urgency() == type::v1::URGENCY_NORMAL ? Minutes(4, 90) : Minutes(1, 3)),
+                 absl::InfinitePast());
+  }
+
+  // The hotline had the order itself from `begin` to `end`: its result, or the dispatch to a unit.
+  void DeskEnds(const Matter& matter, absl::Time begin, absl::Time end, bool by_result) {
+    Duty("12345", type::v1::CLOCK_KIND_FINISH, matter.Due(type::v1::CLOCK_KIND_FINISH, "12345", begin),
+         by_result ? std::optional(end) : std::nullopt, end);
+    Uncontacted(matter, "12345", begin, end);
+  }
+  // Nobody called the caller while the party had the order.
+  void Uncontacted(const Matter& matter, const std::string& party, absl::Time begin, absl::Time end) {
+    if (matter.anonymous()) return;
+    Duty(party, type::v1::CLOCK_KIND_FIRST_CONTACT,
+         matter.Due(type::v1::CLOCK_KIND_FIRST_CONTACT, party, begin), std::nullopt, end);
   }
 
   void Reply(const Matter& matter, int site, absl::Time at) {
@@ -390,11 +423,12 @@ class Author {
   // A unit of 12345's works on it from the dispatch on; `origin` calls back and closes.
   void Work(Matter& matter, int origin, absl::Time dispatched) {
     const Unit& unit = *matter.unit;
+    const bool always = WorksAlways(unit.code);
     Do(dispatched, k12345, matter).mutable_unit_dispatch()->set_lead_unit(unit.code);
     ++matter.moves;
     Assigned(unit.code, dispatched);
-    const absl::Duration sign_limit = LimitOf(type::v1::CLOCK_KIND_SIGN, matter.urgency(), matter.type());
-    const absl::Time sign_due = dispatched + sign_limit;
+    const absl::Time sign_due = matter.Due(type::v1::CLOCK_KIND_SIGN, unit.code, dispatched);
+    const absl::Duration sign_limit = sign_due - dispatched;
     if (matter.urgency() == type::v1::URGENCY_NORMAL && !matter.returned && dice_.Percent(unit.returns)) {
       // Not ours: back to the desk, which finds another unit before anything is due.
       const absl::Time back = Clear(Part(dispatched, sign_limit, 3, 50), sign_due);
@@ -408,72 +442,107 @@ class Author {
       do {
         matter.unit = &kUnits[dice_.Below(std::size(kUnits))];
       } while (matter.unit == &unit);
-      return Work(matter, origin, Clear(back + Minutes(5, 60), sign_due));
+      const absl::Time again = Clear(back + Minutes(5, 60), sign_due);
+      Duty(unit.code, type::v1::CLOCK_KIND_FINISH,
+           matter.Due(type::v1::CLOCK_KIND_FINISH, unit.code, dispatched), std::nullopt, again);
+      Uncontacted(matter, unit.code, dispatched, again);
+      return Work(matter, origin, again);
     }
     const bool late_sign = dice_.Percent(unit.late_sign);
     const absl::Time signed_at = Clear(
         late_sign ? Part(sign_due, sign_limit, 10, 150) : Part(dispatched, sign_limit, 5, 75), sign_due);
-    const absl::Duration limit = LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
-    absl::Time due = dispatched + limit;
+    absl::Time due = matter.Due(type::v1::CLOCK_KIND_FINISH, unit.code, dispatched);
+    const absl::Duration limit = due - dispatched;
     Do(signed_at, k12345, matter).mutable_signature()->set_unit(unit.code);
     Duty(unit.code, type::v1::CLOCK_KIND_SIGN, sign_due, signed_at);
 
     absl::Duration paused;
+    int64_t paused_work = 0;
     bool extended = false;
     absl::Time at = signed_at;  // of the latest step
+    // A few never call; they answer all the same.
+    const absl::Time contact_due = matter.Due(type::v1::CLOCK_KIND_FIRST_CONTACT, unit.code, dispatched);
+    const bool contacts = !dice_.Percent(5);
+    if (contacts) {
+      at = Clear(signed_at + Minutes(4, 40), contact_due);
+      Do(at, k12345, matter).mutable_caller_contact()->set_reached(true);
+      if (!matter.anonymous()) Duty(unit.code, type::v1::CLOCK_KIND_FIRST_CONTACT, contact_due, at);
+    }
     // Whoever signed after the deadline for the whole asks for nothing any more.
-    const bool room = due - signed_at > limit / 3;
+    const bool room = contacts && due - at > limit / 3;
+    const bool by_days = matter.urgency() == type::v1::URGENCY_NORMAL;
     if (room && dice_.Percent(unit.suspends)) {
-      const absl::Time suspend = Clear(Part(signed_at, due - signed_at, 10, 50), due);
+      const absl::Time suspend = Clear(std::max(Part(at, due - at, 10, 50), at + absl::Minutes(5)), due);
       const absl::Time resume = Clear(suspend + Minutes(6 * 60, 72 * 60), due);
+      const absl::Time review = resume + absl::Hours(24);
       type::v1::Suspension& suspension = *Do(suspend, k12345, matter).mutable_suspension();
       suspension.set_reason("等待群众补充材料");
       suspension.set_approved_by("9001");
-      suspension.mutable_review_time()->set_seconds(absl::ToUnixSeconds(resume + absl::Hours(24)));
+      suspension.mutable_review_time()->set_seconds(absl::ToUnixSeconds(review));
       Do(resume, k12345, matter).mutable_resumption();
+      Duty("12345", type::v1::CLOCK_KIND_SUSPENSION_REVIEW, review, resume);
+      // What was left is left: in seconds of work where the limit is in days of work.
+      due = by_days ? AddWorked(resume, Worked(suspend, due, always), always) : resume + (due - suspend);
       paused = resume - suspend;
-      due += paused;
+      paused_work = Worked(suspend, resume, always);
       at = resume;
-    } else if (room && matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(unit.extends)) {
+    } else if (room && by_days && dice_.Percent(unit.extends)) {
+      const absl::Time last_tenth = SubtractWorked(due, Worked(dispatched, due, always) / 10, always);
       const bool last_minute = dice_.Percent(unit.last_minute);
-      absl::Time asked = last_minute ? Part(dispatched, limit, 92, 97) : Part(dispatched, limit, 40, 80);
-      asked = Clear(std::max(asked, signed_at + absl::Minutes(10)), due - limit / 10);
+      absl::Time asked =
+          last_minute ? Part(last_tenth, due - last_tenth, 10, 70) : Part(dispatched, limit, 40, 80);
+      asked = Clear(std::max(asked, at + absl::Minutes(10)), last_tenth);
       if (asked < due - absl::Minutes(30)) {
-        const bool late = asked >= due - limit / 10;
+        const bool late = asked >= last_tenth;
         const absl::Time until = due + absl::Hours(dice_.Between(24, 120));
-        type::v1::Extension& extension = *Do(asked, k12345, matter).mutable_extension();
-        extension.mutable_until_time()->set_seconds(absl::ToUnixSeconds(until));
-        extension.set_ground("情况复杂");
-        extension.set_approved_by("9001");
+        type::v1::ExtensionRequest& request = *Do(asked, k12345, matter).mutable_extension_request();
+        request.mutable_until_time()->set_seconds(absl::ToUnixSeconds(until));
+        request.set_ground("情况复杂");
+        at = asked + absl::Minutes(10);
+        type::v1::ExtensionDecision& decision = *Do(at, k12345, matter).mutable_extension_decision();
+        decision.set_approved(true);
+        decision.mutable_until_time()->set_seconds(absl::ToUnixSeconds(until));
+        decision.set_caller_told(true);
         In(asked, unit.code, [&](Card& card) { Count(card.last_minute, late); });
         extended = true;
         due = until;
-        at = asked;
       }
     }
     if (dice_.Percent(unit.stuck)) {
       Duty(unit.code, type::v1::CLOCK_KIND_FINISH, due, std::nullopt);
+      if (!contacts) Uncontacted(matter, unit.code, dispatched, absl::InfiniteFuture());
       return;
     }
     const bool late = dice_.Percent(unit.late_finish);
     absl::Time replied =
         late || at >= due ? Part(std::max(at, due), limit, 8, 120) : Part(at, due - at, 15, 85);
     replied = Clear(std::max(replied, at + absl::Minutes(5)), due);
+    if (!contacts && !matter.anonymous()) replied = Clear(replied, contact_due);
     Do(Part(at, replied - at, 40, 60), k12345, matter).mutable_progress()->set_note("已到现场核实");
     Reply(matter, k12345, replied);
+    if (!contacts) Uncontacted(matter, unit.code, dispatched, replied);
     Duty(unit.code, type::v1::CLOCK_KIND_FINISH, due, replied);
-    Result(unit.code, true, replied, replied - dispatched - paused, extended);
+    const absl::Duration worked = always ? replied - dispatched - paused
+                                         : absl::Seconds(Worked(dispatched, replied, false) - paused_work);
+    Result(unit.code, true, replied, worked, extended);
     Finish(matter, origin, unit.code, &unit, replied);
   }
 
   // The origin calls back, and closes or demands that it be done again.
   void Finish(Matter& matter, int origin, const std::string& replier, const Unit* unit, absl::Time replied) {
-    const absl::Time called = Clear(replied + Minutes(60, 26 * 60), absl::InfinitePast());
+    const absl::Time call_due = matter.Due(type::v1::CLOCK_KIND_CALL_BACK, "12345", replied);
+    const absl::Time called = Clear(replied + Minutes(60, 26 * 60), call_due);
     const bool redo = unit != nullptr && dice_.Percent(unit->redone);
     type::v1::CallBack& call = *Do(called, origin, matter).mutable_call_back_record()->mutable_call_back();
     call.set_reached(true);
     call.set_settled(!redo);
     call.set_satisfaction(redo ? 2 : 5);
+    if (origin == k110) {
+      // The result was back at 110 in a moment.
+      Duty("12345", type::v1::CLOCK_KIND_RESULT_BACK, absl::InfiniteFuture(), called);
+    } else if (!matter.anonymous()) {
+      Duty("12345", type::v1::CLOCK_KIND_CALL_BACK, call_due, called);
+    }
     const absl::Time decided = called + absl::Minutes(10);
     if (!redo) {
       Do(decided, origin, matter).mutable_closure();
@@ -483,19 +552,45 @@ class Author {
     }
     Do(decided, origin, matter).mutable_redo_demand()->set_reason("群众不认可");
     Verdict(replier, decided, true);
-    const absl::Duration limit = LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
-    const absl::Time due = decided + limit;
-    absl::Time again = Clear(Part(decided, limit, 10, dice_.Percent(15) ? 140 : 80), due);
+    const absl::Time due = matter.Due(type::v1::CLOCK_KIND_FINISH, replier, decided);
+    absl::Time again = Clear(Part(decided, due - decided, 10, dice_.Percent(15) ? 140 : 80), due);
+    if (!matter.anonymous()) {
+      again = Clear(again, matter.Due(type::v1::CLOCK_KIND_FIRST_CONTACT, replier, decided));
+    }
     // Half a minute away from a whole one: the demand may have come from the other site, some milliseconds
     // later.
     again = decided + absl::Floor(again - decided, absl::Minutes(1)) + absl::Seconds(30);
     Reply(matter, k12345, again);
+    Uncontacted(matter, replier, decided, again);
     Duty(replier, type::v1::CLOCK_KIND_FINISH, due, again);
-    Result(replier, true, again, again - decided, false);
-    const absl::Time closed = Clear(again + Minutes(60, 20 * 60), absl::InfinitePast());
+    const bool always = WorksAlways(replier);
+    Result(replier, true, again, always ? again - decided : absl::Seconds(Worked(decided, again, false)),
+           false);
+    const absl::Time second_due = matter.Due(type::v1::CLOCK_KIND_CALL_BACK, "12345", again);
+    const absl::Time closed = Clear(again + Minutes(60, 20 * 60), second_due);
     Do(closed, origin, matter).mutable_closure();
+    if (origin == k110) {
+      Duty("12345", type::v1::CLOCK_KIND_RESULT_BACK, absl::InfiniteFuture(), closed);
+    } else if (!matter.anonymous()) {
+      Duty("12345", type::v1::CLOCK_KIND_CALL_BACK, second_due, std::nullopt, closed);
+    }
     Verdict(replier, closed, false);
     Closing(replier, closed, matter.moves);
+  }
+
+  // When a peer answers an offer of `at`: in any case before the giver asks for it back.
+  absl::Time AnswerTime(const Matter& matter, absl::Time at, absl::Time due, int late) {
+    switch (matter.urgency()) {
+      case type::v1::URGENCY_EMERGENCY:
+        return at + absl::Seconds(dice_.Between(20, 150));
+      case type::v1::URGENCY_URGENT:
+        return at + Minutes(2, 25);
+      default:
+        break;
+    }
+    const absl::Time answered = Clear(at + (dice_.Percent(late) ? Minutes(125, 210) : Minutes(4, 100)), due);
+    // Nor at the instant at which the giver begins to doubt.
+    return Clear(answered, at + absl::Hours(2));
   }
 
   // Registered at 110 and pushed to 12345.
@@ -506,12 +601,8 @@ class Author {
     push.mutable_offer()->set_to_hotline("12345");
     Registered(matter, at, true);
     Assigned("12345", at);
-    const absl::Duration limit =
-        LimitOf(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, matter.urgency(), matter.type());
-    const absl::Time due = at + limit;
-    const bool late = matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(6);
-    const absl::Time answered =
-        late ? Clear(Part(due, limit, 10, 60), due) : Clear(Part(at, limit, 10, 80), absl::InfinitePast());
+    const absl::Time due = matter.Due(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "12345", at);
+    const absl::Time answered = AnswerTime(matter, at, due, 6);
     Duty("12345", type::v1::CLOCK_KIND_PEER_ACCEPTANCE, due, answered);
     if (matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(8)) {
       Answered("12345", answered, true);
@@ -534,12 +625,8 @@ class Author {
     Answered("12345", answered, false);
     ++matter.moves;
     Do(answered, k12345, matter).mutable_acceptance();
-    const absl::Time finish_due =
-        answered + LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
-    const absl::Time dispatched =
-        Clear(answered + (matter.urgency() == type::v1::URGENCY_NORMAL ? Minutes(4, 90) : Minutes(1, 3)),
-              finish_due);
-    Duty("12345", type::v1::CLOCK_KIND_FINISH, finish_due, std::nullopt, dispatched);
+    const absl::Time dispatched = DispatchTime(matter, answered);
+    DeskEnds(matter, answered, dispatched, /*by_result=*/false);
     Work(matter, k110, dispatched);
   }
 
@@ -553,15 +640,13 @@ class Author {
     InPeriod(at, [](PeriodTruth& period) { ++period.to_peers; });
     Assigned("110", at);
     Duty("110", type::v1::CLOCK_KIND_PEER_RECEIPT, at + absl::Hours(1), at);
-    const absl::Duration limit =
-        LimitOf(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, matter.urgency(), matter.type());
-    const absl::Time due = at + limit;
-    const bool late = matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(10);
-    absl::Time answered =
-        late ? Clear(Part(due, limit, 10, 60), due) : Clear(Part(at, limit, 10, 80), absl::InfinitePast());
+    const absl::Time due = matter.Due(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "110", at);
+    const absl::Time answered = AnswerTime(matter, at, due, 10);
     Duty("110", type::v1::CLOCK_KIND_PEER_ACCEPTANCE, due, answered);
     // In doubt meanwhile: the desk had until the keep-by time to telephone.
-    if (late) Duty("12345", type::v1::CLOCK_KIND_VOICE, due + limit, answered);
+    if (answered > at + absl::Hours(2)) {
+      Duty("12345", type::v1::CLOCK_KIND_VOICE, at + absl::Hours(4), answered);
+    }
     if (matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(12)) {
       Answered("110", answered, true);
       type::v1::HandoffReturn& back = *Do(answered, k110, matter).mutable_handoff_return();
@@ -572,9 +657,7 @@ class Author {
       ++plan_.disputes;
       Do(disputed, k12345, matter).mutable_dispute()->set_reason("涉及治安，不属政务");
       InPeriod(disputed, [](PeriodTruth& period) { ++period.disputes; });
-      const absl::Time finish_due =
-          disputed + LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
-      const absl::Time ruled = Clear(disputed + Minutes(24 * 60, 12 * 24 * 60), finish_due);
+      const absl::Time ruled = Clear(disputed + Minutes(24 * 60, 12 * 24 * 60), absl::InfinitePast());
       type::v1::Ruling& ruling = *Do(ruled, k12345, matter).mutable_ruling();
       matter.unit = &kUnits[0];
       ruling.set_unit(matter.unit->code);
@@ -582,22 +665,22 @@ class Author {
       ruling.set_reference("联席〔2025〕1号");
       ruling.set_ruled_by("联席会议");
       InPeriod(ruled, [](PeriodTruth& period) { ++period.rulings; });
-      const absl::Time dispatched = Clear(ruled + Minutes(10, 60), finish_due);
-      Duty("12345", type::v1::CLOCK_KIND_FINISH, finish_due, std::nullopt, dispatched);
+      const absl::Time dispatched = Clear(ruled + Minutes(10, 60), absl::InfinitePast());
+      DeskEnds(matter, disputed, dispatched, /*by_result=*/false);
       matter.returned = true;  // after a ruling there is no return
       return Work(matter, k12345, dispatched);
     }
     Answered("110", answered, false);
     ++matter.moves;
     Do(answered, k110, matter).mutable_acceptance();
-    const absl::Duration finish = LimitOf(type::v1::CLOCK_KIND_FINISH, matter.urgency(), matter.type());
     const absl::Time dispatched = answered + absl::Minutes(1);
     Do(dispatched, k110, matter).mutable_unit_dispatch()->set_lead_unit("zhian");
     ++matter.moves;
     Do(dispatched + absl::Minutes(2), k110, matter).mutable_signature()->set_unit("zhian");
-    const absl::Time finish_due = dispatched + finish;
+    const absl::Time finish_due = matter.Due(type::v1::CLOCK_KIND_FINISH, "110", dispatched);
+    absl::Time replied =
+        Clear(Part(dispatched, finish_due - dispatched, 5, dice_.Percent(15) ? 130 : 70), finish_due);
     // What is mirrored comes some milliseconds later: half a minute is far from the next whole one.
-    absl::Time replied = Clear(Part(dispatched, finish, 5, dice_.Percent(15) ? 130 : 70), finish_due);
     replied = answered + absl::Floor(replied - answered, absl::Minutes(1)) + absl::Seconds(30);
     Reply(matter, k110, replied);
     Duty("110", type::v1::CLOCK_KIND_FINISH, finish_due, replied);

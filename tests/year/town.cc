@@ -127,12 +127,12 @@ class TownSite::Listener : public escalation::FollowerListener, public escalatio
 };
 
 TownSite::TownSite(std::string hotline, std::string folder, sim::Kernel* kernel, TownClock* clock,
-                   const config::v1::Policy& policy)
+                   const escalation::Deadlines& deadlines)
     : hotline_(std::move(hotline)),
       folder_(std::move(folder)),
       kernel_(kernel),
       clock_(clock),
-      deadlines_(policy),
+      deadlines_(deadlines),
       names_{.site = hotline_, .parties = {}, .townships = {}} {}
 
 TownSite::~TownSite() = default;
@@ -191,6 +191,7 @@ absl::Status TownSite::Join(TownSite* peer) {
   escalation::FollowerOptions follower;
   follower.read_wait = absl::Seconds(30);
   follower.look_again = absl::Minutes(10);
+  follower.canary_every = absl::Hours(24);
   follower.jitter_seed = 1;
   escalation::FollowerListener* const told = listener_.get();
   follower_ = std::make_unique<escalation::Follower>(kernel_, clock_, line_.get(), store_.get(), deadlines_,
@@ -215,9 +216,7 @@ absl::Status TownSite::Join(TownSite* peer) {
   if (!reader.ok()) return reader.status();
   archive_ = std::make_unique<escalation::report::Archive>(*std::move(reader), clock_, &deadlines_, hotline_,
                                                            [this] { return report_follower_->stats(); });
-  const escalation::report::WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
-    return absl::ToInt64Seconds(to - from);
-  };
+  const escalation::report::WorkedSeconds worked = escalation::report::WorkedBy(&deadlines_);
   reports_ =
       std::make_unique<escalation::report::ReportService>(kernel_, clock_, archive_.get(), worked, &names_);
   meeting_ = std::make_unique<escalation::report::MeetingService>(kernel_, archive_.get(), line_.get(),
@@ -262,10 +261,10 @@ void TownSite::Push(type::v1::Command command, Done<dispatch::v1::PushWorkOrderR
       std::move(request), std::move(done));
 }
 
-Town::Town(const std::string& folder, absl::Time start, const config::v1::Policy& policy)
+Town::Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines)
     : clock_(&kernel_, start) {
-  sites_[k12345] = std::make_unique<TownSite>("12345", folder + "/12345", &kernel_, &clock_, policy);
-  sites_[k110] = std::make_unique<TownSite>("110", folder + "/110", &kernel_, &clock_, policy);
+  sites_[k12345] = std::make_unique<TownSite>("12345", folder + "/12345", &kernel_, &clock_, deadlines);
+  sites_[k110] = std::make_unique<TownSite>("110", folder + "/110", &kernel_, &clock_, deadlines);
 }
 
 Town::~Town() { kernel_.Clear(); }

@@ -44,7 +44,7 @@ class TownClock : public Clock {
 class TownSite {
  public:
   TownSite(std::string hotline, std::string folder, sim::Kernel* kernel, TownClock* clock,
-           const config::v1::Policy& policy);
+           const escalation::Deadlines& deadlines);
   ~TownSite();
 
   absl::Status Open();
@@ -105,7 +105,7 @@ class TownSite {
 // Both sites, and a plan played through them.
 class Town {
  public:
-  Town(const std::string& folder, absl::Time start, const config::v1::Policy& policy);
+  Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines);
   ~Town();
   absl::Status Open();
   // Plays every step at its time. The first step that a service refuses ends it.

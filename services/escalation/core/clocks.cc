@@ -469,22 +469,34 @@ class Step {
     Stop(type::v1::CLOCK_KIND_SIGN);
     order_.lead_unit.clear();
     const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
+    const bool began = Live(type::v1::CLOCK_KIND_FINISH) != nullptr;
     WorkPasses(here ? event_.merged().lead_unit() : event_.custody().holder());
+    if (event_.custody().holder() != site_) return;
+    // Each caller is spoken to by themselves: by the desk, as no unit is at work on this order.
+    if (OrderClock* contact = Live(type::v1::CLOCK_KIND_FIRST_CONTACT); contact != nullptr) {
+      PassTo(std::string(site_), contact);
+    } else if (!began) {
+      ArmContact(std::string(site_));
+    }
   }
 
   void WorkPasses(const std::string& duty_party) {
     if (OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH); clock != nullptr) {
-      const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
-                                  deadlines_.CalendarOf(clock->rule, duty_party);
-      clock->duty_party = duty_party;
-      if (!other_calendar) return;
-      // The deadline stands, though whoever has the duty now works by other days.
-      v1::ClockAdjustment adjustment;
-      *adjustment.mutable_until_time() = ToProto(DueAt(*clock, at_, deadlines_));
-      Adjust(std::move(adjustment), clock);
+      PassTo(duty_party, clock);
     } else {
       Arm(type::v1::CLOCK_KIND_FINISH, duty_party);
     }
+  }
+
+  // The deadline stands, though whoever has the duty now may work by other days.
+  void PassTo(const std::string& duty_party, OrderClock* clock) {
+    const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
+                                deadlines_.CalendarOf(clock->rule, duty_party);
+    clock->duty_party = duty_party;
+    if (!other_calendar) return;
+    v1::ClockAdjustment adjustment;
+    *adjustment.mutable_until_time() = ToProto(DueAt(*clock, at_, deadlines_));
+    Adjust(std::move(adjustment), clock);
   }
 
   void Redo() {

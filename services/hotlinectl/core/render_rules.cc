@@ -103,7 +103,7 @@ Table SumTable(Language language, const escalation::v1::TimeLedger& ledger) {
         {Cell(sum.party()), Cell(EnumLabel(language, sum.use())), Cell(LengthText(sum.length().seconds()))});
   }
   table.AddRow(
-      {Cell(Say(language, say::kTotal), Colour::kBold), Cell(""),
+      {Cell(Say(language, say::kLedgerTotal), Colour::kBold), Cell(""),
        Cell(LengthText(ledger.end_time().seconds() - ledger.begin_time().seconds()), Colour::kBold)});
   return table;
 }

@@ -415,7 +415,7 @@ inline constexpr Phrase kRulesMoving{"Open deadlines are being moved; $0 so far.
                                      "正在调整进行中的时限，已调整$0个。"};
 inline constexpr Phrase kCounted{"counted", "计入"};
 inline constexpr Phrase kSkipped{"skipped", "不计"};
-inline constexpr Phrase kTotal{"total", "合计"};
+inline constexpr Phrase kLedgerTotal{"total", "合计"};
 inline constexpr Phrase kColNewDue{"new due", "调整后"};
 inline constexpr Phrase kColPublication{"no.", "发布号"};
 inline constexpr Phrase kColVersion{"version", "版本"};

@@ -38,6 +38,8 @@ void HistoryReader::Judge(absl::Time at) {
   for (size_t i = 0; i < history_.duties.size(); ++i) {
     const OrderClock& clock = history_.clocks.clocks[i];
     Duty& duty = history_.duties[i];
+    // Of RESULT_BACK only a rung tells that it was missed (see Follow).
+    if (duty.clock == type::v1::CLOCK_KIND_RESULT_BACK) continue;
     if (duty.outcome != Outcome::kOpen || clock.state != v1::CLOCK_STATE_RUNNING || clock.due > at) continue;
     duty.due = clock.due;
     duty.outcome = Outcome::kMissed;
@@ -61,6 +63,13 @@ void HistoryReader::Follow(const Event& event, absl::Time at) {
     if (duty.outcome == Outcome::kOpen) {
       duty.due = clocks[i].due;
       duty.party = clocks[i].duty_party;
+    }
+    // When the result was back is known to the other hotline alone; that it was not when it was due, by the
+    // rung that said so.
+    if (duty.clock == type::v1::CLOCK_KIND_RESULT_BACK && clocks[i].breached &&
+        duty.outcome == Outcome::kOpen) {
+      duty.outcome = Outcome::kMissed;
+      duty.judged = at;
     }
     if (clocks[i].live() || duty.stop != absl::InfiniteFuture()) continue;
     duty.stop = at;
@@ -111,9 +120,9 @@ const std::string& HistoryReader::PartyAt(const Event& event) const {
 
 void HistoryReader::Extend(const Event& event, absl::Time at) {
   bool last_minute = false;
-  for (const Duty& duty : history_.duties) {
-    if (duty.clock != type::v1::CLOCK_KIND_FINISH || duty.stop != absl::InfiniteFuture()) continue;
-    last_minute = at >= duty.due - (duty.due - duty.start) / 10;
+  for (const OrderClock& clock : history_.clocks.clocks) {
+    if (clock.kind != type::v1::CLOCK_KIND_FINISH || !clock.live()) continue;
+    last_minute = at >= deadlines_->LastTenth(clock.rule, clock.duty_party, clock.start, clock.due);
   }
   if (Stretch* const stretch = current(); stretch != nullptr) ++stretch->extensions;
   history_.extensions.push_back({PartyAt(event), at, last_minute});

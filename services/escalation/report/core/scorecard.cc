@@ -1,6 +1,7 @@
 #include "services/escalation/report/core/scorecard.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace hotline::escalation::report {
@@ -17,6 +18,16 @@ int64_t AtRank(const std::map<int64_t, int64_t>& counts, int64_t n, int percent)
 }
 
 }  // namespace
+
+WorkedSeconds WorkedBy(DeadlinesNow deadlines) {
+  return [deadlines = std::move(deadlines)](const std::string& party, absl::Time from, absl::Time to) {
+    const std::shared_ptr<const Deadlines> rules = deadlines.Get();
+    const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, from) : nullptr;
+    if (calendar == nullptr) return absl::ToInt64Seconds(to - from);
+    const auto measured = calendar->Measure(from, to, type::v1::TIME_KIND_WORKING_HOURS);
+    return measured.ok() ? measured->amount : absl::ToInt64Seconds(to - from);
+  };
+}
 
 bool IsDuty(type::v1::ClockKind clock) { return clock != type::v1::CLOCK_KIND_CONFIRM; }
 
