@@ -68,8 +68,13 @@ size_t CodePoints(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// Enough Chinese to be read, whatever else is there: a desk's title over a caller's own words.
+constexpr size_t kReadableHan = 6;
+
 // Not in Chinese, by its letters: then nothing that the model knows applies.
-bool Foreign(const Text& text) { return 2 * text.han < text.foreign + text.latin / 3 || text.han == 0; }
+bool Foreign(const Text& text) {
+  return text.han == 0 || (text.han < kReadableHan && 2 * text.han < text.foreign + text.latin / 3);
+}
 
 std::string_view LanguageHint(const Text& text) {
   if (text.foreign > text.latin) return "维吾尔语、柯尔克孜语、哈萨克语或俄语等";

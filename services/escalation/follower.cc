@@ -660,7 +660,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void NoteSkew(const Events& events, absl::Time now) {
     if (events.empty() || !fresh_ || events.size() >= options_.read_limit) return;
     const absl::Duration skew = FromProto(events.rbegin()->commit_time()) - now;
-    // A commit in the future is skew; one in the past may be a slow answer, so only a large one counts.
+    // A commit in the future is skew; one in the past may be of a backlog, unless it came alone.
+    if (skew < absl::ZeroDuration() && events.size() > 1) return;
     trust_.skew = skew;
     JudgeTrust();
   }

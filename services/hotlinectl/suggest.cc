@@ -73,8 +73,8 @@ std::string Decimal(double value, int places) {
   const double scale = std::pow(10.0, places);
   const auto whole = static_cast<int64_t>(std::llround(value * scale));
   std::string digits = StrCat(whole);
-  while (static_cast<int>(digits.size()) <= places) digits.insert(0, "0");
-  return digits.insert(digits.size() - static_cast<size_t>(places), ".");
+  while (static_cast<int>(digits.size()) <= places) digits.insert(size_t{0}, size_t{1}, '0');
+  return digits.insert(digits.size() - static_cast<size_t>(places), size_t{1}, '.');
 }
 
 std::string Percent(int part, int whole) {
@@ -313,7 +313,7 @@ void Print(Session& session, const Answer& answer) {
   line(say::kColUnitNames, Joined(answer.units, language == Language::kChinese ? "、" : ", "));
   line(say::kLabelAsk, answer.question, Colour::kYellow);
   if (!answer.items.empty()) {
-    Table table({{.heading = std::string(Say(language, say::kColAnnexItem))},
+    Table table({{.heading = std::string(Say(language, say::kColCatalogueItem))},
                  {.heading = std::string(Say(language, say::kColProbability)), .right_aligned = true},
                  {.heading = std::string(Say(language, say::kColItemTitle))},
                  {.heading = std::string(Say(language, say::kLabelWhy)), .shrinks = true}});

@@ -64,7 +64,8 @@ TEST(ReviewTest, OneUnitUnderTwoNames) {
 TEST(ReviewTest, AUnitWithoutLiaison) {
   ReviewOptions options;
   options.liaisons.emplace();
-  for (const config::v1::CatalogueUnit& unit : Message().units()) options.liaisons->insert(unit.code());
+  const config::v1::Catalogue message = Message();
+  for (const config::v1::CatalogueUnit& unit : message.units()) options.liaisons->insert(unit.code());
   EXPECT_THAT(Findings(Message(), options), IsEmpty());
   options.liaisons->erase("yancaoju");
   options.liaisons->erase("jigenxiang");

@@ -44,6 +44,12 @@ TEST(ArgumentsTest, APushWithoutATargetIsForTheSiteToRoute) {
   const Parsed parsed = Parse({"push", "--title", "x", "--danger", "no", "--agreement", "agreed"});
   ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
   EXPECT_FALSE(parsed.arguments->Has("to"));
+  const Parsed offline = Parse({"suggest", "停水了"});
+  ASSERT_TRUE(offline.arguments.ok()) << offline.arguments.status();
+  EXPECT_EQ(offline.arguments->operand, "停水了");
+  EXPECT_FALSE(offline.arguments->site_named);
+  EXPECT_TRUE(Parse({"suggest", "--file", "f", "--site", "110"}).arguments->site_named);
+  EXPECT_EQ(Parse({"suggest", "evaluate"}).arguments->action, "evaluate");
   const Parsed diff = Parse({"catalogue", "diff", "v1", "v2"});
   ASSERT_TRUE(diff.arguments.ok());
   EXPECT_EQ(diff.arguments->operand + diff.arguments->peer, "v1v2");
@@ -79,6 +85,11 @@ TEST(ArgumentsTest, WrongUse) {
       {{"extend", "1", "--until", "+2h", "--ground", "x"}, "`extend` needs the flag `--approved-by`"},
       {{"push", "1"}, "`push` needs the flag `--to`"},
       {{"push", "--title", "x", "--danger", "perhaps"}, "`--danger` must be one of: yes, no"},
+      {{"suggest"}, "`suggest` needs a text"},
+      {{"suggest", "停水了", "--file", "f"}, "`suggest` needs a text"},
+      {{"suggest", "examples"}, "`suggest` needs a text"},
+      {{"suggest", "examples", "export"}, "--out"},
+      {{"suggest", "停水了", "--out", "f"}, "--out"},
       {{"catalogue"}, "`catalogue` needs `check`"},
       {{"catalogue", "print"}, "`catalogue` needs `check`"},
       {{"catalogue", "diff", "a"}, "`catalogue diff` needs two versions or files"},

@@ -161,7 +161,9 @@ TEST_F(TwoHistoriesTest, AReplyThatThePeerHasWinsOverWorkDoneSince) {
 
 // A backup from before a recovery knows by its own number what that recovery has numbered anew.
 TEST_F(TwoHistoriesTest, AnEventThatIsLoggedIsNotLoggedTwice) {
-  const auto [accepted, acceptance] = After({Act::kAccept});
+  const std::pair<WorkOrder, Envelope> after_acceptance = After({Act::kAccept});
+  const WorkOrder& accepted = after_acceptance.first;
+  const Envelope& acceptance = after_acceptance.second;
   const auto recover = [&](const WorkOrder& order) {
     return DecideRecovered(&order, acceptance, {.logged = true}, site_, absl::FromUnixSeconds(1'800'000'000));
   };
