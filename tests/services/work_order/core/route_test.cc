@@ -49,7 +49,9 @@ OrderContent ContentAt(const World& world, int at, const std::string& id) {
 
 TEST(RouteTest, WhatWasLeftOpenIsAsRoutingChoseAndTheEventKeepsTheAdvice) {
   World world;
-  const auto id = world.Execute(0, Routed(Open(), ""));
+  OrderContent open = Open();
+  open.set_urgency(type::v1::URGENCY_URGENT);  // a clue goes at once
+  const auto id = world.Execute(0, Routed(open, ""));
   ASSERT_TRUE(id.ok()) << id.status();
   const type::v1::WorkOrder& order = world.Order(0, *id);
   EXPECT_EQ(order.handoff().to_hotline(), "110");
@@ -162,7 +164,7 @@ TEST(RecusalTest, AccusedUnitsAreKnownAndNamedOnce) {
   content.mutable_accused_units()->Clear();
   content.add_accused_units("No Unit");
   EXPECT_EQ(error::ReasonOf(world.Execute(0, MakeRegistration(content, "110")).status()),
-            Reason::ERROR_REASON_UNIT_UNKNOWN);
+            Reason::ERROR_REASON_FIELD_INVALID);
 }
 
 }  // namespace
