@@ -663,7 +663,11 @@ bool Concerns(const Event& event) {
 }
 
 OrderClocks Apply(OrderClocks before, const Event& event, const Deadlines& deadlines, std::string_view site) {
+  const size_t known = before.clocks.size();
   Step(&before, event, deadlines, site).Run();
+  // Those that one event armed, in the order of their kinds, as the store has them.
+  std::sort(before.clocks.begin() + static_cast<ptrdiff_t>(known), before.clocks.end(),
+            [](const OrderClock& a, const OrderClock& b) { return a.kind < b.kind; });
   return before;
 }
 
