@@ -50,6 +50,15 @@ std::string ReadAll(work_order::Reader& reader, std::map<std::string, WorkOrder>
   }
 }
 
+// Clocks that one event armed have no order among themselves.
+escalation::OrderClocks InOrder(escalation::OrderClocks order) {
+  std::sort(order.clocks.begin(), order.clocks.end(), [](const auto& one, const auto& other) {
+    return std::make_pair(one.armed_by, static_cast<int>(one.kind)) <
+           std::make_pair(other.armed_by, static_cast<int>(other.kind));
+  });
+  return order;
+}
+
 std::string Show(const escalation::OrderClocks& order) {
   std::string text = StrCat(type::v1::OrderState_Name(order.state), order.suspended ? " suspended" : "", " ",
                             order.receiver, " ", order.lead_unit, "\n");
@@ -545,7 +554,7 @@ void Witness::InspectClocks(Site& site, SiteView& view) {
     if (!stored.ok() || !stored->has_value()) {
       return Violate("clocks", StrCat(view.hotline, ": ", FormatOrderId(id), " has no clocks"));
     }
-    if (!(**stored == clocks)) {
+    if (!(InOrder(**stored) == InOrder(clocks))) {
       return Violate("clocks", StrCat(view.hotline, ": the clocks of ", FormatOrderId(id), " are\n",
                                       Show(**stored), "and the log says\n", Show(clocks)));
     }
