@@ -146,8 +146,8 @@ class NotifyTest : public testing::Test {
     workorder::v1::ListOrderEventsRequest request;
     request.set_order_id(id);
     std::vector<type::v1::NotificationReport> reports;
-    for (const type::v1::Event& event :
-         Must(site_.work_order(), &WorkOrderService::Stub::ListOrderEvents, request).events()) {
+    const auto answer = Must(site_.work_order(), &WorkOrderService::Stub::ListOrderEvents, request);
+    for (const type::v1::Event& event : answer.events()) {
       if (event.has_notification_reported()) reports.push_back(event.notification_reported());
     }
     return reports;

@@ -50,8 +50,8 @@ class RulesTest : public testing::Test {
     escalation::v1::ListDeadlinesRequest request;
     request.set_page_size(500);
     std::map<std::string, Deadline> found;
-    for (const Deadline& one :
-         Must(site_.escalation(), &EscalationService::Stub::ListDeadlines, request).deadlines()) {
+    const auto answer = Must(site_.escalation(), &EscalationService::Stub::ListDeadlines, request);
+    for (const Deadline& one : answer.deadlines()) {
       found.emplace(one.order_id(), one);
     }
     return found;
@@ -61,8 +61,8 @@ class RulesTest : public testing::Test {
     workorder::v1::ListOrderEventsRequest request;
     request.set_order_id(id);
     int moves = 0;
-    for (const auto& event :
-         Must(site_.work_order(), &WorkOrderService::Stub::ListOrderEvents, request).events()) {
+    const auto answer = Must(site_.work_order(), &WorkOrderService::Stub::ListOrderEvents, request);
+    for (const auto& event : answer.events()) {
       moves += event.has_deadline_moved() ? 1 : 0;
     }
     return moves;

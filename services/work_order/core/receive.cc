@@ -667,6 +667,12 @@ class Receiving {
     facts->clear_last_tenth_time();
     // A peer that does not know of these does not take them back.
     facts->set_return_count(std::max(facts->return_count(), own.return_count()));
+    facts->set_contact_count(std::max(facts->contact_count(), own.contact_count()));
+    if (own.has_first_contact_time() &&
+        (!facts->has_first_contact_time() ||
+         FromProto(own.first_contact_time()) < FromProto(facts->first_contact_time()))) {
+      *facts->mutable_first_contact_time() = own.first_contact_time();
+    }
     if (facts->ruled_for().empty()) {
       facts->set_ruled_for(own.ruled_for());
       facts->set_ruled_unit(own.ruled_unit());

@@ -41,7 +41,9 @@ std::string Shared(const WorkOrder& order) {
   shared.mutable_facts()->clear_receipt_alarm();
   shared.mutable_facts()->clear_in_doubt();
   shared.mutable_facts()->clear_voice_confirmation_required();
-  // What this site's units, ladder and callers did here.
+  // What this site's units, ladder and callers did here: an offer does not tell of it.
+  shared.mutable_facts()->clear_contact_count();
+  shared.mutable_facts()->clear_first_contact_time();
   shared.mutable_facts()->clear_unit_return_count();
   shared.mutable_facts()->clear_supervise_count();
   shared.mutable_facts()->clear_circulate_count();
