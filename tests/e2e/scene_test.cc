@@ -81,6 +81,8 @@ class SceneTest : public testing::Test {
                       "--escalation", site.address(Service::kEscalation), "--account", "2001"});
     const std::string log = absl::StrCat(sites_.folder.path(), "/ctl.log");
     std::filesystem::remove(log);
+    // The log takes what it prints too.
+    arguments.insert(arguments.begin(), {"/bin/sh", "-c", "exec \"$@\" >&2", "sh"});
     auto process = Process::Start(arguments, log);
     EXPECT_TRUE(process.ok()) << process.status();
     EXPECT_EQ((*process)->Wait(absl::Seconds(30)), expected_status);
