@@ -217,11 +217,15 @@ void Witness::CheckOnce(SiteView& view, const Event& event, const OrderView& ord
                                    " is there twice", how));
   };
   if (!event.mirrored()) {
-    // One call of partners is the incident's event and one of each child.
-    const bool child = event.offered().handoff().kind() == type::v1::HANDOFF_KIND_PARTNER_FANOUT;
-    if (!view.own_accounts
-             .insert(child ? StrCat(account, "/", event.offered().handoff().to_hotline()) : account)
-             .second) {
+    // One call of partners is the incident's event and one of each child; and what ends a child is noted with
+    // its incident.
+    std::string once = account;
+    if (event.offered().handoff().kind() == type::v1::HANDOFF_KIND_PARTNER_FANOUT) {
+      once += "/" + event.offered().handoff().to_hotline();
+    } else if (event.has_partner_ended()) {
+      once += "/ended/" + event.order_id();
+    }
+    if (!view.own_accounts.insert(once).second) {
       twice("");
     }
     return;
