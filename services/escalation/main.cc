@@ -179,15 +179,23 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   explicit EscalationProcess(boot::Environment& environment)
       : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
 
-  // What was published so far. What the configuration holds is put behind it if it is something else: it
-  // holds for clocks that are armed from now on. The first start's is there from the beginning.
+  // What was published so far. What the configuration holds is put behind it if it was never published: it
+  // holds for clocks that are armed from now on. The first start's is there from the beginning. A
+  // configuration that has been published is an older one: what was published since stands.
   absl::StatusOr<Deadlines> LoadDeadlines() {
     const config::v1::SiteConfig& site = environment_.site->site;
     absl::StatusOr<std::vector<Publication>> publications = files_->Load();
     if (!publications.ok()) return publications.status();
     absl::StatusOr<Publication> configured = LoadRules(site.escalation(), "");
     if (!configured.ok()) return configured.status();
-    if (publications->empty() || DigestOf(publications->back()) != DigestOf(*configured)) {
+    const auto known = std::find_if(publications->begin(), publications->end(), [&](const Publication& one) {
+      return DigestOf(one) == DigestOf(*configured);
+    });
+    if (known != publications->end() && known->number != publications->back().number) {
+      log::Info("the configured rules are those of an earlier publication: the latest one holds",
+                {{"configured", known->number}, {"publication", publications->back().number}});
+    }
+    if (known == publications->end()) {
       configured->number = static_cast<int64_t>(publications->size()) + 1;
       if (!publications->empty()) {
         configured->time =

@@ -61,7 +61,7 @@ class Site:
                 else:
                     file.write("  emergency_receipt_s: 1\n")
                 if service == "escalation":
-                    file.write(f"  policy_file: {ROOT}/deploy/policy/wuqia.yaml\n")
+                    file.write(f"  policy_file: {ROOT}/deploy/policy/wuqia.yaml\n  calendars_file: {ROOT}/deploy/calendars/wuqia.yaml\n")
 
     def start(self, programs, service):
         log = open(os.path.join(self.folder, f"{self.hotline}-{service}.log"), "a", encoding="utf-8")
