@@ -4,8 +4,10 @@
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -23,6 +25,17 @@ class ConfigTest(unittest.TestCase):
             for service in ("work_order", "dispatch", "escalation"):
                 with self.subTest(service + " " + hotline):
                     result = self.check(service, os.path.join(ROOT, "deploy", "sites", hotline + ".yaml"))
+                    self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_the_package_configuration_passes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # As the package lays it out under /etc.
+            for part in ("units", "policy", "calendars", "catalogue"):
+                shutil.copytree(os.path.join(ROOT, "deploy", part), os.path.join(folder, part))
+            config = shutil.copy(os.path.join(ROOT, "deploy", "deb", "site.yaml"), folder)
+            for service in ("work_order", "dispatch", "escalation"):
+                with self.subTest(service):
+                    result = self.check(service, config)
                     self.assertEqual(result.returncode, 0, result.stdout)
 
     def test_the_check_writes_nothing(self):
