@@ -167,6 +167,15 @@ absl::Status ReturnLimit(std::string_view whose, std::string_view whose_zh, int 
        .metadata = {{"limit", StrCat(limit)}, {"per", std::string(whose)}}});
 }
 
+absl::Status ReturnWindowOver(std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_RETURN_WINDOW_OVER,
+               .english = StrCat("the time in which unit ", unit,
+                                 " may return the order is over: it handles it, or the desk reassigns it"),
+               .chinese = StrCat("单位", unit, "的退单时限已过，应予办理，确需调整的由热线改派"),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
 absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_BOUNCE,
@@ -481,6 +490,14 @@ absl::Status NoBreach() {
                .reason = Reason::ERROR_REASON_NO_BREACH,
                .english = "no deadline of the order was missed",
                .chinese = "该工单没有超过时限的环节，无需出具文书"});
+}
+
+absl::Status DocketSettled(std::string_view item_id) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_DOCKET_SETTLED,
+               .english = StrCat("item ", item_id, " was ruled already, or its order has ended"),
+               .chinese = StrCat("议题", item_id, "已裁定，或其工单已终结"),
+               .metadata = {{"item", std::string(item_id)}}});
 }
 
 absl::Status DocketItemNotFound(std::string_view item_id) {

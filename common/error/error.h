@@ -43,6 +43,8 @@ absl::Status SpokenCodeWrong();
 // The `limit` free returns of one unit, or of one order, are used up. `whose` is `unit` or `order`;
 // `whose_zh` is 每个单位 or 每件工单.
 absl::Status ReturnLimit(std::string_view whose, std::string_view whose_zh, int limit);
+// The time in which `unit` may return the order is over.
+absl::Status ReturnWindowOver(std::string_view unit);
 // `way` and `way_zh` list where the order has been.
 absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh);
 absl::Status Ruled();
@@ -68,6 +70,7 @@ absl::Status ReportTooLarge(std::string_view field, int64_t limit);
 absl::Status ReportBehind(int64_t cursor, int64_t head);
 absl::Status NoBreach();
 absl::Status DocketItemNotFound(std::string_view item_id);
+absl::Status DocketSettled(std::string_view item_id);
 absl::Status NotRuled();
 absl::Status NoCatalogue();
 // `question` is in Chinese; `advice` says in Chinese what the ladder waits for.

@@ -84,6 +84,8 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_RETURN_LIMIT:
     case type::v1::ERROR_REASON_DISPUTED:
       return text(say::kDoRuling);
+    case type::v1::ERROR_REASON_RETURN_WINDOW_OVER:
+      return text(say::kDoReassign);
     case type::v1::ERROR_REASON_MERGED:
       return text(say::kDoMerged);
     case type::v1::ERROR_REASON_UNANSWERED_CALLERS:

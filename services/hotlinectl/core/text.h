@@ -359,6 +359,9 @@ inline constexpr Phrase kFlagAt{"as it stood at this time", "截至该时间"};
 inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
 inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
 inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
+inline constexpr Phrase kFlagProgressUnit{"unit that reports (default: the lead unit)", "反馈单位（默认主办单位）"};
+inline constexpr Phrase kFlagPartDone{"the assisting unit's part is done", "协办单位已完成协办事项"};
+inline constexpr Phrase kFlagExplainAssist{"assisting unit whose clock is meant", "协办单位（说明其自身的时限）"};
 inline constexpr Phrase kFlagDisposition{"how it ended", "处理结果"};
 inline constexpr Phrase kFlagReply{"what the caller is told", "公开答复"};
 inline constexpr Phrase kFlagInternal{"for the handling site only; never leaves it",
@@ -546,6 +549,8 @@ inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the co
                                       "请在本站配置的 signing.keys 中指定签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
+inline constexpr Phrase kDoReassign{"handle it, or ask the desk to give it to another unit (`hotlinectl reassign`)",
+                                    "请办理；确需调整的，请热线改派（hotlinectl reassign）"};
 inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
                                   "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
 inline constexpr Phrase kDoPreview{"Preview again, and publish what that shows.", "请重新预览，再发布。"};
@@ -851,6 +856,8 @@ inline constexpr Phrase kAssist{"$0 (assist)", "$0（协办）"};
 inline constexpr Phrase kLeadAssist{"lead $0, assist $1", "主办 $0，协办 $1"};
 inline constexpr Phrase kLeadOnly{"lead $0", "主办 $0"};
 inline constexpr Phrase kSignedBy{"$0 signed", "$0 已签收"};
+inline constexpr Phrase kPartDone{"part done", "协办完成"};
+inline constexpr Phrase kRestrictedOrder{"(restricted)", "（限制知悉）"};
 inline constexpr Phrase kPeerNumber{"peer's number $0", "对方编号 $0"};
 inline constexpr Phrase kUntil{"until $0: $1", "至 $0：$1"};
 inline constexpr Phrase kReview{"review $0: $1", "$0 复核：$1"};
