@@ -47,7 +47,7 @@ struct FollowerOptions {
   // When a read gave `busy_events` or more, but not all it could have, the next one waits for `busy_pause`:
   // an order that moves several times in a moment is then loaded and written once.
   int busy_events = 1;
-  absl::Duration busy_pause = absl::Milliseconds(50);
+  absl::Duration busy_pause = absl::Milliseconds(200);
   // Rungs in one batch of commands, 1 to 256: each may have an alarm beside it.
   int fire_limit = 256;
   // Most rungs of ordinary orders in a second.

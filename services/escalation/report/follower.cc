@@ -17,6 +17,9 @@ namespace {
 
 using type::v1::Event;
 
+// Events of the last so long are those of a rush under way.
+constexpr absl::Duration kRecent = absl::Minutes(1);
+
 RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time now,
                      const Deadlines& deadlines) {
   v1::Deadline deadline = Describe(history.clocks, clock, now, deadlines);
@@ -111,7 +114,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     // The head was told after it was asked for.
     if (at_head_) known_until_ = std::max(known_until_, asked_);
     Show();
-    executor_->PostAfter(at_head_ ? options_.head_pause : options_.catch_up_pause,
+    const bool recent = clock_->Now() - known_until_ < kRecent;
+    executor_->PostAfter(at_head_ ? options_.head_pause : recent ? options_.rush_pause : options_.catch_up_pause,
                          Task([](State& self) { self.Read(); }));
   }
 
