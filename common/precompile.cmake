@@ -17,9 +17,9 @@ set(hotline_pch_rpc
     <hotline/escalation/v1/escalation_service.grpc.pb.h> <hotline/exchange/v1/exchange_service.grpc.pb.h>
     <hotline/workorder/v1/ledger_service.grpc.pb.h> <hotline/workorder/v1/work_order_service.grpc.pb.h>)
 set(hotline_pch_test <gmock/gmock.h> <gtest/gtest.h>)
-# The first: so that ccache sees which header was used. The others: GCC 12 takes what is inlined from a standard header
-# for code of ours if it came by a precompiled one, and tells its known false alarms of strings. Without, they count.
-set(hotline_pch_options -fpch-preprocess -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+# GCC 12 takes what is inlined from a standard header for code of ours if it came by a precompiled one, and tells its
+# known false alarms of strings. Without, they count.
+set(hotline_pch_options -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 
 # All that `target` links, directly or not.
 function(hotline_links_of target out)

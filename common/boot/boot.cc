@@ -25,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/mutex.h"
 #include "common/boot/log.h"
+#include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/certificate.h"
 
@@ -344,6 +345,10 @@ void PrintUsage(std::FILE* to, std::string_view service) {
 
 int Fail(std::string_view service, const absl::Status& status) {
   fmt::print(stderr, "{}: {}\n", service, Text(status.message()));
+  // Who reads it at the console may read no English.
+  if (const std::string chinese = error::ChineseOf(status); !chinese.empty()) {
+    fmt::print(stderr, "{}: {}\n", service, chinese);
+  }
   return 1;
 }
 
@@ -418,7 +423,8 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
           log::Configure({.service = std::string(service),
                           .hotline = hotline,
                           .level = flags->log_level.value_or(LevelOf(site->site.log().level())),
-                          .file = site->site.log().file()});
+                          .file = site->site.log().file(),
+                          .keep_days = site->site.retention().log_days()});
       !status.ok()) {
     return Fail(service, status);
   }

@@ -4,10 +4,16 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iterator>
 #include <memory>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
 
 #include "common/base/clock.h"
 #include "common/base/id.h"
@@ -19,6 +25,8 @@ namespace {
 
 constexpr size_t kMaxValueCodePoints = 1000;
 constexpr size_t kMaxLineBytes = 8192;
+constexpr size_t kRotatedBytes = 64u << 20;
+constexpr size_t kMostRotated = 1000;
 
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 
@@ -103,6 +111,30 @@ void AppendString(std::string_view text, std::string* line) {
   line->push_back('"');
 }
 
+// Rotated files of `file` (`name.1.ext` …) that nobody has written to since `limit`.
+void RemoveAged(const std::string& file, absl::Time limit) {
+  namespace fs = std::filesystem;
+  const fs::path path(file);
+  const std::string prefix = path.stem().string() + ".";
+  const std::string suffix = path.extension().string();
+  std::error_code code;
+  for (fs::directory_iterator it(path.has_parent_path() ? path.parent_path() : fs::path("."), code), end;
+       !code && it != end; it.increment(code)) {
+    const std::string name = it->path().filename().string();
+    if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) ||
+        !name.ends_with(suffix)) {
+      continue;
+    }
+    const std::string number = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    if (!std::all_of(number.begin(), number.end(), absl::ascii_isdigit)) continue;
+    struct stat info;
+    if (::stat(it->path().c_str(), &info) == 0 && absl::FromTimeT(info.st_mtime) < limit) {
+      std::error_code ignored;
+      fs::remove(it->path(), ignored);
+    }
+  }
+}
+
 void AppendKey(std::string_view key, std::string* line) {
   line->push_back(',');
   AppendString(key, line);
@@ -113,11 +145,18 @@ void AppendKey(std::string_view key, std::string* line) {
 
 absl::Status Configure(const Options& options) {
   spdlog::sink_ptr sink;
+  spdlog::file_event_handlers handlers;
+  if (options.keep_days >= 0) {
+    handlers.after_open = [days = options.keep_days](const spdlog::filename_t& file, std::FILE*) {
+      RemoveAged(file, SystemClock()->Now() - absl::Hours(24) * days);
+    };
+  }
   if (options.file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
     try {
-      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, 64u << 20, 8);
+      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, kRotatedBytes, kMostRotated,
+                                                                    /*rotate_on_open=*/false, handlers);
     } catch (const spdlog::spdlog_ex& exception) {
       return absl::FailedPreconditionError(
           fmt::format("cannot log to {}: {}", options.file, exception.what()));

@@ -40,8 +40,10 @@ struct Options {
   std::string service;
   std::string hotline;
   Level level = Level::kInfo;
-  // Rotated at 64 MiB, 8 kept. Empty: standard error.
+  // Rotated at 64 MiB, at most 1,000 kept. Empty: standard error.
   std::string file;
+  // Rotated files whose last line is older are removed at the next rotation or start; -1: none.
+  int keep_days = -1;
 };
 
 // Before anything is logged; again to change. Until then lines go to standard error. Errors:

@@ -8,6 +8,7 @@
 #include <prometheus/exposer.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,6 +45,11 @@ class ProcessCollector final : public prometheus::Collectable {
         families.push_back(Family("process_start_time_seconds", "Start, in seconds since 1970.",
                                   prometheus::MetricType::Gauge, *boot + stat->start_ticks / ticks));
       }
+    }
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+      families.push_back(Family("process_max_fds", "Most file descriptors that may be open.",
+                                prometheus::MetricType::Gauge, static_cast<double>(files.rlim_cur)));
     }
     if (const std::optional<double> open = OpenFiles()) {
       families.push_back(
@@ -136,26 +142,47 @@ void Knock(const rpc::Address& address) {
 
 }  // namespace
 
-// Asked first at each scrape, gives nothing of its own.
+// Asked first at each scrape; gives only what is shown by Show.
 class Metrics::Refresher final : public prometheus::Collectable {
  public:
   void Add(absl::AnyInvocable<void()> refresh) {
     MutexLock lock(&mu_);
     refreshes_.push_back(std::move(refresh));
   }
+  void Add(prometheus::MetricFamily family, absl::AnyInvocable<std::vector<Sample>()> read) {
+    MutexLock lock(&mu_);
+    shown_.push_back({std::move(family), std::move(read)});
+  }
   void Clear() {
     MutexLock lock(&mu_);
     refreshes_.clear();
+    shown_.clear();
   }
   std::vector<prometheus::MetricFamily> Collect() const override {
     MutexLock lock(&mu_);
     for (absl::AnyInvocable<void()>& refresh : refreshes_) refresh();
-    return {};
+    std::vector<prometheus::MetricFamily> families;
+    for (Shown& shown : shown_) {
+      prometheus::MetricFamily& family = families.emplace_back(shown.family);
+      for (const Sample& sample : shown.read()) {
+        prometheus::ClientMetric& metric = family.metric.emplace_back();
+        for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
+        (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) =
+            sample.value;
+      }
+    }
+    return families;
   }
 
  private:
+  struct Shown {
+    prometheus::MetricFamily family;
+    absl::AnyInvocable<std::vector<Sample>()> read;
+  };
+
   mutable Mutex mu_;
   mutable std::vector<absl::AnyInvocable<void()>> refreshes_ ABSL_GUARDED_BY(mu_);
+  mutable std::vector<Shown> shown_ ABSL_GUARDED_BY(mu_);
 };
 
 Metrics::Metrics(std::string_view service, std::string_view hotline, std::string_view version)
@@ -176,6 +203,15 @@ Metrics::Metrics(std::string_view service, std::string_view hotline, std::string
 Metrics::~Metrics() { StopServing(); }
 
 void Metrics::OnScrape(absl::AnyInvocable<void()> refresh) { refresher_->Add(std::move(refresh)); }
+
+void Metrics::Show(std::string name, std::string help, Kind kind,
+                   absl::AnyInvocable<std::vector<Sample>()> read) {
+  prometheus::MetricFamily family;
+  family.name = std::move(name);
+  family.help = std::move(help);
+  family.type = kind == Kind::kCounter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+  refresher_->Add(std::move(family), std::move(read));
+}
 
 absl::Status Metrics::Serve(const std::string& address) {
   const std::optional<rpc::Address> parsed = rpc::ParseAddress(address);

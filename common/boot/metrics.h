@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -22,8 +23,9 @@ namespace hotline::boot {
 // Thread-safe.
 class Metrics {
  public:
-  // With process metrics (`process_resident_memory_bytes`, `process_open_fds`, `process_cpu_seconds_total`,
-  // `process_start_time_seconds`) and `build_info{service, hotline, version, compiler}`.
+  // With process metrics (`process_resident_memory_bytes`, `process_open_fds`, `process_max_fds`,
+  // `process_cpu_seconds_total`, `process_start_time_seconds`) and `build_info{service, hotline, version,
+  // compiler}`.
   Metrics(std::string_view service, std::string_view hotline, std::string_view version);
   ~Metrics();
 
@@ -31,6 +33,15 @@ class Metrics {
   // Runs before each scrape, on a scraping thread: where gauges are set from what a service knows. It must be
   // quick, and stay valid until StopServing.
   void OnScrape(absl::AnyInvocable<void()> refresh);
+
+  // One value of a metric whose labels come and go.
+  struct Sample {
+    std::vector<std::pair<std::string, std::string>> labels;
+    double value = 0;
+  };
+  enum class Kind { kGauge, kCounter };
+  // At each scrape shows what `read` gives then, and nothing of what it gave before. As OnScrape otherwise.
+  void Show(std::string name, std::string help, Kind kind, absl::AnyInvocable<std::vector<Sample>()> read);
 
   // Serves /metrics over plain HTTP at `address`; port 0 takes a free one. Errors: FAILED_PRECONDITION if it
   // cannot listen.

@@ -417,6 +417,7 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
     }
   }
   if (site->has_log()) resolve(site->mutable_log()->mutable_file());
+  if (site->has_backup()) resolve(site->mutable_backup()->mutable_directory());
 }
 
 // The public keys of one party, from files.
@@ -610,6 +611,23 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
       check.Add("escalation.data_dir", "must not be the folder of work_order");
     }
   }
+
+  if (site.has_backup()) {
+    const std::string& directory = site.backup().directory();
+    check.Required("backup.directory", directory);
+    for (const std::string* data_dir : {&site.work_order().data_dir(), &site.escalation().data_dir()}) {
+      if (!directory.empty() && (directory == *data_dir || directory.starts_with(*data_dir + "/"))) {
+        if (!data_dir->empty()) check.Add("backup.directory", "must not be within a data_dir");
+      }
+    }
+    check.Range("backup.keep", site.backup().keep(), 0, 1000);
+  }
+  for (const auto& [path, days] : {std::pair("retention.content_days", site.retention().content_days()),
+                                   {"retention.notification_days", site.retention().notification_days()},
+                                   {"retention.log_days", site.retention().log_days()}}) {
+    if (days != -1) check.Range(path, days, 180, 36'500);
+  }
+  check.Range("retention.hour", site.retention().hour(), 0, 23);
 
   if (options.role == "work_order" && !site.has_work_order()) check.Add("work_order", "is required");
   if (options.role == "dispatch" && !site.has_dispatch()) check.Add("dispatch", "is required");
@@ -925,6 +943,11 @@ void ResolveDefaults(SiteConfig* site) {
     if (site->escalation().rungs_per_s() == 0) site->mutable_escalation()->set_rungs_per_s(20'000);
     ResolveNotify(site->mutable_escalation()->mutable_notify());
   }
+  config::v1::RetentionConfig& retention = *site->mutable_retention();
+  if (retention.content_days() == 0) retention.set_content_days(1095);
+  if (retention.notification_days() == 0) retention.set_notification_days(180);
+  if (retention.log_days() == 0) retention.set_log_days(180);
+  if (!retention.has_hour()) retention.set_hour(3);
   if (site->log().level() == config::v1::LOG_LEVEL_UNSPECIFIED) {
     site->mutable_log()->set_level(config::v1::LOG_LEVEL_INFO);
   }

@@ -531,6 +531,68 @@ absl::Status DiskFull() {
                .retry_after = absl::Seconds(10)});
 }
 
+absl::Status BackupNotConfigured() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_BACKUP_NOT_CONFIGURED,
+               .english = "the site's configuration has no backup.directory",
+               .chinese = "本平台未配置备份目录（backup.directory）"});
+}
+
+absl::Status BackupRunning() {
+  return Make({.code = absl::StatusCode::kAborted,
+               .reason = Reason::ERROR_REASON_BACKUP_RUNNING,
+               .english = "another backup is being made",
+               .chinese = "另一备份正在进行，请稍后再试"});
+}
+
+absl::Status BackupExists(std::string_view name) {
+  return Make({.code = absl::StatusCode::kAlreadyExists,
+               .reason = Reason::ERROR_REASON_BACKUP_EXISTS,
+               .english = StrCat("there is a backup ", name, " already"),
+               .chinese = StrCat("备份“", name, "”已存在，不会覆盖")});
+}
+
+absl::Status SchemaNewer(std::string_view store, int64_t found, int64_t known) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_SCHEMA_NEWER,
+       .english =
+           StrCat(store, " has schema version ", found, " of a newer release; this release knows ", known,
+                  " at most: start the newer release again, or restore a backup from before "
+                  "the upgrade"),
+       .chinese = StrCat(store, " 的数据结构版本为 ", found, "，由更新的软件版本写入；本版本最高支持 ", known,
+                         "：请启动新版本，或恢复升级前的备份"),
+       .metadata = {{"found", StrCat(found)}, {"known", StrCat(known)}}});
+}
+
+absl::Status LegalHold(std::string_view reference) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_LEGAL_HOLD,
+               .english = StrCat("the order is under a legal hold: ", reference),
+               .chinese = StrCat("该工单处于法律保全中：", reference)});
+}
+
+absl::Status NotHeld() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_NOT_HELD,
+               .english = "no legal hold is on the order",
+               .chinese = "该工单未处于法律保全中"});
+}
+
+absl::Status ContentErased() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_CONTENT_ERASED,
+               .english = "the content of the order was erased, as its time of retention had passed",
+               .chinese = "该工单已超过保存期限，内容已清除"});
+}
+
+absl::Status RetentionRunning() {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_RETENTION_RUNNING,
+               .english = "the order has changed since: its time of retention has not passed",
+               .chinese = "该工单此后有变动，保存期限未满"});
+}
+
 absl::Status WorkOrderUnreachable(std::string_view what) {
   return Make({.code = absl::StatusCode::kUnavailable,
                .reason = Reason::ERROR_REASON_WORK_ORDER_UNREACHABLE,

@@ -101,6 +101,17 @@ absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours);
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
 absl::Status StoreFailed(std::string_view what);
 absl::Status DiskFull();
+
+// Keeping and erasing what a site has.
+absl::Status BackupNotConfigured();
+absl::Status BackupRunning();
+absl::Status BackupExists(std::string_view name);
+// `store` is a file; a release that knows schema `known` at most has found `found` in it.
+absl::Status SchemaNewer(std::string_view store, int64_t found, int64_t known);
+absl::Status LegalHold(std::string_view reference);
+absl::Status NotHeld();
+absl::Status ContentErased();
+absl::Status RetentionRunning();
 absl::Status WorkOrderUnreachable(std::string_view what);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);

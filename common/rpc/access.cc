@@ -34,6 +34,9 @@ constexpr Rule kRules[] = {
     {"hotline.escalation.v1.DirectoryService", Who::kOwn, {"supervisor", "admin"}},
     {"hotline.escalation.v1.ReportService", Who::kOwn, kSiteRoles},
     {"hotline.escalation.v1.MeetingService", Who::kOwn, kSiteRoles},
+    // A backup holds everything; who erases or keeps evidence answers for it.
+    {"hotline.operation.v1.BackupService", Who::kOwn, {"admin"}},
+    {"hotline.operation.v1.RetentionService", Who::kOwn, {"supervisor", "admin"}},
 };
 
 }  // namespace

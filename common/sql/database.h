@@ -144,6 +144,10 @@ class Database {
   // as long as the disk takes, so it has a thread of its own; call it about every second. The writer is held
   // up (for milliseconds) only when the log has outgrown its bound. Not having moved all is no error.
   virtual absl::Status Checkpoint() = 0;
+  // A copy as of one commit in the new file `path`, synced, readable for its owner alone. Takes as long as
+  // the disk does; neither the writer nor readers wait for it, but the write-ahead log grows until it is
+  // done. Errors: ALREADY_EXISTS if `path` exists; whatever fails leaves no file.
+  virtual absl::Status CopyTo(const std::string& path) = 0;
   virtual Stats stats() const = 0;
 };
 

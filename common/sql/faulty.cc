@@ -71,6 +71,7 @@ class FaultyDatabase : public Database {
     return std::make_unique<FaultyWriter>(*std::move(writer), &shared_);
   }
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader() override { return real_->OpenReader(); }
+  absl::Status CopyTo(const std::string& path) override { return real_->CopyTo(path); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
   Stats stats() const override {
     Stats stats = real_->stats();

@@ -23,11 +23,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
 #include "common/base/utf8.h"
+#include "common/sql/sync_times.h"
 
 namespace hotline::sql {
 namespace {
 
 constexpr int kPageBytes = 4096;
+constexpr int kCopiedAtOncePages = 256;
 constexpr int kFrameBytes = kPageBytes + 24;  // a page in the write-ahead log
 constexpr Dialect kDialect = {.integer = "INTEGER",
                               .blob = "BLOB",
@@ -90,6 +92,9 @@ absl::Status ToStatus(int code, sqlite3* db) {
   }
 }
 
+std::atomic<int64_t> sync_count{0};
+std::atomic<int64_t> sync_nanos{0};
+
 // A file system for SQLite that is the system's own, but for the write-ahead log: what is written to that is
 // gathered until it is synced, read or looked at, and goes out in one call. SQLite makes two calls for each
 // page of a commit, which together cost more than deciding and storing it. Nobody can tell the difference: a
@@ -139,8 +144,12 @@ class GatheringLog {
             },
         .xSync =
             [](sqlite3_file* file, int flags) {
-              const int code = Self(file)->Flush();
-              return code != SQLITE_OK ? code : Real(file)->pMethods->xSync(Real(file), flags);
+              if (const int code = Self(file)->Flush(); code != SQLITE_OK) return code;
+              const SteadyClock::time_point start = SteadyClock::now();
+              const int code = Real(file)->pMethods->xSync(Real(file), flags);
+              sync_nanos.fetch_add(NanosSince(start), std::memory_order_relaxed);
+              sync_count.fetch_add(1, std::memory_order_relaxed);
+              return code;
             },
         .xFileSize =
             [](sqlite3_file* file, sqlite3_int64* size) {
@@ -450,6 +459,52 @@ class SqliteConnection : public Connection {
   bool failed_ = false;
 };
 
+// A reader with what it needs, without a database that owns the file.
+class LoneReader : public Connection {
+ public:
+  LoneReader() = default;
+  absl::Status Open(const std::string& path, bool still) {
+    // As a URI, in which these would mean something else.
+    std::string name;
+    for (const char c : path) {
+      if (c == '%' || c == '?' || c == '#') {
+        absl::StrAppend(&name, "%", absl::Hex(c, absl::kZeroPad2));
+      } else {
+        name.push_back(c);
+      }
+    }
+    sqlite3* raw = nullptr;
+    const int code = sqlite3_open_v2(
+        absl::StrCat("file:", name, still ? "?mode=ro&immutable=1" : "?mode=ro").c_str(), &raw,
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+            SQLITE_OPEN_EXRESCODE,
+        nullptr);
+    Handle db(raw);
+    if (code != SQLITE_OK) return ToStatus(code, raw);
+    auto wait = std::make_unique<BusyWait>(absl::Seconds(5));
+    sqlite3_busy_handler(raw, &BusyWait::Handle, wait.get());
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    absl::Status status =
+        RunScript(raw, "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;");
+    if (!status.ok()) return status;
+    connection_ =
+        std::make_unique<SqliteConnection>(std::move(db), std::move(wait), /*writer=*/false, &shared_);
+    return connection_->Init();
+  }
+
+  absl::StatusOr<std::unique_ptr<Statement>> Prepare(std::string_view sql) override {
+    return connection_->Prepare(sql);
+  }
+  absl::Status Execute(std::string_view script) override { return connection_->Execute(script); }
+  absl::Status Begin() override { return connection_->Begin(); }
+  absl::Status Commit() override { return connection_->Commit(); }
+  void Rollback() override { connection_->Rollback(); }
+
+ private:
+  Shared shared_;
+  std::unique_ptr<SqliteConnection> connection_;
+};
+
 absl::StatusOr<bool> SqliteStatement::Step() {
   absl::Status status = connection_->ReadyFor(writes_);
   if (status.ok() && not_text_) status = absl::InvalidArgumentError("a text is not UTF-8 or holds a NUL");
@@ -557,6 +612,24 @@ class SqliteDatabase : public Database {
     return absl::OkStatus();
   }
 
+  absl::Status CopyTo(const std::string& path) override {
+    // Made here and not by SQLite, so that nobody else can read it for a moment.
+    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) {
+      const std::string message = absl::StrCat("cannot create ", path, " (errno ", errno, ")");
+      return errno == EEXIST   ? absl::AlreadyExistsError(message)
+             : errno == ENOSPC ? absl::ResourceExhaustedError(message)
+                               : absl::UnavailableError(message);
+    }
+    absl::Status status = CopyPages(path);
+    if (status.ok() && fsync(file) != 0) {
+      status = absl::UnavailableError(absl::StrCat("cannot sync ", path, " (errno ", errno, ")"));
+    }
+    close(file);
+    if (!status.ok()) unlink(path.c_str());
+    return status;
+  }
+
   Stats stats() const override {
     Stats stats;
     stats.commits = shared_.commits;
@@ -582,6 +655,38 @@ class SqliteDatabase : public Database {
   }
 
  private:
+  // Into the empty file `path`.
+  absl::Status CopyPages(const std::string& path) {
+    BusyWait wait(options_.busy_timeout);
+    absl::StatusOr<Handle> from = OpenHandle(&wait, 64 * kPageBytes);
+    if (!from.ok()) return from.status();
+    sqlite3* raw = nullptr;
+    const int opened =
+        sqlite3_open_v2(path.c_str(), &raw,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, System()->zName);
+    const Handle to(raw);
+    if (opened != SQLITE_OK) return ToStatus(opened, raw);
+    // The caller syncs once at the end; a copy that is interrupted is no copy.
+    if (absl::Status status = RunScript(raw, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF");
+        !status.ok()) {
+      return status;
+    }
+    // Holding one snapshot from the first page to the last: commits meanwhile do not start the copy anew.
+    if (absl::Status status = RunScript(from->get(), "BEGIN; SELECT count(*) FROM sqlite_schema");
+        !status.ok()) {
+      return status;
+    }
+    sqlite3_backup* const backup = sqlite3_backup_init(raw, "main", from->get(), "main");
+    if (backup == nullptr) return ToStatus(sqlite3_extended_errcode(raw), raw);
+    int code = SQLITE_OK;
+    while (code == SQLITE_OK) code = sqlite3_backup_step(backup, kCopiedAtOncePages);
+    const int finished = sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE) return ToStatus(code, raw);
+    return finished == SQLITE_OK ? absl::OkStatus() : ToStatus(finished, raw);
+  }
+
+  static sqlite3_vfs* System() { return sqlite3_vfs_find(nullptr); }
+
   absl::StatusOr<Handle> OpenHandle(BusyWait* wait, int64_t cache_bytes) {
     sqlite3* raw = nullptr;
     const int code = sqlite3_open_v2(options_.path.c_str(), &raw,
@@ -609,7 +714,8 @@ class SqliteDatabase : public Database {
     absl::StatusOr<Handle> db =
         OpenHandle(wait.get(), writer ? options_.writer_cache_bytes : options_.reader_cache_bytes);
     if (!db.ok()) return db.status();
-    std::string script = writer ? "" : "PRAGMA query_only=ON;";
+    // What retention deletes is not to be found in the file's free space.
+    std::string script = writer ? "PRAGMA secure_delete=ON;" : "PRAGMA query_only=ON;";
     if (writer && options_.max_database_bytes > 0) {
       absl::StrAppend(&script, "PRAGMA max_page_count=", options_.max_database_bytes / kPageBytes);
     }
@@ -627,9 +733,8 @@ class SqliteDatabase : public Database {
   Handle checkpoint_db_ ABSL_GUARDED_BY(checkpoint_mu_);
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options) {
+// Once for the process, before the first database is opened.
+void Configure() {
   static absl::once_flag configured;
   // Counting every allocation takes a lock that all connections share.
   absl::call_once(configured, [] {
@@ -637,6 +742,12 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& option
     sqlite3_initialize();
     GatheringLog::Register();
   });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options) {
+  Configure();
   std::unique_ptr<FileLock> lock;
   if (options.vfs.empty()) {
     absl::StatusOr<std::unique_ptr<FileLock>> taken = FileLock::Take(options.path + ".lock");
@@ -646,6 +757,18 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& option
   auto database = std::make_unique<SqliteDatabase>(options, std::move(lock));
   if (absl::Status status = database->Init(); !status.ok()) return status;
   return database;
+}
+
+SyncTimes GetSyncTimes() {
+  return {.count = sync_count.load(std::memory_order_relaxed),
+          .total = absl::Nanoseconds(sync_nanos.load(std::memory_order_relaxed))};
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenSqliteToRead(const std::string& path, bool still) {
+  Configure();
+  auto reader = std::make_unique<LoneReader>();
+  if (absl::Status status = reader->Open(path, still); !status.ok()) return status;
+  return reader;
 }
 
 }  // namespace hotline::sql

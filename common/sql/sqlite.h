@@ -38,6 +38,11 @@ struct SqliteOptions {
 // process), DATA_LOSS (not a database, damaged).
 absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options);
 
+// A reader of the file `path`, which exists. With `still` nobody writes to it meanwhile, as to a backup: then
+// nothing is created beside it. Without, it may be another process's, of which the last commit is read.
+// Errors: UNAVAILABLE, DATA_LOSS.
+absl::StatusOr<std::unique_ptr<Connection>> OpenSqliteToRead(const std::string& path, bool still);
+
 }  // namespace hotline::sql
 
 #endif  // COMMON_SQL_SQLITE_H_

@@ -4,6 +4,7 @@
 #   hotline_packages GROUP…            installs the packages of these groups of deploy/packages that are missing
 #   hotline_build DIR TARGETS [ARG…]   configures DIR (under the repository) with the CMake arguments and builds TARGETS
 #                                      (one word list; empty means everything that is built by default)
+#   hotline_apt_settings ROOT          gives the Debian in ROOT this machine's way to its packages: sources, proxies, authorities
 #   say TEXT / die TEXT                a line for the person; die ends with status 1
 
 hotline_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -97,4 +98,15 @@ hotline_build() {
   fi
   # shellcheck disable=SC2086  # targets is a list of words
   hotline_step "building $name" "$hotline_logs/$name-build.log" ninja -C "$directory" -j "$(nproc)" $targets
+}
+
+hotline_apt_settings() {
+  local root=$1
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  [[ ! -d /etc/apt/apt.conf.d ]] || cp -n /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
+  [[ ! -f /etc/apt/sources.list ]] || cp /etc/apt/sources.list "$root/etc/apt/sources.list"
+  [[ ! -d /etc/apt/sources.list.d ]] || cp -n /etc/apt/sources.list.d/* "$root/etc/apt/sources.list.d/" 2>/dev/null || true
+  [[ ! -d /usr/local/share/ca-certificates ]] ||
+    { mkdir -p "$root/usr/local/share"; cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"; }
+  mkdir -p "$root/etc/ssl/certs" && cp -Ln /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" 2>/dev/null || true
 }

@@ -4,11 +4,16 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
+#include <map>
+
+#include "common/base/mutex.h"
 #include "common/base/text.h"
 #include "common/boot/boot.h"
 #include "common/boot/catalogue_file.h"
 #include "common/boot/log.h"
 #include "common/boot/suggest_file.h"
+#include "common/contract/proto_time.h"
 #include "common/rpc/ledger_client.h"
 #include "common/rpc/peer_client.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
@@ -22,6 +27,9 @@
 
 namespace hotline::dispatch {
 namespace {
+
+// How often work_order is asked, for the metrics, what waits for the peers.
+constexpr absl::Duration kCursorsEvery = absl::Seconds(5);
 
 // The model beside the catalogue; the catalogue's own phrases where no model lies.
 absl::StatusOr<std::shared_ptr<const routing::TextReader>> MakeReader(
@@ -135,6 +143,7 @@ class DispatchProcess final : public boot::Service {
   }
 
   void Start() override {
+    loop_.Post([this] { AskCursors(); });
     service_->Start();
     spools_.Start(service_.get());
   }
@@ -146,6 +155,31 @@ class DispatchProcess final : public boot::Service {
  private:
   explicit DispatchProcess(boot::Environment& environment)
       : environment_(environment), spools_(&environment_), loop_("dispatch"), reloads_("reload") {}
+
+  // Only work_order knows when what waits for a peer was committed.
+  void AskCursors() {
+    const absl::Time now = environment_.clock->Now();
+    ledger_->ListLinkCursors(
+        CallContext{.now = now, .deadline = now + kCursorsEvery}, workorder::v1::ListLinkCursorsRequest(),
+        [this](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
+          if (response.ok()) {
+            MutexLock lock(&oldest_mu_);
+            oldest_.clear();
+            for (const workorder::v1::LinkCursor& link : response->links()) {
+              if (!link.has_oldest_unacknowledged_time()) continue;
+              oldest_[LaneKey{link.peer(), link.lane()}] = FromTimestamp(link.oldest_unacknowledged_time());
+            }
+          }
+          loop_.PostAfter(kCursorsEvery, [this] { AskCursors(); });
+        });
+  }
+
+  double OldestAge(const LaneKey& lane) {
+    MutexLock lock(&oldest_mu_);
+    const auto oldest = oldest_.find(lane);
+    if (oldest == oldest_.end()) return 0;
+    return std::max(0.0, absl::ToDoubleSeconds(environment_.clock->Now() - oldest->second));
+  }
 
   void Measure() {
     prometheus::Registry& registry = environment_.metrics->registry();
@@ -162,6 +196,12 @@ class DispatchProcess final : public boot::Service {
         gauge("hotline_link_lag_envelopes", "Envelopes committed for the peer that it has not acknowledged.");
     auto& acknowledged =
         gauge("hotline_link_acknowledged_sequence", "Last envelope that the peer acknowledged.");
+    auto& behind = gauge("hotline_link_lag_seconds",
+                         "Age of the oldest envelope that the peer has not acknowledged; 0 if it has all.");
+    auto& known = gauge("hotline_link_acknowledged_time_seconds",
+                        "When the peer last acknowledged something, in seconds since 1970; 0 if never.");
+    auto& skew = gauge("hotline_link_clock_skew_seconds",
+                       "The peer's clock minus this one, once it was measured; 0 until then.");
     auto& waits = gauge("hotline_receipt_waits", "Pushes that wait for the peer's receipt.");
     auto& deliveries = total("hotline_deliveries_total", "Deliveries to the peer.");
     auto& envelopes =
@@ -172,7 +212,8 @@ class DispatchProcess final : public boot::Service {
     for (const auto& [key, link] : service_->links()) {
       const prometheus::Labels labels = {{"peer", key.peer}, {"lane", LaneName(key.lane)}};
       environment_.metrics->OnScrape(
-          [raise, link = link.get(), &up = up.Add(labels), &lag = lag.Add(labels),
+          [this, raise, key = key, link = link.get(), &up = up.Add(labels), &lag = lag.Add(labels),
+           &behind = behind.Add(labels), &known = known.Add(labels), &skew = skew.Add(labels),
            &acknowledged = acknowledged.Add(labels), &waits = waits.Add(labels),
            &good = deliveries.Add({{"peer", key.peer}, {"lane", LaneName(key.lane)}, {"result", "ok"}}),
            &bad = deliveries.Add({{"peer", key.peer}, {"lane", LaneName(key.lane)}, {"result", "failed"}}),
@@ -180,6 +221,13 @@ class DispatchProcess final : public boot::Service {
             const LinkHealth health = link->health();
             up.Set(health.up ? 1 : 0);
             lag.Set(static_cast<double>(health.outgoing - health.acknowledged));
+            behind.Set(OldestAge(key));
+            known.Set(health.acknowledge_time > absl::InfinitePast()
+                          ? absl::ToDoubleSeconds(health.acknowledge_time - absl::UnixEpoch())
+                          : 0);
+            if (health.clock_uncertainty < absl::InfiniteDuration()) {
+              skew.Set(absl::ToDoubleSeconds(health.clock_skew));
+            }
             acknowledged.Set(static_cast<double>(health.acknowledged));
             waits.Set(static_cast<double>(link->waits()));
             raise(good, health.deliveries - health.failed_deliveries);
@@ -263,6 +311,8 @@ class DispatchProcess final : public boot::Service {
   std::unique_ptr<DispatchService> service_;
   std::unique_ptr<grpc::Service> dispatch_edge_;
   std::unique_ptr<grpc::Service> exchange_edge_;
+  Mutex oldest_mu_;
+  std::map<LaneKey, absl::Time> oldest_ ABSL_GUARDED_BY(oldest_mu_);
 };
 
 }  // namespace

@@ -133,6 +133,9 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     notify::NotifierOptions options;
     options.hotline = config.hotline();
     options.queue_limit = settings.queue_limit();
+    if (const int days = config.retention().notification_days(); days >= 0) {
+      options.keep = absl::Hours(24) * days;
+    }
     std::map<std::string, WebhookTarget> targets;
     for (const config::v1::WebhookConfig& one : settings.webhooks()) {
       options.webhooks[one.name()] = {.max_attempts = one.max_attempts(),
@@ -289,6 +292,13 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     for (const std::string& channel : channels) {
       const prometheus::Labels labels = {{"channel", channel.empty() ? "desktop" : channel}};
       by_channel[channel] = {&queued.Add(labels), &dead.Add(labels), &oldest.Add(labels)};
+      // At zero from the start, so that the first of each is seen as an increase.
+      messages_->Add(labels);
+      notices_->Add(labels);
+      if (channel.empty()) continue;
+      for (const char* result : {"reached", "pending", "not_reached", "retry", "dead"}) {
+        attempts_->Add({{"webhook", channel}, {"result", result}});
+      }
     }
     environment_.metrics->OnScrape(
         [this, &waiting, &reporting, &streams, by_channel = std::move(by_channel)] {

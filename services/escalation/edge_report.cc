@@ -5,8 +5,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "common/base/mutex.h"
 #include "common/boot/log.h"
 #include "common/rpc/forward.h"
 #include "hotline/escalation/v1/meeting_service.grpc.pb.h"
@@ -21,6 +27,9 @@ namespace {
 constexpr int kFollowerNiceness = 15;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(2);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
+// How often the deadlines that run are counted for the metrics, and the share of the time it may take.
+constexpr absl::Duration kCountEvery = absl::Seconds(5);
+constexpr int kCountShare = 50;
 
 class ReportEdge final : public rpc::RawService<v1::ReportService::Service,
                                                 v1::ReportService::WithRawCallbackMethod_GetScorecard,
@@ -134,6 +143,7 @@ class Part final : public ReportPart, private report::FollowerListener {
     environment_.health->SetServing("report_store", true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     ScheduleCheckpoint();
+    reads_.Post([this] { CountDeadlines(); });
   }
 
   void Drain() override { follower_->Stop(); }
@@ -157,7 +167,43 @@ class Part final : public ReportPart, private report::FollowerListener {
     });
   }
 
+  // A county's clocks take a millisecond, ten million of them seconds: then it is done more seldom.
+  void CountDeadlines() {
+    const absl::Time start = SystemClock()->Now();
+    auto counts = archive_->reader().CountDeadlines(environment_.clock->Now());
+    if (counts.ok()) {
+      MutexLock lock(&counts_mu_);
+      counts_ = *std::move(counts);
+    }
+    const absl::Duration took = SystemClock()->Now() - start;
+    reads_.PostAfter(std::max(kCountEvery, kCountShare * took), [this] { CountDeadlines(); });
+  }
+
+  std::vector<boot::Metrics::Sample> Deadlines() {
+    std::vector<boot::Metrics::Sample> samples;
+    MutexLock lock(&counts_mu_);
+    for (const report::DeadlineCount& count : counts_) {
+      const std::string clock = absl::AsciiStrToLower(absl::StripPrefix(
+          type::v1::ClockKind_Name(static_cast<type::v1::ClockKind>(count.kind)), "CLOCK_KIND_"));
+      const auto add = [&](const char* lamp, int64_t value) {
+        if (value != 0) {
+          samples.push_back(
+              {{{"unit", count.party}, {"clock", clock}, {"lamp", lamp}}, static_cast<double>(value)});
+        }
+      };
+      add("green", count.green);
+      add("yellow", count.yellow);
+      add("red", count.red);
+      add("paused", count.paused);
+    }
+    return samples;
+  }
+
   void Measure() {
+    environment_.metrics->Show(
+        "hotline_deadlines",
+        "Deadlines that run, by who owes them, and their lamp: yellow is due soon, red overdue.",
+        boot::Metrics::Kind::kGauge, [this] { return Deadlines(); });
     prometheus::Registry& registry = environment_.metrics->registry();
     auto& lag = prometheus::BuildGauge()
                     .Name("hotline_report_lag_events")
@@ -188,6 +234,8 @@ class Part final : public ReportPart, private report::FollowerListener {
   std::unique_ptr<report::MeetingService> meeting_;
   std::unique_ptr<ReportEdge> report_edge_;
   std::unique_ptr<MeetingEdge> meeting_edge_;
+  Mutex counts_mu_;
+  std::vector<report::DeadlineCount> counts_ ABSL_GUARDED_BY(counts_mu_);
 };
 
 }  // namespace

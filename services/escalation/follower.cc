@@ -34,6 +34,67 @@ google::protobuf::Duration ToDuration(absl::Duration duration) {
   return proto;
 }
 
+// Names of one figure that are told apart; what comes later is counted as "other". Items and units are
+// configured, so that this is for sites that take any unit code, and for mistakes.
+constexpr int64_t kMostNames = 1000;
+constexpr const char* kOther = "other";
+
+// Changes of the census in one transaction.
+class CensusTaker {
+ public:
+  explicit CensusTaker(std::shared_ptr<const Census> before) : before_(std::move(before)) {}
+
+  void Add(Figure figure, std::string_view first, std::string_view second, int64_t count) {
+    const Census& known = changed_.has_value() ? *changed_ : *before_;
+    CensusKey key{.figure = figure, .first = std::string(first), .second = std::string(second)};
+    // A name stays for good once it is known, so what was counted under it is also taken away under it.
+    if (!known.contains(key) &&
+        std::distance(known.lower_bound({.figure = figure}),
+                      known.lower_bound({.figure = static_cast<Figure>(static_cast<int>(figure) + 1)})) >=
+            kMostNames) {
+      key.first = kOther;
+      key.second = second.empty() ? "" : kOther;
+    }
+    if (!changed_.has_value()) changed_ = *before_;
+    (*changed_)[std::move(key)] += count;
+  }
+
+  // `sign` is +1 for an order as it is now and -1 as it was.
+  void CountOrder(const OrderClocks& order, int sign) {
+    const bool out = order.origin_here && !order.receiver.empty();
+    Add(Figure::kOrders, absl::StrCat(static_cast<int>(order.state)),
+        !order.origin_here ? "in" : (out ? "out" : "own"), sign);
+    if (IsOver(order.state)) return;
+    Add(Figure::kOpenByItem, NameOf(order.item), "", sign);
+    Add(Figure::kOpenByUnit, NameOf(order.lead_unit), "", sign);
+  }
+
+  // Handed over by what happened between the two; `before` is null for an order that is new here.
+  void CountHandoff(const OrderClocks* before, const OrderClocks& after) {
+    if (!after.origin_here) {
+      if (before == nullptr) Add(Figure::kHandoffs, "in", NameOf(after.item), 1);
+    } else if (!after.receiver.empty() && (before == nullptr || before->receiver.empty())) {
+      Add(Figure::kHandoffs, "out", NameOf(after.item), 1);
+    }
+  }
+
+  std::shared_ptr<const Census> Finish() && {
+    return changed_.has_value() ? std::make_shared<const Census>(*std::move(changed_)) : before_;
+  }
+
+ private:
+  static bool IsOver(type::v1::OrderState state) {
+    return state == type::v1::ORDER_STATE_CLOSED || state == type::v1::ORDER_STATE_CANCELLED ||
+           state == type::v1::ORDER_STATE_ARCHIVED;
+  }
+  static std::string_view NameOf(std::string_view name) {
+    return name.empty() ? std::string_view("none") : name;
+  }
+
+  const std::shared_ptr<const Census> before_;
+  std::optional<Census> changed_;
+};
+
 void Count(const OrderClocks& order, int sign, Tallies* tallies) {
   for (const OrderClock& clock : order.clocks) {
     if (!clock.live()) continue;
@@ -250,6 +311,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     Progress after = progress_;
     after.cursor = events.rbegin()->sequence();
     touched_.clear();
+    CensusTaker census(after.census);
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
     for (const Event& event : events) {
       if (event.has_rung_acknowledged()) listener_->OnAcknowledged(event);
@@ -259,7 +321,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       if (*touched == nullptr) continue;
       if (const type::v1::Escalation* rung = RungOf(event); rung != nullptr) {
         rungs.emplace_back(event.sequence(), std::make_shared<const std::string>(Record(event, *rung)));
-        NoteRung(event, *rung, (*touched)->after, &after);
+        NoteRung(event, *rung, (*touched)->after, &census);
       }
       (*touched)->after = Apply(std::move((*touched)->after), event, *deadlines_, site_);
     }
@@ -268,8 +330,12 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       if (touched.before.has_value() && *touched.before == touched.after) continue;
       if (touched.before.has_value()) Count(*touched.before, -1, &after.tallies);
       Count(touched.after, +1, &after.tallies);
+      if (touched.before.has_value()) census.CountOrder(*touched.before, -1);
+      census.CountOrder(touched.after, +1);
+      census.CountHandoff(touched.before.has_value() ? &*touched.before : nullptr, touched.after);
       changed.push_back(&touched);
     }
+    after.census = std::move(census).Finish();
     // What changes nothing need not be written: after a restart it is read again, and changes nothing again.
     if (!changed.empty() || !rungs.empty() || after.cursor - committed_.cursor >= kMaxUnwritten) {
       // In the order of ids, as the tables are.
@@ -313,11 +379,12 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   void NoteRung(const Event& event, const type::v1::Escalation& escalation, const OrderClocks& order,
-                Progress* progress) {
-    const size_t kind = escalation.clock();
-    if (kind < progress->tallies.size()) {
-      ++(escalation.rung() == type::v1::RUNG_REMIND ? progress->tallies[kind].reminded
-                                                    : progress->tallies[kind].urged);
+                CensusTaker* census) {
+    const std::string clock_kind = absl::StrCat(static_cast<int>(escalation.clock()));
+    census->Add(Figure::kRungs, clock_kind, absl::StrCat(static_cast<int>(escalation.rung())), 1);
+    // 催办 comes at the deadline, so there is one for each that is missed.
+    if (escalation.rung() == type::v1::RUNG_URGE) {
+      census->Add(Figure::kBreaches, escalation.duty_party(), clock_kind, 1);
     }
     const absl::Time at = FromProto(event.commit_time());
     if (clock_->Now() - at > kLatenessWindow) return;
@@ -735,7 +802,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
 
   void Show() {
     MutexLock lock(&mu_);
-    shown_ = {progress_.cursor, head_, fresh_, refused_, progress_.tallies, moving_, trust_};
+    shown_ = {progress_.cursor, head_,   fresh_, refused_, progress_.tallies,
+              progress_.census, moving_, trust_};
   }
 
   // Events that change nothing and are not written down at once.

@@ -128,6 +128,7 @@ class Follower {
     bool fresh = false;  // rungs may be taken
     int64_t refused = 0;
     Tallies tallies;
+    std::shared_ptr<const Census> census = std::make_shared<const Census>();
     MoveProgress moving;
     ClockTrust trust;
   };

@@ -9,14 +9,24 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
 #include "common/rpc/client.h"
 #include "common/rpc/ledger_client.h"
 #include "common/sql/sqlite.h"
+#include "common/sql/sync_times.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/escalation/edge.h"
@@ -34,24 +44,108 @@ constexpr int kFollowerNiceness = 5;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
-// As metrics call a clock (`clock`), and the rung at its deadline (`rung`).
+// As metrics call a clock.
 struct ClockName {
   type::v1::ClockKind kind;
   const char* name;
-  const char* last_rung;
+  // Rungs that it can have.
+  std::vector<type::v1::Rung> rungs;
 };
-constexpr ClockName kClockNames[] = {
-    {type::v1::CLOCK_KIND_PEER_RECEIPT, "peer_receipt", "urge"},
-    {type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "peer_acceptance", "urge"},
-    {type::v1::CLOCK_KIND_SIGN, "sign", "urge"},
-    {type::v1::CLOCK_KIND_FINISH, "finish", "urge"},
-    {type::v1::CLOCK_KIND_CONFIRM, "confirm", "doubt"},
-    {type::v1::CLOCK_KIND_VOICE, "voice", "keep"},
-    {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", "urge"},
-    {type::v1::CLOCK_KIND_FIRST_CONTACT, "first_contact", "urge"},
-    {type::v1::CLOCK_KIND_RESULT_BACK, "result_back", "urge"},
-    {type::v1::CLOCK_KIND_CALL_BACK, "call_back", "urge"},
-    {type::v1::CLOCK_KIND_SUSPENSION_REVIEW, "suspension_review", "urge"},
+const std::vector<ClockName>& ClockNames() {
+  using type::v1::Rung;
+  static const std::vector<Rung> ladder = {type::v1::RUNG_REMIND, type::v1::RUNG_URGE,
+                                           type::v1::RUNG_SUPERVISE, type::v1::RUNG_CIRCULATE,
+                                           type::v1::RUNG_DISCIPLINE};
+  static const auto* const names = new std::vector<ClockName>{
+      {type::v1::CLOCK_KIND_PEER_RECEIPT, "peer_receipt", ladder},
+      {type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "peer_acceptance", ladder},
+      {type::v1::CLOCK_KIND_SIGN, "sign", ladder},
+      {type::v1::CLOCK_KIND_FINISH, "finish", ladder},
+      {type::v1::CLOCK_KIND_CONFIRM, "confirm", {type::v1::RUNG_DOUBT}},
+      {type::v1::CLOCK_KIND_VOICE, "voice", {type::v1::RUNG_KEEP}},
+      {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", ladder},
+      {type::v1::CLOCK_KIND_FIRST_CONTACT, "first_contact", ladder},
+      {type::v1::CLOCK_KIND_RESULT_BACK, "result_back", ladder},
+      {type::v1::CLOCK_KIND_CALL_BACK, "call_back", ladder},
+      {type::v1::CLOCK_KIND_SUSPENSION_REVIEW, "suspension_review", ladder},
+  };
+  return *names;
+}
+
+// `RUNG_URGE` as `urge`.
+template <typename Enum>
+std::string Word(Enum value, absl::string_view prefix) {
+  const google::protobuf::EnumValueDescriptor* const known =
+      google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value);
+  return known == nullptr ? absl::StrCat(static_cast<int>(value))
+                          : absl::AsciiStrToLower(absl::StripPrefix(known->name(), prefix));
+}
+
+// The numbers of the census as they are shown.
+class CensusView {
+ public:
+  using Samples = std::vector<boot::Metrics::Sample>;
+
+  explicit CensusView(std::shared_ptr<const Census> census) : census_(std::move(census)) {}
+
+  Samples Orders() const {
+    return Of(Figure::kOrders, [](const CensusKey& key) -> Labels {
+      return {{"state", Word(Number<type::v1::OrderState>(key.first), "ORDER_STATE_")},
+              {"direction", key.second}};
+    });
+  }
+  Samples OpenByItem() const {
+    return Of(Figure::kOpenByItem, [](const CensusKey& key) -> Labels { return {{"item", key.first}}; });
+  }
+  Samples OpenByUnit() const {
+    return Of(Figure::kOpenByUnit, [](const CensusKey& key) -> Labels { return {{"unit", key.first}}; });
+  }
+  Samples Handoffs() const {
+    return Of(Figure::kHandoffs, [](const CensusKey& key) -> Labels {
+      return {{"direction", key.first}, {"item", key.second}};
+    });
+  }
+  // With zeros for those that have not come yet, so that the first one is seen as an increase.
+  Samples Rungs() const {
+    std::map<std::pair<std::string, std::string>, double> values;
+    for (const ClockName& clock : ClockNames()) {
+      for (const type::v1::Rung rung : clock.rungs) values[{clock.name, Word(rung, "RUNG_")}] = 0;
+    }
+    for (const auto& [key, count] : *census_) {
+      if (key.figure != Figure::kRungs) continue;
+      values[{Word(Number<type::v1::ClockKind>(key.first), "CLOCK_KIND_"),
+              Word(Number<type::v1::Rung>(key.second), "RUNG_")}] = static_cast<double>(count);
+    }
+    Samples samples;
+    for (const auto& [names, value] : values) {
+      samples.push_back({{{"clock", names.first}, {"rung", names.second}}, value});
+    }
+    return samples;
+  }
+  Samples Breaches() const {
+    return Of(Figure::kBreaches, [](const CensusKey& key) -> Labels {
+      return {{"unit", key.first}, {"clock", Word(Number<type::v1::ClockKind>(key.second), "CLOCK_KIND_")}};
+    });
+  }
+
+ private:
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+
+  template <typename Enum>
+  static Enum Number(const std::string& text) {
+    int number = 0;
+    return absl::SimpleAtoi(text, &number) ? static_cast<Enum>(number) : static_cast<Enum>(0);
+  }
+  template <typename MakeLabels>
+  Samples Of(Figure figure, MakeLabels labels) const {
+    Samples samples;
+    for (const auto& [key, count] : *census_) {
+      if (key.figure == figure) samples.push_back({labels(key), static_cast<double>(count)});
+    }
+    return samples;
+  }
+
+  const std::shared_ptr<const Census> census_;
 };
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
@@ -60,13 +154,17 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     const config::v1::SiteConfig& config = environment.site->site;
     const std::string& folder = config.escalation().data_dir();
     std::error_code failure;
-    std::filesystem::create_directories(folder, failure);
+    if (std::filesystem::create_directories(folder, failure)) {
+      // Who is told of what is in it, and how they are reached.
+      std::filesystem::permissions(folder, std::filesystem::perms::owner_all, failure);
+    }
     if (failure) {
       return absl::FailedPreconditionError("cannot create the folder " + folder + ": " + failure.message());
     }
     absl::StatusOr<std::unique_ptr<sql::Database>> database =
         sql::OpenSqlite({.path = folder + "/escalation.db"});
     if (!database.ok()) return database.status();
+    sql::Database* const clocks_copied = database->get();
     absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(*std::move(database), config.hotline());
     if (!store.ok()) return store.status();
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
@@ -106,6 +204,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
         sql::OpenSqlite({.path = folder + "/report.db"});
     if (!report_database.ok()) return report_database.status();
+    sql::Database* const report_copied = report_database->get();
     auto reports =
         ReportPart::Create(environment, process->ledger_.get(),
                            DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
@@ -115,6 +214,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
     auto directory_database = sql::OpenSqlite({.path = folder + "/directory.db"});
     if (!directory_database.ok()) return directory_database.status();
+    sql::Database* const directory_copied = directory_database->get();
     auto directory_store = directory::Store::Open(*std::move(directory_database), config.hotline());
     if (!directory_store.ok()) return directory_store.status();
     auto people = People::Create(process->environment_, *std::move(directory_store));
@@ -124,6 +224,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (!reader.ok()) return reader.status();
     auto notify_database = sql::OpenSqlite({.path = folder + "/notify.db"});
     if (!notify_database.ok()) return notify_database.status();
+    sql::Database* const notify_copied = notify_database->get();
     auto notify_store = notify::Store::Open(*std::move(notify_database), config.hotline());
     if (!notify_store.ok()) return notify_store.status();
     auto notifications =
@@ -131,11 +232,23 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                               process->ledger_.get(), *std::move(notify_store));
     if (!notifications.ok()) return notifications.status();
     process->notifications_ = *std::move(notifications);
+    // Whoever follows is copied before whom it follows: the notifier the clocks', and what clocks name after
+    // them.
+    std::vector<backup::Source> sources;
+    for (const auto& [source, name] : {std::pair<sql::Database*, std::string>(notify_copied, "notify.db"),
+                                       {report_copied, "report.db"},
+                                       {clocks_copied, "escalation.db"},
+                                       {directory_copied, "directory.db"}}) {
+      sources.push_back([source, name](const std::string& to) { return source->CopyTo(to + "/" + name); });
+    }
+    sources.push_back(backup::PlainFolder(folder + "/publications"));
+    process->backup_ = boot::NewBackupEdge(process->environment_, std::move(sources));
     process->Measure();
     return process;
   }
 
   ~EscalationProcess() override {
+    backup_.reset();
     // Callbacks run on the loops and on the client's threads: all end before what they use.
     if (ledger_ != nullptr) ledger_->Cancel();
     calls_.Cancel();
@@ -152,6 +265,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     for (const boot::Endpoint& endpoint : notifications_->endpoints()) endpoints.push_back(endpoint);
     for (const boot::Endpoint& endpoint : reports_->endpoints()) endpoints.push_back(endpoint);
     endpoints.push_back({v1::EscalationService::service_full_name(), edge_.get()});
+    endpoints.push_back(backup_->endpoint());
     return endpoints;
   }
 
@@ -326,20 +440,41 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     };
     auto& armed = gauge("hotline_clocks_armed", "Clocks that run or are paused.");
     auto& overdue = gauge("hotline_clocks_overdue", "Those of them that have been urged.");
-    auto& rungs = total("hotline_rungs_total", "Rungs in the log, since its beginning.");
-    for (const ClockName& clock : kClockNames) {
+    for (const ClockName& clock : ClockNames()) {
       const prometheus::Labels labels = {{"clock", clock.name}};
       environment_.metrics->OnScrape(
-          [this, kind = clock.kind, raise, &armed = armed.Add(labels), &overdue = overdue.Add(labels),
-           &reminded = rungs.Add({{"clock", clock.name}, {"rung", "remind"}}),
-           &urged = rungs.Add({{"clock", clock.name}, {"rung", clock.last_rung}})] {
+          [this, kind = clock.kind, &armed = armed.Add(labels), &overdue = overdue.Add(labels)] {
             const Tally tally = follower_->stats().tallies[kind];
             armed.Set(static_cast<double>(tally.live));
             overdue.Set(static_cast<double>(tally.overdue));
-            raise(reminded, tally.reminded);
-            raise(urged, tally.urged);
           });
     }
+    using Kind = boot::Metrics::Kind;
+    const auto show = [this](const char* name, const char* help, Kind kind,
+                             CensusView::Samples (CensusView::*read)() const) {
+      environment_.metrics->Show(name, help, kind,
+                                 [this, read] { return (CensusView(follower_->stats().census).*read)(); });
+    };
+    show("hotline_orders",
+         "Orders of this site by state; registered here and kept (own) or handed over (out), or a peer's "
+         "(in).",
+         Kind::kGauge, &CensusView::Orders);
+    show("hotline_open_orders_by_item", "Orders that are not over, by item of the catalogue.", Kind::kGauge,
+         &CensusView::OpenByItem);
+    show("hotline_open_orders_by_unit", "Orders that are not over, by the lead unit they are dispatched to.",
+         Kind::kGauge, &CensusView::OpenByUnit);
+    show("hotline_handoffs_total", "Orders handed over to a peer (out) and by one (in), since the log began.",
+         Kind::kCounter, &CensusView::Handoffs);
+    show("hotline_rungs_total", "Rungs in the log, since its beginning.", Kind::kCounter, &CensusView::Rungs);
+    show("hotline_deadlines_breached_total", "Deadlines missed, by who missed them, since the log began.",
+         Kind::kCounter, &CensusView::Breaches);
+    auto& syncs = total("hotline_store_syncs_total", "Syncs of write-ahead logs.").Add({});
+    auto& sync_seconds = total("hotline_store_sync_seconds_total", "Time that those took.").Add({});
+    environment_.metrics->OnScrape([&syncs, &sync_seconds] {
+      const sql::SyncTimes times = sql::GetSyncTimes();
+      syncs.Increment(std::max(0.0, static_cast<double>(times.count) - syncs.Value()));
+      sync_seconds.Increment(std::max(0.0, absl::ToDoubleSeconds(times.total) - sync_seconds.Value()));
+    });
     auto& in_doubt =
         gauge("hotline_offers_in_doubt", "Offers whose confirm-by time passed in silence.").Add({});
     environment_.metrics->OnScrape([this, &in_doubt] {
@@ -416,6 +551,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<grpc::Service> edge_;
   std::unique_ptr<People> people_;
   std::unique_ptr<Notifications> notifications_;
+  std::unique_ptr<boot::BackupEdge> backup_;
 };
 
 }  // namespace

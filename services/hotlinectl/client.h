@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "absl/time/time.h"
 #include "common/rpc/security.h"
@@ -19,6 +20,8 @@
 #include "hotline/escalation/v1/meeting_service.grpc.pb.h"
 #include "hotline/escalation/v1/notification_service.grpc.pb.h"
 #include "hotline/escalation/v1/report_service.grpc.pb.h"
+#include "hotline/operation/v1/backup_service.grpc.pb.h"
+#include "hotline/operation/v1/retention_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/failure.h"
@@ -31,6 +34,8 @@ using escalation::v1::EscalationService;
 using escalation::v1::MeetingService;
 using escalation::v1::NotificationService;
 using escalation::v1::ReportService;
+using operation::v1::BackupService;
+using operation::v1::RetentionService;
 using workorder::v1::WorkOrderService;
 
 enum class Target { kDispatch, kWorkOrder, kEscalation };
@@ -52,12 +57,24 @@ class Client {
   template <typename Interface, typename Request, typename Response>
   std::optional<Failure> Call(grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
                                                                 Response*),
-                              const Request& request, Response* response,
+                              const std::type_identity_t<Request>& request, Response* response,
                               absl::Duration timeout = kDefaultTimeout) {
-    const Target target = TargetOf(static_cast<Interface*>(nullptr));
+    return CallAt(TargetOf(static_cast<Interface*>(nullptr)), method, request, response, timeout);
+  }
+  // The same of a service that several of the site's programs have.
+  template <typename Interface, typename Request, typename Response>
+  std::optional<Failure> CallAt(Target target,
+                                grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
+                                                                  Response*),
+                                const std::type_identity_t<Request>& request, Response* response,
+                                absl::Duration timeout = kDefaultTimeout) {
     std::unique_ptr<Interface> stub;
     if (auto failure = Connect(target); failure) return failure;
-    stub = NewStub(static_cast<Interface*>(nullptr));
+    if constexpr (std::is_same_v<Interface, BackupService::StubInterface>) {
+      stub = BackupService::NewStub(channels_[static_cast<int>(target)]);
+    } else {
+      stub = NewStub(static_cast<Interface*>(nullptr));
+    }
     return Retry(target, timeout, RequestIdOf(request), [&](grpc::ClientContext* context) {
       response->Clear();
       return (stub.get()->*method)(context, request, response);
@@ -87,6 +104,7 @@ class Client {
  private:
   static Target TargetOf(DispatchService::StubInterface*) { return Target::kDispatch; }
   static Target TargetOf(WorkOrderService::StubInterface*) { return Target::kWorkOrder; }
+  static Target TargetOf(RetentionService::StubInterface*) { return Target::kWorkOrder; }
   static Target TargetOf(EscalationService::StubInterface*) { return Target::kEscalation; }
   static Target TargetOf(DirectoryService::StubInterface*) { return Target::kEscalation; }
   static Target TargetOf(NotificationService::StubInterface*) { return Target::kEscalation; }
@@ -97,6 +115,9 @@ class Client {
   }
   std::unique_ptr<WorkOrderService::StubInterface> NewStub(WorkOrderService::StubInterface*) {
     return WorkOrderService::NewStub(channels_[1]);
+  }
+  std::unique_ptr<RetentionService::StubInterface> NewStub(RetentionService::StubInterface*) {
+    return RetentionService::NewStub(channels_[1]);
   }
   std::unique_ptr<EscalationService::StubInterface> NewStub(EscalationService::StubInterface*) {
     return EscalationService::NewStub(channels_[2]);

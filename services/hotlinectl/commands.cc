@@ -332,10 +332,13 @@ int Health(Session& session) {
       {Target::kEscalation, "escalation", "notify"}, {Target::kEscalation, "escalation", "work_order"},
   };
   Console& console = session.console;
+  // One service alone is judged by its own word: what it depends on has its own probe.
+  const std::string only = session.arguments.Text("service");
   std::vector<HealthLine> lines;
   bool all_serving = true;
   bool dispatch_reachable = false;
   for (const Part& part : kParts) {
+    if (!only.empty() && (part.service != only || !part.part.empty())) continue;
     // Whoever could not be reached as a whole is not asked for its parts.
     if (!part.part.empty() && !lines.empty() && !lines.back().reachable) continue;
     HealthLine line{.name = StrCat(part.service, part.part.empty() ? "" : "/", part.part),
@@ -354,7 +357,7 @@ int Health(Session& session) {
   }
   // A peer that is down is told, but is no fault of this site's services.
   dispatch::v1::ListLinksResponse links;
-  if (dispatch_reachable &&
+  if (only.empty() && dispatch_reachable &&
       !session.client.Call(&Dispatch::ListLinks, dispatch::v1::ListLinksRequest(), &links)) {
     for (const auto& link : links.links()) {
       lines.push_back({.name = StrCat("peer/", link.peer()), .serving = link.up()});
@@ -460,6 +463,14 @@ int Run(Session& session) {
       return CatalogueCommand(session);
     case CommandId::kSuggest:
       return SuggestCommand(session);
+    case CommandId::kBackup:
+      return Backup(session);
+    case CommandId::kHold:
+      return Hold(session);
+    case CommandId::kRetention:
+      return RetentionCommand(session);
+    case CommandId::kDoctor:
+      return Doctor(session);
     case CommandId::kHealth:
       return Health(session);
     case CommandId::kCompletion:

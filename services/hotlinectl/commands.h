@@ -47,6 +47,12 @@ int Report(Session& session);
 int SuggestCommand(Session& session);
 // catalogue.
 int CatalogueCommand(Session& session);
+// backup, hold, retention.
+int Backup(Session& session);
+int Hold(Session& session);
+int RetentionCommand(Session& session);
+// doctor.
+int Doctor(Session& session);
 // The commands that move an order that exists.
 int Change(Session& session);
 

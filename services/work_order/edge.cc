@@ -4,6 +4,7 @@
 
 #include "common/rpc/forward.h"
 #include "common/rpc/server_stream.h"
+#include "hotline/operation/v1/retention_service.grpc.pb.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 
@@ -133,7 +134,37 @@ class LedgerEdge final
   HOTLINE_FORWARD(v1, Resend, ledger_)
 };
 
+namespace operation = hotline::operation::v1;
+
+class RetentionEdge final
+    : public rpc::RawService<operation::RetentionService::Service,
+                             operation::RetentionService::WithRawCallbackMethod_PlaceHold,
+                             operation::RetentionService::WithRawCallbackMethod_ReleaseHold,
+                             operation::RetentionService::WithRawCallbackMethod_ListHolds,
+                             operation::RetentionService::WithRawCallbackMethod_GetRetention,
+                             operation::RetentionService::WithRawCallbackMethod_RunRetention> {
+ public:
+  RetentionEdge(Retention* retention, rpc::Host* host) : retention_(retention), host_(host) {}
+
+ private:
+  static const char* service_full_name() { return operation::RetentionService::service_full_name(); }
+
+  Retention* const retention_;
+  rpc::Host* const host_;
+
+ public:
+  HOTLINE_COMMAND(operation, retention_, PlaceHold, hold_placement)
+  HOTLINE_COMMAND(operation, retention_, ReleaseHold, hold_release)
+  HOTLINE_FORWARD(operation, ListHolds, retention_)
+  HOTLINE_FORWARD(operation, GetRetention, retention_)
+  HOTLINE_FORWARD(operation, RunRetention, retention_)
+};
+
 }  // namespace
+
+std::unique_ptr<grpc::Service> NewRetentionEdge(Retention* retention, rpc::Host* host) {
+  return std::make_unique<RetentionEdge>(retention, host);
+}
 
 std::unique_ptr<grpc::Service> NewWorkOrderEdge(WorkOrderService* service, rpc::Host* host) {
   return std::make_unique<WorkOrderEdge>(service, host);

@@ -6,6 +6,7 @@
 
 #include "common/contract/ledger.h"
 #include "common/rpc/host.h"
+#include "services/work_order/retention.h"
 #include "services/work_order/service.h"
 
 namespace grpc {
@@ -17,6 +18,7 @@ namespace hotline::work_order {
 // What is passed outlives what is returned.
 std::unique_ptr<grpc::Service> NewWorkOrderEdge(WorkOrderService* service, rpc::Host* host);
 std::unique_ptr<grpc::Service> NewLedgerEdge(Ledger* ledger, rpc::Host* host);
+std::unique_ptr<grpc::Service> NewRetentionEdge(Retention* retention, rpc::Host* host);
 
 }  // namespace hotline::work_order
 

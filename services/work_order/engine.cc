@@ -1702,6 +1702,14 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
                !status.ok()) {
       return status;
     }
+    if (before != nullptr && before->has_legal_hold() != change.after.has_legal_hold()) {
+      if (absl::Status status = store_->PutHold(order_id, change.after.has_legal_hold()); !status.ok()) {
+        return status;
+      }
+    }
+    if (change.erases) {
+      if (absl::Status status = store_->EraseContent(order_id); !status.ok()) return status;
+    }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
     std::string hash = EventHash(heads_.event_hash, *bytes);
     if (absl::Status status = store_->AppendEvent(sequence, *bytes, hash); !status.ok()) return status;

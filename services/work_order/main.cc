@@ -11,8 +11,11 @@
 
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/sql/sync_times.h"
+#include "hotline/operation/v1/retention_service.grpc.pb.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "services/work_order/edge.h"
@@ -112,11 +115,32 @@ class WorkOrderProcess final : public boot::Service {
     }
     process->work_order_edge_ = NewWorkOrderEdge(process->service_.get(), environment.host);
     process->ledger_edge_ = NewLedgerEdge(process->engine_.get(), environment.host);
+    reader = process->engine_->store().NewReader();
+    if (!reader.ok()) return reader.status();
+    RetentionOptions retention;
+    retention.hotline = config.hotline();
+    retention.content_days = config.retention().content_days();
+    retention.hour = config.retention().hour();
+    retention.on_run = [](int64_t erased) {
+      log::Info("what was due has been erased", {{"orders", erased}});
+    };
+    process->retention_ =
+        std::make_unique<Retention>(process->engine_.get(), *std::move(reader), &process->retained_,
+                                    environment.clock, std::move(retention));
+    process->retention_edge_ = NewRetentionEdge(process->retention_.get(), environment.host);
+    process->backup_ = boot::NewBackupEdge(
+        process->environment_, {[raw = process.get()](const std::string& folder) {
+                                  return raw->engine_->store().CopyTo(folder + "/work_order.db");
+                                },
+                                // Without it, callers who have been counted as one would be counted as two.
+                                backup::PlainFile(config.work_order().data_dir() + "/caller.key")});
     process->Measure();
     return process;
   }
 
   ~WorkOrderProcess() override {
+    backup_.reset();
+    retained_.Stop();
     engine_->Stop();
     if (committer_.joinable()) committer_.join();
     readers_.Stop();
@@ -126,7 +150,9 @@ class WorkOrderProcess final : public boot::Service {
 
   std::vector<boot::Endpoint> endpoints() override {
     return {{workorder::v1::WorkOrderService::service_full_name(), work_order_edge_.get()},
-            {workorder::v1::LedgerService::service_full_name(), ledger_edge_.get()}};
+            {workorder::v1::LedgerService::service_full_name(), ledger_edge_.get()},
+            {operation::v1::RetentionService::service_full_name(), retention_edge_.get()},
+            backup_->endpoint()};
   }
 
   void Start() override {
@@ -145,6 +171,7 @@ class WorkOrderProcess final : public boot::Service {
       }
     });
     ScheduleCheckpoint();
+    retention_->Start();
   }
 
   void Drain() override {
@@ -154,7 +181,11 @@ class WorkOrderProcess final : public boot::Service {
 
  private:
   explicit WorkOrderProcess(boot::Environment& environment)
-      : environment_(environment), readers_("readers"), hub_("watches"), checkpoints_("checkpoints") {}
+      : environment_(environment),
+        readers_("readers"),
+        hub_("watches"),
+        checkpoints_("checkpoints"),
+        retained_("retention") {}
 
   // Checkpoints are the store's latency spikes, so they run apart from the committing thread.
   void ScheduleCheckpoint() {
@@ -231,7 +262,15 @@ class WorkOrderProcess final : public boot::Service {
         {"hotline_envelopes_in_total", "Envelopes of peers applied.", count(counters.envelopes_in)},
         {"hotline_envelopes_doubled_total", "Envelopes skipped as known.", count(counters.envelopes_doubled)},
         {"hotline_envelopes_out_total", "Envelopes committed for peers.", count(counters.envelopes_out)},
+        {"hotline_erased_orders_total", "Orders whose content retention has erased.",
+         [this] { return static_cast<double>(retention_->erased()); }},
         {"hotline_commits_failed_total", "Commits that failed.", count(counters.failed_commits)},
+        {"hotline_store_syncs_total", "Syncs of the write-ahead log.",
+         [] { return static_cast<double>(sql::GetSyncTimes().count); }},
+        {"hotline_store_sync_seconds_total", "Time that those took.",
+         [] { return absl::ToDoubleSeconds(sql::GetSyncTimes().total); }},
+        {"hotline_store_checkpoints_total", "Checkpoints of the write-ahead log that moved all there was.",
+         [this] { return static_cast<double>(engine_->store().stats().checkpoints); }},
     };
     std::vector<std::pair<prometheus::Gauge*, std::function<double()>>> gauge_reads;
     for (const Row& row : gauges) {
@@ -254,10 +293,14 @@ class WorkOrderProcess final : public boot::Service {
   Loop readers_;
   Loop hub_;
   Loop checkpoints_;
+  Loop retained_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WorkOrderService> service_;
   std::unique_ptr<grpc::Service> work_order_edge_;
   std::unique_ptr<grpc::Service> ledger_edge_;
+  std::unique_ptr<Retention> retention_;
+  std::unique_ptr<grpc::Service> retention_edge_;
+  std::unique_ptr<boot::BackupEdge> backup_;
   std::thread committer_;
   bool told_healthy_ = true;
   // At the last look of the checkpoints' thread.

@@ -744,6 +744,8 @@ void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::Ex
     if (!order.ok()) return done(order.status());
     // A file of evidence holds the content, and a part of it would prove nothing.
     if (SightOf(call, *order) != Sight::kWhole) return done(error::Restricted());
+    // So would one without the content that its hashes cover.
+    if (order->has_erase_time()) return done(error::ContentErased());
     const std::string id = order->id();
     auto answer = std::make_shared<Done<workorder::v1::ExportEvidenceResponse>>(std::move(done));
     auto run = [this, now = call.now, signer, id, answer] {

@@ -74,6 +74,7 @@ class ReaderWrap : public work_order::Reader {
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
     return real_->ScanOrders(after_id, limit);
   }
+  absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) override { return real_->HeldOrders(limit); }
 
  protected:
   work_order::Reader* const real_;
@@ -123,7 +124,10 @@ class StoreWrap : public work_order::Store {
                              int64_t order_id) override {
     return real_->InsertRequest(request_id, row, order_id);
   }
+  absl::Status PutHold(int64_t id, bool held) override { return real_->PutHold(id, held); }
+  absl::Status EraseContent(int64_t id) override { return real_->EraseContent(id); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
+  absl::Status CopyTo(const std::string& path) override { return real_->CopyTo(path); }
   sql::Stats stats() const override { return real_->stats(); }
 
  protected:

@@ -646,6 +646,9 @@ bool Concerns(const Event& event) {
     case Event::kProgressed:
     case Event::kExtensionRequested:
     case Event::kRungAcknowledged:
+    case Event::kHoldPlaced:
+    case Event::kHoldReleased:
+    case Event::kErased:
     case Event::kRecallRequested:
     case Event::kRecallRefused:
     case Event::kReceived:

@@ -18,6 +18,7 @@ namespace {
 
 using error::Reason;
 
+constexpr int kForgetBatch = 200;
 constexpr int kPlanBatch = 500;
 constexpr int kTellBatch = 200;
 constexpr int kOrdersAMessage = 100;
@@ -199,7 +200,8 @@ void Notifier::Step() {
   if (failed_ || stopped_ || !source_->Ready()) return;
   const absl::Time now = clock_->Now();
   bool more = false;
-  for (const auto part : {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle}) {
+  for (const auto part :
+       {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle, &Notifier::Forget}) {
     const auto again = (this->*part)(now);
     if (!again.ok()) return Fail(again.status());
     more |= *again;
@@ -246,6 +248,21 @@ absl::Status Notifier::InTransaction(Body body) {
   Publish(fresh);
   for (const auto& tell : told) tell();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Notifier::Forget(absl::Time now) {
+  if (options_.keep == absl::InfiniteDuration() || now < forget_at_) return false;
+  std::optional<int64_t> next;
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    auto pruned = store_->Prune(now - options_.keep, forgotten_through_, kForgetBatch);
+    if (!pruned.ok()) return pruned.status();
+    next = *pruned;
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  forgotten_through_ = next.value_or(0);
+  if (!next.has_value()) forget_at_ = now + absl::Hours(24);
+  return next.has_value();
 }
 
 absl::StatusOr<bool> Notifier::Plan(absl::Time now) {

@@ -116,6 +116,8 @@ struct NotifierOptions {
   int queue_limit = 10'000;
   // Rungs that were recorded longer ago than this when they are first seen are history, not news.
   absl::Duration max_age = absl::Hours(24);
+  // What was told longer ago than this, and is done, is forgotten; looked for once a day. Infinite: never.
+  absl::Duration keep = absl::InfiniteDuration();
   // Longest sleep before looking at the wall clock again, which may have been set.
   absl::Duration look_again = absl::Seconds(1);
   // Of the jitter in pauses. 0: the system's.
@@ -170,6 +172,7 @@ class Notifier {
   absl::StatusOr<bool> Tell(absl::Time now);
   absl::StatusOr<bool> Settle(absl::Time now);
   absl::StatusOr<bool> Resume(absl::Time now);
+  absl::StatusOr<bool> Forget(absl::Time now);
   absl::Status Deliver(absl::Time now);
   absl::Status Report(absl::Time now);
   absl::StatusOr<bool> IsMoot(int64_t delivery);
@@ -209,6 +212,8 @@ class Notifier {
       std::make_shared<int>();  // callbacks that come after the end find it gone
 
   // On the executor.
+  absl::Time forget_at_ = absl::InfinitePast();
+  int64_t forgotten_through_ = 0;  // of the look that is under way
   bool failed_ = false;
   bool stopped_ = false;
   bool step_posted_ = false;

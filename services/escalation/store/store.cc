@@ -6,11 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error/error.h"
+#include "common/sql/schema.h"
 
 namespace hotline::escalation {
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = sql::kClocksSchema;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -75,13 +76,19 @@ CREATE TABLE IF NOT EXISTS moving (
 CREATE TABLE IF NOT EXISTS tally (
   kind {int} PRIMARY KEY,
   live {int} NOT NULL,
-  overdue {int} NOT NULL,
-  reminded {int} NOT NULL,
-  urged {int} NOT NULL
+  overdue {int} NOT NULL
 ) {rows};
+CREATE TABLE IF NOT EXISTS census (
+  figure {int} NOT NULL,
+  first TEXT NOT NULL,
+  second TEXT NOT NULL,
+  count {int} NOT NULL,
+  PRIMARY KEY (figure, first, second)
+) {keyed};
 )sql";
 
-constexpr const char* kTables[] = {"site", "tracked_order", "clock", "rung", "progress", "moving", "tally"};
+constexpr const char* kTables[] = {"site",     "tracked_order", "clock", "rung",
+                                   "progress", "moving",        "tally", "census"};
 
 #define CLOCK_COLUMNS                                                                                 \
   "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
@@ -206,7 +213,8 @@ class SqlReader : public Reader {
         "?3",
         &rungs_);
     prepare("SELECT log_cursor FROM progress WHERE id = 1", &progress_);
-    prepare("SELECT kind, live, overdue, reminded, urged FROM tally", &tally_);
+    prepare("SELECT kind, live, overdue FROM tally", &tally_);
+    prepare("SELECT figure, first, second, count FROM census", &census_);
     prepare("SELECT publication, order_id, done, moved FROM moving WHERE id = 1", &moving_);
     prepare("SELECT order_id, " CLOCK_COLUMNS
             " FROM clock WHERE order_id > ?1 ORDER BY order_id, armed_by, kind LIMIT ?2",
@@ -280,11 +288,23 @@ class SqlReader : public Reader {
     while (true) {
       row = tally_->Step();
       if (!row.ok()) return Translate(row.status());
-      if (!*row) return progress;
+      if (!*row) break;
       const int64_t kind = tally_->Int64(0);
       if (kind < 0 || kind >= static_cast<int64_t>(progress.tallies.size())) continue;
-      progress.tallies[kind] = {tally_->Int64(1), tally_->Int64(2), tally_->Int64(3), tally_->Int64(4)};
+      progress.tallies[kind] = {tally_->Int64(1), tally_->Int64(2)};
     }
+    Census census;
+    sql::ScopedReset reset_census(census_.get());
+    while (true) {
+      row = census_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) break;
+      census[{.figure = static_cast<Figure>(census_->Int64(0)),
+              .first = std::string(census_->Text(1)),
+              .second = std::string(census_->Text(2))}] = census_->Int64(3);
+    }
+    progress.census = std::make_shared<const Census>(std::move(census));
+    return progress;
   }
 
   absl::StatusOr<OrderScan> ScanOrders(int64_t after_id, int row_limit) override {
@@ -424,7 +444,7 @@ class SqlReader : public Reader {
   // Before the statements, which go first.
   std::unique_ptr<sql::Connection> connection_;
   std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, tally_,
-      moving_, scan_;
+      census_, moving_, scan_;
 };
 
 class SqlStore : public Store {
@@ -470,10 +490,13 @@ class SqlStore : public Store {
         " ON CONFLICT (id) DO UPDATE SET log_cursor = excluded.log_cursor",
         &put_progress_);
     prepare(
-        "INSERT INTO tally (kind, live, overdue, reminded, urged) VALUES (?1, ?2, ?3, ?4, ?5)"
-        " ON CONFLICT (kind) DO UPDATE SET live = excluded.live, overdue = excluded.overdue,"
-        " reminded = excluded.reminded, urged = excluded.urged",
+        "INSERT INTO tally (kind, live, overdue) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (kind) DO UPDATE SET live = excluded.live, overdue = excluded.overdue",
         &put_tally_);
+    prepare(
+        "INSERT INTO census (figure, first, second, count) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (figure, first, second) DO UPDATE SET count = excluded.count",
+        &put_census_);
     prepare("UPDATE clock SET fire_at = ?4 WHERE order_id = ?1 AND armed_by = ?2 AND kind = ?3", &defer_);
     prepare(
         "SELECT order_id, armed_by, kind, fire_at FROM clock WHERE lane = ?3 AND fire_at IS NOT NULL"
@@ -539,9 +562,17 @@ class SqlStore : public Store {
       put_tally_->BindInt64(1, static_cast<int64_t>(kind));
       put_tally_->BindInt64(2, tally.live);
       put_tally_->BindInt64(3, tally.overdue);
-      put_tally_->BindInt64(4, tally.reminded);
-      put_tally_->BindInt64(5, tally.urged);
       if (absl::Status status = put_tally_->Run(); !status.ok()) return Translate(status);
+    }
+    if (after.census == before.census) return absl::OkStatus();
+    for (const auto& [key, count] : *after.census) {
+      if (const auto was = before.census->find(key); was != before.census->end() && was->second == count)
+        continue;
+      put_census_->BindInt64(1, static_cast<int64_t>(key.figure));
+      put_census_->BindText(2, key.first);
+      put_census_->BindText(3, key.second);
+      put_census_->BindInt64(4, count);
+      if (absl::Status status = put_census_->Run(); !status.ok()) return Translate(status);
     }
     return absl::OkStatus();
   }
@@ -619,6 +650,9 @@ class SqlStore : public Store {
       const auto row = (*select)->Step();
       if (!row.ok()) return row.status();
       if (*row) {
+        if ((*select)->Int64(0) > kSchemaVersion) {
+          return error::SchemaNewer("escalation.db", (*select)->Int64(0), kSchemaVersion);
+        }
         if ((*select)->Int64(0) != kSchemaVersion) {
           return absl::FailedPreconditionError(
               absl::StrCat("the escalation store has schema version ", (*select)->Int64(0), ", this program ",
@@ -672,7 +706,7 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
   std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, insert_rung_,
-      put_progress_, put_tally_, put_moving_, defer_, due_, next_due_;
+      put_progress_, put_tally_, put_census_, put_moving_, defer_, due_, next_due_;
 };
 
 }  // namespace

@@ -3,13 +3,15 @@
 //
 // Tables: tracked_order (what clocks need of an order), clock (clustered by order; indexes by deadline and by
 // the instant of the next rung, the latter of running clocks only), rung (each rung of the log, by sequence),
-// progress (how far the log is followed), tally (counts, so that nothing has to be counted at start).
+// progress (how far the log is followed), tally and census (counts, so that nothing has to be counted at
+// start).
 #ifndef SERVICES_ESCALATION_STORE_STORE_H_
 #define SERVICES_ESCALATION_STORE_STORE_H_
 
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,21 +62,38 @@ struct ListPage {
 
 // Counts of one kind of clock.
 struct Tally {
-  int64_t live = 0;      // armed and not stopped
-  int64_t overdue = 0;   // and urged
-  int64_t reminded = 0;  // reminders in the log
-  int64_t urged = 0;     // 催办 in the log
+  int64_t live = 0;     // armed and not stopped
+  int64_t overdue = 0;  // and urged
   friend bool operator==(const Tally&, const Tally&) = default;
 };
 
 // By type::v1::ClockKind.
 using Tallies = std::array<Tally, type::v1::ClockKind_ARRAYSIZE>;
 
+// What is counted of orders beside their clocks, for metrics. The numbers are in the store.
+enum class Figure {
+  kOrders = 1,      // orders there are: state (number), direction
+  kOpenByItem = 2,  // orders that are not over: item
+  kOpenByUnit = 3,  // orders that are not over: lead unit
+  kHandoffs = 4,    // orders handed over so far: direction, item
+  kRungs = 5,       // rungs in the log: kind of clock (number), rung (number)
+  kBreaches = 6,    // deadlines missed so far: party, kind of clock (number)
+};
+struct CensusKey {
+  Figure figure = Figure::kOrders;
+  std::string first;
+  std::string second;  // empty where the figure has one name only
+  friend auto operator<=>(const CensusKey&, const CensusKey&) = default;
+};
+using Census = std::map<CensusKey, int64_t>;
+
 struct Progress {
   // The log is followed up to here. Events that change nothing are not written down at once, so after a
   // restart it can be a little lower than it was.
   int64_t cursor = 0;
   Tallies tallies;
+  // Never null.
+  std::shared_ptr<const Census> census = std::make_shared<const Census>();
 };
 
 // A clock whose next rung is due.

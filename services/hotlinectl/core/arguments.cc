@@ -16,6 +16,7 @@
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/table.h"
 #include "services/hotlinectl/core/text_catalogue.h"
+#include "services/hotlinectl/core/text_operation.h"
 #include "services/hotlinectl/core/text_people.h"
 #include "services/hotlinectl/core/text_suggest.h"
 
@@ -408,7 +409,28 @@ std::vector<CommandSpec> MakeCommands() {
         {"channel", ValueKind::kWord, say::kFlagSuggestChannel, WordsOf<type::v1::Channel>},
         {"out", ValueKind::kFile, say::kFlagSuggestOut},
         {"cross", ValueKind::kInteger, say::kFlagSuggestCross}}},
-      {CommandId::kHealth, "health", say::kCmdHealth, Operand::kNone, {}},
+      {CommandId::kDoctor,
+       "doctor",
+       say::kCmdDoctor,
+       Operand::kNone,
+       {{"config", ValueKind::kFile, say::kFlagSiteConfig}, {"deep", ValueKind::kSwitch, say::kFlagDeep}}},
+      {CommandId::kBackup,
+       "backup",
+       say::kCmdBackup,
+       Operand::kOperation,
+       {{"config", ValueKind::kFile, say::kFlagSiteConfig}}},
+      {CommandId::kHold, "hold", say::kCmdHold, Operand::kOperation,
+       Change({{"reason", ValueKind::kText, say::kFlagReason},
+               {"reference", ValueKind::kText, say::kFlagHoldReference}})},
+      {CommandId::kRetention, "retention", say::kCmdRetention, Operand::kOperation, {}},
+      {CommandId::kHealth,
+       "health",
+       say::kCmdHealth,
+       Operand::kNone,
+       {{.name = "service",
+         .kind = ValueKind::kWord,
+         .help = say::kFlagHealthService,
+         .choices = "dispatch|work_order|escalation"}}},
       {CommandId::kCompletion, "completion", say::kCmdCompletion, Operand::kShell, {}},
       {CommandId::kHelp, "help", say::kCmdHelp, Operand::kOptionalCommand, {}},
   };
@@ -466,6 +488,62 @@ RawFlag SplitFlag(std::string_view word) {
   return {std::string(word.substr(2, equals - 2)), std::string(word.substr(equals + 1))};
 }
 
+// What backup, hold and retention do, and their operands and flags.
+struct Operation {
+  CommandId command;
+  std::string_view action;
+  enum class Needs { kNothing, kMayName, kName } needs;
+  std::string_view flags;  // each between spaces
+};
+constexpr Operation kOperations[] = {
+    {CommandId::kBackup, "create", Operation::Needs::kMayName, " "},
+    {CommandId::kBackup, "list", Operation::Needs::kNothing, " "},
+    {CommandId::kBackup, "verify", Operation::Needs::kName, " "},
+    {CommandId::kBackup, "restore", Operation::Needs::kName, " config "},
+    {CommandId::kHold, "place", Operation::Needs::kName, " reason reference request-id version "},
+    {CommandId::kHold, "release", Operation::Needs::kName, " reason request-id version "},
+    {CommandId::kHold, "list", Operation::Needs::kNothing, " "},
+    {CommandId::kRetention, "show", Operation::Needs::kNothing, " "},
+    {CommandId::kRetention, "run", Operation::Needs::kNothing, " "},
+};
+
+std::string OperationNames(CommandId command) {
+  std::string names;
+  for (const Operation& one : kOperations) {
+    if (one.command == command) names += StrCat(names.empty() ? "" : " ", one.action);
+  }
+  return names;
+}
+
+std::string OperationFault(const Arguments& arguments, Language language) {
+  const CommandSpec& command = *arguments.command;
+  const auto found = std::find_if(std::begin(kOperations), std::end(kOperations), [&](const Operation& one) {
+    return one.command == command.id && one.action == arguments.action;
+  });
+  if (found == std::end(kOperations)) {
+    return Say(language, say::kNeedsOperation, command.name,
+               std::string(absl::StrReplaceAll(OperationNames(command.id), {{" ", ", "}})));
+  }
+  const std::string name = StrCat(command.name, " ", arguments.action);
+  if (found->needs == Operation::Needs::kName && arguments.operand.empty()) {
+    return Say(language, command.id == CommandId::kHold ? say::kNeedsOrder : say::kNeedsFolder, name);
+  }
+  if (found->needs == Operation::Needs::kNothing && !arguments.operand.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
+  }
+  for (const FlagSpec& flag : command.flags) {
+    const bool fits = found->flags.find(StrCat(" ", flag.name, " ")) != std::string_view::npos;
+    if (arguments.Has(flag.name) && !fits) {
+      return Say(language, say::kUnknownFlag, StrCat("--", flag.name), name);
+    }
+    const bool needed = flag.name == "reason" || flag.name == "reference";
+    if (needed && fits && !arguments.Has(flag.name)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag.name), name);
+    }
+  }
+  return "";
+}
+
 // Words to flags and operands. Which flags take a value depends on the command, which may come after global
 // flags; so the command is the first word that is neither a flag nor the value of a global flag.
 class Reader {
@@ -494,6 +572,8 @@ class Reader {
                   arguments.command->operand == Operand::kCatalogue ||
                   arguments.command->operand == Operand::kActionAndOrder) &&
                  arguments.action.empty()) {
+        arguments.action = word;
+      } else if (arguments.command->operand == Operand::kOperation && arguments.action.empty()) {
         arguments.action = word;
       } else if (arguments.command->operand == Operand::kSuggest && arguments.operand.empty() &&
                  arguments.action.empty() && (word == "evaluate" || word == "examples")) {
@@ -762,6 +842,7 @@ std::string Fault(const Arguments& arguments, Language language) {
     if (std::string fault = DirectoryFault(arguments, language); !fault.empty()) return fault;
   }
   if (command.operand == Operand::kMeeting) return MeetingFault(arguments, language);
+  if (command.operand == Operand::kOperation) return OperationFault(arguments, language);
   if (command.operand == Operand::kSuggest) return SuggestFault(arguments, language);
   if (command.operand == Operand::kCatalogue) {
     // Which flags go with which action.
@@ -927,6 +1008,8 @@ std::string OperandText(Operand operand) {
       return " check|show|diff|export|reload [ITEM | OLD NEW]";
     case Operand::kSuggest:
       return " TEXT|evaluate|examples export";
+    case Operand::kOperation:
+      return " ACTION [NAME|FOLDER|ORDER]";
   }
   return "";
 }
@@ -983,6 +1066,7 @@ std::string BashCommands() {
     }
     if (command.operand == Operand::kDirectory) words = StrCat(ActionNames(kNamedActions, " "), " ", words);
     if (command.operand == Operand::kMeeting) words = StrCat("docket pack rule proposal ", words);
+    if (command.operand == Operand::kOperation) words = StrCat(OperationNames(command.id), " ", words);
     cases += StrCat("    ", command.name, ") words=\"", words, "\" ;;\n");
   }
   return cases;
@@ -1052,6 +1136,9 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kMeeting) operand = "'1:action:(docket pack rule proposal)' '2:item: '";
     if (command.operand == Operand::kCatalogue) {
       operand = "':action:(check show diff export reload)' ':item or version: ' ':version: '";
+    }
+    if (command.operand == Operand::kOperation) {
+      operand = StrCat("'1:action:(", OperationNames(command.id), ")' '2:name, folder or order:_files'");
     }
     if (command.operand == Operand::kSuggest)
       operand = "':text or action:(evaluate examples)' '::action:(export)'";
@@ -1176,9 +1263,11 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
   arguments.for_unit = first({global("for-unit"), environment("HOTLINE_UNIT")});
   arguments.account =
       first({global("account"), environment("HOTLINE_ACCOUNT"), environment("USER"), "hotlinectl"});
-  arguments.ca_file = global("ca");
-  arguments.cert_file = global("cert");
-  arguments.key_file = global("key");
+  // All three from one place: half of a flag's and half of the environment's would be nobody's identity.
+  const bool tls_by_flag = !first({global("ca"), global("cert"), global("key")}).empty();
+  arguments.ca_file = tls_by_flag ? global("ca") : environment("HOTLINE_CA");
+  arguments.cert_file = tls_by_flag ? global("cert") : environment("HOTLINE_CERT");
+  arguments.key_file = tls_by_flag ? global("key") : environment("HOTLINE_KEY");
   arguments.insecure = !global("insecure").empty();
   arguments.json = !global("json").empty();
   if (!global("timeout").empty()) arguments.timeout = ParseDuration(global("timeout"));

@@ -75,6 +75,10 @@ enum class CommandId {
   kCatalogue,
   kSuggest,
   kHealth,
+  kDoctor,
+  kBackup,
+  kHold,
+  kRetention,
   kCompletion,
   kHelp,
 };
@@ -84,6 +88,7 @@ enum class CommandId {
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
 // kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
+// kOperation: an action, and perhaps a name, a folder or an order.
 // kSuggest: a text, or `evaluate`, or `examples` and `export`.
 // kCatalogue: an action, and what it is about: an item, or two versions or files.
 enum class Operand {
@@ -100,7 +105,8 @@ enum class Operand {
   kNotifications,
   kMeeting,
   kCatalogue,
-  kSuggest
+  kSuggest,
+  kOperation
 };
 
 struct CommandSpec {

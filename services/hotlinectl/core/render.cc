@@ -325,6 +325,12 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvRungAcknowledged;
       case Event::kNotificationReported:
         return say::kEvNotified;
+      case Event::kHoldPlaced:
+        return say::kEvHoldPlaced;
+      case Event::kHoldReleased:
+        return say::kEvHoldReleased;
+      case Event::kErased:
+        return say::kEvErased;
       case Event::DETAIL_NOT_SET:
         return say::kEvUnknown;
     }
@@ -488,6 +494,12 @@ std::string EventDetail(Language language, const Event& event) {
       return StrCat(EnumLabel(language, event.rung_acknowledged().rung()), " ",
                     EnumLabel(language, event.rung_acknowledged().clock()), " → ",
                     TimeText(event.rung_acknowledged().until_time()));
+    case Event::kHoldPlaced:
+      return With(event.hold_placed().reference(), ": ", event.hold_placed().reason());
+    case Event::kHoldReleased:
+      return event.hold_released().reason();
+    case Event::kErased:
+      return StrCat("< ", TimeText(event.erased().unchanged_since_time()));
     case Event::kNotificationReported: {
       const auto& report = event.notification_reported();
       std::string text = StrCat(EnumLabel(language, report.rung()), " ", EnumLabel(language, report.clock()));
@@ -799,6 +811,10 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
       add(say::kLabelSceneRecord, SceneRecordText(language, handoff.scene_record()));
     }
   }
+  if (order.has_legal_hold()) {
+    add(say::kEvHoldPlaced, With(order.legal_hold().reference(), ": ", order.legal_hold().reason()));
+  }
+  if (order.has_erase_time()) add(say::kEvErased, TimeText(order.erase_time()));
   add(say::kLabelParent, order.parent_number());
   if (order.partner_count() > 0) add(say::kLabelPartners, StrCat(order.partner_count()));
   for (const auto& outcome : order.partner_outcomes()) {

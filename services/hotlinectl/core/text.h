@@ -257,6 +257,9 @@ inline constexpr Phrase kFlagDocketState{"docket: only in this state", "docket�
 inline constexpr Phrase kCmdHealth{
     "ask the three services and the peer links for their health; 6 unless all services serve",
     "检查三项服务与对端链路是否正常；有服务不正常时退出码为 6"};
+inline constexpr Phrase kFlagHealthService{
+    "ask only this service, as a whole; for the health check of a container or a load balancer",
+    "只检查这一项服务的整体状态；供容器或负载均衡的健康检查使用"};
 inline constexpr Phrase kCmdCompletion{"print a completion script for bash or zsh",
                                        "输出 bash 或 zsh 的补全脚本"};
 inline constexpr Phrase kCmdHelp{"explain hotlinectl or one command", "显示总帮助或某一命令的帮助"};
@@ -359,9 +362,11 @@ inline constexpr Phrase kFlagAt{"as it stood at this time", "截至该时间"};
 inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
 inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
 inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
-inline constexpr Phrase kFlagProgressUnit{"unit that reports (default: the lead unit)", "反馈单位（默认主办单位）"};
+inline constexpr Phrase kFlagProgressUnit{"unit that reports (default: the lead unit)",
+                                          "反馈单位（默认主办单位）"};
 inline constexpr Phrase kFlagPartDone{"the assisting unit's part is done", "协办单位已完成协办事项"};
-inline constexpr Phrase kFlagExplainAssist{"assisting unit whose clock is meant", "协办单位（说明其自身的时限）"};
+inline constexpr Phrase kFlagExplainAssist{"assisting unit whose clock is meant",
+                                           "协办单位（说明其自身的时限）"};
 inline constexpr Phrase kFlagDisposition{"how it ended", "处理结果"};
 inline constexpr Phrase kFlagReply{"what the caller is told", "公开答复"};
 inline constexpr Phrase kFlagInternal{"for the handling site only; never leaves it",
@@ -472,10 +477,12 @@ inline constexpr Phrase kFlagWorkOrder{"work_order, host:port [$HOTLINE_WORK_ORD
                                        "work_order 地址 host:port [$HOTLINE_WORK_ORDER]"};
 inline constexpr Phrase kFlagEscalation{"escalation, host:port [$HOTLINE_ESCALATION]",
                                         "escalation 地址 host:port [$HOTLINE_ESCALATION]"};
-inline constexpr Phrase kFlagCa{"PEM file of the authorities to trust; turns TLS on",
-                                "信任的 CA 证书（PEM）；给出即启用 TLS"};
-inline constexpr Phrase kFlagCert{"PEM file of this client's certificate", "本客户端证书（PEM）"};
-inline constexpr Phrase kFlagKey{"PEM file of its private key", "本客户端私钥（PEM）"};
+inline constexpr Phrase kFlagCa{"PEM file of the authorities to trust; turns TLS on [$HOTLINE_CA]",
+                                "信任的 CA 证书（PEM）；给出即启用 TLS [$HOTLINE_CA]"};
+inline constexpr Phrase kFlagCert{"PEM file of this client's certificate [$HOTLINE_CERT]",
+                                  "本客户端证书（PEM） [$HOTLINE_CERT]"};
+inline constexpr Phrase kFlagKey{"PEM file of its private key [$HOTLINE_KEY]",
+                                 "本客户端私钥（PEM） [$HOTLINE_KEY]"};
 inline constexpr Phrase kFlagInsecure{"allow plain text beyond loopback", "允许在本机以外使用明文"};
 inline constexpr Phrase kFlagJson{"protobuf JSON, one object a line", "输出 protobuf JSON，每行一个对象"};
 inline constexpr Phrase kFlagLang{"language (default by LC_ALL, LANG)", "语言（默认按 LC_ALL、LANG）"};
@@ -549,8 +556,9 @@ inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the co
                                       "请在本站配置的 signing.keys 中指定签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
-inline constexpr Phrase kDoReassign{"handle it, or ask the desk to give it to another unit (`hotlinectl reassign`)",
-                                    "请办理；确需调整的，请热线改派（hotlinectl reassign）"};
+inline constexpr Phrase kDoReassign{
+    "handle it, or ask the desk to give it to another unit (`hotlinectl reassign`)",
+    "请办理；确需调整的，请热线改派（hotlinectl reassign）"};
 inline constexpr Phrase kDoRuling{"have it ruled on and record that (`hotlinectl rule`)",
                                   "请提请裁定，并用“hotlinectl rule”记录裁定结果"};
 inline constexpr Phrase kDoPreview{"Preview again, and publish what that shows.", "请重新预览，再发布。"};
@@ -935,6 +943,9 @@ inline constexpr Phrase kEvUnitReturned{"unit returned", "单位退单"};
 inline constexpr Phrase kEvReassigned{"reassigned", "改派"};
 inline constexpr Phrase kEvDeadlineMoved{"deadline moved", "时限调整"};
 inline constexpr Phrase kEvRungAcknowledged{"rung acknowledged", "确认督办"};
+inline constexpr Phrase kEvHoldPlaced{"legal hold", "法律保全"};
+inline constexpr Phrase kEvHoldReleased{"hold released", "解除保全"};
+inline constexpr Phrase kEvErased{"erased", "到期清除"};
 inline constexpr Phrase kEvNotified{"notification", "通知结果"};
 inline constexpr Phrase kCallerNotReached{"not reached", "未联系上"};
 inline constexpr Phrase kReachedIt{"reached", "已联系上"};

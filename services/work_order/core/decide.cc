@@ -59,6 +59,9 @@ enum class Verb {
   kMoveDeadline,
   kAcknowledge,
   kReportNotification,
+  kPlaceHold,
+  kReleaseHold,
+  kErase,
 };
 
 // As errors name it. In the order of Verb.
@@ -104,6 +107,9 @@ constexpr VerbName kVerbNames[] = {
     {"move a deadline of", "调整时限"},
     {"acknowledge a rung of", "确认督办信息"},
     {"report a notification of", "登记通知结果"},
+    {"place a legal hold on", "法律保全"},
+    {"release the legal hold on", "解除保全"},
+    {"erase the content of", "到期清除"},
 };
 
 // Which site may do it.
@@ -198,6 +204,10 @@ constexpr Rule kRules[] = {
     {Verb::kReassign, kWithUnit, Who::kHolder, Pause::kMustNot, type::v1::ORDER_STATE_DISPATCHED},
     {Verb::kMoveDeadline, kLiving, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kAcknowledge, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kPlaceHold, ~kNew, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kReleaseHold, ~kNew, Who::kAnyone, Pause::kEither, kSame},
+    // Of what was given back, only the copy that nobody goes on with: see Erase().
+    {Verb::kErase, kEnded | kGivenBack, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kReportNotification, kLiving, Who::kAnyone, Pause::kEither, kSame},
 };
 
@@ -275,6 +285,12 @@ Verb VerbOf(const Command& command) {
       return Verb::kAcknowledge;
     case Command::kNotificationReport:
       return Verb::kReportNotification;
+    case Command::kHoldPlacement:
+      return Verb::kPlaceHold;
+    case Command::kHoldRelease:
+      return Verb::kReleaseHold;
+    case Command::kErasure:
+      return Verb::kErase;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -284,6 +300,11 @@ Verb VerbOf(const Command& command) {
 // What escalation alone does: a site's own affair, whoever holds the order.
 bool IsEscalations(Verb verb) {
   return verb == Verb::kEscalate || verb == Verb::kMoveDeadline || verb == Verb::kReportNotification;
+}
+
+// Keeping and erasing what this site has: of each copy on its own.
+bool IsRetention(Verb verb) {
+  return verb == Verb::kPlaceHold || verb == Verb::kReleaseHold || verb == Verb::kErase;
 }
 
 bool MayDo(Who who, const WorkOrder& order, const Site& site) {
@@ -501,6 +522,12 @@ class Step {
       case Verb::kReportNotification:
         ReportNotification();
         break;
+      case Verb::kPlaceHold:
+        return PlaceHold();
+      case Verb::kReleaseHold:
+        return ReleaseHold();
+      case Verb::kErase:
+        return Erase();
     }
     return absl::OkStatus();
   }
@@ -536,6 +563,52 @@ class Step {
   }
 
  private:
+  absl::Status PlaceHold() {
+    if (after_.has_legal_hold()) return error::LegalHold(after_.legal_hold().reference());
+    type::v1::LegalHold* const hold = after_.mutable_legal_hold();
+    hold->set_reason(command_.hold_placement().reason());
+    hold->set_reference(command_.hold_placement().reference());
+    hold->set_account(command_.header().actor().account());
+    ToProto(now_, hold->mutable_place_time());
+    *event_.mutable_hold_placed() = command_.hold_placement();
+    return absl::OkStatus();
+  }
+
+  absl::Status ReleaseHold() {
+    if (!after_.has_legal_hold()) return error::NotHeld();
+    after_.clear_legal_hold();
+    *event_.mutable_hold_released() = command_.hold_release();
+    return absl::OkStatus();
+  }
+
+  // What stays is what happened and what both sites compare: the digest of the reply goes with the view.
+  absl::Status Erase() {
+    const bool goes_on =
+        Contains(kGivenBack, before_->state()) && before_->custody().holder() == site_.hotline;
+    if (goes_on) {
+      const VerbName& name = kVerbNames[static_cast<int>(Verb::kErase)];
+      return error::WrongState(name.english, name.chinese, before_->state());
+    }
+    if (before_->has_legal_hold()) return error::LegalHold(before_->legal_hold().reference());
+    if (FromProto(before_->update_time()) >= FromProto(command_.erasure().unchanged_since_time())) {
+      return error::RetentionRunning();
+    }
+    after_.set_erased_view(SharedView(*before_));
+    ToProto(now_, after_.mutable_erase_time());
+    after_.clear_title();
+    after_.clear_content_salt();
+    if (after_.has_reply()) {
+      after_.mutable_reply()->clear_public_reply();
+      after_.mutable_reply()->clear_internal_reply();
+      after_.mutable_reply()->clear_unresolved_reason();
+    }
+    if (after_.has_call_back()) after_.mutable_call_back()->clear_note();
+    if (after_.has_last_contact()) after_.mutable_last_contact()->clear_note();
+    *event_.mutable_erased() = command_.erasure();
+    change_->erases = true;
+    return absl::OkStatus();
+  }
+
   void Offer() {
     const type::v1::Offer& offer = command_.offer();
     const int attempt = LastAttempt(after_) + 1;
@@ -1164,6 +1237,9 @@ bool IsMirrored(Verb verb) {
     case Verb::kMoveDeadline:
     case Verb::kAcknowledge:
     case Verb::kReportNotification:
+    case Verb::kPlaceHold:
+    case Verb::kReleaseHold:
+    case Verb::kErase:
       return false;
     default:
       return true;
@@ -1173,7 +1249,7 @@ bool IsMirrored(Verb verb) {
 // Who needs to know of a restricted order may act on it; so may this site's own services.
 bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
   return account == order.registered_by() || site.cleared_accounts.contains(account) ||
-         account == kEscalationAccount || account == kAlarmAccount;
+         account == kEscalationAccount || account == kAlarmAccount || account == kRetentionAccount;
 }
 
 // What the person left open is as routing chose.
@@ -1262,7 +1338,16 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();
   }
-  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) &&
+  if (verb == Verb::kErase && header.actor().account() != kRetentionAccount) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
+                           "must be service/retention", "只能由系统到期清除任务执行");
+  }
+  // Nobody can work on what nobody can read.
+  if (standing.has_erase_time() && verb != Verb::kArchive && verb != Verb::kDisclose &&
+      verb != Verb::kPlaceHold && verb != Verb::kReleaseHold && !IsEscalations(verb)) {
+    return error::ContentErased();
+  }
+  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) && !IsRetention(verb) &&
       FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }

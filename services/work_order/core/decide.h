@@ -27,6 +27,8 @@ inline constexpr char kEscalationAccount[] = "service/escalation";
 // The only account whose commands may raise an alarm (Command.alarm): of dispatch and of escalation, whose
 // commands for one alarm have to be the same bytes.
 inline constexpr char kAlarmAccount[] = "service/alarm";
+// Who erases what is due.
+inline constexpr char kRetentionAccount[] = "service/retention";
 
 // What a site is, as far as decisions need it. Fixed after boot.
 struct Site {
@@ -95,6 +97,8 @@ struct Change {
   // Exactly one event, without `sequence` and `previous_order_sequence`, which are the committer's.
   type::v1::Event event;
   std::vector<EnvelopeDraft> envelopes;
+  // The order's content goes with this change, from wherever it is.
+  bool erases = false;
 };
 
 // Decides a command. `before` is null for a command that registers; `fresh` is then used. The command's

@@ -861,6 +861,23 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
         CheckRungAcknowledgement(command.rung_acknowledgement(), now, inner);
       });
       break;
+    case Command::kHoldPlacement:
+      checks.Inside("hold_placement", [&](Checks& inner) {
+        CheckReason(command.hold_placement().reason(), inner);
+        inner.Text("reference", command.hold_placement().reference(), 200, Need::kRequired, Lines::kOne);
+      });
+      break;
+    case Command::kHoldRelease:
+      checks.Inside("hold_release",
+                    [&](Checks& inner) { CheckReason(command.hold_release().reason(), inner); });
+      break;
+    case Command::kErasure:
+      checks.Inside("erasure", [&](Checks& inner) {
+        inner.Present("unchanged_since_time", command.erasure().has_unchanged_since_time())
+            .Time("unchanged_since_time", command.erasure().has_unchanged_since_time(),
+                  command.erasure().unchanged_since_time(), When::kAny);
+      });
+      break;
     case Command::kNotificationReport:
       checks.Inside("notification_report",
                     [&](Checks& inner) { CheckNotificationReport(command.notification_report(), inner); });

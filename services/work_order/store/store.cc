@@ -15,6 +15,7 @@
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/error/error.h"
+#include "common/sql/schema.h"
 #include "common/sql/sqlite.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
@@ -25,9 +26,18 @@ namespace {
 using type::v1::OrderContent;
 using type::v1::WorkOrder;
 
-constexpr int64_t kSchemaVersion = 3;
-// 3: numbers are indexed by HMAC. A store of version 2 is brought to it when it is opened.
+// 3: numbers are indexed by HMAC. 4: legal holds, and what retention erases is found.
+constexpr int64_t kSchemaVersion = sql::kWorkOrderSchema;
 constexpr int64_t kOldestSchemaVersion = 2;
+
+// What brings an older store to version 4.
+constexpr std::string_view kSchema4 = R"sql(
+CREATE TABLE IF NOT EXISTS hold (order_id {int} PRIMARY KEY) {rows};
+CREATE INDEX IF NOT EXISTS outbox_whole ON outbox (order_id) WHERE joined = 0 AND kind = 1;
+CREATE INDEX IF NOT EXISTS inbox_whole ON inbox (order_id) WHERE joined = 0 AND kind = 1;
+CREATE TABLE IF NOT EXISTS schema_history (version {int} PRIMARY KEY, previous {int} NOT NULL) {rows};
+)sql";
+static_assert(exchange::v1::ENVELOPE_KIND_OFFER == 1);
 
 constexpr std::string_view kSchema = R"sql(
 CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
@@ -265,6 +275,7 @@ class SqlReader : public Reader {
           ">= ?4 "
           "AND bucket <= ?5 ORDER BY bucket"},
          {&between_, "SELECT record FROM work_order WHERE id >= ?1 AND id <= ?3 ORDER BY id LIMIT ?2"},
+         {&holds_, "SELECT order_id FROM hold ORDER BY order_id LIMIT ?1"},
          {&scan_, "SELECT record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"}});
   }
 
@@ -451,6 +462,18 @@ class SqlReader : public Reader {
       heads.event_hash = std::string(last_event_->Blob(1));
     }
     return heads;
+  }
+
+  absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) override {
+    std::vector<int64_t> ids;
+    const sql::ScopedReset reset(holds_.get());
+    holds_->BindInt64(1, limit);
+    for (;;) {
+      absl::StatusOr<bool> row = holds_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return ids;
+      ids.push_back(holds_->Int64(0));
+    }
   }
 
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
@@ -750,6 +773,7 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> handoffs_;
   std::unique_ptr<sql::Statement> shared_;
   std::unique_ptr<sql::Statement> between_;
+  std::unique_ptr<sql::Statement> holds_;
   std::unique_ptr<sql::Statement> scan_;
 };
 
@@ -825,7 +849,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       meta = {{"schema_version", absl::StrCat(kSchemaVersion)},
               {"hotline", std::string(hotline)},
               {"phone_key", RandomBytes(32)}};
-      status = writer.Execute(kSchema);
+      status = writer.Execute(absl::StrCat(kSchema, kSchema4));
       for (auto it = meta.begin(); status.ok() && it != meta.end(); ++it) {
         insert->BindText(1, it->first);
         insert->BindBlob(2, it->second);
@@ -837,19 +861,28 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (!absl::SimpleAtoi(meta["schema_version"], &version) || version < 1) {
       return error::StoreFailed("this database is not a store of work orders");
     }
+    if (version > kSchemaVersion) return error::SchemaNewer("work_order.db", version, kSchemaVersion);
     if (version < kOldestSchemaVersion) {
       return error::StoreFailed(absl::StrCat(
           "the store has schema version ", version, " of before the first release, this program knows ",
           kOldestSchemaVersion, " to ", kSchemaVersion, ": start with an empty folder"));
     }
-    if (version > kSchemaVersion) {
-      return error::StoreFailed(absl::StrCat("the store has schema version ", version,
-                                             ", this program knows ", kSchemaVersion,
-                                             ": start a newer program"));
-    }
     if (meta["hotline"] != hotline) {
       return error::StoreFailed(
           absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
+    }
+    if (version < kSchemaVersion) {
+      // One step after the other, all in this one transaction: whoever is interrupted begins anew.
+      if (version < 4) status = writer.Execute(kSchema4);
+      if (!status.ok()) return Explain(status);
+      std::unique_ptr<sql::Statement> record;
+      status = PrepareAll(writer, {{&record,
+                                    "INSERT INTO schema_history (version, previous) VALUES (?1, ?2) ON "
+                                    "CONFLICT (version) DO UPDATE SET previous = ?2"}});
+      if (!status.ok()) return Explain(status);
+      record->BindInt64(1, kSchemaVersion);
+      record->BindInt64(2, version);
+      if (status = record->Run(); !status.ok()) return Explain(status);
     }
     Identity identity{
         .hotline = meta["hotline"],
@@ -899,6 +932,13 @@ class SqlStore : public Store {
         {{&insert_order_, "INSERT INTO work_order (id, state, lead_unit, record) VALUES (?1, ?2, ?3, ?4)"},
          {&insert_content_, "INSERT INTO content (id, bytes) VALUES (?1, ?2)"},
          {&insert_number_, "INSERT INTO number (number, order_id) VALUES (?1, ?2)"},
+         {&insert_hold_, "INSERT INTO hold (order_id) VALUES (?1)"},
+         {&delete_hold_, "DELETE FROM hold WHERE order_id = ?1"},
+         {&delete_content_, "DELETE FROM content WHERE id = ?1"},
+         {&delete_caller_, "DELETE FROM caller WHERE block = ?1 AND hash = ?2 AND order_id = ?3"},
+         // An offer that was not written as this site writes them has its content in its body.
+         {&erase_outbox_, "UPDATE outbox SET body = x'' WHERE order_id = ?1 AND joined = 0 AND kind = 1"},
+         {&erase_inbox_, "UPDATE inbox SET body = x'' WHERE order_id = ?1 AND joined = 0 AND kind = 1"},
          {&insert_handoff_,
           "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2) ON CONFLICT (handoff_id) DO UPDATE SET "
           "order_id = ?2"},
@@ -1093,7 +1133,41 @@ class SqlStore : public Store {
     return Explain(insert_request_->Run());
   }
 
+  absl::Status PutHold(int64_t id, bool held) override {
+    sql::Statement& statement = held ? *insert_hold_ : *delete_hold_;
+    statement.BindInt64(1, id);
+    return Explain(statement.Run());
+  }
+
+  absl::Status EraseContent(int64_t id) override {
+    absl::StatusOr<std::string> bytes = reader_.FindContent(id);
+    if (!bytes.ok()) return bytes.status();
+    OrderContent content;
+    if (!content.ParseFromString(*bytes)) return Unreadable("content");
+    if (const std::string phone = WithoutSeparators(content.caller().phone()); !phone.empty()) {
+      int64_t block = 0;
+      {
+        const sql::ScopedReset reset(block_of_.get());
+        block_of_->BindInt64(1, id);
+        absl::StatusOr<bool> row = block_of_->Step();
+        if (!row.ok()) return Explain(row.status());
+        block = *row ? block_of_->Int64(0) : 0;
+      }
+      delete_caller_->BindInt64(1, block);
+      delete_caller_->BindInt64(2, PhoneHash(identity_.phone_key, phone));
+      delete_caller_->BindInt64(3, id);
+      if (absl::Status status = delete_caller_->Run(); !status.ok()) return Explain(status);
+      block_count_ = -1;  // it may have been of the newest block
+    }
+    for (sql::Statement* statement : {delete_content_.get(), erase_outbox_.get(), erase_inbox_.get()}) {
+      statement->BindInt64(1, id);
+      if (absl::Status status = statement->Run(); !status.ok()) return Explain(status);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Checkpoint() override { return Explain(database_->Checkpoint()); }
+  absl::Status CopyTo(const std::string& path) override { return Explain(database_->CopyTo(path)); }
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
@@ -1269,6 +1343,12 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> put_link_;
   std::unique_ptr<sql::Statement> last_block_;
   std::unique_ptr<sql::Statement> block_of_;
+  std::unique_ptr<sql::Statement> insert_hold_;
+  std::unique_ptr<sql::Statement> delete_hold_;
+  std::unique_ptr<sql::Statement> delete_content_;
+  std::unique_ptr<sql::Statement> delete_caller_;
+  std::unique_ptr<sql::Statement> erase_outbox_;
+  std::unique_ptr<sql::Statement> erase_inbox_;
   std::string record_;                              // kept for its memory
   std::map<LaneKey, int64_t> link_numbers_by_key_;  // as far as known
   int64_t block_ = 0;                               // newest block of `caller`: its first order

@@ -4,7 +4,8 @@
 // (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
 // joined from `content`), batch and receipt (what peers signed), link (both cursors of each lane of each
 // peer), request (request ids and what was answered), number, handoff and caller (ways to an order), meta
-// (schema version, site, phone key), shared (sums over what is shared with a peer, for reconciliation).
+// (schema version, site, phone key), schema_history (migrations that were made), hold (orders under a legal
+// hold), shared (sums over what is shared with a peer, for reconciliation).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -164,6 +165,8 @@ class Reader {
   virtual absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const SharedKey& first, int64_t last) = 0;
   // Orders in ascending id after `after_id`, at most `limit`; for VerifyLog.
   virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) = 0;
+  // Orders under a legal hold, ascending, at most `limit`.
+  virtual absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) = 0;
 };
 
 // The writer. One thread; only Checkpoint, NewReader and stats may be called from others. After a failed
@@ -218,6 +221,14 @@ class Store {
   virtual absl::Status InsertRequest(std::string_view request_id, const RequestRow& row,
                                      int64_t order_id) = 0;
 
+  // The order came under a legal hold, or out of one.
+  virtual absl::Status PutHold(int64_t id, bool held) = 0;
+  // Erases the order's content, its caller from the index, and the content in envelopes that hold it
+  // themselves. The same again changes nothing.
+  virtual absl::Status EraseContent(int64_t id) = 0;
+
+  // See sql::Database. From any thread.
+  virtual absl::Status CopyTo(const std::string& path) = 0;
   // Moves committed pages from the write-ahead log into the database. Call from a thread of its own,
   // regularly.
   virtual absl::Status Checkpoint() = 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +51,26 @@ TEST(LogTest, WritesToAFileFromTheLevelOn) {
   EXPECT_FALSE(std::getline(file, line));
   std::filesystem::remove_all(pattern);
   EXPECT_FALSE(Configure({.file = "/proc/none/x.log"}).ok());
+}
+
+TEST(LogTest, RotatedFilesGoWhenTheyAreOldEnough) {
+  namespace fs = std::filesystem;
+  std::string pattern = (fs::temp_directory_path() / "hotline-log-XXXXXX").string();
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const auto age = [&](const std::string& name, int days) {
+    std::ofstream(pattern + "/" + name) << "line\n";
+    fs::last_write_time(pattern + "/" + name,
+                        fs::file_time_type::clock::now() - std::chrono::hours(24) * days);
+  };
+  for (const char* name : {"x.1.log", "x.2.log", "x.old.log", "y.1.log", "x.3.txt"}) age(name, 200);
+  age("x.4.log", 170);
+  ASSERT_TRUE(Configure({.file = pattern + "/x.log", .keep_days = 180}).ok());
+  ASSERT_TRUE(Configure({}).ok());
+  for (const char* gone : {"x.1.log", "x.2.log"}) EXPECT_FALSE(fs::exists(pattern + "/" + gone)) << gone;
+  for (const char* kept : {"x.4.log", "x.log", "x.old.log", "y.1.log", "x.3.txt"}) {
+    EXPECT_TRUE(fs::exists(pattern + "/" + kept)) << kept;
+  }
+  fs::remove_all(pattern);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
@@ -27,6 +29,40 @@ INSTANTIATE_TEST_SUITE_P(Drivers, SqlConformance,
                          testing::Values(Driver{.name = "Sqlite", .open = OpenIn},
                                          Driver{.name = "Faulty", .open = OpenFaultless}),
                          DriverName);
+
+// A copy is a SQLite file, whatever wraps the driver.
+TEST_P(SqlConformance, CopyIsOfOneCommitWhileOthersAreMade) {
+  const std::string copy = folder_.path() + "/copy.db";
+  const std::string large(20'000, 'v');
+  for (int64_t id = 1; id <= 50; ++id) ASSERT_TRUE(InsertCommitted(*writer_, id, large).ok());
+  std::atomic<bool> over{false};
+  std::atomic<int64_t> last{50};
+  std::thread writing([&] {
+    // Each commit makes two rows: a copy with one of them is of no commit.
+    for (int64_t id = 51; !over || id < 61; id += 2) {
+      EXPECT_TRUE(writer_->Begin().ok());
+      EXPECT_TRUE(Insert(*writer_, id, "a", large).ok());
+      EXPECT_TRUE(Insert(*writer_, id + 1, "b", large).ok());
+      EXPECT_TRUE(writer_->Commit().ok());
+      last = id + 1;
+    }
+  });
+  while (last < 60) std::this_thread::yield();
+  const int64_t before = last;
+  const absl::Status copied = database_->CopyTo(copy);
+  over = true;
+  writing.join();
+  ASSERT_TRUE(copied.ok()) << copied;
+  const int64_t after = last;
+  EXPECT_EQ(database_->CopyTo(copy).code(), absl::StatusCode::kAlreadyExists) << "nothing is written over";
+  auto reader = OpenSqliteToRead(copy, /*still=*/true);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const int64_t rows = Count(**reader);
+  EXPECT_GE(rows, before);
+  EXPECT_LE(rows, after);
+  EXPECT_EQ(rows % 2, 0);
+  EXPECT_EQ(database_->CopyTo(folder_.path() + "/none/copy.db").code(), absl::StatusCode::kUnavailable);
+}
 
 // A table with one column, and rows counted.
 class Counted {

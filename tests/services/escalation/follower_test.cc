@@ -30,6 +30,14 @@ std::string Key(int64_t order, int kind, int64_t armed_by, int rung) {
   return absl::StrCat(order, "/", kind, "/", armed_by, "/", rung);
 }
 
+std::string Number(int number) { return absl::StrCat(number); }
+
+int64_t Counted(const Follower::Stats& stats, Figure figure, const std::string& first,
+                const std::string& second = "") {
+  const auto it = stats.census->find({.figure = figure, .first = first, .second = second});
+  return it == stats.census->end() ? 0 : it->second;
+}
+
 class FollowerTest : public testing::Test {
  protected:
   World world_;
@@ -51,9 +59,49 @@ TEST_F(FollowerTest, TakesEachRungWhenItIsDueAndOnce) {
   EXPECT_LE(world_.alive->latest, absl::Milliseconds(10));
   EXPECT_EQ(world_.ledger.commands, 2);
   const Follower::Stats stats = world_.alive->follower().stats();
-  EXPECT_EQ(stats.tallies[kFinish], (Tally{.live = 1, .overdue = 1, .reminded = 1, .urged = 1}));
+  EXPECT_EQ(stats.tallies[kFinish], (Tally{.live = 1, .overdue = 1}));
+  EXPECT_EQ(Counted(stats, Figure::kRungs, Number(kFinish), Number(kRemind)), 1);
+  EXPECT_EQ(Counted(stats, Figure::kRungs, Number(kFinish), Number(kUrge)), 1);
   EXPECT_EQ(stats.cursor, 4);
   EXPECT_EQ(stats.head, 4);
+}
+
+TEST_F(FollowerTest, CountsOrdersByStateDirectionItemAndUnit) {
+  EventMaker& make = world_.ledger.make;
+  world_.Restart();
+  type::v1::Event kept = make.Registered(1, world_.now());
+  kept.mutable_registered()->set_origin_hotline("12345");
+  kept.mutable_registered()->mutable_catalogue()->set_item("A2");
+  world_.ledger.Append(kept);
+  type::v1::Event given = make.Offered(2, world_.now());
+  given.mutable_offered()->mutable_registered()->set_origin_hotline("12345");
+  world_.ledger.Append(given);
+  type::v1::Event taken = make.Registered(3, world_.now());
+  taken.mutable_registered()->set_origin_hotline("110");
+  world_.ledger.Append(taken);
+  world_.ledger.Append(make.Accepted(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  const std::string accepted = Number(type::v1::ORDER_STATE_ACCEPTED);
+  const std::string offered = Number(type::v1::ORDER_STATE_OFFERED);
+  Follower::Stats stats = world_.alive->follower().stats();
+  EXPECT_EQ(Counted(stats, Figure::kOrders, accepted, "own"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kOrders, offered, "out"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kOrders, Number(type::v1::ORDER_STATE_REGISTERED), "in"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kHandoffs, "out", "none"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kHandoffs, "in", "none"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kOpenByItem, "A2"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kOpenByItem, "none"), 2);
+  EXPECT_EQ(Counted(stats, Figure::kOpenByUnit, "none"), 3);
+  world_.Kill();
+  world_.Restart();
+  world_.ledger.Append(make.Closed(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  stats = world_.alive->follower().stats();
+  EXPECT_EQ(Counted(stats, Figure::kOrders, accepted, "own"), 0);
+  EXPECT_EQ(Counted(stats, Figure::kOrders, Number(type::v1::ORDER_STATE_CLOSED), "own"), 1);
+  EXPECT_EQ(Counted(stats, Figure::kOpenByItem, "A2"), 0);
+  EXPECT_EQ(Counted(stats, Figure::kOpenByItem, "none"), 2);
+  EXPECT_EQ(Counted(stats, Figure::kHandoffs, "out", "none"), 1) << "handed over once";
 }
 
 TEST_F(FollowerTest, StoppedInTimeNothingHappens) {
@@ -92,7 +140,7 @@ TEST_F(FollowerTest, OfferInDoubtIsCountedAndKeptOnceAlsoThroughAKill) {
   EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm].overdue, 1) << "still in doubt";
   world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now(), "110"));
   world_.Advance(absl::Seconds(1));
-  EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm], (Tally{.urged = 1}));
+  EXPECT_EQ(world_.alive->follower().stats().tallies[kConfirm], Tally());
 }
 
 TEST_F(FollowerTest, AlarmOfAnEmergencyIsRaisedOnceByWhoeverIsFirst) {
@@ -320,6 +368,7 @@ TEST_F(FollowerTest, DeletedStoreIsRebuiltFromTheLog) {
   const auto original = world_.Dump();
   const auto rungs = world_.ledger.Rungs();
   const auto tallies = world_.alive->follower().stats().tallies;
+  const auto census = world_.alive->follower().stats().census;
   const int64_t commands = world_.ledger.commands;
   ASSERT_GT(rungs.size(), 10u);
   world_.Kill();
@@ -331,6 +380,7 @@ TEST_F(FollowerTest, DeletedStoreIsRebuiltFromTheLog) {
   EXPECT_EQ(world_.ledger.Rungs(), rungs);
   EXPECT_EQ(world_.ledger.commands, commands);
   EXPECT_EQ(world_.alive->follower().stats().tallies, tallies);
+  EXPECT_EQ(*world_.alive->follower().stats().census, *census) << "the log has it all";
 }
 
 TEST_F(FollowerTest, StoreOfAnotherHotlineIsRefused) {

@@ -160,6 +160,21 @@ TEST(ArgumentsTest, AddressesByFlagSiteEnvironmentAndDefault) {
   EXPECT_EQ(environment->dispatch, "x:1");
 }
 
+TEST(ArgumentsTest, CertificatesComeFromFlagsOrFromTheEnvironmentAndNotFromBoth) {
+  const std::map<std::string, std::string> environment = {
+      {"HOTLINE_CA", "ca"}, {"HOTLINE_CERT", "cert"}, {"HOTLINE_KEY", "key"}};
+  const auto given = Parse({"health", "--service", "dispatch"}, environment).arguments;
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->ca_file + given->cert_file + given->key_file, "cacertkey");
+  EXPECT_EQ(given->Text("service"), "dispatch");
+  const auto flags = Parse({"health", "--ca", "a", "--cert", "b", "--key", "c"}, environment).arguments;
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->ca_file + flags->cert_file + flags->key_file, "abc");
+  EXPECT_FALSE(Parse({"health", "--ca", "a"}, environment).arguments.ok());
+  EXPECT_FALSE(Parse({"health"}, {{"HOTLINE_CA", "ca"}}).arguments.ok());
+  EXPECT_FALSE(Parse({"health", "--service", "postgres"}).arguments.ok());
+}
+
 TEST(ArgumentsTest, ReadsACommand) {
   const auto arguments = Parse({"--json", "finish", "110-20261123-000001", "--disposition", "已解决",
                                 "--reply=已处理", "--contacted", "--account", "0417", "--timeout", "3"})

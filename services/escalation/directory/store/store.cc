@@ -4,11 +4,12 @@
 
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/sql/schema.h"
 
 namespace hotline::escalation::directory {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = sql::kDirectorySchema;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -122,6 +123,9 @@ class SqlStore final : public Store {
       const auto row = (*select)->Step();
       if (!row.ok()) return row.status();
       if (*row) {
+        if ((*select)->Int64(0) > kSchemaVersion) {
+          return error::SchemaNewer("directory.db", (*select)->Int64(0), kSchemaVersion);
+        }
         if ((*select)->Int64(0) != kSchemaVersion) {
           return absl::FailedPreconditionError(ToAbsl(StrCat(
               "the directory has schema version ", (*select)->Int64(0), ", this program ", kSchemaVersion)));

@@ -5,11 +5,12 @@
 
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/sql/schema.h"
 
 namespace hotline::escalation::notify {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = sql::kNotifySchema;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -503,6 +504,68 @@ class SqlStore final : public Store {
     return counts;
   }
 
+  absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit) override {
+    struct Old {
+      int64_t number;
+      RungRef ref;
+      int64_t delivery;
+      bool over;  // it was sent long enough ago
+    };
+    const int64_t limit_nanos = absl::ToUnixNanos(before);
+    absl::StatusOr<std::vector<Old>> seen = ReadAll<Old>(
+        "SELECT number, order_id, armed_by, clock, rung, delivery, send_at < ?3 FROM notice"
+        " WHERE number > ?1 AND number < (SELECT max(number) FROM notice) ORDER BY number LIMIT ?2",
+        [&](sql::Statement& select) {
+          select.BindInt64(1, after);
+          select.BindInt64(2, limit);
+          select.BindInt64(3, limit_nanos);
+        },
+        [](const sql::Statement& row) {
+          return Old{.number = row.Int64(0),
+                     .ref = ReadRef(row, 1),
+                     .delivery = row.Int64(5),
+                     .over = row.Int64(6) != 0};
+        });
+    if (!seen.ok()) return seen.status();
+    for (const Old& old : *seen) {
+      // They were sent in their order: what follows is younger.
+      if (!old.over) return std::nullopt;
+      // Both go with their last notice, and hold it until they are done.
+      int64_t busy = 0;
+      absl::Status status = Read(
+          "SELECT (SELECT count(*) FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = "
+          "?4"
+          " AND stage <> 5) + (SELECT count(*) FROM delivery WHERE number = ?5 AND next_at IS NOT NULL)",
+          [&](sql::Statement& select) {
+            BindRef(select, old.ref);
+            select.BindInt64(5, old.delivery);
+          },
+          [&](const sql::Statement& row) { busy = row.Int64(0); });
+      if (!status.ok()) return status;
+      if (busy > 0) continue;
+      status = Write("DELETE FROM notice WHERE number = ?1",
+                     [&](sql::Statement& put) { put.BindInt64(1, old.number); });
+      if (status.ok()) {
+        status = Write(
+            "DELETE FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4 AND NOT "
+            "EXISTS"
+            " (SELECT 1 FROM notice n WHERE n.order_id = told.order_id AND n.armed_by = told.armed_by"
+            " AND n.clock = told.clock AND n.rung = told.rung)",
+            [&](sql::Statement& put) { BindRef(put, old.ref); });
+      }
+      if (status.ok()) {
+        status = Write(
+            "DELETE FROM delivery WHERE number = ?1 AND number < (SELECT max(number) FROM delivery)"
+            " AND (sequence = 0 OR sequence < (SELECT max(sequence) FROM delivery))"
+            " AND NOT EXISTS (SELECT 1 FROM notice WHERE delivery = ?1)",
+            [&](sql::Statement& put) { put.BindInt64(1, old.delivery); });
+      }
+      if (!status.ok()) return status;
+    }
+    if (static_cast<int>(seen->size()) < limit) return std::nullopt;
+    return seen->back().number;
+  }
+
   absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }
 
  private:
@@ -586,6 +649,9 @@ class SqlStore final : public Store {
       const auto row = (*select)->Step();
       if (!row.ok()) return row.status();
       if (*row) {
+        if ((*select)->Int64(0) > kSchemaVersion) {
+          return error::SchemaNewer("notify.db", (*select)->Int64(0), kSchemaVersion);
+        }
         if ((*select)->Int64(0) != kSchemaVersion) {
           return absl::FailedPreconditionError(
               ToAbsl(StrCat("the notification store has schema version ", (*select)->Int64(0),

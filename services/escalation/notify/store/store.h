@@ -154,6 +154,12 @@ class Store {
   virtual absl::StatusOr<std::vector<DeliveryRow>> ReadStream(int64_t start, int limit) = 0;
   virtual absl::StatusOr<Counts> Count() = 0;
 
+  // Between Begin and Commit: forgets notices that were sent before `before`, in their order after number
+  // `after`, with their rungs and messages, as far as these are done and no other notice is left of them.
+  // Looks at no more than `limit`; the newest numbers stay, so that none is given twice. Returns the number
+  // to go on after; nothing if there are no more.
+  virtual absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit) = 0;
+
   // See sql::Database. Thread-safe.
   virtual absl::Status Checkpoint() = 0;
 };

@@ -436,6 +436,12 @@ Event Condense(Event event) {
       // Who was told stays in the log.
       event.mutable_notification_reported()->clear_notices();
       break;
+    case Event::kHoldPlaced:
+      event.mutable_hold_placed()->clear_reason();
+      break;
+    case Event::kHoldReleased:
+      event.mutable_hold_released()->clear_reason();
+      break;
     case Event::kRungAcknowledged:
       event.mutable_rung_acknowledged()->clear_note();
       break;

@@ -5,11 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error/error.h"
+#include "common/sql/schema.h"
 
 namespace hotline::escalation::report {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = sql::kReportSchema;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -117,13 +118,13 @@ class SqlReader final : public Reader {
   "order_id, armed_by, kind LIMIT ?6"
     prepare("SELECT " RUNNING_COLUMNS " FROM running WHERE " RUNNING_RANGE, &running_);
     prepare("SELECT " RUNNING_COLUMNS " FROM running WHERE party = ?7 AND " RUNNING_RANGE, &running_of_);
-#define LAMPS                                                                                                \
-  "SELECT party, SUM(paused = 0 AND due_at > ?1 AND remind_at > ?1), SUM(paused = 0 AND due_at > ?1 AND "    \
-  "remind_at <= ?1), SUM(paused = 0 AND due_at <= ?1), SUM(paused) FROM running WHERE (?2 = 0 OR urgency = " \
-  "?2) "                                                                                                     \
-  "AND (?3 = 0 OR kind = ?3)"
+#define LAMP_SUMS                                                                                        \
+  "SUM(paused = 0 AND due_at > ?1 AND remind_at > ?1), SUM(paused = 0 AND due_at > ?1 AND remind_at <= " \
+  "?1), SUM(paused = 0 AND due_at <= ?1), SUM(paused) FROM running"
+#define LAMPS "SELECT party, " LAMP_SUMS " WHERE (?2 = 0 OR urgency = ?2) AND (?3 = 0 OR kind = ?3)"
     prepare(LAMPS " GROUP BY party ORDER BY party", &lamps_);
     prepare(LAMPS " AND party = ?4 GROUP BY party", &lamps_of_);
+    prepare("SELECT party, kind, " LAMP_SUMS " GROUP BY party, kind ORDER BY party, kind", &deadlines_);
     prepare(
         "SELECT sequence, order_id, state, opened_at FROM docket WHERE sequence < ?1 AND (?2 = 0 OR state = "
         "?2) AND "
@@ -229,6 +230,23 @@ class SqlReader final : public Reader {
     }
   }
 
+  absl::StatusOr<std::vector<DeadlineCount>> CountDeadlines(absl::Time now) override {
+    std::vector<DeadlineCount> counts;
+    sql::ScopedReset reset(deadlines_.get());
+    deadlines_->BindInt64(1, Nanos(now));
+    while (true) {
+      const auto row = deadlines_->Step();
+      if (!row.ok()) return Translate(row.status());
+      if (!*row) return counts;
+      counts.push_back({.party = std::string(deadlines_->Text(0)),
+                        .kind = static_cast<int>(deadlines_->Int64(1)),
+                        .green = deadlines_->Int64(2),
+                        .yellow = deadlines_->Int64(3),
+                        .red = deadlines_->Int64(4),
+                        .paused = deadlines_->Int64(5)});
+    }
+  }
+
   absl::StatusOr<std::vector<DocketRow>> ListDocket(const DocketQuery& query) override {
     std::vector<DocketRow> rows;
     sql::ScopedReset reset(docket_.get());
@@ -264,7 +282,7 @@ class SqlReader final : public Reader {
   // Statements go before their connection.
   std::unique_ptr<sql::Connection> owned_;
   std::unique_ptr<sql::Statement> entries_, by_number_, orders_, running_, running_of_, lamps_, lamps_of_,
-      docket_, docket_item_, cursor_;
+      deadlines_, docket_, docket_item_, cursor_;
 };
 
 class SqlStore final : public Store {
@@ -382,6 +400,9 @@ class SqlStore final : public Store {
       const auto row = (*select)->Step();
       if (!row.ok()) return row.status();
       if (*row) {
+        if ((*select)->Int64(0) > kSchemaVersion) {
+          return error::SchemaNewer("report.db", (*select)->Int64(0), kSchemaVersion);
+        }
         if ((*select)->Int64(0) != kSchemaVersion) {
           return absl::FailedPreconditionError(
               absl::StrCat("the store of reports has schema version ", (*select)->Int64(0), ", this program ",

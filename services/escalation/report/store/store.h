@@ -83,6 +83,13 @@ struct LampRow {
   int64_t green = 0, yellow = 0, red = 0, paused = 0;
 };
 
+// Live clocks of one kind that one party has.
+struct DeadlineCount {
+  std::string party;
+  int kind = 0;
+  int64_t green = 0, yellow = 0, red = 0, paused = 0;  // as LampRow
+};
+
 struct DocketQuery {
   int state = 0;  // 0: any
   absl::Time opened_from = absl::InfinitePast();
@@ -105,6 +112,8 @@ class Reader {
   virtual absl::StatusOr<RunningPage> ListRunning(const RunningQuery& query) = 0;
   // By party. Reads all that runs.
   virtual absl::StatusOr<std::vector<LampRow>> CountLamps(const RunningQuery& filter, absl::Time now) = 0;
+  // By party and kind. Reads all that runs.
+  virtual absl::StatusOr<std::vector<DeadlineCount>> CountDeadlines(absl::Time now) = 0;
   // The latest first.
   virtual absl::StatusOr<std::vector<DocketRow>> ListDocket(const DocketQuery& query) = 0;
   virtual absl::StatusOr<std::optional<DocketRow>> FindDocket(int64_t sequence) = 0;

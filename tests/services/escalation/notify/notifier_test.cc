@@ -185,6 +185,7 @@ class NotifierTest : public testing::Test, public Listener {
     options.jitter_seed = 1;
     // The clock here is not set behind its back, and days pass.
     options.look_again = absl::Hours(1);
+    options.keep = absl::Hours(24) * 180;
     Listener* const listener = this;
     notifier_ = std::make_unique<Notifier>(
         &steps_, steps_.clock(), *std::move(store), Policy(Settings()), &rungs_, [this] { return people_; },
@@ -306,6 +307,32 @@ TEST_F(NotifierTest, FortyOverdueOrdersOfOneUnitAreOneMessage) {
   Rung(41, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
   steps_.Advance(absl::Milliseconds(1));
   EXPECT_THAT(gateway_.attempts, SizeIs(2));
+}
+
+TEST_F(NotifierTest, WhatWasToldLongAgoIsForgottenAndNoNumberComesTwice) {
+  UseSms();
+  for (int order = 1; order <= 3; ++order) {
+    Rung(order, type::v1::RUNG_REMIND);
+    steps_.Advance(absl::Seconds(60));
+  }
+  std::set<std::string> ids;
+  for (const v1::Delivery& delivery : Deliveries("sms")) ids.insert(delivery.notification().id());
+  ASSERT_THAT(ids, SizeIs(3));
+  steps_.Advance(absl::Hours(24) * 178);
+  EXPECT_THAT(Deliveries("sms"), SizeIs(3));
+  Rung(4, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Hours(24) * 4);
+  const auto left = Deliveries("sms");
+  ASSERT_THAT(left, SizeIs(1)) << "the young one";
+  EXPECT_FALSE(ids.contains(left[0].notification().id()));
+  // The newest stays, however old, so that the next number is another.
+  steps_.Advance(absl::Hours(24) * 200);
+  EXPECT_THAT(Deliveries("sms"), SizeIs(1));
+  Start();
+  Rung(5, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(60));
+  EXPECT_NE(Deliveries("sms").at(0).notification().id(), left[0].notification().id());
+  EXPECT_EQ(Deliveries("sms").at(0).notification().orders(0).order_number(), "12345-20261201-100005");
 }
 
 TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {

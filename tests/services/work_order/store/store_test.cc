@@ -736,10 +736,10 @@ TEST_F(StoreTest, RefusesANewerSchemaAndAnotherHotline) {
     ASSERT_TRUE(update->Run().ok());
     ASSERT_TRUE(writer->Commit().ok());
   };
-  set_version("4");
+  set_version("99");
   store = Store::Open({.directory = Directory(), .hotline = "12345"});
-  EXPECT_EQ(error::ReasonOf(store.status()), error::Reason::ERROR_REASON_STORE_FAILED);
-  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 4"));
+  EXPECT_EQ(error::ReasonOf(store.status()), error::Reason::ERROR_REASON_SCHEMA_NEWER);
+  EXPECT_THAT(std::string(store.status().message()), testing::HasSubstr("schema version 99"));
   set_version("x");
   EXPECT_FALSE(Store::Open({.directory = Directory(), .hotline = "12345"}).ok());
   set_version("1");

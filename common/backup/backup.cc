@@ -1,0 +1,373 @@
+#include "common/backup/backup.h"
+
+#include <fcntl.h>
+#include <google/protobuf/util/json_util.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+
+namespace hotline::backup {
+namespace {
+
+namespace fs = std::filesystem;
+using operation::v1::BackupFile;
+using operation::v1::BackupManifest;
+
+constexpr size_t kMaxNameBytes = 64;
+constexpr size_t kMaxManifestBytes = 1 << 20;
+constexpr size_t kPieceBytes = 1 << 20;
+
+absl::Status SystemError(std::string_view what, const std::string& path, int number) {
+  const std::string message = StrCat(what, " ", path, ": ", std::generic_category().message(number));
+  return number == ENOSPC || number == EDQUOT ? absl::ResourceExhaustedError(message)
+                                              : absl::UnavailableError(message);
+}
+
+absl::Status SystemError(std::string_view what, const std::string& path, std::error_code code) {
+  return SystemError(what, path, code.value());
+}
+
+// As the catalogue says it.
+absl::Status Explain(const absl::Status& status) {
+  if (status.ok() || error::ReasonOf(status) != error::Reason::ERROR_REASON_UNSPECIFIED) return status;
+  if (status.code() == absl::StatusCode::kResourceExhausted) return error::DiskFull();
+  return error::StoreFailed(ToStd(status.message()));
+}
+
+class File {
+ public:
+  File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+absl::Status Sync(const std::string& path) {
+  const File file(path, O_RDONLY);
+  if (file.fd() < 0 || fsync(file.fd()) != 0) return SystemError("cannot sync", path, errno);
+  return absl::OkStatus();
+}
+
+// Makes a folder that its owner alone can enter. OK if it is there.
+absl::Status MakeFolder(const std::string& path) {
+  std::error_code code;
+  if (fs::create_directories(path, code)) fs::permissions(path, fs::perms::owner_all, code);
+  return code ? SystemError("cannot create", path, code) : absl::OkStatus();
+}
+
+// Reads `from` to its end, in pieces.
+template <typename Take>
+absl::Status ReadPieces(const std::string& from, Take take) {
+  const File in(from, O_RDONLY);
+  if (in.fd() < 0) return SystemError("cannot read", from, errno);
+  const auto piece = std::make_unique<char[]>(kPieceBytes);
+  for (;;) {
+    const ssize_t got = read(in.fd(), piece.get(), kPieceBytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("cannot read", from, errno);
+    if (got == 0) return absl::OkStatus();
+    if (absl::Status status = take(std::string_view(piece.get(), static_cast<size_t>(got))); !status.ok()) {
+      return status;
+    }
+  }
+}
+
+class Digest {
+ public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+  }
+  void Add(std::string_view piece) { EVP_DigestUpdate(context_.get(), piece.data(), piece.size()); }
+  std::string Hex() {
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    EVP_DigestFinal_ex(context_.get(), bytes, &size);
+    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(bytes), size));
+  }
+
+ private:
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
+};
+
+// Into the new file `to`, synced. The digest of what was copied.
+absl::StatusOr<std::string> CopyFile(const std::string& from, const std::string& to) {
+  const File out(to, O_WRONLY | O_CREAT | O_EXCL);
+  if (out.fd() < 0) return SystemError("cannot create", to, errno);
+  Digest digest;
+  absl::Status status = ReadPieces(from, [&](std::string_view piece) {
+    digest.Add(piece);
+    while (!piece.empty()) {
+      const ssize_t wrote = write(out.fd(), piece.data(), piece.size());
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0) return SystemError("cannot write", to, errno);
+      piece.remove_prefix(static_cast<size_t>(wrote));
+    }
+    return absl::OkStatus();
+  });
+  if (status.ok() && fsync(out.fd()) != 0) status = SystemError("cannot sync", to, errno);
+  if (!status.ok()) return status;
+  return digest.Hex();
+}
+
+absl::Status WriteFile(const std::string& path, std::string_view bytes) {
+  const File out(path, O_WRONLY | O_CREAT | O_EXCL);
+  if (out.fd() < 0) return SystemError("cannot create", path, errno);
+  while (!bytes.empty()) {
+    const ssize_t wrote = write(out.fd(), bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return SystemError("cannot write", path, errno);
+    bytes.remove_prefix(static_cast<size_t>(wrote));
+  }
+  return fsync(out.fd()) == 0 ? absl::OkStatus() : SystemError("cannot sync", path, errno);
+}
+
+// Everything in `folder` and the folders in it, by name; folders are synced.
+absl::Status Describe(const std::string& folder, BackupManifest* manifest) {
+  std::vector<std::string> paths;
+  std::error_code code;
+  for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    if (it->is_directory()) {
+      if (absl::Status status = Sync(it->path().string()); !status.ok()) return status;
+    } else {
+      paths.push_back(fs::relative(it->path(), folder).generic_string());
+    }
+  }
+  if (code) return SystemError("cannot read", folder, code);
+  std::sort(paths.begin(), paths.end());
+  for (const std::string& path : paths) {
+    const std::string whole = folder + "/" + path;
+    absl::StatusOr<std::string> digest = DigestFile(whole);
+    if (!digest.ok()) return digest.status();
+    BackupFile* const file = manifest->add_files();
+    file->set_path(path);
+    file->set_bytes(static_cast<int64_t>(fs::file_size(whole, code)));
+    file->set_sha256(*digest);
+    file->set_database(path.ends_with(".db"));
+  }
+  return absl::OkStatus();
+}
+
+std::string PartialName(std::string_view name, std::string_view service) {
+  return StrCat(".", name, ".", service, ".partial");
+}
+
+// A path that stays within the folder it is joined to.
+bool IsInside(const std::string& path) {
+  const fs::path parsed(path);
+  return !path.empty() && parsed.is_relative() &&
+         std::none_of(parsed.begin(), parsed.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+}  // namespace
+
+Source PlainFile(std::string path) {
+  return [path = std::move(path)](const std::string& folder) -> absl::Status {
+    std::error_code code;
+    if (!fs::exists(path, code)) return absl::OkStatus();
+    return CopyFile(path, folder + "/" + fs::path(path).filename().string()).status();
+  };
+}
+
+Source PlainFolder(std::string path) {
+  return [path = std::move(path)](const std::string& folder) -> absl::Status {
+    std::error_code code;
+    if (!fs::exists(path, code)) return absl::OkStatus();
+    const std::string to = folder + "/" + fs::path(path).filename().string();
+    if (absl::Status status = MakeFolder(to); !status.ok()) return status;
+    for (fs::directory_iterator it(path, code), end; !code && it != end; it.increment(code)) {
+      const std::string name = it->path().filename().string();
+      // A draft is still being written.
+      if (!it->is_regular_file() || name.starts_with(".") || name.ends_with(".new")) continue;
+      if (absl::StatusOr<std::string> copied = CopyFile(it->path().string(), to + "/" + name); !copied.ok()) {
+        return copied.status();
+      }
+    }
+    return code ? SystemError("cannot read", path, code) : absl::OkStatus();
+  };
+}
+
+bool IsName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+  });
+}
+
+absl::StatusOr<std::string> DigestFile(const std::string& path) {
+  Digest digest;
+  absl::Status status = ReadPieces(path, [&](std::string_view piece) {
+    digest.Add(piece);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return digest.Hex();
+}
+
+absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::string& name,
+                                     const Owner& owner, const std::vector<Source>& sources,
+                                     const Clock& clock) {
+  if (!IsName(name)) {
+    return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "name",
+                           "must be 1 to 64 characters of A-Z a-z 0-9 _ -", "应为1到64个字母、数字、_或-");
+  }
+  if (absl::Status status = MakeFolder(directory); !status.ok()) return Explain(status);
+  const std::string whole = directory + "/" + name;
+  const std::string part = whole + "/" + owner.service;
+  const std::string partial = directory + "/" + PartialName(name, owner.service);
+  std::error_code code;
+  if (fs::exists(part, code)) return error::BackupExists(name);
+  // Only a process that died in the middle leaves one.
+  fs::remove_all(partial, code);
+
+  BackupManifest manifest;
+  const auto write = [&]() -> absl::Status {
+    if (absl::Status status = MakeFolder(partial); !status.ok()) return status;
+    manifest.set_format_version(kFormatVersion);
+    manifest.set_name(name);
+    manifest.set_hotline(owner.hotline);
+    manifest.set_service(owner.service);
+    manifest.set_program_version(owner.program_version);
+    *manifest.mutable_start_time() = ToTimestamp(clock.Now());
+    for (const Source& source : sources) {
+      if (absl::Status status = source(partial); !status.ok()) return status;
+    }
+    if (absl::Status status = Describe(partial, &manifest); !status.ok()) return status;
+    *manifest.mutable_end_time() = ToTimestamp(clock.Now());
+    google::protobuf::util::JsonPrintOptions options;
+    options.add_whitespace = true;
+    std::string json;
+    if (!google::protobuf::util::MessageToJsonString(manifest, &json, options).ok()) {
+      return error::Internal("a manifest cannot be written as JSON");
+    }
+    if (absl::Status status = WriteFile(partial + "/" + kManifest, json); !status.ok()) return status;
+    if (absl::Status status = Sync(partial); !status.ok()) return status;
+    if (absl::Status status = MakeFolder(whole); !status.ok()) return status;
+    if (rename(partial.c_str(), part.c_str()) != 0) return SystemError("cannot rename to", part, errno);
+    if (absl::Status status = Sync(whole); !status.ok()) return status;
+    return Sync(directory);
+  };
+  if (absl::Status status = write(); !status.ok()) {
+    fs::remove_all(partial, code);
+    return Explain(status);
+  }
+  return manifest;
+}
+
+std::vector<BackupManifest> List(const std::string& directory, const std::string& service, int limit) {
+  std::vector<std::string> names;
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
+    const std::string name = it->path().filename().string();
+    if (IsName(name)) names.push_back(name);
+  }
+  std::sort(names.rbegin(), names.rend());
+  std::vector<BackupManifest> parts;
+  for (const std::string& name : names) {
+    if (static_cast<int>(parts.size()) >= limit) break;
+    absl::StatusOr<BackupManifest> manifest = ReadManifest(directory + "/" + name + "/" + service);
+    if (manifest.ok()) parts.push_back(*std::move(manifest));
+  }
+  return parts;
+}
+
+int Prune(const std::string& directory, const std::string& service, int keep) {
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
+    const std::string name = it->path().filename().string();
+    std::error_code removed;
+    if (name.starts_with(".") && name.ends_with(StrCat(".", service, ".partial"))) {
+      fs::remove_all(it->path(), removed);
+    }
+  }
+  int gone = 0;
+  const std::vector<BackupManifest> parts = List(directory, service, 1 << 20);
+  for (size_t i = static_cast<size_t>(keep); i < parts.size(); ++i) {
+    const std::string whole = directory + "/" + parts[i].name();
+    fs::remove_all(whole + "/" + service, code);
+    if (!code) ++gone;
+    // The other service's part is its own affair.
+    rmdir(whole.c_str());
+  }
+  return gone;
+}
+
+absl::StatusOr<BackupManifest> ReadManifest(const std::string& folder) {
+  const std::string path = folder + "/" + kManifest;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(StrCat("cannot read ", path));
+  std::string text(kMaxManifestBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  BackupManifest manifest;
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  if (text.size() > kMaxManifestBytes ||
+      !google::protobuf::util::JsonStringToMessage(text, &manifest, options).ok()) {
+    return absl::InvalidArgumentError(StrCat(path, " is no manifest of a backup"));
+  }
+  if (manifest.format_version() != kFormatVersion) {
+    return absl::InvalidArgumentError(StrCat(path, " has format version ", manifest.format_version(),
+                                             ", this release reads ", kFormatVersion));
+  }
+  const bool inside = std::all_of(manifest.files().begin(), manifest.files().end(),
+                                  [](const BackupFile& file) { return IsInside(file.path()); });
+  if (!inside) return absl::InvalidArgumentError(StrCat(path, " names a file outside its folder"));
+  return manifest;
+}
+
+absl::Status Restore(const std::string& folder, const BackupManifest& manifest, const std::string& data_dir) {
+  std::error_code code;
+  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
+    if (it->path().extension() == ".db") {
+      return absl::FailedPreconditionError(StrCat(it->path().string(), " exists"));
+    }
+  }
+  for (const BackupFile& file : manifest.files()) {
+    if (!IsInside(file.path())) return absl::InvalidArgumentError("a file outside the backup");
+    const std::string to = data_dir + "/" + file.path();
+    if (fs::exists(to, code)) return absl::FailedPreconditionError(to + " exists");
+  }
+  std::vector<std::string> made;
+  const auto copy = [&]() -> absl::Status {
+    if (absl::Status status = MakeFolder(data_dir); !status.ok()) return status;
+    for (const BackupFile& file : manifest.files()) {
+      const std::string to = data_dir + "/" + file.path();
+      const std::string parent = fs::path(to).parent_path().string();
+      if (absl::Status status = MakeFolder(parent); !status.ok()) return status;
+      made.push_back(to);
+      absl::StatusOr<std::string> digest = CopyFile(folder + "/" + file.path(), to);
+      if (!digest.ok()) return digest.status();
+      if (*digest != file.sha256()) return absl::DataLossError(file.path() + " is not what was backed up");
+      if (absl::Status status = Sync(parent); !status.ok()) return status;
+    }
+    return Sync(data_dir);
+  };
+  absl::Status status = copy();
+  if (!status.ok()) {
+    for (const std::string& path : made) fs::remove(path, code);
+  }
+  return status;
+}
+
+}  // namespace hotline::backup

@@ -1,0 +1,77 @@
+// Backups of a service's stores, as folders:
+//
+//   <directory>/<name>/<service>/manifest.json     what is there, with sizes and digests
+//   <directory>/<name>/<service>/work_order.db …   a copy of each file of the service's `data_dir`
+//
+// A backup of a site is the folder `<directory>/<name>`, with a part for each service that has a store. A
+// part is written as `<directory>/.<name>.<service>.partial` and renamed when it is whole and synced, so what
+// has its name is complete. It holds what the stores hold: personal data, and the key of callers' hashes.
+// Folders and files are open to their owner alone.
+#ifndef COMMON_BACKUP_BACKUP_H_
+#define COMMON_BACKUP_BACKUP_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "hotline/operation/v1/backup_service.pb.h"
+
+namespace hotline::backup {
+
+inline constexpr char kManifest[] = "manifest.json";
+inline constexpr int kFormatVersion = 1;
+
+// Writes its part of a store into `folder`, which exists, as it is to be found in `data_dir` again.
+using Source = std::function<absl::Status(const std::string& folder)>;
+// A source that copies file `path` if it exists, under its own name.
+Source PlainFile(std::string path);
+// A source that copies the plain files of folder `path`, under its own name.
+Source PlainFolder(std::string path);
+
+// Whose backup it is.
+struct Owner {
+  std::string hotline;
+  std::string service;
+  std::string program_version;
+};
+
+// False for a name that could be anything but a folder of its own: see CreateBackupRequest.name.
+bool IsName(std::string_view name);
+
+// Runs the sources in their order, and does not return before all is on the disk. `directory` is created if
+// it is missing. Errors: FIELD_INVALID (`name`), BACKUP_EXISTS, DISK_FULL, STORE_FAILED. Nothing is left of
+// what failed.
+absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory, const std::string& name,
+                                                    const Owner& owner, const std::vector<Source>& sources,
+                                                    const Clock& clock);
+
+// The service's parts in `directory`, the newest first, at most `limit`. One that cannot be read is left out.
+std::vector<operation::v1::BackupManifest> List(const std::string& directory, const std::string& service,
+                                                int limit);
+
+// Removes the service's parts but for the `keep` newest, and what earlier attempts left behind. Returns how
+// many backups went.
+int Prune(const std::string& directory, const std::string& service, int keep);
+
+// The manifest of the part `folder`. Errors: NOT_FOUND, INVALID_ARGUMENT if it is none that this release
+// reads.
+absl::StatusOr<operation::v1::BackupManifest> ReadManifest(const std::string& folder);
+
+// Puts the files of the part `folder` into `data_dir`, which is created if it is missing, synced and open to
+// their owner alone. Check the backup before: what is copied is compared with its digest, and no more.
+// Errors: FAILED_PRECONDITION if `data_dir` holds a store, or a file of that name: nothing is written over;
+// DATA_LOSS if a file is not what the manifest says; UNAVAILABLE if the disk refuses. What was copied until a
+// failure is removed again.
+absl::Status Restore(const std::string& folder, const operation::v1::BackupManifest& manifest,
+                     const std::string& data_dir);
+
+// SHA-256 of a file, in hexadecimal. Errors: UNAVAILABLE.
+absl::StatusOr<std::string> DigestFile(const std::string& path);
+
+}  // namespace hotline::backup
+
+#endif  // COMMON_BACKUP_BACKUP_H_

@@ -1,0 +1,556 @@
+// doctor: what an installation is in need of, looked for on its own machine.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <openssl/x509_vfy.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "common/backup/backup.h"
+#include "common/backup/verify.h"
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/boot/backup_edge.h"
+#include "common/boot/config.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "common/rpc/address.h"
+#include "common/rpc/certificate.h"
+#include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/text_operation.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+namespace fs = std::filesystem;
+using backup::Words;
+
+constexpr char kDefaultConfig[] = "/etc/hotline-handoff/site.yaml";
+constexpr absl::Duration kCertificateSoon = absl::Hours(30 * 24);
+constexpr absl::Duration kBackupOld = absl::Hours(48);
+constexpr absl::Duration kSkewMuch = absl::Seconds(2);
+constexpr int64_t kDiskLow = int64_t{1} << 30;
+constexpr int kDiskLowPercent = 10;
+constexpr absl::Duration kHealthTimeout = absl::Seconds(2);
+constexpr size_t kMostMetricBytes = 1 << 20;
+
+enum class Verdict { kOk, kLook, kFailed };
+
+struct Finding {
+  Verdict verdict = Verdict::kOk;
+  Words what;
+  Words found;
+  Words advice;  // empty if there is nothing to do
+};
+
+struct Program {
+  std::string_view name;  // as its section and role are called
+  std::string_view unit;  // of systemd
+  Target target;
+};
+constexpr Program kPrograms[] = {{"work_order", "hotline-work-order", Target::kWorkOrder},
+                                 {"dispatch", "hotline-dispatch", Target::kDispatch},
+                                 {"escalation", "hotline-escalation", Target::kEscalation}};
+
+// What is listened on everywhere is reached here by loopback.
+std::string Reachable(const std::string& address) {
+  const auto parsed = rpc::ParseAddress(address);
+  if (!parsed || (parsed->host != "0.0.0.0" && parsed->host != "::")) return address;
+  return rpc::FormatAddress("127.0.0.1", parsed->port);
+}
+
+// What `GET /metrics` at `address` answers; empty if nothing does.
+std::string FetchMetrics(const std::string& address) {
+  const auto parsed = rpc::ParseAddress(address);
+  if (!parsed) return "";
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (getaddrinfo(parsed->host.c_str(), StrCat(parsed->port).c_str(), &hints, &list) != 0) return "";
+  std::string answer;
+  const int socket = ::socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience = {.tv_sec = 2, .tv_usec = 0};
+  setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  const std::string request =
+      StrCat("GET /metrics HTTP/1.1\r\nHost: ", parsed->host, "\r\nConnection: close\r\n\r\n");
+  if (connect(socket, list->ai_addr, list->ai_addrlen) == 0 &&
+      send(socket, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+    char piece[16384];
+    for (ssize_t got = 0;
+         answer.size() < kMostMetricBytes && (got = recv(socket, piece, sizeof(piece), 0)) > 0;) {
+      answer.append(piece, static_cast<size_t>(got));
+    }
+  }
+  close(socket);
+  freeaddrinfo(list);
+  return answer;
+}
+
+// The release of a running service, from its metric `build_info`; empty if it does not say.
+std::string VersionAt(const std::string& metrics_address) {
+  const std::string metrics = FetchMetrics(Reachable(metrics_address));
+  const size_t info = metrics.find("build_info{");
+  if (info == std::string::npos) return "";
+  const std::string line = metrics.substr(info, metrics.find('\n', info) - info);
+  constexpr std::string_view kLabel = "version=\"";
+  const size_t begin = line.find(kLabel);
+  if (begin == std::string::npos) return "";
+  const size_t from = begin + kLabel.size();
+  return line.substr(from, line.find('"', from) - from);
+}
+
+class Examination {
+ public:
+  Examination(Session& session, std::string config) : session_(session), config_(std::move(config)) {}
+
+  std::vector<Finding> Run() {
+    if (!LookAtConfig()) {
+      LookAtTime();
+      return std::move(findings_);
+    }
+    LookAtCertificates();
+    LookAtTime();
+    LookAtServices();
+    LookAtPeers();
+    LookAtStores();
+    LookAtDisk();
+    LookAtBackups();
+    return std::move(findings_);
+  }
+
+ private:
+  void Add(Verdict verdict, Words what, Words found, Words advice = {}) {
+    findings_.push_back({verdict, std::move(what), std::move(found), std::move(advice)});
+  }
+
+  const config::v1::ListenConfig& ListenOf(const Program& program) const {
+    if (program.target == Target::kWorkOrder) return site_.work_order().listen();
+    if (program.target == Target::kDispatch) return site_.dispatch().listen();
+    return site_.escalation().listen();
+  }
+  bool Has(const Program& program) const {
+    if (program.target == Target::kWorkOrder) return site_.has_work_order();
+    if (program.target == Target::kDispatch) return site_.has_dispatch();
+    return site_.has_escalation();
+  }
+
+  bool LookAtConfig() {
+    const Words what = {"configuration", "配置"};
+    absl::StatusOr<boot::LoadedSite> site =
+        boot::LoadSite(config_, {.role = "admin", .insecure_listen = true});
+    if (!site.ok()) {
+      const std::string text(site.status().message());
+      Add(Verdict::kFailed, what, {text, text},
+          {"correct the lines named; every key is in README.md, or name the file with --config",
+           "按所指行号修改（各项含义见README.md），或用 --config 指定配置文件"});
+      return false;
+    }
+    site_ = site->site;
+    bool good = true;
+    for (const Program& program : kPrograms) {
+      if (!Has(program)) continue;
+      // What each reads for itself: keys, secrets, catalogues.
+      absl::Status own =
+          boot::LoadSite(config_, {.role = std::string(program.name), .insecure_listen = true}).status();
+      if (own.ok()) continue;
+      good = false;
+      const std::string text = StrCat(program.name, ": ", ToStd(own.message()));
+      Add(Verdict::kFailed, what, {text, text},
+          {StrCat("correct it; then `", program.name, " --config ", config_, " --check`"),
+           StrCat("修改后用 ", program.name, " --config ", config_, " --check 复查")});
+    }
+    if (good) Add(Verdict::kOk, what, {config_, config_});
+    return true;
+  }
+
+  void LookAtCertificate(const std::string& file, const std::string& role) {
+    const Words what = {StrCat("certificate ", file), StrCat("证书 ", file)};
+    const Words renew = {"have it issued anew and put in its place; services read it again by themselves",
+                         "请重新签发并替换该文件，各服务会自动重新读取"};
+    const absl::StatusOr<absl::Time> expiry = rpc::CertificateExpiry(file);
+    if (!expiry.ok()) {
+      const std::string text(expiry.status().message());
+      return Add(Verdict::kFailed, what, {text, text}, renew);
+    }
+    const std::string day = absl::FormatTime("%Y-%m-%d", *expiry, Beijing());
+    if (*expiry <= session_.now)
+      return Add(Verdict::kFailed, what, {"ended on " + day, "已于" + day + "到期"}, renew);
+    if (*expiry <= session_.now + kCertificateSoon) {
+      return Add(Verdict::kLook, what, {"ends on " + day, day + "到期"}, renew);
+    }
+    if (!role.empty()) {
+      const auto certificate = rpc::ReadCertificate(file);
+      const auto authority = rpc::ReadCertificate(site_.tls().ca_file());
+      if (certificate.ok() && authority.ok() && !IsIssuedBy(certificate->get(), authority->get())) {
+        return Add(Verdict::kFailed, what,
+                   {StrCat("is not issued by ", site_.tls().ca_file()),
+                    StrCat("不是由 ", site_.tls().ca_file(), " 签发")},
+                   {"use a certificate of the authority that the site trusts, or correct tls.ca_file",
+                    "请使用本平台信任的机构签发的证书，或改正 tls.ca_file"});
+      }
+    }
+    Add(Verdict::kOk, what, {"valid until " + day, "有效期至" + day});
+  }
+
+  static bool IsIssuedBy(X509* certificate, X509* authority) {
+    EVP_PKEY* const key = X509_get0_pubkey(authority);
+    return key != nullptr && X509_verify(certificate, key) == 1;
+  }
+
+  void LookAtCertificates() {
+    if (!site_.has_tls()) {
+      return Add(Verdict::kOk, {"certificates", "证书"},
+                 {"none: everything listens on loopback", "未启用TLS，仅监听本机"});
+    }
+    std::set<std::string> seen;
+    for (const Program& program : kPrograms) {
+      if (!Has(program)) continue;
+      const auto site = boot::LoadSite(config_, {.role = std::string(program.name), .insecure_listen = true});
+      if (!site.ok()) continue;  // told above
+      const config::v1::TlsConfig& tls = site->site.tls();
+      if (seen.insert(tls.certificate_file()).second)
+        LookAtCertificate(tls.certificate_file(), std::string(program.name));
+      if (seen.insert(tls.ca_file()).second) LookAtCertificate(tls.ca_file(), "");
+      if (!seen.insert(tls.key_file()).second) continue;
+      struct stat info;
+      const Words what = {StrCat("key ", tls.key_file()), StrCat("私钥 ", tls.key_file())};
+      if (stat(tls.key_file().c_str(), &info) != 0) {
+        Add(Verdict::kFailed, what, {"cannot be read", "无法读取"},
+            {"put it there, readable for the service's user alone", "请放置该文件，仅限服务用户读取"});
+      } else if ((info.st_mode & 0077) != 0 && (info.st_mode & 0007) != 0) {
+        Add(Verdict::kFailed, what, {"everybody on this machine can read it", "本机所有用户均可读取"},
+            {StrCat("chmod 600 ", tls.key_file()), StrCat("执行 chmod 600 ", tls.key_file())});
+      }
+    }
+  }
+
+  void LookAtTime() {
+    timex state = {};
+    const int code = adjtimex(&state);
+    const Words what = {"time synchronisation", "时间同步"};
+    if (code == -1) {
+      return Add(Verdict::kLook, what, {"the system does not say", "系统未提供状态"},
+                 {"look with `timedatectl`", "请用 timedatectl 查看"});
+    }
+    if (code == TIME_ERROR || (state.status & STA_UNSYNC) != 0) {
+      return Add(
+          Verdict::kLook, what, {"the clock is not synchronised", "系统时钟未同步"},
+          {"install chrony (or systemd-timesyncd) with a time server that the site may reach; deadlines go "
+           "by this clock",
+           "请安装chrony（或systemd-timesyncd）并配置可达的时间服务器：各项时限以本机时钟为准"});
+    }
+    Add(Verdict::kOk, what,
+        {StrCat("synchronised, within ", state.maxerror / 1000, " ms"),
+         StrCat("已同步，误差在", state.maxerror / 1000, "毫秒以内")});
+  }
+
+  // Asks this machine's services, by what the configuration says of them unless the command line says
+  // otherwise.
+  Client& client() {
+    if (session_.arguments.site_named) return session_.client;
+    if (own_client_ == nullptr) {
+      own_arguments_ = session_.arguments;
+      own_arguments_.work_order = Reachable(site_.work_order().address());
+      own_arguments_.dispatch = Reachable(site_.dispatch().listen().address());
+      own_arguments_.escalation = Reachable(site_.escalation().listen().address());
+      std::error_code code;
+      if (own_arguments_.ca_file.empty() && site_.has_tls() &&
+          fs::exists(site_.tls().certificate_file(), code)) {
+        own_arguments_.ca_file = site_.tls().ca_file();
+        own_arguments_.cert_file = site_.tls().certificate_file();
+        own_arguments_.key_file = site_.tls().key_file();
+      }
+      if (!own_arguments_.timeout.has_value()) own_arguments_.timeout = kHealthTimeout;
+      own_client_ = std::make_unique<Client>(own_arguments_);
+    }
+    return *own_client_;
+  }
+
+  bool FollowsTheLog() {
+    grpc::health::v1::HealthCheckResponse response;
+    return !client().Check(Target::kEscalation, "work_order", &response) &&
+           response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
+  }
+
+  void LookAtServices() {
+    const std::string own = boot::ProgramVersion();
+    for (const Program& program : kPrograms) {
+      if (!Has(program)) continue;
+      const Words what = {StrCat("service ", program.name), StrCat("服务 ", program.name)};
+      grpc::health::v1::HealthCheckResponse response;
+      const auto failure = client().Check(program.target, "", &response);
+      if (failure) {
+        const bool down = absl::IsUnavailable(failure->status) || absl::IsDeadlineExceeded(failure->status);
+        const std::string text(failure->status.message());
+        Add(Verdict::kFailed, what, down ? Words{"does not answer", "无应答"} : Words{text, text},
+            down ? Words{StrCat("systemctl start ", program.unit, "; if it ends again: journalctl -u ",
+                                program.unit),
+                         StrCat("执行 systemctl start ", program.unit, "；若再次退出，用 journalctl -u ",
+                                program.unit, " 查看原因")}
+                 : Words{"name addresses and certificates (--dispatch …, --ca, --cert, --key)",
+                         "请指定地址与证书（--dispatch 等，--ca、--cert、--key）"});
+        continue;
+      }
+      running_.emplace(program.name);
+      if (response.status() != grpc::health::v1::HealthCheckResponse::SERVING) {
+        Add(Verdict::kFailed, what, {"runs, but does not serve", "已运行，但不能提供服务"},
+            {StrCat("journalctl -u ", program.unit, ": usually a store that failed or a full disk"),
+             StrCat("用 journalctl -u ", program.unit, " 查看原因：通常是数据库故障或磁盘已满")});
+        continue;
+      }
+      if (program.target == Target::kEscalation && !FollowsTheLog()) {
+        Add(Verdict::kFailed, what,
+            {"runs, but cannot follow work_order's log", "已运行，但无法跟随工单日志"},
+            {"if work_order does not answer, start it; if it was restored without escalation's stores, stop "
+             "escalation, "
+             "remove escalation.db, report.db and notify.db from its data_dir (not directory.db) and start "
+             "it: they are "
+             "rebuilt",
+             "若work_order未运行请先启动；若只恢复了work_order，请停止escalation，删除其data_"
+             "dir中的escalation.db、report.db、"
+             "notify.db（勿删directory.db）后启动，将自动重建"});
+        continue;
+      }
+      const std::string version = VersionAt(ListenOf(program).metrics_address());
+      if (!version.empty() && version != own) {
+        Add(Verdict::kLook, what,
+            {StrCat("serves, release ", version, "; hotlinectl is ", own),
+             StrCat("运行正常，版本", version, "；hotlinectl版本为", own)},
+            {StrCat("systemctl restart ", program.unit, ": the release that is installed does not run yet"),
+             StrCat("执行 systemctl restart ", program.unit, "：已安装的版本尚未启用")});
+        continue;
+      }
+      Add(Verdict::kOk, what,
+          {StrCat("serves", version.empty() ? "" : ", release ", version),
+           StrCat("运行正常", version.empty() ? "" : "，版本", version)});
+    }
+  }
+
+  void LookAtPeers() {
+    if (site_.peers().empty()) {
+      return Add(Verdict::kLook, {"peers", "对端"}, {"none is configured", "未配置对端"},
+                 {"name the other hotline under `peers` once it can be reached",
+                  "对端可达后，在配置的 peers 中登记"});
+    }
+    if (!running_.contains("dispatch")) return;  // told above
+    dispatch::v1::ListLinksResponse links;
+    if (auto failure = client().Call(&DispatchService::StubInterface::ListLinks, {}, &links); failure) {
+      const std::string text(failure->status.message());
+      return Add(Verdict::kFailed, {"peers", "对端"}, {text, text},
+                 {"ask as the role admin or supervisor", "请以admin或supervisor角色查询"});
+    }
+    for (const auto& link : links.links()) {
+      const bool ordinary = link.lane() != exchange::v1::LANE_EMERGENCY;
+      const Words what = {StrCat("peer ", link.peer(), ordinary ? "" : ", emergencies"),
+                          StrCat("对端 ", link.peer(), ordinary ? "" : "（特急）")};
+      const int64_t waiting = link.outgoing_sequence() - link.acknowledged_sequence();
+      if (!link.up()) {
+        Add(Verdict::kFailed, what,
+            {StrCat("cannot be reached: ", link.last_error(), "; ", waiting, " envelopes wait"),
+             StrCat("无法连通：", link.last_error(), "；", waiting, "个信封等待送达")},
+            {"look at the network, the address under `peers` and both certificates; emergencies go by "
+             "telephone "
+             "meanwhile",
+             "检查网络、peers中的地址及双方证书；其间特急事项请电话联系"});
+        continue;
+      }
+      const absl::Duration skew = absl::AbsDuration(FromProtoDuration(link.clock_skew()));
+      if (link.has_clock_skew() && skew > kSkewMuch) {
+        Add(Verdict::kLook, what,
+            {StrCat("the clocks are ", absl::ToInt64Milliseconds(skew), " ms apart"),
+             StrCat("双方时钟相差", absl::ToInt64Milliseconds(skew), "毫秒")},
+            {"one of the two sites is not synchronised: compare with `timedatectl` at both",
+             "其中一方时钟未同步，请双方用 timedatectl 核对"});
+      } else if (link.reconcile_differences() > 0) {
+        Add(Verdict::kLook, what,
+            {StrCat(link.reconcile_differences(), " handoffs differ"),
+             StrCat(link.reconcile_differences(), "件流转两侧不一致")},
+            {StrCat("hotlinectl link reconcile ", link.peer(), " --repair"),
+             StrCat("执行 hotlinectl link reconcile ", link.peer(), " --repair")});
+      } else {
+        Add(Verdict::kOk, what,
+            {StrCat("up, protocol version ", link.protocol_version(), ", ", waiting, " envelopes wait"),
+             StrCat("已连通，协议版本", link.protocol_version(), "，", waiting, "个信封等待送达")});
+      }
+    }
+  }
+
+  // Nobody holds the lock beside a store that no process has open.
+  static bool IsOpenElsewhere(const std::string& path) {
+    const int file = open((path + ".lock").c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool free = flock(file, LOCK_EX | LOCK_NB) == 0;
+    close(file);
+    return !free;
+  }
+
+  void LookAtStores() {
+    const bool deep = session_.arguments.Has("deep");
+    for (const std::string* folder : {&site_.work_order().data_dir(), &site_.escalation().data_dir()}) {
+      if (folder->empty()) continue;
+      struct stat info;
+      if (stat(folder->c_str(), &info) != 0) {
+        Add(Verdict::kLook, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
+            {"there is none yet", "尚无数据"},
+            {"it is made at the first start; to bring a backup back: hotlinectl backup restore FOLDER",
+             "首次启动时自动建立；恢复备份用 hotlinectl backup restore 目录"});
+        continue;
+      }
+      if ((info.st_mode & 0007) != 0) {
+        Add(Verdict::kFailed, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
+            {"everybody on this machine can read it", "本机所有用户均可读取"},
+            {StrCat("chmod 700 ", *folder), StrCat("执行 chmod 700 ", *folder)});
+      }
+      std::error_code code;
+      std::vector<std::string> files;
+      for (fs::directory_iterator it(*folder, code), end; !code && it != end; it.increment(code)) {
+        if (it->path().extension() == ".db") files.push_back(it->path().string());
+      }
+      std::sort(files.begin(), files.end());
+      for (const std::string& file : files) {
+        const bool still = !IsOpenElsewhere(file) && !fs::exists(file + "-wal", code);
+        for (const backup::Check& check : backup::VerifyStore(file, still, deep)) {
+          const Words what = {StrCat(check.what.english, ", ", file), StrCat(check.what.chinese, "，", file)};
+          if (check.ok) {
+            Add(Verdict::kOk, what, check.why);
+          } else {
+            Add(Verdict::kFailed, what, check.why,
+                {"stop the services, move the folder away, bring back the last backup: hotlinectl backup "
+                 "restore FOLDER",
+                 "停止各服务，移走该目录，恢复最近的备份：hotlinectl backup restore 目录"});
+          }
+        }
+      }
+    }
+  }
+
+  void LookAtDisk() {
+    std::set<std::string> folders;
+    for (const std::string& folder :
+         {site_.work_order().data_dir(), site_.escalation().data_dir(), site_.backup().directory(),
+          fs::path(site_.log().file()).parent_path().string()}) {
+      if (!folder.empty()) folders.insert(folder);
+    }
+    for (const std::string& folder : folders) {
+      struct statvfs disk;
+      if (statvfs(folder.c_str(), &disk) != 0) continue;
+      const int64_t free = static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
+      const int64_t all = static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
+      const int64_t percent = all == 0 ? 0 : free * 100 / all;
+      const Words what = {StrCat("disk of ", folder), StrCat("磁盘 ", folder)};
+      const Words found = {StrCat(free >> 20, " MiB free, ", percent, " %"),
+                           StrCat("剩余", free >> 20, "MiB，占", percent, "%")};
+      const Words advice = {"make room: old backups, rotated logs; a full disk refuses new orders",
+                            "请清理空间（旧备份、已轮转的日志）：磁盘写满后将无法受理新工单"};
+      if (free < kDiskLow) {
+        Add(Verdict::kFailed, what, found, advice);
+      } else if (percent < kDiskLowPercent) {
+        Add(Verdict::kLook, what, found, advice);
+      } else {
+        Add(Verdict::kOk, what, found);
+      }
+    }
+  }
+
+  void LookAtBackups() {
+    const Words what = {"backups", "备份"};
+    const std::string& directory = site_.backup().directory();
+    if (directory.empty()) {
+      return Add(Verdict::kLook, what, {"no backup.directory is configured", "未配置 backup.directory"},
+                 {"configure one, and let a timer run `hotlinectl backup create` every night",
+                  "请配置备份目录，并定时每晚执行 hotlinectl backup create"});
+    }
+    const auto parts = backup::List(directory, "work_order", 1);
+    if (parts.empty()) {
+      return Add(Verdict::kLook, what, {"there is none", "尚无备份"},
+                 {"hotlinectl backup create; copy it to another machine",
+                  "执行 hotlinectl backup create，并复制到其他机器"});
+    }
+    const absl::Time made = FromTimestamp(parts.front().end_time());
+    const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", made, Beijing());
+    const Words found = {StrCat("the last is ", parts.front().name(), " of ", when),
+                         StrCat("最近一次为 ", parts.front().name(), "（", when, "）")};
+    if (made < session_.now - kBackupOld) {
+      return Add(Verdict::kLook, what, found,
+                 {"older than two days: look at the timer that should run `hotlinectl backup create`",
+                  "已超过两天：请检查定时备份任务"});
+    }
+    Add(Verdict::kOk, what, found);
+  }
+
+  Session& session_;
+  const std::string config_;
+  config::v1::SiteConfig site_;
+  std::vector<Finding> findings_;
+  std::set<std::string, std::less<>> running_;
+  Arguments own_arguments_;
+  std::unique_ptr<Client> own_client_;
+};
+
+std::string_view VerdictName(Verdict verdict) {
+  return verdict == Verdict::kOk ? "ok" : verdict == Verdict::kLook ? "look" : "failed";
+}
+
+}  // namespace
+
+int Doctor(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  Examination examination(
+      session, session.arguments.Has("config") ? session.arguments.Text("config") : kDefaultConfig);
+  const std::vector<Finding> findings = examination.Run();
+  const auto words = [&](const Words& both) {
+    return language == Language::kChinese ? both.chinese : both.english;
+  };
+  Table table({{.heading = std::string(Say(language, say::kColVerdict))},
+               {.heading = std::string(Say(language, say::kColCheck))},
+               {.heading = std::string(Say(language, say::kColFound))},
+               {.heading = std::string(Say(language, say::kColToDo))}});
+  Verdict worst = Verdict::kOk;
+  for (const Finding& finding : findings) {
+    worst = std::max(worst, finding.verdict);
+    if (console.json()) {
+      const auto both = [](std::string_view name, const Words& text) {
+        return StrCat(",\"", name, "\":", JsonString(text.english), ",\"", name,
+                      "Zh\":", JsonString(text.chinese));
+      };
+      console.OutLine(StrCat("{\"verdict\":\"", VerdictName(finding.verdict), "\"",
+                             both("what", finding.what), both("found", finding.found),
+                             both("advice", finding.advice), "}"));
+      continue;
+    }
+    const Phrase& word = finding.verdict == Verdict::kOk     ? say::kVerdictOk
+                         : finding.verdict == Verdict::kLook ? say::kVerdictLook
+                                                             : say::kVerdictFailed;
+    const Colour colour = finding.verdict == Verdict::kOk     ? Colour::kGreen
+                          : finding.verdict == Verdict::kLook ? Colour::kYellow
+                                                              : Colour::kRed;
+    table.AddRow({Cell(Say(language, word), colour), Cell(words(finding.what)), Cell(words(finding.found)),
+                  Cell(words(finding.advice))});
+  }
+  if (!console.json()) {
+    console.Out(table.Render(console.style()));
+    const Phrase& said = worst == Verdict::kOk     ? say::kDoctorGood
+                         : worst == Verdict::kLook ? say::kDoctorWarns
+                                                   : say::kDoctorFails;
+    console.OutLine(Say(language, said));
+  }
+  return worst == Verdict::kFailed ? kExitVerifyFailed : kExitOk;
+}
+
+}  // namespace hotline::hotlinectl

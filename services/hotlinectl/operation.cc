@@ -1,0 +1,309 @@
+// backup, hold, retention: keeping what a site has, and erasing what is over.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/backup/backup.h"
+#include "common/backup/verify.h"
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/boot/config.h"
+#include "common/contract/proto_time.h"
+#include "hotline/operation/v1/backup_service.grpc.pb.h"
+#include "hotline/operation/v1/retention_service.grpc.pb.h"
+#include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/render.h"
+#include "services/hotlinectl/core/text_operation.h"
+
+namespace hotline::hotlinectl {
+namespace {
+
+using operation::v1::BackupManifest;
+using Backups = BackupService::StubInterface;
+using Retentions = RetentionService::StubInterface;
+
+constexpr char kDefaultConfig[] = "/etc/hotline-handoff/site.yaml";
+// A store of many gigabytes takes minutes to copy, longer than a call may last.
+constexpr absl::Duration kLongestCopy = absl::Hours(6);
+constexpr absl::Duration kLookEvery = absl::Seconds(1);
+constexpr int kMostLostLooks = 30;
+
+// Escalation's stores follow work_order's log, so they are copied first: see BackupService.
+constexpr std::pair<Target, std::string_view> kInOrder[] = {{Target::kEscalation, "escalation"},
+                                                            {Target::kWorkOrder, "work_order"}};
+
+int FailUsage(Session& session, std::string message) {
+  return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
+}
+
+std::string TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(time), Beijing());
+}
+
+int64_t BytesOf(const BackupManifest& manifest) {
+  int64_t bytes = 0;
+  for (const auto& file : manifest.files()) bytes += file.bytes();
+  return bytes;
+}
+
+// The manifest of the part that `target` made under `name`, however long that takes.
+std::optional<Failure> CreatePart(Session& session, Target target, std::string_view service,
+                                  const std::string& name, operation::v1::CreateBackupResponse* response) {
+  operation::v1::CreateBackupRequest request;
+  request.set_name(name);
+  auto failure = session.client.CallAt(target, &Backups::CreateBackup, request, response);
+  if (!failure || !absl::IsDeadlineExceeded(failure->status)) return failure;
+  // The copy goes on without the call; a service that goes away meanwhile makes none.
+  const absl::Time end = session.now + kLongestCopy;
+  int lost = 0;
+  while (SystemClock()->Now() < end) {
+    session.console.Progress(Say(session.console.language(), say::kBackupGoesOn, name, service));
+    Pause(kLookEvery);
+    operation::v1::ListBackupsResponse list;
+    if (auto unlisted = session.client.CallAt(target, &Backups::ListBackups, {}, &list); unlisted) {
+      if (++lost > kMostLostLooks) return unlisted;
+      continue;
+    }
+    for (BackupManifest& part : *list.mutable_backups()) {
+      if (part.name() != name) continue;
+      response->set_folder(StrCat(list.directory(), "/", name, "/", service));
+      *response->mutable_manifest() = std::move(part);
+      return std::nullopt;
+    }
+    if (list.running() != name) {
+      const std::string text = Say(session.console.language(), say::kBackupLost, service, name);
+      return Failure{.status = absl::UnavailableError(text)};
+    }
+  }
+  return failure;
+}
+
+int CreateBackup(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  std::string name = session.arguments.operand;
+  if (name.empty()) name = absl::FormatTime("%Y%m%d-%H%M%S", session.now, Beijing());
+  for (const auto& [target, service] : kInOrder) {
+    operation::v1::CreateBackupResponse response;
+    if (auto failure = CreatePart(session, target, service, name, &response); failure) {
+      return console.Fail(*failure);
+    }
+    console.EndProgress();
+    if (console.json()) {
+      console.OutLine(ToJson(response));
+    } else {
+      console.OutLine(Say(language, say::kBackupMade, name, service, response.manifest().files_size(),
+                          BytesOf(response.manifest()), response.folder()));
+    }
+  }
+  if (!console.json()) console.OutLine(Say(language, say::kBackupWhole, name));
+  return kExitOk;
+}
+
+int ListBackups(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  Table table({{.heading = std::string(Say(language, say::kColBackup))},
+               {.heading = std::string(Say(language, say::kColService))},
+               {.heading = std::string(Say(language, say::kColMade))},
+               {.heading = std::string(Say(language, say::kColFiles)), .right_aligned = true},
+               {.heading = std::string(Say(language, say::kColBytes)), .right_aligned = true}});
+  std::vector<BackupManifest> parts;
+  for (const auto& [target, service] : kInOrder) {
+    operation::v1::ListBackupsResponse response;
+    if (auto failure = session.client.CallAt(target, &Backups::ListBackups, {}, &response); failure) {
+      return console.Fail(*failure);
+    }
+    for (BackupManifest& part : *response.mutable_backups()) parts.push_back(std::move(part));
+  }
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const auto& one, const auto& other) { return one.name() > other.name(); });
+  for (const BackupManifest& part : parts) {
+    if (console.json()) {
+      console.OutLine(ToJson(part));
+      continue;
+    }
+    table.AddRow({Cell(part.name()), Cell(part.service()), Cell(TimeOf(part.end_time())),
+                  Cell(StrCat(part.files_size())), Cell(StrCat(BytesOf(part)))});
+  }
+  if (!console.json()) console.Out(table.Render(console.style()));
+  return kExitOk;
+}
+
+void PrintChecks(Session& session, const std::vector<backup::Check>& checks) {
+  Console& console = session.console;
+  const Language language = console.language();
+  const auto words = [&](const backup::Words& both) {
+    return language == Language::kChinese ? both.chinese : both.english;
+  };
+  Table table({{.heading = std::string(Say(language, say::kColVerdict))},
+               {.heading = std::string(Say(language, say::kColCheck))},
+               {.heading = std::string(Say(language, say::kColWhere))},
+               {.heading = std::string(Say(language, say::kColDetail))}});
+  for (const backup::Check& check : checks) {
+    if (console.json()) {
+      console.OutLine(StrCat(
+          "{\"ok\":", check.ok ? "true" : "false", ",\"what\":", JsonString(check.what.english),
+          ",\"whatZh\":", JsonString(check.what.chinese), ",\"where\":", JsonString(check.where),
+          ",\"why\":", JsonString(check.why.english), ",\"whyZh\":", JsonString(check.why.chinese), "}"));
+      continue;
+    }
+    table.AddRow({Cell(Say(language, check.ok ? say::kVerdictOk : say::kVerdictFailed),
+                       check.ok ? Colour::kGreen : Colour::kRed),
+                  Cell(words(check.what)), Cell(check.where), Cell(words(check.why))});
+  }
+  if (!console.json()) console.Out(table.Render(console.style()));
+}
+
+// Whether the backup can be relied on, after saying what was found.
+bool VerifyAndTell(Session& session, const std::string& folder, backup::Report* report) {
+  *report = backup::Verify(folder);
+  PrintChecks(session, report->checks);
+  Console& console = session.console;
+  if (!console.json()) {
+    console.OutLine(Paint(report->ok()
+                              ? Say(console.language(), say::kBackupSound, folder, report->head_sequence)
+                              : Say(console.language(), say::kBackupDamaged, folder),
+                          report->ok() ? Colour::kGreen : Colour::kRed, console.style().colour));
+  }
+  return report->ok();
+}
+
+int RestoreBackup(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  const std::string& folder = session.arguments.operand;
+  const std::string config =
+      session.arguments.Has("config") ? session.arguments.Text("config") : kDefaultConfig;
+  absl::StatusOr<boot::LoadedSite> site = boot::LoadSite(config, {.role = "admin", .insecure_listen = true});
+  if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
+  backup::Report report;
+  if (!VerifyAndTell(session, folder, &report)) return kExitVerifyFailed;
+  for (const BackupManifest& part : report.parts) {
+    if (part.hotline() != site->site.hotline()) {
+      return FailUsage(session, Say(language, say::kBackupOfOther, part.hotline(), site->site.hotline()));
+    }
+  }
+  for (const BackupManifest& part : report.parts) {
+    const std::string& data_dir = part.service() == "work_order" ? site->site.work_order().data_dir()
+                                                                 : site->site.escalation().data_dir();
+    if (data_dir.empty()) {
+      console.ErrLine(Say(language, say::kPartSkipped, part.service()), Colour::kYellow);
+      continue;
+    }
+    if (absl::Status status = backup::Restore(folder + "/" + part.service(), part, data_dir); !status.ok()) {
+      const std::string text(status.message());
+      if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
+      return console.Fail(
+          {.status = absl::FailedPreconditionError(Say(language, say::kRestoreRefused, text))});
+    }
+    if (console.json()) {
+      console.OutLine(
+          StrCat("{\"restored\":", JsonString(part.service()), ",\"dataDir\":", JsonString(data_dir), "}"));
+    } else {
+      console.OutLine(Say(language, say::kPartRestored, part.service(), data_dir));
+    }
+  }
+  if (!console.json()) console.OutLine(Say(language, say::kRestoredNext));
+  return kExitOk;
+}
+
+int ListHolds(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  operation::v1::ListHoldsResponse response;
+  if (auto failure = session.client.Call(&Retentions::ListHolds, {}, &response); failure) {
+    return console.Fail(*failure);
+  }
+  Table table({{.heading = std::string(Say(language, say::kColHeldOrder))},
+               {.heading = std::string(Say(language, say::kColReference))},
+               {.heading = std::string(Say(language, say::kColHeldBy))},
+               {.heading = std::string(Say(language, say::kColHeldAt))},
+               {.heading = std::string(Say(language, say::kColHoldReason)), .shrinks = true}});
+  for (const type::v1::WorkOrder& order : response.orders()) {
+    if (console.json()) {
+      console.OutLine(ToJson(order));
+      continue;
+    }
+    const type::v1::LegalHold& hold = order.legal_hold();
+    table.AddRow({Cell(order.number()), Cell(hold.reference()), Cell(hold.account()),
+                  Cell(TimeOf(hold.place_time())), Cell(hold.reason())});
+  }
+  if (!console.json()) console.Out(table.Render(console.style()));
+  return kExitOk;
+}
+
+template <typename Request, typename Response>
+int ChangeHold(Session& session,
+               grpc::Status (Retentions::*method)(grpc::ClientContext*, const Request&, Response*),
+               Request request, const Phrase& said) {
+  Console& console = session.console;
+  *request.mutable_header() = MakeHeader(session);
+  Response response;
+  if (auto failure = session.client.Call(method, request, &response); failure) return console.Fail(*failure);
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else {
+    console.OutLine(Say(console.language(), said, response.order().number()));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int Backup(Session& session) {
+  const std::string& action = session.arguments.action;
+  if (action == "create") return CreateBackup(session);
+  if (action == "list") return ListBackups(session);
+  if (action == "restore") return RestoreBackup(session);
+  backup::Report report;
+  return VerifyAndTell(session, session.arguments.operand, &report) ? kExitOk : kExitVerifyFailed;
+}
+
+int Hold(Session& session) {
+  const Arguments& arguments = session.arguments;
+  if (arguments.action == "list") return ListHolds(session);
+  if (arguments.action == "place") {
+    operation::v1::PlaceHoldRequest request;
+    request.mutable_hold_placement()->set_reason(arguments.Text("reason"));
+    request.mutable_hold_placement()->set_reference(arguments.Text("reference"));
+    return ChangeHold(session, &Retentions::PlaceHold, std::move(request), say::kHoldPlaced);
+  }
+  operation::v1::ReleaseHoldRequest request;
+  request.mutable_hold_release()->set_reason(arguments.Text("reason"));
+  return ChangeHold(session, &Retentions::ReleaseHold, std::move(request), say::kHoldReleased);
+}
+
+int RetentionCommand(Session& session) {
+  Console& console = session.console;
+  const Language language = console.language();
+  if (session.arguments.action == "run") {
+    operation::v1::RunRetentionResponse response;
+    if (auto failure = session.client.Call(&Retentions::RunRetention, {}, &response); failure) {
+      return console.Fail(*failure);
+    }
+    if (console.json()) {
+      console.OutLine(ToJson(response));
+      return kExitOk;
+    }
+    console.OutLine(Say(language, say::kRetentionRan, response.erased_count()));
+    if (!response.done()) console.OutLine(Say(language, say::kRetentionMore));
+    return kExitOk;
+  }
+  operation::v1::GetRetentionResponse response;
+  if (auto failure = session.client.Call(&Retentions::GetRetention, {}, &response); failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else if (response.content_days() < 0) {
+    console.OutLine(Say(language, say::kRetentionForGood, response.hold_count()));
+  } else {
+    console.OutLine(Say(language, say::kRetentionDays, response.content_days(), response.due_count(),
+                        response.hold_count()));
+  }
+  return kExitOk;
+}
+
+}  // namespace hotline::hotlinectl

@@ -1,0 +1,237 @@
+#include "services/work_order/retention.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "services/work_order/core/decide.h"
+#include "services/work_order/core/order.h"
+
+namespace hotline::work_order {
+namespace {
+
+using operation::v1::GetRetentionResponse;
+using operation::v1::ListHoldsResponse;
+using operation::v1::RunRetentionResponse;
+using type::v1::WorkOrder;
+
+constexpr int kErasedAtOnce = 32;
+constexpr int kScannedAtOnce = 256;
+constexpr int kMostOwed = 10'000;
+constexpr int kMostCounted = 10'000;
+constexpr int kMostHolds = 1000;
+constexpr absl::Duration kLookEvery = absl::Minutes(5);
+// Of a call's time, left for the answer.
+constexpr absl::Duration kForTheAnswer = absl::Milliseconds(500);
+
+}  // namespace
+
+Retention::Retention(Ledger* ledger, std::unique_ptr<Reader> reader, Executor* executor, const Clock* clock,
+                     RetentionOptions options)
+    : ledger_(ledger),
+      reader_(std::move(reader)),
+      executor_(executor),
+      clock_(clock),
+      options_(std::move(options)) {}
+
+void Retention::Start() {
+  if (options_.content_days < 0) return;
+  executor_->Post([this] { Watch(); });
+}
+
+// Once in each day on which the process runs in that hour or later, so that a site that is off at night
+// erases too.
+void Retention::Watch() {
+  const absl::Time now = clock_->Now();
+  const absl::CivilHour hour = absl::ToCivilHour(now, Beijing());
+  if (hour.hour() >= options_.hour && absl::CivilDay(hour) != last_day_) {
+    last_day_ = absl::CivilDay(hour);
+    auto run = std::make_shared<Run>();
+    run->now = now;
+    run->ended = [this](const absl::Status& status, const Run& ended, bool) {
+      if (status.ok()) options_.on_run(ended.erased);
+    };
+    Step(std::move(run));
+  }
+  executor_->PostAfter(kLookEvery, [this] { Watch(); });
+}
+
+bool Retention::IsDue(const WorkOrder& order, const Run& run) const {
+  const bool ended =
+      Contains(kEnded, order.state()) ||
+      ((order.state() == type::v1::ORDER_STATE_RETURNED || order.state() == type::v1::ORDER_STATE_RECALLED) &&
+       order.custody().holder() != options_.hotline);
+  if (!ended || order.has_erase_time() || order.has_legal_hold()) return false;
+  if (FromTimestamp(order.update_time()) >= run.now - absl::Hours(24) * options_.content_days) return false;
+  const auto unclear = [&](const type::v1::Handoff& handoff) {
+    return run.unclear_peers.contains(handoff.from_hotline()) ||
+           run.unclear_peers.contains(handoff.to_hotline());
+  };
+  if (unclear(order.handoff()) || unclear(order.inbound())) return false;
+  return !run.owed.contains(ParseOrderId(order.id()).value_or(0));
+}
+
+absl::Status Retention::LookAtLinks(Run& run) {
+  absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
+  if (!links.ok()) return links.status();
+  for (const LinkRow& link : *links) {
+    if (link.acknowledged_sequence >= link.outgoing_sequence) continue;
+    absl::StatusOr<std::vector<int64_t>> orders =
+        reader_->OutboxOrders(link.key, link.acknowledged_sequence, kMostOwed);
+    if (!orders.ok()) return orders.status();
+    run.owed.insert(orders->begin(), orders->end());
+    if (static_cast<int>(orders->size()) >= kMostOwed) run.unclear_peers.insert(link.key.peer);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<WorkOrder>> Retention::NextDue(Run& run, int limit, bool* end) {
+  // Ids grow with time: what was registered later cannot be due.
+  const int64_t first_young = FirstOrderIdAt(run.now - absl::Hours(24) * options_.content_days);
+  absl::StatusOr<std::vector<WorkOrder>> orders = reader_->ScanOrders(run.after_id, kScannedAtOnce);
+  if (!orders.ok()) return orders.status();
+  *end = orders->size() < kScannedAtOnce;
+  std::vector<WorkOrder> due;
+  for (WorkOrder& order : *orders) {
+    const int64_t id = ParseOrderId(order.id()).value_or(0);
+    if (id >= first_young) {
+      *end = true;
+      break;
+    }
+    if (IsDue(order, run)) {
+      if (static_cast<int>(due.size()) == limit) {
+        *end = false;
+        break;
+      }
+      due.push_back(std::move(order));
+    }
+    run.after_id = id;
+  }
+  return due;
+}
+
+void Retention::Step(std::shared_ptr<Run> run) {
+  if (run->after_id == 0) {
+    if (absl::Status status = LookAtLinks(*run); !status.ok()) return run->ended(status, *run, false);
+  }
+  bool end = false;
+  absl::StatusOr<std::vector<WorkOrder>> due = NextDue(*run, kErasedAtOnce, &end);
+  if (!due.ok()) return run->ended(due.status(), *run, false);
+  const auto go_on = [this, run, end] {
+    if (end) {
+      last_run_ = clock_->Now();
+      return run->ended(absl::OkStatus(), *run, true);
+    }
+    if (clock_->Now() >= run->deadline) return run->ended(absl::OkStatus(), *run, false);
+    // Others' turn on the executor between two steps.
+    executor_->Post([this, run] { Step(run); });
+  };
+  if (due->empty()) return go_on();
+
+  workorder::v1::ExecuteRequest request;
+  for (const WorkOrder& order : *due) {
+    type::v1::Command& command = *request.add_commands();
+    type::v1::CommandHeader& header = *command.mutable_header();
+    header.set_request_id(StrCat("retention/", order.id(), "/", order.version()));
+    header.set_order_id(order.id());
+    header.mutable_actor()->set_account(kRetentionAccount);
+    *command.mutable_erasure()->mutable_unchanged_since_time() =
+        ToTimestamp(run->now - absl::Hours(24) * options_.content_days);
+    command.mutable_erasure()->set_retention_days(options_.content_days);
+  }
+  ledger_->Execute({.now = run->now}, std::move(request),
+                   [this, run, go_on](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+                     executor_->Post([this, run, go_on, response = std::move(response)] {
+                       if (!response.ok()) return run->ended(response.status(), *run, false);
+                       // One that was refused has changed meanwhile, and is not due any more.
+                       const int64_t erased =
+                           std::count_if(response->results().begin(), response->results().end(),
+                                         [](const auto& result) { return !result.has_error(); });
+                       run->erased += erased;
+                       erased_ += erased;
+                       go_on();
+                     });
+                   });
+}
+
+void Retention::Execute(const CallContext& call, type::v1::Command command,
+                        Done<workorder::v1::CommandResult> done) {
+  workorder::v1::ExecuteRequest request;
+  command.set_traceparent(call.traceparent);
+  *request.add_commands() = std::move(command);
+  ledger_->Execute(call, std::move(request),
+                   [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                     if (!response.ok()) return done(response.status());
+                     workorder::v1::CommandResult& result = *response->mutable_results(0);
+                     if (result.has_error()) return done(error::FromProto(result.error()));
+                     result.mutable_order()->clear_title();
+                     result.mutable_order()->clear_content_salt();
+                     done(std::move(result));
+                   });
+}
+
+void Retention::ListHolds(const CallContext&, operation::v1::ListHoldsRequest, Done<ListHoldsResponse> done) {
+  executor_->Post([this, done = std::move(done)]() mutable {
+    absl::StatusOr<std::vector<int64_t>> ids = reader_->HeldOrders(kMostHolds);
+    if (!ids.ok()) return done(ids.status());
+    ListHoldsResponse response;
+    for (const int64_t id : *ids) {
+      absl::StatusOr<std::optional<WorkOrder>> order = reader_->FindOrder(id);
+      if (!order.ok()) return done(order.status());
+      if (!order->has_value()) continue;
+      (*order)->clear_title();
+      (*order)->clear_content_salt();
+      *response.add_orders() = **std::move(order);
+    }
+    done(std::move(response));
+  });
+}
+
+void Retention::GetRetention(const CallContext& call, operation::v1::GetRetentionRequest,
+                             Done<GetRetentionResponse> done) {
+  executor_->Post([this, now = call.now, done = std::move(done)]() mutable {
+    GetRetentionResponse response;
+    response.set_content_days(options_.content_days);
+    response.set_erased_count(erased_.load());
+    if (last_run_ > absl::InfinitePast()) *response.mutable_last_run_time() = ToTimestamp(last_run_);
+    absl::StatusOr<std::vector<int64_t>> holds = reader_->HeldOrders(kMostCounted);
+    if (!holds.ok()) return done(holds.status());
+    response.set_hold_count(static_cast<int32_t>(holds->size()));
+    if (options_.content_days >= 0) {
+      Run run{.now = now};
+      if (absl::Status status = LookAtLinks(run); !status.ok()) return done(status);
+      for (bool end = false; !end && response.due_count() < kMostCounted;) {
+        absl::StatusOr<std::vector<WorkOrder>> due = NextDue(run, kScannedAtOnce, &end);
+        if (!due.ok()) return done(due.status());
+        response.set_due_count(response.due_count() + static_cast<int32_t>(due->size()));
+      }
+    }
+    done(std::move(response));
+  });
+}
+
+void Retention::RunRetention(const CallContext& call, operation::v1::RunRetentionRequest,
+                             Done<RunRetentionResponse> done) {
+  if (options_.content_days < 0) {
+    RunRetentionResponse nothing;
+    nothing.set_done(true);
+    return done(std::move(nothing));
+  }
+  auto run = std::make_shared<Run>();
+  run->now = call.now;
+  run->deadline = call.deadline - kForTheAnswer;
+  auto answer = std::make_shared<Done<RunRetentionResponse>>(std::move(done));
+  run->ended = [answer](const absl::Status& status, const Run& ended, bool all) {
+    if (!status.ok()) return (*answer)(status);
+    RunRetentionResponse response;
+    response.set_erased_count(ended.erased);
+    response.set_done(all);
+    (*answer)(std::move(response));
+  };
+  executor_->Post([this, run] { Step(run); });
+}
+
+}  // namespace hotline::work_order

@@ -1,0 +1,89 @@
+// Erases what is over and has been kept long enough, and keeps what is under a legal hold. Implements
+// RetentionService; the edge serves it.
+//
+// The job reads on an executor of its own and erases by commands, a few in a commit, so that it holds up no
+// push for longer than any other command does. An order is due when it has ended here, has not changed for
+// the days of the configuration, is under no hold, and nothing about it is still owed to a peer.
+#ifndef SERVICES_WORK_ORDER_RETENTION_H_
+#define SERVICES_WORK_ORDER_RETENTION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+#include "common/contract/call.h"
+#include "common/contract/ledger.h"
+#include "hotline/operation/v1/retention_service.pb.h"
+#include "hotline/workorder/v1/ledger_service.pb.h"
+#include "services/work_order/store/store.h"
+
+namespace hotline::work_order {
+
+struct RetentionOptions {
+  std::string hotline;
+  int content_days = 1095;  // -1: nothing is erased
+  int hour = 3;             // of the day in Beijing at which the job begins
+  std::function<void(int64_t erased)> on_run = [](int64_t) {};  // a run of the job has ended
+};
+
+// Methods are thread-safe. `executor` is stopped before this is destroyed.
+class Retention {
+ public:
+  // All but the reader outlive it.
+  Retention(Ledger* ledger, std::unique_ptr<Reader> reader, Executor* executor, const Clock* clock,
+            RetentionOptions options);
+
+  // Begins the daily job.
+  void Start();
+
+  // PlaceHold and ReleaseHold. The answer's order has no title.
+  void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
+  void ListHolds(const CallContext& call, operation::v1::ListHoldsRequest request,
+                 Done<operation::v1::ListHoldsResponse> done);
+  void GetRetention(const CallContext& call, operation::v1::GetRetentionRequest request,
+                    Done<operation::v1::GetRetentionResponse> done);
+  void RunRetention(const CallContext& call, operation::v1::RunRetentionRequest request,
+                    Done<operation::v1::RunRetentionResponse> done);
+
+  int64_t erased() const { return erased_.load(); }
+
+ private:
+  // A run: by the job, or for a call that waits for it.
+  struct Run {
+    absl::Time now;
+    absl::Time deadline = absl::InfiniteFuture();
+    int64_t after_id = 0;
+    int64_t erased = 0;
+    std::set<int64_t> owed;               // orders with envelopes that a peer has not acknowledged
+    std::set<std::string> unclear_peers;  // with more of them than are looked through
+    std::function<void(const absl::Status&, const Run&, bool done)> ended;
+  };
+  // Orders that are due, at most `limit`, from `run.after_id` on; sets that. `*end`: there are no more.
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> NextDue(Run& run, int limit, bool* end);
+  absl::Status LookAtLinks(Run& run);
+  bool IsDue(const type::v1::WorkOrder& order, const Run& run) const;
+  void Step(std::shared_ptr<Run> run);
+  void Watch();
+
+  Ledger* const ledger_;
+  const std::unique_ptr<Reader> reader_;  // on `executor_` only
+  Executor* const executor_;
+  const Clock* const clock_;
+  const RetentionOptions options_;
+  std::atomic<int64_t> erased_{0};
+  // On `executor_` only.
+  absl::CivilDay last_day_;
+  absl::Time last_run_ = absl::InfinitePast();
+};
+
+}  // namespace hotline::work_order
+
+#endif  // SERVICES_WORK_ORDER_RETENTION_H_

@@ -1,0 +1,264 @@
+// A backup that was taken under load brings a site back whose machine is lost: it rejoins its peer, and
+// nothing is lost or doubled.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "common/base/mutex.h"
+#include "hotline/client.h"
+#include "tests/operation/ctl.h"
+#include "tests/support/desk.h"
+
+namespace hotline::test {
+namespace {
+
+namespace fs = std::filesystem;
+using dispatch::v1::DispatchService;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class BackupTest : public testing::Test {
+ protected:
+  BackupTest() {
+    for (Site* site : {&sites_.a, &sites_.b}) {
+      site->config().mutable_dispatch()->set_backoff_max_ms(200);
+      site->config().mutable_backup()->set_directory(site->folder() + "/backups");
+    }
+  }
+
+  std::string Backups(const Site& site) { return site.folder() + "/backups"; }
+
+  // Handoff id → state, of every order of a site.
+  static std::map<std::string, std::string> States(Site& site) {
+    std::map<std::string, std::string> states;
+    for (const type::v1::WorkOrder& order : ListAll(site)) {
+      const bool first =
+          states.emplace(order.handoff().id(), type::v1::OrderState_Name(order.state())).second;
+      EXPECT_TRUE(first) << order.handoff().id() << " has two orders at " << site.hotline();
+    }
+    return states;
+  }
+
+  bool Quiet() {
+    for (Site* site : {&sites_.a, &sites_.b}) {
+      const auto response = Must(site->dispatch(), &DispatchService::Stub::ListLinks, {});
+      for (const auto& link : response.links()) {
+        if (!link.up() || link.recovering() || link.acknowledged_sequence() != link.outgoing_sequence()) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  Said Ctl(Site& site, std::vector<std::string> arguments) {
+    return RunCtl(sites_.folder, site, std::move(arguments));
+  }
+
+  TwoSites sites_;
+};
+
+TEST_F(BackupTest, ALostMachineComesBackFromABackupTakenUnderLoad) {
+  ASSERT_TRUE(sites_.StartAll().ok());
+  // Two desks push all the while.
+  std::atomic<bool> over{false};
+  Mutex mu;
+  std::set<std::string> pushed;
+  std::atomic<int> failed{0};
+  std::vector<std::thread> desks;
+  for (int desk = 0; desk < 2; ++desk) {
+    desks.emplace_back([&, desk] {
+      client::Client client({.dispatch = sites_.a.address(Service::kDispatch)});
+      for (int n = desk; !over; n += 2) {
+        dispatch::v1::PushWorkOrderResponse response;
+        if (!client.Push(MakePush(n, "110"), &response).ok()) {
+          ++failed;
+          continue;
+        }
+        MutexLock lock(&mu);
+        pushed.insert(response.order().handoff().id());
+      }
+    });
+  }
+  const auto count = [&] {
+    MutexLock lock(&mu);
+    return pushed.size();
+  };
+  const bool begun = Eventually([&] { return count() > 50; });
+  const Said made = Ctl(sites_.a, {"--json", "backup", "create", "nightly"});
+  const size_t at_backup = count();
+  // The history that will be lost.
+  const bool more = Eventually([&] { return count() > at_backup + 50; });
+  over = true;
+  for (std::thread& desk : desks) desk.join();
+  ASSERT_TRUE(begun && more);
+  EXPECT_EQ(failed, 0);
+  ASSERT_EQ(made.exit, 0) << made.err;
+  EXPECT_THAT(made.out,
+              AllOf(HasSubstr("\"service\":\"escalation\""), HasSubstr("\"service\":\"work_order\""),
+                    HasSubstr("caller.key"), HasSubstr("directory.db"), HasSubstr(".publication")));
+  const Said listed = Ctl(sites_.a, {"backup", "list"});
+  EXPECT_EQ(listed.exit, 0) << listed.err;
+  EXPECT_THAT(listed.out, HasSubstr("nightly"));
+  EXPECT_EQ(Ctl(sites_.a, {"backup", "create", "nightly"}).exit, 5) << "a backup is never written over";
+
+  // What the peer did with some of the lost ones.
+  ASSERT_TRUE(Eventually([&] { return States(sites_.b).size() == pushed.size(); }));
+  const std::vector<type::v1::WorkOrder> theirs = ListAll(sites_.b);  // newest first
+  for (size_t i = 0; i < 10; ++i) Accept(sites_.b, theirs[i].id());
+  Accept(sites_.b, theirs.back().id());
+  ASSERT_TRUE(Eventually([&] { return Quiet() && States(sites_.a) == States(sites_.b); }));
+  const std::map<std::string, std::string> before = States(sites_.a);
+
+  // The machine is gone; the backup lies on another one.
+  sites_.a.KillAll();
+  const std::string backup = sites_.folder.path() + "/carried/nightly";
+  fs::create_directories(sites_.folder.path() + "/carried");
+  fs::rename(Backups(sites_.a) + "/nightly", backup);
+  fs::remove_all(sites_.a.folder() + "/work_order");
+  fs::remove_all(sites_.a.folder() + "/escalation");
+
+  const Said verified = RunCtl(sites_.folder, {"backup", "verify", backup});
+  EXPECT_EQ(verified.exit, 0) << verified.out << verified.err;
+  const Said zh = RunCtl(sites_.folder, {"--lang", "zh", "backup", "verify", backup});
+  EXPECT_THAT(zh.out, AllOf(HasSubstr("日志哈希链"), HasSubstr("完整")));
+  const std::vector<std::string> restore = {"backup", "restore", backup, "--config", sites_.a.config_file()};
+  const Said restored = RunCtl(sites_.folder, restore);
+  ASSERT_EQ(restored.exit, 0) << restored.out << restored.err;
+  const std::string store = sites_.a.folder() + "/work_order/work_order.db";
+  EXPECT_EQ(fs::status(store).permissions() & fs::perms::all, fs::perms::owner_read | fs::perms::owner_write);
+  const auto written = fs::last_write_time(store);
+  const Said again = RunCtl(sites_.folder, restore);
+  EXPECT_EQ(again.exit, 5) << again.out;
+  EXPECT_THAT(again.err, HasSubstr("nothing is written over"));
+  EXPECT_EQ(fs::last_write_time(store), written);
+
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  EXPECT_LT(States(sites_.a).size(), before.size()) << "the backup is older";
+  ASSERT_TRUE(
+      Eventually([&] { return Quiet() && States(sites_.a).size() == before.size(); }, absl::Seconds(60)));
+  ASSERT_TRUE(Eventually([&] { return States(sites_.a) == States(sites_.b); }));
+  EXPECT_EQ(States(sites_.a), before) << "nothing lost, doubled or changed";
+  for (const std::string& handoff : pushed) EXPECT_TRUE(before.contains(handoff)) << handoff;
+  EXPECT_THAT(Verify(sites_.a).fault(), IsEmpty());
+  EXPECT_THAT(Verify(sites_.b).fault(), IsEmpty());
+  const Said reconciled = Ctl(sites_.a, {"--json", "link", "reconcile", "110"});
+  EXPECT_EQ(reconciled.exit, 0) << reconciled.out << reconciled.err;
+  // And the site works on: a push, and the clocks of what came back.
+  const std::string fresh = Push(sites_.a, MakePush(1'000'000, "110")).order().handoff().id();
+  ASSERT_TRUE(Eventually([&] { return States(sites_.b).contains(fresh); }));
+  ASSERT_TRUE(Eventually([&] {
+    escalation::v1::ListDeadlinesRequest request;
+    request.set_page_size(500);
+    const auto page =
+        Must(sites_.a.escalation(), &escalation::v1::EscalationService::Stub::ListDeadlines, request);
+    return page.deadlines_size() >= 100;
+  }));
+}
+
+TEST_F(BackupTest, WhatWasAlteredIsFound) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  for (int n = 0; n < 3; ++n) Push(sites_.a, MakePush(n, "110"));
+  ASSERT_EQ(Ctl(sites_.a, {"backup", "create", "b"}).exit, 0);
+  const std::string backup = Backups(sites_.a) + "/b";
+  const auto verify = [&](const std::string& folder) {
+    return RunCtl(sites_.folder, {"backup", "verify", folder});
+  };
+  ASSERT_EQ(verify(backup).exit, 0);
+  int copies = 0;
+  const auto copy = [&] {
+    const std::string to = absl::StrCat(sites_.folder.path(), "/copy-", ++copies);
+    fs::copy(backup, to, fs::copy_options::recursive);
+    return to;
+  };
+  {
+    const std::string folder = copy();
+    std::fstream file(folder + "/work_order/work_order.db", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(5000);
+    file.put('!');
+    file.close();
+    const Said said = verify(folder);
+    EXPECT_EQ(said.exit, 9);
+    EXPECT_THAT(said.out, HasSubstr("work_order.db was altered"));
+    const Said restored =
+        RunCtl(sites_.folder, {"backup", "restore", folder, "--config", sites_.a.config_file()});
+    EXPECT_EQ(restored.exit, 9);
+  }
+  {
+    const std::string folder = copy();
+    fs::remove(folder + "/escalation/directory.db");
+    const Said said = verify(folder);
+    EXPECT_EQ(said.exit, 9);
+    EXPECT_THAT(said.out, HasSubstr("directory.db is missing"));
+  }
+  {
+    const std::string folder = copy();
+    std::ofstream(folder + "/work_order/more.db") << "x";
+    EXPECT_THAT(verify(folder).out, HasSubstr("more.db is not in the manifest"));
+  }
+  // Somebody who knows how writes digests that fit: the log's chain tells.
+  {
+    const std::string folder = copy();
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open((folder + "/work_order/work_order.db").c_str(), &db), SQLITE_OK);
+    ASSERT_EQ(
+        sqlite3_exec(
+            db, "UPDATE event SET bytes = (SELECT bytes FROM event WHERE sequence = 1) WHERE sequence = 2",
+            nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    sqlite3_close(db);
+    EXPECT_THAT(verify(folder).out, HasSubstr("broken at event 2"));
+  }
+  EXPECT_EQ(verify(sites_.folder.path() + "/nothing").exit, 9);
+}
+
+TEST_F(BackupTest, OnlyTheNewestAreKeptAndNamesAreNoPaths) {
+  sites_.a.config().mutable_backup()->set_keep(2);
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  for (const char* name : {"one", "three", "two"})
+    ASSERT_EQ(Ctl(sites_.a, {"backup", "create", name}).exit, 0);
+  const Said listed = Ctl(sites_.a, {"--json", "backup", "list"});
+  EXPECT_THAT(listed.out, AllOf(HasSubstr("\"two\""), HasSubstr("\"three\""), Not(HasSubstr("\"one\""))));
+  EXPECT_FALSE(fs::exists(Backups(sites_.a) + "/one"));
+  for (const char* name : {"../evil", "a/b", ".hidden", "名"}) {
+    const Said said = Ctl(sites_.a, {"backup", "create", name});
+    EXPECT_EQ(said.exit, 3) << name << said.err;
+  }
+  // Without a folder on its own disk a service copies nothing.
+  sites_.b.config().clear_backup();
+  ASSERT_TRUE(sites_.b.StartAll().ok());
+  const Said none = Ctl(sites_.b, {"--lang", "zh", "backup", "create"});
+  EXPECT_EQ(none.exit, 5);
+  EXPECT_THAT(none.err, HasSubstr("未配置备份目录"));
+}
+
+TEST_F(BackupTest, HoldsAreKeptAndToldOf) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const std::string number = Push(sites_.a, MakePush(1, "110")).order().number();
+  const Said placed =
+      Ctl(sites_.a, {"hold", "place", number, "--reason", "行政复议", "--reference", "恰法〔2026〕12号"});
+  EXPECT_EQ(placed.exit, 0) << placed.err;
+  EXPECT_EQ(Ctl(sites_.a, {"hold", "place", number, "--reason", "x", "--reference", "y"}).exit, 5);
+  EXPECT_THAT(Ctl(sites_.a, {"hold", "list"}).out, AllOf(HasSubstr(number), HasSubstr("恰法〔2026〕12号")));
+  EXPECT_THAT(Ctl(sites_.a, {"retention", "show"}).out,
+              AllOf(HasSubstr("1095"), HasSubstr("under a hold: 1")));
+  EXPECT_EQ(Ctl(sites_.a, {"retention", "run"}).exit, 0);
+  EXPECT_EQ(Ctl(sites_.a, {"hold", "release", number, "--reason", "已结案"}).exit, 0);
+  EXPECT_EQ(Ctl(sites_.a, {"hold", "release", number, "--reason", "again"}).exit, 5);
+  EXPECT_THAT(Ctl(sites_.a, {"hold", "list"}).out, Not(HasSubstr(number)));
+  const Said history = Ctl(sites_.a, {"show", number});
+  EXPECT_THAT(history.out, AllOf(HasSubstr("legal hold"), HasSubstr("hold released")));
+  EXPECT_THAT(Verify(sites_.a).fault(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace hotline::test

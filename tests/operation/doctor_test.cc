@@ -1,0 +1,97 @@
+// hotlinectl doctor at an installation that works, and at ones that do not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/operation/ctl.h"
+#include "tests/support/desk.h"
+
+namespace hotline::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class DoctorTest : public testing::Test {
+ protected:
+  Said Look(Site& site, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"doctor", "--config", site.config_file()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunCtl(sites_.folder, arguments);
+  }
+  // The line of a finding, by what stands in it.
+  static std::string LineWith(const Said& said, const std::string& text) {
+    for (size_t begin = 0; begin < said.out.size();) {
+      const size_t end = said.out.find('\n', begin);
+      const std::string line = said.out.substr(begin, end - begin);
+      if (line.find(text) != std::string::npos) return line;
+      begin = end + 1;
+    }
+    return "";
+  }
+
+  TwoSites sites_;
+};
+
+TEST_F(DoctorTest, ASiteThatWorksNeedsNothingButABackup) {
+  sites_.a.config().mutable_backup()->set_directory(sites_.a.folder() + "/backups");
+  ASSERT_TRUE(sites_.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  ASSERT_TRUE(Eventually([&] { return Look(sites_.a).exit == 0; })) << Look(sites_.a).out;
+  const Said first = Look(sites_.a, {"--json"});
+  EXPECT_THAT(LineWith(first, "backup create"), HasSubstr("\"look\""));
+  EXPECT_THAT(LineWith(first, "\"service work_order\""),
+              AllOf(HasSubstr("\"ok\""), HasSubstr("release 0.1.0")));
+  EXPECT_THAT(LineWith(first, "\"peer 110\""), AllOf(HasSubstr("\"ok\""), HasSubstr("protocol version 1")));
+  ASSERT_EQ(RunCtl(sites_.folder, sites_.a, {"backup", "create"}).exit, 0);
+  const Said second = Look(sites_.a, {"--deep", "--json"});
+  EXPECT_EQ(second.exit, 0) << second.out;
+  EXPECT_THAT(LineWith(second, "hash chain of the log"), HasSubstr("\"ok\""));
+  EXPECT_THAT(LineWith(second, "database integrity"), HasSubstr("\"ok\""));
+  EXPECT_THAT(LineWith(second, "\"backups\""), HasSubstr("\"ok\""));
+  EXPECT_THAT(second.out, Not(HasSubstr("\"failed\"")));
+  // Looking is not touching.
+  EXPECT_EQ(ListAll(sites_.a).size(), 1u);
+}
+
+TEST_F(DoctorTest, WhatIsDownIsToldWithWhatToDo) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());  // the peer is not there
+  Push(sites_.a, MakePush(1, "110"));
+  EXPECT_EQ(sites_.a.Terminate(Service::kEscalation), 0);
+  const Said said = Look(sites_.a, {"--json"});
+  EXPECT_EQ(said.exit, 9);
+  EXPECT_THAT(LineWith(said, "\"service escalation\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("systemctl start hotline-escalation")));
+  EXPECT_THAT(LineWith(said, "\"peer 110\""), AllOf(HasSubstr("\"failed\""), HasSubstr("1 envelopes wait")));
+  const Said zh = Look(sites_.a, {"--lang", "zh"});
+  EXPECT_THAT(zh.out, AllOf(HasSubstr("服务 escalation"), HasSubstr("无应答"), HasSubstr("未通过")));
+  // With everything down the stores can still be looked at.
+  EXPECT_EQ(sites_.a.Terminate(Service::kDispatch), 0);
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const Said down = Look(sites_.a, {"--deep", "--json"});
+  EXPECT_EQ(down.exit, 9);
+  EXPECT_THAT(LineWith(down, "hash chain of the log"), HasSubstr("\"ok\""));
+}
+
+TEST_F(DoctorTest, DamageAndMistakesAreFound) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  for (const Service service : {Service::kEscalation, Service::kDispatch, Service::kWorkOrder}) {
+    EXPECT_EQ(sites_.a.Terminate(service), 0);
+  }
+  WriteFile(sites_.a.folder() + "/work_order/work_order.db", std::string(100'000, 'x'));
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "work_order.db"), HasSubstr("\"failed\""));
+  // A key that nobody knows.
+  WriteFile(sites_.a.config_file(), ReadFile(sites_.a.config_file()) + "backups: {directory: /x}\n");
+  const Said said = Look(sites_.a);
+  EXPECT_EQ(said.exit, 9);
+  EXPECT_THAT(said.out, HasSubstr("did you mean \"backup\""));
+  const Said none = RunCtl(sites_.folder, {"doctor", "--config", sites_.folder.path() + "/none.yaml"});
+  EXPECT_EQ(none.exit, 9);
+  EXPECT_THAT(none.out, HasSubstr("cannot read"));
+}
+
+}  // namespace
+}  // namespace hotline::test

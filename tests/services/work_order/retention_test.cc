@@ -1,0 +1,258 @@
+// Retention: what is over goes when its time has passed, what is held, at work or owed to a peer stays, and
+// the log verifies before and after.
+#include "services/work_order/retention.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/error/error.h"
+#include "common/sql/sqlite.h"
+#include "services/work_order/engine.h"
+#include "services/work_order/service.h"
+#include "tests/support/sql_scratch.h"
+#include "tests/support/steps.h"
+
+namespace hotline::work_order {
+namespace {
+
+using error::Reason;
+
+constexpr absl::Duration kDay = absl::Hours(24);
+constexpr int kDays = 200;
+
+class RetentionTest : public testing::Test {
+ protected:
+  RetentionTest() {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    EXPECT_TRUE(database.ok()) << database.status();
+    auto store = Store::OpenOn(*std::move(database), "12345");
+    EXPECT_TRUE(store.ok()) << store.status();
+    auto reader = (*store)->NewReader();
+    auto own = (*store)->NewReader();
+    look_ = *(*store)->NewReader();
+    EngineOptions options;
+    options.site.hotline = "12345";
+    options.site.peers = {"110"};
+    options.draw_salt = [] { return std::string(16, 's'); };
+    engine_ = *Engine::Create(*std::move(store), std::move(options), steps_.clock(), &steps_);
+    service_ = std::make_unique<WorkOrderService>(engine_.get(), *std::move(reader), &steps_, &steps_,
+                                                  steps_.clock());
+    RetentionOptions periods;
+    periods.hotline = "12345";
+    periods.content_days = kDays;
+    periods.on_run = [this](int64_t erased) { runs_.push_back(erased); };
+    retention_ = std::make_unique<Retention>(engine_.get(), *std::move(own), &steps_, steps_.clock(),
+                                             std::move(periods));
+  }
+  ~RetentionTest() override { steps_.Clear(); }
+
+  // Everything that is ready runs, the committer too.
+  void Settle() {
+    do {
+      steps_.RunDue();
+    } while (engine_->RunBatch());
+    steps_.RunDue();
+  }
+  // Day by day, as the job looks at the clock.
+  void PassDays(int days) {
+    for (int i = 0; i < days; ++i) {
+      steps_.clock()->Set(steps_.clock()->Now() + kDay);
+      Settle();
+    }
+  }
+
+  using Result = absl::StatusOr<workorder::v1::CommandResult>;
+  template <typename Target>
+  Result Run(Target& target, type::v1::Command command) {
+    std::optional<Result> answer;
+    if (command.header().request_id().empty()) {
+      command.mutable_header()->set_request_id(StrCat("request-", ++requests_));
+    }
+    if (command.header().actor().account().empty())
+      command.mutable_header()->mutable_actor()->set_account("1001");
+    target.Execute({.now = steps_.clock()->Now()}, std::move(command),
+                   [&](Result result) { answer = std::move(result); });
+    Settle();
+    return answer.value_or(Result(absl::InternalError("no answer")));
+  }
+  static type::v1::Command On(const std::string& order) {
+    type::v1::Command command;
+    command.mutable_header()->set_order_id(order);
+    return command;
+  }
+  // The id of a new order, registered here by a caller.
+  std::string Register(bool push = false) {
+    type::v1::Command command;
+    type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+    content.set_type(type::v1::ORDER_TYPE_HELP);
+    content.set_channel(type::v1::CHANNEL_PHONE);
+    content.set_urgency(type::v1::URGENCY_NORMAL);
+    content.set_title("路灯不亮");
+    content.set_text("小区门口的路灯坏了三天");
+    content.mutable_caller()->set_name("王小明");
+    content.mutable_caller()->set_phone("13900000001");
+    if (push) command.mutable_offer()->set_to_hotline("110");
+    const Result result = Run(*service_, command);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->order().id() : "";
+  }
+  void Cancel(const std::string& order) {
+    type::v1::Command command = On(order);
+    command.mutable_cancellation()->set_reason("重复");
+    EXPECT_TRUE(Run(*service_, command).ok());
+  }
+  std::string Closed() {
+    const std::string order = Register();
+    Cancel(order);
+    return order;
+  }
+  type::v1::WorkOrder Read(const std::string& order) { return **look_->FindOrder(*ParseOrderId(order)); }
+  std::string ContentOf(const std::string& order) { return *look_->FindContent(*ParseOrderId(order)); }
+  bool Erased(const std::string& order) { return Read(order).has_erase_time(); }
+  std::string Verify() {
+    std::string fault = "no answer";
+    service_->VerifyLog({}, {}, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+      fault = response.ok() ? response->fault() : std::string(response.status().message());
+    });
+    Settle();
+    return fault;
+  }
+  operation::v1::RunRetentionResponse RunNow() {
+    operation::v1::RunRetentionResponse answer;
+    retention_->RunRetention({.now = steps_.clock()->Now()}, {}, [&](auto response) {
+      EXPECT_TRUE(response.ok()) << response.status();
+      if (response.ok()) answer = *response;
+    });
+    Settle();
+    return answer;
+  }
+  int ByCaller() {
+    workorder::v1::ListFilter filter;
+    filter.set_caller_phone("13900000001");
+    int64_t next = 0;
+    return static_cast<int>((*look_->List(filter, 0, 100, 1000, &next)).size());
+  }
+
+  ScratchFolder folder_;
+  test::Steps steps_{absl::FromCivil(absl::CivilHour(2026, 1, 5, 12), Beijing())};
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Reader> look_;
+  std::unique_ptr<WorkOrderService> service_;
+  std::unique_ptr<Retention> retention_;
+  std::vector<int64_t> runs_;
+  int requests_ = 0;
+};
+
+TEST_F(RetentionTest, WhatIsOverGoesAfterItsTimeAndTheLogStands) {
+  const std::string over = Closed();
+  const std::string open = Register();
+  retention_->Start();
+  Settle();
+  EXPECT_EQ(runs_, std::vector<int64_t>{0});
+  EXPECT_EQ(ByCaller(), 2);
+  for (int day = 1; day < kDays; ++day) {
+    steps_.Advance(kDay);
+    Settle();
+  }
+  EXPECT_FALSE(Erased(over)) << "a day too early";
+  steps_.Advance(kDay + absl::Hours(1));
+  Settle();
+  ASSERT_TRUE(Erased(over));
+  EXPECT_EQ(ContentOf(over), "");
+  EXPECT_EQ(Read(over).title(), "");
+  EXPECT_EQ(Read(over).content_salt(), "");
+  EXPECT_EQ(Read(over).content_digest().size(), 32u) << "the log goes on saying what there was";
+  EXPECT_EQ(Read(over).state(), type::v1::ORDER_STATE_CANCELLED);
+  EXPECT_FALSE(Erased(open)) << "nobody has finished it";
+  EXPECT_NE(ContentOf(open), "");
+  EXPECT_EQ(ByCaller(), 1) << "the number leads to what is left only";
+  EXPECT_EQ(Verify(), "");
+  EXPECT_EQ(retention_->erased(), 1);
+  // Not once more, and nothing of it is left in the file.
+  EXPECT_EQ(RunNow().erased_count(), 0);
+  type::v1::Command reopen = On(over);
+  reopen.mutable_offer()->set_to_hotline("110");
+  EXPECT_EQ(error::ReasonOf(Run(*service_, reopen).status()), Reason::ERROR_REASON_CONTENT_ERASED);
+}
+
+TEST_F(RetentionTest, AHoldKeepsAnOrderUntilItIsReleased) {
+  const std::string held = Closed();
+  const std::string other = Closed();
+  type::v1::Command place = On(held);
+  place.mutable_hold_placement()->set_reason("行政复议");
+  EXPECT_EQ(error::ReasonOf(Run(*retention_, place).status()), Reason::ERROR_REASON_FIELD_REQUIRED);
+  place.mutable_hold_placement()->set_reference("恰法〔2026〕12号");
+  const Result placed = Run(*retention_, place);
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  EXPECT_EQ(placed->order().title(), "") << "who holds an order need not see it";
+  EXPECT_EQ(error::ReasonOf(Run(*retention_, place).status()), Reason::ERROR_REASON_LEGAL_HOLD);
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_TRUE(Erased(other));
+  EXPECT_FALSE(Erased(held));
+  operation::v1::ListHoldsResponse holds;
+  retention_->ListHolds({}, {}, [&](auto response) { holds = *response; });
+  Settle();
+  ASSERT_EQ(holds.orders_size(), 1);
+  EXPECT_EQ(holds.orders(0).legal_hold().reference(), "恰法〔2026〕12号");
+
+  type::v1::Command release = On(held);
+  release.mutable_hold_release()->set_reason("已结案");
+  ASSERT_TRUE(Run(*retention_, release).ok());
+  EXPECT_EQ(error::ReasonOf(Run(*retention_, release).status()), Reason::ERROR_REASON_NOT_HELD);
+  // The release is a change: the time begins again, so that nobody loses what he was just given back.
+  EXPECT_EQ(RunNow().erased_count(), 0);
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_TRUE(Erased(held));
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
+  // Nobody at the peer has ever answered.
+  const std::string pushed = Register(/*push=*/true);
+  type::v1::Command recall = On(pushed);
+  recall.mutable_recall()->set_reason("误推");
+  ASSERT_TRUE(Run(*service_, recall).ok());
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 0);
+  EXPECT_NE(ContentOf(pushed), "");
+}
+
+TEST_F(RetentionTest, OnlyTheJobErases) {
+  const std::string over = Closed();
+  PassDays(kDays + 1);
+  type::v1::Command erase = On(over);
+  erase.mutable_erasure()->mutable_unchanged_since_time()->set_seconds(
+      absl::ToUnixSeconds(steps_.clock()->Now()));
+  EXPECT_EQ(error::ReasonOf(Run(*service_, erase).status()), Reason::ERROR_REASON_FIELD_INVALID);
+  // And not what has changed since it looked.
+  erase.mutable_header()->mutable_actor()->set_account("service/retention");
+  erase.mutable_erasure()->mutable_unchanged_since_time()->set_seconds(1);
+  EXPECT_EQ(error::ReasonOf(Run(*service_, erase).status()), Reason::ERROR_REASON_RETENTION_RUNNING);
+  const std::string open = Register();
+  erase = On(open);
+  erase.mutable_header()->mutable_actor()->set_account("service/retention");
+  erase.mutable_erasure()->mutable_unchanged_since_time()->set_seconds(
+      absl::ToUnixSeconds(steps_.clock()->Now() + kDay));
+  EXPECT_EQ(error::ReasonOf(Run(*service_, erase).status()), Reason::ERROR_REASON_WRONG_STATE);
+}
+
+TEST_F(RetentionTest, ManyGoInOneRun) {
+  for (int i = 0; i < 100; ++i) Closed();
+  PassDays(kDays + 1);
+  operation::v1::GetRetentionResponse before;
+  retention_->GetRetention({.now = steps_.clock()->Now()}, {}, [&](auto response) { before = *response; });
+  Settle();
+  EXPECT_EQ(before.due_count(), 100);
+  const auto ran = RunNow();
+  EXPECT_EQ(ran.erased_count(), 100);
+  EXPECT_TRUE(ran.done());
+  EXPECT_EQ(Verify(), "");
+}
+
+}  // namespace
+}  // namespace hotline::work_order
