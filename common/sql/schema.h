@@ -8,10 +8,10 @@
 namespace hotline::sql {
 
 inline constexpr int64_t kWorkOrderSchema = 4;
-inline constexpr int64_t kClocksSchema = 3;
+inline constexpr int64_t kClocksSchema = 4;
 inline constexpr int64_t kDirectorySchema = 1;
-inline constexpr int64_t kNotifySchema = 1;
-inline constexpr int64_t kReportSchema = 1;
+inline constexpr int64_t kNotifySchema = 2;
+inline constexpr int64_t kReportSchema = 2;
 
 }  // namespace hotline::sql
 

@@ -83,6 +83,7 @@ class ClockRungs final : public notify::RungSource {
       rung.ref.armed_by = record.escalation().armed_by_sequence();
       rung.ref.clock = record.escalation().clock();
       rung.ref.rung = record.escalation().rung();
+      rung.ref.assist_unit = record.escalation().assist_unit();
       rung.order_number = record.order_number();
       rung.duty_party = record.escalation().duty_party();
       rung.due = FromProto(record.escalation().due_time());
@@ -96,12 +97,17 @@ class ClockRungs final : public notify::RungSource {
     if (!order.ok()) return order.status();
     if (!order->has_value()) return std::optional<notify::OrderFacts>();
     for (const OrderClock& clock : (*order)->clocks) {
-      if (clock.kind != ref.clock || clock.armed_by != ref.armed_by) continue;
+      if (clock.kind != ref.clock || clock.armed_by != ref.armed_by || clock.assist_unit != ref.assist_unit) {
+        continue;
+      }
       notify::OrderFacts facts;
       facts.urgency = (*order)->urgency;
       facts.running = clock.state == v1::CLOCK_STATE_RUNNING;
       facts.paused = clock.state == v1::CLOCK_STATE_PAUSED;
       facts.highest = clock.rung;
+      facts.accused_units = (*order)->accused_units;
+      facts.restricted = (*order)->restricted;
+      facts.registered_by = (*order)->registered_by;
       return std::optional<notify::OrderFacts>(std::move(facts));
     }
     return std::optional<notify::OrderFacts>();
@@ -127,7 +133,8 @@ class NotifyProcess final : public Notifications, public notify::Listener {
 
   ~NotifyProcess() override { Stop(); }
 
-  absl::Status Open(const directory::Service* people, Ledger* ledger, std::unique_ptr<notify::Store> store) {
+  absl::Status Open(const directory::Service* people, Ledger* ledger, const Discretion* discretion,
+                    std::unique_ptr<notify::Store> store) {
     const config::v1::SiteConfig& config = environment_.site->site;
     const config::v1::NotifyConfig& settings = config.escalation().notify();
     notify::NotifierOptions options;
@@ -160,7 +167,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     notify::Listener* const listener = this;
     notifier_ = std::make_unique<notify::Notifier>(
         &loop_, environment_.clock, std::move(store), notify::Policy(settings), &rungs_,
-        [people] { return people->snapshot(); }, people->reach(), ledger, sender_.get(), listener,
+        [people] { return people->snapshot(); }, people->reach(), ledger, sender_.get(), listener, discretion,
         std::move(options));
     if (absl::Status status = notifier_->Open(); !status.ok()) return status;
     edge_ = std::make_unique<NotificationEdge>(notifier_.get(), environment_.host);
@@ -199,7 +206,8 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     notifier_->Acknowledged({.order_id = ParseOrderId(event.order_id()).value_or(0),
                              .armed_by = acknowledgement.armed_by_sequence(),
                              .clock = acknowledgement.clock(),
-                             .rung = acknowledgement.rung()},
+                             .rung = acknowledgement.rung(),
+                             .assist_unit = acknowledgement.assist_unit()},
                             FromProto(acknowledgement.until_time()));
   }
 
@@ -336,13 +344,11 @@ class NotifyProcess final : public Notifications, public notify::Listener {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Notifications>> Notifications::Create(const boot::Environment& environment,
-                                                                     const directory::Service* people,
-                                                                     std::unique_ptr<Reader> clocks,
-                                                                     Ledger* ledger,
-                                                                     std::unique_ptr<notify::Store> store) {
+absl::StatusOr<std::unique_ptr<Notifications>> Notifications::Create(
+    const boot::Environment& environment, const directory::Service* people, std::unique_ptr<Reader> clocks,
+    Ledger* ledger, const Discretion* discretion, std::unique_ptr<notify::Store> store) {
   auto notifications = std::make_unique<NotifyProcess>(environment, std::move(clocks));
-  if (absl::Status status = notifications->Open(people, ledger, std::move(store)); !status.ok())
+  if (absl::Status status = notifications->Open(people, ledger, discretion, std::move(store)); !status.ok())
     return status;
   return notifications;
 }

@@ -12,6 +12,7 @@
 #include "common/contract/ledger.h"
 #include "hotline/type/v1/event.pb.h"
 #include "services/escalation/directory/service.h"
+#include "services/escalation/discretion.h"
 #include "services/escalation/notify/store/store.h"
 #include "services/escalation/store/store.h"
 
@@ -19,11 +20,12 @@ namespace hotline::escalation {
 
 class Notifications {
  public:
-  // `environment`, `people` and `ledger` outlive it;
+  // `environment`, `people`, `ledger` and `discretion` outlive it;
   // `clocks` is a reader of its own on the clocks' store.
   static absl::StatusOr<std::unique_ptr<Notifications>> Create(const boot::Environment& environment,
                                                                const directory::Service* people,
                                                                std::unique_ptr<Reader> clocks, Ledger* ledger,
+                                                               const Discretion* discretion,
                                                                std::unique_ptr<notify::Store> store);
   virtual ~Notifications() = default;
 

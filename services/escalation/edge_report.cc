@@ -112,7 +112,8 @@ class Part final : public ReportPart, private report::FollowerListener {
     checkpoints_.Stop();
   }
 
-  absl::Status Init(Ledger* ledger, DeadlinesNow deadlines, std::unique_ptr<sql::Database> database) {
+  absl::Status Init(Ledger* ledger, DeadlinesNow deadlines, const Discretion* discretion,
+                    std::unique_ptr<sql::Database> database) {
     const std::string& hotline = environment_.site->site.hotline();
     auto store = report::Store::Open(std::move(database), hotline);
     if (!store.ok()) return store.status();
@@ -125,9 +126,10 @@ class Part final : public ReportPart, private report::FollowerListener {
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
     const report::WorkedSeconds worked = report::WorkedBy(deadlines);
-    report_ =
-        std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked, &names_);
-    meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_);
+    report_ = std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked,
+                                                      &names_, discretion);
+    meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_,
+                                                        discretion);
     report_edge_ = std::make_unique<ReportEdge>(report_.get(), environment_.host);
     meeting_edge_ = std::make_unique<MeetingEdge>(meeting_.get(), environment_.host);
     Measure();
@@ -242,9 +244,12 @@ class Part final : public ReportPart, private report::FollowerListener {
 
 absl::StatusOr<std::unique_ptr<ReportPart>> ReportPart::Create(boot::Environment& environment, Ledger* ledger,
                                                                DeadlinesNow deadlines,
+                                                               const Discretion* discretion,
                                                                std::unique_ptr<sql::Database> database) {
   auto part = std::make_unique<Part>(environment);
-  if (absl::Status status = part->Init(ledger, deadlines, std::move(database)); !status.ok()) return status;
+  if (absl::Status status = part->Init(ledger, deadlines, discretion, std::move(database)); !status.ok()) {
+    return status;
+  }
   return part;
 }
 

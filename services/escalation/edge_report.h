@@ -10,6 +10,7 @@
 #include "common/boot/boot.h"
 #include "common/contract/ledger.h"
 #include "services/escalation/core/deadlines.h"
+#include "services/escalation/discretion.h"
 
 namespace hotline::sql {
 class Database;
@@ -24,6 +25,7 @@ class ReportPart {
   // What is passed outlives what is returned; `ledger` is cancelled before that is destroyed.
   static absl::StatusOr<std::unique_ptr<ReportPart>> Create(boot::Environment& environment, Ledger* ledger,
                                                             DeadlinesNow deadlines,
+                                                            const Discretion* discretion,
                                                             std::unique_ptr<sql::Database> database);
   virtual std::vector<boot::Endpoint> endpoints() = 0;
   virtual void Start() = 0;

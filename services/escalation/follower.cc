@@ -315,6 +315,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
     for (const Event& event : events) {
       if (event.has_rung_acknowledged()) listener_->OnAcknowledged(event);
+      if (event.has_received() && event.received().has_clock_skew()) NotePeerSkew(event);
       if (!Concerns(event)) continue;
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();
@@ -371,6 +372,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   static std::string Record(const Event& event, const type::v1::Escalation& escalation) {
     v1::EscalationRecord record;
     record.set_sequence(event.sequence());
+    record.set_restricted(event.restricted());
     record.set_order_id(event.order_id());
     record.set_order_number(event.order_number());
     *record.mutable_escalation() = escalation;
@@ -389,7 +391,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     const absl::Time at = FromProto(event.commit_time());
     if (clock_->Now() - at > kLatenessWindow) return;
     for (const OrderClock& clock : order.clocks) {
-      if (clock.kind != escalation.clock() || clock.armed_by != escalation.armed_by_sequence()) continue;
+      if (!IsAbout(escalation, clock)) continue;
       const absl::Time rung =
           FromProto(escalation.has_rung_time() ? escalation.rung_time() : escalation.due_time());
       listener_->OnRung(std::max(absl::ZeroDuration(), at - rung));
@@ -421,6 +423,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     for (const auto& [sequence, record] : rungs) {
       EventHub::Item& item = items[sequence - events[0].sequence()];
       item.shown = true;
+      item.restricted = events[static_cast<int>(sequence - events[0].sequence())].restricted();
       item.bytes = record;
     }
     return items;
@@ -514,7 +517,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         it = orders.emplace(one.order_id, **std::move(order)).first;
       }
       for (const OrderClock& clock : it->second.clocks) {
-        if (clock.kind != one.kind || clock.armed_by != one.armed_by) continue;
+        if (!one.Is(clock)) continue;
         const type::v1::Rung rung = NextRung(clock);
         if (clock.kind == type::v1::CLOCK_KIND_RESULT_BACK) {
           if (const absl::Time until = WaitForResult(it->second, clock, now); until > now) {
@@ -640,7 +643,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
     MoveProgress after = moving_;
     after.order_id = scan->last_id;
-    after.done = scan->end;
+    // What was sent has to be read back first: then the rest, if only of what is new, has nothing to move.
+    after.done = scan->end && request.commands().empty();
     if (request.commands().empty()) return StepTo(after);
     move_flight_ = true;
     const absl::Time now = clock_->Now();
@@ -733,9 +737,25 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     JudgeTrust();
   }
 
+  // The receipt of an offer told by how much the peer's clock differs, give or take what the way took.
+  void NotePeerSkew(const Event& event) {
+    const absl::Time at = FromProto(event.commit_time());
+    if (clock_->Now() - at > kSkewMemory) return;
+    const auto duration = [](const google::protobuf::Duration& proto) {
+      return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
+    };
+    const absl::Duration skew = duration(event.received().clock_skew());
+    const absl::Duration sure = std::max(
+        absl::ZeroDuration(), absl::AbsDuration(skew) - duration(event.received().clock_uncertainty()));
+    trust_.peer_skew = skew < absl::ZeroDuration() ? -sure : sure;
+    peer_skew_time_ = at;
+  }
+
   void JudgeTrust() {
     const bool stepped = stepped_.has_value() && looked_steady_ - *stepped_ < kStepMemory;
-    const bool trusted = !stepped && absl::AbsDuration(trust_.skew) <= options_.skew_tolerance;
+    if (looked_ - peer_skew_time_ > kSkewMemory) trust_.peer_skew = absl::ZeroDuration();
+    const bool trusted = !stepped && absl::AbsDuration(trust_.skew) <= options_.skew_tolerance &&
+                         absl::AbsDuration(trust_.peer_skew) <= options_.skew_tolerance;
     if (trusted == trust_.trusted && trust_.steps == told_steps_) return;
     trust_.trusted = trusted;
     told_steps_ = trust_.steps;
@@ -815,6 +835,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   static constexpr absl::Duration kResultThere = absl::Hours(24);
   // A clock that was stepped is not trusted for so long.
   static constexpr absl::Duration kStepMemory = absl::Minutes(10);
+  // What was measured of a peer's clock says nothing any more after so long.
+  static constexpr absl::Duration kSkewMemory = absl::Minutes(10);
 
   Executor* const executor_;
   const hotline::Clock* const clock_;
@@ -859,6 +881,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   absl::Time looked_ = absl::InfinitePast();
   absl::Duration looked_steady_ = absl::ZeroDuration();
   std::optional<absl::Duration> stepped_;  // by the monotonic clock
+  absl::Time peer_skew_time_ = absl::InfinitePast();
   int64_t told_steps_ = 0;
   ClockTrust trust_;
   absl::Time canary_ = absl::InfiniteFuture();

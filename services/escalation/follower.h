@@ -85,6 +85,9 @@ struct ClockTrust {
   // work_order's clock minus this one, as seen in events that were waited for; the true difference is not
   // more than that, as an event is read after it was committed.
   absl::Duration skew = absl::ZeroDuration();
+  // A peer's clock minus work_order's, as the receipt of an offer measured it last, taken as near to zero as
+  // the measurement allows; zero once that is old.
+  absl::Duration peer_skew = absl::ZeroDuration();
 };
 
 // What others are told. Called on the follower's executor.
@@ -108,7 +111,7 @@ class FollowerListener {
   // A clock without an order, armed a while ahead, was looked at so long after it was due.
   virtual void OnCanary(absl::Duration) {}
   // Whether the system clock can be trusted: it was not stepped against the monotonic one lately, and agrees
-  // with work_order's. Told on every change.
+  // with work_order's and with the peers'. Told on every change.
   virtual void OnClockTrust(const ClockTrust&) {}
   // The clocks have been moved so far to the latest publication.
   virtual void OnMoved(const MoveProgress&) {}

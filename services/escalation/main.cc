@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@
 #include "common/sql/sync_times.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+#include "services/escalation/discretion.h"
 #include "services/escalation/edge.h"
 #include "services/escalation/edge_notify.h"
 #include "services/escalation/edge_people.h"
@@ -41,6 +43,8 @@ namespace hotline::escalation {
 namespace {
 
 constexpr int kFollowerNiceness = 5;
+// Events from which the time of one order is booked.
+constexpr size_t kMaxLedgerEvents = 100'000;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
@@ -68,6 +72,7 @@ const std::vector<ClockName>& ClockNames() {
       {type::v1::CLOCK_KIND_RESULT_BACK, "result_back", ladder},
       {type::v1::CLOCK_KIND_CALL_BACK, "call_back", ladder},
       {type::v1::CLOCK_KIND_SUSPENSION_REVIEW, "suspension_review", ladder},
+      {type::v1::CLOCK_KIND_UNIT_RETURN, "unit_return", {type::v1::RUNG_CLOSE_RETURN}},
   };
   return *names;
 }
@@ -185,6 +190,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
       channel = *std::move(made);
     }
     process->ledger_ = std::make_unique<rpc::RpcLedger>(channels[0], channels[1]);
+    process->discretion_ = std::make_unique<Discretion>(boot::ClearanceOf(config), process->ledger_.get());
     process->orders_ = workorder::v1::WorkOrderService::NewStub(channels[1]);
     FollowerListener* const listener = process.get();
     FollowerOptions options;
@@ -196,9 +202,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         &process->reads_, environment.clock, *std::move(reader), process->Rules(),
         [raw = process.get()](const CallContext& call, const std::string& order_id,
                               Done<std::vector<type::v1::Event>> done) {
-          raw->ReadOrder(call, order_id, std::move(done));
+          raw->ReadOrder(call, order_id, {}, std::move(done));
         },
-        config.hotline());
+        process->discretion_.get(), config.hotline());
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
@@ -208,7 +214,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     auto reports =
         ReportPart::Create(environment, process->ledger_.get(),
                            DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
-                           *std::move(report_database));
+                           process->discretion_.get(), *std::move(report_database));
     if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
@@ -229,7 +235,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (!notify_store.ok()) return notify_store.status();
     auto notifications =
         Notifications::Create(process->environment_, &process->people_->directory(), *std::move(reader),
-                              process->ledger_.get(), *std::move(notify_store));
+                              process->ledger_.get(), process->discretion_.get(), *std::move(notify_store));
     if (!notifications.ok()) return notifications.status();
     process->notifications_ = *std::move(notifications);
     // Whoever follows is copied before whom it follows: the notifier the clocks', and what clocks name after
@@ -342,16 +348,25 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
             .progress = [this] { return follower_->stats().moving; }};
   }
 
-  void ReadOrder(const CallContext& call, const std::string& order_id,
+  // The order's events before those that are `known`, and these: page by page, the latest first.
+  void ReadOrder(const CallContext& call, const std::string& order_id, std::vector<type::v1::Event> known,
                  Done<std::vector<type::v1::Event>> done) {
     using Async = workorder::v1::WorkOrderService::StubInterface::async_interface;
     workorder::v1::ListOrderEventsRequest request;
     request.set_order_id(order_id);
+    if (!known.empty()) request.set_before_sequence(known.front().sequence());
     rpc::Call(
         calls_, static_cast<Async*>(orders_->async()), &Async::ListOrderEvents, call, std::move(request),
-        [done = std::move(done)](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) mutable {
+        [this, call, order_id, known = std::move(known),
+         done = std::move(done)](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) mutable {
           if (!response.ok()) return done(response.status());
-          done(std::vector<type::v1::Event>(response->events().begin(), response->events().end()));
+          std::vector<type::v1::Event> events(response->events().begin(), response->events().end());
+          events.insert(events.end(), std::make_move_iterator(known.begin()),
+                        std::make_move_iterator(known.end()));
+          const bool complete = response->events().empty() || events.front().previous_order_sequence() == 0 ||
+                                events.size() >= kMaxLedgerEvents;
+          if (complete) return done(std::move(events));
+          ReadOrder(call, order_id, std::move(events), std::move(done));
         });
   }
 
@@ -388,10 +403,11 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (trust.trusted) {
       log::Info("the system clock can be trusted");
     } else {
-      log::Warn("the system clock cannot be trusted: it was set, or is not work_order's",
+      log::Warn("the system clock cannot be trusted: it was set, or is not work_order's or the peers'",
                 {{"steps", trust.steps},
                  {"last_step_ms", absl::ToInt64Milliseconds(trust.last_step)},
-                 {"skew_ms", absl::ToInt64Milliseconds(trust.skew)}});
+                 {"skew_ms", absl::ToInt64Milliseconds(trust.skew)},
+                 {"peer_skew_ms", absl::ToInt64Milliseconds(trust.peer_skew)}});
     }
   }
 
@@ -501,15 +517,21 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     auto& publication = gauge("hotline_rules_publication", "Number of the rules that hold.").Add({});
     auto& settled = gauge("hotline_rules_settled", "1 when the open clocks have been moved to them.").Add({});
     auto& moved = gauge("hotline_rules_moved_clocks", "Clocks moved to the latest rules so far.").Add({});
-    environment_.metrics->OnScrape([this, raise, &trusted, &steps, &skew, &publication, &settled, &moved] {
-      const Follower::Stats stats = follower_->stats();
-      trusted.Set(stats.trust.trusted ? 1 : 0);
-      raise(steps, stats.trust.steps);
-      skew.Set(absl::ToDoubleSeconds(stats.trust.skew));
-      publication.Set(static_cast<double>(stats.moving.publication));
-      settled.Set(stats.moving.done ? 1 : 0);
-      moved.Set(static_cast<double>(stats.moving.moved));
-    });
+    auto& peer_skew =
+        gauge("hotline_clock_peer_skew_seconds",
+              "A peer's clock minus work_order's, as last measured by a receipt; 0 once that is old.")
+            .Add({});
+    environment_.metrics->OnScrape(
+        [this, raise, &trusted, &steps, &skew, &peer_skew, &publication, &settled, &moved] {
+          const Follower::Stats stats = follower_->stats();
+          trusted.Set(stats.trust.trusted ? 1 : 0);
+          raise(steps, stats.trust.steps);
+          skew.Set(absl::ToDoubleSeconds(stats.trust.skew));
+          peer_skew.Set(absl::ToDoubleSeconds(stats.trust.peer_skew));
+          publication.Set(static_cast<double>(stats.moving.publication));
+          settled.Set(stats.moving.done ? 1 : 0);
+          moved.Set(static_cast<double>(stats.moving.moved));
+        });
     auto& cursor = gauge("hotline_escalation_cursor_sequence", "The log is followed up to here.").Add({});
     auto& lag = gauge("hotline_escalation_lag_events", "Events of the log that have not been read.").Add({});
     auto& fresh =
@@ -543,6 +565,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   std::unique_ptr<Store> store_;
   std::unique_ptr<PublicationFiles> files_;
   std::unique_ptr<rpc::RpcLedger> ledger_;
+  std::unique_ptr<Discretion> discretion_;
   std::unique_ptr<workorder::v1::WorkOrderService::Stub> orders_;
   rpc::Calls calls_;
   std::unique_ptr<EscalationService> service_;

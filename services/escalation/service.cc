@@ -53,8 +53,8 @@ std::string FilterMark(const v1::ListDeadlinesRequest& request) {
 }
 
 std::string WriteToken(const ListKey& key, const std::string& mark) {
-  return absl::WebSafeBase64Escape(absl::StrCat("1,", mark, ",", key.state, ",", key.key, ",", key.order_id,
-                                                ",", key.armed_by, ",", key.kind));
+  return absl::WebSafeBase64Escape(absl::StrCat("2,", mark, ",", key.state, ",", key.key, ",", key.order_id,
+                                                ",", key.armed_by, ",", key.kind, ",", key.assist_unit));
 }
 
 std::optional<ListKey> ReadToken(const std::string& token, const std::string& mark) {
@@ -62,11 +62,12 @@ std::optional<ListKey> ReadToken(const std::string& token, const std::string& ma
   if (!absl::WebSafeBase64Unescape(token, &text)) return std::nullopt;
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
   ListKey key;
-  if (parts.size() != 7 || parts[0] != "1" || parts[1] != mark || !absl::SimpleAtoi(parts[2], &key.state) ||
+  if (parts.size() != 8 || parts[0] != "2" || parts[1] != mark || !absl::SimpleAtoi(parts[2], &key.state) ||
       !absl::SimpleAtoi(parts[3], &key.key) || !absl::SimpleAtoi(parts[4], &key.order_id) ||
       !absl::SimpleAtoi(parts[5], &key.armed_by) || !absl::SimpleAtoi(parts[6], &key.kind)) {
     return std::nullopt;
   }
+  key.assist_unit = parts[7];
   if (key.state < v1::CLOCK_STATE_RUNNING || key.state > v1::CLOCK_STATE_STOPPED) return std::nullopt;
   return key;
 }
@@ -75,12 +76,13 @@ std::optional<ListKey> ReadToken(const std::string& token, const std::string& ma
 
 EscalationService::EscalationService(Executor* executor, const hotline::Clock* clock,
                                      std::unique_ptr<Reader> reader, RulesAccess rules, EventsOfOrder events,
-                                     std::string site)
+                                     const Discretion* discretion, std::string site)
     : executor_(executor),
       clock_(clock),
       reader_(std::move(reader)),
       rules_(std::move(rules)),
       events_(std::move(events)),
+      discretion_(discretion),
       site_(std::move(site)),
       hub_(executor, clock,
            [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -88,13 +90,20 @@ EscalationService::EscalationService(Executor* executor, const hotline::Clock* c
            },
            {.ring_items = 8192}) {}
 
-void EscalationService::ListDeadlines(const CallContext&, v1::ListDeadlinesRequest request,
+void EscalationService::ListDeadlines(const CallContext& call, v1::ListDeadlinesRequest request,
                                       Done<v1::ListDeadlinesResponse> done) {
-  executor_->Post(
-      [this, request = std::move(request), done = std::move(done)]() mutable { done(List(request)); });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    auto response = List(call, request, &restricted);
+    if (!response.ok()) return done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_LIST, *std::move(response),
+                      std::move(done));
+  });
 }
 
-absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const v1::ListDeadlinesRequest& request) {
+absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const CallContext& call,
+                                                                  const v1::ListDeadlinesRequest& request,
+                                                                  std::set<std::string>* restricted) {
   if (request.page_size() < 0 || request.page_size() > kMaxPageSize) {
     return error::BadField(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
                            "must be between 0 and 500", "应在0至500之间");
@@ -140,6 +149,8 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const v1::List
   if (!page.ok()) return page.status();
   const std::shared_ptr<const Deadlines> deadlines = rules_.current();
   for (const ListPage::Row& row : page->rows) {
+    if (!discretion_->MayKnow(call, row.order)) continue;
+    if (row.order.restricted) restricted->insert(FormatOrderId(row.order.id));
     *response.add_deadlines() = Describe(row.order, row.clock, query.now, *deadlines);
   }
   if (page->next.has_value()) response.set_next_page_token(WriteToken(*page->next, mark));
@@ -147,7 +158,7 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const v1::List
 }
 
 absl::StatusOr<std::unique_ptr<MessageStream>> EscalationService::WatchEscalations(
-    const CallContext&, const v1::WatchEscalationsRequest& request) {
+    const CallContext& call, const v1::WatchEscalationsRequest& request) {
   if (request.start_sequence() < 0) {
     return error::SequenceOutOfRange(request.start_sequence(), watermark_.load());
   }
@@ -160,7 +171,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> EscalationService::WatchEscalatio
                              "must be between 1 and 60 seconds", "应在1至60秒之间");
     }
   }
-  return hub_.Open(request.start_sequence(), "", heartbeat);
+  return hub_.Open(request.start_sequence(), "", heartbeat, discretion_->Covers(call));
 }
 
 absl::StatusOr<int64_t> EscalationService::Resolve(const std::string& order_id) {
@@ -176,25 +187,32 @@ absl::StatusOr<int64_t> EscalationService::Resolve(const std::string& order_id) 
   return *id;
 }
 
-void EscalationService::ExplainDeadline(const CallContext&, v1::ExplainDeadlineRequest request,
+void EscalationService::ExplainDeadline(const CallContext& call, v1::ExplainDeadlineRequest request,
                                         Done<v1::ExplainDeadlineResponse> done) {
-  executor_->Post(
-      [this, request = std::move(request), done = std::move(done)]() mutable { done(ExplainOne(request)); });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    auto response = ExplainOne(call, request, &restricted);
+    if (!response.ok()) return done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_HISTORY, *std::move(response),
+                      std::move(done));
+  });
 }
 
 absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
-    const v1::ExplainDeadlineRequest& request) {
+    const CallContext& call, const v1::ExplainDeadlineRequest& request, std::set<std::string>* restricted) {
   if (!type::v1::ClockKind_IsValid(request.clock())) return error::BadEnum("clock", request.clock());
   const auto id = Resolve(request.order_id());
   if (!id.ok()) return id.status();
   const auto order = reader_->FindOrder(*id);
   if (!order.ok()) return order.status();
   if (!order->has_value()) return error::OrderNotFound(request.order_id());
+  if (!discretion_->MayKnow(call, **order)) return error::Restricted();
+  if ((*order)->restricted) restricted->insert(FormatOrderId(*id));
   const type::v1::ClockKind kind =
       request.clock() == type::v1::CLOCK_KIND_UNSPECIFIED ? type::v1::CLOCK_KIND_FINISH : request.clock();
   const OrderClock* found = nullptr;
   for (const OrderClock& clock : (*order)->clocks) {
-    if (clock.kind != kind) continue;
+    if (clock.kind != kind || clock.assist_unit != request.assist_unit()) continue;
     if (request.armed_by_sequence() == 0 || request.armed_by_sequence() == clock.armed_by) found = &clock;
   }
   if (found == nullptr) return error::ClockNotFound((*order)->number);
@@ -220,6 +238,10 @@ void EscalationService::GetTimeLedger(const CallContext& call, v1::GetTimeLedger
   executor_->Post([this, call, until, request = std::move(request), done = std::move(done)]() mutable {
     const auto id = Resolve(request.order_id());
     if (!id.ok()) return done(id.status());
+    // work_order has the last word, and records that it is shown.
+    const auto known = reader_->FindOrder(*id);
+    if (!known.ok()) return done(known.status());
+    if (known->has_value() && !discretion_->MayKnow(call, **known)) return done(error::Restricted());
     events_(call, FormatOrderId(*id),
             [this, until, order = request.order_id(),
              done = std::move(done)](absl::StatusOr<std::vector<type::v1::Event>> read) mutable {
@@ -320,7 +342,7 @@ void EscalationService::PreviewSlice(std::shared_ptr<Preview> preview) {
       if (overdue(clock) && !overdue(*moved)) {
         response.set_no_longer_overdue_count(response.no_longer_overdue_count() + 1);
       }
-      if (response.moves_size() >= preview->list_limit) continue;
+      if (order.restricted || response.moves_size() >= preview->list_limit) continue;
       v1::MovedDeadline* move = response.add_moves();
       *move->mutable_deadline() = Describe(order, clock, now, *preview->deadlines);
       const v1::Deadline then = Describe(order, *moved, now, *preview->deadlines);
@@ -421,6 +443,8 @@ absl::StatusOr<EventHub::Items> EscalationService::ReadHistory(int64_t start, in
   for (RungRow& rung : *rungs) {
     EventHub::Item& item = items[static_cast<size_t>(rung.sequence - start)];
     item.shown = true;
+    v1::EscalationRecord record;
+    item.restricted = record.ParseFromString(rung.record) && record.restricted();
     item.bytes = std::make_shared<const std::string>(std::move(rung.record));
   }
   return items;

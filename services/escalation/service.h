@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "common/stream/event_hub.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
+#include "services/escalation/discretion.h"
 #include "services/escalation/store/store.h"
 
 namespace hotline::escalation {
@@ -37,7 +39,7 @@ struct RulesAccess {
   std::function<MoveProgress()> progress;
 };
 
-// Reads the events of an order (an id), oldest first, of a long one the latest 1,000.
+// Reads the events of an order (an id), oldest first.
 using EventsOfOrder =
     std::function<void(const CallContext&, const std::string& order_id, Done<std::vector<type::v1::Event>>)>;
 
@@ -49,10 +51,10 @@ class EscalationService {
   static constexpr int kScanLimit = 20'000;
 
   // `executor` is for reading: it is not the follower's, and is stopped before this object is destroyed.
-  // `reader` is used on it only, and lives no longer than its store. `site` is this hotline's
-  // code.
+  // `reader` is used on it only, and lives no longer than its store. `discretion` outlives
+  // this. `site` is this hotline's code.
   EscalationService(Executor* executor, const hotline::Clock* clock, std::unique_ptr<Reader> reader,
-                    RulesAccess rules, EventsOfOrder events, std::string site);
+                    RulesAccess rules, EventsOfOrder events, const Discretion* discretion, std::string site);
 
   void ListDeadlines(const CallContext& call, v1::ListDeadlinesRequest request,
                      Done<v1::ListDeadlinesResponse> done);
@@ -85,9 +87,14 @@ class EscalationService {
   struct Preview;
 
   absl::StatusOr<int64_t> Resolve(const std::string& order_id);
-  absl::StatusOr<v1::ExplainDeadlineResponse> ExplainOne(const v1::ExplainDeadlineRequest& request);
+  // `restricted`: ids of the restricted orders that the answer shows.
+  absl::StatusOr<v1::ExplainDeadlineResponse> ExplainOne(const CallContext& call,
+                                                         const v1::ExplainDeadlineRequest& request,
+                                                         std::set<std::string>* restricted);
   void PreviewSlice(std::shared_ptr<Preview> preview);
-  absl::StatusOr<v1::ListDeadlinesResponse> List(const v1::ListDeadlinesRequest& request);
+  absl::StatusOr<v1::ListDeadlinesResponse> List(const CallContext& call,
+                                                 const v1::ListDeadlinesRequest& request,
+                                                 std::set<std::string>* restricted);
   absl::StatusOr<EventHub::Items> ReadHistory(int64_t start, int limit);
 
   Executor* const executor_;
@@ -95,6 +102,7 @@ class EscalationService {
   const std::unique_ptr<Reader> reader_;
   const RulesAccess rules_;
   const EventsOfOrder events_;
+  const Discretion* const discretion_;
   const std::string site_;
   std::atomic<int64_t> watermark_{0};
   EventHub hub_;

@@ -216,6 +216,8 @@ int Change(Session& session) {
     case CommandId::kProgress: {
       workorder::v1::ReportProgressRequest request;
       request.mutable_progress()->set_note(arguments.Text("note"));
+      request.mutable_progress()->set_unit(arguments.Text("unit"));
+      request.mutable_progress()->set_part_done(arguments.Has("part-done"));
       return Send(session, &Orders::ReportProgress, std::move(request));
     }
     case CommandId::kFinish: {

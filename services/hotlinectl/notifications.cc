@@ -22,9 +22,13 @@ using Notifications = NotificationService::StubInterface;
 // by it.
 constexpr absl::Duration kStreamLife = absl::Seconds(60);
 
-std::string OrdersText(const Notification& notification) {
+std::string NumberOf(Language language, const NotifiedOrder& order) {
+  return order.restricted() ? std::string(Say(language, say::kRestrictedOrder)) : order.order_number();
+}
+
+std::string OrdersText(Language language, const Notification& notification) {
   if (notification.orders().empty()) return "";
-  const std::string& first = notification.orders(0).order_number();
+  const std::string first = NumberOf(language, notification.orders(0));
   return notification.orders_size() == 1 ? first : StrCat(first, " +", notification.orders_size() - 1);
 }
 
@@ -76,7 +80,7 @@ int List(Session& session) {
       continue;
     }
     const bool nobody = notice.person_id().empty();
-    table.AddRow({TimeText(notice.send_time()), notice.order().order_number(),
+    table.AddRow({TimeText(notice.send_time()), NumberOf(console.language(), notice.order()),
                   EnumLabel(language, notice.rung()), StrCat(notice.order().round()), notice.unit(),
                   nobody ? Cell(Say(language, say::kNobody), Colour::kRed) : Cell(notice.person_id()),
                   nobody ? std::string() : StrCat(notice.role(), notice.capacity() == "copy" ? " (cc)" : ""),
@@ -125,7 +129,7 @@ int Deliveries(Session& session) {
     const Notification& message = delivery.notification();
     table.AddRow({message.id(), TimeText(message.create_time()),
                   message.webhook().empty() ? std::string("desktop") : message.webhook(), message.person_id(),
-                  EnumLabel(language, message.rung()), OrdersText(message),
+                  EnumLabel(language, message.rung()), OrdersText(language, message),
                   StateOf(language, delivery.state()), StrCat(delivery.attempt_count()),
                   delivery.has_next_attempt_time() ? TimeText(delivery.next_attempt_time()) : std::string(),
                   delivery.acknowledged_by().empty()

@@ -83,6 +83,7 @@ int ExplainDeadline(Session& session) {
   escalation::v1::ExplainDeadlineRequest request;
   request.set_order_id(session.arguments.operand);
   request.set_clock(session.arguments.Word<type::v1::ClockKind>("clock"));
+  request.set_assist_unit(session.arguments.Text("assist"));
   escalation::v1::ExplainDeadlineResponse response;
   if (auto failure = session.client.Call(&Escalations::ExplainDeadline, request, &response); failure) {
     return console.Fail(*failure);

@@ -337,10 +337,9 @@ absl::StatusOr<type::v1::WorkOrder> WorkOrderService::Find(const std::string& or
   return **std::move(order);
 }
 
-absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(const type::v1::WorkOrder& order,
-                                                                           size_t limit) {
+absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(int64_t last, size_t limit) {
   std::vector<type::v1::Event> events;
-  for (int64_t sequence = order.last_event_sequence(); sequence > 0 && events.size() < limit;) {
+  for (int64_t sequence = last; sequence > 0 && events.size() < limit;) {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(sequence, 1);
     if (!rows.ok()) return rows.status();
     type::v1::Event event;
@@ -355,10 +354,21 @@ absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(const
 }
 
 absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History(
-    const std::string& order_id) {
-  absl::StatusOr<type::v1::WorkOrder> order = Find(order_id);
+    const workorder::v1::ListOrderEventsRequest& request) {
+  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
-  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxHistory);
+  int64_t last = order->last_event_sequence();
+  if (request.before_sequence() != 0) {
+    type::v1::Event event;
+    absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(request.before_sequence(), 1);
+    if (!rows.ok()) return rows.status();
+    if (rows->empty() || !event.ParseFromString(rows->front().bytes) || event.order_id() != order->id()) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "before_sequence",
+                             "is not the sequence of an event of this order", "不是该工单的事件序号");
+    }
+    last = event.previous_order_sequence();
+  }
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(last, kMaxHistory);
   if (!events.ok()) return events.status();
   workorder::v1::ListOrderEventsResponse response;
   for (type::v1::Event& event : *events) *response.add_events() = std::move(event);
@@ -367,8 +377,9 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
 
 void WorkOrderService::ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
+  const std::string id = request.order_id();
   ReadRestricted<workorder::v1::ListOrderEventsResponse>(
-      call, request.order_id(), [this, id = request.order_id()] { return History(id); }, std::move(done));
+      call, id, [this, request = std::move(request)] { return History(request); }, std::move(done));
 }
 
 void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
@@ -411,7 +422,8 @@ absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
   if (!at.ok()) return at.status();
   absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
-  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+  absl::StatusOr<std::vector<type::v1::Event>> events =
+      ReadHistory(order->last_event_sequence(), kMaxChainEvents);
   if (!events.ok()) return events.status();
   std::vector<workorder::v1::CustodyTenure> tenures = CustodyChain(*events, engine_->site().hotline, *at);
   if (tenures.empty()) {
@@ -439,7 +451,8 @@ absl::StatusOr<workorder::v1::WhoHoldsResponse> WorkOrderService::Holds(
   if (!at.ok()) return at.status();
   absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
-  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(*order, kMaxChainEvents);
+  absl::StatusOr<std::vector<type::v1::Event>> events =
+      ReadHistory(order->last_event_sequence(), kMaxChainEvents);
   if (!events.ok()) return events.status();
   return work_order::WhoHolds(*events, engine_->site().hotline, *at);
 }

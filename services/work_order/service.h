@@ -99,9 +99,10 @@ class WorkOrderService : public OrderFinder {
   void ReadRestricted(const CallContext& call, const std::string& order_id,
                       absl::AnyInvocable<absl::StatusOr<Response>()> read, Done<Response> done);
   absl::StatusOr<type::v1::WorkOrder> Find(const std::string& order_id);
-  // The latest `limit` events of `order`, oldest first.
-  absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(const type::v1::WorkOrder& order, size_t limit);
-  absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(const std::string& order_id);
+  // `limit` events of an order, `last` the latest of them, oldest first.
+  absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(int64_t last, size_t limit);
+  absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(
+      const workorder::v1::ListOrderEventsRequest& request);
   absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
       const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
   absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const workorder::v1::WhoHoldsRequest& request,

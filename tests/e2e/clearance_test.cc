@@ -186,6 +186,56 @@ TEST_F(ClearanceTest, AClueIsKnownToThoseWhoNeedToKnow) {
   EXPECT_TRUE(Verify(sites_.b).intact());
 }
 
+// The clocks tell no more than the orders do.
+TEST_F(ClearanceTest, DeadlinesOfAClueAreNotForEverybody) {
+  using escalation::v1::EscalationService;
+  const WorkOrder clue = PushClue();
+  const std::string open = Push(sites_.a, MakePush(7, "110")).order().id();
+  const auto list = [&](const std::string& account, const std::string& order) {
+    escalation::v1::ListDeadlinesRequest request;
+    request.set_order_id(order);
+    request.set_include_stopped(true);
+    escalation::v1::ListDeadlinesResponse response;
+    const RichError error =
+        CallAs(account, sites_.a.escalation(), &EscalationService::Stub::ListDeadlines, request, &response);
+    EXPECT_EQ(error.reason, "");
+    std::set<std::string> ids;
+    for (const auto& deadline : response.deadlines()) ids.insert(deadline.order_id());
+    return ids;
+  };
+  ASSERT_TRUE(Eventually([&] { return list("cleared", "").contains(clue.id()); }));
+  ASSERT_TRUE(Eventually([&] { return list("", "").contains(open); }));
+  EXPECT_GE(Disclosures(clue.id(), type::v1::DISCLOSURE_KIND_LIST, "cleared"), 1);
+  escalation::v1::ExplainDeadlineRequest explain;
+  explain.set_order_id(clue.number());
+  explain.set_clock(type::v1::CLOCK_KIND_PEER_RECEIPT);
+  escalation::v1::ExplainDeadlineResponse explained;
+  escalation::v1::GetTimeLedgerRequest ledger;
+  ledger.set_order_id(clue.number());
+  escalation::v1::GetTimeLedgerResponse booked;
+  for (const char* account : {"", "somebody"}) {
+    EXPECT_FALSE(list(account, "").contains(clue.id()));
+    EXPECT_TRUE(list(account, clue.number()).empty());
+    EXPECT_EQ(
+        CallAs(account, sites_.a.escalation(), &EscalationService::Stub::ExplainDeadline, explain, &explained)
+            .reason,
+        "RESTRICTED");
+    EXPECT_EQ(CallAs(account, sites_.a.escalation(), &EscalationService::Stub::GetTimeLedger, ledger, &booked)
+                  .reason,
+              "RESTRICTED");
+  }
+  // Whoever registered it may know.
+  EXPECT_TRUE(list("registrar", "").contains(clue.id()));
+  EXPECT_EQ(CallAs("registrar", sites_.a.escalation(), &EscalationService::Stub::ExplainDeadline, explain,
+                   &explained)
+                .reason,
+            "");
+  EXPECT_EQ(CallAs("cleared", sites_.a.escalation(), &EscalationService::Stub::GetTimeLedger, ledger, &booked)
+                .reason,
+            "");
+  EXPECT_TRUE(Verify(sites_.a).intact());
+}
+
 TEST_F(ClearanceTest, ASecretCallerIsNobodyElsesToKnow) {
   const WorkOrder registered = RegisterSecret();
   EXPECT_NE(registered.title(), "") << "whoever registers it knows";

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "common/base/id.h"
@@ -53,8 +54,8 @@ std::string ReadAll(work_order::Reader& reader, std::map<std::string, WorkOrder>
 // Clocks that one event armed have no order among themselves.
 escalation::OrderClocks InOrder(escalation::OrderClocks order) {
   std::sort(order.clocks.begin(), order.clocks.end(), [](const auto& one, const auto& other) {
-    return std::make_pair(one.armed_by, static_cast<int>(one.kind)) <
-           std::make_pair(other.armed_by, static_cast<int>(other.kind));
+    return std::tie(one.armed_by, one.kind, one.assist_unit) <
+           std::tie(other.armed_by, other.kind, other.assist_unit);
   });
   return order;
 }
@@ -201,7 +202,8 @@ void Witness::Take(int site, SharedMessage bytes) {
     const type::v1::Escalation& escalation =
         event.has_escalated() ? event.escalated() : event.in_doubt().escalation();
     if (!view.rungs
-             .emplace(event.order_id(), escalation.clock(), escalation.armed_by_sequence(), escalation.rung())
+             .emplace(event.order_id(), escalation.clock(), escalation.armed_by_sequence(), escalation.rung(),
+                      escalation.assist_unit())
              .second) {
       Violate("rung_once", StrCat(at(), "rung ", type::v1::Rung_Name(escalation.rung()), " of clock ",
                                   type::v1::ClockKind_Name(escalation.clock()), " armed by #",

@@ -130,7 +130,7 @@ class Witness {
       bool recovered;
     };
     std::unordered_map<std::string, std::vector<Mirrored>> mirrored_accounts;
-    std::set<std::tuple<std::string, int, int64_t, int>> rungs;
+    std::set<std::tuple<std::string, int, int64_t, int, std::string>> rungs;
     std::unordered_set<std::string> alarmed;  // handoffs
     std::map<LaneKey, int64_t> promised;      // what receipts have acknowledged
   };

@@ -218,11 +218,12 @@ absl::Status TownSite::Join(TownSite* peer) {
   if (!reader.ok()) return reader.status();
   archive_ = std::make_unique<escalation::report::Archive>(*std::move(reader), clock_, &deadlines_, hotline_,
                                                            [this] { return report_follower_->stats(); });
+  discretion_ = std::make_unique<escalation::Discretion>(Clearance(), line_.get());
   const escalation::report::WorkedSeconds worked = escalation::report::WorkedBy(&deadlines_);
-  reports_ =
-      std::make_unique<escalation::report::ReportService>(kernel_, clock_, archive_.get(), worked, &names_);
+  reports_ = std::make_unique<escalation::report::ReportService>(kernel_, clock_, archive_.get(), worked,
+                                                                 &names_, discretion_.get());
   meeting_ = std::make_unique<escalation::report::MeetingService>(kernel_, archive_.get(), line_.get(),
-                                                                  worked, &names_);
+                                                                  worked, &names_, discretion_.get());
   return absl::OkStatus();
 }
 

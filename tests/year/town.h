@@ -100,6 +100,7 @@ class TownSite {
   std::unique_ptr<escalation::report::Store> report_store_;
   std::unique_ptr<escalation::report::Follower> report_follower_;
   std::unique_ptr<escalation::report::Archive> archive_;
+  std::unique_ptr<escalation::Discretion> discretion_;
   std::unique_ptr<escalation::report::ReportService> reports_;
   std::unique_ptr<escalation::report::MeetingService> meeting_;
 };

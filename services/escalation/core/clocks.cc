@@ -1,6 +1,7 @@
 #include "services/escalation/core/clocks.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -36,6 +37,8 @@ const char* ClockName(type::v1::ClockKind kind) {
       return "review";
     case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
       return "scene";
+    case type::v1::CLOCK_KIND_UNIT_RETURN:
+      return "return";
     default:
       return "unknown";
   }
@@ -55,9 +58,16 @@ const char* RungName(type::v1::Rung rung) {
       return "doubt";
     case type::v1::RUNG_KEEP:
       return "keep";
+    case type::v1::RUNG_CLOSE_RETURN:
+      return "close";
     default:
       return "urge";
   }
+}
+
+std::string ArmingName(int64_t armed_by, std::string_view assist_unit) {
+  if (assist_unit.empty()) return absl::StrCat(armed_by);
+  return absl::StrCat(armed_by, ".", absl::BytesToHexString(Sha256({assist_unit}).substr(0, 4)));
 }
 
 namespace {
@@ -66,16 +76,23 @@ using type::v1::ClockKind;
 using type::v1::Event;
 using type::v1::Rung;
 
-// The one rung of a clock that the order itself carries; else UNSPECIFIED.
+// The one rung of a clock that has no ladder; else UNSPECIFIED.
 Rung OwnRung(ClockKind kind) {
   switch (kind) {
     case type::v1::CLOCK_KIND_CONFIRM:
       return type::v1::RUNG_DOUBT;
     case type::v1::CLOCK_KIND_VOICE:
       return type::v1::RUNG_KEEP;
+    case type::v1::CLOCK_KIND_UNIT_RETURN:
+      return type::v1::RUNG_CLOSE_RETURN;
     default:
       return type::v1::RUNG_UNSPECIFIED;
   }
+}
+
+// Its deadline is in the order, not in the policy.
+bool IsCarried(ClockKind kind) {
+  return kind == type::v1::CLOCK_KIND_CONFIRM || kind == type::v1::CLOCK_KIND_VOICE;
 }
 
 v1::ClockHistory HistoryOf(const OrderClock& clock) {
@@ -171,8 +188,10 @@ class Step {
       order_.number = event_.order_number();
     }
     order_.state = event_.state();
+    order_.restricted = event_.restricted();
     switch (event_.detail_case()) {
       case Event::kRegistered:
+        order_.registered_by = event_.actor().account();
         return Register(event_.registered());
       case Event::kOffered:
         return Offer();
@@ -192,8 +211,13 @@ class Step {
         return Sign();
       case Event::kReassigned:
         return Dispatch();
+      case Event::kProgressed:
+        if (event_.progressed().part_done()) EndPart(event_.progressed().unit());
+        return;
       case Event::kUnitReturned:
         // It has reacted; but the time runs on at its cost until somebody else has the order.
+        Stop(type::v1::CLOCK_KIND_UNIT_RETURN);
+        EndAssistance();
         return Stop(type::v1::CLOCK_KIND_SIGN);
       case Event::kContacted:
         if (!event_.contacted().reached()) return;
@@ -263,10 +287,14 @@ class Step {
     order_.tags.clear();
     for (const std::string& tag : detail.tags())
       absl::StrAppend(&order_.tags, order_.tags.empty() ? " " : "", tag, " ");
+    order_.accused_units.assign(detail.accused_units().begin(), detail.accused_units().end());
   }
 
   void Offer() {
-    if (event_.offered().has_registered()) Register(event_.offered().registered());
+    if (event_.offered().has_registered()) {
+      order_.registered_by = event_.actor().account();
+      Register(event_.offered().registered());
+    }
     const type::v1::Handoff& handoff = event_.offered().handoff();
     // An earlier one, found again after the order has gone on.
     if (handoff.id() != event_.handoff_id()) return;
@@ -321,12 +349,32 @@ class Step {
     const type::v1::UnitDispatch& dispatch =
         event_.has_reassigned() ? event_.reassigned().dispatch() : event_.dispatched();
     const std::string duty = here ? dispatch.lead_unit() : event_.custody().holder();
+    EndAssistance();
     if (here) {
       order_.lead_unit = duty;
+      order_.assist_units.assign(dispatch.assist_units().begin(), dispatch.assist_units().end());
       Arm(type::v1::CLOCK_KIND_SIGN, duty);
+      Arm(type::v1::CLOCK_KIND_UNIT_RETURN, duty);
       ArmContact(duty);
+      ArmAssisting(type::v1::CLOCK_KIND_SIGN);
     }
     Arm(type::v1::CLOCK_KIND_FINISH, duty);
+    ArmAssisting(type::v1::CLOCK_KIND_FINISH);
+  }
+
+  void ArmAssisting(ClockKind kind) {
+    for (const std::string& unit : order_.assist_units) Arm(kind, unit, unit);
+  }
+
+  // The part of an assisting unit is done.
+  void EndPart(const std::string& unit) {
+    Stop(type::v1::CLOCK_KIND_SIGN, unit);
+    Stop(type::v1::CLOCK_KIND_FINISH, unit);
+  }
+
+  // Nobody assists any more.
+  void EndAssistance() {
+    for (const std::string& unit : std::exchange(order_.assist_units, {})) EndPart(unit);
   }
 
   // The result is on its way to whom the order came from: `<giver>-<its order>-<attempt>` is the handoff.
@@ -354,31 +402,38 @@ class Step {
   }
 
   void Sign() {
-    OrderClock* clock = Live(type::v1::CLOCK_KIND_SIGN);
-    if (clock == nullptr) return;
     // An assisting unit's signature is not the lead unit's.
     const std::string& unit = event_.signed_().unit();
-    if (unit.empty() || unit == clock->duty_party) StopClock(clock);
+    OrderClock* clock = Live(type::v1::CLOCK_KIND_SIGN);
+    if (clock != nullptr && (unit.empty() || unit == clock->duty_party)) return StopClock(clock);
+    if (!unit.empty()) Stop(type::v1::CLOCK_KIND_SIGN, unit);
   }
 
   void ExtendUntil(const google::protobuf::Timestamp& until) {
-    OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH);
-    if (clock == nullptr) return;
-    MarkBreach(clock);
     v1::ClockAdjustment adjustment;
     *adjustment.mutable_until_time() = until;
-    Adjust(std::move(adjustment), clock);
+    Extend(adjustment);
+  }
+
+  // The order is given more time: whoever leads, and whoever assists unless its own deadline is later anyhow.
+  void Extend(const v1::ClockAdjustment& adjustment) {
+    for (OrderClock& clock : order_.clocks) {
+      if (clock.kind != type::v1::CLOCK_KIND_FINISH || !clock.live()) continue;
+      if (!clock.assist_unit.empty() && adjustment.has_until_time() &&
+          SecondUp(FromProto(adjustment.until_time())) <= clock.due) {
+        continue;
+      }
+      MarkBreach(&clock);
+      Adjust(adjustment, &clock);
+    }
   }
 
   void DecideExtension(const type::v1::ExtensionDecidedDetail& detail) {
     if (!detail.decision().approved()) return;
     if (detail.decision().has_until_time()) return ExtendUntil(detail.decision().until_time());
-    OrderClock* clock = Live(type::v1::CLOCK_KIND_FINISH);
-    if (clock == nullptr) return;
-    MarkBreach(clock);
     v1::ClockAdjustment adjustment;
     *adjustment.mutable_more() = detail.request().length();
-    Adjust(std::move(adjustment), clock);
+    Extend(adjustment);
   }
 
   void Pause() {
@@ -430,7 +485,7 @@ class Step {
   // A newly published rule holds for it; the log says what that comes to.
   void Move(const type::v1::DeadlineMove& move) {
     for (OrderClock& clock : order_.clocks) {
-      if (clock.kind != move.clock() || clock.armed_by != move.armed_by_sequence() || !clock.live()) continue;
+      if (!IsAbout(move, clock) || !clock.live()) continue;
       MarkBreach(&clock);
       const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind, TraitsOf(), clock.start);
       v1::ClockHistory history = HistoryOf(clock);
@@ -454,7 +509,7 @@ class Step {
   void Told(const type::v1::NotificationReport& report) {
     if (!report.unreachable() || report.rung() < type::v1::RUNG_URGE) return;
     for (OrderClock& clock : order_.clocks) {
-      if (clock.kind != report.clock() || clock.armed_by != report.armed_by_sequence()) continue;
+      if (!IsAbout(report, clock)) continue;
       // Of a rung that a higher one has overtaken nothing follows, nor of the last.
       if (!clock.live() || report.rung() != clock.rung || clock.next_rung == type::v1::RUNG_UNSPECIFIED)
         continue;
@@ -470,6 +525,8 @@ class Step {
   // whoever works there.
   void Merge() {
     Stop(type::v1::CLOCK_KIND_SIGN);
+    Stop(type::v1::CLOCK_KIND_UNIT_RETURN);
+    EndAssistance();
     order_.lead_unit.clear();
     const bool here = event_.custody().holder() == site_ && !event_.merged().lead_unit().empty();
     const bool began = Live(type::v1::CLOCK_KIND_FINISH) != nullptr;
@@ -510,6 +567,7 @@ class Step {
     Stop(type::v1::CLOCK_KIND_RESULT_BACK);
     order_.contacted = false;
     Arm(type::v1::CLOCK_KIND_FINISH, duty);
+    if (unit) ArmAssisting(type::v1::CLOCK_KIND_FINISH);
     if (holder == site_) ArmContact(duty);
   }
 
@@ -523,7 +581,12 @@ class Step {
 
   void Climb(const type::v1::Escalation& escalation) {
     for (OrderClock& clock : order_.clocks) {
-      if (clock.kind != escalation.clock() || clock.armed_by != escalation.armed_by_sequence()) continue;
+      if (!IsAbout(escalation, clock)) continue;
+      if (escalation.rung() == type::v1::RUNG_CLOSE_RETURN) {
+        clock.rung = escalation.rung();
+        StopClock(&clock);
+        continue;
+      }
       if (escalation.rung() >= type::v1::RUNG_URGE) clock.breached = true;
       if (escalation.rung() <= clock.rung) continue;
       clock.rung = escalation.rung();
@@ -537,7 +600,9 @@ class Step {
       if (scene_too || clock.kind != type::v1::CLOCK_KIND_SCENE_ARRIVAL) StopClock(&clock);
     }
     order_.suspended = false;
-    if (event_.detail_case() != Event::kReplied) order_.lead_unit.clear();
+    if (event_.detail_case() == Event::kReplied) return;
+    order_.lead_unit.clear();
+    order_.assist_units.clear();
   }
 
   // A reconciliation installed the peer's view: clocks of what is over stop. Those of work go on as they
@@ -565,27 +630,29 @@ class Step {
             .tags = order_.tags};
   }
 
-  void Arm(ClockKind kind, const std::string& duty_party) {
-    Stop(kind);
+  // `assist_unit`: the duty party is that, beside whoever has the order.
+  void Arm(ClockKind kind, const std::string& duty_party, std::string_view assist_unit = {}) {
+    Stop(kind, assist_unit);
     const RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
     if (!deadlines_.has_limit(rule)) return;
     // Somebody always has the duty, if only this hotline.
     const std::string duty = duty_party.empty() ? std::string(site_) : duty_party;
-    Add(kind, duty, rule, deadlines_.DueAfter(rule, duty, at_));
+    Add(kind, duty, rule, deadlines_.DueAfter(rule, duty, at_), assist_unit);
   }
 
   // A clock of this hotline whose deadline the order itself carries.
   void ArmUntil(ClockKind kind, absl::Time due) {
     Stop(kind);
     RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
-    if (OwnRung(kind) != type::v1::RUNG_UNSPECIFIED) rule.rule = -1;
-    Add(kind, std::string(site_), rule, {due, false});
+    if (IsCarried(kind)) rule.rule = -1;
+    Add(kind, std::string(site_), rule, {due, false}, {});
   }
 
-  void Add(ClockKind kind, std::string duty_party, RuleRef rule, DueTime due) {
+  void Add(ClockKind kind, std::string duty_party, RuleRef rule, DueTime due, std::string_view assist_unit) {
     OrderClock& clock = order_.clocks.emplace_back();
     clock.kind = kind;
     clock.armed_by = event_.sequence();
+    clock.assist_unit = std::string(assist_unit);
     clock.duty_party = std::move(duty_party);
     clock.start = at_;
     clock.due = due.time;
@@ -600,15 +667,15 @@ class Step {
     Schedule(&clock);
   }
 
-  OrderClock* Live(ClockKind kind) {
+  OrderClock* Live(ClockKind kind, std::string_view assist_unit = {}) {
     for (OrderClock& clock : order_.clocks) {
-      if (clock.kind == kind && clock.live()) return &clock;
+      if (clock.kind == kind && clock.live() && clock.assist_unit == assist_unit) return &clock;
     }
     return nullptr;
   }
 
-  void Stop(ClockKind kind) {
-    if (OrderClock* clock = Live(kind); clock != nullptr) StopClock(clock);
+  void Stop(ClockKind kind, std::string_view assist_unit = {}) {
+    if (OrderClock* clock = Live(kind, assist_unit); clock != nullptr) StopClock(clock);
   }
 
   void StopClock(OrderClock* clock) {
@@ -629,6 +696,7 @@ class Step {
     // Of RESULT_BACK nobody here knows when it was fulfilled, only that it was: it is breached if a rung said
     // so.
     if (clock->kind == type::v1::CLOCK_KIND_RESULT_BACK) return;
+    if (clock->kind == type::v1::CLOCK_KIND_UNIT_RETURN) return;
     if (DueAt(*clock, at_) <= at_) clock->breached = true;
   }
 
@@ -644,6 +712,7 @@ class Step {
 bool Concerns(const Event& event) {
   switch (event.detail_case()) {
     case Event::kProgressed:
+      return event.progressed().part_done() || event.state_before() != event.state();
     case Event::kExtensionRequested:
     case Event::kRungAcknowledged:
     case Event::kHoldPlaced:
@@ -668,9 +737,11 @@ bool Concerns(const Event& event) {
 OrderClocks Apply(OrderClocks before, const Event& event, const Deadlines& deadlines, std::string_view site) {
   const size_t known = before.clocks.size();
   Step(&before, event, deadlines, site).Run();
-  // Those that one event armed, in the order of their kinds, as the store has them.
+  // Those that one event armed, in the order in which the store has them.
   std::sort(before.clocks.begin() + static_cast<ptrdiff_t>(known), before.clocks.end(),
-            [](const OrderClock& a, const OrderClock& b) { return a.kind < b.kind; });
+            [](const OrderClock& a, const OrderClock& b) {
+              return std::tie(a.kind, a.assist_unit) < std::tie(b.kind, b.assist_unit);
+            });
   return before;
 }
 
@@ -684,6 +755,7 @@ absl::Time DueAt(const OrderClock& clock, absl::Time now, const Deadlines& deadl
 }
 
 v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
+  if (clock.kind == type::v1::CLOCK_KIND_UNIT_RETURN) return v1::LAMP_GREEN;
   if (clock.state == v1::CLOCK_STATE_PAUSED) {
     if (clock.remaining <= absl::ZeroDuration()) return v1::LAMP_RED;
     return clock.rung >= type::v1::RUNG_REMIND ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
@@ -713,7 +785,7 @@ Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadline
 
 std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
                                   const Deadlines& deadlines) {
-  if (!clock.live() || OwnRung(clock.kind) != type::v1::RUNG_UNSPECIFIED) return std::nullopt;
+  if (!clock.live() || IsCarried(clock.kind)) return std::nullopt;
   const Traits traits{.type = order.type,
                       .urgency = order.urgency,
                       .channel = order.channel,
@@ -765,7 +837,8 @@ type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock,
   const std::string id = FormatOrderId(order.id);
   SetEscalationHeader(
       id,
-      absl::StrCat("move/", id, "/", ClockName(clock.kind), "/", clock.armed_by, "/", moved.rule.publication),
+      absl::StrCat("move/", id, "/", ClockName(clock.kind), "/",
+                   ArmingName(clock.armed_by, clock.assist_unit), "/", moved.rule.publication),
       &command);
   type::v1::DeadlineMove& move = *command.mutable_deadline_move();
   move.set_clock(clock.kind);
@@ -782,6 +855,7 @@ type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock,
   move.set_note(deadlines.publications()[static_cast<size_t>(moved.rule.publication - 1)].note);
   move.set_duty_party(clock.duty_party);
   move.set_publication(moved.rule.publication);
+  move.set_assist_unit(clock.assist_unit);
   return command;
 }
 
@@ -789,20 +863,22 @@ type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock,
                               const Deadlines& deadlines) {
   type::v1::Command command;
   const std::string id = FormatOrderId(order.id);
-  SetEscalationHeader(
-      id, absl::StrCat("escalate/", id, "/", ClockName(clock.kind), "/", clock.armed_by, "/", RungName(rung)),
-      &command);
+  SetEscalationHeader(id,
+                      absl::StrCat("escalate/", id, "/", ClockName(clock.kind), "/",
+                                   ArmingName(clock.armed_by, clock.assist_unit), "/", RungName(rung)),
+                      &command);
   type::v1::Escalation& escalation = *command.mutable_escalation();
   escalation.set_clock(clock.kind);
   escalation.set_rung(rung);
   escalation.set_armed_by_sequence(clock.armed_by);
   *escalation.mutable_due_time() = ToProto(clock.due);
   escalation.set_duty_party(clock.duty_party);
-  if (OwnRung(clock.kind) != type::v1::RUNG_UNSPECIFIED) return command;
+  escalation.set_assist_unit(clock.assist_unit);
+  if (IsCarried(clock.kind)) return command;
   if (clock.next != clock.due) *escalation.mutable_rung_time() = ToProto(clock.next);
   escalation.set_policy_version(deadlines.VersionOf(clock.rule));
   escalation.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
-  if (clock.kind == type::v1::CLOCK_KIND_FINISH) {
+  if (clock.kind == type::v1::CLOCK_KIND_FINISH && clock.assist_unit.empty()) {
     *escalation.mutable_last_tenth_time() =
         ToProto(deadlines.LastTenth(clock.rule, clock.duty_party, clock.start, clock.due));
   }
@@ -839,12 +915,14 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   deadline.set_urgency(order.urgency);
   deadline.set_order_state(order.state);
   if (!clock.live()) *deadline.mutable_stop_time() = ToProto(clock.stop);
-  deadline.set_breached(clock.breached || (clock.live() && due <= now));
+  deadline.set_breached(clock.breached ||
+                        (clock.live() && due <= now && clock.kind != type::v1::CLOCK_KIND_UNIT_RETURN));
   deadline.set_policy_version(deadlines.VersionOf(clock.rule));
   deadline.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
   deadline.set_provisional(clock.provisional);
   deadline.set_publication(clock.rule.publication);
   deadline.set_armed_by_sequence(clock.armed_by);
+  deadline.set_assist_unit(clock.assist_unit);
   if (clock.next != absl::InfiniteFuture()) {
     deadline.set_next_rung(clock.next_rung);
     *deadline.mutable_next_rung_time() = ToProto(clock.next);

@@ -5,15 +5,19 @@
 // PEER_RECEIPT: armed by an offer; the peer's duty; stopped by its receipts, or any end of the offer.
 // PEER_ACCEPTANCE: armed at the giver by the first receipt that comes, at the receiver by understood; the
 //   receiver's duty; stopped by the acceptance, or any end of the offer.
-// SIGN: armed by dispatched and reassigned, at the holder; the lead unit's duty; stopped by its signature or
-//   return, or any end of the work.
+// SIGN: armed by dispatched and reassigned, at the holder; the lead unit's duty, and with a clock of its own
+//   each assisting unit's; stopped by the unit's signature or the lead unit's return, or any end of the work.
 // FIRST_CONTACT: armed at the holder by accepted, again by dispatched, reassigned and redo; the lead unit's
 //   duty, else the holder's; stopped by a contact that reached the caller, or any end of the work.
 // FINISH: armed by accepted; again by dispatched and reassigned (the time starts anew, and the clock before
 // is
 //   booked as stopped); again by redo; the duty of the unit at the holder's site, else of the holder; stopped
 //   by the reply, or any end of the work. It goes on while a unit has returned the order and nobody else has
-//   it yet.
+//   it yet. An assisting unit has one of its own, armed with the lead unit's and counted by its own calendar;
+//   stopped when it reports that its part is done, too, and when the lead unit returns the order. An
+//   extension is the order's: it moves the clocks of all units.
+// UNIT_RETURN: armed like the lead unit's SIGN; when it is over the lead unit may return the order no more.
+//   No duty, and never breached. Stopped by its rung, the return, or any end of the work.
 // RESULT_BACK: armed by the reply to an order that came from another hotline; this hotline's duty; stopped by
 //   the giver's next move. Its rungs are taken only while the giver has not acknowledged the result (see
 //   Follower).
@@ -32,7 +36,8 @@
 // in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
 //
 // The ladder: 提醒, 催办 at the deadline, then what the rule's ladder says, each rung once per clock and in
-// order. CONFIRM and VOICE have one rung each, RUNG_DOUBT and RUNG_KEEP, and no reminder. A CONFIRM clock
+// order. CONFIRM, VOICE and UNIT_RETURN have one rung each, RUNG_DOUBT, RUNG_KEEP and RUNG_CLOSE_RETURN, and
+// no reminder. A CONFIRM clock
 // that took its rung stays live while the offer is in doubt, so that counting those counts the offers in
 // doubt. When the PEER_RECEIPT clock of an EMERGENCY is urged, an alarm goes with it (ReceiptAlarm), in case
 // dispatch, which raises it first, died. A rung that reached nobody makes the next one due at once, but for a
@@ -40,8 +45,9 @@
 //
 // The end of an offer: accepted, returned, recalled, cancelled. The end of the work: replied, returned,
 // recalled, cancelled, closed, archived. A clock once armed is never forgotten: stopped, it keeps its
-// deadline, its rung and whether it was breached. At most one clock of a kind is live (running or paused);
-// the sequence of the event that armed it tells one arming from the next.
+// deadline, its rung and whether it was breached. At most one clock of a kind is live (running or paused),
+// beside those of assisting units, of which each has at most one; the sequence of the event that armed it
+// tells one arming from the next.
 #ifndef SERVICES_ESCALATION_CORE_CLOCKS_H_
 #define SERVICES_ESCALATION_CORE_CLOCKS_H_
 
@@ -65,6 +71,9 @@ struct OrderClock {
   type::v1::ClockKind kind = type::v1::CLOCK_KIND_UNSPECIFIED;
   // Sequence of the event that armed it.
   int64_t armed_by = 0;
+  // Code of the assisting unit whose clock it is, which then is the duty party too. Empty: the clock of
+  // whoever has the order.
+  std::string assist_unit;
   v1::ClockState state = v1::CLOCK_STATE_RUNNING;
   // A hotline's or a unit's code.
   std::string duty_party;
@@ -117,11 +126,25 @@ struct OrderClocks {
   std::string receiver;
   // The lead unit, if this site dispatched the order. Empty otherwise.
   std::string lead_unit;
+  // Those that assist it.
+  std::vector<std::string> assist_units;
+  // Units that the matter accuses: nobody of theirs is told of it.
+  std::vector<std::string> accused_units;
+  // Shown only to who needs to know, and to the account that registered it here (empty if none did).
+  bool restricted = false;
+  std::string registered_by;
   // Oldest arming first.
   std::vector<OrderClock> clocks;
 
   friend bool operator==(const OrderClocks&, const OrderClocks&) = default;
 };
+
+// The clock that `message` (a rung, a move, a report …) is about.
+template <typename Message>
+bool IsAbout(const Message& message, const OrderClock& clock) {
+  return clock.kind == message.clock() && clock.armed_by == message.armed_by_sequence() &&
+         clock.assist_unit == message.assist_unit();
+}
 
 // False if `event` can change nothing here, so that the order need not even be loaded.
 bool Concerns(const type::v1::Event& event);
@@ -153,12 +176,13 @@ Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadline
 std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
                                   const Deadlines& deadlines);
 // The command that moves `clock` to what `moved` says; its request id is
-// `move/<order>/<clock>/<arming event>/<publication>`.
+// `move/<order>/<clock>/<arming event>/<publication>`, of an assisting unit's clock as in RungCommand.
 type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock, const OrderClock& moved,
                               const Deadlines& deadlines);
 
 // The command that records `rung` of `clock`, the same bytes each time it is made:
 // its request id is `escalate/<order>/<clock>/<arming event>/<rung>`, and the trace id is derived from that.
+// Of an assisting unit's clock the arming event is followed by `.` and eight hexadecimal digits of the unit.
 type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung,
                               const Deadlines& deadlines);
 
@@ -175,6 +199,8 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
 // As in request ids: `finish`, `first_contact`.
 const char* ClockName(type::v1::ClockKind kind);
 const char* RungName(type::v1::Rung rung);
+// `<arming event>` or `<arming event>.<digits of the assisting unit>`, as in request ids.
+std::string ArmingName(int64_t armed_by, std::string_view assist_unit);
 
 absl::Time FromProto(const google::protobuf::Timestamp& time);
 google::protobuf::Timestamp ToProto(absl::Time time);

@@ -156,6 +156,8 @@ std::string ClockNameZh(type::v1::ClockKind kind) {
       return "挂起复核";
     case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
       return "到场";
+    case type::v1::CLOCK_KIND_UNIT_RETURN:
+      return "退单";
     default:
       return "其他";
   }
@@ -169,6 +171,7 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
   derivation.set_clock(clock.kind);
   derivation.set_duty_party(clock.duty_party);
   derivation.set_armed_by_sequence(clock.armed_by);
+  derivation.set_assist_unit(clock.assist_unit);
   *derivation.mutable_start_time() = ToProto(clock.start);
   derivation.set_publication(clock.rule.publication);
   derivation.set_policy_version(deadlines.VersionOf(clock.rule));
@@ -261,8 +264,9 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
 }
 
 std::string ExplainInChinese(const v1::ClockDerivation& derivation) {
-  std::string text = StrCat("工单", derivation.order_number(), "“", ClockNameZh(derivation.clock()),
-                            "”时限，责任方", derivation.duty_party(), "。\n");
+  std::string text =
+      StrCat("工单", derivation.order_number(), "“", ClockNameZh(derivation.clock()), "”时限，责任方",
+             derivation.duty_party(), derivation.assist_unit().empty() ? "。\n" : "（协办）。\n");
   text += StrCat("一、起算：", TimeZh(derivation.start_time()), "（事件#", derivation.armed_by_sequence(),
                  "）。\n");
   if (derivation.has_limit()) {

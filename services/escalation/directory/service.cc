@@ -463,14 +463,14 @@ absl::StatusOr<v1::ResolveRecipientsResponse> Service::Resolve(absl::Time now,
   }
   const auto at = ReadTime("at_time", request.has_at_time(), request.at_time(), now);
   if (!at.ok()) return at.status();
-  Query query{.unit = {}, .rung = request.rung(), .at = *at, .accused_unit = {}};
+  Query query{.unit = {}, .rung = request.rung(), .at = *at};
   auto unit = CodeOf("unit", request.unit());
   if (!unit.ok()) return unit.status();
   query.unit = *std::move(unit);
   if (!request.accused_unit().empty()) {
     auto accused = CodeOf("accused_unit", request.accused_unit());
     if (!accused.ok()) return accused.status();
-    query.accused_unit = *std::move(accused);
+    query.accused_units.push_back(*std::move(accused));
   }
   const std::shared_ptr<const Directory> directory = snapshot();
   Answer answer = directory::Resolve(*directory, reach_, query);

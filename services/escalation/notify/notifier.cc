@@ -89,14 +89,19 @@ v1::Delivery Describe(const DeliveryRow& row) {
   return delivery;
 }
 
-v1::NotifiedOrder Describe(const RungRef& ref, const std::string& number, absl::Time due, int round) {
+// `hidden`: only that there is one.
+v1::NotifiedOrder Describe(const RungRef& ref, const std::string& number, absl::Time due, int round,
+                           bool hidden) {
   v1::NotifiedOrder order;
+  order.set_clock(ref.clock);
+  order.set_round(round);
+  order.set_restricted(hidden);
+  if (hidden) return order;
   order.set_order_id(FormatOrderId(ref.order_id));
   order.set_order_number(number);
-  order.set_clock(ref.clock);
   order.set_armed_by_sequence(ref.armed_by);
+  order.set_assist_unit(ref.assist_unit);
   *order.mutable_due_time() = ToTimestamp(due);
-  order.set_round(round);
   return order;
 }
 
@@ -114,7 +119,7 @@ Outcome OutcomeOf(const NoticeRow& notice) {
 Notifier::Notifier(Executor* executor, const Clock* clock, std::unique_ptr<Store> store, Policy policy,
                    RungSource* source, std::function<std::shared_ptr<const directory::Directory>()> people,
                    directory::Reach reach, Ledger* ledger, Sender* sender, Listener* listener,
-                   NotifierOptions options)
+                   const Discretion* discretion, NotifierOptions options)
     : executor_(executor),
       clock_(clock),
       store_(std::move(store)),
@@ -125,6 +130,7 @@ Notifier::Notifier(Executor* executor, const Clock* clock, std::unique_ptr<Store
       ledger_(ledger),
       sender_(sender),
       listener_(listener),
+      discretion_(discretion),
       options_(std::move(options)),
       random_(NewJitter(options_.jitter_seed)),
       by_account_(
@@ -176,7 +182,8 @@ void Notifier::Acknowledged(const RungRef& ref, absl::Time until) {
     const absl::Status status = InTransaction([&]() -> absl::Status {
       for (Told& told : *all) {
         const bool meant = told.ref.clock == ref.clock && told.ref.rung <= ref.rung &&
-                           (ref.armed_by == 0 || told.ref.armed_by == ref.armed_by);
+                           (ref.armed_by == 0 || told.ref.armed_by == ref.armed_by) &&
+                           told.ref.assist_unit == ref.assist_unit;
         if (!meant || told.acknowledged_until >= until) continue;
         told.acknowledged_until = until;
         if (told.stage == Stage::kResting) told.at = std::max(told.at, until);
@@ -277,6 +284,8 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
     const absl::Status status = InTransaction([&]() -> absl::Status {
       for (const RungEvent& rung : *rungs) {
         if (now - rung.record_time > options_.max_age) continue;
+        // That a return is late is said to who tries it.
+        if (rung.ref.rung == type::v1::RUNG_CLOSE_RETURN) continue;
         const auto facts = source_->FindFacts(rung.ref);
         if (!facts.ok()) return facts.status();
         Told told;
@@ -291,10 +300,11 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
         told.at = policy_.SendTime(now, told.urgency, told.ref.rung);
         if (told.at > now) {
           // Whom nobody could be told in the morning is known now: the next rung need not wait for it.
-          const directory::Query query{.unit = told.unit,
-                                       .rung = told.ref.rung,
-                                       .at = told.at,
-                                       .accused_unit = facts->has_value() ? (*facts)->accused_unit : ""};
+          const directory::Query query{
+              .unit = told.unit,
+              .rung = told.ref.rung,
+              .at = told.at,
+              .accused_units = facts->has_value() ? (*facts)->accused_units : std::vector<std::string>()};
           if (directory::Resolve(*people, reach_, query).recipients.empty()) told.at = now;
         }
         if (const auto added = store_->AddTold(told); !added.ok()) return added.status();
@@ -354,8 +364,9 @@ absl::StatusOr<bool> Notifier::Tell(absl::Time now) {
 
 absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
   const std::shared_ptr<const directory::Directory> people = people_();
-  // Mostly all of them; those of which a unit is accused apart, as others are told.
-  std::map<std::string, std::vector<Told>> by_accused;
+  // Mostly all of them; apart are those of which units are accused, as others are told, and restricted ones,
+  // which are not named.
+  std::map<std::pair<std::vector<std::string>, bool>, std::vector<Told>> alike;
   for (Told& told : group) {
     const auto facts = source_->FindFacts(told.ref);
     if (!facts.ok()) return facts.status();
@@ -375,12 +386,17 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
     }
-    by_accused[facts->has_value() ? (*facts)->accused_unit : ""].push_back(std::move(told));
+    if (!facts->has_value()) {
+      alike[{}].push_back(std::move(told));
+    } else {
+      alike[{(*facts)->accused_units, (*facts)->restricted}].push_back(std::move(told));
+    }
   }
-  for (auto& [accused, rows] : by_accused) {
+  for (auto& [key, rows] : alike) {
+    const auto& [accused, restricted] = key;
     const Told like = rows.front();
     const directory::Answer answer = directory::Resolve(
-        *people, reach_, {.unit = like.unit, .rung = like.ref.rung, .at = now, .accused_unit = accused});
+        *people, reach_, {.unit = like.unit, .rung = like.ref.rung, .at = now, .accused_units = accused});
     if (answer.recipients.empty()) {
       for (Told& told : rows) {
         if (absl::Status status = TellNobody(now, std::move(told)); !status.ok()) return status;
@@ -436,7 +452,8 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
             notice.delivery = delivery.number;
             notice.send_at = now;
             if (absl::Status status = store_->AddNotice(notice); !status.ok()) return status;
-            *notification.add_orders() = Describe(told.ref, told.number, told.due, told.round);
+            *notification.add_orders() =
+                Describe(told.ref, told.number, told.due, told.round, /*hidden=*/restricted);
             ids.push_back(std::move(notice.id));
           }
           notification.set_id(NotificationId(ids));
@@ -887,9 +904,9 @@ void Notifier::AcknowledgeNotification(const CallContext& call, v1::AcknowledgeN
   });
 }
 
-void Notifier::ListNotifications(const CallContext&, v1::ListNotificationsRequest request,
+void Notifier::ListNotifications(const CallContext& call, v1::ListNotificationsRequest request,
                                  Done<v1::ListNotificationsResponse> done) {
-  executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
     const auto page = ReadPage(request);
     if (!page.ok()) return done(page.status());
     NoticeQuery query{.unit = request.unit(),
@@ -910,15 +927,25 @@ void Notifier::ListNotifications(const CallContext&, v1::ListNotificationsReques
     const auto rows = store_->ListNotices(query);
     if (!rows.ok()) return done(rows.status());
     v1::ListNotificationsResponse response;
+    std::set<std::string> restricted;
     for (size_t i = 0; i < rows->size(); ++i) {
       const NoticeRow& row = (*rows)[i];
       if (static_cast<int>(i) == page->first) {
         response.set_next_page_token(WriteToken(request, (*rows)[i - 1].number));
         break;
       }
+      const auto facts = source_->FindFacts(row.ref);
+      if (!facts.ok()) return done(facts.status());
+      const bool hidden =
+          facts->has_value() && !discretion_->MayKnow(call, (*facts)->restricted, (*facts)->registered_by);
+      // Asked for by its order, it would be named after all.
+      if (hidden && query.order_id != 0) return done(error::Restricted());
+      if (facts->has_value() && (*facts)->restricted && !hidden) {
+        restricted.insert(FormatOrderId(row.ref.order_id));
+      }
       v1::Notice& notice = *response.add_notices();
       notice.set_id(row.id);
-      *notice.mutable_order() = Describe(row.ref, row.order_number, row.due, row.round);
+      *notice.mutable_order() = Describe(row.ref, row.order_number, row.due, row.round, hidden);
       notice.set_rung(row.ref.rung);
       notice.set_unit(row.unit);
       notice.set_person_id(row.person);
@@ -929,7 +956,8 @@ void Notifier::ListNotifications(const CallContext&, v1::ListNotificationsReques
       notice.set_notification_id(row.notification_id);
       *notice.mutable_send_time() = ToTimestamp(row.send_at);
     }
-    done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_LIST, std::move(response),
+                      std::move(done));
   });
 }
 

@@ -29,6 +29,7 @@
 #include "common/contract/stream.h"
 #include "common/stream/event_hub.h"
 #include "services/escalation/directory/core/resolve.h"
+#include "services/escalation/discretion.h"
 #include "services/escalation/notify/core/plan.h"
 #include "services/escalation/notify/core/webhook.h"
 #include "services/escalation/notify/store/store.h"
@@ -52,7 +53,9 @@ struct OrderFacts {
   bool running = false;
   bool paused = false;
   type::v1::Rung highest = type::v1::RUNG_UNSPECIFIED;  // rung taken of that clock
-  std::string accused_unit;                             // code; empty: none, or not known
+  std::vector<std::string> accused_units;               // codes
+  bool restricted = false;
+  std::string registered_by;  // account; see OrderClocks
 };
 
 // Where the rungs come from. Called on the notifier's executor.
@@ -132,7 +135,7 @@ class Notifier {
   Notifier(Executor* executor, const Clock* clock, std::unique_ptr<Store> store, Policy policy,
            RungSource* source, std::function<std::shared_ptr<const directory::Directory>()> people,
            directory::Reach reach, Ledger* ledger, Sender* sender, Listener* listener,
-           NotifierOptions options);
+           const Discretion* discretion, NotifierOptions options);
   ~Notifier();
 
   // Reads where it was. Once, before anything else, on the caller's thread.
@@ -206,6 +209,7 @@ class Notifier {
   Ledger* const ledger_;
   Sender* const sender_;
   Listener* const listener_;
+  const Discretion* const discretion_;
   const NotifierOptions options_;
   std::vector<std::string> webhook_names_;
   const std::shared_ptr<int> alive_ =

@@ -32,7 +32,9 @@ RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time
           .paused = clock.state == v1::CLOCK_STATE_PAUSED,
           .due = FromProto(deadline.due_time()),
           .remind = deadline.has_remind_time() ? FromProto(deadline.remind_time()) : absl::InfiniteFuture(),
-          .bytes = deadline.SerializeAsString()};
+          .bytes = deadline.SerializeAsString(),
+          .restricted = history.clocks.restricted,
+          .registered_by = history.clocks.registered_by};
 }
 
 }  // namespace
@@ -175,7 +177,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     const History history = std::move(reader).Finish(now);
     std::vector<RunningRow> running;
     for (const OrderClock& clock : history.clocks.clocks) {
-      if (clock.live()) running.push_back(RunningOf(history, clock, now, *rules));
+      // The time for a return is nobody's duty.
+      if (!clock.live() || clock.kind == type::v1::CLOCK_KIND_UNIT_RETURN) continue;
+      running.push_back(RunningOf(history, clock, now, *rules));
     }
     TrackedRow order{.id = id,
                      .number = history.number,

@@ -1,5 +1,6 @@
 #include "services/escalation/report/service.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/utf8.h"
 #include "common/contract/proto_time.h"
@@ -50,17 +52,19 @@ std::string FilterMark(Request request) {
   return absl::BytesToHexString(Sha256({request.SerializeAsString()}).substr(0, 8));
 }
 
-std::string WriteToken(const std::vector<int64_t>& numbers, const std::string& mark) {
-  return absl::WebSafeBase64Escape(absl::StrCat("1,", mark, ",", absl::StrJoin(numbers, ",")));
+std::string WriteToken(const std::vector<int64_t>& numbers, const std::string& mark,
+                       const std::string& word = {}) {
+  return absl::WebSafeBase64Escape(absl::StrCat("2,", mark, ",", absl::StrJoin(numbers, ","), ",", word));
 }
 
-// The `count` numbers of a token of this filter.
-std::optional<std::vector<int64_t>> ReadToken(const std::string& token, const std::string& mark,
-                                              size_t count) {
+// The `count` numbers, and the word, of a token of this filter.
+std::optional<std::vector<int64_t>> ReadToken(const std::string& token, const std::string& mark, size_t count,
+                                              std::string* word = nullptr) {
   std::string text;
   if (!absl::WebSafeBase64Unescape(token, &text)) return std::nullopt;
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
-  if (parts.size() != count + 2 || parts[0] != "1" || parts[1] != mark) return std::nullopt;
+  if (parts.size() != count + 3 || parts[0] != "2" || parts[1] != mark) return std::nullopt;
+  if (word != nullptr) *word = parts.back();
   std::vector<int64_t> numbers(count);
   for (size_t i = 0; i < count; ++i) {
     if (!absl::SimpleAtoi(parts[i + 2], &numbers[i])) return std::nullopt;
@@ -79,6 +83,13 @@ void Answer(Executor* executor, Done<Response> done, Work work) {
   executor->Post([work = std::move(work), done = std::move(done)]() mutable { done(work()); });
 }
 
+bool IsRuledSo(const v1::DocketItem& item, const type::v1::Ruling& ruling) {
+  const type::v1::Ruling& known = item.ruling();
+  return item.has_ruling() && known.unit() == ruling.unit() && known.ground() == ruling.ground() &&
+         known.reference() == ruling.reference() && known.ruled_by() == ruling.ruled_by() &&
+         (ruling.to_hotline().empty() || known.to_hotline() == ruling.to_hotline());
+}
+
 absl::Status CheckFormat(v1::DocumentFormat format) {
   return v1::DocumentFormat_IsValid(format) ? absl::OkStatus() : error::BadEnum("format", format);
 }
@@ -86,8 +97,13 @@ absl::Status CheckFormat(v1::DocumentFormat format) {
 }  // namespace
 
 ReportService::ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive,
-                             WorkedSeconds worked, const Names* names)
-    : executor_(executor), clock_(clock), archive_(archive), worked_(std::move(worked)), names_(names) {}
+                             WorkedSeconds worked, const Names* names, const Discretion* discretion)
+    : executor_(executor),
+      clock_(clock),
+      archive_(archive),
+      worked_(std::move(worked)),
+      names_(names),
+      discretion_(discretion) {}
 
 void ReportService::GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
                                  Done<v1::GetScorecardResponse> done) {
@@ -150,42 +166,55 @@ absl::StatusOr<v1::ListLampsResponse> ReportService::Lamps(const v1::ListLampsRe
   return response;
 }
 
-void ReportService::ListOverdue(const CallContext&, v1::ListOverdueRequest request,
+// Answers with the list that `query` gives, once it is recorded which restricted orders it shows.
+template <typename Request, typename Response>
+void ReportService::AnswerList(const CallContext& call, const Request& request, RunningQuery query,
+                               Done<Response> done) {
+  std::set<std::string> restricted;
+  auto response = List<Request, Response>(call, request, std::move(query), &restricted);
+  if (!response.ok()) return done(std::move(response));
+  discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_LIST, *std::move(response),
+                    std::move(done));
+}
+
+void ReportService::ListOverdue(const CallContext& call, v1::ListOverdueRequest request,
                                 Done<v1::ListOverdueResponse> done) {
-  Answer(executor_, std::move(done), [this, request = std::move(request)] {
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
     RunningQuery query;
     query.due_before = clock_->Now() + absl::Nanoseconds(1);
-    return List<v1::ListOverdueRequest, v1::ListOverdueResponse>(request, std::move(query));
+    AnswerList(call, request, std::move(query), std::move(done));
   });
 }
 
-void ReportService::ListDueSoon(const CallContext&, v1::ListDueSoonRequest request,
+void ReportService::ListDueSoon(const CallContext& call, v1::ListDueSoonRequest request,
                                 Done<v1::ListDueSoonResponse> done) {
-  Answer(executor_, std::move(done),
-         [this, request = std::move(request)]() -> absl::StatusOr<v1::ListDueSoonResponse> {
-           const absl::Duration within =
-               request.has_within() ? FromProtoDuration(request.within()) : kDefaultWithin;
-           if (within < absl::ZeroDuration() || within > kMaxWithin) {
-             return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "within",
-                                    "must be between 0 and 366 days", "应在0至366天之间");
-           }
-           RunningQuery query;
-           const absl::Time now = clock_->Now();
-           query.due_from = now + absl::Nanoseconds(1);
-           query.due_before = now + within;
-           return List<v1::ListDueSoonRequest, v1::ListDueSoonResponse>(request, std::move(query));
-         });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    const absl::Duration within = request.has_within() ? FromProtoDuration(request.within()) : kDefaultWithin;
+    if (within < absl::ZeroDuration() || within > kMaxWithin) {
+      return done(error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "within",
+                                  "must be between 0 and 366 days", "应在0至366天之间"));
+    }
+    RunningQuery query;
+    const absl::Time now = clock_->Now();
+    query.due_from = now + absl::Nanoseconds(1);
+    query.due_before = now + within;
+    AnswerList(call, request, std::move(query), std::move(done));
+  });
 }
 
 template <typename Request, typename Response>
-absl::StatusOr<Response> ReportService::List(const Request& request, RunningQuery query) {
+absl::StatusOr<Response> ReportService::List(const CallContext& call, const Request& request,
+                                             RunningQuery query, std::set<std::string>* restricted) {
   if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
   if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
   const std::string mark = FilterMark(request);
   if (!request.page_token().empty()) {
-    const auto numbers = ReadToken(request.page_token(), mark, 4);
+    const auto numbers = ReadToken(request.page_token(), mark, 4, &query.after.party);
     if (!numbers.has_value()) return BadToken();
-    query.after = {(*numbers)[0], (*numbers)[1], (*numbers)[2], (*numbers)[3]};
+    query.after.due = (*numbers)[0];
+    query.after.order_id = (*numbers)[1];
+    query.after.armed_by = (*numbers)[2];
+    query.after.kind = (*numbers)[3];
   }
   query.party = request.party();
   query.urgency = request.urgency();
@@ -197,6 +226,8 @@ absl::StatusOr<Response> ReportService::List(const Request& request, RunningQuer
   const absl::Time now = clock_->Now();
   Response response;
   for (const RunningRow& row : page->rows) {
+    if (!discretion_->MayKnow(call, row.restricted, row.registered_by)) continue;
+    if (row.restricted) restricted->insert(FormatOrderId(row.order_id));
     v1::Deadline& deadline = *response.add_deadlines();
     if (!deadline.ParseFromString(row.bytes)) return error::StoreFailed("a deadline cannot be read");
     deadline.set_lamp(LampOf(row, now));
@@ -204,19 +235,28 @@ absl::StatusOr<Response> ReportService::List(const Request& request, RunningQuer
   }
   if (page->next.has_value()) {
     const RunningKey& key = *page->next;
-    response.set_next_page_token(WriteToken({key.due, key.order_id, key.armed_by, key.kind}, mark));
+    response.set_next_page_token(
+        WriteToken({key.due, key.order_id, key.armed_by, key.kind}, mark, key.party));
   }
   *response.mutable_server_time() = ToProto(now);
   response.set_watermark(archive_->progress().cursor);
   return response;
 }
 
-void ReportService::RenderDocument(const CallContext&, v1::RenderDocumentRequest request,
+void ReportService::RenderDocument(const CallContext& call, v1::RenderDocumentRequest request,
                                    Done<v1::RenderDocumentResponse> done) {
-  Answer(executor_, std::move(done), [this, request = std::move(request)] { return Document(request); });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    auto response = Document(call, request, &restricted);
+    if (!response.ok()) return done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_HISTORY, *std::move(response),
+                      std::move(done));
+  });
 }
 
-absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const v1::RenderDocumentRequest& request) {
+absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const CallContext& call,
+                                                                   const v1::RenderDocumentRequest& request,
+                                                                   std::set<std::string>* restricted) {
   if (request.order_id().empty()) return error::Required("order_id");
   if (absl::Status status = CheckCode("order_id", request.order_id()); !status.ok()) return status;
   if (request.kind() != v1::DOCUMENT_KIND_CIRCULATE && request.kind() != v1::DOCUMENT_KIND_DISCIPLINE) {
@@ -225,6 +265,8 @@ absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const v1::Ren
   if (absl::Status status = CheckFormat(request.format()); !status.ok()) return status;
   const auto found = archive_->Find(request.order_id());
   if (!found.ok()) return found.status();
+  if (!discretion_->MayKnow(call, found->clocks)) return error::Restricted();
+  if (found->clocks.restricted) restricted->insert(FormatOrderId(found->id));
   const absl::Time now = clock_->Now();
   const auto history = archive_->Read(found->id, now);
   if (!history.ok()) return history.status();
@@ -240,15 +282,28 @@ absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const v1::Ren
 }
 
 MeetingService::MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
-                               const Names* names)
-    : executor_(executor), archive_(archive), ledger_(ledger), worked_(std::move(worked)), names_(names) {}
+                               const Names* names, const Discretion* discretion)
+    : executor_(executor),
+      archive_(archive),
+      ledger_(ledger),
+      worked_(std::move(worked)),
+      names_(names),
+      discretion_(discretion) {}
 
-void MeetingService::ListDocket(const CallContext&, v1::ListDocketRequest request,
+void MeetingService::ListDocket(const CallContext& call, v1::ListDocketRequest request,
                                 Done<v1::ListDocketResponse> done) {
-  Answer(executor_, std::move(done), [this, request = std::move(request)] { return Docket(request); });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    auto response = Docket(call, request, &restricted);
+    if (!response.ok()) return done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_LIST, *std::move(response),
+                      std::move(done));
+  });
 }
 
-absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const v1::ListDocketRequest& request) {
+absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const CallContext& call,
+                                                              const v1::ListDocketRequest& request,
+                                                              std::set<std::string>* restricted) {
   if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
   DocketQuery query;
   query.state = request.state();
@@ -276,7 +331,8 @@ absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const v1::ListDock
   for (const DocketRow& row : *rows) {
     const auto history = archive_->Read(row.order_id, absl::InfiniteFuture());
     if (!history.ok()) return history.status();
-    if (!history->has_value()) continue;
+    if (!history->has_value() || !discretion_->MayKnow(call, (*history)->clocks)) continue;
+    if ((*history)->clocks.restricted) restricted->insert(FormatOrderId(row.order_id));
     for (const Dispute& dispute : (*history)->disputes) {
       if (dispute.sequence == row.sequence) *response.add_items() = dispute.item;
     }
@@ -285,7 +341,8 @@ absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const v1::ListDock
   return response;
 }
 
-absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const std::string& item_id) {
+absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const CallContext& call, const std::string& account,
+                                                        const std::string& item_id) {
   if (item_id.empty()) return error::Required("item_id");
   if (absl::Status status = CheckCode("item_id", item_id); !status.ok()) return status;
   const size_t dash = item_id.rfind('-');
@@ -299,6 +356,9 @@ absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const std::string& item_
     const auto history = archive_->Read((*row)->order_id, absl::InfiniteFuture());
     if (!history.ok()) return history.status();
     if (history->has_value()) {
+      CallContext who = call;
+      if (who.account.empty()) who.account = account;
+      if (!discretion_->MayKnow(who, (*history)->clocks)) return error::Restricted();
       for (const Dispute& dispute : (*history)->disputes) {
         if (dispute.item.item_id() == item_id) return dispute.item;
       }
@@ -310,8 +370,12 @@ absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const std::string& item_
 void MeetingService::RuleDocketItem(const CallContext& call, v1::RuleDocketItemRequest request,
                                     Done<v1::RuleDocketItemResponse> done) {
   executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
-    const auto item = FindItem(request.item_id());
+    const auto item = FindItem(call, request.header().actor().account(), request.item_id());
     if (!item.ok()) return done(item.status());
+    // The same ruling again is an answer that was lost.
+    if (item->state() != v1::DOCKET_STATE_OPEN && !IsRuledSo(*item, request.ruling())) {
+      return done(error::DocketSettled(request.item_id()));
+    }
     workorder::v1::ExecuteRequest execute;
     type::v1::Command& command = *execute.add_commands();
     *command.mutable_header() = std::move(*request.mutable_header());
@@ -336,12 +400,18 @@ void MeetingService::RuleDocketItem(const CallContext& call, v1::RuleDocketItemR
 
 void MeetingService::RenderPack(const CallContext& call, v1::RenderPackRequest request,
                                 Done<v1::RenderPackResponse> done) {
-  Answer(executor_, std::move(done),
-         [this, call, request = std::move(request)] { return Pack(call, request); });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    auto response = Pack(call, request, &restricted);
+    if (!response.ok()) return done(std::move(response));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_LIST, *std::move(response),
+                      std::move(done));
+  });
 }
 
 absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& call,
-                                                            const v1::RenderPackRequest& request) {
+                                                            const v1::RenderPackRequest& request,
+                                                            std::set<std::string>* restricted) {
   const auto period = CheckPeriod("period", request.period());
   if (!period.ok()) return period.status();
   if (absl::Status status = CheckFormat(request.format()); !status.ok()) return status;
@@ -349,11 +419,16 @@ absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& c
   if (!knowledge.ok()) return knowledge.status();
   ScorecardBuilder scorecards(*period, worked_);
   PackBuilder pack(*period, *knowledge);
-  if (absl::Status status = archive_->Visit(*period, *knowledge, call,
-                                            [&](const History& history) {
-                                              scorecards.Add(history);
-                                              pack.Add(history);
-                                            });
+  if (absl::Status status =
+          archive_->Visit(*period, *knowledge, call,
+                          [&](const History& history) {
+                            scorecards.Add(history);
+                            const bool known = discretion_->MayKnow(call, history.clocks);
+                            pack.Add(history, known);
+                            if (known && history.clocks.restricted && !history.disputes.empty()) {
+                              restricted->insert(FormatOrderId(history.id));
+                            }
+                          });
       !status.ok()) {
     return status;
   }
@@ -373,11 +448,11 @@ absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& c
   return response;
 }
 
-void MeetingService::ExportProposal(const CallContext&, v1::ExportProposalRequest request,
+void MeetingService::ExportProposal(const CallContext& call, v1::ExportProposalRequest request,
                                     Done<v1::ExportProposalResponse> done) {
   Answer(executor_, std::move(done),
-         [this, request = std::move(request)]() -> absl::StatusOr<v1::ExportProposalResponse> {
-           const auto item = FindItem(request.item_id());
+         [this, call, request = std::move(request)]() -> absl::StatusOr<v1::ExportProposalResponse> {
+           const auto item = FindItem(call, "", request.item_id());
            if (!item.ok()) return item.status();
            if (!item->has_ruling()) return error::NotRuled();
            v1::ExportProposalResponse response;

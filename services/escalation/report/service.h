@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "common/contract/ledger.h"
 #include "hotline/escalation/v1/meeting_service.pb.h"
 #include "hotline/escalation/v1/report_service.pb.h"
+#include "services/escalation/discretion.h"
 #include "services/escalation/report/archive.h"
 #include "services/escalation/report/core/names.h"
 #include "services/escalation/report/core/scorecard.h"
@@ -28,9 +30,10 @@ class ReportService {
   static constexpr int kScanLimit = 20'000;
 
   // `executor` is for reading: neither a follower's nor that of the lists of clocks; it is stopped before
-  // this object is destroyed. `archive` is used on it only, and outlives this, as do `clock` and `names`.
+  // this object is destroyed. `archive` is used on it only, and outlives this, as do `clock`, `names` and
+  // `discretion`.
   ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive, WorkedSeconds worked,
-                const Names* names);
+                const Names* names, const Discretion* discretion);
 
   void GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
                     Done<v1::GetScorecardResponse> done);
@@ -47,14 +50,21 @@ class ReportService {
                                                      const v1::GetScorecardRequest& request);
   absl::StatusOr<v1::ListLampsResponse> Lamps(const v1::ListLampsRequest& request);
   template <typename Request, typename Response>
-  absl::StatusOr<Response> List(const Request& request, RunningQuery query);
-  absl::StatusOr<v1::RenderDocumentResponse> Document(const v1::RenderDocumentRequest& request);
+  void AnswerList(const CallContext& call, const Request& request, RunningQuery query, Done<Response> done);
+  // `restricted`: ids of the restricted orders that the answer shows.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> List(const CallContext& call, const Request& request, RunningQuery query,
+                                std::set<std::string>* restricted);
+  absl::StatusOr<v1::RenderDocumentResponse> Document(const CallContext& call,
+                                                      const v1::RenderDocumentRequest& request,
+                                                      std::set<std::string>* restricted);
 
   Executor* const executor_;
   const hotline::Clock* const clock_;
   Archive* const archive_;
   const WorkedSeconds worked_;
   const Names* const names_;
+  const Discretion* const discretion_;
 };
 
 // Thread-safe. Promises and errors of the methods are in meeting_service.proto.
@@ -62,7 +72,7 @@ class MeetingService {
  public:
   // As ReportService; `ledger` outlives this too.
   MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
-                 const Names* names);
+                 const Names* names, const Discretion* discretion);
 
   void ListDocket(const CallContext& call, v1::ListDocketRequest request, Done<v1::ListDocketResponse> done);
   void RuleDocketItem(const CallContext& call, v1::RuleDocketItemRequest request,
@@ -72,15 +82,21 @@ class MeetingService {
                       Done<v1::ExportProposalResponse> done);
 
  private:
-  absl::StatusOr<v1::ListDocketResponse> Docket(const v1::ListDocketRequest& request);
-  absl::StatusOr<v1::RenderPackResponse> Pack(const CallContext& call, const v1::RenderPackRequest& request);
-  absl::StatusOr<v1::DocketItem> FindItem(const std::string& item_id);
+  // `restricted`: ids of the restricted orders that the answer shows.
+  absl::StatusOr<v1::ListDocketResponse> Docket(const CallContext& call, const v1::ListDocketRequest& request,
+                                                std::set<std::string>* restricted);
+  absl::StatusOr<v1::RenderPackResponse> Pack(const CallContext& call, const v1::RenderPackRequest& request,
+                                              std::set<std::string>* restricted);
+  // `account` asks, if the call does not say who.
+  absl::StatusOr<v1::DocketItem> FindItem(const CallContext& call, const std::string& account,
+                                          const std::string& item_id);
 
   Executor* const executor_;
   Archive* const archive_;
   Ledger* const ledger_;
   const WorkedSeconds worked_;
   const Names* const names_;
+  const Discretion* const discretion_;
 };
 
 }  // namespace hotline::escalation::report

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/error/error.h"
 #include "common/sql/schema.h"
 
@@ -30,13 +32,17 @@ CREATE TABLE IF NOT EXISTS tracked_order (
   item TEXT NOT NULL,
   tags TEXT NOT NULL,
   receiver TEXT NOT NULL,
-  lead_unit TEXT NOT NULL
+  lead_unit TEXT NOT NULL,
+  assist_units TEXT NOT NULL,
+  accused_units TEXT NOT NULL,
+  registered_by TEXT NOT NULL
 ) {rows};
 CREATE INDEX IF NOT EXISTS tracked_order_by_number ON tracked_order (number {,id});
 CREATE TABLE IF NOT EXISTS clock (
   order_id {int} NOT NULL,
   armed_by {int} NOT NULL,
   kind {int} NOT NULL,
+  assist_unit TEXT NOT NULL,
   state {int} NOT NULL,
   duty_party TEXT NOT NULL,
   start_at {int} NOT NULL,
@@ -54,10 +60,10 @@ CREATE TABLE IF NOT EXISTS clock (
   list_key {int} NOT NULL,
   lane {int} NOT NULL,
   fire_at {int},
-  PRIMARY KEY (order_id, armed_by, kind)
+  PRIMARY KEY (order_id, armed_by, kind, assist_unit)
 ) {keyed};
-CREATE INDEX IF NOT EXISTS clock_by_deadline ON clock (state, list_key, order_id, armed_by, kind);
-CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (lane, fire_at, order_id, armed_by, kind) WHERE fire_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS clock_by_deadline ON clock (state, list_key, order_id, armed_by, kind, assist_unit);
+CREATE INDEX IF NOT EXISTS clock_by_next_rung ON clock (lane, fire_at, order_id, armed_by, kind, assist_unit) WHERE fire_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS rung (
   sequence {int} PRIMARY KEY,
   record {blob} NOT NULL
@@ -92,14 +98,17 @@ constexpr const char* kTables[] = {"site",     "tracked_order", "clock", "rung",
 
 #define CLOCK_COLUMNS                                                                                 \
   "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
-  "publication, rule, next_rung, next_at, history"
-#define ORDER_COLUMNS "number, type, urgency, channel, state, marks, item, tags, receiver, lead_unit"
+  "publication, rule, next_rung, next_at, history, assist_unit"
+#define ORDER_COLUMNS                                                                             \
+  "number, type, urgency, channel, state, marks, item, tags, receiver, lead_unit, assist_units, " \
+  "accused_units, registered_by"
 
 // `marks` of an order, and of a clock.
 constexpr int64_t kSuspended = 1;
 constexpr int64_t kAnonymous = 2;
 constexpr int64_t kContacted = 4;
 constexpr int64_t kOriginHere = 8;
+constexpr int64_t kRestricted = 16;
 constexpr int64_t kBreached = 1;
 constexpr int64_t kProvisional = 2;
 
@@ -141,6 +150,7 @@ OrderClock ReadClock(const sql::Statement& row, int first) {
   clock.next_rung = static_cast<type::v1::Rung>(row.Int64(first + 13));
   clock.next = ReadTime(row, first + 14);
   if (!row.IsNull(first + 15)) clock.history = std::string(row.Blob(first + 15));
+  clock.assist_unit = std::string(row.Text(first + 16));
   return clock;
 }
 
@@ -156,10 +166,14 @@ OrderClocks ReadOrder(const sql::Statement& row, int first) {
   order.anonymous = (marks & kAnonymous) != 0;
   order.contacted = (marks & kContacted) != 0;
   order.origin_here = (marks & kOriginHere) != 0;
+  order.restricted = (marks & kRestricted) != 0;
   order.item = std::string(row.Text(first + 6));
   order.tags = std::string(row.Text(first + 7));
   order.receiver = std::string(row.Text(first + 8));
   order.lead_unit = std::string(row.Text(first + 9));
+  order.assist_units = absl::StrSplit(std::string(row.Text(first + 10)), ' ', absl::SkipEmpty());
+  order.accused_units = absl::StrSplit(std::string(row.Text(first + 11)), ' ', absl::SkipEmpty());
+  order.registered_by = std::string(row.Text(first + 12));
   return order;
 }
 
@@ -167,7 +181,9 @@ bool SameFacts(const OrderClocks& a, const OrderClocks& b) {
   return a.number == b.number && a.type == b.type && a.urgency == b.urgency && a.channel == b.channel &&
          a.state == b.state && a.suspended == b.suspended && a.anonymous == b.anonymous &&
          a.contacted == b.contacted && a.origin_here == b.origin_here && a.item == b.item &&
-         a.tags == b.tags && a.receiver == b.receiver && a.lead_unit == b.lead_unit;
+         a.tags == b.tags && a.receiver == b.receiver && a.lead_unit == b.lead_unit &&
+         a.assist_units == b.assist_units && a.accused_units == b.accused_units &&
+         a.restricted == b.restricted && a.registered_by == b.registered_by;
 }
 
 // Prepares statements until one fails.
@@ -201,12 +217,14 @@ class SqlReader : public Reader {
   absl::Status Init(sql::Connection* connection) {
     Preparer prepare(connection);
     prepare("SELECT " ORDER_COLUMNS " FROM tracked_order WHERE id = ?1", &find_order_);
-    prepare("SELECT " CLOCK_COLUMNS " FROM clock WHERE order_id = ?1 ORDER BY order_id, armed_by, kind",
+    prepare("SELECT " CLOCK_COLUMNS
+            " FROM clock WHERE order_id = ?1 ORDER BY order_id, armed_by, kind, assist_unit",
             &find_clocks_);
     prepare("SELECT id FROM tracked_order WHERE number = ?1", &find_number_);
     prepare("SELECT list_key, order_id, " CLOCK_COLUMNS
-            " FROM clock WHERE state = ?1 AND (list_key, order_id, armed_by, kind) > (?2, ?3, ?4, ?5)"
-            " AND list_key < ?6 ORDER BY list_key, order_id, armed_by, kind LIMIT ?7",
+            " FROM clock WHERE state = ?1 AND (list_key, order_id, armed_by, kind, assist_unit) >"
+            " (?2, ?3, ?4, ?5, ?8) AND list_key < ?6"
+            " ORDER BY list_key, order_id, armed_by, kind, assist_unit LIMIT ?7",
             &list_);
     prepare(
         "SELECT sequence, record FROM rung WHERE sequence >= ?1 AND sequence <= ?2 ORDER BY sequence LIMIT "
@@ -217,7 +235,7 @@ class SqlReader : public Reader {
     prepare("SELECT figure, first, second, count FROM census", &census_);
     prepare("SELECT publication, order_id, done, moved FROM moving WHERE id = 1", &moving_);
     prepare("SELECT order_id, " CLOCK_COLUMNS
-            " FROM clock WHERE order_id > ?1 ORDER BY order_id, armed_by, kind LIMIT ?2",
+            " FROM clock WHERE order_id > ?1 ORDER BY order_id, armed_by, kind, assist_unit LIMIT ?2",
             &scan_);
     return prepare.status();
   }
@@ -421,6 +439,7 @@ class SqlReader : public Reader {
     list_->BindInt64(5, at->kind);
     list_->BindInt64(6, end);
     list_->BindInt64(7, query.scan_limit - *scanned + 1);
+    list_->BindText(8, at->assist_unit);
     while (true) {
       const auto row = list_->Step();
       if (!row.ok()) return Translate(row.status());
@@ -463,22 +482,28 @@ class SqlStore : public Store {
     if (absl::Status status = reader_.Init(writer_.get()); !status.ok()) return status;
     Preparer prepare(writer_.get());
     prepare("INSERT INTO tracked_order (" ORDER_COLUMNS
-            ", id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            ", id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             &insert_order_);
     prepare(
         "UPDATE tracked_order SET number = ?1, type = ?2, urgency = ?3, channel = ?4, state = ?5, marks = ?6,"
-        " item = ?7, tags = ?8, receiver = ?9, lead_unit = ?10 WHERE id = ?11",
+        " item = ?7, tags = ?8, receiver = ?9, lead_unit = ?10, assist_units = ?11, accused_units = ?12,"
+        " registered_by = ?13 WHERE id = ?14",
         &update_order_);
     prepare("INSERT INTO clock (" CLOCK_COLUMNS
             ", order_id, list_key, lane, fire_at) VALUES"
-            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
+            "?21)",
             &insert_clock_);
     prepare(
         "UPDATE clock SET state = ?3, duty_party = ?4, start_at = ?5, due_at = ?6, remaining = ?7,"
         " remind_at = ?8, stop_at = ?9, rung = ?10, marks = ?11, publication = ?12, rule = ?13,"
-        " next_rung = ?14, next_at = ?15, history = ?16, list_key = ?18, lane = ?19,"
-        " fire_at = ?20 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?17",
+        " next_rung = ?14, next_at = ?15, history = ?16, list_key = ?19, lane = ?20,"
+        " fire_at = ?21 WHERE kind = ?1 AND armed_by = ?2 AND order_id = ?18 AND assist_unit = ?17",
         &update_clock_);
+    prepare(
+        "UPDATE clock SET rung = ?1, marks = ?2, next_rung = ?3, next_at = ?4, history = ?5, fire_at = ?6"
+        " WHERE order_id = ?7 AND armed_by = ?8 AND kind = ?9 AND assist_unit = ?10",
+        &climb_clock_);
     prepare(
         "INSERT INTO moving (id, publication, order_id, done, moved) VALUES (1, ?1, ?2, ?3, ?4)"
         " ON CONFLICT (id) DO UPDATE SET publication = excluded.publication, order_id = excluded.order_id,"
@@ -497,10 +522,13 @@ class SqlStore : public Store {
         "INSERT INTO census (figure, first, second, count) VALUES (?1, ?2, ?3, ?4)"
         " ON CONFLICT (figure, first, second) DO UPDATE SET count = excluded.count",
         &put_census_);
-    prepare("UPDATE clock SET fire_at = ?4 WHERE order_id = ?1 AND armed_by = ?2 AND kind = ?3", &defer_);
     prepare(
-        "SELECT order_id, armed_by, kind, fire_at FROM clock WHERE lane = ?3 AND fire_at IS NOT NULL"
-        " AND fire_at <= ?1 ORDER BY fire_at, order_id, armed_by, kind LIMIT ?2",
+        "UPDATE clock SET fire_at = ?4 WHERE order_id = ?1 AND armed_by = ?2 AND kind = ?3 AND assist_unit = "
+        "?5",
+        &defer_);
+    prepare(
+        "SELECT order_id, armed_by, kind, fire_at, assist_unit FROM clock WHERE lane = ?3 AND fire_at IS NOT "
+        "NULL AND fire_at <= ?1 ORDER BY fire_at, order_id, armed_by, kind, assist_unit LIMIT ?2",
         &due_);
     prepare("SELECT fire_at FROM clock WHERE lane = ?1 AND fire_at IS NOT NULL ORDER BY fire_at LIMIT 1",
             &next_due_);
@@ -529,18 +557,28 @@ class SqlStore : public Store {
       put.BindInt64(4, after.channel);
       put.BindInt64(5, after.state);
       put.BindInt64(6, (after.suspended ? kSuspended : 0) | (after.anonymous ? kAnonymous : 0) |
-                           (after.contacted ? kContacted : 0) | (after.origin_here ? kOriginHere : 0));
+                           (after.contacted ? kContacted : 0) | (after.origin_here ? kOriginHere : 0) |
+                           (after.restricted ? kRestricted : 0));
       put.BindText(7, after.item);
       put.BindText(8, after.tags);
       put.BindText(9, after.receiver);
       put.BindText(10, after.lead_unit);
-      put.BindInt64(11, after.id);
+      const std::string assist = absl::StrJoin(after.assist_units, " ");
+      const std::string accused = absl::StrJoin(after.accused_units, " ");
+      put.BindText(11, assist);
+      put.BindText(12, accused);
+      put.BindText(13, after.registered_by);
+      put.BindInt64(14, after.id);
       if (absl::Status status = put.Run(); !status.ok()) return Translate(status);
     }
     // Clocks are only ever added at the end.
     const size_t known = before == nullptr ? 0 : before->clocks.size();
     for (size_t i = 0; i < after.clocks.size(); ++i) {
       if (i < known && before->clocks[i] == after.clocks[i]) continue;
+      if (i < known && before->urgency == after.urgency && OnlyClimbed(before->clocks[i], after.clocks[i])) {
+        if (absl::Status status = ClimbClock(after.id, after.clocks[i]); !status.ok()) return status;
+        continue;
+      }
       sql::Statement& put = i < known ? *update_clock_ : *insert_clock_;
       if (absl::Status status = PutClock(put, after, after.clocks[i]); !status.ok()) return status;
     }
@@ -582,6 +620,7 @@ class SqlStore : public Store {
     defer_->BindInt64(2, clock.armed_by);
     defer_->BindInt64(3, clock.kind);
     defer_->BindInt64(4, absl::ToUnixNanos(until));
+    defer_->BindText(5, clock.assist_unit);
     return Translate(defer_->Run());
   }
 
@@ -604,7 +643,7 @@ class SqlStore : public Store {
       if (!row.ok()) return Translate(row.status());
       if (!*row) return due;
       due.push_back({due_->Int64(0), due_->Int64(1), static_cast<type::v1::ClockKind>(due_->Int64(2)),
-                     ReadTime(*due_, 3)});
+                     std::string(due_->Text(4)), ReadTime(*due_, 3)});
     }
   }
 
@@ -673,6 +712,43 @@ class SqlStore : public Store {
     return (*insert)->Run();
   }
 
+  // What a rung changes: the deadline and its place in lists stay, so their index need not be written.
+  static bool OnlyClimbed(const OrderClock& before, const OrderClock& after) {
+    OrderClock climbed = before;
+    climbed.rung = after.rung;
+    climbed.breached = after.breached;
+    climbed.next_rung = after.next_rung;
+    climbed.next = after.next;
+    climbed.history = after.history;
+    return climbed == after;
+  }
+
+  static int64_t MarksOf(const OrderClock& clock) {
+    return (clock.breached ? kBreached : 0) | (clock.provisional ? kProvisional : 0);
+  }
+  static void BindHistory(int parameter, const OrderClock& clock, sql::Statement* put) {
+    if (clock.history.empty()) {
+      put->BindNull(parameter);
+    } else {
+      put->BindBlob(parameter, clock.history);
+    }
+  }
+
+  absl::Status ClimbClock(int64_t order_id, const OrderClock& clock) {
+    sql::Statement& put = *climb_clock_;
+    put.BindInt64(1, clock.rung);
+    put.BindInt64(2, MarksOf(clock));
+    put.BindInt64(3, clock.next_rung);
+    BindTime(4, clock.next, &put);
+    BindHistory(5, clock, &put);
+    BindTime(6, clock.next, &put);
+    put.BindInt64(7, order_id);
+    put.BindInt64(8, clock.armed_by);
+    put.BindInt64(9, clock.kind);
+    put.BindText(10, clock.assist_unit);
+    return Translate(put.Run());
+  }
+
   absl::Status PutClock(sql::Statement& put, const OrderClocks& order, const OrderClock& clock) {
     put.BindInt64(1, clock.kind);
     put.BindInt64(2, clock.armed_by);
@@ -684,20 +760,17 @@ class SqlStore : public Store {
     BindTime(8, clock.remind, &put);
     BindTime(9, clock.stop, &put);
     put.BindInt64(10, clock.rung);
-    put.BindInt64(11, (clock.breached ? kBreached : 0) | (clock.provisional ? kProvisional : 0));
+    put.BindInt64(11, MarksOf(clock));
     put.BindInt64(12, clock.rule.publication);
     put.BindInt64(13, clock.rule.rule);
     put.BindInt64(14, clock.next_rung);
     BindTime(15, clock.next, &put);
-    if (clock.history.empty()) {
-      put.BindNull(16);
-    } else {
-      put.BindBlob(16, clock.history);
-    }
-    put.BindInt64(17, order.id);
-    put.BindInt64(18, KeyOf(order.id, clock).key);
-    put.BindInt64(19, static_cast<int64_t>(LaneOf(order.urgency)));
-    BindTime(20, clock.next, &put);
+    BindHistory(16, clock, &put);
+    put.BindText(17, clock.assist_unit);
+    put.BindInt64(18, order.id);
+    put.BindInt64(19, KeyOf(order.id, clock).key);
+    put.BindInt64(20, static_cast<int64_t>(LaneOf(order.urgency)));
+    BindTime(21, clock.next, &put);
     return Translate(put.Run());
   }
 
@@ -705,8 +778,8 @@ class SqlStore : public Store {
   const std::unique_ptr<sql::Database> database_;
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
-  std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, insert_rung_,
-      put_progress_, put_tally_, put_census_, put_moving_, defer_, due_, next_due_;
+  std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, climb_clock_,
+      insert_rung_, put_progress_, put_tally_, put_census_, put_moving_, defer_, due_, next_due_;
 };
 
 }  // namespace
@@ -721,7 +794,8 @@ ListKey KeyOf(int64_t order_id, const OrderClock& clock) {
                                                        : absl::ToUnixNanos(clock.due),
           .order_id = order_id,
           .armed_by = clock.armed_by,
-          .kind = clock.kind};
+          .kind = clock.kind,
+          .assist_unit = clock.assist_unit};
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::unique_ptr<sql::Database> database,

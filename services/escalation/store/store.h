@@ -34,6 +34,7 @@ struct ListKey {
   int64_t order_id = 0;
   int64_t armed_by = 0;
   int64_t kind = 0;
+  std::string assist_unit = {};
   friend auto operator<=>(const ListKey&, const ListKey&) = default;
 };
 ListKey KeyOf(int64_t order_id, const OrderClock& clock);
@@ -101,7 +102,12 @@ struct DueClock {
   int64_t order_id = 0;
   int64_t armed_by = 0;
   type::v1::ClockKind kind = type::v1::CLOCK_KIND_UNSPECIFIED;
+  std::string assist_unit;
   absl::Time at;  // the rung's instant, or later if it was deferred
+
+  bool Is(const OrderClock& clock) const {
+    return clock.kind == kind && clock.armed_by == armed_by && clock.assist_unit == assist_unit;
+  }
 };
 
 // Two queues of rungs, so that the urgent need not wait behind a backlog of the others.

@@ -171,6 +171,10 @@ std::string ExtensionText(Language language, const type::v1::ExtensionRequest& r
   return StrCat("+", request.length().value(), " ", EnumLabel(language, request.length().kind()));
 }
 
+std::string DutyText(Language language, const std::string& party, bool assists) {
+  return assists ? Say(language, say::kAssist, party) : party;
+}
+
 std::string TasksText(Language language, const WorkOrder& order) {
   std::string text;
   for (const auto& unit : order.units()) {
@@ -178,6 +182,9 @@ std::string TasksText(Language language, const WorkOrder& order) {
     if (unit.has_sign_time()) {
       one = With(one, " ",
                  Say(language, say::kSignedBy, With(unit.handler(), " ", TimeText(unit.sign_time()))));
+    }
+    if (unit.has_finish_time()) {
+      one = With(one, ", ", StrCat(Say(language, say::kPartDone), " ", TimeText(unit.finish_time())));
     }
     text = With(text, "; ", one);
   }
@@ -404,7 +411,9 @@ std::string EventDetail(Language language, const Event& event) {
     case Event::kSigned:
       return event.signed_().unit();
     case Event::kProgressed:
-      return event.progressed().note();
+      return With(With(event.progressed().unit(), " ",
+                       event.progressed().part_done() ? Say(language, say::kPartDone) : ""),
+                  ": ", event.progressed().note());
     case Event::kExtended:
       return Say(language, say::kUntil, TimeText(event.extended().until_time()), event.extended().ground());
     case Event::kSuspended:
@@ -432,7 +441,8 @@ std::string EventDetail(Language language, const Event& event) {
       const auto& escalated = event.escalated();
       return Say(language, say::kDueBy,
                  StrCat(EnumLabel(language, escalated.rung()), " ", EnumLabel(language, escalated.clock())),
-                 TimeText(escalated.due_time()), escalated.duty_party());
+                 TimeText(escalated.due_time()),
+                 DutyText(language, escalated.duty_party(), !escalated.assist_unit().empty()));
     }
     case Event::kDisputed:
       return event.disputed().dispute().reason();
@@ -583,7 +593,8 @@ void AddDeadline(Language language, const escalation::v1::Deadline& deadline, ab
   const absl::Duration left = absl::Trunc(ToTime(deadline.due_time()) - now, absl::Seconds(1));
   table.AddRow(
       {Cell(EnumLabel(language, deadline.lamp()), lamp), Cell(deadline.order_number()),
-       Cell(EnumLabel(language, deadline.clock())), Cell(deadline.duty_party()),
+       Cell(EnumLabel(language, deadline.clock())),
+       Cell(DutyText(language, deadline.duty_party(), !deadline.assist_unit().empty())),
        Cell(TimeText(deadline.due_time())), Cell(stopped ? "-" : absl::FormatDuration(left)),
        Cell(EnumLabel(language, deadline.clock_state())), Cell(EnumLabel(language, deadline.rung())),
        UrgencyCell(language, deadline.urgency()), StateCell(language, deadline.order_state()),

@@ -168,7 +168,9 @@ constexpr Rule kRules[] = {
     {Verb::kDispatch, kAccepted, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_DISPATCHED},
     // Only the lead unit's signature moves the order, and only from DISPATCHED and REDO: see Sign().
     {Verb::kSign, kDispatched | kSignedOn, Who::kHolder, Pause::kEither, kSame},
-    {Verb::kProgress, kAccepted | kSignedOn, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
+    // An assisting unit's moves nothing but its own record, and only its is legal in DISPATCHED: see
+    // Report().
+    {Verb::kProgress, kAccepted | kDispatched | kSignedOn, Who::kHolder, Pause::kEither, kSame},
     {Verb::kExtend, kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kSuspend, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
     {Verb::kResume, kAtWork, Who::kHolder, Pause::kMust, kSame},
@@ -440,8 +442,7 @@ class Step {
       case Verb::kSign:
         return Sign();
       case Verb::kProgress:
-        *event_.mutable_progressed() = command_.progress();
-        break;
+        return Report();
       case Verb::kExtend:
         return Extend();
       case Verb::kSuspend:
@@ -739,6 +740,7 @@ class Step {
   void GiveBackToReplier() {
     MoveCustody(&after_, IsHandedOver(after_) ? TakerOf(after_.handoff()) : site_.hotline, now_);
     after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
+    for (type::v1::UnitTask& task : *after_.mutable_units()) task.clear_finish_time();
   }
 
   void Recall() {
@@ -758,6 +760,7 @@ class Step {
     }
     after_.mutable_facts()->clear_finish_due_time();
     after_.mutable_facts()->clear_last_tenth_time();
+    after_.mutable_facts()->clear_unit_return_closed();
     after_.clear_units();
     const auto add = [&](const std::string& unit, bool lead) {
       type::v1::UnitTask* task = after_.add_units();
@@ -937,6 +940,30 @@ class Step {
     return absl::OkStatus();
   }
 
+  absl::Status Report() {
+    const type::v1::Progress& progress = command_.progress();
+    *event_.mutable_progressed() = progress;
+    if (progress.unit().empty() || progress.unit() == LeadUnit(after_)) {
+      if (progress.part_done()) {
+        return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "progress.part_done",
+                               "is for assisting units: the lead unit gives the reply",
+                               "仅适用于协办单位，主办单位应办结答复");
+      }
+      if (Contains(kDispatched, before_->state())) {
+        const VerbName& name = kVerbNames[static_cast<int>(Verb::kProgress)];
+        return error::WrongState(name.english, name.chinese, before_->state());
+      }
+      after_.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
+      return absl::OkStatus();
+    }
+    const auto task =
+        std::find_if(after_.mutable_units()->begin(), after_.mutable_units()->end(),
+                     [&](const type::v1::UnitTask& unit) { return unit.unit() == progress.unit(); });
+    if (task == after_.mutable_units()->end()) return error::UnitNotAssigned(progress.unit());
+    if (progress.part_done()) ToProto(now_, task->mutable_finish_time());
+    return absl::OkStatus();
+  }
+
   absl::Status Extend() {
     const type::v1::Extension& extension = command_.extension();
     type::v1::Facts* facts = after_.mutable_facts();
@@ -984,7 +1011,16 @@ class Step {
   void Escalate() {
     const type::v1::Escalation& escalation = command_.escalation();
     type::v1::Facts* facts = after_.mutable_facts();
+    *event_.mutable_escalated() = escalation;
     switch (escalation.rung()) {
+      case type::v1::RUNG_CLOSE_RETURN:
+        // One that crossed the order's next dispatch is of a time before it, even if that went to the same
+        // unit.
+        if (escalation.duty_party() == LeadUnit(after_) &&
+            FromProto(escalation.due_time()) > FromProto(after_.units(0).dispatch_time())) {
+          facts->set_unit_return_closed(true);
+        }
+        return;
       case type::v1::RUNG_REMIND:
         facts->set_remind_count(facts->remind_count() + 1);
         break;
@@ -1010,7 +1046,6 @@ class Step {
         *facts->mutable_last_tenth_time() = escalation.last_tenth_time();
       }
     }
-    *event_.mutable_escalated() = escalation;
   }
 
   // Why a rung, a record or an alarm is not for this offer.

@@ -70,6 +70,7 @@ absl::Status CheckUnitReturnDuty(const WorkOrder& order, const Site& site) {
   if (IsRuledForUnit(order, site)) {
     return unit == order.facts().ruled_unit() ? error::RuledUnit(unit) : absl::OkStatus();
   }
+  if (order.facts().unit_return_closed()) return error::ReturnWindowOver(unit);
   const auto returns = std::count_if(
       order.unit_moves().begin(), order.unit_moves().end(),
       [&](const type::v1::UnitMove& move) { return move.has_return_time() && move.unit() == unit; });

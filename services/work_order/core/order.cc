@@ -211,6 +211,7 @@ void DropFactsOfOtherStates(WorkOrder* order) {
     facts->clear_last_tenth_time();
     order->clear_extension_request();
   }
+  if (order->units().empty()) facts->clear_unit_return_closed();
   if (!IsOpen(*order) || Contains(kEnded, order->state())) facts->clear_recall_requested();
   if (!Contains(kOnOffer, order->state())) EndDoubt(facts);
   // What is to be done again is a job of its own, and so is what went elsewhere; else it followed its job to

@@ -404,7 +404,11 @@ void CheckEscalation(const type::v1::Escalation& escalation, Checks& checks) {
       .Rule(escalation.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
       .Present("due_time", escalation.has_due_time())
       .Time("due_time", escalation.has_due_time(), escalation.due_time(), When::kAny)
+      .Rule((escalation.rung() == type::v1::RUNG_CLOSE_RETURN) ==
+                (escalation.clock() == type::v1::CLOCK_KIND_UNIT_RETURN),
+            "rung", "is not one of this clock", "与时限种类不符")
       .Text("duty_party", escalation.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Text("assist_unit", escalation.assist_unit(), 64, Need::kOptional, Lines::kOne)
       .Time("rung_time", escalation.has_rung_time(), escalation.rung_time(), When::kAny)
       .Time("last_tenth_time", escalation.has_last_tenth_time(), escalation.last_tenth_time(), When::kAny)
       .Text("policy_version", escalation.policy_version(), 128, Need::kOptional, Lines::kOne)
@@ -583,6 +587,7 @@ void CheckDeadlineMove(const type::v1::DeadlineMove& move, Checks& checks) {
       .Text("policy_version", move.policy_version(), 128, Need::kOptional, Lines::kOne)
       .Text("calendar_version", move.calendar_version(), 512, Need::kOptional, Lines::kOne)
       .Text("duty_party", move.duty_party(), 64, Need::kRequired, Lines::kOne)
+      .Text("assist_unit", move.assist_unit(), 64, Need::kOptional, Lines::kOne)
       .Rule(move.publication() >= 1, "publication", "must be 1 or more", "应大于等于1");
 }
 
@@ -598,7 +603,8 @@ void CheckRungAcknowledgement(const type::v1::RungAcknowledgement& acknowledgeme
   checks
       .That(FromProto(acknowledgement.until_time()) <= now + kMaxAcknowledgement,
             Reason::ERROR_REASON_TIME_INVALID, "until_time", "is more than 31 days from now", "不得超过31天")
-      .Text("note", acknowledgement.note(), 500, Need::kOptional, Lines::kMany);
+      .Text("note", acknowledgement.note(), 500, Need::kOptional, Lines::kMany)
+      .Text("assist_unit", acknowledgement.assist_unit(), 64, Need::kOptional, Lines::kOne);
 }
 
 void CheckNotificationReport(const type::v1::NotificationReport& report, Checks& checks) {
@@ -606,6 +612,7 @@ void CheckNotificationReport(const type::v1::NotificationReport& report, Checks&
       .Enum("rung", report.rung(), type::v1::Rung_IsValid)
       .Rule(report.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
       .Rule(report.round() >= 1, "round", "must be 1 or more", "应大于等于1")
+      .Text("assist_unit", report.assist_unit(), 64, Need::kOptional, Lines::kOne)
       .That(report.notices_size() <= kMaxNotices, Reason::ERROR_REASON_LIST_INVALID, "notices",
             "has more than 64 entries", "超过64个");
   for (int i = 0; i < report.notices_size() && checks.ok(); ++i) {
@@ -748,7 +755,8 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kProgress:
       checks.Inside("progress", [&](Checks& inner) {
-        inner.Text("note", command.progress().note(), 2000, Need::kRequired, Lines::kMany);
+        inner.Text("note", command.progress().note(), 2000, Need::kRequired, Lines::kMany)
+            .Text("unit", command.progress().unit(), kMaxCode, Need::kOptional, Lines::kOne);
       });
       break;
     case Command::kExtension:

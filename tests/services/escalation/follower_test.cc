@@ -680,6 +680,29 @@ TEST_F(FollowerTest, AClockThatIsNotWorkOrdersIsNotTrusted) {
   EXPECT_TRUE(world_.alive->trust.trusted);
 }
 
+TEST_F(FollowerTest, AClockThatIsNotThePeersIsNotTrusted) {
+  world_.Restart();
+  const auto received = [&](int64_t id, int64_t skew_s, int64_t uncertainty_s) {
+    world_.ledger.Append(world_.ledger.make.Offered(id, world_.now()));
+    type::v1::Event event = world_.ledger.make.Received(id, world_.now());
+    event.mutable_received()->mutable_clock_skew()->set_seconds(skew_s);
+    event.mutable_received()->mutable_clock_uncertainty()->set_seconds(uncertainty_s);
+    world_.ledger.Append(event);
+    world_.Advance(absl::Seconds(2));
+  };
+  received(1, -5, 4);
+  EXPECT_TRUE(world_.alive->trust.trusted) << "it may be as little as a second";
+  received(2, -5, 1);
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  EXPECT_EQ(world_.alive->trust.peer_skew, -absl::Seconds(4));
+  received(3, 0, 0);
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  received(4, 60, 1);
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  world_.Advance(absl::Minutes(11));
+  EXPECT_TRUE(world_.alive->trust.trusted) << "that was a while ago";
+}
+
 TEST_F(FollowerTest, OrdinaryRungsAreTakenAtABoundedRateAndUrgentOnesAtOnce) {
   world_.options.rungs_per_s = 100;
   world_.options.fire_limit = 10;

@@ -99,7 +99,8 @@ class WorkingClocksTest : public testing::Test {
   std::vector<int> Live() const {
     std::vector<int> live;
     for (const OrderClock& clock : order_.clocks) {
-      if (clock.live()) live.push_back(clock.kind);
+      // The time for a return has a test of its own.
+      if (clock.live() && clock.kind != type::v1::CLOCK_KIND_UNIT_RETURN) live.push_back(clock.kind);
     }
     return live;
   }

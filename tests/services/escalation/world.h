@@ -142,10 +142,18 @@ class EventMaker {
     SetHolder(id, by.empty() ? site_ : by, &event);
     return event;
   }
-  type::v1::Event Dispatched(int64_t id, absl::Time at, const std::string& unit = "chengguan") {
+  type::v1::Event Dispatched(int64_t id, absl::Time at, const std::string& unit = "chengguan",
+                             const std::vector<std::string>& assist = {}) {
     type::v1::Event event = Make(id, type::v1::ORDER_STATE_DISPATCHED, at);
     event.mutable_dispatched()->set_lead_unit(unit);
-    event.mutable_dispatched()->add_assist_units("shuiwu");
+    for (const std::string& one : assist) event.mutable_dispatched()->add_assist_units(one);
+    return event;
+  }
+  // An assisting unit's part is done.
+  type::v1::Event PartDone(int64_t id, absl::Time at, const std::string& unit) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_progressed()->set_unit(unit);
+    event.mutable_progressed()->set_part_done(true);
     return event;
   }
   type::v1::Event Signed(int64_t id, absl::Time at, const std::string& unit = "") {
@@ -290,7 +298,9 @@ class FakeLedger : public test::PartialLedger {
   }
   const std::vector<type::v1::Event>& log() const { return log_; }
 
-  // How often each rung is in the log: by `<order>/<clock>/<armed by>/<rung>`.
+  // How often each rung is in the log: by `<order>/<clock>/<armed by>/<rung>`, of an assisting unit's clock
+  // with
+  // `/<unit>` behind it.
   std::map<std::string, int> Rungs() const {
     std::map<std::string, int> rungs;
     for (const type::v1::Event& event : log_) {
@@ -298,7 +308,7 @@ class FakeLedger : public test::PartialLedger {
       if (rung == nullptr) continue;
       const type::v1::Escalation& e = *rung;
       ++rungs[absl::StrCat(ParseOrderId(event.order_id()).value(), "/", e.clock(), "/", e.armed_by_sequence(),
-                           "/", e.rung())];
+                           "/", e.rung(), e.assist_unit().empty() ? "" : "/", e.assist_unit())];
     }
     return rungs;
   }
@@ -488,6 +498,7 @@ class Incarnation : public FollowerListener {
                                 std::move(done));
                           },
                       .progress = [this] { return follower_->stats().moving; }};
+    discretion_ = std::make_unique<const Discretion>(Clearance(), ledger);
     service_ = std::make_unique<EscalationService>(
         executor, clock, *std::move(reader), std::move(rules),
         [log](const CallContext&, const std::string& order_id, Done<std::vector<type::v1::Event>> done) {
@@ -497,7 +508,7 @@ class Incarnation : public FollowerListener {
           }
           done(std::move(events));
         },
-        "12345");
+        discretion_.get(), "12345");
     EXPECT_TRUE(follower_->Start().ok());
   }
 
@@ -534,6 +545,7 @@ class Incarnation : public FollowerListener {
   void OnStoreFailed(const absl::Status&) override { store_failed = true; }
 
   std::unique_ptr<Store> store_;
+  std::unique_ptr<const Discretion> discretion_;
   std::unique_ptr<EscalationService> service_;
   std::unique_ptr<Follower> follower_;
 };

@@ -184,7 +184,8 @@ class Resolver {
   }
 
   bool Accused(std::string_view unit) const {
-    return !query_.accused_unit.empty() && directory_.IsWithin(unit, query_.accused_unit);
+    return std::any_of(query_.accused_units.begin(), query_.accused_units.end(),
+                       [&](const std::string& accused) { return directory_.IsWithin(unit, accused); });
   }
 
   void Add(Found found, v1::RecipientCapacity capacity) {
@@ -283,8 +284,7 @@ std::vector<Gap> Preflight(const Directory& directory, const Reach& reach, absl:
         const absl::Time from = changes[i];
         const absl::Time until = i + 1 < changes.size() ? changes[i + 1] : end;
         if (!exists.Holds(from)) continue;
-        const Answer answer =
-            Resolve(directory, reach, {.unit = unit->code(), .rung = rung, .at = from, .accused_unit = ""});
+        const Answer answer = Resolve(directory, reach, {.unit = unit->code(), .rung = rung, .at = from});
         if (!answer.recipients.empty()) continue;
         PassedOver reason = Join(answer.passed_over);
         if (gaps.size() > first && gaps.back().end == from && gaps.back().reason.english == reason.english) {

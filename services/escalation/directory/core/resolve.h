@@ -42,7 +42,7 @@ struct Query {
   std::string unit;  // a code
   type::v1::Rung rung = type::v1::RUNG_UNSPECIFIED;
   absl::Time at;
-  std::string accused_unit;  // a code; empty: none
+  std::vector<std::string> accused_units = {};  // codes
 };
 
 // Why somebody was passed over. By ids and codes: no names.

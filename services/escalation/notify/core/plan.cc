@@ -8,6 +8,7 @@
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
+#include "services/escalation/core/clocks.h"
 
 namespace hotline::escalation::notify {
 namespace {
@@ -79,6 +80,8 @@ Words WordsOf(type::v1::ClockKind clock) {
       return {"review of the suspension", "挂起复核"};
     case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
       return {"arrival at the scene", "到场"};
+    case type::v1::CLOCK_KIND_UNIT_RETURN:
+      return {"time for a return", "退单"};
     default:
       return {"deadline", "办理"};
   }
@@ -186,7 +189,8 @@ std::string NoticeId(const RungRef& rung, int round, const v1::Recipient& recipi
                      const v1::Contact& contact) {
   return Digest(StrCat("notice\n", rung.order_id, "\n", rung.armed_by, "\n", static_cast<int>(rung.clock),
                        "\n", static_cast<int>(rung.rung), "\n", round, "\n", recipient.person().id(), "\n",
-                       contact.webhook(), "\n", contact.target()));
+                       contact.webhook(), "\n", contact.target(), rung.assist_unit.empty() ? "" : "\n",
+                       rung.assist_unit));
 }
 
 std::string NotificationId(const std::vector<std::string>& notice_ids) {
@@ -231,6 +235,11 @@ void WriteTexts(const std::string& unit_name, v1::Notification* notification) {
   for (size_t i = 0; i < count && i < kListedOrders; ++i) {
     const v1::NotifiedOrder& order = notification->orders(static_cast<int>(i));
     const Words clock = WordsOf(order.clock());
+    if (order.restricted()) {
+      listed_zh += StrCat(i == 0 ? "" : "、", "限制知悉工单（", clock.zh, "时限）");
+      listed_en += StrCat(i == 0 ? "" : ", ", "a restricted order (", clock.en, ")");
+      continue;
+    }
     const std::string due =
         absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixSeconds(order.due_time().seconds()), Beijing());
     listed_zh += StrCat(i == 0 ? "" : "、", order.order_number(), "（", clock.zh, "时限", due, "）");
@@ -240,20 +249,32 @@ void WriteTexts(const std::string& unit_name, v1::Notification* notification) {
     listed_zh += "等";
     listed_en += " and others";
   }
+  const char* document = notification->rung() == type::v1::RUNG_CIRCULATE    ? "circulate"
+                         : notification->rung() == type::v1::RUNG_DISCIPLINE ? "discipline"
+                                                                             : nullptr;
   const bool due = notification->rung() != type::v1::RUNG_REMIND;
   const bool own =
       notification->rung() == type::v1::RUNG_DOUBT || notification->rung() == type::v1::RUNG_KEEP;
-  const std::string_view state_zh = own   ? "请核实处理"
-                                    : due ? "已超时限，请立即办理"
-                                          : "即将到期，请及时办理";
-  const std::string_view state_en = own   ? "please look into it"
-                                    : due ? "overdue, please act now"
-                                          : "due soon";
+  std::string draft_zh;
+  std::string draft_en;
+  if (document != nullptr) {
+    draft_zh = StrCat("。草稿见 hotlinectl document 工单编号 --kind ", document);
+    draft_en = StrCat(" The draft: hotlinectl document NUMBER --kind ", document);
+  }
+  const std::string_view state_zh = document != nullptr ? "请审核并决定是否签发"
+                                    : own               ? "请核实处理"
+                                    : due               ? "已超时限，请立即办理"
+                                                        : "即将到期，请及时办理";
+  const std::string_view state_en = document != nullptr ? "please review and decide on signing"
+                                    : own               ? "please look into it"
+                                    : due               ? "overdue, please act now"
+                                                        : "due soon";
   notification->set_text_zh(StrCat("【", rung.zh, copy ? "·抄送" : "", "】", unit_name, "：工单",
                                    count > 1 ? StrCat("共", count, "件，") : "", listed_zh, "，", state_zh,
-                                   "。"));
+                                   draft_zh, "。"));
   notification->set_text_en(StrCat("[", rung.en, copy ? ", copy" : "", "] ", unit_name, ": ", count,
-                                   count > 1 ? " orders, " : " order, ", listed_en, ": ", state_en, "."));
+                                   count > 1 ? " orders, " : " order, ", listed_en, ": ", state_en, ".",
+                                   draft_en));
 }
 
 bool IsSettled(const std::vector<Outcome>& outcomes) {
@@ -273,6 +294,7 @@ type::v1::NotificationReport MakeReport(const RungRef& rung, int round, const st
   report.set_clock(rung.clock);
   report.set_armed_by_sequence(rung.armed_by);
   report.set_rung(rung.rung);
+  report.set_assist_unit(rung.assist_unit);
   report.set_round(round);
   bool reached = false;
   bool undecided = false;
@@ -298,23 +320,25 @@ type::v1::NotificationReport MakeReport(const RungRef& rung, int round, const st
 }
 
 type::v1::Command ReportCommand(type::v1::NotificationReport report, int64_t order_id) {
-  type::v1::Command command = MakeCommand(
-      order_id, StrCat("notify/", FormatOrderId(order_id), "/", ClockWord(report.clock()), "/",
-                       report.armed_by_sequence(), "/", RungWord(report.rung()), "/", report.round()));
+  type::v1::Command command =
+      MakeCommand(order_id, StrCat("notify/", FormatOrderId(order_id), "/", ClockWord(report.clock()), "/",
+                                   ArmingName(report.armed_by_sequence(), report.assist_unit()), "/",
+                                   RungWord(report.rung()), "/", report.round()));
   *command.mutable_notification_report() = std::move(report);
   return command;
 }
 
 type::v1::Command AcknowledgeCommand(const RungRef& rung, std::string_view notification_id, absl::Time until,
                                      std::string_view account, std::string_view note) {
-  type::v1::Command command =
-      MakeCommand(rung.order_id, StrCat("ack/", notification_id, "/", rung.armed_by, "/",
-                                        static_cast<int>(rung.clock), "/", static_cast<int>(rung.rung)));
+  type::v1::Command command = MakeCommand(
+      rung.order_id, StrCat("ack/", notification_id, "/", ArmingName(rung.armed_by, rung.assist_unit), "/",
+                            static_cast<int>(rung.clock), "/", static_cast<int>(rung.rung)));
   command.mutable_header()->mutable_actor()->set_account(std::string(account));
   type::v1::RungAcknowledgement& acknowledgement = *command.mutable_rung_acknowledgement();
   acknowledgement.set_clock(rung.clock);
   acknowledgement.set_rung(rung.rung);
   acknowledgement.set_armed_by_sequence(rung.armed_by);
+  acknowledgement.set_assist_unit(rung.assist_unit);
   acknowledgement.mutable_until_time()->set_seconds(absl::ToUnixSeconds(until));
   acknowledgement.set_note(std::string(note));
   return command;

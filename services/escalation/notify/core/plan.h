@@ -22,6 +22,7 @@ struct RungRef {
   int64_t armed_by = 0;
   type::v1::ClockKind clock = type::v1::CLOCK_KIND_UNSPECIFIED;
   type::v1::Rung rung = type::v1::RUNG_UNSPECIFIED;
+  std::string assist_unit = {};  // as in OrderClock
   friend auto operator<=>(const RungRef&, const RungRef&) = default;
 };
 
@@ -70,7 +71,8 @@ std::string CapacityWord(v1::RecipientCapacity capacity);
 std::string RoleWord(v1::RecipientVia via);
 std::string ChannelWord(const v1::Contact& contact);
 
-// The texts of a notification whose orders are set. `unit_name` is for people.
+// The texts of a notification whose orders are set; a restricted order is not named. `unit_name` is for
+// people. A draft to be signed names the command that prints it.
 void WriteTexts(const std::string& unit_name, v1::Notification* notification);
 
 // What has become of a notice so far.

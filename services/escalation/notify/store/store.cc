@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS told (
   armed_by {int} NOT NULL,
   clock {int} NOT NULL,
   rung {int} NOT NULL,
+  assist_unit TEXT NOT NULL,
   sequence {int} NOT NULL,
   number TEXT NOT NULL,
   unit TEXT NOT NULL,
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS told (
   round_at {int} NOT NULL,
   report {blob} NOT NULL,
   acknowledged_until {int} NOT NULL,
-  PRIMARY KEY (order_id, armed_by, clock, rung)
+  PRIMARY KEY (order_id, armed_by, clock, rung, assist_unit)
 ) {keyed};
 CREATE INDEX IF NOT EXISTS told_by_time ON told (stage, urgency, next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS told_by_group ON told (unit, rung, urgency, next_at) WHERE stage = 1;
@@ -46,6 +47,7 @@ CREATE TABLE IF NOT EXISTS notice (
   armed_by {int} NOT NULL,
   clock {int} NOT NULL,
   rung {int} NOT NULL,
+  assist_unit TEXT NOT NULL,
   order_number TEXT NOT NULL,
   due_at {int} NOT NULL,
   round {int} NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE IF NOT EXISTS notice (
   delivery {int} NOT NULL,
   send_at {int} NOT NULL
 ) {rows};
-CREATE INDEX IF NOT EXISTS notice_by_rung ON notice (order_id, armed_by, clock, rung, round);
+CREATE INDEX IF NOT EXISTS notice_by_rung ON notice (order_id, armed_by, clock, rung, assist_unit, round);
 CREATE INDEX IF NOT EXISTS notice_by_delivery ON notice (delivery);
 CREATE INDEX IF NOT EXISTS notice_by_unit ON notice (unit, number);
 CREATE INDEX IF NOT EXISTS notice_by_person ON notice (person, number);
@@ -83,14 +85,38 @@ CREATE INDEX IF NOT EXISTS delivery_by_state ON delivery (state, webhook, number
 CREATE INDEX IF NOT EXISTS delivery_by_webhook ON delivery (webhook, number);
 )sql";
 
+// Version 1 knew no assisting units: its tables stand aside, with their indexes gone, while those of this
+// version are made, and then give their rows.
+constexpr const char* kFrom1[] = {
+    "DROP INDEX told_by_time",           "DROP INDEX told_by_group",
+    "DROP INDEX notice_by_rung",         "DROP INDEX notice_by_delivery",
+    "DROP INDEX notice_by_unit",         "DROP INDEX notice_by_person",
+    "ALTER TABLE told RENAME TO told_1", "ALTER TABLE notice RENAME TO notice_1",
+};
+constexpr const char* kTo2[] = {
+    "INSERT INTO told (order_id, armed_by, clock, rung, assist_unit, sequence, number, unit, urgency, due_at,"
+    " stage, round, next_at, round_at, report, acknowledged_until) SELECT order_id, armed_by, clock, rung, "
+    "'',"
+    " sequence, number, unit, urgency, due_at, stage, round, next_at, round_at, report, acknowledged_until"
+    " FROM told_1",
+    "INSERT INTO notice (number, id, order_id, armed_by, clock, rung, assist_unit, order_number, due_at, "
+    "round,"
+    " unit, person, role, capacity, channel, delivery, send_at) SELECT number, id, order_id, armed_by, clock,"
+    " rung, '', order_number, due_at, round, unit, person, role, capacity, channel, delivery, send_at"
+    " FROM notice_1",
+    "DROP TABLE told_1",
+    "DROP TABLE notice_1",
+    "UPDATE site SET schema_version = 2 WHERE id = 1",
+};
+
 #define TOLD_COLUMNS                                                                                  \
   "order_id, armed_by, clock, rung, sequence, number, unit, urgency, due_at, stage, round, next_at, " \
   "round_at, "                                                                                        \
-  "report, acknowledged_until"
+  "report, acknowledged_until, assist_unit"
 #define NOTICE_COLUMNS                                                                                   \
   "n.number, n.id, n.order_id, n.armed_by, n.clock, n.rung, n.order_number, n.due_at, n.round, n.unit, " \
   "n.person, "                                                                                           \
-  "n.role, n.capacity, n.channel, n.delivery, n.send_at, d.state, d.id"
+  "n.role, n.capacity, n.channel, n.delivery, n.send_at, d.state, d.id, n.assist_unit"
 #define NOTICE_TABLES " FROM notice n LEFT JOIN delivery d ON d.number = n.delivery "
 #define DELIVERY_COLUMNS                                                                           \
   "number, sequence, body, state, attempts, next_at, last_at, last_status, last_error, reach_at, " \
@@ -114,14 +140,17 @@ absl::Time ReadTime(const sql::Statement& row, int column) {
   return row.IsNull(column) ? absl::InfiniteFuture() : absl::FromUnixNanos(row.Int64(column));
 }
 
-RungRef ReadRef(const sql::Statement& row, int column) {
+RungRef ReadRef(const sql::Statement& row, int column, int assist_column) {
   return {.order_id = row.Int64(column),
           .armed_by = row.Int64(column + 1),
           .clock = static_cast<type::v1::ClockKind>(row.Int64(column + 2)),
-          .rung = static_cast<type::v1::Rung>(row.Int64(column + 3))};
+          .rung = static_cast<type::v1::Rung>(row.Int64(column + 3)),
+          .assist_unit = std::string(row.Text(assist_column))};
 }
 
-void BindRef(sql::Statement& statement, const RungRef& ref) {
+// The first four parameters, and `assist_parameter`.
+void BindRef(sql::Statement& statement, const RungRef& ref, int assist_parameter) {
+  statement.BindText(assist_parameter, ref.assist_unit);
   statement.BindInt64(1, ref.order_id);
   statement.BindInt64(2, ref.armed_by);
   statement.BindInt64(3, ref.clock);
@@ -130,7 +159,7 @@ void BindRef(sql::Statement& statement, const RungRef& ref) {
 
 Told ReadTold(const sql::Statement& row) {
   Told told;
-  told.ref = ReadRef(row, 0);
+  told.ref = ReadRef(row, 0, 15);
   told.sequence = row.Int64(4);
   told.number = std::string(row.Text(5));
   told.unit = std::string(row.Text(6));
@@ -149,7 +178,7 @@ NoticeRow ReadNotice(const sql::Statement& row) {
   NoticeRow notice;
   notice.number = row.Int64(0);
   notice.id = std::string(row.Text(1));
-  notice.ref = ReadRef(row, 2);
+  notice.ref = ReadRef(row, 2, 18);
   notice.order_number = std::string(row.Text(6));
   notice.due = ReadTime(row, 7);
   notice.round = static_cast<int>(row.Int64(8));
@@ -191,7 +220,7 @@ class SqlStore final : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status status = writer_->Execute(kSchema);
+    absl::Status status = Upgrade();
     if (status.ok()) status = CheckSite(hotline);
     if (status.ok()) {
       status = writer_->Commit();
@@ -223,9 +252,9 @@ class SqlStore final : public Store {
     if (known->has_value()) return false;
     const absl::Status status =
         Write("INSERT INTO told (" TOLD_COLUMNS
-              ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+              ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
               [&](sql::Statement& put) {
-                BindRef(put, told.ref);
+                BindRef(put, told.ref, 16);
                 put.BindInt64(5, told.sequence);
                 put.BindText(6, told.number);
                 put.BindText(7, told.unit);
@@ -246,9 +275,9 @@ class SqlStore final : public Store {
     return Write(
         "UPDATE told SET stage = ?5, round = ?6, next_at = ?7, round_at = ?8, report = ?9,"
         " acknowledged_until = ?10"
-        " WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4",
+        " WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4 AND assist_unit = ?11",
         [&](sql::Statement& put) {
-          BindRef(put, told.ref);
+          BindRef(put, told.ref, 11);
           put.BindInt64(5, static_cast<int64_t>(told.stage));
           put.BindInt64(6, told.round);
           BindTime(put, 7, told.at);
@@ -262,10 +291,10 @@ class SqlStore final : public Store {
     return Write(
         "INSERT INTO notice (order_id, armed_by, clock, rung, number, id, order_number, due_at, round, unit, "
         "person, role,"
-        " capacity, channel, delivery, send_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-        "?13, ?14, ?15, ?16)",
+        " capacity, channel, delivery, send_at, assist_unit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         [&](sql::Statement& put) {
-          BindRef(put, notice.ref);
+          BindRef(put, notice.ref, 17);
           put.BindInt64(5, notice.number);
           put.BindText(6, notice.id);
           put.BindText(7, notice.order_number);
@@ -374,8 +403,8 @@ class SqlStore final : public Store {
     std::optional<Told> found;
     const absl::Status status = Read(
         "SELECT " TOLD_COLUMNS
-        " FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4",
-        [&](sql::Statement& select) { BindRef(select, ref); },
+        " FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4 AND assist_unit = ?5",
+        [&](sql::Statement& select) { BindRef(select, ref, 5); },
         [&](const sql::Statement& row) { found = ReadTold(row); });
     if (!status.ok()) return status;
     return found;
@@ -391,9 +420,9 @@ class SqlStore final : public Store {
     return ReadAll<NoticeRow>(
         "SELECT " NOTICE_COLUMNS NOTICE_TABLES
         "WHERE n.order_id = ?1 AND n.armed_by = ?2 AND n.clock = ?3 AND n.rung = ?4 AND n.round = ?5"
-        " ORDER BY n.number",
+        " AND n.assist_unit = ?6 ORDER BY n.number",
         [&](sql::Statement& select) {
-          BindRef(select, ref);
+          BindRef(select, ref, 6);
           select.BindInt64(5, round);
         },
         ReadNotice);
@@ -639,6 +668,33 @@ class SqlStore final : public Store {
         text, [](sql::Statement&) {}, [&](const sql::Statement& row) { number = row.Int64(0); });
     if (!status.ok()) return status;
     return number;
+  }
+
+  // The tables as this version has them. Those of an older one keep their rows: who was told of what is
+  // nowhere else.
+  absl::Status Upgrade() {
+    const auto version = Version();
+    if (!version.ok()) return version.status();
+    if (*version == 1) {
+      for (const char* text : kFrom1) {
+        if (absl::Status status = writer_->Execute(text); !status.ok()) return status;
+      }
+    }
+    if (absl::Status status = writer_->Execute(kSchema); !status.ok() || *version != 1) return status;
+    for (const char* text : kTo2) {
+      if (absl::Status status = writer_->Execute(text); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // 0: there are no tables.
+  absl::StatusOr<int64_t> Version() {
+    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
+    if (!select.ok()) return 0;
+    sql::ScopedReset reset(select->get());
+    const auto row = (*select)->Step();
+    if (!row.ok()) return row.status();
+    return *row ? (*select)->Int64(0) : 0;
   }
 
   absl::Status CheckSite(std::string_view hotline) {

@@ -150,7 +150,8 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
     std::string text = absl::StrCat("“", ClockZh(duty->clock), "”自", ChineseTime(duty->start), "起算");
     const auto clock = std::find_if(history.clocks.clocks.begin(), history.clocks.clocks.end(),
                                     [&](const OrderClock& other) {
-                                      return other.kind == duty->clock && other.armed_by == duty->armed_by;
+                                      return other.kind == duty->clock && other.armed_by == duty->armed_by &&
+                                             other.assist_unit == duty->assist_unit;
                                     });
     if (clock != history.clocks.clocks.end()) {
       absl::StrAppend(&text, "，依时限规则 ",

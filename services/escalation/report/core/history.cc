@@ -18,6 +18,10 @@ void HistoryReader::Add(const Event& event) {
   Judge(at);
   // An extension is judged by the deadline that it moves.
   Read(event, at);
+  // Who handles it meanwhile.
+  for (Dispute& dispute : history_.disputes) {
+    if (dispute.item.state() == v1::DOCKET_STATE_OPEN) dispute.item.set_holder(event.custody().holder());
+  }
   Follow(event, at);
   history_.state = event.state();
   history_.last_event = at;
@@ -54,6 +58,7 @@ void HistoryReader::Follow(const Event& event, absl::Time at) {
   for (size_t i = history_.duties.size(); i < clocks.size(); ++i) {
     history_.duties.push_back({.clock = clocks[i].kind,
                                .armed_by = clocks[i].armed_by,
+                               .assist_unit = clocks[i].assist_unit,
                                .party = clocks[i].duty_party,
                                .start = clocks[i].start,
                                .due = clocks[i].due});
@@ -197,6 +202,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       // By a machine that could not read the offer: nobody's answer.
       if (detail.ground() != type::v1::RETURN_GROUND_NOT_UNDERSTOOD) {
         ++moves_;
+        returned_since_ruling_ = true;
         history_.answers.push_back({receiver_, at, true});
         v1::DocketGround ground;
         ground.set_party(detail.returned_by_unit().empty() ? receiver_ : detail.returned_by_unit());
@@ -233,8 +239,19 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       const bool open =
           std::any_of(history_.disputes.begin(), history_.disputes.end(),
                       [](const Dispute& dispute) { return dispute.item.state() == v1::DOCKET_STATE_OPEN; });
+      // The ruling before is corrected: nobody has taken the matter up again since.
+      if (!open && !history_.disputes.empty() && !returned_since_ruling_) {
+        v1::DocketItem& item = history_.disputes.back().item;
+        if (item.state() == v1::DOCKET_STATE_RULED) {
+          *item.mutable_ruling() = event.ruled();
+          *item.mutable_settle_time() = ToProto(at);
+          item.set_holder(holder);
+          return;
+        }
+      }
       // Ruled without a dispute, e.g. because the free returns were used up.
       if (!open) Open(event, at);
+      returned_since_ruling_ = false;
       for (Dispute& dispute : history_.disputes) {
         if (dispute.item.state() == v1::DOCKET_STATE_OPEN) *dispute.item.mutable_ruling() = event.ruled();
       }
@@ -249,6 +266,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       return Begin(holder, at);
     case Event::kUnitReturned: {
       ++moves_;
+      returned_since_ruling_ = true;
       const type::v1::UnitReturn& detail = event.unit_returned();
       v1::DocketGround ground;
       ground.set_party(detail.unit().empty() ? unit_ : detail.unit());
@@ -343,7 +361,8 @@ bool Fulfils(ClockKind kind, const Event& event) {
     case type::v1::CLOCK_KIND_SIGN:
       return detail == Event::kSigned;
     case type::v1::CLOCK_KIND_FINISH:
-      return detail == Event::kReplied;
+      // A part that is done ends the clock of its own unit alone.
+      return detail == Event::kReplied || detail == Event::kProgressed;
     case type::v1::CLOCK_KIND_SCENE_ARRIVAL:
       return detail == Event::kSceneRecorded;
     case type::v1::CLOCK_KIND_FIRST_CONTACT:
@@ -363,7 +382,10 @@ Event Condense(Event event) {
   event.clear_traceparent();
   event.clear_sent_sequence();
   event.clear_received_sequence();
+  const bool registration = event.has_registered() || event.offered().has_registered();
   type::v1::Actor actor;
+  // Who registered what is restricted may know of it.
+  if (event.restricted() && registration) actor.set_account(event.actor().account());
   actor.set_hotline(event.actor().hotline());
   actor.set_unit(event.actor().unit());
   *event.mutable_actor() = std::move(actor);

@@ -29,6 +29,7 @@ struct Duty {
   type::v1::ClockKind clock = type::v1::CLOCK_KIND_UNSPECIFIED;
   // Sequence of the event that armed it.
   int64_t armed_by = 0;
+  std::string assist_unit;  // see OrderClock
   std::string party;
   absl::Time start;
   // As it stood when it was judged; else as it stands.
@@ -137,6 +138,7 @@ class HistoryReader {
   std::string replier_;   // who gave the last result
   std::string receiver_;  // who is to take the current offer
   std::vector<v1::DocketGround> grounds_;
+  bool returned_since_ruling_ = false;
 };
 
 // True if stopping a clock of `kind` by `event` fulfils the duty.

@@ -40,6 +40,8 @@ std::string ClockZh(type::v1::ClockKind clock) {
       return "回访";
     case type::v1::CLOCK_KIND_SUSPENSION_REVIEW:
       return "挂起复核";
+    case type::v1::CLOCK_KIND_UNIT_RETURN:
+      return "退单";
     default:
       return absl::StrCat("时限", static_cast<int>(clock));
   }

@@ -69,7 +69,7 @@ std::string GroundText(const v1::DocketGround& ground) {
 
 PackBuilder::PackBuilder(Period period, absl::Time knowledge) : period_(period), knowledge_(knowledge) {}
 
-void PackBuilder::Add(const History& history) {
+void PackBuilder::Add(const History& history, bool list_disputes) {
   if (period_.Holds(history.register_time)) {
     const type::v1::RegisteredDetail& registration = history.registration;
     figures_.set_registered(figures_.registered() + 1);
@@ -96,7 +96,9 @@ void PackBuilder::Add(const History& history) {
     if (opened) figures_.set_disputes(figures_.disputes() + 1);
     if (ruled) figures_.set_rulings(figures_.rulings() + 1);
     // What was open before and is not settled yet is on the table too.
-    if (opened || ruled || item.state() == v1::DOCKET_STATE_OPEN) disputes_[dispute.sequence] = item;
+    if (list_disputes && (opened || ruled || item.state() == v1::DOCKET_STATE_OPEN)) {
+      disputes_[dispute.sequence] = item;
+    }
   }
 }
 

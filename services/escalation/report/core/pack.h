@@ -22,8 +22,8 @@ class PackBuilder {
  public:
   PackBuilder(Period period, absl::Time knowledge);
 
-  // `history` was finished at the knowledge instant.
-  void Add(const History& history);
+  // `history` was finished at the knowledge instant. Its disputes are counted; `list_disputes`: and listed.
+  void Add(const History& history, bool list_disputes = true);
   v1::PackFigures Figures() const;
   // Items opened or settled in the period, the earliest first.
   std::vector<v1::DocketItem> Disputes() const;

@@ -29,7 +29,9 @@ WorkedSeconds WorkedBy(DeadlinesNow deadlines) {
   };
 }
 
-bool IsDuty(type::v1::ClockKind clock) { return clock != type::v1::CLOCK_KIND_CONFIRM; }
+bool IsDuty(type::v1::ClockKind clock) {
+  return clock != type::v1::CLOCK_KIND_CONFIRM && clock != type::v1::CLOCK_KIND_UNIT_RETURN;
+}
 
 int64_t WorkedIn(const Stretch& stretch, const WorkedSeconds& worked) {
   int64_t seconds = 0;

@@ -42,9 +42,11 @@ CREATE TABLE IF NOT EXISTS running (
   due_at {int} NOT NULL,
   remind_at {int} NOT NULL,
   bytes {blob} NOT NULL,
-  PRIMARY KEY (order_id, armed_by, kind)
+  restricted {int} NOT NULL,
+  registered_by TEXT NOT NULL,
+  PRIMARY KEY (order_id, armed_by, kind, party)
 ) {keyed};
-CREATE INDEX IF NOT EXISTS running_by_due ON running (paused, due_at, order_id, armed_by, kind);
+CREATE INDEX IF NOT EXISTS running_by_due ON running (paused, due_at, order_id, armed_by, kind, party);
 CREATE INDEX IF NOT EXISTS running_by_party ON running (party, paused, due_at, order_id, armed_by, kind, remind_at, urgency);
 CREATE TABLE IF NOT EXISTS docket (
   sequence {int} PRIMARY KEY,
@@ -57,6 +59,8 @@ CREATE TABLE IF NOT EXISTS progress (
   log_cursor {int} NOT NULL
 ) {rows};
 )sql";
+
+constexpr const char* kTables[] = {"site", "tracked", "entry", "running", "docket", "progress"};
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
@@ -112,12 +116,14 @@ class SqlReader final : public Reader {
     prepare("SELECT id FROM tracked WHERE number = ?1 LIMIT 1", &by_number_);
     prepare("SELECT id FROM tracked WHERE last_at >= ?1 AND first_at < ?2 ORDER BY last_at LIMIT ?3",
             &orders_);
-#define RUNNING_COLUMNS "order_id, armed_by, kind, party, urgency, paused, due_at, remind_at, bytes"
-#define RUNNING_RANGE                                                                                      \
-  "paused = 0 AND (due_at, order_id, armed_by, kind) > (?1, ?2, ?3, ?4) AND due_at < ?5 ORDER BY due_at, " \
-  "order_id, armed_by, kind LIMIT ?6"
+#define RUNNING_COLUMNS                                                                      \
+  "order_id, armed_by, kind, party, urgency, paused, due_at, remind_at, bytes, restricted, " \
+  "registered_by"
+#define RUNNING_RANGE                                                                             \
+  "paused = 0 AND (due_at, order_id, armed_by, kind, party) > (?1, ?2, ?3, ?4, ?7) AND due_at < " \
+  "?5 ORDER BY due_at, order_id, armed_by, kind, party LIMIT ?6"
     prepare("SELECT " RUNNING_COLUMNS " FROM running WHERE " RUNNING_RANGE, &running_);
-    prepare("SELECT " RUNNING_COLUMNS " FROM running WHERE party = ?7 AND " RUNNING_RANGE, &running_of_);
+    prepare("SELECT " RUNNING_COLUMNS " FROM running WHERE party = ?8 AND " RUNNING_RANGE, &running_of_);
 #define LAMP_SUMS                                                                                        \
   "SUM(paused = 0 AND due_at > ?1 AND remind_at > ?1), SUM(paused = 0 AND due_at > ?1 AND remind_at <= " \
   "?1), SUM(paused = 0 AND due_at <= ?1), SUM(paused) FROM running"
@@ -184,7 +190,8 @@ class SqlReader final : public Reader {
     list.BindInt64(4, from.kind);
     list.BindInt64(5, Nanos(query.due_before));
     list.BindInt64(6, query.scan_limit + 1);
-    if (!query.party.empty()) list.BindText(7, query.party);
+    list.BindText(7, from.party);
+    if (!query.party.empty()) list.BindText(8, query.party);
     RunningKey last;
     for (int scanned = 0;; ++scanned) {
       const auto row = list.Step();
@@ -194,8 +201,11 @@ class SqlReader final : public Reader {
         page.next = last;
         return page;
       }
-      last = {
-          .due = list.Int64(6), .order_id = list.Int64(0), .armed_by = list.Int64(1), .kind = list.Int64(2)};
+      last = {.due = list.Int64(6),
+              .order_id = list.Int64(0),
+              .armed_by = list.Int64(1),
+              .kind = list.Int64(2),
+              .party = std::string(list.Text(3))};
       if (query.urgency != 0 && list.Int64(4) != query.urgency) continue;
       if (query.kind != 0 && list.Int64(2) != query.kind) continue;
       page.rows.push_back({.order_id = list.Int64(0),
@@ -206,7 +216,9 @@ class SqlReader final : public Reader {
                            .paused = list.Int64(5) != 0,
                            .due = TimeOf(list.Int64(6)),
                            .remind = TimeOf(list.Int64(7)),
-                           .bytes = std::string(list.Blob(8))});
+                           .bytes = std::string(list.Blob(8)),
+                           .restricted = list.Int64(9) != 0,
+                           .registered_by = std::string(list.Text(10))});
     }
   }
 
@@ -294,7 +306,8 @@ class SqlStore final : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status made = writer_->Execute(kSchema);
+    absl::Status made = DropOlder();
+    if (made.ok()) made = writer_->Execute(kSchema);
     if (made.ok()) made = CheckSite(hotline);
     if (!made.ok()) {
       writer_->Rollback();
@@ -310,11 +323,8 @@ class SqlStore final : public Store {
         "number = excluded.number, first_at = excluded.first_at, last_at = excluded.last_at",
         &put_order_);
     prepare("DELETE FROM running WHERE order_id = ?1", &drop_running_);
-    prepare(
-        "INSERT INTO running (order_id, armed_by, kind, party, urgency, paused, due_at, remind_at, bytes) "
-        "VALUES (?1, "
-        "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        &add_running_);
+    prepare("INSERT INTO running (" RUNNING_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            &add_running_);
     prepare(
         "INSERT INTO docket (sequence, order_id, state, opened_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT "
         "(sequence) DO "
@@ -370,6 +380,8 @@ class SqlStore final : public Store {
       add_running_->BindInt64(7, Nanos(row.due));
       add_running_->BindInt64(8, Nanos(row.remind));
       add_running_->BindBlob(9, row.bytes);
+      add_running_->BindInt64(10, row.restricted);
+      add_running_->BindText(11, row.registered_by);
       if (absl::Status status = add_running_->Run(); !status.ok()) return Translate(status);
     }
     return absl::OkStatus();
@@ -392,6 +404,28 @@ class SqlStore final : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
+  // Tables that an older version wrote; the log has it all.
+  absl::Status DropOlder() {
+    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
+    if (!select.ok()) return absl::OkStatus();  // there are none
+    int64_t version = kSchemaVersion;
+    {
+      sql::ScopedReset reset(select->get());
+      const auto row = (*select)->Step();
+      if (!row.ok()) return row.status();
+      if (*row) version = (*select)->Int64(0);
+    }
+    select->reset();
+    if (version >= kSchemaVersion) return absl::OkStatus();
+    for (const char* table : kTables) {
+      if (absl::Status status = writer_->Execute(absl::StrCat("DROP TABLE IF EXISTS ", table));
+          !status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CheckSite(std::string_view hotline) {
     auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
     if (!select.ok()) return select.status();

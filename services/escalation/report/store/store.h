@@ -43,6 +43,8 @@ struct RunningRow {
   absl::Time due;
   absl::Time remind;  // InfiniteFuture: no reminder
   std::string bytes;  // serialized v1::Deadline without lamp
+  bool restricted = false;
+  std::string registered_by;  // account that registered the order here
 };
 
 struct DocketRow {
@@ -58,6 +60,7 @@ struct RunningKey {
   int64_t order_id = 0;
   int64_t armed_by = 0;
   int64_t kind = 0;
+  std::string party = {};
   friend auto operator<=>(const RunningKey&, const RunningKey&) = default;
 };
 
@@ -125,8 +128,9 @@ class Reader {
 class Store {
  public:
   virtual ~Store() = default;
-  // Takes `database` over; creates the tables if they are missing. Errors: FAILED_PRECONDITION if it belongs
-  // to another hotline or has another schema.
+  // Takes `database` over; creates the tables if they are missing, and anew if an older version wrote them:
+  // the log has it all. Errors: FAILED_PRECONDITION if it belongs to another hotline or was written by a
+  // newer version.
   static absl::StatusOr<std::unique_ptr<Store>> Open(std::unique_ptr<sql::Database> database,
                                                      std::string_view hotline);
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <set>
 
 #include "common/base/id.h"
 #include "common/error/error.h"
@@ -21,7 +22,9 @@ using directory::test::At;
 using directory::test::County;
 using hotline::test::Steps;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
@@ -189,7 +192,7 @@ class NotifierTest : public testing::Test, public Listener {
     Listener* const listener = this;
     notifier_ = std::make_unique<Notifier>(
         &steps_, steps_.clock(), *std::move(store), Policy(Settings()), &rungs_, [this] { return people_; },
-        county_.reach, &ledger_, &gateway_, listener, options);
+        county_.reach, &ledger_, &gateway_, listener, &discretion_, options);
     ASSERT_TRUE(notifier_->Open().ok());
     notifier_->Start();
     steps_.RunDue();
@@ -265,6 +268,7 @@ class NotifierTest : public testing::Test, public Listener {
   std::shared_ptr<const directory::Directory> people_;
   FakeRungs rungs_;
   FakeLedger ledger_;
+  Discretion discretion_{Clearance(), &ledger_};
   FakeGateway gateway_;
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::string> results_;
@@ -307,6 +311,44 @@ TEST_F(NotifierTest, FortyOverdueOrdersOfOneUnitAreOneMessage) {
   Rung(41, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
   steps_.Advance(absl::Milliseconds(1));
   EXPECT_THAT(gateway_.attempts, SizeIs(2));
+}
+
+TEST_F(NotifierTest, ARestrictedOrderIsToldOfAndNotNamed) {
+  UseSms();
+  Add(1, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  Add(2, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  rungs_.facts[1].restricted = true;
+  rungs_.facts[1].registered_by = "registrar";
+  notifier_->Wake();
+  steps_.Advance(absl::Seconds(31));
+  std::set<std::string> named;
+  bool hidden = false;
+  for (const v1::Delivery& delivery : Deliveries("sms")) {
+    const v1::Notification& message = delivery.notification();
+    ASSERT_EQ(message.orders_size(), 1) << "apart from the others";
+    hidden |= message.orders(0).restricted();
+    if (!message.orders(0).restricted()) named.insert(message.orders(0).order_number());
+    EXPECT_THAT(message.SerializeAsString(), Not(HasSubstr("20261201-100001")));
+    if (message.orders(0).restricted()) EXPECT_THAT(message.text_zh(), HasSubstr("限制知悉工单"));
+  }
+  EXPECT_TRUE(hidden);
+  EXPECT_THAT(named, SizeIs(1));
+  const auto listed = Call(&Notifier::ListNotifications, v1::ListNotificationsRequest());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_THAT(listed->SerializeAsString(), Not(HasSubstr("20261201-100001")));
+  v1::ListNotificationsRequest of_it;
+  of_it.set_order_id(FormatOrderId(1));
+  EXPECT_EQ(error::ReasonOf(Call(&Notifier::ListNotifications, of_it).status()),
+            error::Reason::ERROR_REASON_RESTRICTED);
+}
+
+TEST_F(NotifierTest, NobodyOfAnAccusedUnitIsTold) {
+  UseSms();
+  Add(1, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  rungs_.facts[1].accused_units = {"elsewhere", "zhujianju"};
+  notifier_->Wake();
+  steps_.Advance(absl::Seconds(31));
+  EXPECT_THAT(Deliveries("sms"), IsEmpty()) << "its handler is passed over";
 }
 
 TEST_F(NotifierTest, WhatWasToldLongAgoIsForgottenAndNoNumberComesTwice) {

@@ -35,8 +35,10 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
     const WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
       return absl::ToInt64Seconds(to - from);
     };
-    report_ = std::make_unique<ReportService>(executor_.get(), &clock_, archive_.get(), worked, &names_);
-    meeting_ = std::make_unique<MeetingService>(executor_.get(), archive_.get(), &ledger_, worked, &names_);
+    report_ = std::make_unique<ReportService>(executor_.get(), &clock_, archive_.get(), worked, &names_,
+                                              &discretion_);
+    meeting_ = std::make_unique<MeetingService>(executor_.get(), archive_.get(), &ledger_, worked, &names_,
+                                                &discretion_);
     ASSERT_TRUE(follower_->Start().ok());
   }
   // kill -9.
@@ -105,6 +107,7 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Follower> follower_;
   std::unique_ptr<Archive> archive_;
+  Discretion discretion_{Clearance(), &ledger_};
   std::unique_ptr<ReportService> report_;
   std::unique_ptr<MeetingService> meeting_;
 };
@@ -272,9 +275,71 @@ TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
   const auto yaml = Call(*meeting_, &MeetingService::ExportProposal, proposal);
   ASSERT_TRUE(yaml.ok()) << yaml.status();
   EXPECT_NE(yaml->yaml().find("lead_unit: \"shuiwu\""), std::string::npos);
+  // The same matter once more: a correction of that ruling, not another item; and only by whoever ruled it
+  // so.
+  v1::RuleDocketItemRequest again;
+  again.set_item_id(item);
+  again.mutable_ruling()->set_unit("chengguan");
+  EXPECT_EQ(error::ReasonOf(Call(*meeting_, &MeetingService::RuleDocketItem, again).status()),
+            error::Reason::ERROR_REASON_DOCKET_SETTLED);
+  Event corrected = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  corrected.mutable_ruled()->set_unit("chengguan");
+  ledger_.Append(corrected);
+  executor_->Advance(absl::Minutes(1));
+  docket = Call(*meeting_, &MeetingService::ListDocket, v1::ListDocketRequest());
+  ASSERT_EQ(docket->items_size(), 1);
+  EXPECT_EQ(docket->items(0).ruling().unit(), "chengguan");
+  // Returned since, it is another matter.
+  Event returned = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  returned.mutable_unit_returned()->set_unit("chengguan");
+  ledger_.Append(returned);
+  Event final = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  final.mutable_ruled()->set_unit("shuiwu");
+  ledger_.Append(final);
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(Call(*meeting_, &MeetingService::ListDocket, v1::ListDocketRequest())->items_size(), 2);
   proposal.set_item_id("nonsense");
   EXPECT_EQ(error::ReasonOf(Call(*meeting_, &MeetingService::ExportProposal, proposal).status()),
             error::Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND);
+}
+
+// A restricted order is counted for everybody and named to nobody who need not know.
+TEST_F(ReportWorld, ARestrictedOrderIsCountedAndNotNamed) {
+  for (int64_t id = 1; id <= 2; ++id) {
+    Event registered = ledger_.make.Registered(id, clock_.Now());
+    registered.mutable_actor()->set_account("registrar");
+    registered.set_restricted(id == 1);
+    ledger_.Append(registered);
+    for (Event event : {ledger_.make.Accepted(id, clock_.Now()), ledger_.make.Dispatched(id, clock_.Now())}) {
+      event.set_restricted(id == 1);
+      ledger_.Append(event);
+    }
+  }
+  executor_->Advance(absl::Hours(2));
+  const auto overdue = [&](const std::string& account) {
+    absl::StatusOr<v1::ListOverdueResponse> answer = absl::UnknownError("no answer");
+    report_->ListOverdue(
+        {.now = clock_.Now(), .account = account}, v1::ListOverdueRequest(),
+        [&](absl::StatusOr<v1::ListOverdueResponse> response) { answer = std::move(response); });
+    executor_->Run();
+    std::set<std::string> numbers;
+    if (!answer.ok()) return numbers;
+    for (const v1::Deadline& deadline : answer->deadlines()) numbers.insert(deadline.order_number());
+    return numbers;
+  };
+  EXPECT_EQ(overdue("").size(), 1u);
+  EXPECT_EQ(overdue("somebody").size(), 1u);
+  EXPECT_EQ(overdue("registrar").size(), 2u);
+  int disclosures = 0;
+  for (const std::string& order : ledger_.order_of_commands) disclosures += order == FormatOrderId(1);
+  EXPECT_EQ(disclosures, 1) << "each showing is recorded";
+  EXPECT_EQ(Call(*report_, &ReportService::ListLamps, v1::ListLampsRequest())->total().red(), 4);
+  v1::RenderDocumentRequest document;
+  document.set_order_id(FormatOrderId(1));
+  document.set_kind(v1::DOCUMENT_KIND_CIRCULATE);
+  document.set_format(v1::DOCUMENT_FORMAT_HTML);
+  EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::RenderDocument, document).status()),
+            error::Reason::ERROR_REASON_RESTRICTED);
 }
 
 }  // namespace

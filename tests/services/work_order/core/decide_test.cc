@@ -798,6 +798,84 @@ TEST(Decide, ARequestWhoseTimeHasPassedNeedsAnotherTime) {
   EXPECT_FALSE(decide()->after.has_extension_request());
 }
 
+// A rung of escalation's on `id`, of the clock of `unit`.
+Command CloseReturn(const std::string& id, const std::string& unit, absl::Time due) {
+  Command command = MakeCommand(Act::kUrge, id, "110", due);
+  command.mutable_header()->set_request_id(
+      absl::StrCat("escalate/close/", unit, "/", absl::ToUnixSeconds(due)));
+  command.mutable_escalation()->set_clock(type::v1::CLOCK_KIND_UNIT_RETURN);
+  command.mutable_escalation()->set_rung(type::v1::RUNG_CLOSE_RETURN);
+  command.mutable_escalation()->set_duty_party(unit);
+  ToProto(due, command.mutable_escalation()->mutable_due_time());
+  return command;
+}
+
+TEST(Decide, AUnitReturnsInTheTimeForItOnly) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  const auto dispatch = [&](const std::string& unit) {
+    Command command = MakeCommand(Act::kDispatch, id, "110", world.now());
+    command.mutable_unit_dispatch()->set_lead_unit(unit);
+    command.mutable_unit_dispatch()->clear_assist_units();
+    return world.Execute(0, command).status();
+  };
+  ASSERT_TRUE(dispatch("housing").ok());
+  const absl::Time first = world.now() + absl::Hours(1);
+  world.Pass(absl::Hours(2));
+  ASSERT_TRUE(world.Execute(0, CloseReturn(id, "housing", first)).ok());
+  EXPECT_TRUE(world.Order(0, id).facts().unit_return_closed());
+  EXPECT_EQ(world.Order(0, id).facts().urge_count(), 0) << "nobody is urged";
+  EXPECT_FALSE(world.Order(0, id).facts().overdue());
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReturnFromUnit, id).status()),
+            Reason::ERROR_REASON_RETURN_WINDOW_OVER);
+  // The desk can still give it to another, who has its own time.
+  world.Do(0, Act::kReassign, id);
+  EXPECT_FALSE(world.Order(0, id).facts().unit_return_closed());
+  world.Do(0, Act::kReturnFromUnit, id);
+  ASSERT_TRUE(dispatch("housing").ok());
+  // A rung that crossed the dispatch, even to the same unit, is of the time before it.
+  ASSERT_TRUE(world.Execute(0, CloseReturn(id, "housing", first + absl::Minutes(1))).ok());
+  ASSERT_TRUE(world.Execute(0, CloseReturn(id, "water", world.now() + absl::Hours(1))).ok());
+  EXPECT_FALSE(world.Order(0, id).facts().unit_return_closed());
+  world.Do(0, Act::kReturnFromUnit, id);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnAssistingUnitReportsItsPartDone) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  Command dispatch = MakeCommand(Act::kDispatch, id, "110", world.now());
+  dispatch.mutable_unit_dispatch()->set_lead_unit("housing");
+  dispatch.mutable_unit_dispatch()->clear_assist_units();
+  dispatch.mutable_unit_dispatch()->add_assist_units("water");
+  ASSERT_TRUE(world.Execute(0, dispatch).ok());
+  const auto report = [&](const std::string& unit, bool done) {
+    Command command = MakeCommand(Act::kProgress, id, "110", world.now());
+    command.mutable_progress()->set_unit(unit);
+    command.mutable_progress()->set_part_done(done);
+    return world.Execute(0, command).status();
+  };
+  EXPECT_EQ(error::ReasonOf(report("", false)), Reason::ERROR_REASON_WRONG_STATE)
+      << "the lead has not signed";
+  EXPECT_EQ(error::ReasonOf(report("chengguan", true)), Reason::ERROR_REASON_UNIT_NOT_ASSIGNED);
+  ASSERT_TRUE(report("water", false).ok());
+  EXPECT_FALSE(world.Order(0, id).units(1).has_finish_time());
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_DISPATCHED);
+  ASSERT_TRUE(report("water", true).ok());
+  EXPECT_TRUE(world.Order(0, id).units(1).has_finish_time());
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_DISPATCHED) << "that is the lead's to move";
+  world.Do(0, Act::kSign, id);
+  EXPECT_EQ(error::FieldOf(report("housing", true)), "progress.part_done");
+  ASSERT_TRUE(report("housing", false).ok());
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_IN_PROGRESS);
+  world.Do(0, Act::kFinish, id);
+  world.Do(0, Act::kRedo, id);
+  EXPECT_FALSE(world.Order(0, id).units(1).has_finish_time()) << "to be done again";
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(Decide, UnitsReturnOnceThenARulingSaysWho) {
   World world;
   world.mutable_site(0)->free_returns_per_unit = 1;
