@@ -1,6 +1,7 @@
 #include "common/base/sha256.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <memory>
 #include <utility>
@@ -22,14 +23,14 @@ std::string Sha256(std::initializer_list<std::string_view> parts) {
 }
 
 std::string HmacSha256(std::string_view key, std::initializer_list<std::string_view> parts) {
-  constexpr size_t kBlockBytes = 64;
-  std::string block(key.size() > kBlockBytes ? Sha256({key}) : std::string(key));
-  block.resize(kBlockBytes, '\0');
-  std::string inner = block;
-  for (char& c : inner) c = static_cast<char>(c ^ 0x36);
-  for (char& c : block) c = static_cast<char>(c ^ 0x5c);
-  for (const std::string_view part : parts) inner.append(part);
-  return Sha256({block, Sha256({inner})});
+  std::string text;
+  for (const std::string_view part : parts) text.append(part);
+  std::string code(kSha256Bytes, '\0');
+  // Fails only where OpenSSL lacks memory, or SHA-256.
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+       reinterpret_cast<unsigned char*>(code.data()), nullptr);
+  return code;
 }
 
 const std::string& ChainStart() {

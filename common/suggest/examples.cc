@@ -124,7 +124,7 @@ Scores Evaluate(const Suggester& suggester, std::span<const config::v1::SuggestE
     Query query;
     query.text = example.text();
     query.received_by = example.received_by();
-    query.explain = observer != nullptr;
+    query.explain = observer != nullptr || example.units_size() > 0;
     const Suggestion suggestion = suggester.Suggest(query);
     if (observer != nullptr) observer(example, suggestion);
     const std::string answer(HotlineOf(suggestion.verdict, suggester.catalogue()));
@@ -155,8 +155,10 @@ Scores Evaluate(const Suggester& suggester, std::span<const config::v1::SuggestE
     }
     if (example.units_size() > 0) {
       ++scores.units;
-      scores.unit_first +=
-          !suggestion.units.empty() && suggestion.units.front()->code() == example.units(0) ? 1 : 0;
+      const catalogue::UnitChoice& choice = suggestion.units;
+      const std::string first =
+          !choice.lead.empty() || choice.proposed.empty() ? choice.lead : choice.proposed.front();
+      scores.unit_first += first == example.units(0) ? 1 : 0;
     }
     if (example.emergency()) {
       ++scores.emergencies;

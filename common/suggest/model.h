@@ -19,8 +19,8 @@ struct TrainingExample {
   Featuriser::View view;
   // Classes it belongs to with their shares, which sum to 1.
   std::vector<std::pair<uint32_t, float>> classes;
-  // Of the groups that classes fall into (the hotlines), the one it belongs to.
-  uint32_t group = 0;
+  // The same of the groups (the hotlines, and danger now).
+  std::vector<std::pair<uint32_t, float>> groups;
   bool emergency = false;
   // False: says nothing of danger.
   bool teaches_danger = true;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/catalogue/places.h"
 #include "common/error/error.h"
 
 namespace hotline::suggest {
@@ -20,7 +21,9 @@ constexpr uint32_t kGovernmentGroup = 0;
 constexpr uint32_t kPoliceGroup = 1;
 constexpr uint32_t kUnclearGroup = 2;
 constexpr uint32_t kNoneGroup = 3;
-constexpr uint32_t kGroups = 4;
+// The police's with danger now; kPoliceGroup is without.
+constexpr uint32_t kDangerGroup = 4;
+constexpr uint32_t kGroups = 5;
 // How much of a verdict's probability comes from the model of hotlines; the rest from the items'.
 constexpr double kGroupShare = 0.8;
 // What words of the catalogue and of the terms count beside a labelled example.
@@ -29,6 +32,8 @@ constexpr float kTermWeight = 0.3F;
 constexpr float kPriorWeight = 1.0F;
 // Danger that the model sees without a certain sign.
 constexpr double kMostModelDanger = 0.9;
+// Tokens that a reason shows at most, if it is of several words.
+constexpr uint32_t kMostShown = 10;
 // What a text in another language gets: that it is unclear is sure, but an emergency may hide in it.
 constexpr double kForeignConfidence = 0.9;
 
@@ -140,9 +145,8 @@ std::string CheckTerms(const SuggestTerms& terms) {
   return problems;
 }
 
-absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
-    std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& terms,
-    std::span<const config::v1::SuggestExample> examples) {
+absl::Status Suggester::Check(const catalogue::Catalogue& catalogue, const SuggestTerms& terms,
+                              std::span<const config::v1::SuggestExample> examples) {
   const std::string problems = CheckTerms(terms);
   if (!problems.empty()) {
     return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID, "terms", problems,
@@ -151,8 +155,8 @@ absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
   for (const auto& example : examples) {
     const std::string& hotline = example.hotline();
     const bool known = hotline == "unclear" || hotline == "none" ||
-                       hotline == catalogue->message().government_hotline() ||
-                       hotline == catalogue->message().police_hotline();
+                       hotline == catalogue.message().government_hotline() ||
+                       hotline == catalogue.message().police_hotline();
     const bool needs_item = hotline != "unclear" && hotline != "none";
     if (known && (!needs_item || example.items_size() > 0)) continue;
     const std::string_view field = known ? "items" : "hotline";
@@ -161,6 +165,13 @@ absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
                            "an example needs a hotline of the catalogue with an item, or unclear or none",
                            "样例须注明目录中的热线和事项，或 unclear、none");
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
+    std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& terms,
+    std::span<const config::v1::SuggestExample> examples) {
+  if (absl::Status status = Check(*catalogue, terms, examples); !status.ok()) return status;
   return std::shared_ptr<const Suggester>(new Suggester(std::move(catalogue), terms, examples));
 }
 
@@ -188,7 +199,7 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     TrainingExample& example = training.emplace_back();
     example.view = featuriser_->Look(text);
     example.classes = {{target, 1.0F}};
-    example.group = group_of(target);
+    example.groups = {{group_of(target), 1.0F}};
     example.weight = weight;
     return example;
   };
@@ -204,7 +215,10 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     const auto index = static_cast<uint32_t>(i);
     priors.push_back({Featuriser::KeyOf(index, false, false), target, kPriorWeight});
     priors.push_back({Featuriser::KeyOf(index, false, true), target, kPriorWeight / 2});
-    priors.push_back({Featuriser::KeyOf(index, false, false), none + 1 + group_of(target), kPriorWeight});
+    const bool sign = entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_CERTAIN ||
+                      entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_LIKELY;
+    priors.push_back({Featuriser::KeyOf(index, false, false),
+                      none + 1 + (sign ? kDangerGroup : group_of(target)), kPriorWeight});
     const bool phrase = i >= given.concepts_size();
     for (const std::string& term : entry.terms()) {
       TrainingExample& example = teach(term, target, phrase ? kPhraseWeight : kTermWeight);
@@ -212,6 +226,11 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
       example.emergency = entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_CERTAIN;
       example.teaches_danger =
           example.emergency || (!phrase && group_of(target) != kPoliceGroup && target != unclear);
+      if (example.emergency) {
+        example.groups = {{kDangerGroup, 1.0F}};
+      } else if (group_of(target) == kPoliceGroup) {
+        example.groups = {{kPoliceGroup, 0.5F}, {kDangerGroup, 0.5F}};
+      }
     }
   }
   for (const auto& example : examples) {
@@ -235,20 +254,49 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     TrainingExample& taught = teach(example.text(), classes.front().first, 1);
     taught.classes = std::move(classes);
     taught.emergency = example.emergency();
+    if (taught.emergency) taught.groups = {{kDangerGroup, 1.0F}};
     ++report_.examples;
   }
   TrainingOptions options;
-  options.epochs = 15;
-  options.rate = 0.2F;
-  options.scale = {0.6F, 0.45F, 0.45F, 0.8F, 0.3F, 0.5F, 0.5F};
+  options.epochs = 10;
+  options.rate = 0.15F;
+  options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
   model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
   report_.features = model_->features();
   report_.bytes = model_->bytes();
 }
 
+std::vector<Suggester::Span> Suggester::Spans(const Featuriser::View& view) const {
+  std::vector<Span> words;
+  for (const Hit& hit : view.hits) {
+    const Featuriser::Concept& meant = featuriser_->concept_at(hit.concept_index);
+    // A single character, or what merely sounds alike, explains nothing to who reads it.
+    if (hit.end - hit.begin < 2 || hit.by_sound) continue;
+    words.push_back({hit.begin, hit.end, meant.item, true});
+  }
+  // The longest first; what overlaps one that is there is part of it, or cut by it.
+  std::stable_sort(words.begin(), words.end(), [](const Span& a, const Span& b) {
+    const auto rank = [](const Span& span) { return std::pair(span.end - span.begin, !span.item.empty()); };
+    return rank(a) > rank(b);
+  });
+  std::vector<bool> taken(view.text.tokens.size());
+  std::vector<Span> spans;
+  const auto take = [&](const Span& span) {
+    for (uint32_t i = span.begin; i < span.end; ++i) {
+      if (taken[i]) return;
+    }
+    std::fill(taken.begin() + span.begin, taken.begin() + span.end, true);
+    spans.push_back(span);
+  };
+  for (const Span& span : words) take(span);
+  for (const auto& [begin, end] : Words(view.text.tokens)) take({begin, end, {}, false});
+  std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
+  return spans;
+}
+
 std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::View& view,
-                                     std::vector<Model::Share> shares, size_t limit,
-                                     std::string_view fallback) const {
+                                     std::span<const Span> spans, std::span<const Model::Share> shares,
+                                     size_t limit, std::string_view fallback) const {
   const std::vector<Token>& tokens = view.text.tokens;
   // What each token adds: n-grams that overlap speak together.
   std::vector<double> weight(tokens.size(), 0.0);
@@ -262,88 +310,51 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
   for (const double value : weight) sum += std::max(value, 0.0);
   std::vector<Reason> reasons;
   if (sum <= 0) return reasons;
-  const double top = *std::max_element(weight.begin(), weight.end());
-  for (uint32_t i = 0; i < tokens.size();) {
-    if (tokens[i].boundary() || weight[i] < 0.2 * top) {
+  const auto of = [&](const Span& span) {
+    double total = 0;
+    for (uint32_t i = span.begin; i < span.end; ++i) total += std::max(weight[i], 0.0);
+    return total;
+  };
+  double top = 0;
+  for (const Span& span : spans) top = std::max(top, of(span));
+  const auto speaks = [&](const Span& span) {
+    // A character alone (的, 了, 我) is shown only where nothing else is.
+    const bool word =
+        span.concept_word || span.end - span.begin > 1 || (tokens[span.begin].id & kWordBit) != 0;
+    return of(span) >= 0.25 * top && (word || spans.size() == 1);
+  };
+  for (size_t i = 0; i < spans.size();) {
+    if (!speaks(spans[i])) {
       ++i;
       continue;
     }
     Reason reason;
-    const uint32_t begin = i;
-    for (; i < tokens.size() && i < begin + 8 && !tokens[i].boundary() && weight[i] >= 0.2 * top; ++i)
-      reason.weight += weight[i];
-    reason.weight /= sum;
-    const size_t from = tokens[begin].begin;
-    reason.text = source.substr(from, tokens[i - 1].end - from);
-    reason.begin = static_cast<uint32_t>(CodePoints(source.substr(0, from)));
-    // What the longest concept there means, if it is of an item.
+    const size_t first = i;
+    std::string_view item;
     uint32_t longest = 0;
-    for (const Hit& hit : view.hits) {
-      if (hit.end <= begin || hit.begin >= i || hit.end - hit.begin <= longest) continue;
-      const auto found = class_of_.find(featuriser_->concept_at(hit.concept_index).item);
-      if (found == class_of_.end()) continue;
-      longest = hit.end - hit.begin;
-      reason.meaning = StrCat(items_[found->second]->code(), " ", items_[found->second]->title());
+    for (; i < spans.size() && speaks(spans[i]); ++i) {
+      if (i > first && (spans[i].begin != spans[i - 1].end || spans[i].end - spans[first].begin > kMostShown))
+        break;
+      reason.weight += of(spans[i]);
+      if (!spans[i].item.empty() && spans[i].end - spans[i].begin > longest) {
+        longest = spans[i].end - spans[i].begin;
+        item = spans[i].item;
+      }
     }
-    if (reason.meaning.empty()) reason.meaning = fallback;
+    reason.weight /= sum;
+    const size_t from = tokens[spans[first].begin].begin;
+    reason.text = source.substr(from, tokens[spans[i - 1].end - 1].end - from);
+    reason.begin = static_cast<uint32_t>(CodePoints(source.substr(0, from)));
+    const auto found = class_of_.find(item);
+    reason.meaning = found == class_of_.end()
+                         ? std::string(fallback)
+                         : StrCat(items_[found->second]->code(), " ", items_[found->second]->title());
     reasons.push_back(std::move(reason));
   }
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const Reason& a, const Reason& b) { return a.weight > b.weight; });
   if (reasons.size() > limit) reasons.resize(limit);
   return reasons;
-}
-
-void Suggester::ChooseUnits(const Featuriser::View& view, std::string_view source,
-                            Suggestion* suggestion) const {
-  if (suggestion->items.empty()) return;
-  const CatalogueItem& item = *suggestion->items.front().item;
-  std::vector<std::string> codes;
-  switch (item.unit_rule()) {
-    case config::v1::UNIT_RULE_LEAD_ASSIST:
-    case config::v1::UNIT_RULE_ALL_OF:
-      for (const auto role : {config::v1::UNIT_ROLE_LEAD, config::v1::UNIT_ROLE_ASSIST}) {
-        for (const auto& unit : item.units()) {
-          if (unit.role() == role && !unit.unit().empty()) codes.push_back(unit.unit());
-        }
-      }
-      break;
-    case config::v1::UNIT_RULE_RECEIVER_DECIDES:
-      break;
-    default: {
-      // By the words: those of the item's units, of concepts that name one, and of each unit's duty.
-      std::map<std::string, double> scores;
-      std::set<std::string> possible;
-      for (const auto& unit : item.units()) {
-        possible.insert(unit.unit());
-        for (const std::string& word : unit.words()) {
-          if (source.find(word) != std::string_view::npos)
-            scores[unit.unit()] += static_cast<double>(CodePoints(word));
-        }
-      }
-      const bool closed = item.unit_rule() == config::v1::UNIT_RULE_ONE_OF;
-      for (const Hit& hit : view.hits) {
-        const std::string& unit = featuriser_->concept_at(hit.concept_index).unit;
-        if (!unit.empty() && !hit.by_sound) scores[unit] += hit.end - hit.begin;
-      }
-      for (const auto& unit : catalogue_->message().units()) {
-        for (const std::string& word : unit.duty_words()) {
-          if (source.find(word) != std::string_view::npos)
-            scores[unit.code()] += static_cast<double>(CodePoints(word)) / 2;
-        }
-      }
-      std::vector<std::pair<double, std::string>> order;
-      for (const auto& [code, score] : scores) {
-        if (!closed || possible.contains(code)) order.emplace_back(-score, code);
-      }
-      std::sort(order.begin(), order.end());
-      if (!order.empty()) codes.push_back(order.front().second);
-      break;
-    }
-  }
-  for (const std::string& code : codes) {
-    if (const auto* unit = catalogue_->FindUnit(code); unit != nullptr) suggestion->units.push_back(unit);
-  }
 }
 
 std::string Suggester::Ask(const Suggestion& suggestion, const Featuriser::View& view) const {
@@ -383,6 +394,9 @@ Suggestion Suggester::Suggest(const Query& query) const {
 
   const std::vector<double> items = Softmax(scores.classes, decision_.temperature());
   std::vector<double> groups = Softmax(scores.groups, decision_.temperature());
+  const double danger_group = groups[kDangerGroup];
+  groups[kPoliceGroup] += danger_group;
+  groups.pop_back();
   for (double& group : groups) group *= kGroupShare;
   for (uint32_t c = 0; c <= none; ++c) {
     const uint32_t group = c == unclear ? kUnclearGroup
@@ -392,8 +406,10 @@ Suggestion Suggester::Suggest(const Query& query) const {
     groups[group] += (1 - kGroupShare) * items[c];
   }
   const bool foreign = Foreign(view.text);
-  suggestion.danger = foreign ? 0 : std::min(Logistic(scores.danger), kMostModelDanger);
-  if (view.certain) suggestion.danger = kCertainDanger;
+  // Two models that were asked differently, whether there is danger and what kind of matter this is, err less
+  // together.
+  suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
+  if (view.certain && !foreign) suggestion.danger = kCertainDanger;
   suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from();
 
   double probability = 0;
@@ -428,6 +444,8 @@ Suggestion Suggester::Suggest(const Query& query) const {
         Logistic(decision_.confidence_slope() * std::log(p / (1 - p)) + decision_.confidence_offset());
   }
 
+  std::vector<Span> spans;
+  if (query.explain && !foreign) spans = Spans(view);
   if (suggestion.verdict != Verdict::kNone && !foreign) {
     std::vector<uint32_t> order;
     for (uint32_t c = 0; c < unclear; ++c) {
@@ -449,7 +467,8 @@ Suggestion Suggester::Suggest(const Query& query) const {
       item.item = items_[order[i]];
       item.probability = sum > 0 ? items[order[i]] / sum : 0;
       if (query.explain)
-        item.reasons = Merge(query.text, view, model_->Explain(active, order[i]), 5, item.item->title());
+        item.reasons =
+            Merge(query.text, view, spans, model_->Explain(active, order[i]), 5, item.item->title());
     }
   }
   if (suggestion.verdict == Verdict::kPolice && !suggestion.items.empty()) {
@@ -458,7 +477,11 @@ Suggestion Suggester::Suggest(const Query& query) const {
                                    sign.item() == suggestion.items.front().item->code();
     }
   }
-  ChooseUnits(view, query.text, &suggestion);
+  if (query.explain && !suggestion.items.empty()) {
+    const catalogue::ResolvedPlace place = catalogue::ResolvePlace(*catalogue_, {}, query.text);
+    suggestion.units =
+        catalogue::ChooseUnits(*catalogue_, *suggestion.items.front().item, place.township, query.text, {});
+  }
   suggestion.question = Ask(suggestion, view);
   if (!query.explain || foreign) return suggestion;
 
@@ -468,9 +491,17 @@ Suggestion Suggester::Suggest(const Query& query) const {
       if (sign.kind != config::v1::SUGGEST_CONCEPT_KIND_CERTAIN || hit.calmed ||
           suggestion.reasons.size() >= 8)
         continue;
-      const size_t from = view.text.tokens[hit.begin].begin;
+      // Whole words: a sign may be the beginning of one.
+      uint32_t begin = hit.begin;
+      uint32_t end = hit.end;
+      for (const Span& span : spans) {
+        if (span.end <= hit.begin || span.begin >= hit.end) continue;
+        begin = std::min(begin, span.begin);
+        end = std::max(end, span.end);
+      }
+      const size_t from = view.text.tokens[begin].begin;
       Reason reason;
-      reason.text = query.text.substr(from, view.text.tokens[hit.end - 1].end - from);
+      reason.text = query.text.substr(from, view.text.tokens[end - 1].end - from);
       reason.begin = static_cast<uint32_t>(CodePoints(query.text.substr(0, from)));
       const auto found = class_of_.find(sign.item);
       reason.meaning = StrCat("危险迹象", found == class_of_.end() ? "" : "：",
@@ -478,12 +509,13 @@ Suggestion Suggester::Suggest(const Query& query) const {
       reason.weight = 1;
       const bool there =
           std::any_of(suggestion.reasons.begin(), suggestion.reasons.end(), [&](const Reason& other) {
-            return other.begin <= reason.begin && reason.begin < other.begin + CodePoints(other.text);
+            return other.begin < reason.begin + CodePoints(reason.text) &&
+                   reason.begin < other.begin + CodePoints(other.text);
           });
       if (!there) suggestion.reasons.push_back(std::move(reason));
     }
     if (suggestion.reasons.empty())
-      suggestion.reasons = Merge(query.text, view, model_->ExplainDanger(active), 8, "危险迹象");
+      suggestion.reasons = Merge(query.text, view, spans, model_->ExplainDanger(active), 8, "危险迹象");
     return suggestion;
   }
   constexpr std::string_view kMeanings[] = {"非紧急、政府职责", "公安职责", "说得不够，或双方都有份",
@@ -492,7 +524,8 @@ Suggestion Suggester::Suggest(const Query& query) const {
                       : suggestion.verdict == Verdict::kPolice   ? kPoliceGroup
                       : suggestion.verdict == Verdict::kNone     ? kNoneGroup
                                                                  : kUnclearGroup;
-  suggestion.reasons = Merge(query.text, view, model_->ExplainGroup(active, target), 8, kMeanings[target]);
+  suggestion.reasons =
+      Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, kMeanings[target]);
   return suggestion;
 }
 

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/civil_time.h"
 #include "common/catalogue/catalogue.h"
+#include "common/catalogue/units.h"
 #include "common/suggest/features.h"
 #include "common/suggest/model.h"
 #include "hotline/config/v1/suggest.pb.h"
@@ -56,8 +57,8 @@ struct Suggestion {
   double confidence = 0;
   // Best first, at most `max_items`; the first is of the verdict's hotline. None if the verdict is kNone.
   std::vector<SuggestedItem> items;
-  // Of the first item: the lead first. Empty: a person says which, or the receiving hotline does.
-  std::vector<const config::v1::CatalogueUnit*> units;
+  // Of the first item, as catalogue::ChooseUnits has them without anybody accused.
+  catalogue::UnitChoice units;
   // Of the verdict, heaviest first, at most 8.
   std::vector<Reason> reasons;
   // What to ask the caller, in Chinese, when that would decide. Empty: nothing.
@@ -75,7 +76,7 @@ struct Query {
   // Items that do not hold on this day are not suggested. Not set: all are.
   absl::CivilDay day = absl::CivilDay(1970, 1, 1);
   size_t max_items = 5;
-  // Reasons cost more than the answer; measurements do without.
+  // Reasons and units cost more than the answer; measurements do without.
   bool explain = true;
 };
 
@@ -94,8 +95,10 @@ std::string CheckTerms(const config::v1::SuggestTerms& terms);
 // Advice by one version of a catalogue. Immutable; any number of threads may share it.
 class Suggester {
  public:
-  // Takes a second or so of one core. Errors: INVALID_ARGUMENT if the terms break a rule written beside their
-  // fields, or an example lacks a label.
+  // INVALID_ARGUMENT if the terms break a rule written beside their fields, or an example lacks a label.
+  static absl::Status Check(const catalogue::Catalogue& catalogue, const config::v1::SuggestTerms& terms,
+                            std::span<const config::v1::SuggestExample> examples);
+  // Takes a second or so of one core. Errors: those of Check.
   static absl::StatusOr<std::shared_ptr<const Suggester>> Create(
       std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
       std::span<const config::v1::SuggestExample> examples);
@@ -106,13 +109,24 @@ class Suggester {
   const TrainingReport& report() const { return report_; }
 
  private:
+  // Tokens that are shown together.
+  struct Span {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+    // Code of the item that they mean; empty: none.
+    std::string_view item;
+    bool concept_word = false;
+  };
+
   Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
             std::span<const config::v1::SuggestExample> examples);
 
+  // What can be shown as a reason: the longest concepts' words, and between them whole words.
+  std::vector<Span> Spans(const Featuriser::View& view) const;
   std::vector<Reason> Merge(std::string_view source, const Featuriser::View& view,
-                            std::vector<Model::Share> shares, size_t limit, std::string_view fallback) const;
+                            std::span<const Span> spans, std::span<const Model::Share> shares, size_t limit,
+                            std::string_view fallback) const;
   std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
-  void ChooseUnits(const Featuriser::View& view, std::string_view source, Suggestion* suggestion) const;
 
   std::shared_ptr<const catalogue::Catalogue> catalogue_;
   config::v1::SuggestDecision decision_;

@@ -31,16 +31,33 @@ namespace {
 // How often work_order is asked, for the metrics, what waits for the peers.
 constexpr absl::Duration kCursorsEvery = absl::Seconds(5);
 
-// The model beside the catalogue; the catalogue's own phrases where no model lies.
-absl::StatusOr<std::shared_ptr<const routing::TextReader>> MakeReader(
-    const std::string& directory, std::shared_ptr<const catalogue::Catalogue> version) {
-  auto files = boot::LoadSuggestFiles(directory);
-  if (absl::IsNotFound(files.status())) return std::make_shared<const routing::PhraseReader>();
-  if (!files.ok()) return files.status();
-  auto suggester = suggest::Suggester::Create(std::move(version), files->terms, files->examples);
-  if (!suggester.ok()) return suggester.status();
-  return std::make_shared<const routing::ModelReader>(*std::move(suggester));
-}
+// Makes readers by the model beside the catalogue; by the catalogue's own phrases where no model lies. Files
+// are read for each set of versions once.
+class ReaderMaker {
+ public:
+  explicit ReaderMaker(std::string directory) : directory_(std::move(directory)) {}
+
+  absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> Load() {
+    absl::StatusOr<boot::SuggestFiles> files = boot::LoadSuggestFiles(directory_);
+    if (!files.ok() && !absl::IsNotFound(files.status())) return files.status();
+    material_ = nullptr;
+    if (files.ok()) {
+      material_ = std::make_shared<const routing::ModelReader::Material>(routing::ModelReader::Material{
+          .terms = std::move(files->terms), .examples = std::move(files->examples)});
+    }
+    return boot::LoadCatalogues(directory_);
+  }
+
+  absl::StatusOr<std::shared_ptr<const routing::TextReader>> Make(
+      std::shared_ptr<const catalogue::Catalogue> version) {
+    if (material_ == nullptr) return std::make_shared<const routing::PhraseReader>();
+    return routing::ModelReader::Create(std::move(version), material_);
+  }
+
+ private:
+  const std::string directory_;
+  std::shared_ptr<const routing::ModelReader::Material> material_;
+};
 
 class DispatchProcess final : public boot::Service {
  public:
@@ -91,16 +108,20 @@ class DispatchProcess final : public boot::Service {
     options.clearance = boot::ClearanceOf(config);
     options.finder = process->ledger_.get();
     if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
+      const auto maker = std::make_shared<ReaderMaker>(directory);
       absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
-          config.hotline(), [directory] { return boot::LoadCatalogues(directory); },
-          [directory](std::shared_ptr<const catalogue::Catalogue> version) {
-            return MakeReader(directory, std::move(version));
+          config.hotline(), [maker] { return maker->Load(); },
+          [maker](std::shared_ptr<const catalogue::Catalogue> version) {
+            return maker->Make(std::move(version));
           },
           environment.site->policy);
       if (!router.ok()) return router.status();
       process->router_ = *std::move(router);
       options.router = process->router_.get();
       options.reloader = &process->reloads_;
+      // While the rest starts; who asks before it is done waits for it.
+      process->reloads_.Post(
+          [router = process->router_.get(), clock = environment.clock] { router->Prepare(clock->Now()); });
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {

@@ -173,6 +173,17 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   return absl::OkStatus();
 }
 
+void Router::PrepareInForce(const Editions& editions, absl::Time now) {
+  const auto version = editions.set->InForce(catalogue::DayOf(now));
+  if (version != nullptr) editions.readers.find(version->version())->second->Prepare();
+}
+
+void Router::Prepare(absl::Time now) const {
+  const std::shared_ptr<const Editions> editions = loaded();
+  PrepareInForce(*editions, now);
+  for (const auto& [version, reader] : editions->readers) reader->Prepare();
+}
+
 absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   MutexLock one_at_a_time(&reload_mu_);
   absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load();
@@ -180,10 +191,12 @@ absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   if (!fresh.ok()) {
     return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));
   }
+  PrepareInForce(**fresh, now);
   {
     MutexLock lock(&mu_);
     editions_ = *fresh;
   }
+  Prepare(now);
   v1::ReloadCatalogueResponse response;
   Describe(*(*fresh)->set, now, response.mutable_versions());
   return response;

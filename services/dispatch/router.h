@@ -31,12 +31,13 @@ struct RouterCounters {
   std::atomic<int64_t> failed_reloads{0};
 };
 
-// Thread-safe. Nothing blocks but Reload, which reads files. A request sees one set of versions from its
-// begin to its end, whatever is reloaded meanwhile.
+// Thread-safe. Nothing blocks but Reload, which reads files, and Prepare; and what is asked before its
+// version was prepared, which waits for that. A request sees one set of versions from its begin to its end,
+// whatever is reloaded meanwhile.
 class Router {
  public:
   using Loader = std::function<absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>>()>;
-  // What reads texts by a version of the catalogue. Making one may take seconds.
+  // What reads texts by a version of the catalogue.
   using ReaderMaker = std::function<absl::StatusOr<std::shared_ptr<const routing::TextReader>>(
       std::shared_ptr<const catalogue::Catalogue>)>;
 
@@ -55,8 +56,13 @@ class Router {
   absl::Status Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
                      type::v1::Command* command) const;
 
-  // Reads all versions again and makes their readers anew, which may take seconds: call it where that is no
-  // harm. On any error the ones that are loaded stay. Errors: CATALOGUE_INVALID.
+  // Prepares the readers of all versions, that in force first, which may take seconds: call it where that is
+  // no harm.
+  void Prepare(absl::Time now) const;
+
+  // Reads all versions again and prepares their readers, which may take seconds: call it where that is no
+  // harm. The new ones answer when that in force is prepared. On any error the ones that are loaded stay.
+  // Errors: CATALOGUE_INVALID.
   absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
@@ -78,6 +84,7 @@ class Router {
   Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
 
   absl::StatusOr<std::shared_ptr<const Editions>> Load() const;
+  static void PrepareInForce(const Editions& editions, absl::Time now);
   std::shared_ptr<const Editions> loaded() const;
   absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
 

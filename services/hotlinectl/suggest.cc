@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,12 +58,17 @@ struct Answer {
   bool emergency = false;
   double confidence = 0;
   std::vector<Item> items;
-  std::vector<std::string> units;  // names
+  std::vector<std::string> units;  // names: the lead, then those that assist
   std::vector<std::string> unit_codes;
+  bool units_open = false;  // a person says which of them leads, or the receiving hotline does
   std::vector<Word> words;
   std::string question;
   std::string version;
 };
+
+void PutOnce(const std::string& code, std::vector<std::string>* codes) {
+  if (std::find(codes->begin(), codes->end(), code) == codes->end()) codes->push_back(code);
+}
 
 int FailUsage(Session& session, std::string message) {
   return session.console.Fail({.status = absl::InvalidArgumentError(ToAbsl(message)), .usage = true});
@@ -108,9 +114,17 @@ class OfflineAdviser final : public Adviser {
       answer->items.push_back({item.item->code(), item.item->title(), item.item->text(),
                                catalogue.LegalBasis(*item.item), item.probability, Words(item.reasons)});
     }
-    for (const config::v1::CatalogueUnit* unit : suggestion.units) {
-      answer->units.push_back(unit->display_name());
-      answer->unit_codes.push_back(unit->code());
+    const catalogue::UnitChoice& choice = suggestion.units;
+    if (!choice.lead.empty()) answer->unit_codes.push_back(choice.lead);
+    answer->unit_codes.insert(answer->unit_codes.end(), choice.assists.begin(), choice.assists.end());
+    // Where a person says which unit leads, those to choose from.
+    answer->units_open = choice.lead.empty();
+    if (answer->units_open) {
+      for (const std::string& unit : choice.proposed) PutOnce(unit, &answer->unit_codes);
+    }
+    for (const std::string& code : answer->unit_codes) {
+      const config::v1::CatalogueUnit* unit = catalogue.FindUnit(code);
+      answer->units.push_back(unit == nullptr ? code : unit->display_name());
     }
     answer->words = Words(suggestion.reasons);
     answer->question = suggestion.question;
@@ -159,9 +173,17 @@ class SiteAdviser final : public Adviser {
       // Words of the best suggestion stand for the verdict's: the answer has those in one line only.
       if (answer->items.size() > 1) continue;
       answer->words = item.words;
-      answer->units.assign(suggestion.unit_names().begin(), suggestion.unit_names().end());
       if (!advice.lead_unit().empty()) answer->unit_codes.push_back(advice.lead_unit());
       for (const std::string& unit : advice.assist_units()) answer->unit_codes.push_back(unit);
+      answer->units_open = advice.lead_unit().empty();
+      if (answer->units_open) {
+        for (const std::string& unit : suggestion.proposed_units()) PutOnce(unit, &answer->unit_codes);
+      }
+      for (const std::string& code : answer->unit_codes) {
+        std::string name;
+        if (auto failure = NameOf(response.catalogue_version(), code, &name); failure) return failure;
+        answer->units.push_back(std::move(name));
+      }
     }
     answer->question = response.question();
     answer->version = response.catalogue_version();
@@ -169,7 +191,28 @@ class SiteAdviser final : public Adviser {
   }
 
  private:
+  // Names come from the catalogue that answered, asked for once.
+  std::optional<Failure> NameOf(const std::string& version, const std::string& code, std::string* name) {
+    if (version_ != version) {
+      dispatch::v1::GetCatalogueRequest request;
+      request.set_version(version);
+      dispatch::v1::GetCatalogueResponse response;
+      if (auto failure = client_->Call(&DispatchService::StubInterface::GetCatalogue, request, &response);
+          failure) {
+        return failure;
+      }
+      names_.clear();
+      for (const auto& unit : response.catalogue().units()) names_[unit.code()] = unit.display_name();
+      version_ = version;
+    }
+    const auto found = names_.find(code);
+    *name = found == names_.end() ? code : found->second;
+    return std::nullopt;
+  }
+
   Client* client_;
+  std::string version_;
+  std::map<std::string, std::string> names_;
 };
 
 // ---- The files of the model
@@ -270,13 +313,15 @@ std::string AnswerJson(const Question& question, const Answer& answer) {
                ",\"legal_basis\":", JsonString(item.legal_basis),
                ",\"probability\":", Decimal(item.probability, 4), ",\"words\":", WordsJson(item.words), "}");
   }
-  return StrCat(
-      "{\"id\":", question.id_json.empty() ? "null" : question.id_json,
-      ",\"hotline\":", JsonString(answer.hotline), ",\"emergency\":", answer.emergency ? "true" : "false",
-      ",\"items\":[", items, "],\"units\":", NamesJson(answer.units),
-      ",\"confidence\":", Decimal(answer.confidence, 4), ",\"why\":{\"words\":", WordsJson(answer.words),
-      ",\"items\":[", details, "]},\"question\":", JsonString(answer.question),
-      ",\"unit_codes\":", NamesJson(answer.unit_codes), ",\"catalogue\":", JsonString(answer.version), "}");
+  return StrCat("{\"id\":", question.id_json.empty() ? "null" : question.id_json,
+                ",\"hotline\":", JsonString(answer.hotline),
+                ",\"emergency\":", answer.emergency ? "true" : "false", ",\"items\":[", items,
+                "],\"units\":", NamesJson(answer.units), ",\"confidence\":", Decimal(answer.confidence, 4),
+                ",\"why\":{\"words\":", WordsJson(answer.words), ",\"items\":[", details,
+                "]},\"question\":", JsonString(answer.question),
+                ",\"unit_codes\":", NamesJson(answer.unit_codes),
+                ",\"units_open\":", answer.units_open ? "true" : "false",
+                ",\"catalogue\":", JsonString(answer.version), "}");
 }
 
 std::string Joined(const std::vector<std::string>& parts, std::string_view separator) {

@@ -1683,9 +1683,9 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
       if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
     }
 
-    if (change.creates && !options_.caller_key.empty() && !change.caller_phone.empty()) {
+    if (change.creates && !change.caller_phone.empty()) {
       if (type::v1::RegisteredDetail* registered = RegistrationIn(&event); registered != nullptr) {
-        registered->set_caller_hash(HmacSha256(options_.caller_key, {change.caller_phone}).substr(0, 8));
+        registered->set_caller_hash(store_->CallerHash(change.caller_phone));
       }
     }
     if (change.creates) {

@@ -39,8 +39,6 @@ struct EngineOptions {
   size_t ring_bytes = 16 << 20;  // and their size, for each ring
   // Draws the salt of a content digest.
   absl::AnyInvocable<std::string()> draw_salt;
-  // Key of `RegisteredDetail.caller_hash`, 32 bytes. Empty: registrations have none.
-  std::string caller_key;
 };
 
 // A commit that succeeded.

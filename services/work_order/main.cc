@@ -1,12 +1,9 @@
 // work_order: the system of record of a site.
-#include <fcntl.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <thread>
 
 #include "common/base/id.h"
@@ -61,28 +58,6 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   return site;
 }
 
-// The key of callers' hashes: made at the first start, then the same for good. Whoever removes the file parts
-// the hashes given before from any number.
-absl::StatusOr<std::string> CallerKey(const std::string& folder) {
-  const std::string path = folder + "/caller.key";
-  constexpr size_t kKeyBytes = 32;
-  std::string key(kKeyBytes + 1, '\0');
-  if (std::ifstream file(path, std::ios::binary); file) {
-    file.read(key.data(), static_cast<std::streamsize>(key.size()));
-    key.resize(static_cast<size_t>(file.gcount()));
-    if (key.size() == kKeyBytes) return key;
-    return absl::FailedPreconditionError(path + " is not a key of 32 bytes");
-  }
-  key = RandomBytes(kKeyBytes);
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  const bool written = file >= 0 &&
-                       ::write(file, key.data(), key.size()) == static_cast<ssize_t>(key.size()) &&
-                       ::fsync(file) == 0;
-  if (file >= 0) ::close(file);
-  if (!written) return absl::FailedPreconditionError("cannot write " + path);
-  return key;
-}
-
 class WorkOrderProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
@@ -98,9 +73,6 @@ class WorkOrderProcess final : public boot::Service {
     options.site = SiteOf(*environment.site);
     options.queue_limit = config.work_order().queue_limit();
     options.commit_batch = config.work_order().commit_batch();
-    absl::StatusOr<std::string> caller_key = CallerKey(config.work_order().data_dir());
-    if (!caller_key.ok()) return caller_key.status();
-    options.caller_key = *std::move(caller_key);
     options.draw_salt = [] { return RandomBytes(kSaltBytes); };
     absl::StatusOr<std::unique_ptr<Engine>> engine =
         Engine::Create(*std::move(store), std::move(options), environment.clock, &process->readers_);

@@ -84,6 +84,7 @@ class StoreWrap : public work_order::Store {
  public:
   StoreWrap(std::unique_ptr<work_order::Store> real, Dice* dice) : real_(std::move(real)), dice_(dice) {}
   absl::StatusOr<std::unique_ptr<work_order::Reader>> NewReader() override { return real_->NewReader(); }
+  std::string CallerHash(std::string_view phone) const override { return real_->CallerHash(phone); }
   work_order::Reader& reader() override { return real_->reader(); }
   absl::Status Begin() override { return real_->Begin(); }
   absl::Status Commit() override { return real_->Commit(); }

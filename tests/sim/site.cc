@@ -30,7 +30,8 @@ sql::SqliteOptions OptionsFor(const Setup& setup, const Disk& disk, const char* 
 absl::StatusOr<std::unique_ptr<work_order::Store>> OpenWorkOrder(const Setup& setup, const Disk& disk) {
   auto database = sql::OpenSqlite(OptionsFor(setup, disk, kWorkOrderFile));
   if (!database.ok()) return database.status();
-  return work_order::Store::OpenOn(*std::move(database), setup.hotline);
+  // A key of its own would be drawn, and what hangs on it differ from run to run.
+  return work_order::Store::OpenOn(*std::move(database), setup.hotline, "key of the simulation's callers");
 }
 
 absl::StatusOr<std::unique_ptr<escalation::Store>> OpenEscalation(const Setup& setup, const Disk& disk) {

@@ -142,13 +142,13 @@ absl::Status TownSite::Open() {
   std::filesystem::create_directories(folder_ + "/escalation");
   coarse_ = std::make_unique<Coarse>(kernel_, absl::Seconds(1));
   ticks_ = std::make_unique<Coarse>(kernel_, absl::Milliseconds(50));
-  auto orders = work_order::Store::Open({.directory = folder_ + "/work_order", .hotline = hotline_});
+  auto orders = work_order::Store::Open(
+      {.directory = folder_ + "/work_order", .hotline = hotline_, .caller_key = Sha256({"year"})});
   if (!orders.ok()) return orders.status();
   work_order::EngineOptions options;
   options.site.hotline = hotline_;
   options.site.peers.insert(hotline_ == "110" ? "12345" : "110");
   options.draw_salt = [] { return RandomBytes(16); };
-  options.caller_key = Sha256({"year"});
   auto engine = work_order::Engine::Create(*std::move(orders), std::move(options), clock_, coarse_.get());
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);

@@ -6,9 +6,9 @@
 
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/catalogue/places.h"
+#include "common/catalogue/units.h"
 #include "common/error/error.h"
-#include "services/dispatch/routing/places.h"
-#include "services/dispatch/routing/units.h"
 
 namespace hotline::dispatch::routing {
 namespace {
@@ -96,7 +96,7 @@ class Adviser {
                              .channel = request_.channel(),
                              .received_by = request_.received_by().empty() ? std::string_view(input_.hotline)
                                                                            : request_.received_by()});
-    place_ = ResolvePlace(catalogue_, request_.place(), request_.text());
+    place_ = catalogue::ResolvePlace(catalogue_, request_.place(), request_.text());
     PutStatedFirst();
     Suggest();
     advice_.outcome = DecideLadder(Facts());
@@ -162,7 +162,8 @@ class Adviser {
     suggestion->set_item_title(item.title());
     suggestion->set_item_text(item.text());
     suggestion->set_units_text(item.units_text());
-    const UnitChoice choice = ChooseUnits(catalogue_, item, place_.township, request_.text(), accused_);
+    const catalogue::UnitChoice choice =
+        catalogue::ChooseUnits(catalogue_, item, place_.township, request_.text(), accused_);
     advice->set_lead_unit(choice.lead);
     const auto name = [this, suggestion](const std::string& code) {
       if (const config::v1::CatalogueUnit* unit = catalogue_.FindUnit(code)) {
@@ -343,7 +344,7 @@ class Adviser {
   const CatalogueItem* const stated_;
   const std::set<std::string> accused_;
   Reading reading_;
-  ResolvedPlace place_;
+  catalogue::ResolvedPlace place_;
   Advice advice_;
 };
 

@@ -54,10 +54,13 @@ struct Source {
   std::string_view received_by;
 };
 
-// Thread-safe. Does not block; milliseconds at most.
+// Thread-safe. Once it is prepared it does not block and takes milliseconds at most.
 class TextReader {
  public:
   virtual ~TextReader() = default;
+  // Does what the first Read would otherwise have to do, a second of work perhaps. Any number of calls do it
+  // once.
+  virtual void Prepare() const {}
   // By the items of `catalogue` that hold on `day`. Any bytes will do.
   virtual Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
                        const Source& source) const = 0;

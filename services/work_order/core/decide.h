@@ -177,10 +177,12 @@ absl::StatusOr<Change> Decide(const type::v1::WorkOrder* before, const type::v1:
 // | the kept order, at this site or mirrored from whom it went to | the merged one |
 // | --- | --- |
 // | reports progress | reports it too; whoever handed it over sees that |
-// | is replied | is REPLIED with the same result; the internal part stays here; whether the caller was
-// contacted is each one's own | | is cancelled, or goes back to whoever gave it | is separated: ACCEPTED, a
-// job of its own, nobody forgets it | | is pushed on, returned to this site, recalled, suspended, extended |
-// nothing: it waits, and its clock runs |
+// | is replied | is REPLIED with the same result; the internal part stays here, and whether the caller was
+//   contacted is each one's own |
+// | is cancelled, or goes back to whoever gave it | is separated: ACCEPTED, a job of its own, nobody forgets
+//   it |
+// | gets another lead unit, or loses it | has a further `merged` event, which names it: the duty is theirs |
+// | is recalled, suspended, extended | nothing: it waits, and its clock runs |
 //
 // Custody never moves by a merger: the merged order is held by the site before and after, so its giver gets
 // receipts, progress and result in its own handoff as if it were worked on alone. Its origin calls its caller

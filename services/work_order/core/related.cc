@@ -96,7 +96,18 @@ class Relation {
       *change_.event.mutable_progressed() = event_.progressed();
       return true;
     }
+    if (before_ != nullptr && LeadOf(after_) != LeadOf(*before_)) {
+      // Whoever works on it now has this order's duty too; to its giver that is nothing new.
+      moves_ = false;
+      *change_.event.mutable_merged()->mutable_into() = after.merged_into();
+      change_.event.mutable_merged()->set_lead_unit(LeadOf(after_));
+      return true;
+    }
     return false;
+  }
+
+  static std::string LeadOf(const WorkOrder& order) {
+    return order.units_size() > 0 ? order.units(0).unit() : std::string();
   }
 
   // The job will not be done where this site can see it.

@@ -162,10 +162,13 @@ std::string WithoutSeparators(std::string_view phone) {
   return digits;
 }
 
+std::string CallerHashOf(std::string_view key, std::string_view phone) {
+  return HmacSha256(key, {phone}).substr(0, 8);
+}
+
 int64_t PhoneHash(std::string_view key, std::string_view phone) {
-  const std::string digest = HmacSha256(key, {phone});
   uint64_t hash = 0;
-  for (int i = 0; i < 8; ++i) hash = hash << 8 | static_cast<unsigned char>(digest[i]);
+  for (const char byte : CallerHashOf(key, phone)) hash = hash << 8 | static_cast<unsigned char>(byte);
   return static_cast<int64_t>(hash);
 }
 
@@ -980,6 +983,10 @@ class SqlStore : public Store {
          {&last_block_,
           "SELECT block, count(*) FROM caller WHERE block = (SELECT max(block) FROM caller) GROUP BY "
           "block"}}));
+  }
+
+  std::string CallerHash(std::string_view phone) const override {
+    return CallerHashOf(identity_.phone_key, phone);
   }
 
   absl::StatusOr<std::unique_ptr<Reader>> NewReader() override {

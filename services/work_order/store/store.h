@@ -105,8 +105,8 @@ struct Heads {
 struct StoreOptions {
   std::string directory;  // created if missing; the file is `work_order.db` in it
   std::string hotline;    // refused if the store belongs to another
-  // Key of the hashes by which callers' numbers are found; empty: one that the store has drawn itself. With
-  // another than the last time, the index is made anew, from all contents.
+  // Key of the hashes by which callers' numbers are found and counted; empty: one that the store has drawn
+  // itself. With another than the last time, the index is made anew, from all contents.
   std::string caller_key = {};
 };
 
@@ -186,6 +186,9 @@ class Store {
                                                        std::string_view caller_key = {});
 
   virtual absl::StatusOr<std::unique_ptr<Reader>> NewReader() = 0;
+  // The keyed hash, 8 bytes, that stands for a caller's number (normalized) outside of contents: in the index
+  // of callers and in `RegisteredDetail.caller_hash`.
+  virtual std::string CallerHash(std::string_view phone) const = 0;
   // Reads on the writer's own connection: sees the open transaction.
   virtual Reader& reader() = 0;
 

@@ -7,6 +7,8 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -243,8 +245,8 @@ TEST(SuggesterTest, SaysWhy) {
   }
   EXPECT_THAT(words, HasSubstr("工资"));
   EXPECT_LE(sum, 1.0 + 1e-9);
-  ASSERT_EQ(suggestion.units.size(), 1u);
-  EXPECT_EQ(suggestion.units[0]->display_name(), "人社局");
+  EXPECT_EQ(suggestion.units.lead, "rensheju");
+  EXPECT_THAT(suggestion.units.assists, IsEmpty());
 }
 
 TEST(SuggesterTest, TheSameFromEveryThreadAndEveryTraining) {
@@ -295,12 +297,13 @@ RC_GTEST_PROP(SuggesterTest, AnyBytesAreAnsweredWithinTheLaws, (const std::vecto
 
 double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(part) / whole; }
 
-// As callers speak: of the test part, all but what was written to be hard. Bounds against getting worse; the
-// goal of hotlines is 0.97 (see README.md of the set).
+// As callers speak: of the test part, all but what was written to be hard (see README.md of the set). Bounds
+// against getting worse; the goal of hotlines is 0.97.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
-    if (example.batch() != "c" && example.batch() != "d") typical.push_back(example);
+    if (std::string_view("cdhijk").find(example.batch()) == std::string_view::npos)
+      typical.push_back(example);
   }
   ASSERT_GE(typical.size(), 300u);
   const Scores scores = Evaluate(Trained(), typical);
@@ -312,6 +315,25 @@ TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   EXPECT_GE(Share(scores.item_in_three, scores.items), 0.94);
   EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.75);
   EXPECT_LE(scores.CalibrationError(), 0.08);
+}
+
+// What somebody wrote who knew the regulation and none of the examples: how well strangers are understood.
+TEST(GoalsTest, StrangersAreUnderstood) {
+  std::ifstream in(std::string(HOTLINE_SOURCE_DIR) + "/tests/bench/independent.jsonl", std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const auto set = ParseExamples(text, "independent.jsonl");
+  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_GE(set->size(), 300u);
+  auto all = Suggester::Create(Annex(), Files().terms, Files().examples);
+  ASSERT_TRUE(all.ok()) << all.status();
+  const Scores scores = Evaluate(**all, *set);
+  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.945);
+  EXPECT_LE(scores.emergencies_missed, 4);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.05);
+  EXPECT_GE(Share(scores.item_first, scores.items), 0.90);
+  EXPECT_GE(Share(scores.item_in_three, scores.items), 0.97);
+  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.85);
+  EXPECT_LE(scores.CalibrationError(), 0.05);
 }
 
 TEST(ExamplesTest, EveryItemIsThereOftenEnough) {

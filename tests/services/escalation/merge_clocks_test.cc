@@ -72,10 +72,26 @@ RC_GTEST_PROP(MergeClocksLaw, AMergerLeavesTheDeadlineAsItIs, (const std::vector
         RC_ASSERT(after[0].duty_party == "12345");
         break;
       }
-      case 2:
+      case 2: {
         // A unit is sent only while the order is a job of its own.
-        if (!merged) use(make.Dispatched(kId, at()));
+        if (!merged) {
+          use(make.Dispatched(kId, at()));
+          break;
+        }
+        // The job it was merged into is given to another: the duty moves, the deadline stands.
+        Event event = make.Progressed(kId, at());
+        event.clear_progressed();
+        event.mutable_custody()->set_holder("12345");
+        event.mutable_merged()->mutable_into()->set_order_id("kept");
+        event.mutable_merged()->set_lead_unit("roads");
+        use(event);
+        const std::vector<OrderClock> after = LiveOf(order, CLOCK_KIND_FINISH);
+        RC_ASSERT(after.size() == 1u);
+        RC_ASSERT(after[0].armed_by == before[0].armed_by);
+        RC_ASSERT(after[0].due == before[0].due);
+        RC_ASSERT(after[0].duty_party == "roads");
         break;
+      }
       default:
         // The kept order's own events are not this order's: nothing to apply.
         break;

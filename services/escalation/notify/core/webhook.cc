@@ -12,7 +12,6 @@
 namespace hotline::escalation::notify {
 namespace {
 
-constexpr size_t kBlock = 64;
 constexpr absl::Duration kLongestRetryAfter = absl::Hours(24);
 
 // `URGENCY_NORMAL` → `normal`: the value's name without its enum's prefix.
@@ -48,23 +47,13 @@ std::string ResultOf(std::string_view body) {
 
 }  // namespace
 
-std::string HmacSha256(std::string_view secret, std::string_view text) {
-  std::string key = secret.size() > kBlock ? Sha256({secret}) : std::string(secret);
-  key.resize(kBlock, '\0');
-  std::string inner = key;
-  std::string outer = key;
-  for (char& c : inner) c = static_cast<char>(c ^ 0x36);
-  for (char& c : outer) c = static_cast<char>(c ^ 0x5c);
-  return Sha256({outer, Sha256({inner, text})});
-}
-
 std::string SignatureHeader(const std::vector<Secret>& secrets, std::string_view id, absl::Time timestamp,
                             std::string_view body) {
   const std::string text = StrCat(id, ".", absl::ToUnixSeconds(timestamp), ".", body);
   std::string header;
   for (const Secret& secret : secrets) {
     header += StrCat(header.empty() ? "" : ", ", secret.key_id, "=",
-                     absl::BytesToHexString(HmacSha256(secret.bytes, text)));
+                     absl::BytesToHexString(HmacSha256(secret.bytes, {text})));
   }
   return header;
 }

@@ -21,9 +21,6 @@
 
 namespace hotline::escalation::notify {
 
-// HMAC (RFC 2104) with SHA-256: 32 bytes.
-std::string HmacSha256(std::string_view secret, std::string_view text);
-
 struct Secret {
   std::string key_id;
   std::string bytes;

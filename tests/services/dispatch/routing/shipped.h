@@ -2,18 +2,11 @@
 #ifndef TESTS_SERVICES_DISPATCH_ROUTING_SHIPPED_H_
 #define TESTS_SERVICES_DISPATCH_ROUTING_SHIPPED_H_
 
-#include <memory>
-#include <string>
-
-#include "common/boot/catalogue_file.h"
+#include "tests/common/catalogue/shipped.h"
 
 namespace hotline::dispatch::routing {
 
-inline const catalogue::Catalogue& Shipped() {
-  static const std::shared_ptr<const catalogue::Catalogue> shipped =
-      *boot::LoadCatalogue(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml");
-  return *shipped;
-}
+using catalogue::Shipped;
 
 // A day on which the shipped catalogue holds.
 inline constexpr absl::CivilDay kDay(2026, 11, 27);

@@ -129,6 +129,23 @@ TEST_F(MergeTest, ProgressOfTheJobIsEverybodys) {
   EXPECT_TRUE(world_.LastEvent(1).mirrored());
 }
 
+TEST_F(MergeTest, WhoeverIsGivenTheJobLaterHasEverybodysDuty) {
+  Merge(own_);
+  Merge(theirs_);
+  world_.Do(0, Act::kDispatch, kept_);
+  world_.Settle();
+  const std::string lead = At0(kept_).units(0).unit();
+  int told = 0;
+  for (const Event& event : world_.Log(0)) {
+    if (!event.has_merged() || event.merged().lead_unit() != lead) continue;
+    ++told;
+    EXPECT_THAT((std::vector<std::string>{own_, theirs_}), testing::Contains(event.order_id()));
+    EXPECT_EQ(event.merged().into().order_id(), kept_);
+    EXPECT_EQ(event.state(), type::v1::ORDER_STATE_IN_PROGRESS);
+  }
+  EXPECT_EQ(told, 2);
+}
+
 TEST_F(MergeTest, WorkOnAMergedOrderIsRefused) {
   Merge(own_);
   for (const Act act : {Act::kOffer, Act::kDispatch, Act::kSign, Act::kProgress, Act::kFinish}) {

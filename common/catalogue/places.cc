@@ -1,18 +1,18 @@
-#include "services/dispatch/routing/places.h"
+#include "common/catalogue/places.h"
 
 #include <set>
 #include <string>
 #include <vector>
 
-namespace hotline::dispatch::routing {
+namespace hotline::catalogue {
 namespace {
 
 using config::v1::Township;
 
 // The one township whose words stand in `text`.
-const Township* ByWords(const catalogue::Catalogue& catalogue, std::string_view text) {
+const Township* ByWords(const Catalogue& catalogue, std::string_view text) {
   if (text.empty()) return nullptr;
-  const std::string normal = catalogue::Normalize(text);
+  const std::string normal = Normalize(text);
   struct Hit {
     size_t begin;
     size_t end;
@@ -20,7 +20,7 @@ const Township* ByWords(const catalogue::Catalogue& catalogue, std::string_view 
   };
   std::vector<Hit> hits;
   const auto find = [&](const std::string& word, const Township& township) {
-    const std::string wanted = catalogue::Normalize(word);
+    const std::string wanted = Normalize(word);
     for (size_t at = normal.find(wanted); at != std::string::npos; at = normal.find(wanted, at + 1)) {
       hits.push_back({at, at + wanted.size(), &township});
     }
@@ -41,7 +41,7 @@ const Township* ByWords(const catalogue::Catalogue& catalogue, std::string_view 
   return found.size() == 1 ? *found.begin() : nullptr;
 }
 
-const Township* ByPosition(const catalogue::Catalogue& catalogue, const type::v1::Coordinates& point) {
+const Township* ByPosition(const Catalogue& catalogue, const type::v1::Coordinates& point) {
   const Township* found = nullptr;
   for (const Township& township : catalogue.message().townships()) {
     if (!IsInside(township.boundary(), point)) continue;
@@ -71,7 +71,7 @@ bool IsInside(const google::protobuf::RepeatedPtrField<config::v1::BoundaryRing>
   return inside;
 }
 
-ResolvedPlace ResolvePlace(const catalogue::Catalogue& catalogue, const type::v1::Place& place,
+ResolvedPlace ResolvePlace(const Catalogue& catalogue, const type::v1::Place& place,
                            std::string_view text) {
   const auto found = [](const Township* township, PlaceSource source) {
     return ResolvedPlace{township, township == nullptr ? PlaceSource::kNone : source};
@@ -90,4 +90,4 @@ ResolvedPlace ResolvePlace(const catalogue::Catalogue& catalogue, const type::v1
   return found(ByWords(catalogue, text), PlaceSource::kText);
 }
 
-}  // namespace hotline::dispatch::routing
+}  // namespace hotline::catalogue

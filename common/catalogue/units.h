@@ -1,7 +1,7 @@
 // Which units an item means for one matter: the lead (主办), those that assist (协办), or whom a person may
 // choose from. Pure.
-#ifndef SERVICES_DISPATCH_ROUTING_UNITS_H_
-#define SERVICES_DISPATCH_ROUTING_UNITS_H_
+#ifndef COMMON_CATALOGUE_UNITS_H_
+#define COMMON_CATALOGUE_UNITS_H_
 
 #include <set>
 #include <string>
@@ -10,7 +10,7 @@
 
 #include "common/catalogue/catalogue.h"
 
-namespace hotline::dispatch::routing {
+namespace hotline::catalogue {
 
 struct UnitChoice {
   // Empty: a person says which, or the receiving hotline does.
@@ -28,10 +28,10 @@ struct UnitChoice {
 };
 
 // `township` may be null. `accused` holds codes of units.
-UnitChoice ChooseUnits(const catalogue::Catalogue& catalogue, const config::v1::CatalogueItem& item,
+UnitChoice ChooseUnits(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
                        const config::v1::Township* township, std::string_view text,
                        const std::set<std::string>& accused);
 
-}  // namespace hotline::dispatch::routing
+}  // namespace hotline::catalogue
 
-#endif  // SERVICES_DISPATCH_ROUTING_UNITS_H_
+#endif  // COMMON_CATALOGUE_UNITS_H_

@@ -1,10 +1,10 @@
-#include "services/dispatch/routing/units.h"
+#include "common/catalogue/units.h"
 
 #include <algorithm>
 #include <map>
 #include <utility>
 
-namespace hotline::dispatch::routing {
+namespace hotline::catalogue {
 namespace {
 
 using config::v1::CatalogueUnit;
@@ -16,7 +16,7 @@ constexpr size_t kMaxProposed = 5;
 size_t Weight(const google::protobuf::RepeatedPtrField<std::string>& words, const std::string& text) {
   size_t weight = 0;
   for (const std::string& word : words) {
-    const std::string wanted = catalogue::Normalize(word);
+    const std::string wanted = Normalize(word);
     if (!wanted.empty() && text.find(wanted) != std::string::npos) weight += wanted.size();
   }
   return weight;
@@ -34,12 +34,12 @@ void Sort(std::vector<Candidate>* candidates) {
 
 class Chooser {
  public:
-  Chooser(const catalogue::Catalogue& catalogue, const config::v1::CatalogueItem& item,
+  Chooser(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
           const config::v1::Township* township, std::string_view text, const std::set<std::string>& accused)
       : catalogue_(catalogue),
         item_(item),
         township_(township),
-        text_(catalogue::Normalize(text)),
+        text_(Normalize(text)),
         accused_(accused) {}
 
   UnitChoice Choose() {
@@ -152,7 +152,7 @@ class Chooser {
     for (const Candidate& candidate : candidates) Propose(candidate.unit);
   }
 
-  const catalogue::Catalogue& catalogue_;
+  const Catalogue& catalogue_;
   const config::v1::CatalogueItem& item_;
   const config::v1::Township* const township_;
   const std::string text_;
@@ -162,10 +162,10 @@ class Chooser {
 
 }  // namespace
 
-UnitChoice ChooseUnits(const catalogue::Catalogue& catalogue, const config::v1::CatalogueItem& item,
+UnitChoice ChooseUnits(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
                        const config::v1::Township* township, std::string_view text,
                        const std::set<std::string>& accused) {
   return Chooser(catalogue, item, township, text, accused).Choose();
 }
 
-}  // namespace hotline::dispatch::routing
+}  // namespace hotline::catalogue

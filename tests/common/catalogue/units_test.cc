@@ -1,11 +1,11 @@
-#include "services/dispatch/routing/units.h"
+#include "common/catalogue/units.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/services/dispatch/routing/shipped.h"
+#include "tests/common/catalogue/shipped.h"
 
-namespace hotline::dispatch::routing {
+namespace hotline::catalogue {
 namespace {
 
 using ::testing::Contains;
@@ -96,4 +96,4 @@ TEST(UnitsTest, AnAccusedUnitIsRecusedAndAPersonSaysWhoInstead) {
 }
 
 }  // namespace
-}  // namespace hotline::dispatch::routing
+}  // namespace hotline::catalogue

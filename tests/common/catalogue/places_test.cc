@@ -1,10 +1,10 @@
-#include "services/dispatch/routing/places.h"
+#include "common/catalogue/places.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/services/dispatch/routing/shipped.h"
+#include "tests/common/catalogue/shipped.h"
 
-namespace hotline::dispatch::routing {
+namespace hotline::catalogue {
 namespace {
 
 std::string Code(const ResolvedPlace& place) {
@@ -74,4 +74,4 @@ TEST(PlacesTest, PositionsAreResolvedWhereThereAreBoundaries) {
 }
 
 }  // namespace
-}  // namespace hotline::dispatch::routing
+}  // namespace hotline::catalogue
