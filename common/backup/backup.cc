@@ -182,14 +182,6 @@ bool IsInside(const std::string& path) {
 
 }  // namespace
 
-Source PlainFile(std::string path) {
-  return [path = std::move(path)](const std::string& folder) -> absl::Status {
-    std::error_code code;
-    if (!fs::exists(path, code)) return absl::OkStatus();
-    return CopyFile(path, folder + "/" + fs::path(path).filename().string()).status();
-  };
-}
-
 Source PlainFolder(std::string path) {
   return [path = std::move(path)](const std::string& folder) -> absl::Status {
     std::error_code code;

@@ -27,9 +27,7 @@ inline constexpr int kFormatVersion = 1;
 
 // Writes its part of a store into `folder`, which exists, as it is to be found in `data_dir` again.
 using Source = std::function<absl::Status(const std::string& folder)>;
-// A source that copies file `path` if it exists, under its own name.
-Source PlainFile(std::string path);
-// A source that copies the plain files of folder `path`, under its own name.
+// A source that copies the plain files of folder `path`, if it exists, under its own name.
 Source PlainFolder(std::string path);
 
 // Whose backup it is.

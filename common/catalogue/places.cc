@@ -71,8 +71,7 @@ bool IsInside(const google::protobuf::RepeatedPtrField<config::v1::BoundaryRing>
   return inside;
 }
 
-ResolvedPlace ResolvePlace(const Catalogue& catalogue, const type::v1::Place& place,
-                           std::string_view text) {
+ResolvedPlace ResolvePlace(const Catalogue& catalogue, const type::v1::Place& place, std::string_view text) {
   const auto found = [](const Township* township, PlaceSource source) {
     return ResolvedPlace{township, township == nullptr ? PlaceSource::kNone : source};
   };

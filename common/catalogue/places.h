@@ -22,8 +22,7 @@ struct ResolvedPlace {
 // boundary of exactly one township; place words in its address; place words in `text`. Words of two townships
 // tell nothing, unless one lies within the other (铁列克乡 in 波斯坦铁列克乡). A code that the catalogue does
 // not have tells nothing either, and nothing else is asked then: somebody knew better.
-ResolvedPlace ResolvePlace(const Catalogue& catalogue, const type::v1::Place& place,
-                           std::string_view text);
+ResolvedPlace ResolvePlace(const Catalogue& catalogue, const type::v1::Place& place, std::string_view text);
 
 // True if `point` is in an odd number of the rings.
 bool IsInside(const google::protobuf::RepeatedPtrField<config::v1::BoundaryRing>& rings,

@@ -11,6 +11,15 @@ using config::v1::CatalogueUnit;
 using config::v1::ItemUnit;
 
 constexpr size_t kMaxProposed = 5;
+// Of a long text its beginning and its end are looked through, so many bytes of each: all words of all units
+// are looked for.
+constexpr size_t kEndBytes = 3000;
+
+// `text` without what is in the middle of it. The cut may fall into a character, which is then no word's.
+std::string Ends(std::string_view text) {
+  if (text.size() <= 2 * kEndBytes) return std::string(text);
+  return std::string(text.substr(0, kEndBytes)) + '\n' + std::string(text.substr(text.size() - kEndBytes));
+}
 
 // How much of `text`, normalized, the words are: longer words say more.
 size_t Weight(const google::protobuf::RepeatedPtrField<std::string>& words, const std::string& text) {
@@ -39,7 +48,7 @@ class Chooser {
       : catalogue_(catalogue),
         item_(item),
         township_(township),
-        text_(Normalize(text)),
+        text_(Normalize(Ends(text))),
         accused_(accused) {}
 
   UnitChoice Choose() {

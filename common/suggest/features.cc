@@ -201,7 +201,8 @@ Featuriser::View Featuriser::Look(std::string_view utf8) const {
   uint64_t before = 0;
   uint32_t before_begin = 0;
   uint32_t before_end = 0;
-  for (const auto& [begin, end] : Words(tokens)) {
+  view.words = Words(tokens);
+  for (const auto& [begin, end] : view.words) {
     uint64_t word = 5;
     for (uint32_t i = begin; i < end; ++i) word = Mix(word, tokens[i].id);
     collector.Add(Block::kWord, word, begin, end);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -51,8 +52,9 @@ class Featuriser {
 
   struct View {
     Text text;
-    std::vector<Feature> features;  // each key once, in the order of keys
-    std::vector<Hit> hits;          // by begin
+    std::vector<Feature> features;                     // each key once, in the order of keys
+    std::vector<Hit> hits;                             // by begin
+    std::vector<std::pair<uint32_t, uint32_t>> words;  // tokens, as Words() has them
     // A sign of danger that nothing takes back.
     bool certain = false;
   };

@@ -32,6 +32,8 @@ constexpr float kTermWeight = 0.3F;
 constexpr float kPriorWeight = 1.0F;
 // Danger that the model sees without a certain sign.
 constexpr double kMostModelDanger = 0.9;
+// Probability of an item from which its reasons are worth reading; the first has them in any case.
+constexpr double kWorthExplaining = 0.01;
 // Tokens that a reason shows at most, if it is of several words.
 constexpr uint32_t kMostShown = 10;
 // What a text in another language gets: that it is unclear is sure, but an emergency may hide in it.
@@ -289,14 +291,14 @@ std::vector<Suggester::Span> Suggester::Spans(const Featuriser::View& view) cons
     spans.push_back(span);
   };
   for (const Span& span : words) take(span);
-  for (const auto& [begin, end] : Words(view.text.tokens)) take({begin, end, {}, false});
+  for (const auto& [begin, end] : view.words) take({begin, end, {}, false});
   std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
   return spans;
 }
 
 std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::View& view,
                                      std::span<const Span> spans, std::span<const Model::Share> shares,
-                                     size_t limit, std::string_view fallback) const {
+                                     size_t limit, std::string_view item, std::string_view fallback) const {
   const std::vector<Token>& tokens = view.text.tokens;
   // What each token adds: n-grams that overlap speak together.
   std::vector<double> weight(tokens.size(), 0.0);
@@ -315,10 +317,17 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
     for (uint32_t i = span.begin; i < span.end; ++i) total += std::max(weight[i], 0.0);
     return total;
   };
+  const auto of_another = [&](const Span& span) {
+    return !item.empty() && !span.item.empty() && span.item != item;
+  };
   double top = 0;
-  for (const Span& span : spans) top = std::max(top, of(span));
+  for (const Span& span : spans) {
+    if (!of_another(span)) top = std::max(top, of(span));
+  }
+  if (top <= 0) return reasons;
   const auto speaks = [&](const Span& span) {
-    // A character alone (的, 了, 我) is shown only where nothing else is.
+    // What means another item explains nothing here, and a character alone (的, 了, 我) little.
+    if (of_another(span)) return false;
     const bool word =
         span.concept_word || span.end - span.begin > 1 || (tokens[span.begin].id & kWordBit) != 0;
     return of(span) >= 0.25 * top && (word || spans.size() == 1);
@@ -330,7 +339,7 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
     }
     Reason reason;
     const size_t first = i;
-    std::string_view item;
+    std::string_view meant;
     uint32_t longest = 0;
     for (; i < spans.size() && speaks(spans[i]); ++i) {
       if (i > first && (spans[i].begin != spans[i - 1].end || spans[i].end - spans[first].begin > kMostShown))
@@ -338,14 +347,14 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
       reason.weight += of(spans[i]);
       if (!spans[i].item.empty() && spans[i].end - spans[i].begin > longest) {
         longest = spans[i].end - spans[i].begin;
-        item = spans[i].item;
+        meant = spans[i].item;
       }
     }
     reason.weight /= sum;
     const size_t from = tokens[spans[first].begin].begin;
     reason.text = source.substr(from, tokens[spans[i - 1].end - 1].end - from);
     reason.begin = static_cast<uint32_t>(CodePoints(source.substr(0, from)));
-    const auto found = class_of_.find(item);
+    const auto found = class_of_.find(meant);
     reason.meaning = found == class_of_.end()
                          ? std::string(fallback)
                          : StrCat(items_[found->second]->code(), " ", items_[found->second]->title());
@@ -466,9 +475,10 @@ Suggestion Suggester::Suggest(const Query& query) const {
       SuggestedItem& item = suggestion.items.emplace_back();
       item.item = items_[order[i]];
       item.probability = sum > 0 ? items[order[i]] / sum : 0;
-      if (query.explain)
-        item.reasons =
-            Merge(query.text, view, spans, model_->Explain(active, order[i]), 5, item.item->title());
+      // What is hardly thought of has no reasons worth reading.
+      if (query.explain && (i == 0 || item.probability >= kWorthExplaining))
+        item.reasons = Merge(query.text, view, spans, model_->Explain(active, order[i]), 5, item.item->code(),
+                             item.item->title());
     }
   }
   if (suggestion.verdict == Verdict::kPolice && !suggestion.items.empty()) {
@@ -515,7 +525,7 @@ Suggestion Suggester::Suggest(const Query& query) const {
       if (!there) suggestion.reasons.push_back(std::move(reason));
     }
     if (suggestion.reasons.empty())
-      suggestion.reasons = Merge(query.text, view, spans, model_->ExplainDanger(active), 8, "危险迹象");
+      suggestion.reasons = Merge(query.text, view, spans, model_->ExplainDanger(active), 8, "", "危险迹象");
     return suggestion;
   }
   constexpr std::string_view kMeanings[] = {"非紧急、政府职责", "公安职责", "说得不够，或双方都有份",
@@ -525,7 +535,7 @@ Suggestion Suggester::Suggest(const Query& query) const {
                       : suggestion.verdict == Verdict::kNone     ? kNoneGroup
                                                                  : kUnclearGroup;
   suggestion.reasons =
-      Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, kMeanings[target]);
+      Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, "", kMeanings[target]);
   return suggestion;
 }
 

@@ -41,7 +41,7 @@ struct Reason {
 struct SuggestedItem {
   const config::v1::CatalogueItem* item = nullptr;
   double probability = 0;
-  std::vector<Reason> reasons;  // heaviest first, at most 5
+  std::vector<Reason> reasons;  // heaviest first, at most 5; of an item that is hardly likely none
 };
 
 struct Suggestion {
@@ -123,9 +123,10 @@ class Suggester {
 
   // What can be shown as a reason: the longest concepts' words, and between them whole words.
   std::vector<Span> Spans(const Featuriser::View& view) const;
+  // For the item with the code `item`, or for a verdict if that is empty.
   std::vector<Reason> Merge(std::string_view source, const Featuriser::View& view,
                             std::span<const Span> spans, std::span<const Model::Share> shares, size_t limit,
-                            std::string_view fallback) const;
+                            std::string_view item, std::string_view fallback) const;
   std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
 
   std::shared_ptr<const catalogue::Catalogue> catalogue_;

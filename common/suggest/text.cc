@@ -284,7 +284,8 @@ std::vector<std::pair<uint32_t, uint32_t>> Words(std::span<const Token> tokens) 
   std::vector<uint32_t> token_of;
   for (uint32_t i = 0; i < tokens.size(); ++i) {
     const uint32_t id = tokens[i].id;
-    const UChar32 c = id == 0 || (id & kWordBit) != 0 ? U' ' : static_cast<UChar32>(id);
+    // Spaces in a row are one word to ICU, so what ends a clause must not look like a word of letters.
+    const UChar32 c = id == 0 ? U' ' : (id & kWordBit) != 0 ? U'x' : static_cast<UChar32>(id);
     text.append(c);
     token_of.resize(static_cast<size_t>(text.length()), i);
   }

@@ -20,8 +20,8 @@
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "services/dispatch/edge.h"
 #include "services/dispatch/edge_spool.h"
+#include "services/dispatch/lazy_reader.h"
 #include "services/dispatch/router.h"
-#include "services/dispatch/routing/model_reader.h"
 #include "services/dispatch/routing/phrase_reader.h"
 #include "services/dispatch/service.h"
 
@@ -42,8 +42,8 @@ class ReaderMaker {
     if (!files.ok() && !absl::IsNotFound(files.status())) return files.status();
     material_ = nullptr;
     if (files.ok()) {
-      material_ = std::make_shared<const routing::ModelReader::Material>(routing::ModelReader::Material{
-          .terms = std::move(files->terms), .examples = std::move(files->examples)});
+      material_ = std::make_shared<const LazyReader::Material>(
+          LazyReader::Material{.terms = std::move(files->terms), .examples = std::move(files->examples)});
     }
     return boot::LoadCatalogues(directory_);
   }
@@ -51,12 +51,12 @@ class ReaderMaker {
   absl::StatusOr<std::shared_ptr<const routing::TextReader>> Make(
       std::shared_ptr<const catalogue::Catalogue> version) {
     if (material_ == nullptr) return std::make_shared<const routing::PhraseReader>();
-    return routing::ModelReader::Create(std::move(version), material_);
+    return LazyReader::Create(std::move(version), material_);
   }
 
  private:
   const std::string directory_;
-  std::shared_ptr<const routing::ModelReader::Material> material_;
+  std::shared_ptr<const LazyReader::Material> material_;
 };
 
 class DispatchProcess final : public boot::Service {
@@ -242,7 +242,8 @@ class DispatchProcess final : public boot::Service {
             const LinkHealth health = link->health();
             up.Set(health.up ? 1 : 0);
             lag.Set(static_cast<double>(health.outgoing - health.acknowledged));
-            behind.Set(OldestAge(key));
+            // The link knows at once that nothing waits; work_order is asked only now and then.
+            behind.Set(health.outgoing > health.acknowledged ? OldestAge(key) : 0);
             known.Set(health.acknowledge_time > absl::InfinitePast()
                           ? absl::ToDoubleSeconds(health.acknowledge_time - absl::UnixEpoch())
                           : 0);

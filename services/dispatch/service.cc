@@ -378,8 +378,11 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
   }
-  // An answer a little before the client's own deadline is worth more than one after it.
-  const absl::Time deadline = std::min(clock_->Now() + wait, call.deadline - absl::Milliseconds(200));
+  // An answer a little before the client's own deadline is worth more than one after it. A clock that was set
+  // back since the call came gives nobody more time.
+  const absl::Time now = clock_->Now();
+  const absl::Duration left = call.deadline - std::max(now, call.now) - absl::Milliseconds(200);
+  const absl::Time deadline = now + std::min(wait, left);
   // A request that is repeated.
   if (response.order().handoff().has_receive_time()) {
     return answer(std::move(response), ReceiptOutcome::kReceived, std::move(done));

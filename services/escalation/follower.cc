@@ -285,10 +285,20 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     Move();
     const bool awaited = firing_ || move_flight_ || progress_.cursor < std::max(read_back_, moved_back_);
     if (!awaited && events.size() >= options_.busy_events && events.size() < options_.read_limit) {
-      PostAfter(options_.busy_pause, [](State& self) { self.Read(); });
+      read_resting_ = true;
+      PostAfter(options_.busy_pause, [rest = ++read_rest_](State& self) {
+        if (self.read_rest_ == rest) self.ReadOn();
+      });
     } else {
       Post([](State& self) { self.Read(); });
     }
+  }
+
+  // Ends the pause between two reads, if there is one: what was just sent is awaited.
+  void ReadOn() {
+    if (!read_resting_) return;
+    read_resting_ = false;
+    Read();
   }
 
   void ReadLater() {
@@ -617,6 +627,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         transient = true;
       }
     }
+    if (progress_.cursor < read_back_) ReadOn();
     if (transient) return FireLater();
     fire_backoff_.Reset();
     Fire();
@@ -669,6 +680,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
         if (!result.replayed()) ++after.moved;
       }
     }
+    if (progress_.cursor < moved_back_) ReadOn();
     if (transient) {
       move_pause_ = true;
       return PostAfter(move_backoff_.Next(random_), [](State& self) {
@@ -857,6 +869,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool failed_ = false;
   bool fresh_ = false;
   bool caught_up_ = false;
+  bool read_resting_ = false;  // the next read waits for more to read
+  int64_t read_rest_ = 0;      // which pause it is
   std::optional<bool> ledger_ok_;
   Progress progress_;   // what has been applied
   Progress committed_;  // what the store has

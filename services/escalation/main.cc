@@ -48,35 +48,6 @@ constexpr size_t kMaxLedgerEvents = 100'000;
 constexpr absl::Duration kCheckpointEvery = absl::Seconds(1);
 constexpr int64_t kCheckpointWalBytes = 8 << 20;
 
-// As metrics call a clock.
-struct ClockName {
-  type::v1::ClockKind kind;
-  const char* name;
-  // Rungs that it can have.
-  std::vector<type::v1::Rung> rungs;
-};
-const std::vector<ClockName>& ClockNames() {
-  using type::v1::Rung;
-  static const std::vector<Rung> ladder = {type::v1::RUNG_REMIND, type::v1::RUNG_URGE,
-                                           type::v1::RUNG_SUPERVISE, type::v1::RUNG_CIRCULATE,
-                                           type::v1::RUNG_DISCIPLINE};
-  static const auto* const names = new std::vector<ClockName>{
-      {type::v1::CLOCK_KIND_PEER_RECEIPT, "peer_receipt", ladder},
-      {type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "peer_acceptance", ladder},
-      {type::v1::CLOCK_KIND_SIGN, "sign", ladder},
-      {type::v1::CLOCK_KIND_FINISH, "finish", ladder},
-      {type::v1::CLOCK_KIND_CONFIRM, "confirm", {type::v1::RUNG_DOUBT}},
-      {type::v1::CLOCK_KIND_VOICE, "voice", {type::v1::RUNG_KEEP}},
-      {type::v1::CLOCK_KIND_SCENE_ARRIVAL, "scene_arrival", ladder},
-      {type::v1::CLOCK_KIND_FIRST_CONTACT, "first_contact", ladder},
-      {type::v1::CLOCK_KIND_RESULT_BACK, "result_back", ladder},
-      {type::v1::CLOCK_KIND_CALL_BACK, "call_back", ladder},
-      {type::v1::CLOCK_KIND_SUSPENSION_REVIEW, "suspension_review", ladder},
-      {type::v1::CLOCK_KIND_UNIT_RETURN, "unit_return", {type::v1::RUNG_CLOSE_RETURN}},
-  };
-  return *names;
-}
-
 // `RUNG_URGE` as `urge`.
 template <typename Enum>
 std::string Word(Enum value, absl::string_view prefix) {
@@ -84,6 +55,38 @@ std::string Word(Enum value, absl::string_view prefix) {
       google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value);
   return known == nullptr ? absl::StrCat(static_cast<int>(value))
                           : absl::AsciiStrToLower(absl::StripPrefix(known->name(), prefix));
+}
+
+// As metrics call a clock.
+struct ClockName {
+  type::v1::ClockKind kind;
+  std::string name;
+  // Rungs that it can have.
+  std::vector<type::v1::Rung> rungs;
+};
+// Every kind there is.
+const std::vector<ClockName>& ClockNames() {
+  static const auto* const names = [] {
+    auto* const made = new std::vector<ClockName>;
+    const google::protobuf::EnumDescriptor& kinds = *type::v1::ClockKind_descriptor();
+    for (int i = 0; i < kinds.value_count(); ++i) {
+      const auto kind = static_cast<type::v1::ClockKind>(kinds.value(i)->number());
+      if (kind == type::v1::CLOCK_KIND_UNSPECIFIED) continue;
+      ClockName& one = made->emplace_back(ClockName{.kind = kind, .name = Word(kind, "CLOCK_KIND_")});
+      if (kind == type::v1::CLOCK_KIND_CONFIRM) {
+        one.rungs = {type::v1::RUNG_DOUBT};
+      } else if (kind == type::v1::CLOCK_KIND_VOICE) {
+        one.rungs = {type::v1::RUNG_KEEP};
+      } else if (kind == type::v1::CLOCK_KIND_UNIT_RETURN) {
+        one.rungs = {type::v1::RUNG_CLOSE_RETURN};
+      } else {
+        one.rungs = {type::v1::RUNG_REMIND, type::v1::RUNG_URGE, type::v1::RUNG_SUPERVISE,
+                     type::v1::RUNG_CIRCULATE, type::v1::RUNG_DISCIPLINE};
+      }
+    }
+    return made;
+  }();
+  return *names;
 }
 
 // The numbers of the census as they are shown.

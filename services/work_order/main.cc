@@ -100,12 +100,10 @@ class WorkOrderProcess final : public boot::Service {
         std::make_unique<Retention>(process->engine_.get(), *std::move(reader), &process->retained_,
                                     environment.clock, std::move(retention));
     process->retention_edge_ = NewRetentionEdge(process->retention_.get(), environment.host);
-    process->backup_ = boot::NewBackupEdge(
-        process->environment_, {[raw = process.get()](const std::string& folder) {
-                                  return raw->engine_->store().CopyTo(folder + "/work_order.db");
-                                },
-                                // Without it, callers who have been counted as one would be counted as two.
-                                backup::PlainFile(config.work_order().data_dir() + "/caller.key")});
+    process->backup_ =
+        boot::NewBackupEdge(process->environment_, {[raw = process.get()](const std::string& folder) {
+                              return raw->engine_->store().CopyTo(folder + "/work_order.db");
+                            }});
     process->Measure();
     return process;
   }

@@ -159,4 +159,4 @@ def draw(dashboard, drawn, alerts, begun, now, path):
     pyplot.close(figure)
     # Few colours make a small file.
     from PIL import Image
-    Image.open(path).convert("RGB").quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(160, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -132,6 +133,9 @@ class Prometheus:
         try:
             return json.load(urllib.request.urlopen(url, timeout=30))["data"]
         except urllib.error.HTTPError as error:
+            # It listens before it is ready, and says so; who waits for something asks again.
+            if error.code == 503:
+                raise
             fail(f"{parameters}: {json.load(error).get('error')}")
 
     def query(self, expression):

@@ -92,7 +92,8 @@ class UpgradeTest : public testing::Test {
 
   static bool Quiet(TwoSites& sites) {
     for (Site* site : {&sites.a, &sites.b}) {
-      for (const auto& link : Must(site->dispatch(), &DispatchService::Stub::ListLinks, {}).links()) {
+      const auto listed = Must(site->dispatch(), &DispatchService::Stub::ListLinks, {});
+      for (const auto& link : listed.links()) {
         if (!link.up() || link.acknowledged_sequence() != link.outgoing_sequence()) return false;
       }
     }

@@ -210,7 +210,12 @@ bool PrintByRealPrograms(const std::string& folder, const config::v1::Escalation
   test::Ports ports;
   test::Site site("12345", &ports, folder + "/12345");
   site.config().set_units_file(kUnitsFile);
-  site.config().mutable_escalation()->set_policy_file(rules.policy_file());
+  // A site of the tests writes its policy into a file of its own.
+  site.policy().Clear();
+  if (const absl::Status status = boot::LoadYaml(rules.policy_file(), &site.policy()); !status.ok()) {
+    std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    return false;
+  }
   site.config().mutable_escalation()->set_calendars_file(rules.calendars_file());
   site.AddPeer("110", "127.0.0.1:9");
   for (const test::Service service : {test::Service::kWorkOrder, test::Service::kEscalation}) {

@@ -180,6 +180,7 @@ class Author {
     int order = 0;
     type::v1::OrderContent content;
     const Unit* unit = nullptr;
+    const Unit* helper = nullptr;  // assists it
     OrderType type() const { return content.type(); }
     Urgency urgency() const { return content.urgency(); }
     int moves = 0;
@@ -424,7 +425,16 @@ class Author {
   void Work(Matter& matter, int origin, absl::Time dispatched) {
     const Unit& unit = *matter.unit;
     const bool always = WorksAlways(unit.code);
-    Do(dispatched, k12345, matter).mutable_unit_dispatch()->set_lead_unit(unit.code);
+    matter.helper = nullptr;
+    if (matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(8)) {
+      // By the same hours, so that both have the same deadlines.
+      do {
+        matter.helper = &kUnits[dice_.Below(std::size(kUnits))];
+      } while (matter.helper == &unit || WorksAlways(matter.helper->code) != always);
+    }
+    type::v1::UnitDispatch& dispatch = *Do(dispatched, k12345, matter).mutable_unit_dispatch();
+    dispatch.set_lead_unit(unit.code);
+    if (matter.helper != nullptr) dispatch.add_assist_units(matter.helper->code);
     ++matter.moves;
     Assigned(unit.code, dispatched);
     const absl::Time sign_due = matter.Due(type::v1::CLOCK_KIND_SIGN, unit.code, dispatched);
@@ -446,6 +456,12 @@ class Author {
       Duty(unit.code, type::v1::CLOCK_KIND_FINISH,
            matter.Due(type::v1::CLOCK_KIND_FINISH, unit.code, dispatched), std::nullopt, again);
       Uncontacted(matter, unit.code, dispatched, again);
+      if (matter.helper != nullptr) {
+        // Nothing is left to assist in.
+        Duty(matter.helper->code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, back);
+        Duty(matter.helper->code, type::v1::CLOCK_KIND_FINISH,
+             matter.Due(type::v1::CLOCK_KIND_FINISH, matter.helper->code, dispatched), std::nullopt, back);
+      }
       return Work(matter, origin, again);
     }
     const bool late_sign = dice_.Percent(unit.late_sign);
@@ -469,7 +485,7 @@ class Author {
       if (!matter.anonymous()) Duty(unit.code, type::v1::CLOCK_KIND_FIRST_CONTACT, contact_due, at);
     }
     // Whoever signed after the deadline for the whole asks for nothing any more.
-    const bool room = contacts && due - at > limit / 3;
+    const bool room = contacts && due - at > limit / 3 && matter.helper == nullptr;
     const bool by_days = matter.urgency() == type::v1::URGENCY_NORMAL;
     if (room && dice_.Percent(unit.suspends)) {
       const absl::Time suspend = Clear(std::max(Part(at, due - at, 10, 50), at + absl::Minutes(5)), due);
@@ -509,6 +525,8 @@ class Author {
       }
     }
     if (dice_.Percent(unit.stuck)) {
+      if (matter.helper != nullptr)
+        Assist(matter, dispatched, signed_at, sign_due, due, absl::InfiniteFuture());
       Duty(unit.code, type::v1::CLOCK_KIND_FINISH, due, std::nullopt);
       if (!contacts) Uncontacted(matter, unit.code, dispatched, absl::InfiniteFuture());
       return;
@@ -521,11 +539,47 @@ class Author {
     Do(Part(at, replied - at, 40, 60), k12345, matter).mutable_progress()->set_note("已到现场核实");
     Reply(matter, k12345, replied);
     if (!contacts) Uncontacted(matter, unit.code, dispatched, replied);
+    if (matter.helper != nullptr) Assist(matter, dispatched, signed_at, sign_due, due, replied);
     Duty(unit.code, type::v1::CLOCK_KIND_FINISH, due, replied);
     const absl::Duration worked = always ? replied - dispatched - paused
                                          : absl::Seconds(Worked(dispatched, replied, false) - paused_work);
     Result(unit.code, true, replied, worked, extended);
     Finish(matter, origin, unit.code, &unit, replied);
+  }
+
+  // What the assisting unit does until the lead unit replies: it signs, and mostly says when its part is
+  // done.
+  void Assist(const Matter& matter, absl::Time dispatched, absl::Time lead_signed, absl::Time sign_due,
+              absl::Time due, absl::Time replied) {
+    const Unit& helper = *matter.helper;
+    const absl::Duration sign_limit = sign_due - dispatched;
+    const absl::Time signed_at = Clear(dice_.Percent(helper.late_sign) ? Part(sign_due, sign_limit, 10, 100)
+                                                                       : Part(dispatched, sign_limit, 5, 75),
+                                       sign_due);
+    const absl::Duration length =
+        (replied == absl::InfiniteFuture() ? due : replied) - std::max(signed_at, lead_signed);
+    const bool reports = dice_.Percent(75) && length > absl::Minutes(30);
+    const absl::Time done = Clear(std::max(signed_at, lead_signed) + absl::Minutes(6) +
+                                      absl::Seconds(absl::ToInt64Seconds(std::max(length, absl::Minutes(1))) *
+                                                    dice_.Between(5, 80) / 100),
+                                  due);
+    if (signed_at + absl::Minutes(5) >= replied) {
+      // The lead unit was faster than that.
+      Duty(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, replied);
+      return Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, replied);
+    }
+    Do(signed_at, k12345, matter).mutable_signature()->set_unit(helper.code);
+    Duty(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, signed_at);
+    if (reports && done + absl::Minutes(5) < replied) {
+      type::v1::Progress& progress = *Do(done, k12345, matter).mutable_progress();
+      progress.set_unit(helper.code);
+      progress.set_part_done(true);
+      progress.set_note("协办事项已完成");
+      return Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, done);
+    }
+    // The reply is that of both.
+    const bool ever = replied != absl::InfiniteFuture();
+    Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, ever ? std::optional(replied) : std::nullopt);
   }
 
   // The origin calls back, and closes or demands that it be done again.
@@ -563,6 +617,7 @@ class Author {
     Reply(matter, k12345, again);
     Uncontacted(matter, replier, decided, again);
     Duty(replier, type::v1::CLOCK_KIND_FINISH, due, again);
+    if (matter.helper != nullptr) Duty(matter.helper->code, type::v1::CLOCK_KIND_FINISH, due, again);
     const bool always = WorksAlways(replier);
     Result(replier, true, again, always ? again - decided : absl::Seconds(Worked(decided, again, false)),
            false);

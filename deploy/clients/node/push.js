@@ -11,7 +11,7 @@ const from = { paths: [process.env.HOTLINE_NPM || __dirname] };
 const grpc = require(require.resolve('@grpc/grpc-js', from));
 const loader = require(require.resolve('@grpc/proto-loader', from));
 
-const TRY_LATER = [grpc.status.UNAVAILABLE, grpc.status.RESOURCE_EXHAUSTED];
+const TRY_LATER = [grpc.status.UNAVAILABLE, grpc.status.RESOURCE_EXHAUSTED, grpc.status.CANCELLED];
 
 function connect(address) {
   const definition = loader.loadSync('hotline/dispatch/v1/dispatch_service.proto', {

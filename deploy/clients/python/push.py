@@ -25,7 +25,7 @@ from hotline.type.v1 import order_state_pb2, work_order_pb2 as orders  # noqa: E
 
 SERVICE = '/hotline.dispatch.v1.DispatchService/'
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'service-config.json')
-TRY_LATER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+TRY_LATER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
 
 
 def connect(address):

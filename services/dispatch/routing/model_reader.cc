@@ -15,26 +15,8 @@ std::vector<ReadWord> Words(const std::vector<suggest::Reason>& reasons) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const ModelReader>> ModelReader::Create(
-    std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material) {
-  if (absl::Status status = suggest::Suggester::Check(*version, material->terms, material->examples);
-      !status.ok()) {
-    return status;
-  }
-  return std::shared_ptr<const ModelReader>(new ModelReader(std::move(version), std::move(material)));
-}
-
-void ModelReader::Prepare() const {
-  std::call_once(once_, [this] {
-    // What was checked is made.
-    suggester_ = *suggest::Suggester::Create(version_, material_->terms, material_->examples);
-    material_.reset();
-  });
-}
-
 Reading ModelReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
                           const Source& source) const {
-  Prepare();
   suggest::Query query;
   query.text = source.text;
   query.received_by = source.received_by;

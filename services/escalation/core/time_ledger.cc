@@ -142,8 +142,9 @@ absl::Duration OffHours(const Deadlines& deadlines, const std::string& party, ab
   if (calendar == nullptr || end <= begin) return absl::ZeroDuration();
   const auto worked = calendar->Measure(begin, end, type::v1::TIME_KIND_WORKING_HOURS);
   if (!worked.ok()) return absl::ZeroDuration();
-  // Work is counted in whole seconds: within less than one of either end.
-  return (end - begin) - std::min(absl::Seconds(worked->amount), end - begin);
+  // Work is counted in whole seconds: what is less than one is none.
+  const absl::Duration off = (end - begin) - std::min(absl::Seconds(worked->amount), end - begin);
+  return off < absl::Seconds(1) ? absl::ZeroDuration() : off;
 }
 
 }  // namespace

@@ -117,7 +117,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     if (at_head_) known_until_ = std::max(known_until_, asked_);
     Show();
     const bool recent = clock_->Now() - known_until_ < kRecent;
-    executor_->PostAfter(at_head_ ? options_.head_pause : recent ? options_.rush_pause : options_.catch_up_pause,
+    executor_->PostAfter(at_head_ ? options_.head_pause
+                         : recent ? options_.rush_pause
+                                  : options_.catch_up_pause,
                          Task([](State& self) { self.Read(); }));
   }
 

@@ -455,7 +455,9 @@ std::string EventDetail(Language language, const Event& event) {
     case Event::kSceneRecorded:
       return SceneRecordText(language, event.scene_recorded().record());
     case Event::kMerged:
-      return With(StrCat("→ ", event.merged().into().number()), ": ", event.merged().into().reason());
+      return With(StrCat("→ ", event.merged().into().number(), event.merged().lead_unit().empty() ? "" : " ",
+                         event.merged().lead_unit()),
+                  ": ", event.merged().into().reason());
     case Event::kSeparated:
       return With(StrCat("← ", event.separated().from().number()), ": ",
                   event.separated().separation().reason());

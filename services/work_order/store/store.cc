@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 #include "common/sql/schema.h"
 #include "common/sql/sqlite.h"
@@ -852,7 +853,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       meta = {{"schema_version", absl::StrCat(kSchemaVersion)},
               {"hotline", std::string(hotline)},
               {"phone_key", RandomBytes(32)}};
-      status = writer.Execute(absl::StrCat(kSchema, kSchema4));
+      status = writer.Execute(StrCat(kSchema, kSchema4));
       for (auto it = meta.begin(); status.ok() && it != meta.end(); ++it) {
         insert->BindText(1, it->first);
         insert->BindBlob(2, it->second);

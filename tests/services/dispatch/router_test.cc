@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -75,6 +76,44 @@ class RouterTest : public testing::Test {
   int readers_made_ = 0;
   std::unique_ptr<Router> router_;
 };
+
+// Notes which versions were prepared, in their order.
+class NotingReader final : public routing::TextReader {
+ public:
+  NotingReader(std::string version, std::vector<std::string>* prepared)
+      : version_(std::move(version)), prepared_(prepared) {}
+  void Prepare() const override {
+    if (std::find(prepared_->begin(), prepared_->end(), version_) == prepared_->end())
+      prepared_->push_back(version_);
+  }
+  routing::Reading Read(const Catalogue&, absl::CivilDay, const routing::Source&) const override {
+    return {};
+  }
+
+ private:
+  const std::string version_;
+  std::vector<std::string>* const prepared_;
+};
+
+TEST(RouterPrepareTest, AStartWaitsForNoReaderAndTheOneInForceIsFirst) {
+  std::vector<std::string> prepared;
+  const auto router = Router::Create(
+      "110",
+      [] {
+        return SetOf({Later(), Message()});
+      },
+      [&](const std::shared_ptr<const Catalogue>& version) {
+        return std::make_shared<NotingReader>(version->version(), &prepared);
+      },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  EXPECT_TRUE(prepared.empty());
+  (*router)->Prepare(kNextYear);
+  EXPECT_EQ(prepared, (std::vector<std::string>{"wuqia-2027-1", Message().version()}));
+  prepared.clear();
+  ASSERT_TRUE((*router)->Reload(kNow).ok());
+  EXPECT_EQ(prepared, (std::vector<std::string>{Message().version(), "wuqia-2027-1"}));
+}
 
 TEST_F(RouterTest, APushWithoutATargetGoesWhereTheAnnexSays) {
   type::v1::Command command = Push("包工头跑了，工资没发");

@@ -153,6 +153,36 @@ TEST_F(DispatchServiceTest, AnEmergencyWaitsForTheReceiptUnasked) {
   EXPECT_TRUE((*pushed_)->telephone_required());
 }
 
+// Deadlines of calls are times of a clock that may be set while a call is under way.
+TEST_F(DispatchServiceTest, AClockThatIsSetBackLeavesTheClientItsAnswer) {
+  ManualClock wall(absl::FromUnixSeconds(1'795'000'000));
+  DispatchOptions options;
+  options.hotline = "12345";
+  steps_.Clear();
+  service_.reset();
+  ledger_.pulls.clear();
+  peer_.questions.clear();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, &wall, options);
+  service_->Start();
+  steps_.RunDue();
+  LinkUp();
+  CallContext call;
+  call.now = wall.Now();
+  call.deadline = call.now + absl::Seconds(4);
+  service_->PushWorkOrder(
+      call, NewPush(type::v1::URGENCY_EMERGENCY),
+      [this](absl::StatusOr<v1::PushWorkOrderResponse> response) { pushed_ = std::move(response); });
+  wall.Advance(-absl::Seconds(9));
+  Commit(type::v1::URGENCY_EMERGENCY);
+  EXPECT_FALSE(pushed_.has_value());
+  steps_.Advance(absl::Seconds(4));
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_TRUE((*pushed_)->telephone_required());
+  steps_.Clear();
+  service_.reset();
+}
+
 TEST_F(DispatchServiceTest, AReceiptInTimeIsReturned) {
   LinkUp();
   v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);

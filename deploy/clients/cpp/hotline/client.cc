@@ -49,8 +49,10 @@ std::shared_ptr<grpc::Channel> NewChannel(const Options& options) {
   return grpc::CreateCustomChannel(options.dispatch, credentials, arguments);
 }
 
+// Nobody cancels a call here: CANCELLED is a server that went down while it had the call.
 bool IsWorthRepeating(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+  return status.error_code() == grpc::StatusCode::CANCELLED ||
+         status.error_code() == grpc::StatusCode::UNAVAILABLE ||
          status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
 }
 
@@ -162,9 +164,8 @@ grpc::Status Client::Watch(int64_t start,
       if (stopped_) return grpc::Status::CANCELLED;
     }
     if (!wanted) return grpc::Status::OK;
-    // CANCELLED is our own doing: silence, or a server that drains.
-    if (!status.ok() && !IsWorthRepeating(status) && status.error_code() != grpc::StatusCode::CANCELLED)
-      return status;
+    // CANCELLED may be our own doing, too: silence.
+    if (!status.ok() && !IsWorthRepeating(status)) return status;
     if (!Pause(pause)) return grpc::Status::CANCELLED;
     pause = std::min(2 * pause, kLongestPause);
   }

@@ -53,8 +53,8 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Calls a method of DispatchService: `client.Call(&Client::Stub::AcceptHandoff, request, &response)`. A
-  // change without a request id gets one. UNAVAILABLE and RESOURCE_EXHAUSTED are tried again, with the same
-  // id, until `timeout` has passed; other failures are answers.
+  // change without a request id gets one. UNAVAILABLE, CANCELLED and RESOURCE_EXHAUSTED are tried again, with
+  // the same id, until `timeout` has passed; other failures are answers.
   template <typename Request, typename Response>
   grpc::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     std::type_identity_t<Request> request, Response* response) {
@@ -63,7 +63,7 @@ class Client {
     }
     return Repeat([&](grpc::ClientContext* context) {
       response->Clear();
-      return (stub_->*method)(context, request, response);
+      return ((*stub_).*method)(context, request, response);
     });
   }
 

@@ -542,7 +542,7 @@ class SqlStore final : public Store {
     };
     const int64_t limit_nanos = absl::ToUnixNanos(before);
     absl::StatusOr<std::vector<Old>> seen = ReadAll<Old>(
-        "SELECT number, order_id, armed_by, clock, rung, delivery, send_at < ?3 FROM notice"
+        "SELECT number, order_id, armed_by, clock, rung, delivery, send_at < ?3, assist_unit FROM notice"
         " WHERE number > ?1 AND number < (SELECT max(number) FROM notice) ORDER BY number LIMIT ?2",
         [&](sql::Statement& select) {
           select.BindInt64(1, after);
@@ -551,7 +551,7 @@ class SqlStore final : public Store {
         },
         [](const sql::Statement& row) {
           return Old{.number = row.Int64(0),
-                     .ref = ReadRef(row, 1),
+                     .ref = ReadRef(row, 1, 7),
                      .delivery = row.Int64(5),
                      .over = row.Int64(6) != 0};
         });
@@ -563,10 +563,10 @@ class SqlStore final : public Store {
       int64_t busy = 0;
       absl::Status status = Read(
           "SELECT (SELECT count(*) FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = "
-          "?4"
-          " AND stage <> 5) + (SELECT count(*) FROM delivery WHERE number = ?5 AND next_at IS NOT NULL)",
+          "?4 AND assist_unit = ?6 AND stage <> 5) + (SELECT count(*) FROM delivery WHERE number = ?5 AND "
+          "next_at IS NOT NULL)",
           [&](sql::Statement& select) {
-            BindRef(select, old.ref);
+            BindRef(select, old.ref, 6);
             select.BindInt64(5, old.delivery);
           },
           [&](const sql::Statement& row) { busy = row.Int64(0); });
@@ -576,11 +576,11 @@ class SqlStore final : public Store {
                      [&](sql::Statement& put) { put.BindInt64(1, old.number); });
       if (status.ok()) {
         status = Write(
-            "DELETE FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4 AND NOT "
-            "EXISTS"
-            " (SELECT 1 FROM notice n WHERE n.order_id = told.order_id AND n.armed_by = told.armed_by"
-            " AND n.clock = told.clock AND n.rung = told.rung)",
-            [&](sql::Statement& put) { BindRef(put, old.ref); });
+            "DELETE FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4"
+            " AND assist_unit = ?5 AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.order_id = told.order_id "
+            "AND n.armed_by = told.armed_by"
+            " AND n.clock = told.clock AND n.rung = told.rung AND n.assist_unit = told.assist_unit)",
+            [&](sql::Statement& put) { BindRef(put, old.ref, 5); });
       }
       if (status.ok()) {
         status = Write(

@@ -65,7 +65,8 @@ std::string EscapeHtml(std::string_view text) {
 
 std::string EscapeMarkdown(std::string_view text) {
   constexpr std::string_view kSpecial = "\\`*_{}[]<>#|~&$!";
-  // These begin a list or a line of their own only where a line begins, the last two after digits.
+  // These begin a list or a line of their own only where a line begins, the last two after digits and before
+  // a space.
   constexpr std::string_view kLeading = "+-=";
   constexpr std::string_view kAfterDigits = ".)";
   std::string out;
@@ -79,7 +80,8 @@ std::string EscapeMarkdown(std::string_view text) {
     }
     const bool escaped = kSpecial.find(c) != std::string_view::npos ||
                          (i == 0 && kLeading.find(c) != std::string_view::npos) ||
-                         (i > 0 && digits && kAfterDigits.find(c) != std::string_view::npos);
+                         (i > 0 && digits && kAfterDigits.find(c) != std::string_view::npos &&
+                          (i + 1 == text.size() || text[i + 1] == ' ' || text[i + 1] == '\t'));
     digits = digits && c >= '0' && c <= '9';
     if (escaped) out += '\\';
     out += c;

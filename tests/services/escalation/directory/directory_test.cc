@@ -68,7 +68,7 @@ TEST(DirectoryTest, FallsBackAndThenIsEmpty) {
   // not make up for it.
   EXPECT_EQ(county.Who("station", RUNG_SUPERVISE, kNoon), "a1/to/parent h3/copy/supervisor");
   EXPECT_EQ(county.Who("station", RUNG_URGE, kNoon), "");
-  const Answer answer = Resolve(county.directory, county.reach, {"station", RUNG_URGE, kNoon, ""});
+  const Answer answer = Resolve(county.directory, county.reach, {"station", RUNG_URGE, kNoon});
   EXPECT_THAT(answer.passed_over.front().english, HasSubstr("station has no handler"));
   EXPECT_THAT(answer.passed_over.front().chinese, HasSubstr("具体负责干部"));
 }

@@ -69,7 +69,9 @@ RC_GTEST_PROP(DirectoryLaw, ResolutionIsTotal, ()) {
     for (const type::v1::Rung rung : Rungs()) {
       const std::string accused = *rc::gen::inRange(0, 3) == 0 ? RandomUnit() : "";
       const absl::Time at = RandomMinute();
-      const Answer answer = Resolve(county.directory, county.reach, {unit, rung, at, accused});
+      Query query{unit, rung, at};
+      if (!accused.empty()) query.accused_units = {accused};
+      const Answer answer = Resolve(county.directory, county.reach, query);
       if (answer.recipients.empty()) {
         RC_ASSERT(!answer.passed_over.empty());
         continue;
@@ -99,8 +101,8 @@ RC_GTEST_PROP(DirectoryLaw, PreflightAgreesWithAskingEachMinute, ()) {
       if (of_offers && std::string_view(unit) != "12345") continue;
       for (int minute = 0; minute < kMinutes; ++minute) {
         const absl::Time at = kStart + absl::Minutes(minute);
-        const bool empty = exists.Holds(at) &&
-                           Resolve(county.directory, county.reach, {unit, rung, at, ""}).recipients.empty();
+        const bool empty =
+            exists.Holds(at) && Resolve(county.directory, county.reach, {unit, rung, at}).recipients.empty();
         const bool found = std::any_of(gaps.begin(), gaps.end(), [&](const Gap& gap) {
           return gap.unit == unit && gap.rung == rung && gap.start <= at && at < gap.end;
         });

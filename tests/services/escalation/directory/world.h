@@ -127,7 +127,9 @@ struct County {
   }
   // `a1/to/leader a2/copy/handler`.
   std::string Who(std::string unit, type::v1::Rung rung, absl::Time at, std::string accused = "") const {
-    const Answer answer = Resolve(directory, reach, {std::move(unit), rung, at, std::move(accused)});
+    Query query{std::move(unit), rung, at};
+    if (!accused.empty()) query.accused_units = {std::move(accused)};
+    const Answer answer = Resolve(directory, reach, query);
     std::string who;
     for (const v1::Recipient& one : answer.recipients) {
       static constexpr const char* kVia[] = {"?",    "leader",     "handler", "deputy",

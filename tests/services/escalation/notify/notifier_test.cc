@@ -329,7 +329,9 @@ TEST_F(NotifierTest, ARestrictedOrderIsToldOfAndNotNamed) {
     hidden |= message.orders(0).restricted();
     if (!message.orders(0).restricted()) named.insert(message.orders(0).order_number());
     EXPECT_THAT(message.SerializeAsString(), Not(HasSubstr("20261201-100001")));
-    if (message.orders(0).restricted()) EXPECT_THAT(message.text_zh(), HasSubstr("限制知悉工单"));
+    if (message.orders(0).restricted()) {
+      EXPECT_THAT(message.text_zh(), HasSubstr("限制知悉工单"));
+    }
   }
   EXPECT_TRUE(hidden);
   EXPECT_THAT(named, SizeIs(1));

@@ -41,6 +41,8 @@ TEST(PageTest, NothingThatIsPutInBecomesMarkup) {
 TEST(PageTest, MarkdownKeepsWhatMeansNothing) {
   EXPECT_EQ(EscapeMarkdown("12345-20260901-000007（办结）3.5"), "12345-20260901-000007（办结）3.5");
   EXPECT_EQ(EscapeMarkdown("1. x"), "1\\. x");
+  EXPECT_EQ(EscapeMarkdown("7."), "7\\.");
+  EXPECT_EQ(EscapeMarkdown("100.0%（3/3）"), "100.0%（3/3）") << "a number is no list";
   EXPECT_EQ(EscapeMarkdown("- x"), "\\- x");
 }
 
