@@ -12,6 +12,8 @@ constexpr uint32_t kBias = 0;
 constexpr uint32_t kCoverage = 1;
 constexpr uint32_t kCoverageBuckets = 6;
 constexpr uint32_t kFirstRow = kCoverage + kCoverageBuckets;
+// Words and n-grams of so many characters are kept however rare they are: they come again in other company.
+constexpr uint32_t kShort = 2;
 // A gradient with no part beyond this moves nothing.
 constexpr float kLearnt = 0.02F;
 // Of a gradient's square, what one column has on average of those that matter.
@@ -35,7 +37,8 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
   for (const TrainingExample& example : examples) {
     for (const Feature& feature : example.view.features) {
       const uint32_t count = counts[feature.key];
-      if (count < options.min_examples && !concepts.contains(feature.key)) continue;
+      const bool is_short = feature.end - feature.begin <= kShort && feature.block != Block::kPair;
+      if (count < options.min_examples && !is_short && !concepts.contains(feature.key)) continue;
       const auto [found, fresh] = index_.try_emplace(feature.key, static_cast<uint32_t>(counts_.size()));
       if (fresh) counts_.push_back(count);
     }

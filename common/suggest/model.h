@@ -32,7 +32,7 @@ struct TrainingOptions {
   float rate = 0.5F;
   // Pulls weights towards zero, at each use of a feature.
   float decay = 2e-4F;
-  // Features seen in fewer examples are not kept, concepts apart.
+  // Features seen in fewer examples are not kept, but for concepts, words and n-grams of one or two.
   uint32_t min_examples = 2;
   // How much each block of features may say (see Block).
   std::array<float, kBlocks> scale = {0.4F, 0.3F, 0.3F, 0.5F, 0.3F, 0.3F, 0.3F};

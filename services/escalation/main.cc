@@ -248,7 +248,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                                        {report_copied, "report.db"},
                                        {clocks_copied, "escalation.db"},
                                        {directory_copied, "directory.db"}}) {
-      sources.push_back([source, name](const std::string& to) { return source->CopyTo(to + "/" + name); });
+      sources.push_back(
+          [from = source, file = name](const std::string& to) { return from->CopyTo(to + "/" + file); });
     }
     sources.push_back(backup::PlainFolder(folder + "/publications"));
     process->backup_ = boot::NewBackupEdge(process->environment_, std::move(sources));

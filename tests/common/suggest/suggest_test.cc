@@ -305,7 +305,7 @@ double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(
 // against getting worse. The goal of hotlines is 0.97, that of false alarms 0.05; where danger begins is set
 // by what strangers say (see below), whose calm matters sound less like alarms than those written here.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
-  const std::set<std::string> hard = {"c", "d", "h", "i", "j", "k", "l", "m", "t1", "t2"};
+  const std::set<std::string> hard = {"c", "d", "h", "i", "j", "k", "l", "t1", "t2", "t3", "t4"};
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
     if (!hard.contains(example.batch())) typical.push_back(example);
@@ -314,11 +314,12 @@ TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   const Scores scores = Evaluate(Trained(), typical);
   EXPECT_GE(scores.emergencies, 50);
   EXPECT_LE(scores.emergencies_missed, 4);
-  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.09);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.065);
   EXPECT_GE(Share(scores.clear_right, scores.clear), 0.92);
-  EXPECT_GE(Share(scores.item_first, scores.items), 0.85);
-  EXPECT_GE(Share(scores.item_in_three, scores.items), 0.94);
-  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.70);
+  EXPECT_GE(Share(scores.item_first, scores.items), 0.88);
+  EXPECT_GE(Share(scores.item_in_three, scores.items), 0.95);
+  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.76);
+  EXPECT_GE(Share(scores.unit_first, scores.units), 0.85);
   EXPECT_LE(scores.CalibrationError(), 0.04);
 }
 

@@ -101,8 +101,11 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
     ++parties[duty.party];
   }
   if (missed.empty()) return std::nullopt;
-  // Whoever missed most, of equals the last.
+  // Whoever missed most; of equals the last, and not an assisting unit before whoever has the order.
   std::string party = missed.back()->party;
+  for (const Duty* duty : missed) {
+    if (duty->assist_unit.empty()) party = duty->party;
+  }
   for (const auto& [code, count] : parties) {
     if (count > parties[party]) party = code;
   }
