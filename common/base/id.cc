@@ -1,8 +1,12 @@
 #include "common/base/id.h"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
 
 #include "absl/random/random.h"
 #include "absl/strings/escaping.h"
@@ -114,9 +118,29 @@ std::string_view TraceId(std::string_view text) {
 }
 
 std::string RandomBytes(size_t n) {
+  const auto draw = [](unsigned char* to, size_t size) {
+    // Fails only if the system has no entropy source at all.
+    if (RAND_bytes(to, static_cast<int>(size)) != 1) std::abort();
+  };
+  // A draw costs as much for a kilobyte as for a salt, and each new order needs one. What was handed out is
+  // not kept. The services do not fork.
+  struct Stock {
+    std::array<unsigned char, 1024> bytes;
+    size_t left = 0;
+  };
+  thread_local Stock stock;
   std::string bytes(n, '\0');
-  // Fails only if the system has no entropy source at all.
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(n)) != 1) std::abort();
+  if (n > stock.bytes.size() / 4) {
+    draw(reinterpret_cast<unsigned char*>(bytes.data()), n);
+    return bytes;
+  }
+  if (stock.left < n) {
+    draw(stock.bytes.data(), stock.bytes.size());
+    stock.left = stock.bytes.size();
+  }
+  stock.left -= n;
+  std::memcpy(bytes.data(), stock.bytes.data() + stock.left, n);
+  OPENSSL_cleanse(stock.bytes.data() + stock.left, n);
   return bytes;
 }
 

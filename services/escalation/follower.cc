@@ -241,7 +241,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void Read() {
     const absl::Time now = clock_->Now();
     workorder::v1::ReadEventsRequest request;
-    request.set_start_sequence(progress_.cursor + 1);
+    request.set_start_sequence(NextSequence());
     request.set_limit(options_.read_limit);
     // The first answer, and the first after a failure, says where the head is: not to be waited for.
     *request.mutable_wait() = ToDuration(fresh_ ? options_.read_wait : absl::ZeroDuration());
@@ -254,16 +254,29 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
                             }));
   }
 
+  // First event that is not here yet.
+  int64_t NextSequence() const {
+    return (gathered_.empty() ? progress_.cursor : gathered_.rbegin()->sequence()) + 1;
+  }
+
   void OnRead(absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
     TellLedger(response.status());
     if (!response.ok()) return ReadLater();
-    Events events;
+    const int64_t expected = NextSequence();
+    const int gathered = gathered_.size();
     bool readable = true;
-    for (const std::string& bytes : response->events()) readable &= events.Add()->ParseFromString(bytes);
-    if (!readable || (!events.empty() && events.begin()->sequence() != progress_.cursor + 1)) {
+    for (const std::string& bytes : response->events()) readable &= gathered_.Add()->ParseFromString(bytes);
+    if (!readable || (gathered_.size() > gathered && gathered_.Get(gathered).sequence() != expected)) {
       TellLedger(error::Internal("the log did not give the events asked for"));
       return ReadLater();
     }
+    const bool more = response->events_size() == options_.read_limit;
+    if (more && gathered_.size() < options_.gather_limit) {
+      Post([](State& self) { self.Read(); });
+      return;
+    }
+    Events events;
+    events.Swap(&gathered_);
     if (const absl::Status status = ApplyBatch(events); !status.ok()) {
       if (!absl::IsResourceExhausted(status)) return Fail(status);
       TellLedger(status);
@@ -284,7 +297,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     Fire();
     Move();
     const bool awaited = firing_ || move_flight_ || progress_.cursor < std::max(read_back_, moved_back_);
-    if (!awaited && events.size() >= options_.busy_events && events.size() < options_.read_limit) {
+    if (!awaited && events.size() >= options_.busy_events && !more) {
       read_resting_ = true;
       PostAfter(options_.busy_pause, [rest = ++read_rest_](State& self) {
         if (self.read_rest_ == rest) self.ReadOn();
@@ -302,6 +315,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   void ReadLater() {
+    gathered_.Clear();
     fresh_ = false;
     Show();
     PostAfter(read_backoff_.Next(random_), [](State& self) { self.Read(); });
@@ -869,6 +883,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool failed_ = false;
   bool fresh_ = false;
   bool caught_up_ = false;
+  Events gathered_;            // read, to be applied with what follows
   bool read_resting_ = false;  // the next read waits for more to read
   int64_t read_rest_ = 0;      // which pause it is
   std::optional<bool> ledger_ok_;

@@ -40,8 +40,11 @@
 namespace hotline::escalation {
 
 struct FollowerOptions {
-  // Events in one read and one transaction, 1 to 1,000.
+  // Events in one read, 1 to 1,000.
   int read_limit = 1000;
+  // As long as reads are full they are gathered up to so many events and applied in one transaction: an order
+  // moves several times within moments, and is then loaded and written once.
+  int gather_limit = 4000;
   // Longest wait of a read at the log's head.
   absl::Duration read_wait = absl::Seconds(10);
   // When a read gave `busy_events` or more, but not all it could have, the next one waits for `busy_pause`:

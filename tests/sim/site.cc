@@ -383,6 +383,7 @@ absl::Status Site::StartEscalation() {
   escalation::FollowerOptions options;
   options.fire_limit = 8;
   options.read_limit = 20;
+  options.gather_limit = 40;
   options.backoff_max = absl::Seconds(1);
   options.refused_min = absl::Seconds(2);
   options.refused_max = absl::Seconds(4);

@@ -413,6 +413,7 @@ TEST_F(FollowerTest, ExactlyOnceUnderAnySchedule) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     World world;
     world.options.read_limit = 7;
+    world.options.gather_limit = 7 * static_cast<int>(1 + seed % 4);
     world.options.fire_limit = 3;
     world.options.busy_events = 3;
     world.options.look_again = absl::Seconds(60);
