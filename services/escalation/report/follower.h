@@ -29,7 +29,7 @@ struct FollowerOptions {
   // Between two batches. At the head, so that an order that moves several times in a moment is read once:
   absl::Duration head_pause = absl::Seconds(1);
   // Behind it, where the events are of this minute, so that a rush of orders is not slowed down by its own
-  // statistics (with full batches 2,000 events a second), and where they are older (10,000 a second):
+  // statistics (with full batches 1,000 events a second), and where they are older (10,000 a second):
   absl::Duration rush_pause = absl::Seconds(1);
   absl::Duration catch_up_pause = absl::Milliseconds(100);
   // Pauses after a failed read.
