@@ -207,8 +207,15 @@ std::string PublicKey::Fingerprint() const {
   return hex;
 }
 
+PublicKey PublicKey::ProvidedBy(std::shared_ptr<const KeyProvider> provider) const {
+  PublicKey same = *this;
+  same.provider_ = std::move(provider);
+  return same;
+}
+
 bool PublicKey::Verify(std::string_view domain, std::string_view message, std::string_view signature) const {
   if (signature.empty() || signature.size() > kMaxSignatureBytes) return false;
+  if (provider_ != nullptr) return provider_->Verify(SignedBytes(domain, message), signature);
   KeyContextPtr key_context;
   const DigestPtr context =
       verify_ != nullptr ? Copy(*verify_) : Begin(EVP_DigestVerifyInit, algorithm_, key_.get(), &key_context);
@@ -236,7 +243,16 @@ absl::StatusOr<Signer> Signer::Load(std::string_view key_id, const std::string& 
   return Signer(std::string(key_id), *std::move(both));
 }
 
+Signer Signer::ProvidedBy(std::shared_ptr<const KeyProvider> provider) const {
+  Signer same = *this;
+  same.public_key_ = public_key_.ProvidedBy(std::move(provider));
+  return same;
+}
+
 absl::StatusOr<std::string> Signer::Sign(std::string_view domain, std::string_view message) const {
+  if (const KeyProvider* provider = public_key_.provider_.get(); provider != nullptr) {
+    return provider->Sign(SignedBytes(domain, message));
+  }
   KeyContextPtr key_context;
   const DigestPtr context =
       sign_ != nullptr ? Copy(*sign_)

@@ -32,6 +32,16 @@ std::string_view AlgorithmName(Algorithm algorithm);
 // 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
 bool IsKeyId(std::string_view key_id);
 
+// Does what a key does, in place of OpenSSL with the key's bytes: a device that keeps the private half to
+// itself, or a simulation. Thread-safe.
+class KeyProvider {
+ public:
+  virtual ~KeyProvider() = default;
+  // Of the domain, one zero byte and the message.
+  virtual absl::StatusOr<std::string> Sign(std::string_view bytes) const = 0;
+  virtual bool Verify(std::string_view bytes, std::string_view signature) const = 0;
+};
+
 // Half of a key pair that everybody may have. Cheap to copy.
 class PublicKey {
  public:
@@ -46,6 +56,8 @@ class PublicKey {
   const std::string& der() const { return der_; }
   // SHA-256 of `der`, in lower-case hex: what two people compare over the telephone.
   std::string Fingerprint() const;
+  // The same key; what is verified with it is verified by `provider`.
+  PublicKey ProvidedBy(std::shared_ptr<const KeyProvider> provider) const;
   // True if `signature` was made over this domain and message by the private half.
   bool Verify(std::string_view domain, std::string_view message, std::string_view signature) const;
 
@@ -57,6 +69,7 @@ class PublicKey {
   std::shared_ptr<evp_pkey_st> key_;
   // Begun with the key, to be copied for each message: beginning takes a tenth of the time. Ed25519 only.
   std::shared_ptr<const evp_md_ctx_st> verify_;
+  std::shared_ptr<const KeyProvider> provider_;  // null: OpenSSL
   Algorithm algorithm_ = Algorithm::kEd25519;
   std::string der_;
 };
@@ -75,6 +88,8 @@ class Signer {
   const std::string& key_id() const { return key_id_; }
   Algorithm algorithm() const { return public_key_.algorithm(); }
   const PublicKey& public_key() const { return public_key_; }
+  // The same key; what is signed with it is signed by `provider`.
+  Signer ProvidedBy(std::shared_ptr<const KeyProvider> provider) const;
   // Errors: INTERNAL if the library fails.
   absl::StatusOr<std::string> Sign(std::string_view domain, std::string_view message) const;
 

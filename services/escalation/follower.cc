@@ -12,6 +12,7 @@
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/base/sha256.h"
 #include "common/contract/alarm.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/clock_history.pb.h"
@@ -36,6 +37,7 @@ google::protobuf::Duration ToDuration(absl::Duration duration) {
 
 // Names of one figure that are told apart; what comes later is counted as "other". Items and units are
 // configured, so that this is for sites that take any unit code, and for mistakes.
+constexpr int kMostRead = 1000;  // events that work_order gives at once
 constexpr int64_t kMostNames = 1000;
 constexpr const char* kOther = "other";
 
@@ -241,16 +243,18 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void Read() {
     const absl::Time now = clock_->Now();
     workorder::v1::ReadEventsRequest request;
-    request.set_start_sequence(NextSequence());
-    request.set_limit(options_.read_limit);
+    // Behind a start or a failure may stand another log: then the last event that is known is read again.
+    const bool again = compares_ && !progress_.digest.empty();
+    request.set_start_sequence(again ? progress_.cursor : NextSequence());
+    request.set_limit(std::min(options_.read_limit + (again ? 1 : 0), kMostRead));
     // The first answer, and the first after a failure, says where the head is: not to be waited for.
     *request.mutable_wait() = ToDuration(fresh_ ? options_.read_wait : absl::ZeroDuration());
     const CallContext call{
         .now = now, .deadline = now + options_.read_wait + absl::Seconds(5), .traceparent = NewTraceparent()};
     ledger_->ReadEvents(call, std::move(request),
                         Back<workorder::v1::ReadEventsResponse>(
-                            [](State& self, absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
-                              self.OnRead(std::move(response));
+                            [again](State& self, absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+                              self.OnRead(again, std::move(response));
                             }));
   }
 
@@ -259,9 +263,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     return (gathered_.empty() ? progress_.cursor : gathered_.rbegin()->sequence()) + 1;
   }
 
-  void OnRead(absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+  // `again`: it begins with the last event that is known.
+  void OnRead(bool again, absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+    if (response.ok() && again && !IsContinued(*response)) {
+      // Reading on would mix two histories.
+      fresh_ = false;
+      Show();
+      TellLedger(error::Internal(absl::StrCat(
+          "work_order's log is not the one that was followed up to #", progress_.cursor,
+          ": it has been restored; delete escalation's stores, which are read anew from the log")));
+      return ReadLater();
+    }
     TellLedger(response.status());
+    compares_ = !response.ok();
     if (!response.ok()) return ReadLater();
+    if (again) response->mutable_events()->DeleteSubrange(0, 1);
     const int64_t expected = NextSequence();
     const int gathered = gathered_.size();
     bool readable = true;
@@ -270,6 +286,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       TellLedger(error::Internal("the log did not give the events asked for"));
       return ReadLater();
     }
+    if (!response->events().empty()) last_read_ = std::move(*response->mutable_events()->rbegin());
     const bool more = response->events_size() == options_.read_limit;
     if (more && gathered_.size() < options_.gather_limit) {
       Post([](State& self) { self.Read(); });
@@ -277,7 +294,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
     Events events;
     events.Swap(&gathered_);
-    if (const absl::Status status = ApplyBatch(events); !status.ok()) {
+    const std::string digest = events.empty() ? progress_.digest : Sha256({last_read_});
+    if (const absl::Status status = ApplyBatch(events, digest); !status.ok()) {
       if (!absl::IsResourceExhausted(status)) return Fail(status);
       TellLedger(status);
       return ReadLater();
@@ -307,6 +325,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
   }
 
+  bool IsContinued(const workorder::v1::ReadEventsResponse& response) const {
+    return !response.events().empty() && Sha256({response.events(0)}) == progress_.digest;
+  }
+
   // Ends the pause between two reads, if there is one: what was just sent is awaited.
   void ReadOn() {
     if (!read_resting_) return;
@@ -321,19 +343,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     PostAfter(read_backoff_.Next(random_), [](State& self) { self.Read(); });
   }
 
-  // Applies events in one transaction. On failure nothing has changed, in the store or here.
-  absl::Status ApplyBatch(const Events& events) {
+  // Applies events in one transaction; `digest` is the last one's. On failure nothing has changed, in the
+  // store or here.
+  absl::Status ApplyBatch(const Events& events, const std::string& digest) {
     if (events.empty()) return absl::OkStatus();
     // Reads too are cheaper inside.
     if (absl::Status status = store_->Begin(); !status.ok()) return status;
-    const absl::Status status = ApplyInTransaction(events);
+    const absl::Status status = ApplyInTransaction(events, digest);
     store_->Rollback();  // of what was not committed
     return status;
   }
 
-  absl::Status ApplyInTransaction(const Events& events) {
+  absl::Status ApplyInTransaction(const Events& events, const std::string& digest) {
     Progress after = progress_;
     after.cursor = events.rbegin()->sequence();
+    after.digest = digest;
     touched_.clear();
     CensusTaker census(after.census);
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
@@ -554,7 +578,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
                          .rung_time = NextRungTime(clock),
                          .command = RungCommand(it->second, clock, rung, *deadlines_)});
         if (NeedsAlarm(it->second, clock, rung)) {
-          shots.back().alarm = ReceiptAlarm(FormatOrderId(it->second.id), ToProto(clock.start));
+          shots.back().alarm = ReceiptAlarm(FormatOrderId(it->second.id), ToProto(OfferTime(clock)));
         }
       }
     }
@@ -834,8 +858,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   // Telling.
 
   void TellLedger(const absl::Status& status) {
-    if (ledger_ok_.has_value() && *ledger_ok_ == status.ok()) return;
-    ledger_ok_ = status.ok();
+    if (told_ledger_ == status.code()) return;
+    told_ledger_ = status.code();
     listener_->OnLedger(status);
   }
 
@@ -883,10 +907,12 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool failed_ = false;
   bool fresh_ = false;
   bool caught_up_ = false;
+  bool compares_ = true;       // the next read makes sure that the log is still the one that was followed
   Events gathered_;            // read, to be applied with what follows
+  std::string last_read_;      // bytes of the last event that was read
   bool read_resting_ = false;  // the next read waits for more to read
   int64_t read_rest_ = 0;      // which pause it is
-  std::optional<bool> ledger_ok_;
+  std::optional<absl::StatusCode> told_ledger_;
   Progress progress_;   // what has been applied
   Progress committed_;  // what the store has
   int64_t head_ = 0;

@@ -17,6 +17,11 @@
 // A RESULT_BACK rung is for a result that has not arrived: before one is taken the links are looked at, and a
 // clock whose result the giver has acknowledged waits for the giver's next move.
 //
+// A log is followed as long as it is the same: after a start, and whenever work_order did not answer, the
+// last event that was read is read again and compared, because a work_order that was restored from a backup
+// may have another history by then, shorter or not. Then nothing is followed or taken any more, and the
+// listener is told (OnLedger); who deletes the store has it rebuilt.
+//
 // Rungs are taken only on fresh knowledge of the log (read up to its head, or no more than a few seconds
 // behind), so that after a downtime an order that was signed meanwhile is not urged.
 #ifndef SERVICES_ESCALATION_FOLLOWER_H_
@@ -102,7 +107,8 @@ class FollowerListener {
   // These events, consecutive, have been applied and committed; a rung's `bytes` are its
   // v1::EscalationRecord, other events are not shown. Only after OnCaughtUp.
   virtual void OnApplied(EventHub::Items items) = 0;
-  // The ledger answers (OK), or it does not. Told on every change.
+  // The ledger answers (OK), or it does not, or its log is another than the one that was followed (INTERNAL).
+  // Told on every change.
   virtual void OnLedger(const absl::Status& status) = 0;
   // The log is followed up to here. Told before OnApplied.
   virtual void OnProgress(int64_t cursor) = 0;

@@ -78,6 +78,8 @@ std::string Fingerprint(const Command& command) {
   return Sha256({sent.SerializeAsString()});
 }
 
+constexpr int64_t kAttemptGaps = 997;
+
 // Whether two envelopes of one site say the same under two numbers: a recovery numbers anew what was
 // committed before it, and a backup from before that recovery knows it by the old number. Only kinds whose
 // body names one instant; of the others a repeat is an answer to another question.
@@ -223,6 +225,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Store> st
   // Where the clock is behind the ids, the counter alone goes on: not as it did from an older copy of the
   // store.
   engine->id_floor_ = engine->heads_.last_order_id + engine->id_start_;
+  engine->own_ids_from_ = NextOrderId(engine->id_floor_, clock->Now(), engine->id_start_);
   struct Tick {
     static void Schedule(Engine* engine) {
       engine->readers_->PostAfter(kWaitTick, [engine] {
@@ -1004,7 +1007,13 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     }
   }
   NewOrder fresh;
-  if (before == nullptr) fresh = PrepareNewOrder(tx.now);
+  if (before == nullptr) {
+    fresh = PrepareNewOrder(tx.now);
+  } else if (command.has_offer() && order_id < own_ids_from_) {
+    // Not the id of a handoff that an older copy of the store knows nothing of: some number that is this
+    // process's own.
+    fresh.attempt_gap = 1 + static_cast<int>(id_start_ % kAttemptGaps);
+  }
   if (kept.has_value()) fresh.kept = &*kept;
   if (const std::string& parent = command.registration().parent_order_id(); !parent.empty()) {
     absl::StatusOr<int64_t> resolved = ResolveOrder(parent);

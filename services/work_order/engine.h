@@ -220,6 +220,7 @@ class Engine : public Ledger {
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it
   int64_t id_start_ = 0;              // where the counter of order ids starts in a millisecond
   int64_t id_floor_ = 0;              // ids given by this process are larger
+  int64_t own_ids_from_ = 0;          // orders with smaller ids were here before it
   std::map<LaneKey, LinkRow> links_;  // both lanes of every peer that is or was
   absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
   std::deque<int64_t> orders_by_age_;

@@ -42,7 +42,7 @@ struct Action {
   int weight;
   uint32_t states;
   void (*fill)(Scene& scene, Command* command);
-  bool always = true;  // else only where operators do all that there is to do
+  Repertoire from = Repertoire::kCommon;  // of this and larger ones
 };
 
 void OfferToAny(Scene& scene, Command* command) {
@@ -144,15 +144,15 @@ constexpr Action kActions[] = {
      [](Scene&, Command* command) { command->mutable_cancellation()->set_reason("重复登记"); }},
     {"archive", 1, In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED),
      [](Scene&, Command* command) { command->mutable_archival(); }},
-    {"pass on", 6, kAtWork & ~In(type::v1::ORDER_STATE_REDO), OfferToAny, false},
+    {"pass on", 6, kAtWork & ~In(type::v1::ORDER_STATE_REDO), OfferToAny, Repertoire::kAll},
     {"accept for danger", 2, In(type::v1::ORDER_STATE_UNDERSTOOD),
      [](Scene& scene, Command* command) {
        command->mutable_acceptance()->set_danger_first(scene.site.dispatches_first());
      },
-     false},
+     Repertoire::kAll},
     {"dispute", 4, In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_RETURNED),
      [](Scene&, Command* command) { command->mutable_dispute()->set_reason("双方均认为不属本单位职责"); },
-     false},
+     Repertoire::kAll},
     {"rule on", 3,
      In(type::v1::ORDER_STATE_UNDERSTOOD, type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_ACCEPTED),
      [](Scene& scene, Command* command) {
@@ -168,9 +168,10 @@ constexpr Action kActions[] = {
        ruling->set_reference("联席会议纪要〔2026〕3号");
        ruling->set_ruled_by("2001");
      },
-     false},
+     Repertoire::kAll},
     {"reopen", 4, In(type::v1::ORDER_STATE_CLOSED),
-     [](Scene&, Command* command) { command->mutable_reopening()->set_reason("群众再次反映"); }, false},
+     [](Scene&, Command* command) { command->mutable_reopening()->set_reason("群众再次反映"); },
+     Repertoire::kAll},
     {"confirm by voice", 4,
      In(type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD),
      [](Scene& scene, Command* command) {
@@ -181,25 +182,59 @@ constexpr Action kActions[] = {
            scene.dice.Between(type::v1::VoiceOutcome_MIN + 1, type::v1::VoiceOutcome_MAX)));
        spoken->set_spoken_with("2001");
      },
-     false},
+     Repertoire::kAll},
+    {"dispatch with help", 4, In(type::v1::ORDER_STATE_ACCEPTED),
+     [](Scene& scene, Command* command) {
+       type::v1::UnitDispatch* dispatch = command->mutable_unit_dispatch();
+       dispatch->set_lead_unit(scene.dice.Percent(50) ? "zhujianju" : "shuiliju");
+       dispatch->add_assist_units("gonganju");
+       if (scene.dice.Percent(40)) dispatch->add_assist_units("jiaotongju");
+     },
+     Repertoire::kUnits},
+    {"report as a helper", 3, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_progress()->set_note("已协助处理");
+       command->mutable_progress()->set_unit(scene.dice.Percent(70) ? "gonganju" : "jiaotongju");
+     },
+     Repertoire::kUnits},
+    {"part done", 6, kAtWork,
+     [](Scene& scene, Command* command) {
+       command->mutable_progress()->set_note("协办事项已完成");
+       command->mutable_progress()->set_unit(scene.dice.Percent(70) ? "gonganju" : "jiaotongju");
+       command->mutable_progress()->set_part_done(true);
+     },
+     Repertoire::kUnits},
+    {"return after a while", 4, In(type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED),
+     [](Scene&, Command* command) {
+       command->mutable_unit_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+       command->mutable_unit_return()->set_reason("经核实不属本单位职责");
+     },
+     Repertoire::kUnits},
 };
 
-constexpr int64_t kAlways = std::count_if(std::begin(kActions), std::end(kActions),
-                                          [](const Action& action) { return action.always; });
+// In the order of their repertoires.
+constexpr int64_t Count(Repertoire repertoire) {
+  return std::count_if(std::begin(kActions), std::end(kActions),
+                       [&](const Action& action) { return action.from <= repertoire; });
+}
 
-const Action& Choose(Dice& dice, int state, bool all) {
+const Action& Choose(Dice& dice, int state, Repertoire repertoire, const std::vector<std::string>& favours) {
+  constexpr int kFavour = 12;
   const uint32_t wanted = dice.Percent(85) ? 1u << state : kAny;
   const auto fits = [&](const Action& action) {
-    return (action.states & wanted) != 0 && (all || action.always);
+    return (action.states & wanted) != 0 && action.from <= repertoire;
+  };
+  const auto weight = [&](const Action& action) {
+    const bool favoured = std::find(favours.begin(), favours.end(), action.name) != favours.end();
+    return favoured ? action.weight * kFavour : action.weight;
   };
   int64_t total = 0;
-  for (const Action& action : kActions) total += fits(action) ? action.weight : 0;
-  // Those that are always done come first.
-  if (total == 0) return kActions[dice.Below(all ? static_cast<int64_t>(std::size(kActions)) : kAlways)];
+  for (const Action& action : kActions) total += fits(action) ? weight(action) : 0;
+  if (total == 0) return kActions[dice.Below(Count(repertoire))];
   int64_t at = dice.Below(total);
   for (const Action& action : kActions) {
     if (!fits(action)) continue;
-    if ((at -= action.weight) < 0) return action;
+    if ((at -= weight(action)) < 0) return action;
   }
   return kActions[0];
 }
@@ -269,7 +304,7 @@ void Desk::Act(Site& site) {
   // Mostly one of the latest.
   const int64_t newest = dice_->Percent(70) ? std::max<int64_t>(0, count - 6) : 0;
   const OrderView& order = orders[static_cast<size_t>(dice_->Between(newest, count - 1))];
-  const Action& action = Choose(*dice_, order.state, does_all_);
+  const Action& action = Choose(*dice_, order.state, repertoire_, favours_);
   Command command;
   auto wish = NewWish(site, command.mutable_header());
   command.mutable_header()->set_order_id(order.id);

@@ -19,6 +19,10 @@
 
 namespace hotline::sim {
 
+// What operators do: what is most common; passing on, disputes, rulings, reopening and telephone calls too;
+// and what units do that help, or return an order late.
+enum class Repertoire { kCommon, kAll, kUnits };
+
 class Desk {
  public:
   Desk(Kernel* kernel, Dice* dice, Witness* witness) : kernel_(kernel), dice_(dice), witness_(witness) {}
@@ -29,8 +33,9 @@ class Desk {
   void Act(Site& site);
   // An order that is there goes to several partners at once.
   void CallPartners(Site& site);
-  // Whether operators do all that there is to do: passing on, disputes, rulings, reopening, telephone calls.
-  void set_does_all(bool all) { does_all_ = all; }
+  void set_repertoire(Repertoire repertoire) { repertoire_ = repertoire; }
+  // Names of actions that they think of more often.
+  void set_favours(std::vector<std::string> favours) { favours_ = std::move(favours); }
   // A desktop with a bug: a request id that was used is used for something else.
   void Misuse(Site& site);
   // Some desktop asks again.
@@ -99,7 +104,8 @@ class Desk {
   Kernel* const kernel_;
   Dice* const dice_;
   Witness* const witness_;
-  bool does_all_ = false;
+  Repertoire repertoire_ = Repertoire::kCommon;
+  std::vector<std::string> favours_;
   int64_t requests_ = 0;
   std::vector<std::shared_ptr<Wish>> wishes_;
   std::vector<Waiting> emergencies_;

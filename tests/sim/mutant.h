@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/contract/ledger.h"
 #include "common/contract/peer.h"
@@ -26,6 +27,8 @@ class Mutant {
   // Whether it is looked for where sites are joined by spools and desks do all that there is to do. Elsewhere
   // worlds are as plain as they can be.
   virtual bool in_full_worlds() const { return false; }
+  // Names of actions (desk.cc) that desks think of more often: those that lead to where it bites.
+  virtual std::vector<std::string> favours() const { return {}; }
   virtual std::unique_ptr<work_order::Store> Wrap(std::unique_ptr<work_order::Store> store) { return store; }
   virtual std::unique_ptr<escalation::Store> Wrap(std::unique_ptr<escalation::Store> store) { return store; }
   // The work_order of a site as its clients reach it, and as one of its clients does. Null: no change.

@@ -310,6 +310,16 @@ class ReadsStaleOrders : public StoreWrap {
   Stale reader_;
 };
 
+class ForgetsClosings : public StoreWrap {
+ public:
+  using StoreWrap::StoreWrap;
+  absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
+    WorkOrder open = order;
+    open.mutable_facts()->clear_unit_return_closed();
+    return real_->UpdateOrder(id, open);
+  }
+};
+
 class MovesCustodyTwice : public StoreWrap {
  public:
   using StoreWrap::StoreWrap;
@@ -478,25 +488,94 @@ void Swap(Dice*, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* env
   if (envelopes->size() >= 2) envelopes->SwapElements(0, 1);
 }
 
-void DropMirrors(Dice* dice, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
-  DropSeen(seen, envelopes);
-  for (auto it = envelopes->begin(); it != envelopes->end();) {
-    it =
-        it->kind() == exchange::v1::ENVELOPE_KIND_MIRROR && dice->Percent(10) ? envelopes->erase(it) : it + 1;
+// A decision that has a gap: some of what a peer did is read, acknowledged and not applied. Beneath the check
+// of the chain, where nobody else can see it: the envelope is replaced by one that changes nothing, and who
+// looks at the chain from outside is shown the peer's hashes. What it remembers outlives restarts.
+class Overlooks : public LedgerWrap {
+ public:
+  struct Memory {
+    std::map<LaneKey, std::map<int64_t, std::string>> hashes;  // as the peer has them
+  };
+  using Wanted = bool (*)(const exchange::v1::MirrorBody& body);
+  Overlooks(Ledger* real, Dice* dice, Memory* memory, Wanted wanted, int percent)
+      : LedgerWrap(real, dice), memory_(memory), wanted_(wanted), percent_(percent) {}
+  void ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxRequest request,
+                  Done<workorder::v1::ApplyInboxResponse> done) override {
+    const LaneKey key = {.peer = request.peer(), .lane = LaneOf(request.lane())};
+    exchange::v1::LinkReceipt cursor;
+    workorder::v1::ApplyInboxRequest nothing;  // asks where the cursor stands, and is answered at once
+    nothing.set_peer(request.peer());
+    nothing.set_lane(request.lane());
+    real_->ApplyInbox(call, std::move(nothing),
+                      [&cursor](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+                        if (response.ok()) cursor = response->receipt();
+                      });
+    auto* const envelopes = request.mutable_envelopes();
+    for (const Envelope& envelope : *envelopes) memory_->hashes[key][envelope.sequence()] = envelope.hash();
+    DropSeen(cursor.received_through(), envelopes);
+    if (!envelopes->empty() && envelopes->begin()->sequence() == cursor.received_through() + 1) {
+      std::string hash = cursor.head_hash();
+      for (Envelope& envelope : *envelopes) {
+        exchange::v1::MirrorBody body;
+        if (envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR && body.ParseFromString(envelope.body()) &&
+            wanted_(body) && dice_->Percent(percent_)) {
+          exchange::v1::NotUnderstoodBody empty;
+          empty.set_kind(exchange::v1::ENVELOPE_KIND_MIRROR);
+          envelope.set_kind(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+          envelope.set_body(empty.SerializeAsString());
+        }
+        envelope.set_previous_hash(hash);
+        hash = EnvelopeHash(envelope);
+        envelope.set_hash(hash);
+      }
+    }
+    request.clear_batch();
+    real_->ApplyInbox(call, std::move(request),
+                      [this, key, done = std::move(done)](
+                          absl::StatusOr<workorder::v1::ApplyInboxResponse> response) mutable {
+                        if (response.ok()) Show(key, response->mutable_receipt());
+                        done(std::move(response));
+                      });
   }
-}
+  void PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
+                  Done<workorder::v1::PullOutboxResponse> done) override {
+    const LaneKey key = {.peer = request.peer(), .lane = LaneOf(request.lane())};
+    real_->PullOutbox(call, std::move(request),
+                      [this, key, done = std::move(done)](
+                          absl::StatusOr<workorder::v1::PullOutboxResponse> response) mutable {
+                        if (response.ok()) Show(key, response->mutable_incoming());
+                        done(std::move(response));
+                      });
+  }
+  void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest request,
+                       Done<workorder::v1::ListLinkCursorsResponse> done) override {
+    real_->ListLinkCursors(
+        call, std::move(request),
+        [this,
+         done = std::move(done)](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) mutable {
+          if (response.ok()) {
+            for (workorder::v1::LinkCursor& link : *response->mutable_links()) {
+              Show({.peer = link.peer(), .lane = LaneOf(link.lane())}, link.mutable_incoming());
+            }
+          }
+          done(std::move(response));
+        });
+  }
 
-// Drops the mirrors of one kind of move.
-template <bool (*drops)(const exchange::v1::MirrorBody&)>
-void DropKind(Dice* dice, int64_t seen, google::protobuf::RepeatedPtrField<Envelope>* envelopes) {
-  DropSeen(seen, envelopes);
-  for (auto it = envelopes->begin(); it != envelopes->end();) {
-    exchange::v1::MirrorBody body;
-    const bool dropped = it->kind() == exchange::v1::ENVELOPE_KIND_MIRROR &&
-                         body.ParseFromString(it->body()) && drops(body) && dice->Percent(50);
-    it = dropped ? envelopes->erase(it) : it + 1;
+ private:
+  void Show(const LaneKey& key, exchange::v1::LinkReceipt* receipt) const {
+    const auto lane = memory_->hashes.find(key);
+    if (lane == memory_->hashes.end()) return;
+    const auto hash = lane->second.find(receipt->received_through());
+    if (hash != lane->second.end()) receipt->set_head_hash(hash->second);
   }
-}
+
+  Memory* const memory_;
+  const Wanted wanted_;
+  const int percent_;
+};
+
+bool IsAny(const exchange::v1::MirrorBody&) { return true; }
 bool IsDispute(const exchange::v1::MirrorBody& body) { return body.event().has_disputed(); }
 bool IsReopening(const exchange::v1::MirrorBody& body) { return body.event().has_reopened(); }
 bool IsVoice(const exchange::v1::MirrorBody& body) { return body.event().has_voice_confirmed(); }
@@ -559,6 +638,25 @@ class DrawsRequestIds : public LedgerWrap {
       command.mutable_header()->set_request_id(StrCat("escalate-", dice_->Draw()));
     }
     real_->Execute(call, std::move(request), std::move(done));
+  }
+};
+
+class MissesPartsDone : public LedgerWrap {
+ public:
+  using LedgerWrap::LedgerWrap;
+  void ReadEvents(const CallContext& call, workorder::v1::ReadEventsRequest request,
+                  Done<workorder::v1::ReadEventsResponse> done) override {
+    real_->ReadEvents(
+        call, std::move(request),
+        [done = std::move(done)](absl::StatusOr<workorder::v1::ReadEventsResponse> response) mutable {
+          for (int i = 0; response.ok() && i < response->events_size(); ++i) {
+            type::v1::Event event;
+            if (!event.ParseFromString(response->events(i)) || !event.progressed().part_done()) continue;
+            event.mutable_progressed()->clear_part_done();
+            response->set_events(i, event.SerializeAsString());
+          }
+          done(std::move(response));
+        });
   }
 };
 
@@ -669,6 +767,17 @@ class InBridge : public WithDice {
   std::map<int, Bridge::Memory> memories_;
 };
 
+template <Overlooks::Wanted wanted, int percent>
+class OverlooksSome : public WithDice {
+ public:
+  std::unique_ptr<Ledger> WrapServer(int site, Ledger* real) override {
+    return std::make_unique<Overlooks>(real, dice_, &memories_[site], wanted, percent);
+  }
+
+ private:
+  std::map<int, Overlooks::Memory> memories_;
+};
+
 template <typename Bug>
 class InDispatch : public WithDice {
  public:
@@ -714,14 +823,32 @@ class InFullWorlds : public Base {
   bool in_full_worlds() const override { return true; }
 };
 
+class WhereOrdersAreReopened : public InFullWorlds<OverlooksSome<IsReopening, 50>> {
+ public:
+  std::vector<std::string> favours() const override { return {"accept", "finish", "close", "reopen"}; }
+};
+
+class WhereOrdersArePassedOn : public InFullWorlds<OverlooksSome<IsPassing, 50>> {
+ public:
+  std::vector<std::string> favours() const override { return {"accept", "pass on"}; }
+};
+
+class WhereUnitsAreAtWork : public InFullWorlds<InStore<ForgetsClosings>> {
+ public:
+  std::vector<std::string> favours() const override {
+    return {"accept", "dispatch with help", "return after a while"};
+  }
+};
+
 class OnTheDisk : public Mutant {
  public:
   void Format(Disk* disk) override { disk->ForgetSyncs(); }
 };
 
 template <typename Bug>
-PlantedBug Plant(std::string name, std::string what, int within_seeds) {
-  return {std::move(name), std::move(what), [] { return std::make_unique<Bug>(); }, within_seeds};
+PlantedBug Plant(std::string name, std::string what, int within_seeds, std::string caught_by = "") {
+  return {std::move(name), std::move(what), [] { return std::make_unique<Bug>(); }, within_seeds,
+          std::move(caught_by)};
 }
 
 }  // namespace
@@ -747,7 +874,8 @@ const std::vector<PlantedBug>& PlantedBugs() {
           "AcknowledgesBeforeItApplies", "a receipt leaves before what it acknowledges is durable", 50),
       Plant<InBridge<PassAll>>("AppliesRepeats", "envelopes that come again are applied again", 50),
       Plant<InBridge<Swap>>("SwapsEnvelopes", "two envelopes of a batch are applied in the wrong order", 50),
-      Plant<InBridge<DropMirrors>>("DropsMirrors", "a peer's move is acknowledged and not applied", 50),
+      Plant<OverlooksSome<IsAny, 10>>("DropsMirrors", "a peer's move is acknowledged and not applied", 50,
+                                      "told"),
       Plant<InDispatch<ClaimsReceipts>>("ClaimsReceipts", "dispatch believes that all was received", 50),
       Plant<InDispatch<LosesAnswers>>("LosesAnswers", "dispatch loses an answer of work_order", 50),
       Plant<InEscalation<DrawsRequestIds>>("DrawsRequestIds", "a rung has a new request id at each try", 200),
@@ -756,16 +884,21 @@ const std::vector<PlantedBug>& PlantedBugs() {
       Plant<InClockStore<ForgetsClocks>>("ForgetsClocks", "a clock is not written", 50),
       Plant<InClockStore<RunsAheadOfTheLog>>("RunsAheadOfTheLog", "escalation's cursor is one too far", 50),
       Plant<OnTheWire>("SendsToTheWrongPeer", "a delivery goes to another peer", 50),
-      Plant<InFullWorlds<InBridge<DropKind<IsDispute>>>>("LosesDisputes", "a peer's dispute is not applied",
-                                                         100),
-      Plant<InFullWorlds<InBridge<DropKind<IsReopening>>>>("LosesReopenings", "a reopening is not applied",
-                                                           100),
-      Plant<InFullWorlds<InBridge<DropKind<IsVoice>>>>(
-          "LosesVoices", "what the peer's desk recorded of a telephone call is not applied", 100),
-      Plant<InFullWorlds<InBridge<DropKind<IsPassing>>>>(
-          "LosesPassings", "that the taker has passed an order on is not applied", 100),
+      Plant<InFullWorlds<OverlooksSome<IsDispute, 50>>>("LosesDisputes", "a peer's dispute is not applied",
+                                                        100, "told"),
+      Plant<WhereOrdersAreReopened>("LosesReopenings", "a reopening is not applied", 100, "told"),
+      Plant<InFullWorlds<OverlooksSome<IsVoice, 50>>>(
+          "LosesVoices", "what the peer's desk recorded of a telephone call is not applied", 100, "told"),
+      Plant<WhereOrdersArePassedOn>("LosesPassings", "that the taker has passed an order on is not applied",
+                                    100, "told"),
       Plant<InFullWorlds<InDispatch<CallsPartnersTwice>>>("CallsPartnersTwice",
                                                           "partners are called twice for one incident", 100),
+      Plant<InFullWorlds<InEscalation<MissesPartsDone>>>(
+          "MissesPartsDone", "the clock of a unit that helped runs on when its part is done", 100,
+          "part_done"),
+      Plant<WhereUnitsAreAtWork>("ForgetsClosings",
+                                 "that a unit's time to return an order is over is forgotten", 200,
+                                 "return_closed"),
       Plant<InFullWorlds<NeverCarriedAgain>>("NeverCarriedAgain",
                                              "what a spool has lost is not handed over again", 100),
       Plant<OnTheDisk>("ForgetsSyncs", "the disk says it synced and did not", 50),

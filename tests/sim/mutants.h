@@ -16,8 +16,10 @@ struct PlantedBug {
   std::string name;
   std::string what;
   std::function<std::unique_ptr<Mutant>()> make;
-  // It is caught within so many seeds, beginning with seed 1.
+  // It is caught within so many seeds, beginning with seed 1,
   int within_seeds = 50;
+  // by this invariant. Empty: by whichever comes first, where it breaks several.
+  std::string caught_by;
 };
 
 const std::vector<PlantedBug>& PlantedBugs();

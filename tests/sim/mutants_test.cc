@@ -1,4 +1,5 @@
-// The checker bites: every planted bug is caught within its number of seeds.
+// The checker bites: every planted bug is caught within its number of seeds, by the invariant that is there
+// for it.
 #include "tests/sim/mutants.h"
 
 #include <gtest/gtest.h>
@@ -22,6 +23,9 @@ TEST_P(PlantedBugTest, IsCaught) {
     const Witness::Violation& violation = world.witness().violation();
     std::cout << bug.name << " (" << bug.what << "): caught by " << violation.invariant << " at seed " << seed
               << ": " << violation.what << "\n";
+    if (!bug.caught_by.empty()) {
+      EXPECT_EQ(violation.invariant, bug.caught_by);
+    }
     return;
   }
   FAIL() << bug.name << " (" << bug.what << ") was not caught within " << bug.within_seeds << " seeds";

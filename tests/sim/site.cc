@@ -295,10 +295,11 @@ void Site::StartDispatch() {
   own_keys_ = {};
   keys_ = {};
   if (setup_.signs) {
-    own_keys_.Add(SignerOf(setup_.index), absl::InfinitePast()).IgnoreError();
-    keys_.Add(setup_.hotline, "sim", SignerOf(setup_.index).public_key()).IgnoreError();
+    own_keys_.Add(SignerOf(setup_.index, setup_.quick_keys), absl::InfinitePast()).IgnoreError();
+    keys_.Add(setup_.hotline, "sim", SignerOf(setup_.index, setup_.quick_keys).public_key()).IgnoreError();
     for (const Site* peer : peers_) {
-      keys_.Add(peer->hotline(), "sim", SignerOf(peer->index()).public_key()).IgnoreError();
+      keys_.Add(peer->hotline(), "sim", SignerOf(peer->index(), setup_.quick_keys).public_key())
+          .IgnoreError();
     }
   }
   dispatch_line_ = std::make_unique<Line>(this, Part::kDispatch);

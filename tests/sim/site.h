@@ -54,6 +54,8 @@ struct Setup {
   bool fresh_disks = false;
   // Batches and receipts are signed; without that a site that has lost its history can only be stopped.
   bool signs = false;
+  // By a keyed hash instead of Ed25519; all sites alike.
+  bool quick_keys = false;
   // Peers that are reached by a spool of files instead of gRPC, by hotline; those sites say the same. Needs
   // `signs`.
   std::set<std::string> spools;

@@ -38,6 +38,11 @@ const type::v1::RegisteredDetail* RegisteredOf(const Event& event) {
   return nullptr;
 }
 
+std::string DetailName(const Event& event) {
+  const auto* const detail = event.GetDescriptor()->FindFieldByNumber(static_cast<int>(event.detail_case()));
+  return detail == nullptr ? "nothing" : detail->name();
+}
+
 std::string ReadAll(work_order::Reader& reader, std::map<std::string, WorkOrder>* orders) {
   int64_t after = 0;
   while (true) {
@@ -104,11 +109,9 @@ std::string Witness::Logs() const {
     for (const SharedMessage& bytes : view.log) {
       Event event;
       if (!event.ParseFromString(*bytes)) continue;
-      const auto* const detail = event.GetDescriptor()->FindFieldByNumber(event.detail_case());
       text += StrCat(view.hotline, " #", event.sequence(), " ",
                      absl::ToUnixMillis(FromTimestamp(event.commit_time())), " ", event.order_id(), " v",
-                     event.order_version(), " [", event.handoff_id(), "] ",
-                     detail == nullptr ? "nothing" : detail->name(), " ",
+                     event.order_version(), " [", event.handoff_id(), "] ", DetailName(event), " ",
                      type::v1::OrderState_Name(event.state_before()), "→",
                      type::v1::OrderState_Name(event.state()), " held by ", event.custody().holder(), "/",
                      event.custody().epoch(), " by ", event.actor().hotline(), ":", event.actor().account(),
@@ -184,10 +187,10 @@ void Witness::Take(int site, SharedMessage bytes) {
   const std::string& account = event.actor().account();
   view.accounts.push_back(IsService(account) ? std::string() : account);
   if (!IsService(account)) CheckOnce(view, event, order);
+  CheckUnits(view, event, &order);
   if (event.has_alarmed()) view.alarmed.insert(event.alarmed().handoff_id());
-  // Of this offer, and one whose clock runs from when it was made: what came back after a loss is at the
-  // peer.
-  if (order.emergency && !view.rewound && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
+  // Of this offer.
+  if (order.emergency && event.escalated().clock() == type::v1::CLOCK_KIND_PEER_RECEIPT &&
       event.escalated().rung() == type::v1::RUNG_URGE && !view.alarmed.contains(event.handoff_id())) {
     const int64_t armed_by = event.escalated().armed_by_sequence();
     Event armed;
@@ -253,6 +256,29 @@ void Witness::CheckOnce(SiteView& view, const Event& event, const OrderView& ord
     }
   }
   known.push_back({event.order_id(), event.recovered()});
+}
+
+void Witness::CheckUnits(const SiteView& view, const Event& event, OrderView* order) {
+  if (event.has_dispatched() || event.has_reassigned()) {
+    const type::v1::UnitDispatch& dispatch =
+        event.has_dispatched() ? event.dispatched() : event.reassigned().dispatch();
+    order->lead_unit = dispatch.lead_unit();
+    order->dispatched_by = event.sequence();
+    order->return_closed = false;
+  }
+  order->ruled |= !event.ruled().unit().empty();
+  // One that crossed a later dispatch is of a time before it.
+  if (event.escalated().rung() == type::v1::RUNG_CLOSE_RETURN &&
+      event.escalated().duty_party() == order->lead_unit &&
+      event.escalated().armed_by_sequence() >= order->dispatched_by) {
+    order->return_closed = true;
+  }
+  if (!event.has_unit_returned()) return;
+  if (order->return_closed && !order->ruled && !event.mirrored()) {
+    Violate("return_closed", StrCat(view.hotline, " #", event.sequence(), ": ", order->lead_unit,
+                                    " returned an order when its time for that was over"));
+  }
+  order->return_closed = false;
 }
 
 void Witness::CheckCustody(int site, const Event& event, const OrderView& before) {
@@ -386,6 +412,41 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
     }
   }
   for (size_t i = 0; i < sites.size(); ++i) InspectClocks(*sites[i], sites_[i]);
+}
+
+void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
+  exchange::v1::MirrorBody body;
+  for (const auto& site : sites) {
+    if (!site->up(Part::kWorkOrder) || sites_[static_cast<size_t>(site->index())].rewound) continue;
+    work_order::Reader& reader = site->engine()->store().reader();
+    auto links = reader.Links();
+    if (!links.ok()) continue;
+    for (const work_order::LinkRow& link : *links) {
+      const int peer = IndexOf(link.key.peer);
+      if (peer < 0 || sites_[static_cast<size_t>(peer)].rewound || link.acknowledged_sequence == 0) continue;
+      const SiteView& theirs = sites_[static_cast<size_t>(peer)];
+      auto rows = reader.ReadOutbox(link.key, 0, static_cast<int>(link.acknowledged_sequence));
+      if (!rows.ok()) continue;
+      for (const work_order::EnvelopeRow& row : *rows) {
+        const exchange::v1::Envelope& envelope = row.envelope;
+        if (envelope.kind() != exchange::v1::ENVELOPE_KIND_MIRROR || !body.ParseFromString(envelope.body()) ||
+            IsService(body.event().actor().account())) {
+          continue;
+        }
+        const std::string& account = body.event().actor().account();
+        const auto order = theirs.handoffs.find(envelope.handoff_id());
+        const auto known = theirs.mirrored_accounts.find(account);
+        const bool told = order != theirs.handoffs.end() && known != theirs.mirrored_accounts.end() &&
+                          std::any_of(known->second.begin(), known->second.end(),
+                                      [&](const auto& one) { return one.order_id == order->second; });
+        if (told) continue;
+        return Violate("told", StrCat("what ", account, " did (", DetailName(body.event()), ") in handoff ",
+                                      envelope.handoff_id(), " was told by ", site->hotline(), " with #",
+                                      envelope.sequence(), " (", LaneName(link.key.lane),
+                                      ") and is not known to ", theirs.hotline));
+      }
+    }
+  }
 }
 
 // The log as stored is the log as told, and chains.
@@ -535,13 +596,16 @@ void Witness::InspectClocks(Site& site, SiteView& view) {
   const escalation::Deadlines deadlines(site.policy());
   std::map<int64_t, escalation::OrderClocks> expected;
   std::map<int64_t, std::vector<Event>> histories;
+  std::map<std::pair<int64_t, std::string>, int64_t> parts_done;  // by order and unit, the event
   const int64_t cursor = site.follower()->stats().cursor;
   for (const SharedMessage& bytes : view.log) {
     Event& event = event_;
     event.ParseFromString(*bytes);
     // Time has not stopped: a rung may have been taken that the follower has yet to read.
     if (event.sequence() > cursor) break;
-    histories[ParseOrderId(event.order_id()).value_or(0)].push_back(event);
+    const int64_t order_id = ParseOrderId(event.order_id()).value_or(0);
+    histories[order_id].push_back(event);
+    if (event.progressed().part_done()) parts_done[{order_id, event.progressed().unit()}] = event.sequence();
     if (!escalation::Concerns(event)) continue;
     escalation::OrderClocks& clocks = expected[ParseOrderId(event.order_id()).value_or(0)];
     clocks = escalation::Apply(std::move(clocks), event, deadlines, view.hotline);
@@ -559,6 +623,14 @@ void Witness::InspectClocks(Site& site, SiteView& view) {
     auto stored = reader.FindOrder(id);
     if (!stored.ok() || !stored->has_value()) {
       return Violate("clocks", StrCat(view.hotline, ": ", FormatOrderId(id), " has no clocks"));
+    }
+    for (const escalation::OrderClock& clock : (*stored)->clocks) {
+      const auto done = parts_done.find({id, clock.assist_unit});
+      if (clock.live() && done != parts_done.end() && done->second > clock.armed_by) {
+        return Violate("part_done",
+                       StrCat(view.hotline, ": a clock of ", clock.assist_unit, " for ", clocks.number,
+                              " runs, though its part was done with #", done->second));
+      }
     }
     if (!(InOrder(**stored) == InOrder(clocks))) {
       return Violate("clocks", StrCat(view.hotline, ": the clocks of ", FormatOrderId(id), " are\n",

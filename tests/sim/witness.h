@@ -18,16 +18,21 @@
 //                      its receipt is urged there is an alarm
 //   watched            a watch shows every event of a handoff once and in order, through all its resumptions
 //   push_taken         no good push is refused
+//   return_closed      no unit returns an order when its time for that is recorded to be over
 // After healing (Heal says within what time all must be quiet):
 //   quiet              links drained and acknowledged, desktops answered, clocks up to date
 //   verified           the log, the links and the orders of a site verify, by production's check and our own
 //   acknowledged_kept  an acknowledged push is at the giver and at the taker, once
+//   told               what somebody did at a site and the peer has acknowledged to have been told of is in
+//   the
+//                      peer's log: disputes, rulings, reopenings, telephone calls, passing on, all of it
 //   reconciled         the sites' own comparison finds nothing, or after an old backup nothing once repaired
 //   sums               what is kept for that comparison is what the orders add up to
 //   agreed             both sites have the same view of a handoff
 //   in_order           events that a site mirrors come in their order
 //   clocks             escalation's projection is what the log says
 //   rungs_taken        and every rung that is due was taken
+//   part_done          no clock runs for an assisting unit whose part is done
 #ifndef TESTS_SIM_WITNESS_H_
 #define TESTS_SIM_WITNESS_H_
 
@@ -67,6 +72,10 @@ struct OrderView {
   std::string origin;
   bool emergency = false;
   bool suspended = false;
+  std::string lead_unit;       // as last dispatched
+  int64_t dispatched_by = 0;   // that event
+  bool return_closed = false;  // its time to return the order is over
+  bool ruled = false;          // for a unit, once; then that rule stands above the time
 };
 
 class Witness {
@@ -114,6 +123,8 @@ class Witness {
   // After healing, all processes up; with work_order's own verification of each site.
   void Inspect(const std::vector<std::unique_ptr<Site>>& sites,
                const std::map<std::string, std::pair<std::string, std::string>>& acknowledged);
+  // `told`, of all that is acknowledged by now; of sites that have kept their memory.
+  void InspectTold(const std::vector<std::unique_ptr<Site>>& sites);
 
  private:
   struct SiteView {
@@ -137,6 +148,7 @@ class Witness {
 
   void Take(int site, SharedMessage bytes);
   void CheckOnce(SiteView& view, const type::v1::Event& event, const OrderView& order);
+  void CheckUnits(const SiteView& view, const type::v1::Event& event, OrderView* order);
   void CheckCustody(int site, const type::v1::Event& event, const OrderView& before);
   void CheckLinks(SiteView& view, const std::vector<work_order::LinkRow>& links);
   void InspectLog(Site& site, SiteView& view);

@@ -11,6 +11,8 @@ namespace {
 constexpr const char* kHotlines[kMaxSites] = {"12345", "110", "119", "120"};
 // Within this much simulated time after healing all must be quiet.
 constexpr absl::Duration kHealBound = absl::Seconds(40);
+// One world in so many signs as in production, the others with a keyed hash.
+constexpr uint64_t kEd25519Every = 8;
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kSecond = 1'000'000'000;
 
@@ -81,7 +83,10 @@ void World::Build() {
   const bool signs = climate_.old_backups || dice_.Percent(10) || spooled;
   climate_.spool_trouble = spooled && more.Percent(40);
   climate_.partners = full && count > 2;
-  desk_.set_does_all(full);
+  const bool units = full && !options_.without_units;
+  desk_.set_repertoire(units ? Repertoire::kUnits : full ? Repertoire::kAll : Repertoire::kCommon);
+  if (options_.mutant != nullptr) desk_.set_favours(options_.mutant->favours());
+  Dice unit_dice(seed_ ^ 0x0c10'5e0fu);
   // Offers fall into doubt within the run, or never.
   const bool doubts = full && more.Percent(60);
   bool spools[kMaxSites][kMaxSites] = {};
@@ -103,8 +108,14 @@ void World::Build() {
     setup.clock_offset_nanos = skewed ? dice_.Between(-60, 60) * kSecond : 0;
     setup.clock_drift_ppm = skewed ? dice_.Between(-200, 200) : 0;
     setup.policy = DrawPolicy(dice_);
+    if (units && unit_dice.Percent(80)) {
+      config::v1::DeadlineRule& rule = *setup.policy.add_rules();
+      rule.set_clock(type::v1::CLOCK_KIND_UNIT_RETURN);
+      rule.set_limit_s(unit_dice.Between(1, 4));
+    }
     setup.fresh_disks = dice_.Percent(3);
     setup.signs = signs;
+    setup.quick_keys = seed_ % kEd25519Every != 0;
     for (int j = 0; j < count; ++j) {
       if (spools[i][j]) setup.spools.insert(kHotlines[j]);
     }
@@ -493,6 +504,8 @@ void World::Run(int steps) {
   if (steps == 0) steps = static_cast<int>(dice_.Between(100, 140));
   for (int i = 0; i < steps && witness_.content(); ++i) Step();
   if (witness_.content()) Heal();
+  // Before anything is repaired.
+  if (witness_.content()) witness_.InspectTold(sites_);
   if (witness_.content()) Reconcile();
   if (witness_.content()) Verify();
   // Time has passed: an offer may have fallen into doubt, and its recall be under way.
@@ -557,6 +570,8 @@ void World::AwaitQuiet() {
     if (IsQuiet()) return;
   }
   if (!witness_.content()) return;
+  // What was lost between two sites is the better reason.
+  witness_.InspectTold(sites_);
   std::string what = StrCat(desk_.waiting(), " commands without an answer");
   for (const auto& site : sites_) {
     for (Part part : kParts) {

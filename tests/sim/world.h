@@ -48,6 +48,8 @@ struct WorldOptions {
   int old_backups_percent = 0;
   // All sites are joined by gRPC, and desks do what is most common.
   bool plain = false;
+  // Desks do nothing with units that help or return late, as before they could: for seeds of that time.
+  bool without_units = false;
 };
 
 class World {

@@ -300,7 +300,14 @@ class Step {
     if (handoff.id() != event_.handoff_id()) return;
     End();
     order_.receiver = handoff.to_hotline();
+    const size_t before = order_.clocks.size();
     Arm(type::v1::CLOCK_KIND_PEER_RECEIPT, order_.receiver);
+    if (order_.clocks.size() > before && handoff.has_offer_time() &&
+        FromProto(handoff.offer_time()) != order_.clocks.back().start) {
+      v1::ClockHistory history;
+      *history.mutable_offer_time() = handoff.offer_time();
+      history.SerializeToString(&order_.clocks.back().history);
+    }
     if (handoff.has_confirm_by_time()) {
       ArmUntil(type::v1::CLOCK_KIND_CONFIRM, FromProto(handoff.confirm_by_time()));
     }
@@ -894,6 +901,11 @@ const type::v1::Escalation* RungOf(const Event& event) {
 bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, Rung rung) {
   return clock.kind == type::v1::CLOCK_KIND_PEER_RECEIPT && rung == type::v1::RUNG_URGE &&
          order.urgency == type::v1::URGENCY_EMERGENCY;
+}
+
+absl::Time OfferTime(const OrderClock& clock) {
+  const v1::ClockHistory history = HistoryOf(clock);
+  return history.has_offer_time() ? FromProto(history.offer_time()) : clock.start;
 }
 
 v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now,

@@ -191,6 +191,8 @@ const type::v1::Escalation* RungOf(const type::v1::Event& event);
 
 // True if `rung` of `clock` calls for an alarm too.
 bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
+// When the offer was made whose receipt `clock`, a PEER_RECEIPT, waits for: what its alarm names.
+absl::Time OfferTime(const OrderClock& clock);
 
 // What a list shows of `clock` at `now`.
 v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now,

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/base/sha256.h"
 #include "common/error/error.h"
 #include "services/escalation/report/core/history.h"
 
@@ -18,6 +20,7 @@ namespace {
 using type::v1::Event;
 
 // Events of the last so long are those of a rush under way.
+constexpr int kMostRead = 1000;  // events that work_order gives at once
 constexpr absl::Duration kRecent = absl::Minutes(1);
 
 RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time now,
@@ -58,6 +61,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     const auto cursor = store_->reader().ReadCursor();
     if (!cursor.ok()) return cursor.status();
     cursor_ = head_ = *cursor;
+    auto digest = store_->reader().ReadDigest();
+    if (!digest.ok()) return digest.status();
+    digest_ = *std::move(digest);
     Show();
     executor_->Post(Task([](State& self) { self.Read(); }));
     return absl::OkStatus();
@@ -81,8 +87,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   void Read() {
     asked_ = clock_->Now();
     workorder::v1::ReadEventsRequest request;
-    request.set_start_sequence(cursor_ + 1);
-    request.set_limit(options_.read_limit);
+    // Behind a start or a failure may stand another log: then the last event that is known is read again.
+    const bool again = compares_ && !digest_.empty();
+    request.set_start_sequence(cursor_ + (again ? 0 : 1));
+    request.set_limit(std::min(options_.read_limit + (again ? 1 : 0), kMostRead));
     const int64_t nanos = at_head_ ? absl::ToInt64Nanoseconds(options_.read_wait) : 0;
     request.mutable_wait()->set_seconds(nanos / 1'000'000'000);
     request.mutable_wait()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
@@ -91,22 +99,34 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
                            .traceparent = NewTraceparent()};
     ledger_->ReadEvents(
         call, std::move(request),
-        [weak = weak_from_this()](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+        [weak = weak_from_this(), again](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
           const auto self = weak.lock();
           if (self == nullptr) return;
-          self->executor_->Post(self->Task(
-              [response = std::move(response)](State& state) mutable { state.OnRead(std::move(response)); }));
+          self->executor_->Post(self->Task([again, response = std::move(response)](State& state) mutable {
+            state.OnRead(again, std::move(response));
+          }));
         });
   }
 
-  void OnRead(absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+  // `again`: it begins with the last event that is known.
+  void OnRead(bool again, absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+    compares_ = !response.ok();
     if (!response.ok()) return ReadLater();
+    if (again) {
+      if (response->events().empty() || Sha256({response->events(0)}) != digest_) {
+        return listener_->OnStoreFailed(error::Internal(absl::StrCat(
+            "work_order's log is not the one that was read up to #", cursor_,
+            ": it has been restored; delete escalation's stores, which are read anew from the log")));
+      }
+      response->mutable_events()->DeleteSubrange(0, 1);
+    }
     std::vector<Event> events(static_cast<size_t>(response->events_size()));
     bool readable = true;
     for (int i = 0; i < response->events_size(); ++i)
       readable &= events[i].ParseFromString(response->events(i));
     if (!readable || (!events.empty() && events.front().sequence() != cursor_ + 1)) return ReadLater();
-    if (const absl::Status status = ApplyBatch(std::move(events)); !status.ok()) {
+    std::string digest = events.empty() ? digest_ : Sha256({*response->events().rbegin()});
+    if (const absl::Status status = ApplyBatch(std::move(events), std::move(digest)); !status.ok()) {
       if (absl::IsResourceExhausted(status)) return ReadLater();
       return listener_->OnStoreFailed(status);
     }
@@ -129,20 +149,22 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     executor_->PostAfter(backoff_.Next(random_), Task([](State& self) { self.Read(); }));
   }
 
-  absl::Status ApplyBatch(std::vector<Event> events) {
+  // `digest` is the last one's.
+  absl::Status ApplyBatch(std::vector<Event> events, std::string digest) {
     if (events.empty()) return absl::OkStatus();
     if (absl::Status status = store_->Begin(); !status.ok()) return status;
     const int64_t last = events.back().sequence();
     const absl::Time last_commit = FromProto(events.back().commit_time());
-    const absl::Status status = ApplyInTransaction(std::move(events));
+    const absl::Status status = ApplyInTransaction(std::move(events), digest);
     store_->Rollback();  // of what was not committed
     if (!status.ok()) return status;
     cursor_ = last;
+    digest_ = std::move(digest);
     known_until_ = std::max(known_until_, last_commit);
     return absl::OkStatus();
   }
 
-  absl::Status ApplyInTransaction(std::vector<Event> events) {
+  absl::Status ApplyInTransaction(std::vector<Event> events, const std::string& digest) {
     const int64_t last = events.back().sequence();
     std::map<int64_t, std::vector<Event>> by_order;
     for (Event& event : events) {
@@ -152,7 +174,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     for (const auto& [id, added] : by_order) {
       if (absl::Status status = ApplyOrder(id, added); !status.ok()) return status;
     }
-    if (absl::Status status = store_->PutCursor(last); !status.ok()) return status;
+    if (absl::Status status = store_->PutCursor(last, digest); !status.ok()) return status;
     return store_->Commit();
   }
 
@@ -219,6 +241,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool stopped_ = false;
   bool at_head_ = false;
   int64_t cursor_ = 0;
+  std::string digest_;    // of the event there
+  bool compares_ = true;  // the next read makes sure that the log is still the one that was read
   int64_t head_ = 0;
   absl::Time asked_ = absl::InfinitePast();
   absl::Time known_until_ = absl::InfinitePast();

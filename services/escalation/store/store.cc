@@ -72,6 +72,11 @@ CREATE TABLE IF NOT EXISTS progress (
   id {int} PRIMARY KEY,
   log_cursor {int} NOT NULL
 ) {rows};
+CREATE TABLE IF NOT EXISTS log_mark (
+  id {int} PRIMARY KEY,
+  sequence {int} NOT NULL,
+  digest {blob} NOT NULL
+) {rows};
 CREATE TABLE IF NOT EXISTS moving (
   id {int} PRIMARY KEY,
   publication {int} NOT NULL,
@@ -93,8 +98,8 @@ CREATE TABLE IF NOT EXISTS census (
 ) {keyed};
 )sql";
 
-constexpr const char* kTables[] = {"site",     "tracked_order", "clock", "rung",
-                                   "progress", "moving",        "tally", "census"};
+constexpr const char* kTables[] = {"site",     "tracked_order", "clock", "rung",  "progress",
+                                   "log_mark", "moving",        "tally", "census"};
 
 #define CLOCK_COLUMNS                                                                                 \
   "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
@@ -231,6 +236,7 @@ class SqlReader : public Reader {
         "?3",
         &rungs_);
     prepare("SELECT log_cursor FROM progress WHERE id = 1", &progress_);
+    prepare("SELECT sequence, digest FROM log_mark WHERE id = 1", &mark_);
     prepare("SELECT kind, live, overdue FROM tally", &tally_);
     prepare("SELECT figure, first, second, count FROM census", &census_);
     prepare("SELECT publication, order_id, done, moved FROM moving WHERE id = 1", &moving_);
@@ -302,6 +308,10 @@ class SqlReader : public Reader {
     auto row = progress_->Step();
     if (!row.ok()) return Translate(row.status());
     if (*row) progress.cursor = progress_->Int64(0);
+    sql::ScopedReset reset_mark(mark_.get());
+    row = mark_->Step();
+    if (!row.ok()) return Translate(row.status());
+    if (*row && mark_->Int64(0) == progress.cursor) progress.digest = std::string(mark_->Blob(1));
     sql::ScopedReset reset_tally(tally_.get());
     while (true) {
       row = tally_->Step();
@@ -462,8 +472,8 @@ class SqlReader : public Reader {
 
   // Before the statements, which go first.
   std::unique_ptr<sql::Connection> connection_;
-  std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, tally_,
-      census_, moving_, scan_;
+  std::unique_ptr<sql::Statement> find_order_, find_clocks_, find_number_, list_, rungs_, progress_, mark_,
+      tally_, census_, moving_, scan_;
 };
 
 class SqlStore : public Store {
@@ -514,6 +524,10 @@ class SqlStore : public Store {
         "INSERT INTO progress (id, log_cursor) VALUES (1, ?1)"
         " ON CONFLICT (id) DO UPDATE SET log_cursor = excluded.log_cursor",
         &put_progress_);
+    prepare(
+        "INSERT INTO log_mark (id, sequence, digest) VALUES (1, ?1, ?2)"
+        " ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, digest = excluded.digest",
+        &put_mark_);
     prepare(
         "INSERT INTO tally (kind, live, overdue) VALUES (?1, ?2, ?3)"
         " ON CONFLICT (kind) DO UPDATE SET live = excluded.live, overdue = excluded.overdue",
@@ -594,6 +608,9 @@ class SqlStore : public Store {
   absl::Status PutProgress(const Progress& before, const Progress& after) override {
     put_progress_->BindInt64(1, after.cursor);
     if (absl::Status status = put_progress_->Run(); !status.ok()) return Translate(status);
+    put_mark_->BindInt64(1, after.cursor);
+    put_mark_->BindBlob(2, after.digest);
+    if (absl::Status status = put_mark_->Run(); !status.ok()) return Translate(status);
     for (size_t kind = 0; kind < after.tallies.size(); ++kind) {
       const Tally& tally = after.tallies[kind];
       if (tally == before.tallies[kind]) continue;
@@ -779,7 +796,7 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
   std::unique_ptr<sql::Statement> insert_order_, update_order_, insert_clock_, update_clock_, climb_clock_,
-      insert_rung_, put_progress_, put_tally_, put_census_, put_moving_, defer_, due_, next_due_;
+      insert_rung_, put_progress_, put_mark_, put_tally_, put_census_, put_moving_, defer_, due_, next_due_;
 };
 
 }  // namespace

@@ -612,7 +612,7 @@ class Step {
 
   void Offer() {
     const type::v1::Offer& offer = command_.offer();
-    const int attempt = LastAttempt(after_) + 1;
+    const int attempt = LastAttempt(after_) + 1 + fresh_.attempt_gap;
     if (IsHandedOver(after_)) {
       // Passed on: whom it came from is told what becomes of it.
       NoteHop(after_.handoff(), now_, type::v1::RETURN_GROUND_UNSPECIFIED, &after_);

@@ -64,6 +64,9 @@ struct NewOrder {
   std::string parent_content;
   // The order that `Merger.into_order_id` names; null if there is none. Outlives the decision.
   const type::v1::WorkOrder* kept = nullptr;
+  // Attempts to leave out before the order's next offer: the site may have been restored from a backup and
+  // have lost some.
+  int attempt_gap = 0;
 };
 
 // A peer's clock minus this site's, as the link measured it; the true difference lies within `uncertainty`.
@@ -248,11 +251,12 @@ struct Standing {
 
 // What an envelope of this site's own says that it had lost and a peer handed back. `before` is the order
 // with this handoff as this site knows it, or null. Envelopes are never owed for it: they are in the log
-// already. What the peer has of this site stands against what the site did without knowing it, with two
-// exceptions: in a later custody epoch only an end of the handoff counts, and where the peer will take the
-// work done since on top of this, that work stands. An offer that the order has left behind is kept among the
-// past handoffs. An event that is logged is not logged twice. Nothing changes if this site knows as much, or
-// for kinds that only answer.
+// already; but an offer that the order has left behind is recalled, because its taker may not know. What the
+// peer has of this site stands against what the site did without knowing it, with two exceptions: in a later
+// custody epoch only an end of the handoff counts, and where the peer will take the work done since on top of
+// this, that work stands. An offer that the order has left behind is kept among the past handoffs. An event
+// that is logged is not logged twice. Nothing changes if this site knows as much, or for kinds that only
+// answer.
 Received DecideRecovered(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                          const Standing& standing, const Site& site, absl::Time now);
 

@@ -1,5 +1,6 @@
 // What a peer's envelopes and receipts do to an order. Declared in decide.h.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -265,7 +266,7 @@ class Receiving {
     if (absl::Status status = Read(&body); !status.ok()) return status;
     if (absl::Status status = ValidateText("to_number", body.to_number(), 64, true, false); !status.ok())
       return status;
-    if (!Awaits()) return absl::OkStatus();
+    if (!Awaits()) return UnderstoodLate(std::nullopt);
     Change& change = Begin();
     change.after.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
     type::v1::Handoff* handoff = change.after.mutable_handoff();
@@ -287,10 +288,11 @@ class Receiving {
     return absl::OkStatus();
   }
 
-  // Second receipt in an earlier handoff, which this site has lost and got back after a later one: moves
-  // nothing, but names the peer's order.
-  absl::Status UnderstoodLate(int past) {
-    const type::v1::Handoff& known = before_->past_handoffs(past);
+  // Second receipt in a handoff that this site has lost and got back after what became of it, or after a
+  // later one: moves nothing, but names the peer's order. `past` is its place among the past ones, if it is
+  // one.
+  absl::Status UnderstoodLate(std::optional<int> past) {
+    const type::v1::Handoff& known = past.has_value() ? before_->past_handoffs(*past) : before_->handoff();
     if (known.from_hotline() != site_.hotline || known.to_hotline() != peer_ || !known.to_number().empty() ||
         before_->state() == type::v1::ORDER_STATE_ARCHIVED) {
       return absl::OkStatus();
@@ -299,7 +301,9 @@ class Receiving {
     if (absl::Status status = Read(&body); !status.ok()) return status;
     if (absl::Status status = ValidateText("to_number", body.to_number(), 64, true, false); !status.ok())
       return status;
-    type::v1::Handoff* handoff = Begin().after.mutable_past_handoffs(past);
+    WorkOrder& after = Begin().after;
+    type::v1::Handoff* handoff =
+        past.has_value() ? after.mutable_past_handoffs(*past) : after.mutable_handoff();
     handoff->set_to_number(body.to_number());
     if (body.has_receive_time()) *handoff->mutable_receive_time() = body.receive_time();
     if (body.has_understand_time()) *handoff->mutable_understand_time() = body.understand_time();

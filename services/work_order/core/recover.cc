@@ -23,8 +23,14 @@ bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
   return false;
 }
 
+// An offer of this site's that the order has left behind. Its taker may not know: the site may have made
+// another one without knowing of it. One that has ended it answers, and nothing changes.
+void RecallLeftBehind(const type::v1::Handoff& handoff, Change* change) {
+  change->envelopes.push_back(RecallDraft(handoff, "工单已另行处理"));
+}
+
 // The offer comes back after the order has gone on: a later one came back first, from another peer, or this
-// site has given the order back since. It is over, and both sites know of it.
+// site has given the order back since, or has offered it anew. It is over.
 bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Change* change) {
   WorkOrder& after = change->after;
   auto* past = after.mutable_past_handoffs();
@@ -38,12 +44,62 @@ bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Chang
   handoff->set_link_sequence(envelope.sequence());
   handoff->set_spoken_code(SpokenCode(envelope.handoff_id(), after.content_digest()));
   *change->event.mutable_offered()->mutable_handoff() = *handoff;
+  RecallLeftBehind(*handoff, change);
   std::rotate(past->pointer_begin() + place, past->pointer_end() - 1, past->pointer_end());
   return true;
 }
 
+// The same of an order that has no handoff: it was registered when the backup was made.
+bool OnlyOffer(exchange::v1::OfferBody& body, const Envelope& envelope, absl::Time now, Change* change) {
+  type::v1::Handoff* handoff = change->after.mutable_handoff();
+  handoff->Swap(body.mutable_handoff());
+  handoff->set_link_sequence(envelope.sequence());
+  handoff->set_spoken_code(SpokenCode(envelope.handoff_id(), change->after.content_digest()));
+  ToProto(now, handoff->mutable_end_time());
+  *change->event.mutable_offered()->mutable_handoff() = *handoff;
+  RecallLeftBehind(*handoff, change);
+  return true;
+}
+
+// The offer comes back after what this site told of the order's later fate to whom it came from: somebody
+// beyond has it. If it went there by this offer, the order is passed on by it, and stands as whoever has it
+// left it.
+bool AcceptedOffer(exchange::v1::OfferBody& body, const Envelope& envelope, const WorkOrder& before,
+                   const Site& site, Change* change) {
+  const type::v1::Handoff& came = before.handoff();
+  if (before.has_inbound() || came.to_hotline() != site.hotline || !IsHandedOver(before) ||
+      came.onward_hotline().empty() || body.handoff().previous_handoff_id() != came.id()) {
+    return false;
+  }
+  // Beyond whom it was offered to, it may have gone further; but not by another offer of this site's.
+  const bool further = came.onward_handoff_id() != envelope.handoff_id();
+  if (further && came.onward_handoff_id().starts_with(site.hotline + "-" + before.id() + "-")) return false;
+  WorkOrder& after = change->after;
+  after.mutable_inbound()->Swap(after.mutable_handoff());
+  after.set_inbound_view(SharedView(before));
+  type::v1::Handoff* handoff = after.mutable_handoff();
+  handoff->Swap(body.mutable_handoff());
+  handoff->set_link_sequence(envelope.sequence());
+  handoff->set_spoken_code(SpokenCode(envelope.handoff_id(), after.content_digest()));
+  // The receipts went with the history; they come again, and until then this is the latest that they can be.
+  *handoff->mutable_understand_time() = before.custody().hold_time();
+  *handoff->mutable_accept_time() = before.custody().hold_time();
+  if (further) {
+    handoff->set_onward_hotline(after.inbound().onward_hotline());
+    handoff->set_onward_handoff_id(after.inbound().onward_handoff_id());
+    if (after.inbound().origin_handoff_id() != envelope.handoff_id()) {
+      handoff->set_origin_handoff_id(after.inbound().origin_handoff_id());
+    }
+  }
+  *change->event.mutable_offered()->mutable_handoff() = *handoff;
+  return true;
+}
+
 // This site offered an order, perhaps one that it has registered with the offer.
-bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, Change* change) {
+bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, absl::Time now,
+           Change* change) {
+  // Nobody offers an order that is answered: this site did the work itself meanwhile.
+  constexpr StateSet kDone = kEnded | In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
   exchange::v1::OfferBody body;
   if (!body.ParseFromString(envelope.body()) || body.handoff().id() != envelope.handoff_id()) return false;
   if (before != nullptr && KnowsHandoff(*before, envelope.handoff_id())) return false;
@@ -54,8 +110,10 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
     if (before->custody().epoch() > body.custody().epoch() ||
-        LastAttempt(*before) > body.handoff().attempt()) {
-      return before->has_handoff() && EarlierOffer(body, envelope, change);
+        LastAttempt(*before) > body.handoff().attempt() || Contains(kDone, before->state())) {
+      if (AcceptedOffer(body, envelope, *before, site, change)) return true;
+      return before->has_handoff() ? EarlierOffer(body, envelope, change)
+                                   : OnlyOffer(body, envelope, now, change);
     }
     // Who offers on what it was offered has accepted it: this comes back before that, or from another peer.
     const bool accepted = Contains(kOnOffer, before->state()) && before->has_handoff() &&
@@ -69,6 +127,9 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
       tell_giver = accepted;
       if (!accepted) after.set_inbound_view(SharedView(*before));
     } else if (after.has_handoff()) {
+      if (Contains(kOnOffer, before->state()) && before->handoff().from_hotline() == site.hotline) {
+        RecallLeftBehind(before->handoff(), change);
+      }
       KeepPastHandoff(&after);
     }
     after.clear_units();
@@ -204,7 +265,7 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, cons
   const bool current = before != nullptr && before->handoff().id() == envelope.handoff_id();
   switch (envelope.kind()) {
     case exchange::v1::ENVELOPE_KIND_OFFER:
-      received.changes = Offer(before, envelope, site, &change);
+      received.changes = Offer(before, envelope, site, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_RECALL:
       received.changes = current && Recall(*before, envelope, now, &change);

@@ -8,8 +8,11 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/base/text.h"
@@ -175,6 +178,44 @@ TEST_F(SignatureTest, AlgorithmFollowsTheKey) {
   EXPECT_EQ(AlgorithmName(Load("12345/s").algorithm()), "sm2-sm3");
   EXPECT_EQ(LoadPublic("12345/s").der(), Load("12345/s").public_key().der());
   EXPECT_EQ(LoadPublic("12345/a").Fingerprint().size(), 64u);
+}
+
+// A device that keeps the private half to itself: here it forwards to the key, and counts.
+class Device : public KeyProvider {
+ public:
+  explicit Device(Signer signer) : signer_(std::move(signer)) {}
+  absl::StatusOr<std::string> Sign(std::string_view bytes) const override {
+    ++signed_;
+    return signer_.Sign(bytes.substr(0, bytes.find('\0')), bytes.substr(bytes.find('\0') + 1));
+  }
+  bool Verify(std::string_view bytes, std::string_view signature) const override {
+    ++verified_;
+    return signer_.public_key().Verify(bytes.substr(0, bytes.find('\0')), bytes.substr(bytes.find('\0') + 1),
+                                       signature);
+  }
+  mutable int signed_ = 0;
+  mutable int verified_ = 0;
+
+ private:
+  const Signer signer_;
+};
+
+TEST_F(SignatureTest, AProviderSignsAndVerifiesForTheKey) {
+  const Signer signer = Load("12345/a");
+  const auto device = std::make_shared<const Device>(signer);
+  const Signer provided = signer.ProvidedBy(device);
+  EXPECT_EQ(provided.key_id(), signer.key_id());
+  EXPECT_EQ(provided.public_key().der(), signer.public_key().der());
+  const std::string message("a\0b", 3);
+  const absl::StatusOr<std::string> signature = provided.Sign(kDomain, message);
+  ASSERT_TRUE(signature.ok()) << signature.status();
+  EXPECT_EQ(device->signed_, 1);
+  EXPECT_EQ(*signature, *signer.Sign(kDomain, message));
+  EXPECT_TRUE(provided.public_key().Verify(kDomain, message, *signature));
+  EXPECT_FALSE(provided.public_key().Verify(kDomain, "another", *signature));
+  EXPECT_EQ(device->verified_, 2);
+  EXPECT_TRUE(signer.public_key().Verify(kDomain, message, *signature));
+  EXPECT_EQ(device->verified_, 2);
 }
 
 TEST_F(SignatureTest, NoBitMayChange) {

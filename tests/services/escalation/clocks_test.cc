@@ -184,6 +184,16 @@ TEST_F(ClocksTest, AlarmGoesWithTheUrgedReceiptOfAnEmergency) {
   EXPECT_FALSE(NeedsAlarm(order_, receipt, type::v1::RUNG_URGE));
 }
 
+TEST_F(ClocksTest, TheAlarmOfAnOfferThatWasLostAndCameBackNamesTheOffer) {
+  Use(make_.Offered(kId, At(0), type::v1::URGENCY_EMERGENCY));
+  EXPECT_EQ(OfferTime(Clock(CLOCK_KIND_PEER_RECEIPT)), At(0));
+  type::v1::Event offered = make_.Offered(kId, At(100), type::v1::URGENCY_EMERGENCY);
+  *offered.mutable_offered()->mutable_handoff()->mutable_offer_time() = ToProto(At(40));
+  Use(offered);
+  EXPECT_EQ(Clock(CLOCK_KIND_PEER_RECEIPT).start, At(100));
+  EXPECT_EQ(OfferTime(Clock(CLOCK_KIND_PEER_RECEIPT)), At(40));
+}
+
 TEST_F(ClocksTest, ReceiverWatchesItsOwnAcceptanceAndItsUnits) {
   Use(make_.Understood(kId, At(0), "110"));
   EXPECT_THAT(Live(), ElementsAre("2:12345"));

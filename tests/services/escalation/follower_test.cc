@@ -104,6 +104,47 @@ TEST_F(FollowerTest, CountsOrdersByStateDirectionItemAndUnit) {
   EXPECT_EQ(Counted(stats, Figure::kHandoffs, "out", "none"), 1) << "handed over once";
 }
 
+// work_order was restored from an old backup, and has gone on since: its log is as long as the one that was
+// followed, or longer, and another.
+TEST(RestoredLogTest, IsNotFollowedHoweverLongItIs) {
+  for (const bool killed : {true, false}) {
+    for (const size_t length : {1u, 2u, 3u}) {
+      World world;
+      world.Restart();
+      world.ledger.Append(world.ledger.make.Registered(1, world.now()));
+      world.ledger.Append(world.ledger.make.Accepted(1, world.now()));
+      world.Advance(absl::Seconds(1));
+      ASSERT_EQ(world.alive->follower().stats().cursor, 2);
+      const std::vector<type::v1::Event> followed = world.ledger.log();
+      EventMaker other;
+      std::vector<type::v1::Event> restored = {other.Registered(1, world.now() - absl::Seconds(1)),
+                                               other.Registered(2, world.now()),
+                                               other.Accepted(2, world.now())};
+      restored.resize(length);
+      if (killed) {
+        world.Kill();
+      } else {
+        // It does not answer while it is restored.
+        world.ledger.reads_fail = true;
+        world.Advance(absl::Seconds(20));
+      }
+      world.ledger.Restore(restored);
+      world.ledger.reads_fail = false;
+      if (killed) world.Restart();
+      world.Advance(absl::Hours(10));
+      const Follower::Stats stats = world.alive->follower().stats();
+      EXPECT_EQ(stats.cursor, 2) << length;
+      EXPECT_FALSE(stats.fresh) << length;
+      EXPECT_EQ(world.ledger.execute_calls, 0) << length;
+      // The one that was followed is known again, and what was due is taken.
+      world.ledger.Restore(followed);
+      world.Advance(absl::Seconds(10));
+      EXPECT_TRUE(world.alive->follower().stats().fresh) << length;
+      EXPECT_GT(world.ledger.execute_calls, 0) << length;
+    }
+  }
+}
+
 TEST_F(FollowerTest, StoppedInTimeNothingHappens) {
   world_.Restart();
   world_.ledger.Append(world_.ledger.make.Offered(1, world_.now()));

@@ -297,6 +297,8 @@ class FakeLedger : public test::PartialLedger {
     Wake();
   }
   const std::vector<type::v1::Event>& log() const { return log_; }
+  // A backup was restored: this is the log from now on.
+  void Restore(std::vector<type::v1::Event> log) { log_ = std::move(log); }
 
   // How often each rung is in the log: by `<order>/<clock>/<armed by>/<rung>`, of an assisting unit's clock
   // with

@@ -433,6 +433,31 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   EXPECT_EQ(Verify(), "");
 }
 
+// It may have been restored from an older backup, and have offered the order once more since that was made.
+TEST_F(EngineTest, ARestartedSiteGivesNoIdOfAHandoffAgain) {
+  std::vector<std::string> ids;
+  for (const std::string request : {"request-1", "request-2"}) {
+    type::v1::Command command = NewPush(request);
+    command.clear_offer();
+    const Result registered = Run(command);
+    ASSERT_TRUE(registered.ok()) << registered.status();
+    ids.push_back(registered->order().id());
+  }
+  const auto offer = [this](const std::string& id, const std::string& request) {
+    type::v1::Command command = On(id, request);
+    command.mutable_offer()->set_to_hotline("110");
+    const Result offered = Run(command);
+    EXPECT_TRUE(offered.ok()) << offered.status();
+    return offered.ok() ? offered->order().handoff() : type::v1::Handoff();
+  };
+  EXPECT_EQ(offer(ids[0], "offer-0001").id(), StrCat("12345-", ids[0], "-1"));
+  Reopen();
+  const type::v1::Handoff later = offer(ids[1], "offer-0002");
+  EXPECT_GT(later.attempt(), 1);
+  EXPECT_EQ(later.id(), StrCat("12345-", ids[1], "-", later.attempt()));
+  EXPECT_EQ(Verify(), "");
+}
+
 // A recovery numbers anew what was committed here since the loss. A backup from before that recovery knows it
 // by its old number: it comes back, and is neither told nor logged once more.
 TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {

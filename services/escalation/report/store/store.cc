@@ -58,9 +58,14 @@ CREATE TABLE IF NOT EXISTS progress (
   id {int} PRIMARY KEY,
   log_cursor {int} NOT NULL
 ) {rows};
+CREATE TABLE IF NOT EXISTS log_mark (
+  id {int} PRIMARY KEY,
+  sequence {int} NOT NULL,
+  digest {blob} NOT NULL
+) {rows};
 )sql";
 
-constexpr const char* kTables[] = {"site", "tracked", "entry", "running", "docket", "progress"};
+constexpr const char* kTables[] = {"site", "tracked", "entry", "running", "docket", "progress", "log_mark"};
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
@@ -138,6 +143,8 @@ class SqlReader final : public Reader {
         &docket_);
     prepare("SELECT sequence, order_id, state, opened_at FROM docket WHERE sequence = ?1", &docket_item_);
     prepare("SELECT log_cursor FROM progress WHERE id = 1", &cursor_);
+    prepare("SELECT digest FROM log_mark JOIN progress ON log_cursor = sequence WHERE log_mark.id = 1",
+            &mark_);
     return prepare.status();
   }
 
@@ -290,11 +297,18 @@ class SqlReader final : public Reader {
     return *row ? cursor_->Int64(0) : 0;
   }
 
+  absl::StatusOr<std::string> ReadDigest() override {
+    sql::ScopedReset reset(mark_.get());
+    const auto row = mark_->Step();
+    if (!row.ok()) return Translate(row.status());
+    return *row ? std::string(mark_->Blob(0)) : std::string();
+  }
+
  private:
   // Statements go before their connection.
   std::unique_ptr<sql::Connection> owned_;
   std::unique_ptr<sql::Statement> entries_, by_number_, orders_, running_, running_of_, lamps_, lamps_of_,
-      deadlines_, docket_, docket_item_, cursor_;
+      deadlines_, docket_, docket_item_, cursor_, mark_;
 };
 
 class SqlStore final : public Store {
@@ -334,6 +348,11 @@ class SqlStore final : public Store {
         "INSERT INTO progress (id, log_cursor) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET log_cursor = "
         "excluded.log_cursor",
         &put_cursor_);
+    prepare(
+        "INSERT INTO log_mark (id, sequence, digest) VALUES (1, ?1, ?2) ON CONFLICT (id) DO UPDATE SET "
+        "sequence = "
+        "excluded.sequence, digest = excluded.digest",
+        &put_mark_);
     return prepare.status();
   }
 
@@ -395,9 +414,12 @@ class SqlStore final : public Store {
     return Translate(put_docket_->Run());
   }
 
-  absl::Status PutCursor(int64_t cursor) override {
+  absl::Status PutCursor(int64_t cursor, std::string_view digest) override {
     put_cursor_->BindInt64(1, cursor);
-    return Translate(put_cursor_->Run());
+    if (absl::Status status = put_cursor_->Run(); !status.ok()) return Translate(status);
+    put_mark_->BindInt64(1, cursor);
+    put_mark_->BindBlob(2, digest);
+    return Translate(put_mark_->Run());
   }
 
   absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }
@@ -462,7 +484,7 @@ class SqlStore final : public Store {
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
   std::unique_ptr<sql::Statement> add_entry_, put_order_, drop_running_, add_running_, put_docket_,
-      put_cursor_;
+      put_cursor_, put_mark_;
 };
 
 }  // namespace

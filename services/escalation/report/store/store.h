@@ -121,6 +121,8 @@ class Reader {
   virtual absl::StatusOr<std::vector<DocketRow>> ListDocket(const DocketQuery& query) = 0;
   virtual absl::StatusOr<std::optional<DocketRow>> FindDocket(int64_t sequence) = 0;
   virtual absl::StatusOr<int64_t> ReadCursor() = 0;
+  // SHA-256 of the event at the cursor, by which a log that is another since is known. Empty: not known.
+  virtual absl::StatusOr<std::string> ReadDigest() = 0;
 };
 
 // The writer. Used by one thread at a time. Errors: STORE_FAILED (after a failed Commit everything is refused
@@ -148,7 +150,7 @@ class Store {
   // Instead of what was there for the order.
   virtual absl::Status PutRunning(int64_t order_id, const std::vector<RunningRow>& rows) = 0;
   virtual absl::Status PutDocket(const DocketRow& row) = 0;
-  virtual absl::Status PutCursor(int64_t cursor) = 0;
+  virtual absl::Status PutCursor(int64_t cursor, std::string_view digest) = 0;
 
   // Moves committed pages into the database file. Thread-safe.
   virtual absl::Status Checkpoint() = 0;

@@ -146,6 +146,20 @@ TEST_F(ReportWorld, AFailedCommitIsReadAgain) {
   EXPECT_EQ(*store_->reader().ReadCursor(), static_cast<int64_t>(ledger_.log().size()));
 }
 
+TEST_F(ReportWorld, ARestoredLogIsNotReadOnWithTheOldFigures) {
+  Fill(4);
+  executor_->Advance(absl::Minutes(1));
+  Close();
+  std::vector<type::v1::Event> log = ledger_.log();
+  log.back().mutable_commit_time()->set_nanos(log.back().commit_time().nanos() + 1);
+  ledger_.Restore(log);
+  Fill(4);
+  Open();
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_TRUE(failed_);
+  EXPECT_EQ(*store_->reader().ReadCursor(), static_cast<int64_t>(log.size()));
+}
+
 TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
   Fill(40);
   executor_->Advance(absl::Minutes(15));  // the reminders of SIGN have come: 600 s

@@ -63,6 +63,11 @@ TEST_F(OfferedTwiceTest, TheEarlierOfferIsAmongThePastOnesWhenItComesBackLater) 
   EXPECT_EQ(first.change.event.offered().handoff().id(), first_.handoff_id());
   EXPECT_EQ(first.change.event.handoff_id(), second_.handoff_id());
   EXPECT_TRUE(first.change.event.recovered());
+  // Its taker may hold it still, if it was the one that the site forgot: then it gives it back.
+  ASSERT_EQ(first.change.envelopes.size(), 1u);
+  EXPECT_EQ(first.change.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_RECALL);
+  EXPECT_EQ(first.change.envelopes[0].peer, "110");
+  EXPECT_EQ(first.change.envelopes[0].handoff_id, first_.handoff_id());
   // Once.
   EXPECT_FALSE(Recover(&after, first_).changes);
 }
@@ -96,6 +101,35 @@ TEST_F(OfferedTwiceTest, ARecallOfTheEarlierOfferIsNoRecallOfTheLater) {
   ASSERT_TRUE(received.changes);
   EXPECT_FALSE(received.change.after.facts().recall_requested());
   EXPECT_FALSE(received.change.after.facts().in_doubt());
+}
+
+// Not knowing that it had offered the order, the site did the work itself.
+TEST_F(OfferedTwiceTest, AnOfferOfAnOrderThatIsAnsweredSinceIsRecalled) {
+  for (const bool was_offered : {true, false}) {
+    World world{3};
+    const std::string id = world.Register(0, SampleContent(), was_offered);
+    if (was_offered) {
+      world.Deliver(0, 1);
+      world.Do(1, Act::kReturn, world.Twin(0, id));
+      world.Settle();
+    }
+    world.Do(0, Act::kAccept, id);
+    world.Do(0, Act::kFinish, id);
+    ASSERT_EQ(world.fault(), "");
+    const WorkOrder& answered = world.Order(0, id);
+    const Envelope& lost = was_offered ? second_ : first_;
+    const Received received = DecideRecovered(&answered, lost, {}, world.site(0), world.now());
+    ASSERT_TRUE(received.changes);
+    const WorkOrder& after = received.change.after;
+    EXPECT_EQ(after.state(), type::v1::ORDER_STATE_REPLIED);
+    EXPECT_EQ(after.custody().SerializeAsString(), answered.custody().SerializeAsString());
+    EXPECT_EQ(after.past_handoffs_size(), was_offered ? 1 : 0);
+    EXPECT_TRUE(after.handoff().has_end_time());
+    ASSERT_EQ(received.change.envelopes.size(), 1u);
+    EXPECT_EQ(received.change.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_RECALL);
+    EXPECT_EQ(received.change.envelopes[0].handoff_id, lost.handoff_id());
+    EXPECT_EQ(Unsound(after, world.site(0)), "");
+  }
 }
 
 TEST_F(OfferedTwiceTest, AReceiptThatIsKnownChangesNothing) {
@@ -253,6 +287,55 @@ TEST_F(LostPassingOnTest, ItIsOneOrderInWhateverOrderThePeersAnswer) {
   EXPECT_EQ(understood.to_order_id(), before_.id());
   // Once.
   EXPECT_FALSE(DecideEnvelope(&after, offer_, "12345", {}, world_.site(1), world_.now()).changes);
+}
+
+// What this site told its giver, that the taker has it, comes back before the offer by which it went there.
+TEST_F(LostPassingOnTest, WhatTheTakerAcceptedIsNotOverWhenTheOfferComesBackLast) {
+  const std::string& here = before_.id();
+  const Envelope understood = [&] {
+    World world{3};
+    const std::string id = world.Register(0, SampleContent(), true);
+    world.Deliver(0, 1);
+    world.Do(1, Act::kAccept, world.Twin(0, id));
+    world.Push(1, world.Twin(0, id), 2);
+    world.Deliver(1, 2);
+    return world.Owed(2, 1).front();
+  }();
+  ASSERT_EQ(understood.kind(), exchange::v1::ENVELOPE_KIND_UNDERSTOOD);
+  ASSERT_EQ(understood.handoff_id(), onward_.handoff_id());
+  const WorkOrder accepted = [&] {
+    World world{3};
+    const std::string id = world.Register(0, SampleContent(), true);
+    world.Deliver(0, 1);
+    world.Do(1, Act::kAccept, world.Twin(0, id));
+    return world.Order(1, world.Twin(0, id));
+  }();
+  world_.Do(2, Act::kAccept, world_.Twin(1, here));
+  world_.Deliver(2, 1);
+  const Envelope told = world_.Owed(1, 0).back();
+  world_.Settle();
+  ASSERT_EQ(world_.fault(), "");
+  const Received beyond = DecideRecovered(&accepted, told, {}, world_.site(1), world_.now());
+  ASSERT_TRUE(beyond.changes);
+  ASSERT_EQ(beyond.change.after.custody().holder(), "119");
+
+  const Received received = Recover(&beyond.change.after);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(after.handoff().id(), onward_.handoff_id());
+  EXPECT_EQ(after.inbound().id(), offer_.handoff_id());
+  EXPECT_EQ(after.past_handoffs_size(), 0);
+  EXPECT_EQ(after.custody().SerializeAsString(), beyond.change.after.custody().SerializeAsString());
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+  giver_ = world_.Order(0, world_.Twin(1, before_.inbound()));
+  ExpectAgreed(after);
+
+  const Received numbered = DecideEnvelope(&after, understood, "119", {}, world_.site(1), world_.now());
+  ASSERT_TRUE(numbered.changes);
+  EXPECT_EQ(SharedView(numbered.change.after), SharedView(world_.Order(2, world_.Twin(1, here))));
+  EXPECT_FALSE(
+      DecideEnvelope(&numbered.change.after, understood, "119", {}, world_.site(1), world_.now()).changes);
 }
 
 TEST_F(LostPassingOnTest, WhatWasGivenBackIsNotPassedOnAnyMore) {
