@@ -335,6 +335,15 @@ void CheckItem(const config::v1::Catalogue& catalogue, const CatalogueItem& item
     }
     if (exclusion.words().empty()) check->Add(field + ".words", "is required", "必填");
     check->Words(field + ".words", exclusion.words());
+    check->Words(field + ".denials", exclusion.denials());
+    for (int d = 0; d < exclusion.denials_size(); ++d) {
+      const std::string denial = Normalize(exclusion.denials(d));
+      const bool around = std::any_of(
+          exclusion.words().begin(), exclusion.words().end(),
+          [&](const std::string& word) { return denial.find(Normalize(word)) != std::string::npos; });
+      if (around) continue;
+      check->Add(StrCat(field, ".denials[", d, "]"), "holds none of the words", "不含任何一个例外用语");
+    }
     if (!exclusion.instead_item().empty() &&
         (!names.items.contains(exclusion.instead_item()) || exclusion.instead_item() == item.code())) {
       check->Add(field + ".instead_item", StrCat("no other item \"", exclusion.instead_item(), "\""),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/catalogue/exclusions.h"
 
 namespace hotline::catalogue {
 namespace {
@@ -194,11 +195,7 @@ class Reviewer {
 
   // A text that is just this phrase speaks for the item, and for no other as much.
   bool Reaches(const CatalogueItem& item, const std::string& phrase) const {
-    for (const config::v1::Exclusion& exclusion : item.exclusions()) {
-      for (const std::string& word : exclusion.words()) {
-        if (phrase.find(Normalize(word)) != std::string::npos) return false;
-      }
-    }
+    if (FindExclusion(item, phrase).exclusion != nullptr) return false;
     for (const CatalogueItem& other : message_.items()) {
       if (&other == &item) continue;
       for (const std::string& within : other.phrases()) {

@@ -56,6 +56,17 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
   // By row: steps of one size for all columns cost a third, and are no worse.
   std::vector<float> squares(counts_.size(), 1e-3F);
   std::vector<float> logits(stride_);
+  std::vector<Active> looked_at;
+  uint64_t dice = 0x9e3779b97f4a7c15ULL;
+  const auto left_out = static_cast<uint32_t>(options.dropout * 4294967295.0);
+  const float made_up = 1 / (1 - options.dropout);
+  // Whether the next feature is left out (xorshift).
+  const auto is_left_out = [&] {
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    return static_cast<uint32_t>(dice >> 32) < left_out;
+  };
   std::vector<float> gradient(stride_);
   // A fixed order that mixes the batches: steps that share no factor with the number of examples.
   size_t step = examples.size() * 5 / 8 | 1;
@@ -73,7 +84,16 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
       at = (at + step) % examples.size();
       const TrainingExample& example = examples[at];
       std::fill(logits.begin(), logits.end(), 0.0F);
-      for (const Active& active : actives[at]) {
+      looked_at.clear();
+      for (Active active : actives[at]) {
+        // What is about the whole stays.
+        if (active.feature < example.view.features.size()) {
+          if (left_out > 0 && is_left_out()) continue;
+          active.value *= made_up;
+        }
+        looked_at.push_back(active);
+      }
+      for (const Active& active : looked_at) {
         const float* row = &weights_[size_t{active.row} * stride_];
         for (uint32_t c = 0; c < stride_; ++c) logits[c] += active.value * row[c];
       }
@@ -100,7 +120,7 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
       }
       // What is answered well teaches nothing more; of later epochs that is most.
       if (most < kLearnt) continue;
-      for (const Active& active : actives[at]) {
+      for (const Active& active : looked_at) {
         float* row = &weights_[size_t{active.row} * stride_];
         float& seen = squares[active.row];
         seen += square * active.value * active.value * kSquareShare;

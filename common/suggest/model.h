@@ -1,6 +1,6 @@
 // A linear model over the features of a text: softmax regression for the item and, apart, for the hotline
-// that a matter belongs to; logistic regression for danger. Trained in the order of its examples by AdaGrad,
-// so that the same examples give the same model on every machine.
+// that a matter belongs to; logistic regression for danger. Trained in the order of its examples by AdaGrad
+// and a fixed sequence of dropout, so that the same examples give the same model on every machine.
 #ifndef COMMON_SUGGEST_MODEL_H_
 #define COMMON_SUGGEST_MODEL_H_
 
@@ -32,6 +32,9 @@ struct TrainingOptions {
   float rate = 0.5F;
   // Pulls weights towards zero, at each use of a feature.
   float decay = 2e-4F;
+  // Share of an example's features that are left out at each look, others each time: what a text says is said
+  // in several ways, and the model learns to go by any of them, as a stranger's words are few that it knows.
+  float dropout = 0;
   // Features seen in fewer examples are not kept, but for concepts, words and n-grams of one or two.
   uint32_t min_examples = 2;
   // How much each block of features may say (see Block).

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/catalogue/exclusions.h"
 #include "common/catalogue/places.h"
 #include "common/error/error.h"
 
@@ -32,10 +33,16 @@ constexpr float kTermWeight = 0.3F;
 constexpr float kPriorWeight = 1.0F;
 // Danger that the model sees without a certain sign.
 constexpr double kMostModelDanger = 0.9;
+// Danger without a certain sign is only believed where the matter may be the police's at all.
+constexpr double kPoliceInDanger = 0.15;
 // Probability of an item from which its reasons are worth reading; the first has them in any case.
 constexpr double kWorthExplaining = 0.01;
 // Tokens that a reason shows at most, if it is of several words.
 constexpr uint32_t kMostShown = 10;
+// So many items, best first, are looked at for clauses of the annex.
+constexpr size_t kReadAmong = 5;
+// Of a matter that a clause of the annex gives to the police: less likely theirs than this, it is unclear.
+constexpr double kLikelyPolice = 0.2;
 // What a text in another language gets: that it is unclear is sure, but an emergency may hide in it.
 constexpr double kForeignConfidence = 0.9;
 
@@ -262,6 +269,7 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   TrainingOptions options;
   options.epochs = 10;
   options.rate = 0.15F;
+  options.dropout = 0.4F;
   options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
   model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
   report_.features = model_->features();
@@ -393,6 +401,65 @@ std::string Suggester::Ask(const Suggestion& suggestion, const Featuriser::View&
   return "请问具体是什么事？发生在什么地方？现在有没有人受伤、动手或有危险？";
 }
 
+AppliedExclusion Suggester::Applied(const CatalogueItem& item, const catalogue::FoundExclusion& found,
+                                    std::string_view text) const {
+  AppliedExclusion applied{.item = &item, .exclusion = found.exclusion};
+  applied.note = catalogue::DescribeExclusion(item, found);
+  applied.word.text = std::string(found.word);
+  const size_t at = text.find(found.word);
+  applied.word.begin =
+      at == std::string_view::npos ? 0 : static_cast<uint32_t>(CodePoints(text.substr(0, at)));
+  applied.word.meaning = StrCat("不属于", item.code(), " ", item.title(),
+                                found.exclusion->quote().empty() ? "" : "：", found.exclusion->quote());
+  applied.word.weight = 1;
+  const auto instead = class_of_.find(found.exclusion->instead_item());
+  if (instead != class_of_.end()) applied.instead = items_[instead->second];
+  return applied;
+}
+
+void Suggester::NameRefusal(std::string_view text, std::span<const uint32_t> order,
+                            Suggestion* suggestion) const {
+  const std::string normal = catalogue::Normalize(text);
+  for (const uint32_t c : order.first(std::min(order.size(), kReadAmong))) {
+    const catalogue::FoundExclusion found = catalogue::FindExclusion(*items_[c], normal);
+    if (found.exclusion == nullptr || !found.exclusion->instead_item().empty()) continue;
+    suggestion->exclusions.push_back(Applied(*items_[c], found, text));
+    return;
+  }
+}
+
+void Suggester::Exclude(std::string_view text, double police, std::vector<uint32_t>* order,
+                        Suggestion* suggestion) const {
+  const std::string normal = catalogue::Normalize(text);
+  for (size_t i = 0; i < std::min(order->size(), kReadAmong);) {
+    const uint32_t c = (*order)[i];
+    const catalogue::FoundExclusion found =
+        police_[c] ? catalogue::FoundExclusion() : catalogue::FindExclusion(*items_[c], normal);
+    if (found.exclusion == nullptr) {
+      ++i;
+      continue;
+    }
+    suggestion->exclusions.push_back(Applied(*items_[c], found, text));
+    order->erase(order->begin() + static_cast<std::ptrdiff_t>(i));
+    if (i > 0) continue;
+    const CatalogueItem* const instead = suggestion->exclusions.back().instead;
+    if (instead == nullptr) {
+      // Not accepted, by anybody.
+      suggestion->verdict = Verdict::kNone;
+      order->clear();
+      return;
+    }
+    const uint32_t target = class_of_.at(instead->code());
+    const auto place = std::find(order->begin(), order->end(), target);
+    if (place == order->end()) continue;
+    std::rotate(order->begin(), place, place + 1);
+    // What hardly speaks for the police but for this word is for a person to ask about.
+    if (police_[target] && suggestion->verdict == Verdict::kGovernment) {
+      suggestion->verdict = police >= kLikelyPolice ? Verdict::kPolice : Verdict::kUnclear;
+    }
+  }
+}
+
 Suggestion Suggester::Suggest(const Query& query) const {
   Suggestion suggestion;
   const Featuriser::View view = featuriser_->Look(query.text);
@@ -419,7 +486,8 @@ Suggestion Suggester::Suggest(const Query& query) const {
   // together.
   suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
   if (view.certain && !foreign) suggestion.danger = kCertainDanger;
-  suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from();
+  suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from() &&
+                         (suggestion.danger >= kCertainDanger || groups[kPoliceGroup] >= kPoliceInDanger);
 
   double probability = 0;
   if (foreign) {
@@ -455,19 +523,25 @@ Suggestion Suggester::Suggest(const Query& query) const {
 
   std::vector<Span> spans;
   if (query.explain && !foreign) spans = Spans(view);
-  if (suggestion.verdict != Verdict::kNone && !foreign) {
+  if (!foreign) {
     std::vector<uint32_t> order;
     for (uint32_t c = 0; c < unclear; ++c) {
       const bool holds = query.day == Query().day || catalogue_->ItemHolds(*items_[c], query.day);
       if (holds && (!suggestion.emergency || police_[c])) order.push_back(c);
     }
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return items[a] > items[b]; });
-    if (suggestion.verdict != Verdict::kUnclear) {
+    if (suggestion.verdict == Verdict::kGovernment || suggestion.verdict == Verdict::kPolice) {
       // The best item of the hotline goes first.
       const bool police = suggestion.verdict == Verdict::kPolice;
       const auto first =
           std::find_if(order.begin(), order.end(), [&](uint32_t c) { return police_[c] == police; });
       if (first != order.end()) std::rotate(order.begin(), first, first + 1);
+    }
+    if (suggestion.verdict == Verdict::kNone) {
+      NameRefusal(query.text, order, &suggestion);
+      order.clear();
+    } else if (!suggestion.emergency) {
+      Exclude(query.text, groups[kPoliceGroup], &order, &suggestion);
     }
     double sum = 0;
     for (const uint32_t c : order) sum += items[c];
@@ -493,6 +567,9 @@ Suggestion Suggester::Suggest(const Query& query) const {
         catalogue::ChooseUnits(*catalogue_, *suggestion.items.front().item, place.township, query.text, {});
   }
   suggestion.question = Ask(suggestion, view);
+  if (suggestion.verdict == Verdict::kNone && !suggestion.exclusions.empty()) {
+    suggestion.question = suggestion.exclusions.back().note;
+  }
   if (!query.explain || foreign) return suggestion;
 
   if (suggestion.emergency) {
@@ -536,6 +613,12 @@ Suggestion Suggester::Suggest(const Query& query) const {
                                                                  : kUnclearGroup;
   suggestion.reasons =
       Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, "", kMeanings[target]);
+  // A clause decides before any weighing; a word that is written otherwise in the text is told in the note.
+  for (auto applied = suggestion.exclusions.rbegin(); applied != suggestion.exclusions.rend(); ++applied) {
+    if (query.text.find(applied->word.text) == std::string_view::npos) continue;
+    if (suggestion.reasons.size() == 8) suggestion.reasons.pop_back();
+    suggestion.reasons.insert(suggestion.reasons.begin(), applied->word);
+  }
   return suggestion;
 }
 

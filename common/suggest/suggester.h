@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/civil_time.h"
 #include "common/catalogue/catalogue.h"
+#include "common/catalogue/exclusions.h"
 #include "common/catalogue/units.h"
 #include "common/suggest/features.h"
 #include "common/suggest/model.h"
@@ -44,6 +45,16 @@ struct SuggestedItem {
   std::vector<Reason> reasons;  // heaviest first, at most 5; of an item that is hardly likely none
 };
 
+// A clause of the annex that took the matter out of the item that was thought of first.
+struct AppliedExclusion {
+  const config::v1::CatalogueItem* item = nullptr;
+  const config::v1::Exclusion* exclusion = nullptr;
+  Reason word;  // that shows it
+  // Where it belongs instead; null: it is not accepted.
+  const config::v1::CatalogueItem* instead = nullptr;
+  std::string note;  // in one line, in Chinese
+};
+
 struct Suggestion {
   Verdict verdict = Verdict::kUnclear;
   // 110 dispatches first. The verdict is then the police's.
@@ -61,6 +72,8 @@ struct Suggestion {
   catalogue::UnitChoice units;
   // Of the verdict, heaviest first, at most 8.
   std::vector<Reason> reasons;
+  // Clauses that applied; what they took the matter out of is not among `items`.
+  std::vector<AppliedExclusion> exclusions;
   // What to ask the caller, in Chinese, when that would decide. Empty: nothing.
   std::string question;
 };
@@ -128,6 +141,15 @@ class Suggester {
                             std::span<const Span> spans, std::span<const Model::Share> shares, size_t limit,
                             std::string_view item, std::string_view fallback) const;
   std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
+  // Reads the clauses of the annex: takes the classes that they exclude from the first of `order` (best
+  // first), and changes the verdict if it was the best. `police`: how likely the matter is the police's.
+  void Exclude(std::string_view text, double police, std::vector<uint32_t>* order,
+               Suggestion* suggestion) const;
+  // Of a matter that is nobody's: the clause by which it is not accepted, if it would be of one of the first
+  // of `order` otherwise.
+  void NameRefusal(std::string_view text, std::span<const uint32_t> order, Suggestion* suggestion) const;
+  AppliedExclusion Applied(const config::v1::CatalogueItem& item, const catalogue::FoundExclusion& found,
+                           std::string_view text) const;
 
   std::shared_ptr<const catalogue::Catalogue> catalogue_;
   config::v1::SuggestDecision decision_;

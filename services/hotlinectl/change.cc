@@ -84,14 +84,19 @@ type::v1::HandoffReturn MakeReturn(const Arguments& arguments) {
   return returned;
 }
 
-type::v1::UnitDispatch MakeUnitDispatch(const Arguments& arguments) {
-  type::v1::UnitDispatch units;
-  units.set_lead_unit(arguments.Text("unit"));
-  for (const std::string& list : arguments.All("assist")) {
+void AddUnits(const Arguments& arguments, const char* flag,
+              google::protobuf::RepeatedPtrField<std::string>* units) {
+  for (const std::string& list : arguments.All(flag)) {
     for (absl::string_view unit : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
-      units.add_assist_units(std::string(Trim(ToStd(unit))));
+      *units->Add() = std::string(Trim(ToStd(unit)));
     }
   }
+}
+
+type::v1::UnitDispatch MakeUnitDispatch(const Arguments& arguments, const char* lead = "unit") {
+  type::v1::UnitDispatch units;
+  units.set_lead_unit(arguments.Text(lead));
+  AddUnits(arguments, "assist", units.mutable_assist_units());
   units.set_note(arguments.Text("note"));
   return units;
 }
@@ -344,6 +349,18 @@ int Change(Session& session) {
       *reassignment.mutable_dispatch() = MakeUnitDispatch(arguments);
       reassignment.set_reason(arguments.Text("reason"));
       return Send(session, &Orders::ReassignWorkOrder, std::move(request));
+    }
+    case CommandId::kAccuse: {
+      workorder::v1::AccuseUnitsRequest request;
+      auto& accusation = *request.mutable_accusation();
+      AddUnits(arguments, "unit", accusation.mutable_units());
+      accusation.set_reason(arguments.Text("reason"));
+      if (arguments.Has("to")) {
+        *accusation.mutable_dispatch() = MakeUnitDispatch(arguments, "to");
+      } else if (arguments.Has("assist") || arguments.Has("note")) {
+        return Misused(session, say::kAssistNeedsTo);
+      }
+      return Send(session, &Orders::AccuseUnits, std::move(request));
     }
     case CommandId::kAcknowledge: {
       workorder::v1::AcknowledgeRungRequest request;

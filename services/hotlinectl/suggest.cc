@@ -62,6 +62,16 @@ struct Answer {
   std::vector<std::string> unit_codes;
   bool units_open = false;  // a person says which of them leads, or the receiving hotline does
   std::vector<Word> words;
+  // A clause of the annex that took the matter out of an item.
+  struct Exclusion {
+    std::string item;
+    config::v1::ExclusionKind kind = config::v1::EXCLUSION_KIND_UNSPECIFIED;
+    std::string quote;
+    std::string word;
+    std::string instead_item;
+    std::string note;
+  };
+  std::vector<Exclusion> exclusions;
   std::string question;
   std::string version;
 };
@@ -127,6 +137,11 @@ class OfflineAdviser final : public Adviser {
       answer->units.push_back(unit == nullptr ? code : unit->display_name());
     }
     answer->words = Words(suggestion.reasons);
+    for (const suggest::AppliedExclusion& applied : suggestion.exclusions) {
+      answer->exclusions.push_back({applied.item->code(), applied.exclusion->kind(),
+                                    applied.exclusion->quote(), applied.word.text,
+                                    applied.instead == nullptr ? "" : applied.instead->code(), applied.note});
+    }
     answer->question = suggestion.question;
     answer->version = catalogue.version();
     return std::nullopt;
@@ -184,6 +199,11 @@ class SiteAdviser final : public Adviser {
         if (auto failure = NameOf(response.catalogue_version(), code, &name); failure) return failure;
         answer->units.push_back(std::move(name));
       }
+    }
+    for (const auto& applied : response.exclusions()) {
+      answer->exclusions.push_back({applied.item(), applied.kind(), applied.quote(),
+                                    applied.words().empty() ? "" : applied.words(0).text(),
+                                    applied.instead_item(), applied.note()});
     }
     answer->question = response.question();
     answer->version = response.catalogue_version();
@@ -303,6 +323,18 @@ std::string NamesJson(const std::vector<std::string>& names) {
   return StrCat("[", list, "]");
 }
 
+std::string ExclusionsJson(const std::vector<Answer::Exclusion>& exclusions) {
+  std::string list;
+  for (const Answer::Exclusion& one : exclusions) {
+    list +=
+        StrCat(list.empty() ? "" : ",", "{\"item\":", JsonString(one.item),
+               ",\"kind\":", JsonString(config::v1::ExclusionKind_Name(one.kind)),
+               ",\"quote\":", JsonString(one.quote), ",\"word\":", JsonString(one.word),
+               ",\"instead_item\":", JsonString(one.instead_item), ",\"note\":", JsonString(one.note), "}");
+  }
+  return StrCat("[", list, "]");
+}
+
 std::string AnswerJson(const Question& question, const Answer& answer) {
   std::string items, details;
   for (const Answer::Item& item : answer.items) {
@@ -313,15 +345,15 @@ std::string AnswerJson(const Question& question, const Answer& answer) {
                ",\"legal_basis\":", JsonString(item.legal_basis),
                ",\"probability\":", Decimal(item.probability, 4), ",\"words\":", WordsJson(item.words), "}");
   }
-  return StrCat("{\"id\":", question.id_json.empty() ? "null" : question.id_json,
-                ",\"hotline\":", JsonString(answer.hotline),
-                ",\"emergency\":", answer.emergency ? "true" : "false", ",\"items\":[", items,
-                "],\"units\":", NamesJson(answer.units), ",\"confidence\":", Decimal(answer.confidence, 4),
-                ",\"why\":{\"words\":", WordsJson(answer.words), ",\"items\":[", details,
-                "]},\"question\":", JsonString(answer.question),
-                ",\"unit_codes\":", NamesJson(answer.unit_codes),
-                ",\"units_open\":", answer.units_open ? "true" : "false",
-                ",\"catalogue\":", JsonString(answer.version), "}");
+  return StrCat(
+      "{\"id\":", question.id_json.empty() ? "null" : question.id_json,
+      ",\"hotline\":", JsonString(answer.hotline), ",\"emergency\":", answer.emergency ? "true" : "false",
+      ",\"items\":[", items, "],\"units\":", NamesJson(answer.units),
+      ",\"confidence\":", Decimal(answer.confidence, 4), ",\"why\":{\"words\":", WordsJson(answer.words),
+      ",\"items\":[", details, "],\"exclusions\":", ExclusionsJson(answer.exclusions),
+      "},\"question\":", JsonString(answer.question), ",\"unit_codes\":", NamesJson(answer.unit_codes),
+      ",\"units_open\":", answer.units_open ? "true" : "false", ",\"catalogue\":", JsonString(answer.version),
+      "}");
 }
 
 std::string Joined(const std::vector<std::string>& parts, std::string_view separator) {
@@ -355,6 +387,7 @@ void Print(Session& session, const Answer& answer) {
   line(say::kLabelVerdict, verdict, Colour::kBold);
   line(say::kLabelConfidence, StrCat(Decimal(100 * answer.confidence, 1), "%"));
   line(say::kLabelWhy, WordsText(answer.words));
+  for (const Answer::Exclusion& one : answer.exclusions) line(say::kLabelClause, one.note, Colour::kYellow);
   line(say::kColUnitNames, Joined(answer.units, language == Language::kChinese ? "、" : ", "));
   line(say::kLabelAsk, answer.question, Colour::kYellow);
   if (!answer.items.empty()) {

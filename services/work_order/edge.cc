@@ -48,6 +48,7 @@ class WorkOrderEdge final
                              v1::WorkOrderService::WithRawCallbackMethod_ReturnFromUnit,
                              v1::WorkOrderService::WithRawCallbackMethod_ReassignWorkOrder,
                              v1::WorkOrderService::WithRawCallbackMethod_AcknowledgeRung,
+                             v1::WorkOrderService::WithRawCallbackMethod_AccuseUnits,
                              v1::WorkOrderService::WithRawCallbackMethod_PreviewReturn> {
  public:
   WorkOrderEdge(WorkOrderService* service, rpc::Host* host) : service_(service), host_(host) {}
@@ -101,6 +102,7 @@ class WorkOrderEdge final
   HOTLINE_COMMAND(v1, service_, ReturnFromUnit, unit_return)
   HOTLINE_COMMAND(v1, service_, ReassignWorkOrder, unit_reassignment)
   HOTLINE_COMMAND(v1, service_, AcknowledgeRung, rung_acknowledgement)
+  HOTLINE_COMMAND(v1, service_, AccuseUnits, accusation)
 };
 
 class LedgerEdge final

@@ -145,6 +145,62 @@ TEST_F(RoutingTest, WhatAPersonHasToSayIsAskedAndTheChoiceAgainstTheAdviceIsOnRe
   EXPECT_EQ(recused.field, "content.lead_unit");
 }
 
+// 提出回避 over the exchange: 110 hears it, 12345 acts; and hotlinectl at the holder's.
+TEST_F(RoutingTest, AnOrderInHandTurnsOutToAccuseWhoHasIt) {
+  const auto pushed = Push(sites_.b, ByText(1, "工地半夜还在打桩"));
+  ASSERT_TRUE(Eventually([&] { return ListAll(sites_.a).size() == 1; }));
+  const std::string here = ListAll(sites_.a)[0].id();
+  using Orders = workorder::v1::WorkOrderService::Stub;
+  Must(sites_.a.dispatch(), &Dispatch::AcceptHandoff, For<dispatch::v1::AcceptHandoffRequest>(here));
+  auto dispatch = For<workorder::v1::DispatchWorkOrderRequest>(here);
+  dispatch.mutable_unit_dispatch()->set_lead_unit("zhujianju");
+  Must(sites_.a.work_order(), &Orders::DispatchWorkOrder, dispatch);
+  ASSERT_TRUE(Eventually(
+      [&] { return Get(sites_.b, pushed.order().id()).state() == type::v1::ORDER_STATE_DISPATCHED; }));
+
+  auto accuse = For<workorder::v1::AccuseUnitsRequest>(pushed.order().id());
+  accuse.mutable_accusation()->add_units("zhujianju");
+  accuse.mutable_accusation()->set_reason("来电人称工地就是该单位自己的");
+  const auto accused = Must(sites_.b.work_order(), &Orders::AccuseUnits, accuse);
+  EXPECT_EQ(accused.order().state(), type::v1::ORDER_STATE_DISPATCHED) << "12345 holds it";
+  EXPECT_EQ(Must(sites_.b.work_order(), &Orders::AccuseUnits, accuse).event_sequence(),
+            accused.event_sequence())
+      << "the same request, the same answer";
+  for (auto [site, id] : {std::pair(&sites_.a, here), std::pair(&sites_.b, pushed.order().id())}) {
+    ASSERT_TRUE(Eventually([&] { return Get(*site, id).state() == type::v1::ORDER_STATE_ACCEPTED; })) << id;
+    EXPECT_EQ(Get(*site, id).units_size(), 0);
+    EXPECT_THAT(Get(*site, id).facts().recused_units(), testing::ElementsAre("zhujianju"));
+  }
+  dispatch = For<workorder::v1::DispatchWorkOrderRequest>(here);
+  dispatch.mutable_unit_dispatch()->set_lead_unit("zhujianju");
+  const RichError recused = MustFail(sites_.a.work_order(), &Orders::DispatchWorkOrder, dispatch);
+  EXPECT_EQ(recused.reason, "UNIT_RECUSED");
+  EXPECT_THAT(recused.chinese, HasSubstr("回避"));
+
+  // At 110, of an order that is its own: by the command line, in both languages.
+  const auto own = Must(sites_.b.work_order(), &Orders::CreateWorkOrder, [] {
+    auto request = For<workorder::v1::CreateWorkOrderRequest>("");
+    *request.mutable_registration()->mutable_content() = MakeContent(2);
+    request.mutable_registration()->mutable_content()->clear_lead_unit();
+    request.mutable_registration()->mutable_content()->clear_assist_units();
+    return request;
+  }());
+  const std::string number = own.order().number();
+  std::string output;
+  ASSERT_EQ(Ctl({"accept", number}, &output), 0) << output;
+  ASSERT_EQ(Ctl({"dispatch", number, "--unit", "gonganju"}, &output), 0) << output;
+  ASSERT_EQ(
+      Ctl({"accuse", number, "--unit", "gonganju", "--reason", "投诉的就是该局", "--to", "sifaju", "--json"},
+          &output),
+      0)
+      << output;
+  EXPECT_THAT(output, HasSubstr("ORDER_STATE_DISPATCHED"));
+  EXPECT_THAT(output, HasSubstr("\"recusedUnits\":[\"gonganju\"]"));
+  ASSERT_EQ(Ctl({"show", number, "--lang", "zh"}, &output), 0);
+  EXPECT_THAT(output, HasSubstr("被反映单位回避"));
+  EXPECT_NE(Ctl({"accuse", number, "--unit", "gonganju", "--reason", "再次"}, &output), 0) << "it is known";
+}
+
 // The record of how an order was routed is dispatch's to write.
 TEST_F(RoutingTest, NobodyElseWritesTheRecordOfTheRoute) {
   auto request = For<workorder::v1::CreateWorkOrderRequest>("");

@@ -210,6 +210,12 @@ constexpr Action kActions[] = {
        command->mutable_unit_return()->set_reason("经核实不属本单位职责");
      },
      Repertoire::kUnits},
+    {"accuse", 2, kAny,
+     [](Scene& scene, Command* command) {
+       command->mutable_accusation()->add_units(scene.dice.Percent(50) ? "gonganju" : "zhujianju");
+       command->mutable_accusation()->set_reason("来电人称该单位即被反映单位");
+     },
+     Repertoire::kUnits},
 };
 
 // In the order of their repertoires.

@@ -295,6 +295,15 @@ class Adviser {
     response.set_emergency(danger);
     response.set_confidence(reading_.confidence);
     response.set_catalogue_version(catalogue_.version());
+    for (const ReadExclusion& read : reading_.exclusions) {
+      v1::AppliedExclusion* const applied = response.add_exclusions();
+      applied->set_item(read.item);
+      applied->set_kind(read.exclusion->kind());
+      applied->set_quote(read.exclusion->quote());
+      Put({read.word}, applied->mutable_words());
+      applied->set_instead_item(read.instead_item);
+      applied->set_note(read.note);
+    }
     if (place_.township != nullptr) response.set_township_code(place_.township->code());
 
     type::v1::RouteAdvice* decision = response.mutable_decision();

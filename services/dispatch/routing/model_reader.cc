@@ -45,6 +45,12 @@ Reading ModelReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay 
   }
   reading.words = Words(suggestion.reasons);
   reading.question = suggestion.question;
+  for (const suggest::AppliedExclusion& applied : suggestion.exclusions) {
+    reading.exclusions.push_back({applied.item->code(), applied.exclusion,
+                                  ReadWord{applied.word.text, static_cast<int>(applied.word.begin),
+                                           applied.word.meaning, applied.word.weight},
+                                  applied.instead == nullptr ? "" : applied.instead->code(), applied.note});
+  }
   return reading;
 }
 

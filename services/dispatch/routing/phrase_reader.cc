@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/catalogue/exclusions.h"
 
 namespace hotline::dispatch::routing {
 namespace {
@@ -26,22 +27,6 @@ int PositionIn(std::string_view source, std::string_view phrase) {
   const size_t at = source.find(phrase);
   if (at == std::string_view::npos) return -1;
   return static_cast<int>(CountCodePoints(source.substr(0, at)).value_or(-1));
-}
-
-// True if every place where `phrase` stands in `text` lies within a denial.
-bool IsDenied(const std::string& text, const std::string& phrase,
-              const google::protobuf::RepeatedPtrField<std::string>& denials) {
-  for (size_t at = text.find(phrase); at != std::string::npos; at = text.find(phrase, at + 1)) {
-    bool denied = false;
-    for (const std::string& denial : denials) {
-      const std::string normal = catalogue::Normalize(denial);
-      const size_t within = normal.find(phrase);
-      if (within == std::string::npos || within > at) continue;
-      denied |= text.compare(at - within, normal.size(), normal) == 0;
-    }
-    if (!denied) return false;
-  }
-  return true;
 }
 
 struct Tally {
@@ -81,7 +66,7 @@ Reading PhraseReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay
     const CatalogueItem* const item = catalogue.FindItem(sign.item(), day);
     for (const std::string& phrase : sign.phrases()) {
       const std::string normal = catalogue::Normalize(phrase);
-      if (text.find(normal) == std::string::npos || IsDenied(text, normal, sign.denials())) continue;
+      if (!catalogue::Stands(text, normal, sign.denials())) continue;
       reading.emergency |= sign.kind() == config::v1::SIGN_KIND_DANGER;
       reading.stability_clue |= sign.kind() == config::v1::SIGN_KIND_STABILITY;
       const double weight = kSignWeight + static_cast<double>(normal.size());
@@ -98,25 +83,24 @@ Reading PhraseReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay
   for (const CatalogueItem& item : catalogue.message().items()) {
     const auto tally = tallies.find(&item);
     if (tally == tallies.end()) continue;
-    for (const config::v1::Exclusion& exclusion : item.exclusions()) {
-      const auto word = std::find_if(
-          exclusion.words().begin(), exclusion.words().end(),
-          [&](const std::string& one) { return text.find(catalogue::Normalize(one)) != std::string::npos; });
-      const CatalogueItem* const instead = catalogue.FindItem(exclusion.instead_item(), day);
-      if (word == exclusion.words().end() || (instead == nullptr && tally->second.weight < most)) continue;
-      ReadWord decisive{
-          *word, PositionIn(source.text, *word),
-          StrCat("不属于", item.title(), exclusion.quote().empty() ? "" : "：", exclusion.quote()),
-          tally->second.weight};
-      if (instead != nullptr) {
-        tallies[instead].Add(tally->second.weight + 1, decisive);
-      } else {
-        refused = true;
-        reading.question = "该事项已进入司法程序等不予受理情形，请核实后向来电人说明";
-      }
-      reading.words.push_back(std::move(decisive));
-      break;
+    const catalogue::FoundExclusion found = catalogue::FindExclusion(item, text);
+    if (found.exclusion == nullptr) continue;
+    const CatalogueItem* const instead = catalogue.FindItem(found.exclusion->instead_item(), day);
+    if (instead == nullptr && tally->second.weight < most) continue;
+    ReadWord decisive{std::string(found.word), PositionIn(source.text, found.word),
+                      StrCat("不属于", item.title(), found.exclusion->quote().empty() ? "" : "：",
+                             found.exclusion->quote()),
+                      tally->second.weight};
+    reading.exclusions.push_back({item.code(), found.exclusion, decisive,
+                                  instead == nullptr ? "" : instead->code(),
+                                  catalogue::DescribeExclusion(item, found)});
+    if (instead != nullptr) {
+      tallies[instead].Add(tally->second.weight + 1, decisive);
+    } else {
+      refused = true;
+      reading.question = "该事项已进入司法程序等不予受理情形，请核实后向来电人说明";
     }
+    reading.words.push_back(std::move(decisive));
   }
 
   double total = kDoubt, police = 0, government = 0;

@@ -26,6 +26,15 @@ struct ReadItem {
   std::vector<ReadWord> words;  // heaviest first
 };
 
+// A clause of the annex that took the matter out of an item.
+struct ReadExclusion {
+  std::string item;
+  const config::v1::Exclusion* exclusion = nullptr;  // of the catalogue that was read by
+  ReadWord word;                                     // that shows it
+  std::string instead_item;                          // empty: it is not accepted
+  std::string note;                                  // in one line, in Chinese
+};
+
 enum class Verdict { kHotline, kUnclear, kNeither };
 
 struct Reading {
@@ -42,6 +51,8 @@ struct Reading {
   std::vector<ReadItem> items;
   // Words that decided the verdict, heaviest first.
   std::vector<ReadWord> words;
+  // Clauses that applied.
+  std::vector<ReadExclusion> exclusions;
   // What would decide an unclear text, in Chinese. May be empty.
   std::string question;
 };

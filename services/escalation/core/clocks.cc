@@ -219,6 +219,8 @@ class Step {
         Stop(type::v1::CLOCK_KIND_UNIT_RETURN);
         EndAssistance();
         return Stop(type::v1::CLOCK_KIND_SIGN);
+      case Event::kAccused:
+        return Accuse();
       case Event::kContacted:
         if (!event_.contacted().reached()) return;
         order_.contacted = true;
@@ -351,10 +353,38 @@ class Step {
     if (holder == site_) ArmContact(holder);
   }
 
+  // Those who are accused are told nothing more of it and have no duty in it: what was the lead unit's is the
+  // desk's until another unit has it, with the deadline that stands.
+  void Accuse() {
+    const auto& accused = event_.accused().accusation().units();
+    const auto is_accused = [&](const std::string& unit) {
+      return std::find(accused.begin(), accused.end(), unit) != accused.end();
+    };
+    for (const std::string& unit : accused) {
+      auto& known = order_.accused_units;
+      if (std::find(known.begin(), known.end(), unit) == known.end()) known.push_back(unit);
+    }
+    for (const std::string& unit : order_.assist_units) {
+      if (is_accused(unit)) EndPart(unit);
+    }
+    std::erase_if(order_.assist_units, is_accused);
+    const bool led = is_accused(order_.lead_unit);
+    if (led) order_.lead_unit.clear();
+    if (event_.accused().accusation().has_dispatch()) return Dispatch();
+    if (!led || event_.accused().recused_lead().empty()) return;
+    Stop(type::v1::CLOCK_KIND_UNIT_RETURN);
+    Stop(type::v1::CLOCK_KIND_SIGN);
+    EndAssistance();
+    for (const ClockKind kind : {type::v1::CLOCK_KIND_FINISH, type::v1::CLOCK_KIND_FIRST_CONTACT}) {
+      if (OrderClock* clock = Live(kind); clock != nullptr) PassTo(std::string(site_), clock);
+    }
+  }
+
   void Dispatch() {
     const bool here = event_.custody().holder() == site_;
-    const type::v1::UnitDispatch& dispatch =
-        event_.has_reassigned() ? event_.reassigned().dispatch() : event_.dispatched();
+    const type::v1::UnitDispatch& dispatch = event_.has_accused() ? event_.accused().accusation().dispatch()
+                                             : event_.has_reassigned() ? event_.reassigned().dispatch()
+                                                                       : event_.dispatched();
     const std::string duty = here ? dispatch.lead_unit() : event_.custody().holder();
     EndAssistance();
     if (here) {

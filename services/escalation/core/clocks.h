@@ -9,6 +9,8 @@
 //   each assisting unit's; stopped by the unit's signature or the lead unit's return, or any end of the work.
 // FIRST_CONTACT: armed at the holder by accepted, again by dispatched, reassigned and redo; the lead unit's
 //   duty, else the holder's; stopped by a contact that reached the caller, or any end of the work.
+//   A lead unit that turns out to be accused (回避) loses these duties to the holder's desk, deadlines and
+//   all; SIGN and UNIT_RETURN end.
 // FINISH: armed by accepted; again by dispatched and reassigned (the time starts anew, and the clock before
 // is
 //   booked as stopped); again by redo; the duty of the unit at the holder's site, else of the holder; stopped

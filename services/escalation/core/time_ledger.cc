@@ -71,6 +71,14 @@ void Step(const Event& event, std::string_view site, Standing* at) {
     case Event::kReassigned:
       at->unit = at->holder == site ? event.reassigned().dispatch().lead_unit() : std::string();
       break;
+    case Event::kAccused: {
+      const auto& accused = event.accused().accusation();
+      const bool recused =
+          std::find(accused.units().begin(), accused.units().end(), at->unit) != accused.units().end();
+      if (recused) at->unit.clear();
+      if (accused.has_dispatch() && at->holder == site) at->unit = accused.dispatch().lead_unit();
+      break;
+    }
     case Event::kMerged:
       at->unit = at->holder == site ? event.merged().lead_unit() : std::string();
       break;

@@ -54,6 +54,7 @@ enum class CommandId {
   kDecideExtension,
   kUnitReturn,
   kReassign,
+  kAccuse,
   kAcknowledge,
   kExplain,
   kLedger,

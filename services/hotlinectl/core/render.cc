@@ -326,6 +326,8 @@ std::string_view EventName(Language language, const Event& event) {
         return say::kEvUnitReturned;
       case Event::kReassigned:
         return say::kEvReassigned;
+      case Event::kAccused:
+        return say::kEvAccused;
       case Event::kDeadlineMoved:
         return say::kEvDeadlineMoved;
       case Event::kRungAcknowledged:
@@ -495,6 +497,15 @@ std::string EventDetail(Language language, const Event& event) {
       const auto& dispatch = event.reassigned().dispatch();
       return With(UnitsText(language, dispatch.lead_unit(), dispatch.assist_units()), ": ",
                   event.reassigned().reason());
+    }
+    case Event::kAccused: {
+      const auto& accusation = event.accused().accusation();
+      std::string text = Join(accusation.units());
+      if (accusation.has_dispatch()) {
+        text += " → ";
+        text += UnitsText(language, accusation.dispatch().lead_unit(), accusation.dispatch().assist_units());
+      }
+      return With(text, ": ", accusation.reason());
     }
     case Event::kDeadlineMoved: {
       const auto& move = event.deadline_moved();

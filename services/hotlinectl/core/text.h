@@ -196,6 +196,9 @@ inline constexpr Phrase kCmdDecideExtension{"grant or refuse the extension asked
 inline constexpr Phrase kCmdUnitReturn{"a unit returns the order to its hotline's desk (退单)",
                                        "承办单位将工单退回本平台"};
 inline constexpr Phrase kCmdReassign{"give the order to another unit (改派)", "改派其他单位承办"};
+inline constexpr Phrase kCmdAccuse{
+    "the order turns out to accuse units: they have no part in it from here on (回避)",
+    "办理中发现涉及被反映单位，提出回避"};
 inline constexpr Phrase kCmdAcknowledge{"take note of a rung, so that it is not repeated for a while",
                                         "确认督办信息，期间不再重复提醒"};
 inline constexpr Phrase kCmdExplain{"explain how a deadline came about, day by day", "说明时限如何计算得出"};
@@ -288,6 +291,11 @@ inline constexpr Phrase kFlagItem{"item of the regulation's annex, A1…A22 or B
                                   "清单事项，A1…A22 或 B1…B9"};
 inline constexpr Phrase kFlagItemVersion{"version of the annex the item is from", "清单版本"};
 inline constexpr Phrase kFlagUnit{"code of the lead unit", "主办单位代码"};
+inline constexpr Phrase kFlagAccuseUnit{"codes of the accused units, separated by commas",
+                                        "被反映单位代码，以逗号分隔"};
+inline constexpr Phrase kFlagAccuseTo{
+    "who leads instead, if an accused unit does; without it the desk has the order",
+    "被反映单位正在主办的，改由何单位主办；不填则退回坐席"};
 inline constexpr Phrase kFlagAssist{"codes of assisting units, separated by commas",
                                     "协办单位代码，以逗号分隔"};
 inline constexpr Phrase kFlagOccurTime{"when the matter happened", "事发时间"};
@@ -398,6 +406,8 @@ inline constexpr Phrase kFlagRung{"which rung; those below it too", "督办级�
 inline constexpr Phrase kFlagAcknowledgeUntil{"repeat again from then on", "此后恢复重复提醒"};
 inline constexpr Phrase kApproveOrRefuse{"give either --approve or --refuse",
                                          "请在 --approve 与 --refuse 中选一项"};
+inline constexpr Phrase kAssistNeedsTo{"--assist and --note go with --to",
+                                       "--assist 与 --note 须与 --to 同用"};
 inline constexpr Phrase kOneLength{"give one of --working-days, --working-hours and --until",
                                    "请在 --working-days、--working-hours 与 --until 中选一项"};
 inline constexpr Phrase kFlagExplainClock{"which deadline; finish if left out", "时限种类，默认办结"};
@@ -941,6 +951,7 @@ inline constexpr Phrase kEvExtensionRequested{"extension asked", "申请延期"}
 inline constexpr Phrase kEvExtensionDecided{"extension decided", "延期审批"};
 inline constexpr Phrase kEvUnitReturned{"unit returned", "单位退单"};
 inline constexpr Phrase kEvReassigned{"reassigned", "改派"};
+inline constexpr Phrase kEvAccused{"units accused", "被反映单位回避"};
 inline constexpr Phrase kEvDeadlineMoved{"deadline moved", "时限调整"};
 inline constexpr Phrase kEvRungAcknowledged{"rung acknowledged", "确认督办"};
 inline constexpr Phrase kEvHoldPlaced{"legal hold", "法律保全"};

@@ -33,6 +33,7 @@ inline constexpr Phrase kSuggestTooLong{"has a text of more than 64 KiB", "“te
 inline constexpr Phrase kLabelVerdict{"hotline", "热线"};
 inline constexpr Phrase kLabelConfidence{"confidence", "把握"};
 inline constexpr Phrase kLabelWhy{"because of", "依据词语"};
+inline constexpr Phrase kLabelClause{"clause of the annex", "清单限定"};
 inline constexpr Phrase kLabelAsk{"ask", "应问"};
 inline constexpr Phrase kColProbability{"share", "可能性"};
 inline constexpr Phrase kSuggestDanger{"EMERGENCY: 110 dispatches first", "紧急：110先行处置"};

@@ -62,6 +62,7 @@ enum class Verb {
   kPlaceHold,
   kReleaseHold,
   kErase,
+  kAccuse,
 };
 
 // As errors name it. In the order of Verb.
@@ -110,6 +111,7 @@ constexpr VerbName kVerbNames[] = {
     {"place a legal hold on", "法律保全"},
     {"release the legal hold on", "解除保全"},
     {"erase the content of", "到期清除"},
+    {"accuse units of", "提出回避"},
 };
 
 // Which site may do it.
@@ -137,6 +139,7 @@ constexpr StateSet kSignedOn =
 constexpr StateSet kWithUnit =
     In(type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS);
 constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
+constexpr StateSet kRedo = In(type::v1::ORDER_STATE_REDO);
 constexpr StateSet kReturned = In(type::v1::ORDER_STATE_RETURNED);
 constexpr StateSet kClosed = In(type::v1::ORDER_STATE_CLOSED);
 // At work, and nothing answered yet that would have to be done again: see HasReply in Decide.
@@ -165,7 +168,8 @@ constexpr Rule kRules[] = {
     {Verb::kAccept, kRegistered | kGivenBack, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
     {Verb::kReturn, kUnderstood | kAccepted, Who::kReceiver, Pause::kEither, type::v1::ORDER_STATE_RETURNED},
     {Verb::kRecall, kOnOffer, Who::kGiver, Pause::kEither, kSame},
-    {Verb::kDispatch, kAccepted, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_DISPATCHED},
+    // To be done again by nobody yet: see Dispatch().
+    {Verb::kDispatch, kAccepted | kRedo, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_DISPATCHED},
     // Only the lead unit's signature moves the order, and only from DISPATCHED and REDO: see Sign().
     {Verb::kSign, kDispatched | kSignedOn, Who::kHolder, Pause::kEither, kSame},
     // An assisting unit's moves nothing but its own record, and only its is legal in DISPATCHED: see
@@ -211,6 +215,9 @@ constexpr Rule kRules[] = {
     // Of what was given back, only the copy that nobody goes on with: see Erase().
     {Verb::kErase, kEnded | kGivenBack, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kReportNotification, kLiving, Who::kAnyone, Pause::kEither, kSame},
+    // Moves the order only where an accused unit leads: see Accuse().
+    {Verb::kAccuse, kLiving & ~kGivenBack, Who::kAnyone, Pause::kEither, kSame},
+    {Verb::kAccuse, kGivenBack, Who::kHolder, Pause::kEither, kSame},
 };
 
 bool IsDoubtRung(type::v1::Rung rung) { return rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP; }
@@ -293,6 +300,8 @@ Verb VerbOf(const Command& command) {
       return Verb::kReleaseHold;
     case Command::kErasure:
       return Verb::kErase;
+    case Command::kAccusation:
+      return Verb::kAccuse;
     case Command::ACTION_NOT_SET:
       break;
   }
@@ -411,6 +420,7 @@ class Step {
       after_.set_parent_id(fresh.parent->id());
       after_.set_parent_number(fresh.parent->number());
       if (fresh.parent->facts().restricted()) after_.mutable_facts()->set_restricted(true);
+      Recuse(fresh.parent->facts().recused_units(), &after_);
     }
     type::v1::RegisteredDetail* const detail =
         command_.has_offer() ? event_.mutable_offered()->mutable_registered() : event_.mutable_registered();
@@ -435,6 +445,9 @@ class Step {
         Recall();
         break;
       case Verb::kDispatch:
+        if (Contains(kRedo, before_->state()) && !before_->units().empty()) {
+          return NotThisOffer(Verb::kDispatch);
+        }
         Dispatch(command_.unit_dispatch());
         *event_.mutable_dispatched() = command_.unit_dispatch();
         *event_.mutable_dispatched()->mutable_recused_units() = after_.facts().recused_units();
@@ -529,6 +542,8 @@ class Step {
         return ReleaseHold();
       case Verb::kErase:
         return Erase();
+      case Verb::kAccuse:
+        return Accuse();
     }
     return absl::OkStatus();
   }
@@ -543,7 +558,8 @@ class Step {
       return;
     }
     // A record of the desks goes behind the offer, whether the peer has read that or not.
-    if (restored_ || HasCounterpart(*before_) || verb == Verb::kConfirmByVoice) {
+    const bool behind = verb == Verb::kConfirmByVoice || (verb == Verb::kAccuse && IsOpen(*before_));
+    if (restored_ || HasCounterpart(*before_) || behind) {
       OweMirror(site_, after_.handoff(), after_.state(), change_);
     }
     // A handoff that ended by a return is over, but its dispute and the ruling on that concern its taker.
@@ -557,7 +573,8 @@ class Step {
     }
     // Whom the order came from need not know of doubts, telephone calls and the like about where it goes; a
     // ruling while this site is the holder reaches it with the next move.
-    const bool news = !HasOpenInbound(after_) || ViewForGiver(after_, site_) != ViewForGiver(*before_, site_);
+    const bool news = !HasOpenInbound(after_) || verb == Verb::kAccuse ||
+                      ViewForGiver(after_, site_) != ViewForGiver(*before_, site_);
     if (!restored_ && HasOpenInbound(*before_) && news) {
       OweMirror(site_, after_.inbound(), StateForGiver(after_, site_), change_);
     }
@@ -665,6 +682,7 @@ class Step {
     body.set_ruled_for(after_.facts().ruled_for());
     body.set_ruled_unit(after_.facts().ruled_unit());
     body.set_restricted(after_.facts().restricted());
+    *body.mutable_recused_units() = after_.facts().recused_units();
     change_->envelopes.push_back({.peer = handoff->to_hotline(),
                                   .handoff_id = handoff->id(),
                                   .kind = exchange::v1::ENVELOPE_KIND_OFFER,
@@ -741,6 +759,34 @@ class Step {
     MoveCustody(&after_, IsHandedOver(after_) ? TakerOf(after_.handoff()) : site_.hotline, now_);
     after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
     for (type::v1::UnitTask& task : *after_.mutable_units()) task.clear_finish_time();
+    // Not by a unit that has been accused since.
+    DropRecusedUnits(site_, &after_, nullptr);
+  }
+
+  absl::Status Accuse() {
+    const type::v1::Accusation& accusation = command_.accusation();
+    if (before_->facts().recused_units_size() + accusation.units_size() > kMaxRecusedUnits) {
+      return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "accusation.units",
+                             "make more than 64 units that are recused", "回避单位合计超过64个");
+    }
+    type::v1::AccusedDetail* detail = event_.mutable_accused();
+    *detail->mutable_accusation() = accusation;
+    if (!Recuse(accusation.units(), &after_)) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "accusation.units",
+                             "are known to be accused already", "均已登记为被反映单位");
+    }
+    EndRecusedWork(site_, &after_, detail);
+    if (!accusation.has_dispatch()) return absl::OkStatus();
+    if (detail->recused_lead().empty()) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "accusation.dispatch",
+                             "is only for the holder, when the unit that leads is accused",
+                             "仅适用于持有方，且被反映单位正在主办");
+    }
+    Dispatch(accusation.dispatch());
+    after_.set_state(type::v1::ORDER_STATE_DISPATCHED);
+    *detail->mutable_accusation()->mutable_dispatch()->mutable_recused_units() =
+        after_.facts().recused_units();
+    return absl::OkStatus();
   }
 
   void Recall() {
@@ -772,24 +818,13 @@ class Step {
     for (const std::string& unit : dispatch.assist_units()) add(unit, false);
   }
 
-  // The lead unit has the order no more.
-  type::v1::UnitMove* EndTurn() {
-    auto* moves = after_.mutable_unit_moves();
-    while (moves->size() >= kMaxHops) moves->erase(moves->begin());
-    type::v1::UnitMove* move = moves->Add();
-    move->set_unit(after_.units(0).unit());
-    *move->mutable_dispatch_time() = after_.units(0).dispatch_time();
-    after_.clear_extension_request();
-    return move;
-  }
-
   absl::Status ReturnFromUnit() {
     const type::v1::UnitReturn& returned = command_.unit_return();
     const std::string& lead = LeadUnit(after_);
     if (lead.empty() || (!returned.unit().empty() && returned.unit() != lead)) {
       return error::UnitNotAssigned(returned.unit());
     }
-    type::v1::UnitMove* move = EndTurn();
+    type::v1::UnitMove* move = EndTurn(&after_);
     ToProto(now_, move->mutable_return_time());
     move->set_ground(returned.ground());
     after_.mutable_facts()->set_unit_return_count(after_.facts().unit_return_count() + 1);
@@ -806,7 +841,7 @@ class Step {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "unit_reassignment.dispatch.lead_unit",
                              "is the lead unit already", "已是主办单位");
     }
-    EndTurn();
+    EndTurn(&after_);
     Dispatch(reassignment.dispatch());
     *event_.mutable_reassigned() = reassignment;
     return absl::OkStatus();
@@ -1240,10 +1275,7 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
   }
   // 回避: whom the merged matter accuses may not be who works on it.
   for (const type::v1::UnitTask& task : kept->units()) {
-    const auto& recused = order.facts().recused_units();
-    if (std::find(recused.begin(), recused.end(), task.unit()) != recused.end()) {
-      return error::UnitRecused("merger.into_order_id", task.unit());
-    }
+    if (IsRecused(order, task.unit())) return error::UnitRecused("merger.into_order_id", task.unit());
   }
   // Worked on, to be worked on, or on its way to whoever will: from here.
   constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;

@@ -61,7 +61,8 @@ absl::Status CheckReturnDuty(const WorkOrder& order, std::string_view unit, cons
 // A ruling gave the order to a unit of this site's, which has to be one that it can be dispatched to.
 bool IsRuledForUnit(const WorkOrder& order, const Site& site) {
   const std::string& unit = order.facts().ruled_unit();
-  return order.facts().ruled_for() == site.hotline && !unit.empty() &&
+  // A ruling gives nobody a matter that accuses them.
+  return order.facts().ruled_for() == site.hotline && !unit.empty() && !IsRecused(order, unit) &&
          (site.units.empty() || site.units.contains(unit));
 }
 
@@ -182,6 +183,13 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return CheckUnits(order, "unit_dispatch", command.unit_dispatch(), site);
     case Command::kUnitReassignment:
       return CheckUnits(order, "unit_reassignment.dispatch", command.unit_reassignment().dispatch(), site);
+    case Command::kAccusation: {
+      if (!command.accusation().has_dispatch()) return absl::OkStatus();
+      WorkOrder accused;
+      *accused.mutable_facts() = order.facts();
+      Recuse(command.accusation().units(), &accused);
+      return CheckUnits(accused, "accusation.dispatch", command.accusation().dispatch(), site);
+    }
     case Command::kDispute:
       return order.facts().ruled_for() == site.hotline ? error::Ruled() : absl::OkStatus();
     case Command::kAcceptance:
@@ -196,11 +204,8 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       }
       return absl::OkStatus();
     case Command::kRuling: {
-      const auto& recused = order.facts().recused_units();
       const std::string& unit = command.ruling().unit();
-      if (std::find(recused.begin(), recused.end(), unit) != recused.end()) {
-        return error::UnitRecused("ruling.unit", unit);
-      }
+      if (IsRecused(order, unit)) return error::UnitRecused("ruling.unit", unit);
       const std::string& hotline = command.ruling().to_hotline();
       if (hotline.empty() || hotline == site.hotline || hotline == order.origin_hotline() ||
           site.peers.contains(hotline)) {

@@ -1,12 +1,14 @@
 #include "services/work_order/core/order.h"
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
+#include "services/work_order/core/governor.h"
 #include "services/work_order/core/shared_view.h"
 
 namespace hotline::work_order {
@@ -276,6 +278,53 @@ const std::string& LeadUnit(const WorkOrder& order) {
   return order.units().empty() ? Nobody() : order.units(0).unit();
 }
 
+type::v1::UnitMove* EndTurn(WorkOrder* order) {
+  auto* moves = order->mutable_unit_moves();
+  while (moves->size() >= kMaxHops) moves->erase(moves->begin());
+  type::v1::UnitMove* move = moves->Add();
+  move->set_unit(order->units(0).unit());
+  *move->mutable_dispatch_time() = order->units(0).dispatch_time();
+  order->clear_extension_request();
+  return move;
+}
+
+bool IsRecused(const WorkOrder& order, std::string_view unit) {
+  const auto& recused = order.facts().recused_units();
+  return std::find(recused.begin(), recused.end(), unit) != recused.end();
+}
+
+bool Recuse(const google::protobuf::RepeatedPtrField<std::string>& units, WorkOrder* order) {
+  bool news = false;
+  for (const std::string& unit : units) {
+    if (IsRecused(*order, unit) || order->facts().recused_units_size() >= kMaxRecusedUnits) continue;
+    order->mutable_facts()->add_recused_units(unit);
+    news = true;
+  }
+  return news;
+}
+
+void DropRecusedUnits(const Site& site, WorkOrder* order, type::v1::AccusedDetail* detail) {
+  const std::string lead = LeadUnit(*order);
+  const bool leads = !lead.empty() && IsRecused(*order, lead);
+  auto* units = order->mutable_units();
+  for (auto unit = units->begin(); unit != units->end();) {
+    const bool recused = IsRecused(*order, unit->unit());
+    if (recused && !unit->lead() && detail != nullptr) detail->add_recused_assists(unit->unit());
+    unit = recused && !unit->lead() ? units->erase(unit) : std::next(unit);
+  }
+  if (!leads) return;
+  if (detail != nullptr) detail->set_recused_lead(lead);
+  if (order->custody().holder() == site.hotline) EndTurn(order)->set_recused(true);
+  order->clear_units();
+}
+
+void EndRecusedWork(const Site& site, WorkOrder* order, type::v1::AccusedDetail* detail) {
+  if (order->custody().holder() != site.hotline || !Contains(kAtWork, order->state())) return;
+  DropRecusedUnits(site, order, detail);
+  if (detail->recused_lead().empty() || order->state() == type::v1::ORDER_STATE_REDO) return;
+  order->set_state(type::v1::ORDER_STATE_ACCEPTED);
+}
+
 void DropExtensions(WorkOrder* order) {
   order->clear_extension_request();
   type::v1::Facts* facts = order->mutable_facts();
@@ -398,7 +447,11 @@ type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
 
 void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state, Change* change,
                bool resync) {
-  if (HasOpenInbound(change->after) && change->after.inbound().id() == handoff.id()) {
+  // An accusation that ended nothing tells nothing of how the order stands: the giver only notes it.
+  const type::v1::AccusedDetail& accused = change->event.accused();
+  const bool stands =
+      !change->event.has_accused() || !accused.recused_lead().empty() || accused.recused_assists_size() > 0;
+  if (stands && HasOpenInbound(change->after) && change->after.inbound().id() == handoff.id()) {
     change->after.set_inbound_view(ViewForGiver(change->after, site));
   }
   const WorkOrder& order = change->after;

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "google/protobuf/repeated_field.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "hotline/type/v1/event.pb.h"
 #include "hotline/type/v1/order_state.pb.h"
@@ -39,6 +40,7 @@ inline constexpr StateSet kEnded =
 inline constexpr int kMaxPastHandoffs = 8;
 inline constexpr int kMaxMergedOrders = 32;
 inline constexpr int kMaxPartnerOutcomes = 64;
+inline constexpr int kMaxRecusedUnits = 64;
 // A caller whose order is here has been answered.
 constexpr bool IsAnswered(int state) {
   return Contains(In(type::v1::ORDER_STATE_CALLED_BACK, type::v1::ORDER_STATE_CLOSED,
@@ -118,6 +120,18 @@ void InstallSceneRecord(const type::v1::SceneRecord& record, type::v1::Handoff* 
 type::v1::Handoff* SceneHandoff(type::v1::WorkOrder* order);
 // The lead unit; empty if no unit is at work.
 const std::string& LeadUnit(const type::v1::WorkOrder& order);
+// The lead unit has the order no more: its turn, which is returned, goes among the earlier ones. Somebody
+// leads.
+type::v1::UnitMove* EndTurn(type::v1::WorkOrder* order);
+// 回避: from here on `units` have no part in the order; false if that is nothing new. What they do goes on:
+// see below.
+bool Recuse(const google::protobuf::RepeatedPtrField<std::string>& units, type::v1::WorkOrder* order);
+bool IsRecused(const type::v1::WorkOrder& order, std::string_view unit);
+// Takes recused units from those at work, all of them if one leads; tells which in `detail` unless it is
+// null.
+void DropRecusedUnits(const Site& site, type::v1::WorkOrder* order, type::v1::AccusedDetail* detail);
+// The same where this site works on the order, whose desk then has the duty; elsewhere that is the holder's.
+void EndRecusedWork(const Site& site, type::v1::WorkOrder* order, type::v1::AccusedDetail* detail);
 // What was granted or asked for is over: it was for whom had the order.
 void DropExtensions(type::v1::WorkOrder* order);
 // The doubt is over: the desks have spoken.

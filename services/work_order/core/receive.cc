@@ -144,6 +144,7 @@ class Receiving {
                                           body.handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE);
     ToProto(now_, after.mutable_register_time());
     AdoptContent(content, body.content(), body.content_salt(), &after);
+    Recuse(body.recused_units(), &after);
     change.content = std::move(*body.mutable_content());
     change.caller_phone = NormalizePhone(content.caller().phone());
 
@@ -444,12 +445,67 @@ class Receiving {
     return absl::OkStatus();
   }
 
+  // The peer records that the matter accuses units. It does not move the order; but if one of them has it
+  // here, its part ends, and the peer hears of that.
+  absl::Status Accused(const exchange::v1::MirrorBody& body) {
+    if (before_->state() == type::v1::ORDER_STATE_ARCHIVED) return absl::OkStatus();
+    Change& change = Begin();
+    type::v1::AccusedDetail* detail = change.event.mutable_accused();
+    *detail->mutable_accusation() = body.event().accused().accusation();
+    // Whom the peer gave the order to instead is its own affair.
+    detail->mutable_accusation()->clear_dispatch();
+    // On record even if it is known here: what a site tells stands in the other's log.
+    Recuse(detail->accusation().units(), &change.after);
+    EndRecusedWork(site_, &change.after, detail);
+    const type::v1::Actor actor = body.event().actor();
+    Finish(peer_, /*mirrored=*/true);
+    change.event.mutable_actor()->set_account(actor.account());
+    change.event.mutable_actor()->set_unit(actor.unit());
+    const bool ended = !detail->recused_lead().empty() || detail->recused_assists_size() > 0;
+    WorkOrder& after = change.after;
+    // Along the way that the order came and went, behind an offer whether the peer has read that or not; and
+    // back if something ended here.
+    if (IsOpen(after) && (passes_on_ || ended)) {
+      OweMirror(site_, after.handoff(), after.state(), &change);
+    }
+    if (HasOpenInbound(after) && (!passes_on_ || ended)) {
+      OweMirror(site_, after.inbound(), StateForGiver(after, site_), &change);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckAccused(const type::v1::Accusation& accusation) const {
+    if (accusation.units().empty()) return error::Required("event.accused.accusation.units");
+    if (accusation.units_size() > kMaxUnits) {
+      return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "event.accused.accusation.units",
+                             "has more than 17 units", "超过17个单位");
+    }
+    for (const std::string& unit : accusation.units()) {
+      if (absl::Status status = ValidateText("event.accused.accusation.units", unit, 32, true, false);
+          !status.ok()) {
+        return status;
+      }
+    }
+    return ValidateText("event.accused.accusation.reason", accusation.reason(), 500, false, true);
+  }
+
   // The order moved at the peer.
   absl::Status Mirror() {
     exchange::v1::MirrorBody body;
     if (absl::Status status = Read(&body); !status.ok()) return status;
     if (body.event().has_voice_confirmed()) return Voice(body);
     if (body.event().has_scene_recorded()) return Scene(body);
+    if (body.event().has_accused()) {
+      if (absl::Status status = CheckAccused(body.event().accused().accusation()); !status.ok())
+        return status;
+      // One that ended nothing there moves nothing here: it may have crossed what this site did.
+      const type::v1::AccusedDetail& accused = body.event().accused();
+      const bool ended = !accused.recused_lead().empty() || accused.recused_assists_size() > 0;
+      const bool moves = ended && body.custody().epoch() >= before_->custody().epoch() &&
+                         body.custody().holder() != site_.hotline && !Shared().has_end_time() &&
+                         IsPeersMove(body);
+      if (!moves) return Accused(body);
+    }
     if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
     if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
     if (body.custody().epoch() == before_->custody().epoch() &&
@@ -485,6 +541,12 @@ class Receiving {
     } else {
       MergeFacts(body);
       change.after.set_state(body.state());
+      const bool again = body.event().has_redo_demanded() || body.event().has_reopened();
+      if (again && body.units().empty() && !change.after.units().empty() &&
+          change.after.custody().holder() == site_.hotline) {
+        // To be done again, but by nobody whom the matter accuses.
+        EndTurn(&change.after)->set_recused(true);
+      }
       *change.after.mutable_units() = std::move(*body.mutable_units());
       MergeReply(body);
       TakeHops(body.hops());
@@ -648,8 +710,11 @@ class Receiving {
   }
 
   void MergeFacts(exchange::v1::MirrorBody& body) {
+    if (body.event().has_accused()) {
+      Recuse(body.event().accused().accusation().units(), &received_.change.after);
+    }
     if (!body.has_facts()) return;
-    const type::v1::Facts& own = before_->facts();
+    const type::v1::Facts own = received_.change.after.facts();
     type::v1::Facts* facts = body.mutable_facts();
     facts->set_overdue(own.overdue());
     facts->set_urge_count(own.urge_count());
@@ -681,7 +746,10 @@ class Receiving {
       facts->set_ruled_for(own.ruled_for());
       facts->set_ruled_unit(own.ruled_unit());
     }
-    *received_.change.after.mutable_facts() = std::move(*facts);
+    WorkOrder& after = received_.change.after;
+    *after.mutable_facts() = std::move(*facts);
+    // Who was accused at either site stays so.
+    Recuse(own.recused_units(), &after);
   }
 
   // Each site stamps its part of a handoff; the peer's part comes from the mirror, or else from when it

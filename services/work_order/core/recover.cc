@@ -166,6 +166,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (!body.parent_number().empty()) after.set_parent_number(body.parent_number());
   after.mutable_facts()->set_return_count(std::max(after.facts().return_count(), body.return_count()));
   if (body.restricted()) after.mutable_facts()->set_restricted(true);
+  Recuse(body.recused_units(), &after);
   if (!body.ruled_for().empty()) {
     after.mutable_facts()->set_ruled_for(body.ruled_for());
     after.mutable_facts()->set_ruled_unit(body.ruled_unit());
@@ -214,6 +215,7 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
   after.set_state(body.state());
   after.mutable_units()->Swap(body.mutable_units());
   if (body.has_facts()) after.mutable_facts()->Swap(body.mutable_facts());
+  Recuse(before.facts().recused_units(), &after);
   if (body.has_reply()) {
     body.mutable_reply()->set_internal_reply(before.reply().internal_reply());
     after.mutable_reply()->Swap(body.mutable_reply());

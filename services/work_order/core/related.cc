@@ -51,7 +51,7 @@ class Relation {
     }
     change_.event.set_traceparent(event_.traceparent());
     Seal(&related_, now_, &change_);
-    if (moves_ && HasCounterpart(related_)) {
+    if (moves_ && (HasCounterpart(related_) || (change_.event.has_accused() && IsOpen(related_)))) {
       OweMirror(site_, change_.after.handoff(), change_.after.state(), &change_);
     }
     return std::move(change_);
@@ -62,7 +62,7 @@ class Relation {
     if (related_.merged_into().order_id() == after_.id() && related_.has_merged_into()) return FollowKept();
     if (after_.merged_into().order_id() == related_.id() ||
         (before_ != nullptr && before_->merged_into().order_id() == related_.id())) {
-      return NoteMerged();
+      return (event_.has_accused() && TakeAccusation()) || NoteMerged();
     }
     return after_.parent_id() == related_.id() && NotePartner();
   }
@@ -106,6 +106,20 @@ class Relation {
     return false;
   }
 
+  // What was accused of the merged matter is accused of the job.
+  bool TakeAccusation() {
+    type::v1::AccusedDetail* detail = change_.event.mutable_accused();
+    *detail->mutable_accusation() = event_.accused().accusation();
+    detail->mutable_accusation()->clear_dispatch();
+    moves_ = Recuse(detail->accusation().units(), &change_.after);
+    if (!moves_) {
+      change_.event.Clear();
+      return false;
+    }
+    EndRecusedWork(site_, &change_.after, detail);
+    return true;
+  }
+
   static std::string LeadOf(const WorkOrder& order) {
     return order.units_size() > 0 ? order.units(0).unit() : std::string();
   }
@@ -139,10 +153,7 @@ class Relation {
     } else {
       *list->Add() = now;
       // Whom the merged matter accuses may not be given the job either; that stays so.
-      auto* recused = change_.after.mutable_facts()->mutable_recused_units();
-      for (const std::string& unit : after_.facts().recused_units()) {
-        if (std::find(recused->begin(), recused->end(), unit) == recused->end()) *recused->Add() = unit;
-      }
+      Recuse(after_.facts().recused_units(), &change_.after);
     }
     type::v1::MergedOrderDetail* detail = change_.event.mutable_merged_order();
     *detail->mutable_order() = std::move(now);

@@ -43,6 +43,7 @@ std::vector<EnvelopeDraft> DecideResend(const WorkOrder& order, std::string_view
     body.set_return_count(order.facts().return_count());
     body.set_ruled_for(order.facts().ruled_for());
     body.set_ruled_unit(order.facts().ruled_unit());
+    *body.mutable_recused_units() = order.facts().recused_units();
     body.set_origin_hotline(order.origin_hotline());
     body.set_content_salt(order.content_salt());
     *body.mutable_custody() = order.custody();

@@ -575,6 +575,14 @@ void CheckUnitReassignment(const type::v1::UnitReassignment& reassignment, Check
       .Text("reason", reassignment.reason(), 500, Need::kRequired, Lines::kMany);
 }
 
+void CheckAccusation(const type::v1::Accusation& accusation, Checks& checks) {
+  checks.Present("units", !accusation.units().empty())
+      .OtherUnits("units", accusation.units(), /*lead=*/"")
+      .Text("reason", accusation.reason(), 500, Need::kRequired, Lines::kMany);
+  if (!accusation.has_dispatch()) return;
+  checks.Inside("dispatch", [&](Checks& inner) { CheckUnitDispatch(accusation.dispatch(), inner); });
+}
+
 void CheckDeadlineMove(const type::v1::DeadlineMove& move, Checks& checks) {
   checks.Enum("clock", move.clock(), type::v1::ClockKind_IsValid)
       .Rule(move.armed_by_sequence() >= 1, "armed_by_sequence", "must be 1 or more", "应大于等于1")
@@ -855,6 +863,9 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kUnitReturn:
       checks.Inside("unit_return", [&](Checks& inner) { CheckUnitReturn(command.unit_return(), inner); });
+      break;
+    case Command::kAccusation:
+      checks.Inside("accusation", [&](Checks& inner) { CheckAccusation(command.accusation(), inner); });
       break;
     case Command::kUnitReassignment:
       checks.Inside("unit_reassignment",

@@ -299,13 +299,57 @@ TEST(SuggesterTest, ReasonsLeaveBrokenBytesOut) {
   CheckLaws("警察了ياردەم\xe7\x81工资", Ask("警察了ياردەم\xe7\x81工资"));
 }
 
+// The clauses of the annex (see exclusions_test for how they are read): whatever the model makes of the rest.
+TEST(ExclusionTest, WhatACourtHasTakenUpIsNotAcceptedAndTheClauseIsTold) {
+  for (const char* text : {"借出去的钱他不还，我已经起诉了，法院还没判，你们出面把他的车扣下来抵给我",
+                           "地界的官司打了一半，法院开过庭了，村里再来给我量一次",
+                           "合伙的账扯不清，下个月开庭，你们先给调解一下"}) {
+    const Suggestion suggestion = Ask(text);
+    CheckLaws(text, suggestion);
+    for (const SuggestedItem& item : suggestion.items) EXPECT_NE(item.item->code(), "A19") << text;
+    ASSERT_FALSE(suggestion.exclusions.empty()) << text;
+    const AppliedExclusion& applied = suggestion.exclusions.back();
+    EXPECT_EQ(applied.item->code(), "A19") << text;
+    EXPECT_EQ(applied.exclusion->kind(), config::v1::EXCLUSION_KIND_IN_COURT);
+    EXPECT_EQ(applied.instead, nullptr);
+    if (suggestion.verdict == Verdict::kNone) {
+      EXPECT_THAT(suggestion.question, HasSubstr("已进入司法程序"));
+    }
+    ASSERT_FALSE(suggestion.reasons.empty());
+    EXPECT_THAT(suggestion.reasons[0].meaning, HasSubstr("已进入司法程序")) << "the clause comes first";
+  }
+}
+
+TEST(ExclusionTest, AComplaintAboutPoliceIsNeverOfAnotherOffice) {
+  for (const char* text : {"派出所的工作人员态度恶劣，不给办", "交警乱罚款，不给票据", "民警不作为，推来推去",
+                           "辅警骂人，执法没出示证件", "公安局窗口的人玩手机不理人"}) {
+    const Suggestion suggestion = Ask(text);
+    CheckLaws(text, suggestion);
+    for (const SuggestedItem& item : suggestion.items) EXPECT_NE(item.item->code(), "A16") << text;
+    EXPECT_TRUE(suggestion.verdict == Verdict::kUnclear || suggestion.items[0].item->code() != "A16") << text;
+  }
+  const Suggestion other = Ask("不是警察，是城管乱罚款，不给票据");
+  EXPECT_TRUE(other.exclusions.empty());
+}
+
+TEST(ExclusionTest, ALiveSceneIsNoLabourDispute) {
+  for (const char* text : {"要工资的人围堵项目部，来了几十号人", "工资不给，工人拉横幅把大门堵了"}) {
+    const Suggestion suggestion = Ask(text);
+    CheckLaws(text, suggestion);
+    EXPECT_NE(suggestion.verdict, Verdict::kGovernment) << text;
+    ASSERT_FALSE(suggestion.items.empty()) << text;
+    EXPECT_NE(suggestion.items[0].item->code(), "A2") << text;
+  }
+  EXPECT_EQ(Ask("工资半年没发，我们没堵门，也没拉横幅，就想要回来").verdict, Verdict::kGovernment);
+}
+
 double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(part) / whole; }
 
 // As callers speak: of the test part, all but what was written to be hard (see README.md of the set). Bounds
-// against getting worse. The goal of hotlines is 0.97, that of false alarms 0.05; where danger begins is set
-// by what strangers say (see below), whose calm matters sound less like alarms than those written here.
+// against getting worse; false alarms are at their goal, those of hotlines and of missed emergencies are not.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
-  const std::set<std::string> hard = {"c", "d", "h", "i", "j", "k", "l", "t1", "t2", "t3", "t4"};
+  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1",
+                                      "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"};
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
     if (!hard.contains(example.batch())) typical.push_back(example);
@@ -314,7 +358,7 @@ TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   const Scores scores = Evaluate(Trained(), typical);
   EXPECT_GE(scores.emergencies, 50);
   EXPECT_LE(scores.emergencies_missed, 4);
-  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.065);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.05);
   EXPECT_GE(Share(scores.clear_right, scores.clear), 0.92);
   EXPECT_GE(Share(scores.item_first, scores.items), 0.88);
   EXPECT_GE(Share(scores.item_in_three, scores.items), 0.95);

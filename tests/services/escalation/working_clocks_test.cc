@@ -195,6 +195,35 @@ TEST_F(WorkingClocksTest, TheCalendarIsTheDutyUnitsOwn) {
   EXPECT_GT(Clock(CLOCK_KIND_SIGN).due, At("2026-09-27 10:00"));
 }
 
+// 回避: the time goes on, but no longer at the cost of who is accused, and nobody there is told.
+TEST_F(WorkingClocksTest, AnAccusedLeadUnitLosesItsDutiesToTheDesk) {
+  Dispatch(At("2026-09-21 11:00"));
+  const absl::Time due = Clock(CLOCK_KIND_FINISH).due;
+  type::v1::Event accused = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At("2026-09-21 17:00"));
+  accused.mutable_accused()->mutable_accusation()->add_units("chengguan");
+  accused.mutable_accused()->set_recused_lead("chengguan");
+  Use(accused);
+  EXPECT_THAT(Live(), testing::UnorderedElementsAre(CLOCK_KIND_FIRST_CONTACT, CLOCK_KIND_FINISH));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "12345");
+  EXPECT_EQ(Clock(CLOCK_KIND_FIRST_CONTACT).duty_party, "12345");
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, due);
+  EXPECT_THAT(order_.accused_units, testing::ElementsAre("chengguan"));
+  ExpectExplained(CLOCK_KIND_FINISH);
+  const v1::TimeLedger ledger = BuildTimeLedger(events_, deadlines_, "12345", At("2026-09-21 18:00"));
+  EXPECT_EQ(ledger.stretches().rbegin()->party(), "12345");
+
+  // Or another unit has it at once.
+  type::v1::Event handed_on = make_.Make(kId, type::v1::ORDER_STATE_DISPATCHED, At("2026-09-21 18:00"));
+  handed_on.mutable_accused()->mutable_accusation()->add_units("shuiwu");
+  handed_on.mutable_accused()->mutable_accusation()->mutable_dispatch()->set_lead_unit("gongan");
+  Use(handed_on);
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).duty_party, "gongan");
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "gongan");
+  EXPECT_EQ(
+      BuildTimeLedger(events_, deadlines_, "12345", At("2026-09-21 19:00")).stretches().rbegin()->party(),
+      "gongan");
+}
+
 TEST_F(WorkingClocksTest, ASuspensionAddsAndLosesNoWorkingTime) {
   Dispatch(At("2026-09-21 11:00"));
   const absl::Time due = Clock(CLOCK_KIND_FINISH).due;

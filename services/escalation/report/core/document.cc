@@ -48,6 +48,15 @@ std::string StepZh(const type::v1::Event& event, const Names& names) {
     case Event::kReassigned:
       return absl::StrCat("改派至", names.Party(event.reassigned().dispatch().lead_unit()), "：",
                           event.reassigned().reason());
+    case Event::kAccused: {
+      std::string units;
+      for (const std::string& unit : event.accused().accusation().units()) {
+        absl::StrAppend(&units, units.empty() ? "" : "、", names.Party(unit));
+      }
+      const std::string& next = event.accused().accusation().dispatch().lead_unit();
+      return absl::StrCat("被反映单位回避：", units, next.empty() ? "" : "，改由",
+                          next.empty() ? "" : names.Party(next));
+    }
     case Event::kContacted:
       return event.contacted().reached() ? "已联系群众" : "联系群众未果";
     case Event::kExtensionRequested:

@@ -284,6 +284,22 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       ++moves_;
       if (holder != site_) return;
       return Give(event.reassigned().dispatch().lead_unit(), at);
+    case Event::kAccused: {
+      // It did not give the order back: its duties are not judged, and no return is counted.
+      const type::v1::Accusation& accusation = event.accused().accusation();
+      const auto& units = accusation.units();
+      const bool had_it = std::find(units.begin(), units.end(), unit_) != units.end();
+      if (accusation.has_dispatch()) {
+        ++moves_;
+        if (holder == site_) Give(accusation.dispatch().lead_unit(), at);
+      } else if (had_it) {
+        const bool at_work = current() != nullptr;
+        End(StretchEnd::kOther, at);
+        unit_.clear();
+        if (at_work) Begin(holder, at);
+      }
+      return;
+    }
     case Event::kExtensionRequested: {
       const type::v1::ExtensionRequest& request = event.extension_requested();
       history_.extensions.push_back(
@@ -446,6 +462,9 @@ Event Condense(Event event) {
       break;
     case Event::kContacted:
       event.mutable_contacted()->clear_note();
+      break;
+    case Event::kAccused:
+      event.mutable_accused()->mutable_accusation()->clear_reason();
       break;
     case Event::kExtensionRequested:
       event.mutable_extension_requested()->clear_account();

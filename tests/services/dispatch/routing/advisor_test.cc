@@ -153,6 +153,12 @@ TEST(AdvisorTest, AnExclusionOfTheAnnexMovesTheMatter) {
   EXPECT_EQ(in_court.response.verdict(), v1::ROUTE_VERDICT_NEITHER);
   EXPECT_EQ(in_court.outcome.step, Step::kAsk);
   EXPECT_NE(in_court.response.question().find("司法程序"), std::string::npos);
+  ASSERT_EQ(in_court.response.exclusions_size(), 1);
+  EXPECT_EQ(in_court.response.exclusions(0).item(), "A19");
+  EXPECT_EQ(in_court.response.exclusions(0).kind(), config::v1::EXCLUSION_KIND_IN_COURT);
+  EXPECT_EQ(in_court.response.exclusions(0).instead_item(), "");
+  EXPECT_NE(in_court.response.exclusions(0).note().find("不予受理"), std::string::npos);
+  EXPECT_TRUE(At("110", Of("欠钱不还，还没起诉")).response.exclusions().empty());
 }
 
 TEST(AdvisorTest, APersonKnowsBetter) {

@@ -69,7 +69,8 @@ const std::map<std::string, Act> kActNames = {{"offer", Act::kOffer},
                                               {"reassign", Act::kReassign},
                                               {"move", Act::kMoveDeadline},
                                               {"ack", Act::kAcknowledge},
-                                              {"notify", Act::kNotify}};
+                                              {"notify", Act::kNotify},
+                                              {"accuse", Act::kAccuse}};
 
 // Rows are commands, columns the state before. A cell is the state after, `=` for unchanged, `s` for
 // WRONG_STATE, `h` for NOT_HOLDER, `p` for EXTENSION_PENDING (nothing was asked for).
@@ -114,6 +115,7 @@ constexpr char kLocal[] = R"(
   move      =   =   =   =   =   =   =   =   s   s   s
   ack       s   s   s   s   s   s   s   s   s   s   s
   notify    =   =   =   =   =   =   =   =   s   s   s
+  accuse    =   =  ACC ACC ACC  =   =   =   s   s   s
 )";
 
 // At the site that registered the order and pushed it.
@@ -156,6 +158,7 @@ constexpr char kGiver[] = R"(
   move      =   =   =   =   =   =   =   =   =   =   s   s   =   =
   ack       s   s   s   s   s   s   s   s   s   s   s   s   s   s
   notify    =   =   =   =   =   =   =   =   =   =   s   s   =   =
+  accuse    =   =   =   =   =   =   =   =   =   =   s   s   =   =
 )";
 
 // At the site that the order was pushed to.
@@ -198,6 +201,7 @@ constexpr char kReceiver[] = R"(
   move      =   =   =   =   =   =   =   =   s   s   =   =
   ack       s   s   s   s   s   s   s   s   s   s   s   s
   notify    =   =   =   =   =   =   =   =   s   s   =   =
+  accuse    =   =  ACC ACC ACC  =   =   =   s   s   h   h
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
@@ -240,6 +244,7 @@ constexpr char kTakenUpAgain[] = R"(
   move      =   =   =   =   =   =   =   s   s   s
   ack       s   s   s   s   s   s   s   s   s   s
   notify    =   =   =   =   =   =   =   s   s   s
+  accuse    =  ACC ACC ACC  =   =   =   s   s   s
 )";
 
 struct Column {

@@ -129,6 +129,22 @@ TEST_F(MergeTest, ProgressOfTheJobIsEverybodys) {
   EXPECT_TRUE(world_.LastEvent(1).mirrored());
 }
 
+TEST_F(MergeTest, WhomAMergedMatterAccusesLosesTheJob) {
+  Merge(own_);
+  Merge(theirs_);
+  world_.Do(0, Act::kDispatch, kept_);
+  world_.Settle();
+  // 110's caller says so, and 110 knows nothing of the merger.
+  Command accusation = MakeCommand(Act::kAccuse, given_, "", world_.now());
+  ASSERT_TRUE(world_.Execute(1, accusation).ok());
+  world_.Settle();
+  EXPECT_EQ(At0(kept_).state(), type::v1::ORDER_STATE_ACCEPTED);
+  for (const std::string& id : {kept_, theirs_}) {
+    EXPECT_THAT(At0(id).facts().recused_units(), ElementsAre("housing")) << id;
+  }
+  EXPECT_EQ(Refused(Act::kDispatch, kept_), Reason::ERROR_REASON_UNIT_RECUSED);
+}
+
 TEST_F(MergeTest, WhoeverIsGivenTheJobLaterHasEverybodysDuty) {
   Merge(own_);
   Merge(theirs_);

@@ -154,6 +154,208 @@ TEST(RecusalTest, ARulingMayNotNameTheAccused) {
   EXPECT_TRUE(world.Execute(0, ruling).ok());
 }
 
+Command Accusation(const std::string& id, std::initializer_list<const char*> units) {
+  Command command = MakeCommand(Act::kAccuse, id, "", absl::UnixEpoch());
+  command.mutable_accusation()->clear_units();
+  for (const char* unit : units) command.mutable_accusation()->add_units(unit);
+  return command;
+}
+
+// At 12345 (site 0) a matter that 110 (site 1) took and its unit `housing` has, with `water` to help.
+class AccusationTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    world_.BeStrict();
+    id_ = world_.Register(0, SampleContent(), /*push=*/true);
+    world_.Settle();
+    twin_ = world_.Twin(0, id_);
+    world_.Do(1, Act::kAccept, twin_);
+    world_.Do(1, Act::kDispatch, twin_);
+    world_.Do(1, Act::kSign, twin_);
+    world_.Settle();
+  }
+  void TearDown() override {
+    world_.Settle();
+    EXPECT_EQ(world_.fault(), "");
+  }
+  void Accuse(int at, std::initializer_list<const char*> units) {
+    const absl::Status accused = world_.Execute(at, Accusation(at == 0 ? id_ : twin_, units)).status();
+    ASSERT_TRUE(accused.ok()) << accused;
+  }
+  Command Dispatch(const char* lead) const {
+    Command dispatch = MakeCommand(Act::kDispatch, twin_, "", world_.now());
+    dispatch.mutable_unit_dispatch()->clear_assist_units();
+    dispatch.mutable_unit_dispatch()->set_lead_unit(lead);
+    return dispatch;
+  }
+  static std::string UnitsOf(const type::v1::WorkOrder& order) {
+    std::string units;
+    for (const type::v1::UnitTask& task : order.units()) units += task.unit() + " ";
+    return units;
+  }
+
+  World world_;
+  std::string id_, twin_;
+};
+
+TEST_F(AccusationTest, TheHoldersDeskTakesItFromItsLeadUnit) {
+  Accuse(1, {"housing"});
+  const type::v1::WorkOrder& order = world_.Order(1, twin_);
+  EXPECT_EQ(order.state(), type::v1::ORDER_STATE_ACCEPTED) << "the desk has the duty";
+  EXPECT_EQ(order.units_size(), 0);
+  EXPECT_THAT(order.facts().recused_units(), ElementsAre("housing"));
+  ASSERT_EQ(order.unit_moves_size(), 1);
+  EXPECT_TRUE(order.unit_moves(0).recused());
+  EXPECT_EQ(order.facts().unit_return_count(), 0) << "it gave nothing back";
+  EXPECT_EQ(world_.LastEvent(1).accused().recused_lead(), "housing");
+  world_.Settle();
+  EXPECT_EQ(world_.Order(0, id_).state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_THAT(world_.Order(0, id_).facts().recused_units(), ElementsAre("housing"));
+  EXPECT_TRUE(world_.LastEvent(0).mirrored());
+  EXPECT_EQ(world_.LastEvent(0).accused().accusation().reason(), "来电人称承办单位即被反映单位");
+
+  const absl::Status again = world_.Execute(1, Dispatch("housing")).status();
+  EXPECT_EQ(error::ReasonOf(again), Reason::ERROR_REASON_UNIT_RECUSED);
+  EXPECT_NE(error::ChineseOf(again).find("回避"), std::string::npos);
+  EXPECT_TRUE(world_.Execute(1, Dispatch("chengguan")).ok());
+}
+
+TEST_F(AccusationTest, AnotherUnitHasItAtOnce) {
+  Command accusation = Accusation(twin_, {"housing"});
+  accusation.mutable_accusation()->mutable_dispatch()->set_lead_unit("housing");
+  EXPECT_EQ(error::FieldOf(world_.Execute(1, accusation).status()), "accusation.dispatch.lead_unit");
+  accusation.mutable_accusation()->mutable_dispatch()->set_lead_unit("chengguan");
+  ASSERT_TRUE(world_.Execute(1, accusation).ok());
+  EXPECT_EQ(world_.Order(1, twin_).state(), type::v1::ORDER_STATE_DISPATCHED);
+  EXPECT_EQ(UnitsOf(world_.Order(1, twin_)), "chengguan ");
+  world_.Settle();
+  EXPECT_EQ(UnitsOf(world_.Order(0, id_)), "chengguan ");
+  // Only whom the accused had it from can say who has it instead.
+  Command vain = Accusation(twin_, {"water"});
+  vain.mutable_accusation()->mutable_dispatch()->set_lead_unit("housing2");
+  EXPECT_EQ(error::FieldOf(world_.Execute(1, vain).status()), "accusation.dispatch");
+}
+
+TEST_F(AccusationTest, AnAssistingUnitsPartEndsAndNothingElse) {
+  Accuse(1, {"water"});
+  EXPECT_EQ(world_.Order(1, twin_).state(), type::v1::ORDER_STATE_SIGNED);
+  EXPECT_EQ(UnitsOf(world_.Order(1, twin_)), "housing ");
+  EXPECT_THAT(world_.LastEvent(1).accused().recused_assists(), ElementsAre("water"));
+  world_.Settle();
+  EXPECT_EQ(UnitsOf(world_.Order(0, id_)), "housing ");
+}
+
+// The caller tells the hotline that was called first, which does not hold the order.
+TEST_F(AccusationTest, TheOriginTellsAndTheHoldersSiteActs) {
+  Accuse(0, {"housing"});
+  EXPECT_EQ(world_.Order(0, id_).state(), type::v1::ORDER_STATE_SIGNED) << "not its to say";
+  world_.Settle();
+  EXPECT_EQ(world_.Order(1, twin_).state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(world_.Order(1, twin_).units_size(), 0);
+  EXPECT_EQ(world_.Order(0, id_).state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_THAT(world_.Order(1, twin_).facts().recused_units(), ElementsAre("housing"));
+  // Whom to give it to instead is the holder's affair.
+  Command vain = Accusation(id_, {"water"});
+  vain.mutable_accusation()->mutable_dispatch()->set_lead_unit("chengguan");
+  EXPECT_EQ(error::FieldOf(world_.Execute(0, vain).status()), "accusation.dispatch");
+}
+
+TEST_F(AccusationTest, BothSitesAtOnceComeToOneView) {
+  Accuse(0, {"housing"});
+  Accuse(1, {"water", "housing"});
+  world_.Settle();
+  for (const type::v1::WorkOrder* order : {&world_.Order(0, id_), &world_.Order(1, twin_)}) {
+    EXPECT_THAT(order->facts().recused_units(), testing::UnorderedElementsAre("housing", "water"));
+    EXPECT_EQ(order->state(), type::v1::ORDER_STATE_ACCEPTED);
+    EXPECT_EQ(order->units_size(), 0);
+  }
+  // Known at both: nothing new.
+  const absl::Status known = world_.Execute(0, Accusation(id_, {"water"})).status();
+  EXPECT_EQ(error::FieldOf(known), "accusation.units");
+}
+
+TEST_F(AccusationTest, WhatIsToBeDoneAgainIsAnothersToDo) {
+  world_.Do(1, Act::kFinish, twin_);
+  world_.Settle();
+  Accuse(0, {"housing"});
+  world_.Settle();
+  EXPECT_EQ(world_.Order(1, twin_).state(), type::v1::ORDER_STATE_REPLIED);
+  world_.Do(0, Act::kRedo, id_);
+  EXPECT_EQ(world_.Order(0, id_).units_size(), 0);
+  world_.Settle();
+  const type::v1::WorkOrder& order = world_.Order(1, twin_);
+  EXPECT_EQ(order.state(), type::v1::ORDER_STATE_REDO);
+  EXPECT_EQ(order.units_size(), 0);
+  ASSERT_EQ(order.unit_moves_size(), 1);
+  EXPECT_TRUE(order.unit_moves(0).recused());
+  EXPECT_EQ(error::ReasonOf(world_.Execute(1, Dispatch("housing")).status()),
+            Reason::ERROR_REASON_UNIT_RECUSED);
+  ASSERT_TRUE(world_.Execute(1, Dispatch("chengguan")).ok());
+  world_.Settle();
+  EXPECT_EQ(world_.Order(0, id_).state(), type::v1::ORDER_STATE_DISPATCHED);
+}
+
+// What the two do at once, when the result is already there: the demand stands.
+TEST_F(AccusationTest, CrossesTheDemandToDoItAgain) {
+  world_.Do(1, Act::kFinish, twin_);
+  world_.Settle();
+  world_.Do(0, Act::kRedo, id_);
+  Accuse(1, {"xinfang"});
+  world_.Settle();
+  for (const type::v1::WorkOrder* order : {&world_.Order(0, id_), &world_.Order(1, twin_)}) {
+    EXPECT_EQ(order->state(), type::v1::ORDER_STATE_REDO);
+    EXPECT_EQ(order->facts().redo_count(), 1);
+    EXPECT_THAT(order->facts().recused_units(), ElementsAre("xinfang"));
+  }
+}
+
+TEST_F(AccusationTest, ARulingDoesNotStandInTheWay) {
+  ASSERT_TRUE(world_.Try(1, Act::kRule, twin_).ok()) << "for housing";
+  EXPECT_EQ(error::FieldOf(world_.Execute(1, Accusation(twin_, {})).status()), "accusation.units");
+  Accuse(1, {"housing"});
+  EXPECT_TRUE(world_.Execute(1, Dispatch("chengguan")).ok());
+}
+
+TEST(AccusationsTest, GoWithTheOrderWhereverItGoes) {
+  World world(3);
+  world.BeStrict();
+  const std::string id = world.Register(0, SampleContent(), /*push=*/false);
+  ASSERT_TRUE(world.Execute(0, Accusation(id, {"water"})).ok());
+  world.Push(0, id, 1);
+  // Behind an offer that the peer has not read.
+  ASSERT_TRUE(world.Execute(0, Accusation(id, {"housing"})).ok());
+  world.Settle();
+  const std::string second = world.Twin(0, id);
+  EXPECT_THAT(world.Order(1, second).facts().recused_units(), ElementsAre("water", "housing"));
+  // Passed on, and accused at the end and at the beginning of the way.
+  world.Do(1, Act::kAccept, second);
+  world.Settle();
+  world.Push(1, second, 2);
+  world.Settle();
+  const std::string third = world.Twin(1, second);
+  EXPECT_THAT(world.Order(2, third).facts().recused_units(), ElementsAre("water", "housing"));
+  world.Do(2, Act::kAccept, third);
+  world.Settle();
+  Command dispatch = MakeCommand(Act::kDispatch, third, "", world.now());
+  dispatch.mutable_unit_dispatch()->set_lead_unit("chengguan");
+  dispatch.mutable_unit_dispatch()->clear_assist_units();
+  ASSERT_TRUE(world.Execute(2, dispatch).ok());
+  world.Settle();
+  ASSERT_TRUE(world.Execute(0, Accusation(id, {"chengguan"})).ok());
+  world.Settle();
+  EXPECT_EQ(world.Order(2, third).state(), type::v1::ORDER_STATE_ACCEPTED);
+  ASSERT_TRUE(world.Execute(2, Accusation(third, {"xinfang"})).ok());
+  world.Settle();
+  const std::vector<std::string> copies = {id, second, third};
+  for (int at = 0; at < 3; ++at) {
+    EXPECT_THAT(world.Order(at, copies[at]).facts().recused_units(),
+                ElementsAre("water", "housing", "chengguan", "xinfang"))
+        << at;
+    EXPECT_EQ(world.Order(at, copies[at]).state(), type::v1::ORDER_STATE_ACCEPTED) << at;
+  }
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(RecusalTest, AccusedUnitsAreKnownAndNamedOnce) {
   World world;
   OrderContent content = Open();

@@ -498,6 +498,8 @@ const ActionText kActionTexts[] = {
      [](Command& c) { return c.mutable_extension_decision()->mutable_note(); }},
     {Act::kReturnFromUnit, "unit_return.reason", 500, true, true,
      [](Command& c) { return c.mutable_unit_return()->mutable_reason(); }},
+    {Act::kAccuse, "accusation.reason", 500, true, true,
+     [](Command& c) { return c.mutable_accusation()->mutable_reason(); }},
     {Act::kReassign, "unit_reassignment.reason", 500, true, true,
      [](Command& c) { return c.mutable_unit_reassignment()->mutable_reason(); }},
     {Act::kMoveDeadline, "deadline_move.note", 500, false, true,

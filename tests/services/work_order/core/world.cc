@@ -196,6 +196,10 @@ Command MakeCommand(Act act, const std::string& order_id, const std::string& oth
       command.mutable_unit_reassignment()->mutable_dispatch()->set_lead_unit("chengguan");
       command.mutable_unit_reassignment()->set_reason("职责调整");
       break;
+    case Act::kAccuse:
+      command.mutable_accusation()->add_units("housing");
+      command.mutable_accusation()->set_reason("来电人称承办单位即被反映单位");
+      break;
     case Act::kMoveDeadline: {
       command.mutable_header()->mutable_actor()->set_account(kEscalationAccount);
       type::v1::DeadlineMove* move = command.mutable_deadline_move();

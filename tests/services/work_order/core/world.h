@@ -57,8 +57,9 @@ enum class Act {
   kMoveDeadline,
   kAcknowledge,
   kNotify,
+  kAccuse,  // the unit that kDispatch has lead
 };
-inline constexpr int kActs = static_cast<int>(Act::kNotify) + 1;
+inline constexpr int kActs = static_cast<int>(Act::kAccuse) + 1;
 
 // A content that is valid at every site.
 type::v1::OrderContent SampleContent();

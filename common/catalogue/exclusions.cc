@@ -1,0 +1,84 @@
+#include "common/catalogue/exclusions.h"
+
+#include <algorithm>
+
+#include "common/base/text.h"
+#include "common/catalogue/catalogue.h"
+
+namespace hotline::catalogue {
+namespace {
+
+// How far before a word a negation reaches, in characters.
+constexpr int kNegationReach = 3;
+constexpr std::string_view kNegations[] = {"没", "不", "未", "别", "怕"};
+
+// The `count` characters before `at`, none of them beyond a mark (which Normalize has made a space).
+std::string_view Before(std::string_view text, size_t at, int count) {
+  size_t begin = at;
+  for (int i = 0; i < count && begin > 0; ++i) {
+    size_t previous = begin - 1;
+    while (previous > 0 && (static_cast<unsigned char>(text[previous]) & 0xc0) == 0x80) --previous;
+    if (text[previous] == ' ') break;
+    begin = previous;
+  }
+  return text.substr(begin, at - begin);
+}
+
+bool IsNegated(std::string_view text, size_t at) {
+  const std::string_view before = Before(text, at, kNegationReach);
+  return std::any_of(std::begin(kNegations), std::end(kNegations), [&](std::string_view negation) {
+    return before.find(negation) != std::string_view::npos;
+  });
+}
+
+bool IsDenied(std::string_view text, size_t at, std::string_view phrase,
+              const google::protobuf::RepeatedPtrField<std::string>& denials) {
+  return std::any_of(denials.begin(), denials.end(), [&](const std::string& denial) {
+    const std::string normal = Normalize(denial);
+    for (size_t within = normal.find(phrase); within != std::string::npos;
+         within = normal.find(phrase, within + 1)) {
+      if (within <= at && text.compare(at - within, normal.size(), normal) == 0) return true;
+    }
+    return false;
+  });
+}
+
+template <typename Accept>
+bool AnyPlace(std::string_view text, std::string_view phrase, const Accept& accept) {
+  if (phrase.empty()) return false;
+  for (size_t at = text.find(phrase); at != std::string_view::npos; at = text.find(phrase, at + 1)) {
+    if (accept(at)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Stands(std::string_view text, std::string_view phrase,
+            const google::protobuf::RepeatedPtrField<std::string>& denials) {
+  return AnyPlace(text, phrase, [&](size_t at) { return !IsDenied(text, at, phrase, denials); });
+}
+
+FoundExclusion FindExclusion(const config::v1::CatalogueItem& item, std::string_view text) {
+  for (const config::v1::Exclusion& exclusion : item.exclusions()) {
+    for (const std::string& word : exclusion.words()) {
+      const std::string normal = Normalize(word);
+      const bool stands = AnyPlace(text, normal, [&](size_t at) {
+        return !IsNegated(text, at) && !IsDenied(text, at, normal, exclusion.denials());
+      });
+      if (stands) return {&exclusion, word};
+    }
+  }
+  return {};
+}
+
+std::string DescribeExclusion(const config::v1::CatalogueItem& item, const FoundExclusion& found) {
+  const config::v1::Exclusion& exclusion = *found.exclusion;
+  const std::string clause = exclusion.quote().empty() ? "" : StrCat("（“", exclusion.quote(), "”）");
+  const std::string what =
+      StrCat("来电提到“", found.word, "”，不属于", item.code(), " ", item.title(), clause);
+  return exclusion.instead_item().empty() ? StrCat(what, "，不予受理：请核实后向来电人说明")
+                                          : StrCat(what, "，应按", exclusion.instead_item(), "处理");
+}
+
+}  // namespace hotline::catalogue
