@@ -211,6 +211,7 @@ bool Hides(const config::v1::DeadlineRule& earlier, const config::v1::DeadlineRu
   // Whether one list of items or channels takes in another is not looked into.
   if (!earlier.items().empty() || !earlier.channels().empty()) return false;
   if (earlier.urgency() != 0 && earlier.urgency() != later.urgency()) return false;
+  if (earlier.role() != 0 && earlier.role() != later.role()) return false;
   if (earlier.types().empty()) return true;
   return !later.types().empty() && std::all_of(later.types().begin(), later.types().end(), [&](int type) {
     return std::find(earlier.types().begin(), earlier.types().end(), type) != earlier.types().end();
@@ -816,6 +817,10 @@ class PolicyChecker {
     if (rule.clock() == type::v1::CLOCK_KIND_CONFIRM || rule.clock() == type::v1::CLOCK_KIND_VOICE) {
       check_.Add(path + ".clock",
                  "has no rule here: its deadline is in each offer, see work_order.confirm_within_s");
+    }
+    if (rule.role() == config::v1::UNIT_ROLE_ASSIST && rule.clock() != 0 &&
+        rule.clock() != type::v1::CLOCK_KIND_SIGN && rule.clock() != type::v1::CLOCK_KIND_FINISH) {
+      check_.Add(path + ".role", "ASSIST is for SIGN and FINISH alone: assisting units have no other clocks");
     }
     const bool review = rule.clock() == type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
     int64_t limit = 0;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "common/contract/clearance.h"
 #include "common/error/error.h"
 #include "google/rpc/status.pb.h"
 
@@ -49,6 +50,8 @@ void Propagate(const CallContext& call, grpc::ClientContext* context) {
     context->AddMetadata(ascii ? kAccountKey : kBinaryAccountKey, call.account);
   }
   if (!call.unit.empty()) context->AddMetadata(kUnitKey, call.unit);
+  const std::string_view role = Clearance::RoleOf(call);
+  if (!role.empty()) context->AddMetadata(kRoleKey, std::string(role));
   if (call.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(call.deadline));
 }
 

@@ -36,7 +36,12 @@ inline constexpr char kBinaryAccountKey[] = "hotline-account-bin";
 // Metadata of the unit that the account works for.
 inline constexpr char kUnitKey[] = "hotline-unit";
 
-// `traceparent`, account, unit and deadline of `call` for an outgoing call.
+// Metadata of the role for which a service of a site asks another one. It is believed of the site's own
+// dispatch and escalation alone: the callee then sees `CallContext::identity` as if that role had called, and
+// what it shows is shown to that role; which method may be called is judged by the certificate.
+inline constexpr char kRoleKey[] = "hotline-role";
+
+// `traceparent`, account, unit, role and deadline of `call` for an outgoing call.
 void Propagate(const CallContext& call, grpc::ClientContext* context);
 
 // The calls that a client has under way. Destroying it cancels them and waits until each has been answered,

@@ -61,6 +61,15 @@ std::optional<Identity> CallerOf(const grpc::CallbackServerContext& context) {
   return std::nullopt;
 }
 
+// For whom `caller` asks: see kRoleKey.
+Identity AskedFor(const Identity& caller, const AccessPolicy& policy,
+                  const grpc::CallbackServerContext& context) {
+  if (caller.hotline != policy.hotline || (caller.role != "dispatch" && caller.role != "escalation"))
+    return caller;
+  return ParseSpiffeId("spiffe://hotline/" + caller.hotline + "/" + Named(context, {kRoleKey}))
+      .value_or(caller);
+}
+
 // Fills what is known of the caller. Errors: ROLE_FORBIDDEN, PEER_UNKNOWN.
 absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_context, CallContext* context) {
   const HostOptions& options = method.host().options();
@@ -72,7 +81,7 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   if (!options.tls) return absl::OkStatus();
   const std::optional<Identity> caller = CallerOf(server_context);
   if (!caller.has_value()) return error::RoleForbidden("", method.service() + "/" + method.name());
-  context->identity = FormatIdentity(*caller);
+  context->identity = FormatIdentity(AskedFor(*caller, options.access, server_context));
   return CheckAccess(options.access, *caller, method.service(), method.name());
 }
 

@@ -1,9 +1,16 @@
-// Which version of its tables each store has in this release. A store is brought forward when it is opened;
-// one that a newer release has written is refused.
+// Which version of its tables each store has in this release, and the row of the table `site` in which a
+// store keeps whose it is and which version wrote it. A store is brought forward when it is opened; one that
+// a newer release has written is refused, as is another hotline's.
 #ifndef COMMON_SQL_SCHEMA_H_
 #define COMMON_SQL_SCHEMA_H_
 
 #include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/sql/database.h"
 
 namespace hotline::sql {
 
@@ -12,6 +19,30 @@ inline constexpr int64_t kClocksSchema = 4;
 inline constexpr int64_t kDirectorySchema = 1;
 inline constexpr int64_t kNotifySchema = 2;
 inline constexpr int64_t kReportSchema = 2;
+
+// A store with a table `site (id, schema_version, hotline, …)` of one row, whose `id` is 1.
+struct StoreMark {
+  // Of its file: `escalation.db`.
+  std::string_view file;
+  // For people: `the escalation store`.
+  std::string_view name;
+  // Of its tables in this release.
+  int64_t version = 0;
+  // A further column of `site`, which begins at 0. Empty: none.
+  std::string_view counter = {};
+  // It is made from the log, and can be deleted.
+  bool projection = false;
+};
+
+// Version that wrote the tables on `writer`; 0 if there are none. Errors: those of the driver.
+absl::StatusOr<int64_t> SchemaOf(Connection* writer);
+
+// Drops `tables` if a version before `version` wrote them. Within a transaction. Errors: those of the driver.
+absl::Status DropOlder(Connection* writer, int64_t version, std::initializer_list<const char*> tables);
+
+// Checks the row of `site`, and writes it if there is none. Within a transaction, after the tables were made.
+// Errors: SCHEMA_NEWER; FAILED_PRECONDITION for another version or another hotline; those of the driver.
+absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_view hotline);
 
 }  // namespace hotline::sql
 

@@ -15,7 +15,8 @@ class EscalationEdge final
                              v1::EscalationService::WithRawCallbackMethod_GetTimeLedger,
                              v1::EscalationService::WithRawCallbackMethod_PreviewRules,
                              v1::EscalationService::WithRawCallbackMethod_PublishRules,
-                             v1::EscalationService::WithRawCallbackMethod_ListPublications> {
+                             v1::EscalationService::WithRawCallbackMethod_ListPublications,
+                             v1::EscalationService::WithRawCallbackMethod_ListCalendars> {
  public:
   EscalationEdge(EscalationService* service, rpc::Host* host) : service_(service), host_(host) {}
 
@@ -42,6 +43,7 @@ class EscalationEdge final
   HOTLINE_FORWARD(v1, PreviewRules, service_)
   HOTLINE_FORWARD(v1, PublishRules, service_)
   HOTLINE_FORWARD(v1, ListPublications, service_)
+  HOTLINE_FORWARD(v1, ListCalendars, service_)
 };
 
 }  // namespace

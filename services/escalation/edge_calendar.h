@@ -1,13 +1,17 @@
-// Calendars from files: reads a list of calendars, its layers and the days they import.
+// Calendars from files: reads a list of calendars, its layers and the days they import, from the disk or as a
+// request brings them, and changes the calendars that hold by some files.
 #ifndef SERVICES_ESCALATION_EDGE_CALENDAR_H_
 #define SERVICES_ESCALATION_EDGE_CALENDAR_H_
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "hotline/config/v1/calendar.pb.h"
+#include "hotline/escalation/v1/escalation_service.pb.h"
 #include "services/escalation/calendar/calendar.h"
+#include "services/escalation/core/deadlines.h"
 
 namespace hotline::escalation {
 
@@ -19,11 +23,19 @@ absl::StatusOr<config::v1::CalendarLayer> LoadLayer(const std::string& path);
 
 struct LoadedCalendars {
   std::string version;
-  std::map<std::string, calendar::Calendar, std::less<>> by_code;
+  Calendars by_code;
 };
 // A `CalendarList` and all it names.
 absl::StatusOr<LoadedCalendars> LoadCalendars(const std::string& path,
                                               calendar::Calendar::Options options = {});
+
+// `current` (null: there are none) changed by `files` and, for those that are single days, `notice`, as
+// v1::CalendarFile and v1::CalendarNotice say. Files refer to each other by their last name, wherever they
+// lie.
+absl::StatusOr<Calendars> ChangeCalendars(const Calendars* current,
+                                          const std::vector<v1::CalendarFile>& files,
+                                          const v1::CalendarNotice& notice,
+                                          calendar::Calendar::Options options = {});
 
 }  // namespace hotline::escalation
 

@@ -9,7 +9,6 @@
 #include "common/boot/log.h"
 #include "common/rpc/forward.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
-#include "services/escalation/edge_calendar.h"
 
 namespace hotline::escalation {
 namespace {
@@ -44,7 +43,7 @@ class DirectoryEdge final
 
 class PeopleProcess final : public People, private directory::Listener {
  public:
-  PeopleProcess(const boot::Environment& environment, Calendars calendars)
+  PeopleProcess(const boot::Environment& environment, CalendarsNow calendars)
       : environment_(environment), hours_(std::move(calendars)) {}
 
   ~PeopleProcess() override { directory_loop_.Stop(); }
@@ -143,29 +142,29 @@ class PeopleProcess final : public People, private directory::Listener {
 }  // namespace
 
 bool CalendarHours::Knows(std::string_view calendar) const {
-  return calendars_.empty() || calendars_.find(calendar) != calendars_.end();
+  const std::shared_ptr<const Calendars> now = calendars_();
+  return now == nullptr || now->empty() || now->find(calendar) != now->end();
 }
 
 bool CalendarHours::IsOpen(std::string_view calendar, absl::Time t) const {
-  const auto it = calendars_.find(calendar);
+  const std::shared_ptr<const Calendars> now = calendars_();
+  if (now == nullptr) return true;
+  const auto it = now->find(calendar);
   // Beyond the calendar's years nobody keeps office hours yet.
-  return it == calendars_.end() || it->second.IsWorking(t).value_or(true);
+  return it == now->end() || it->second.IsWorking(t).value_or(true);
 }
 
 absl::Time CalendarHours::NextChange(std::string_view calendar, absl::Time t) const {
-  const auto it = calendars_.find(calendar);
-  return it == calendars_.end() ? absl::InfiniteFuture()
-                                : it->second.NextChange(t).value_or(absl::InfiniteFuture());
+  const std::shared_ptr<const Calendars> now = calendars_();
+  if (now == nullptr) return absl::InfiniteFuture();
+  const auto it = now->find(calendar);
+  return it == now->end() ? absl::InfiniteFuture()
+                          : it->second.NextChange(t).value_or(absl::InfiniteFuture());
 }
 
 absl::StatusOr<std::unique_ptr<People>> People::Create(const boot::Environment& environment,
+                                                       CalendarsNow calendars,
                                                        std::unique_ptr<directory::Store> store) {
-  Calendars calendars;
-  if (const std::string& file = environment.site->site.escalation().calendars_file(); !file.empty()) {
-    absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(file);
-    if (!loaded.ok()) return loaded.status();
-    calendars = std::move(loaded->by_code);
-  }
   auto people = std::make_unique<PeopleProcess>(environment, std::move(calendars));
   if (absl::Status status = people->Open(std::move(store)); !status.ok()) return status;
   return people;

@@ -89,6 +89,76 @@ std::string DigestBytes(const v1::StoredPublication& content) {
   return Sha256({content.SerializeAsString()});
 }
 
+std::string PolicyDigest(const config::v1::Policy& policy) {
+  return DigestBytes(ToStored({.policy = policy}));
+}
+
+std::string CalendarsDigest(const Calendars* calendars) {
+  return DigestBytes(
+      ToStored({.calendars = std::shared_ptr<const Calendars>(std::shared_ptr<void>(), calendars)}));
+}
+
+// A policy with what its problems are reported of.
+struct PolicyText {
+  std::string name;
+  config::v1::Policy policy;
+  boot::Positions positions;
+};
+
+absl::StatusOr<PolicyText> ParsePolicy(std::string_view yaml) {
+  PolicyText text{.name = "policy_yaml"};
+  const absl::Status read = boot::ParseYaml(yaml, text.name, &text.policy, &text.positions);
+  if (!read.ok()) return Bad(std::string(read.message()));
+  return text;
+}
+
+absl::StatusOr<PolicyText> ConfiguredPolicy(const config::v1::EscalationConfig& config) {
+  PolicyText text{.name = config.policy_file()};
+  const absl::Status read = boot::LoadYaml(text.name, &text.policy, &text.positions);
+  if (!read.ok()) return Bad(std::string(read.message()));
+  return text;
+}
+
+// Null if there is no file of them.
+absl::StatusOr<std::shared_ptr<const Calendars>> ConfiguredCalendars(
+    const config::v1::EscalationConfig& config) {
+  if (config.calendars_file().empty()) return std::shared_ptr<const Calendars>();
+  absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(config.calendars_file());
+  if (!loaded.ok()) {
+    return absl::IsInvalidArgument(loaded.status()) ? loaded.status()
+                                                    : Bad(std::string(loaded.status().message()));
+  }
+  return std::make_shared<const Calendars>(std::move(loaded->by_code));
+}
+
+absl::Status CheckRules(const PolicyText& text, const Calendars* calendars) {
+  std::vector<boot::Problem> problems = boot::CheckPolicy(text.policy);
+  CheckCalendars(text.policy, "", calendars, &problems);
+  if (problems.empty()) return absl::OkStatus();
+  std::string lines;
+  for (const boot::Problem& problem : problems) {
+    if (!lines.empty()) lines += "\n";
+    if (text.positions.empty()) {
+      lines += StrCat(text.name, ": ", problem.path, ": ", problem.message);
+    } else {
+      const boot::Position at = PlaceOf(text.positions, problem.path);
+      lines += StrCat(text.name, ":", at.line, ":", at.column, ": ", problem.path, ": ", problem.message);
+    }
+  }
+  return Bad(lines);
+}
+
+// Whether a configured file, whose part of the rules has `digest`, says what it said when the latest was
+// published. `known` is what that was; publications of older releases do not tell: then what any of them held
+// is known.
+template <typename DigestOfPart>
+bool IsUnchanged(const std::string& digest, const std::vector<Publication>& published,
+                 const std::string& known, DigestOfPart digest_of) {
+  if (!known.empty()) return digest == known;
+  return std::any_of(published.begin(), published.end(),
+                     [&](const Publication& one) { return digest_of(one) == digest; });
+}
+
 absl::StatusOr<Publication> FromStored(const v1::StoredPublication& stored) {
   v1::StoredPublication content;
   *content.mutable_policy() = stored.policy();
@@ -103,6 +173,8 @@ absl::StatusOr<Publication> FromStored(const v1::StoredPublication& stored) {
   publication.note = stored.note();
   publication.account = stored.account();
   publication.moves_open = stored.moves_open();
+  publication.configured_policy = stored.configured_policy_digest();
+  publication.configured_calendars = stored.configured_calendars_digest();
   if (stored.calendars_size() > 0) {
     auto calendars = std::make_shared<Calendars>();
     for (const v1::StoredCalendar& one : stored.calendars()) {
@@ -141,31 +213,62 @@ void SyncFolder(const std::string& folder) {
 
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
                                       std::string_view policy_yaml) {
+  absl::StatusOr<PolicyText> policy =
+      policy_yaml.empty() ? ConfiguredPolicy(config) : ParsePolicy(policy_yaml);
+  if (!policy.ok()) return policy.status();
+  auto calendars = ConfiguredCalendars(config);
+  if (!calendars.ok()) return calendars.status();
   Publication publication;
-  boot::Positions positions;
-  const std::string name = policy_yaml.empty() ? config.policy_file() : "policy_yaml";
-  const absl::Status read = policy_yaml.empty()
-                                ? boot::LoadYaml(name, &publication.policy, &positions)
-                                : boot::ParseYaml(policy_yaml, name, &publication.policy, &positions);
-  if (!read.ok()) return Bad(std::string(read.message()));
-  if (!config.calendars_file().empty()) {
-    absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(config.calendars_file());
-    if (!loaded.ok()) {
-      return absl::IsInvalidArgument(loaded.status()) ? loaded.status()
-                                                      : Bad(std::string(loaded.status().message()));
+  publication.configured_calendars = CalendarsDigest(calendars->get());
+  publication.calendars = *std::move(calendars);
+  if (absl::Status status = CheckRules(*policy, publication.calendars.get()); !status.ok()) return status;
+  publication.policy = std::move(policy->policy);
+  publication.configured_policy = PolicyDigest(publication.policy);
+  return publication;
+}
+
+absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
+                                      const std::vector<Publication>& published, const RulesChange& change) {
+  const Publication& latest = published.back();
+  const bool by_files = change.policy_yaml.empty() && change.calendar_files.empty();
+  if (change.calendar_files.empty() && change.calendar_notice.ByteSizeLong() != 0) {
+    return error::Required("calendar_files");
+  }
+  Publication next;
+  PolicyText policy{.name = "the policy that holds", .policy = latest.policy};
+  next.configured_policy = latest.configured_policy;
+  if (by_files || !change.policy_yaml.empty()) {
+    absl::StatusOr<PolicyText> configured = ConfiguredPolicy(config);
+    if (configured.ok()) next.configured_policy = PolicyDigest(configured->policy);
+    if (by_files && !configured.ok()) return configured.status();
+    if (!by_files) {
+      absl::StatusOr<PolicyText> given = ParsePolicy(change.policy_yaml);
+      if (!given.ok()) return given.status();
+      policy = *std::move(given);
+    } else if (!IsUnchanged(next.configured_policy, published, latest.configured_policy,
+                            [](const Publication& one) { return PolicyDigest(one.policy); })) {
+      policy = *std::move(configured);
     }
-    publication.calendars = std::make_shared<Calendars>(std::move(loaded->by_code));
   }
-  std::vector<boot::Problem> problems = boot::CheckPolicy(publication.policy);
-  CheckCalendars(publication.policy, "", publication.calendars.get(), &problems);
-  if (problems.empty()) return publication;
-  std::string text;
-  for (const boot::Problem& problem : problems) {
-    const boot::Position at = PlaceOf(positions, problem.path);
-    text += StrCat(text.empty() ? "" : "\n", name, ":", at.line, ":", at.column, ": ", problem.path, ": ",
-                   problem.message);
+  next.calendars = latest.calendars;
+  next.configured_calendars = latest.configured_calendars;
+  if (by_files || !change.calendar_files.empty()) {
+    auto configured = ConfiguredCalendars(config);
+    if (configured.ok()) next.configured_calendars = CalendarsDigest(configured->get());
+    if (by_files && !configured.ok()) return configured.status();
+    if (!by_files) {
+      absl::StatusOr<Calendars> changed =
+          ChangeCalendars(latest.calendars.get(), change.calendar_files, change.calendar_notice);
+      if (!changed.ok()) return changed.status();
+      next.calendars = std::make_shared<const Calendars>(*std::move(changed));
+    } else if (!IsUnchanged(next.configured_calendars, published, latest.configured_calendars,
+                            [](const Publication& one) { return CalendarsDigest(one.calendars.get()); })) {
+      next.calendars = *std::move(configured);
+    }
   }
-  return Bad(text);
+  if (absl::Status status = CheckRules(policy, next.calendars.get()); !status.ok()) return status;
+  next.policy = std::move(policy.policy);
+  return next;
 }
 
 std::string DigestOf(const Publication& publication) {
@@ -220,6 +323,8 @@ absl::Status PublicationFiles::Keep(const Publication& publication) const {
   stored.set_note(publication.note);
   stored.set_account(publication.account);
   stored.set_moves_open(publication.moves_open);
+  stored.set_configured_policy_digest(publication.configured_policy);
+  stored.set_configured_calendars_digest(publication.configured_calendars);
   const std::string path = StrCat(folder_, "/", absl::StrFormat("%06d", publication.number), kSuffix);
   const std::string draft = path + ".new";
   if (absl::Status status = WriteDurably(draft, stored.SerializeAsString()); !status.ok()) return status;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "hotline/config/v1/site.pb.h"
 #include "services/escalation/core/deadlines.h"
+#include "services/escalation/core/rules_change.h"
 
 namespace hotline::escalation {
 
@@ -17,6 +18,14 @@ namespace hotline::escalation {
 // INVALID_ARGUMENT (FIELD_INVALID) with `file:line:column` of each fault, in English and Chinese.
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
                                       std::string_view policy_yaml);
+
+// What comes after `published`, of which there is one at least. What `change` holds is taken, and the rest
+// stays as it holds. An empty change takes the configured policy and calendars, each if it is another than
+// when it was last taken or replaced: what was published from elsewhere stands until somebody changes the
+// file. Checked as above, and with the errors of above and of ChangeCalendars; configured files that are not
+// needed may be faulty.
+absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
+                                      const std::vector<Publication>& published, const RulesChange& change);
 
 // SHA-256, in hexadecimal, of what a publication holds: its policy and every rule of its calendars.
 std::string DigestOf(const Publication& publication);

@@ -226,7 +226,10 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     sql::Database* const directory_copied = directory_database->get();
     auto directory_store = directory::Store::Open(*std::move(directory_database), config.hotline());
     if (!directory_store.ok()) return directory_store.status();
-    auto people = People::Create(process->environment_, *std::move(directory_store));
+    auto people = People::Create(
+        process->environment_,
+        [raw = process.get()] { return raw->follower_->deadlines()->publications().back().calendars; },
+        *std::move(directory_store));
     if (!people.ok()) return people.status();
     process->people_ = *std::move(people);
     reader = process->store_->NewReader();
@@ -303,35 +306,28 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   explicit EscalationProcess(boot::Environment& environment)
       : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
 
-  // What was published so far. What the configuration holds is put behind it if it was never published: it
-  // holds for clocks that are armed from now on. The first start's is there from the beginning. A
-  // configuration that has been published is an older one: what was published since stands.
+  // What was published so far. What of the configuration has been changed since is put behind it: it holds
+  // for clocks that are armed from now on. The first start's is there from the beginning.
   absl::StatusOr<Deadlines> LoadDeadlines() {
     const config::v1::SiteConfig& site = environment_.site->site;
     absl::StatusOr<std::vector<Publication>> publications = files_->Load();
     if (!publications.ok()) return publications.status();
-    absl::StatusOr<Publication> configured = LoadRules(site.escalation(), "");
-    if (!configured.ok()) return configured.status();
-    const auto known = std::find_if(publications->begin(), publications->end(), [&](const Publication& one) {
-      return DigestOf(one) == DigestOf(*configured);
-    });
-    if (known != publications->end() && known->number != publications->back().number) {
-      log::Info("the configured rules are those of an earlier publication: the latest one holds",
-                {{"configured", known->number}, {"publication", publications->back().number}});
-    }
-    if (known == publications->end()) {
-      configured->number = static_cast<int64_t>(publications->size()) + 1;
+    absl::StatusOr<Publication> next = publications->empty()
+                                           ? LoadRules(site.escalation(), "")
+                                           : NextRules(site.escalation(), *publications, {});
+    if (!next.ok()) return next.status();
+    if (publications->empty() || DigestOf(*next) != DigestOf(publications->back())) {
+      next->number = static_cast<int64_t>(publications->size()) + 1;
       if (!publications->empty()) {
-        configured->time =
-            std::max(environment_.clock->Now(), publications->back().time + absl::Nanoseconds(1));
-        configured->moves_open = false;
+        next->time = std::max(environment_.clock->Now(), publications->back().time + absl::Nanoseconds(1));
+        next->moves_open = false;
         log::Warn(
-            "the configured rules are not those that were published last: clocks armed from now on go by "
-            "them; `hotlinectl policy publish` moves the open ones too",
-            {{"publication", configured->number}});
+            "the configured rules have been changed since: clocks armed from now on go by them; `hotlinectl "
+            "policy publish` moves the open ones too",
+            {{"publication", next->number}});
       }
-      if (absl::Status status = files_->Keep(*configured); !status.ok()) return status;
-      publications->push_back(*std::move(configured));
+      if (absl::Status status = files_->Keep(*next); !status.ok()) return status;
+      publications->push_back(*std::move(next));
     }
     return Deadlines(*std::move(publications), PartiesOf(site, environment_.site->units));
   }
@@ -339,8 +335,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   RulesAccess Rules() {
     return {.current = [this] { return follower_->deadlines(); },
             .load =
-                [this](std::string_view policy) {
-                  return LoadRules(environment_.site->site.escalation(), policy);
+                [this](const RulesChange& change) {
+                  return NextRules(environment_.site->site.escalation(),
+                                   follower_->deadlines()->publications(), change);
                 },
             .digest = DigestOf,
             .publish =

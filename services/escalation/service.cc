@@ -290,6 +290,39 @@ void NameVersions(const Publication& publication, Message* message) {
     message->add_calendar_versions(calendar.version());
 }
 
+// `layer: number` of each document that calendars rest on.
+std::set<std::string> DocumentsOf(const Publication& publication) {
+  std::set<std::string> documents;
+  if (publication.calendars == nullptr) return documents;
+  for (const auto& [code, calendar] : *publication.calendars) {
+    for (const config::v1::CalendarLayer& layer : calendar.layers()) {
+      for (const config::v1::CalendarDocument& document : layer.documents()) {
+        documents.insert(absl::StrCat(layer.code(), ": ", document.number()));
+      }
+    }
+  }
+  return documents;
+}
+
+void CompareDocuments(const Publication& before, const Publication& after,
+                      v1::PreviewRulesResponse* response) {
+  const std::set<std::string> old = DocumentsOf(before);
+  const std::set<std::string> now = DocumentsOf(after);
+  for (const std::string& one : now) {
+    if (!old.contains(one)) response->add_added_documents(one);
+  }
+  for (const std::string& one : old) {
+    if (!now.contains(one)) response->add_dropped_documents(one);
+  }
+}
+
+// It stays where it is, and is only decided now, or no longer.
+bool OnlySettles(const OrderClock& before, const OrderClock& after) {
+  return before.provisional != after.provisional && before.due == after.due &&
+         before.remaining == after.remaining && before.remind == after.remind && before.next == after.next &&
+         before.next_rung == after.next_rung;
+}
+
 }  // namespace
 
 void EscalationService::PreviewRules(const CallContext&, v1::PreviewRulesRequest request,
@@ -299,16 +332,16 @@ void EscalationService::PreviewRules(const CallContext&, v1::PreviewRulesRequest
                                 "must be between 0 and 500", "应在0至500之间"));
   }
   executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<Publication> next = rules_.load(request.policy_yaml());
+    absl::StatusOr<Publication> next = rules_.load(ChangeOf(request));
     if (!next.ok()) return done(next.status());
     const std::shared_ptr<const Deadlines> current = rules_.current();
     auto preview = std::make_shared<Preview>();
     preview->publication = static_cast<int64_t>(current->publications().size()) + 1;
     preview->response.set_publication(preview->publication);
     preview->response.set_digest(rules_.digest(*next));
-    preview->response.set_unchanged(preview->response.digest() ==
-                                    rules_.digest(current->publications().back()));
+    preview->response.set_unchanged(Holds(current->publications().back(), preview->response.digest()));
     NameVersions(*next, &preview->response);
+    CompareDocuments(current->publications().back(), *next, &preview->response);
     preview->now = clock_->Now();
     next->number = preview->publication;
     next->time = preview->now;
@@ -333,6 +366,10 @@ void EscalationService::PreviewSlice(std::shared_ptr<Preview> preview) {
       response.set_clock_count(response.clock_count() + 1);
       const auto moved = MovedTo(order, clock, preview->publication, *preview->deadlines);
       if (!moved.has_value()) continue;
+      if (OnlySettles(clock, *moved)) {
+        if (!moved->provisional) response.set_settled_count(response.settled_count() + 1);
+        continue;
+      }
       response.set_moved_count(response.moved_count() + 1);
       if (moved->due > clock.due) response.set_later_count(response.later_count() + 1);
       if (moved->due < clock.due) response.set_earlier_count(response.earlier_count() + 1);
@@ -377,7 +414,7 @@ void EscalationService::PublishRules(const CallContext&, v1::PublishRulesRequest
     return done(status);
   }
   executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<Publication> next = rules_.load(request.policy_yaml());
+    absl::StatusOr<Publication> next = rules_.load(ChangeOf(request));
     if (!next.ok()) return done(next.status());
     if (rules_.digest(*next) != request.digest()) {
       return done(error::PreviewStale("the files hold something else than what was previewed",
@@ -385,7 +422,7 @@ void EscalationService::PublishRules(const CallContext&, v1::PublishRulesRequest
     }
     const std::shared_ptr<const Deadlines> current = rules_.current();
     const Publication& latest = current->publications().back();
-    if (rules_.digest(latest) == request.digest()) {
+    if (Holds(latest, request.digest())) {
       // Asked again; or nothing new.
       v1::PublishRulesResponse response;
       response.set_publication(latest.number);
@@ -420,6 +457,35 @@ void EscalationService::ListPublications(const CallContext&, v1::ListPublication
   response.set_settled(progress.done);
   response.set_moved_count(progress.moved);
   done(std::move(response));
+}
+
+void EscalationService::ListCalendars(const CallContext&, v1::ListCalendarsRequest,
+                                      Done<v1::ListCalendarsResponse> done) {
+  // Looking for undecided dates walks the days.
+  executor_->Post([this, done = std::move(done)]() mutable {
+    const std::shared_ptr<const Deadlines> current = rules_.current();
+    const Publication& latest = current->publications().back();
+    v1::ListCalendarsResponse response;
+    response.set_publication(latest.number);
+    if (latest.calendars == nullptr) return done(std::move(response));
+    const absl::CivilDay today(absl::FixedTimeZone(calendar::kUtcOffsetSeconds).At(clock_->Now()).cs);
+    const absl::CivilDay end(today.year() + 1, 12, 31);
+    const auto text = [](absl::CivilDay day) { return absl::FormatCivilTime(day); };
+    for (const auto& [code, calendar] : *latest.calendars) {
+      v1::CalendarInfo* info = response.add_calendars();
+      info->set_code(code);
+      info->set_version(calendar.version());
+      for (config::v1::CalendarLayer& layer : calendar.layers()) *info->add_layers() = std::move(layer);
+      for (const calendar::UncertainSpan& span : calendar.Uncertain(today, end)) {
+        v1::UndecidedDates* dates = info->add_undecided();
+        dates->set_layer(span.layer);
+        dates->set_first_date(text(span.first));
+        dates->set_last_date(text(span.last));
+        dates->set_gap(span.gap);
+      }
+    }
+    done(std::move(response));
+  });
 }
 
 void EscalationService::CaughtUp(int64_t cursor) { hub_.SetHead(cursor); }

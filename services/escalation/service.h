@@ -20,6 +20,7 @@
 #include "common/stream/event_hub.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/event.pb.h"
+#include "services/escalation/core/rules_change.h"
 #include "services/escalation/discretion.h"
 #include "services/escalation/store/store.h"
 
@@ -29,9 +30,9 @@ namespace hotline::escalation {
 struct RulesAccess {
   // What holds.
   std::function<std::shared_ptr<const Deadlines>()> current;
-  // The configured files read again, with another policy in their place if the text is not empty; without
-  // number and time. May block for a moment.
-  std::function<absl::StatusOr<Publication>(std::string_view policy_yaml)> load;
+  // What would come after what holds (NextRules in edge_rules.h), without number and time. May block for a
+  // moment.
+  std::function<absl::StatusOr<Publication>(const RulesChange& change)> load;
   std::function<std::string(const Publication&)> digest;
   // As Follower::Publish, without `keep`.
   std::function<void(Publication, Done<int64_t>)> publish;
@@ -73,6 +74,8 @@ class EscalationService {
                     Done<v1::PublishRulesResponse> done);
   void ListPublications(const CallContext& call, v1::ListPublicationsRequest request,
                         Done<v1::ListPublicationsResponse> done);
+  void ListCalendars(const CallContext& call, v1::ListCalendarsRequest request,
+                     Done<v1::ListCalendarsResponse> done);
 
   // From the follower: it stands at `cursor`, the log's head, and what comes after that.
   void CaughtUp(int64_t cursor);
@@ -92,6 +95,10 @@ class EscalationService {
                                                          const v1::ExplainDeadlineRequest& request,
                                                          std::set<std::string>* restricted);
   void PreviewSlice(std::shared_ptr<Preview> preview);
+  // What has `digest` is the latest, and open clocks have been moved to it, or are being moved.
+  bool Holds(const Publication& latest, const std::string& digest) const {
+    return latest.moves_open && rules_.digest(latest) == digest;
+  }
   absl::StatusOr<v1::ListDeadlinesResponse> List(const CallContext& call,
                                                  const v1::ListDeadlinesRequest& request,
                                                  std::set<std::string>* restricted);

@@ -440,6 +440,8 @@ int Run(Session& session) {
       return ShowTimeLedger(session);
     case CommandId::kPolicy:
       return Policy(session);
+    case CommandId::kCalendar:
+      return CalendarCommand(session);
     case CommandId::kLinks:
       return Links(session);
     case CommandId::kLink:

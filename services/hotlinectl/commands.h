@@ -59,10 +59,11 @@ int Change(Session& session);
 // The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
 absl::StatusOr<dispatch::v1::PushWorkOrderRequest> FromFlags(const Session& session);
 
-// explain, ledger, policy.
+// explain, ledger, policy, calendar.
 int ExplainDeadline(Session& session);
 int ShowTimeLedger(Session& session);
 int Policy(Session& session);
+int CalendarCommand(Session& session);
 
 // Who acts, on what, under which request id: one of its own unless `--request-id` was given.
 type::v1::CommandHeader MakeHeader(const Session& session);

@@ -1,7 +1,10 @@
-// Deadlines for whoever has to justify or change them: explain, ledger, policy.
+// Deadlines for whoever has to justify or change them: explain, ledger, policy, calendar.
+#include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <optional>
+#include <utility>
 
+#include "absl/time/time.h"
 #include "common/base/text.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/order_form.h"
@@ -12,10 +15,22 @@ namespace {
 
 using Escalations = EscalationService::StubInterface;
 
-int Preview(Session& session, const std::string& policy) {
+// The file's text, at most what a site takes; nothing if it cannot be read, which is told.
+std::optional<std::string> ReadRulesFile(Session& session, const std::string& path) {
+  constexpr size_t kMaxBytes = 1 << 20;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMaxBytes + 1, '\0');
+  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
+  if (!text.empty() && text.size() <= kMaxBytes) return text;
+  session.console.ErrLine(
+      Say(session.console.language(), text.empty() ? say::kCannotRead : say::kRulesFileTooLarge, path));
+  return std::nullopt;
+}
+
+// `request` holds what is to be changed. `publish_with`: how to publish it.
+int Preview(Session& session, escalation::v1::PreviewRulesRequest request, const Phrase& publish_with) {
   Console& console = session.console;
-  escalation::v1::PreviewRulesRequest request;
-  request.set_policy_yaml(policy);
   request.set_list_limit(static_cast<int32_t>(session.arguments.Integer("limit", 20)));
   escalation::v1::PreviewRulesResponse response;
   if (auto failure = session.client.Call(&Escalations::PreviewRules, request, &response); failure) {
@@ -30,19 +45,26 @@ int Preview(Session& session, const std::string& policy) {
   console.OutLine(language == Language::kChinese ? response.summary_zh() : response.summary());
   console.OutLine(Say(language, say::kPreviewClocks, response.clock_count(), response.later_count(),
                       response.earlier_count()));
+  if (response.settled_count() > 0) {
+    console.OutLine(Say(language, say::kSettledClocks, response.settled_count()));
+  }
+  for (const std::string& document : response.added_documents()) {
+    console.OutLine(Say(language, say::kAddedDocument, document));
+  }
+  for (const std::string& document : response.dropped_documents()) {
+    console.OutLine(Say(language, say::kDroppedDocument, document));
+  }
   if (response.unchanged()) {
     console.OutLine(Say(language, say::kRulesUnchanged));
   } else {
-    console.OutLine(Say(language, say::kPublishWith, response.publication(), response.digest()));
+    console.OutLine(Say(language, publish_with, response.publication(), response.digest()));
   }
   return kExitOk;
 }
 
-int Publish(Session& session, const std::string& policy) {
+int Publish(Session& session, escalation::v1::PublishRulesRequest request) {
   const Arguments& arguments = session.arguments;
   Console& console = session.console;
-  escalation::v1::PublishRulesRequest request;
-  request.set_policy_yaml(policy);
   request.set_digest(arguments.Text("digest"));
   request.set_note(arguments.Text("note"));
   request.mutable_actor()->set_account(arguments.account);
@@ -54,6 +76,57 @@ int Publish(Session& session, const std::string& policy) {
     console.OutLine(ToJson(response));
   } else {
     console.OutLine(Say(console.language(), say::kPublished, response.publication()));
+  }
+  return kExitOk;
+}
+
+// The notice that the flags tell of.
+escalation::v1::CalendarNotice NoticeOf(const Session& session) {
+  const Arguments& arguments = session.arguments;
+  const auto date = [&](std::string_view flag) {
+    const std::optional<absl::Time> time = arguments.Time(flag, session.now);
+    return time.has_value() ? absl::FormatTime("%Y-%m-%d", *time, absl::FixedTimeZone(8 * 3600)) : "";
+  };
+  escalation::v1::CalendarNotice notice;
+  notice.set_document(arguments.Text("document"));
+  notice.set_title(arguments.Text("title"));
+  notice.set_issue_date(date("issued"));
+  notice.set_layer(arguments.Text("layer"));
+  notice.set_first_date(date("from"));
+  notice.set_last_date(date("until"));
+  notice.set_only_its_days(arguments.Has("only-its-days"));
+  notice.set_version(arguments.Text("version"));
+  return notice;
+}
+
+// Puts the files and the notice into a request. False if a file cannot be read, which is told.
+template <typename Request>
+bool PutCalendarChange(Session& session, Request* request) {
+  for (const std::string& path : session.arguments.files) {
+    std::optional<std::string> text = ReadRulesFile(session, path);
+    if (!text.has_value()) return false;
+    escalation::v1::CalendarFile& one = *request->add_calendar_files();
+    one.set_name(path.substr(path.find_last_of('/') + 1));
+    one.set_content(*std::move(text));
+  }
+  *request->mutable_calendar_notice() = NoticeOf(session);
+  return true;
+}
+
+int ListCalendars(Session& session) {
+  Console& console = session.console;
+  escalation::v1::ListCalendarsResponse response;
+  if (auto failure =
+          session.client.Call(&Escalations::ListCalendars, escalation::v1::ListCalendarsRequest(), &response);
+      failure) {
+    return console.Fail(*failure);
+  }
+  if (console.json()) {
+    console.OutLine(ToJson(response));
+  } else if (response.calendars().empty()) {
+    console.OutLine(Say(console.language(), say::kNoCalendars));
+  } else {
+    console.Out(CalendarTable(console.language(), response).Render(console.style()));
   }
   return kExitOk;
 }
@@ -124,14 +197,30 @@ int Policy(Session& session) {
   if (arguments.action == "list") return ListPublications(session);
   std::string policy;
   if (arguments.Has("file")) {
-    std::ifstream file(arguments.Text("file"), std::ios::binary);
-    policy.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    if (!file || policy.empty()) {
-      session.console.ErrLine(Say(session.console.language(), say::kCannotRead, arguments.Text("file")));
-      return kExitUsage;
-    }
+    std::optional<std::string> text = ReadRulesFile(session, arguments.Text("file"));
+    if (!text.has_value()) return kExitUsage;
+    policy = *std::move(text);
   }
-  return arguments.action == "publish" ? Publish(session, policy) : Preview(session, policy);
+  if (arguments.action == "publish") {
+    escalation::v1::PublishRulesRequest request;
+    request.set_policy_yaml(policy);
+    return Publish(session, std::move(request));
+  }
+  escalation::v1::PreviewRulesRequest request;
+  request.set_policy_yaml(policy);
+  return Preview(session, std::move(request), say::kPublishWith);
+}
+
+int CalendarCommand(Session& session) {
+  if (session.arguments.action == "list") return ListCalendars(session);
+  if (session.arguments.action == "publish") {
+    escalation::v1::PublishRulesRequest request;
+    if (!PutCalendarChange(session, &request)) return kExitUsage;
+    return Publish(session, std::move(request));
+  }
+  escalation::v1::PreviewRulesRequest request;
+  if (!PutCalendarChange(session, &request)) return kExitUsage;
+  return Preview(session, std::move(request), say::kPublishCalendarWith);
 }
 
 }  // namespace hotline::hotlinectl

@@ -180,6 +180,44 @@ class TlsTest : public testing::Test {
 
 TEST_F(TlsTest, WholeHandoff) { Handoff(sites_); }
 
+// Who is cleared by the role of their certificate alone is known to be so by every service, also where one
+// asks another; nobody else can claim that role.
+TEST_F(TlsTest, ARoleAloneIsClearedForATimeLedger) {
+  using escalation::v1::EscalationService;
+  auto clue = MakePush(5, "110");
+  clue.mutable_content()->set_urgency(type::v1::URGENCY_URGENT);
+  clue.mutable_header()->mutable_actor()->set_account("registrar");
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  const std::string id = Push(sites_.a, clue).order().id();
+  escalation::v1::GetTimeLedgerRequest request;
+  request.set_order_id(id);
+  const auto ask = [&](const std::string& claimed_role) {
+    Call call;
+    if (!claimed_role.empty()) call.AddMetadata("hotline-role", claimed_role);
+    escalation::v1::GetTimeLedgerResponse response;
+    const grpc::Status status = sites_.a.escalation().GetTimeLedger(&call, request, &response);
+    return status.ok() ? response.ledger().order_id() : Rich(status).reason;
+  };
+  EXPECT_EQ(ask(""), "RESTRICTED");
+  EXPECT_EQ(ask("supervisor"), "RESTRICTED") << "a desktop is a desktop, whatever it says";
+  sites_.a.UseTls(As("12345", "supervisor"));
+  EXPECT_EQ(ask(""), id);
+  EXPECT_EQ(ask("desktop"), id) << "what it says of itself is not looked at";
+  // The record says who it was shown to.
+  workorder::v1::ListOrderEventsRequest events;
+  events.set_order_id(id);
+  int shown = 0;
+  const auto history =
+      Must(sites_.a.work_order(), &workorder::v1::WorkOrderService::Stub::ListOrderEvents, events);
+  for (const auto& event : history.events()) {
+    if (event.has_disclosed() && event.disclosed().kind() == type::v1::DISCLOSURE_KIND_HISTORY) {
+      EXPECT_EQ(event.disclosed().role(), "supervisor");
+      ++shown;
+    }
+  }
+  EXPECT_GE(shown, 2);
+}
+
 TEST_F(TlsTest, StrangersAndWrongRolesAreKeptOut) {
   // Plain text.
   const auto plain = dispatch::v1::DispatchService::NewStub(NewChannel(sites_.a.address(Service::kDispatch)));

@@ -72,6 +72,15 @@ void CompareCard(const std::string& where, const Scorecard& found, const Card& p
     return it == planned.clocks.end() ? Share() : it->second;
   };
   judge->Same(where + " assigned", found.assigned(), planned.assigned);
+  judge->Same(where + " assisted", found.assisted(), planned.assisted);
+  const auto assist_share = [&](int clock) {
+    const auto it = planned.assist_clocks.find(clock);
+    return it == planned.assist_clocks.end() ? Share() : it->second;
+  };
+  judge->Same(where + " signed on time assisting", found.assist_sign_on_time(),
+              assist_share(type::v1::CLOCK_KIND_SIGN));
+  judge->Same(where + " finished on time assisting", found.assist_finish_on_time(),
+              assist_share(type::v1::CLOCK_KIND_FINISH));
   judge->Same(where + " signed on time", found.sign_on_time(), share(type::v1::CLOCK_KIND_SIGN));
   judge->Same(where + " finished on time", found.finish_on_time(), share(type::v1::CLOCK_KIND_FINISH));
   std::set<int> clocks;

@@ -238,19 +238,28 @@ class Author {
   }
   // A duty that began, was due, and was fulfilled (or not), or was taken away at `stop`.
   void Duty(const std::string& party, ClockKind clock, absl::Time due, std::optional<absl::Time> fulfilled,
-            absl::Time stop = absl::InfiniteFuture()) {
+            absl::Time stop = absl::InfiniteFuture(), bool assists = false) {
     if (fulfilled.has_value()) stop = *fulfilled;
     if (fulfilled.has_value() && *fulfilled < due) {
-      return In(*fulfilled, party, [&](Card& card) { Count(card.clocks[clock], true); });
+      return In(*fulfilled, party, [&](Card& card) {
+        Count(card.clocks[clock], true);
+        if (assists) Count(card.assist_clocks[clock], true);
+      });
     }
     if (stop < due) return;
     In(due, party, [&](Card& card) {
       Count(card.clocks[clock], false);
+      if (assists) Count(card.assist_clocks[clock], false);
       ++card.missed;
     });
     InPeriod(due, [&](PeriodTruth& period) {
       if (stop >= period.end) ++period.still_open[party];
     });
+  }
+  // The same of an assisting unit.
+  void Assistance(const std::string& party, ClockKind clock, absl::Time due,
+                  std::optional<absl::Time> fulfilled, absl::Time stop = absl::InfiniteFuture()) {
+    Duty(party, clock, due, fulfilled, stop, /*assists=*/true);
   }
   void Result(const std::string& party, bool unit, absl::Time at, absl::Duration worked, bool extended) {
     In(at, party, [&](Card& card) {
@@ -434,7 +443,10 @@ class Author {
     }
     type::v1::UnitDispatch& dispatch = *Do(dispatched, k12345, matter).mutable_unit_dispatch();
     dispatch.set_lead_unit(unit.code);
-    if (matter.helper != nullptr) dispatch.add_assist_units(matter.helper->code);
+    if (matter.helper != nullptr) {
+      dispatch.add_assist_units(matter.helper->code);
+      In(dispatched, matter.helper->code, [](Card& card) { ++card.assisted; });
+    }
     ++matter.moves;
     Assigned(unit.code, dispatched);
     const absl::Time sign_due = matter.Due(type::v1::CLOCK_KIND_SIGN, unit.code, dispatched);
@@ -458,9 +470,10 @@ class Author {
       Uncontacted(matter, unit.code, dispatched, again);
       if (matter.helper != nullptr) {
         // Nothing is left to assist in.
-        Duty(matter.helper->code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, back);
-        Duty(matter.helper->code, type::v1::CLOCK_KIND_FINISH,
-             matter.Due(type::v1::CLOCK_KIND_FINISH, matter.helper->code, dispatched), std::nullopt, back);
+        Assistance(matter.helper->code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, back);
+        Assistance(matter.helper->code, type::v1::CLOCK_KIND_FINISH,
+                   matter.Due(type::v1::CLOCK_KIND_FINISH, matter.helper->code, dispatched), std::nullopt,
+                   back);
       }
       return Work(matter, origin, again);
     }
@@ -565,21 +578,21 @@ class Author {
                                   due);
     if (signed_at + absl::Minutes(5) >= replied) {
       // The lead unit was faster than that.
-      Duty(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, replied);
-      return Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, replied);
+      Assistance(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, std::nullopt, replied);
+      return Assistance(helper.code, type::v1::CLOCK_KIND_FINISH, due, replied);
     }
     Do(signed_at, k12345, matter).mutable_signature()->set_unit(helper.code);
-    Duty(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, signed_at);
+    Assistance(helper.code, type::v1::CLOCK_KIND_SIGN, sign_due, signed_at);
     if (reports && done + absl::Minutes(5) < replied) {
       type::v1::Progress& progress = *Do(done, k12345, matter).mutable_progress();
       progress.set_unit(helper.code);
       progress.set_part_done(true);
       progress.set_note("协办事项已完成");
-      return Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, done);
+      return Assistance(helper.code, type::v1::CLOCK_KIND_FINISH, due, done);
     }
     // The reply is that of both.
     const bool ever = replied != absl::InfiniteFuture();
-    Duty(helper.code, type::v1::CLOCK_KIND_FINISH, due, ever ? std::optional(replied) : std::nullopt);
+    Assistance(helper.code, type::v1::CLOCK_KIND_FINISH, due, ever ? std::optional(replied) : std::nullopt);
   }
 
   // The origin calls back, and closes or demands that it be done again.
@@ -617,7 +630,7 @@ class Author {
     Reply(matter, k12345, again);
     Uncontacted(matter, replier, decided, again);
     Duty(replier, type::v1::CLOCK_KIND_FINISH, due, again);
-    if (matter.helper != nullptr) Duty(matter.helper->code, type::v1::CLOCK_KIND_FINISH, due, again);
+    if (matter.helper != nullptr) Assistance(matter.helper->code, type::v1::CLOCK_KIND_FINISH, due, again);
     const bool always = WorksAlways(replier);
     Result(replier, true, again, always ? again - decided : absl::Seconds(Worked(decided, again, false)),
            false);

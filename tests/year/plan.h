@@ -37,8 +37,9 @@ struct Share {
 
 // Figures of one party in one period at site 12345.
 struct Card {
-  int64_t assigned = 0;
-  std::map<int, Share> clocks;  // by type::v1::ClockKind
+  int64_t assigned = 0, assisted = 0;
+  std::map<int, Share> clocks;         // by type::v1::ClockKind
+  std::map<int, Share> assist_clocks;  // of those, as an assisting unit
   Share returns, moves, redos, extended, last_minute;
   std::vector<int64_t> minutes;  // of each stretch that ended with a result
   int64_t missed = 0;

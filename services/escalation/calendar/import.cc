@@ -318,13 +318,14 @@ class ICalendarReader {
     int hours_line = 0;
   };
 
-  // A line of the file without its end; false at the end of the file.
+  // A line of the file without its end, which is LF, CR LF, or what careless copying makes of them: CR alone,
+  // or several before the LF. False at the end of the file.
   bool Physical(std::string_view* line) {
     if (rest_.empty()) return false;
-    const size_t end = rest_.find('\n');
+    const size_t end = std::min(rest_.find_first_of("\r\n"), rest_.size());
     *line = rest_.substr(0, end);
-    rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-    if (line->ends_with('\r')) line->remove_suffix(1);
+    rest_.remove_prefix(std::min(rest_.find_first_not_of('\r', end), rest_.size()));
+    if (rest_.starts_with('\n')) rest_.remove_prefix(1);
     ++next_line_;
     return true;
   }

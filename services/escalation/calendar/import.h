@@ -27,11 +27,11 @@ absl::StatusOr<std::vector<config::v1::DayRule>> ParseHolidayJson(std::string_vi
                                                                   std::string_view name,
                                                                   std::string_view document);
 
-// One VCALENDAR (CR LF or LF) of VEVENTs of whole days: DTSTART and DTEND (excluded; unset: one day) with
-// VALUE=DATE; SUMMARY is the day's name and ends in （休） or （班）, unless X-APPLE-SPECIAL-DAY says
-// WORK-HOLIDAY or ALTERNATE-WORKDAY. X-HOTLINE-HOURS holds hours of these days only. Recurrence, durations,
-// cancelled events and times of day are refused; VTIMEZONE, VALARM, other X- properties and those without
-// bearing on dates are passed over.
+// One VCALENDAR (lines end in CR LF, LF or CR) of VEVENTs of whole days: DTSTART and DTEND (excluded; unset:
+// one day) with VALUE=DATE; SUMMARY is the day's name and ends in （休） or （班）, unless
+// X-APPLE-SPECIAL-DAY says WORK-HOLIDAY or ALTERNATE-WORKDAY. X-HOTLINE-HOURS holds hours of these days only.
+// Recurrence, durations, cancelled events and times of day are refused; VTIMEZONE, VALARM, other X-
+// properties and those without bearing on dates are passed over.
 absl::StatusOr<std::vector<config::v1::DayRule>> ParseICalendar(std::string_view text, std::string_view name,
                                                                 std::string_view document);
 

@@ -101,6 +101,16 @@ v1::ClockHistory HistoryOf(const OrderClock& clock) {
   return history;
 }
 
+// `assist`: as an assisting unit's clock asks.
+Traits TraitsOf(const OrderClocks& order, bool assist) {
+  return {.type = order.type,
+          .urgency = order.urgency,
+          .channel = order.channel,
+          .item = order.item,
+          .tags = order.tags,
+          .assist = assist};
+}
+
 // Finds the rung that comes next, and when.
 void Plan(const Deadlines& deadlines, OrderClock* clock) {
   clock->next_rung = type::v1::RUNG_UNSPECIFIED;
@@ -524,7 +534,8 @@ class Step {
     for (OrderClock& clock : order_.clocks) {
       if (!IsAbout(move, clock) || !clock.live()) continue;
       MarkBreach(&clock);
-      const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind, TraitsOf(), clock.start);
+      const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind,
+                                             TraitsOf(order_, !clock.assist_unit.empty()), clock.start);
       v1::ClockHistory history = HistoryOf(clock);
       v1::ClockAdjustment& adjustment = *history.add_adjustments();
       adjustment.set_sequence(event_.sequence());
@@ -659,18 +670,10 @@ class Step {
     }
   }
 
-  Traits TraitsOf() const {
-    return {.type = order_.type,
-            .urgency = order_.urgency,
-            .channel = order_.channel,
-            .item = order_.item,
-            .tags = order_.tags};
-  }
-
   // `assist_unit`: the duty party is that, beside whoever has the order.
   void Arm(ClockKind kind, const std::string& duty_party, std::string_view assist_unit = {}) {
     Stop(kind, assist_unit);
-    const RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
+    const RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, !assist_unit.empty()), at_);
     if (!deadlines_.has_limit(rule)) return;
     // Somebody always has the duty, if only this hotline.
     const std::string duty = duty_party.empty() ? std::string(site_) : duty_party;
@@ -680,7 +683,7 @@ class Step {
   // A clock of this hotline whose deadline the order itself carries.
   void ArmUntil(ClockKind kind, absl::Time due) {
     Stop(kind);
-    RuleRef rule = deadlines_.Find(kind, TraitsOf(), at_);
+    RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, /*assist=*/false), at_);
     if (IsCarried(kind)) rule.rule = -1;
     Add(kind, std::string(site_), rule, {due, false}, {});
   }
@@ -823,12 +826,8 @@ Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadline
 std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
                                   const Deadlines& deadlines) {
   if (!clock.live() || IsCarried(clock.kind)) return std::nullopt;
-  const Traits traits{.type = order.type,
-                      .urgency = order.urgency,
-                      .channel = order.channel,
-                      .item = order.item,
-                      .tags = order.tags};
-  const RuleRef rule = deadlines.FindIn(publication, clock.kind, traits, clock.start);
+  const RuleRef rule =
+      deadlines.FindIn(publication, clock.kind, TraitsOf(order, !clock.assist_unit.empty()), clock.start);
   if (rule.rule < 0) return std::nullopt;
   OrderClock moved = clock;
   const Reckoned reckoned = Reckon(clock, rule, deadlines);
@@ -841,7 +840,8 @@ std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& cl
   Plan(deadlines, &moved);
   const bool reminder_moves = moved.rung < type::v1::RUNG_REMIND && moved.remind != clock.remind;
   if (moved.due == clock.due && moved.remaining == clock.remaining && !reminder_moves &&
-      moved.next == clock.next && moved.next_rung == clock.next_rung) {
+      moved.next == clock.next && moved.next_rung == clock.next_rung &&
+      moved.provisional == clock.provisional) {
     return std::nullopt;
   }
   return moved;

@@ -174,7 +174,8 @@ struct Reckoned {
 };
 Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines);
 // `clock` as it would be by the publication with this number; nothing if that changes neither its deadline,
-// its reminder nor its next rung, or if the publication has no rule for it. Stopped clocks never move.
+// its reminder, its next rung nor whether it is provisional, or if the publication has no rule for it.
+// Stopped clocks never move.
 std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
                                   const Deadlines& deadlines);
 // The command that moves `clock` to what `moved` says; its request id is

@@ -68,6 +68,7 @@ absl::Duration ClockLength(Amount amount) {
 struct Deadlines::Rule {
   type::v1::ClockKind clock;
   type::v1::Urgency urgency;  // unspecified: any
+  config::v1::UnitRole role;  // unspecified: any
   uint32_t types = 0;         // bit n: type n; zero: any
   uint32_t channels = 0;
   std::vector<std::string> items;
@@ -86,6 +87,8 @@ struct Deadlines::Rule {
 
   bool Matches(const Traits& traits, Day day) const {
     if (urgency != type::v1::URGENCY_UNSPECIFIED && urgency != traits.urgency) return false;
+    if (role != config::v1::UNIT_ROLE_UNSPECIFIED && (role == config::v1::UNIT_ROLE_ASSIST) != traits.assist)
+      return false;
     if (types != 0 && (traits.type <= 0 || traits.type >= 32 || (types >> traits.type & 1) == 0))
       return false;
     if (channels != 0 &&
@@ -150,6 +153,7 @@ struct Deadlines::Book {
       Rule rule;
       rule.clock = from.clock();
       rule.urgency = from.urgency();
+      rule.role = from.role();
       for (const int type : from.types()) rule.types |= uint32_t{1} << (type & 31);
       for (const int channel : from.channels()) rule.channels |= uint32_t{1} << (channel & 31);
       rule.items = {from.items().begin(), from.items().end()};

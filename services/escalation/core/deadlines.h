@@ -43,6 +43,9 @@ struct Publication {
   std::string account;
   // Open clocks are moved to it; else it holds for those armed since.
   bool moves_open = true;
+  // SHA-256 of the policy and of the calendars that the configured files held then; empty if not known.
+  std::string configured_policy;
+  std::string configured_calendars;
 };
 
 // Who works by which calendar.
@@ -61,6 +64,8 @@ struct Traits {
   std::string_view item;
   // Each between blanks: ` typhoon flood `.
   std::string_view tags;
+  // The clock is an assisting unit's.
+  bool assist = false;
 };
 
 // A length of time: whole days, or seconds.

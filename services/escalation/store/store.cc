@@ -13,7 +13,10 @@
 namespace hotline::escalation {
 namespace {
 
-constexpr int64_t kSchemaVersion = sql::kClocksSchema;
+constexpr sql::StoreMark kMark = {.file = "escalation.db",
+                                  .name = "the escalation store",
+                                  .version = sql::kClocksSchema,
+                                  .projection = true};
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -98,8 +101,8 @@ CREATE TABLE IF NOT EXISTS census (
 ) {keyed};
 )sql";
 
-constexpr const char* kTables[] = {"site",     "tracked_order", "clock", "rung",  "progress",
-                                   "log_mark", "moving",        "tally", "census"};
+constexpr std::initializer_list<const char*> kTables = {
+    "site", "tracked_order", "clock", "rung", "progress", "log_mark", "moving", "tally", "census"};
 
 #define CLOCK_COLUMNS                                                                                 \
   "kind, armed_by, state, duty_party, start_at, due_at, remaining, remind_at, stop_at, rung, marks, " \
@@ -485,9 +488,14 @@ class SqlStore : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    if (absl::Status status = DropOlder(); !status.ok()) return status;
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok()) return status;
-    if (absl::Status status = CheckSite(hotline); !status.ok()) return status;
+    // Tables that an older version wrote go: the log has it all.
+    absl::Status made = sql::DropOlder(writer_.get(), kMark.version, kTables);
+    if (made.ok()) made = writer_->Execute(kSchema);
+    if (made.ok()) made = sql::CheckSite(writer_.get(), kMark, hotline);
+    if (!made.ok()) {
+      writer_->Rollback();
+      return made;
+    }
     if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get()); !status.ok()) return status;
     Preparer prepare(writer_.get());
@@ -676,59 +684,6 @@ class SqlStore : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
-  // Tables that an older version wrote; the log has it all.
-  absl::Status DropOlder() {
-    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
-    if (!select.ok()) return absl::OkStatus();  // there are none
-    int64_t version = kSchemaVersion;
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) version = (*select)->Int64(0);
-    }
-    select->reset();
-    if (version >= kSchemaVersion) return absl::OkStatus();
-    for (const char* table : kTables) {
-      if (absl::Status status = writer_->Execute(absl::StrCat("DROP TABLE IF EXISTS ", table));
-          !status.ok()) {
-        return status;
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckSite(std::string_view hotline) {
-    auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
-    if (!select.ok()) return select.status();
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) {
-        if ((*select)->Int64(0) > kSchemaVersion) {
-          return error::SchemaNewer("escalation.db", (*select)->Int64(0), kSchemaVersion);
-        }
-        if ((*select)->Int64(0) != kSchemaVersion) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("the escalation store has schema version ", (*select)->Int64(0), ", this program ",
-                           kSchemaVersion, "; it can be deleted and is rebuilt from the log"));
-        }
-        if ((*select)->Text(1) != hotline) {
-          return absl::FailedPreconditionError(absl::StrCat("the escalation store belongs to hotline ",
-                                                            std::string((*select)->Text(1)), ", not ",
-                                                            std::string(hotline)));
-        }
-        return absl::OkStatus();
-      }
-    }
-    auto insert = writer_->Prepare("INSERT INTO site (id, schema_version, hotline) VALUES (1, ?1, ?2)");
-    if (!insert.ok()) return insert.status();
-    (*insert)->BindInt64(1, kSchemaVersion);
-    (*insert)->BindText(2, hotline);
-    return (*insert)->Run();
-  }
-
   // What a rung changes: the deadline and its place in lists stay, so their index need not be written.
   static bool OnlyClimbed(const OrderClock& before, const OrderClock& after) {
     OrderClock climbed = before;

@@ -286,6 +286,21 @@ std::vector<CommandSpec> MakeCommands() {
         {"digest", ValueKind::kText, say::kFlagDigest},
         {"note", ValueKind::kText, say::kFlagPublishNote},
         limit}},
+      {CommandId::kCalendar,
+       "calendar",
+       say::kCmdCalendar,
+       Operand::kCalendar,
+       {{"document", ValueKind::kText, say::kFlagNoticeDocument},
+        {"title", ValueKind::kText, say::kFlagNoticeTitle},
+        {"issued", ValueKind::kTime, say::kFlagNoticeIssued},
+        {"layer", ValueKind::kText, say::kFlagNoticeLayer},
+        {"from", ValueKind::kTime, say::kFlagNoticeFrom},
+        {"until", ValueKind::kTime, say::kFlagNoticeUntil},
+        {"only-its-days", ValueKind::kSwitch, say::kFlagNoticeOnly},
+        {"version", ValueKind::kText, say::kFlagNoticeVersion},
+        {"digest", ValueKind::kText, say::kFlagDigest},
+        {"note", ValueKind::kText, say::kFlagPublishNote},
+        limit}},
       {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
       {CommandId::kLink,
        "link",
@@ -575,6 +590,7 @@ class Reader {
           return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
       } else if ((arguments.command->operand == Operand::kEvidence ||
                   arguments.command->operand == Operand::kPolicy ||
+                  arguments.command->operand == Operand::kCalendar ||
                   arguments.command->operand == Operand::kDirectory ||
                   arguments.command->operand == Operand::kNotifications ||
                   arguments.command->operand == Operand::kMeeting ||
@@ -587,6 +603,8 @@ class Reader {
       } else if (arguments.command->operand == Operand::kSuggest && arguments.operand.empty() &&
                  arguments.action.empty() && (word == "evaluate" || word == "examples")) {
         arguments.action = word;
+      } else if (arguments.command->operand == Operand::kCalendar && !word.empty()) {
+        arguments.files.push_back(word);
       } else if (arguments.operand.empty() && !word.empty() && arguments.command->operand != Operand::kNone) {
         arguments.operand = word;
       } else if ((arguments.command->operand == Operand::kLink ||
@@ -798,6 +816,32 @@ std::string SuggestFault(const Arguments& arguments, Language language) {
   return "";
 }
 
+// The three actions of `calendar` and the flags that go with each.
+std::string CalendarFault(const Arguments& arguments, Language language) {
+  const std::string& action = arguments.action;
+  const bool lists = action == "list";
+  const bool publishes = action == "publish";
+  if (!lists && !publishes && action != "preview")
+    return std::string(Say(language, say::kNeedsCalendarAction));
+  const std::string name = StrCat("calendar ", action);
+  if (lists && !arguments.files.empty()) {
+    return Say(language, say::kTooManyOperands, name, Printable(arguments.files.front(), false));
+  }
+  if (!lists && arguments.files.empty()) return Say(language, say::kNeedsFile, name);
+  const std::string_view others = publishes ? " limit " : " digest note ";
+  for (const auto& [flag, values] : arguments.values) {
+    if (lists || others.find(StrCat(" ", flag, " ")) != std::string_view::npos) {
+      return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
+    }
+  }
+  for (std::string_view flag : {"digest", "note"}) {
+    if (publishes && !arguments.Has(flag)) {
+      return Say(language, say::kFlagRequired, StrCat("--", flag), name);
+    }
+  }
+  return "";
+}
+
 // Rules between the parts of a command line that was read.
 std::string Fault(const Arguments& arguments, Language language) {
   const CommandSpec& command = *arguments.command;
@@ -816,6 +860,7 @@ std::string Fault(const Arguments& arguments, Language language) {
       }
     }
   }
+  if (command.operand == Operand::kCalendar) return CalendarFault(arguments, language);
   if (command.id == CommandId::kPartners && arguments.action == "push" && !arguments.Has("to")) {
     return Say(language, say::kFlagRequired, "--to", command.name);
   }
@@ -1005,6 +1050,8 @@ std::string OperandText(Operand operand) {
       return " push|list ORDER";
     case Operand::kPolicy:
       return " preview|publish|list";
+    case Operand::kCalendar:
+      return " preview FILE…|publish FILE…|list";
     case Operand::kLink:
       return " status|reconcile [PEER]";
     case Operand::kDirectory:
@@ -1069,7 +1116,9 @@ std::string BashCommands() {
     if (command.operand == Operand::kEvidence) words = StrCat("export verify ", words);
     if (command.operand == Operand::kSuggest) words = StrCat("evaluate examples export ", words);
     if (command.operand == Operand::kActionAndOrder) words = StrCat("push list ", words);
-    if (command.operand == Operand::kPolicy) words = StrCat("preview publish list ", words);
+    if (command.operand == Operand::kPolicy || command.operand == Operand::kCalendar) {
+      words = StrCat("preview publish list ", words);
+    }
     if (command.operand == Operand::kNotifications) {
       words = StrCat(ActionNames(kNotificationsActions, " "), " ", words);
     }
@@ -1136,6 +1185,9 @@ std::string ZshScript(Language language) {
     if (command.operand == Operand::kEvidence) operand = "'1:action:(export verify)' '2:file:_files'";
     if (command.operand == Operand::kActionAndOrder) operand = "'1:action:(push list)' '2:order: '";
     if (command.operand == Operand::kPolicy) operand = "':action:(preview publish list)'";
+    if (command.operand == Operand::kCalendar) {
+      operand = "'1:action:(preview publish list)' '*:file:_files'";
+    }
     if (command.operand == Operand::kNotifications) {
       operand = StrCat("'1:action:(", ActionNames(kNotificationsActions, " "), ")' '2:id: '");
     }

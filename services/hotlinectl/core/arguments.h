@@ -59,6 +59,7 @@ enum class CommandId {
   kExplain,
   kLedger,
   kPolicy,
+  kCalendar,
   kCustody,
   kDeadlines,
   kLinks,
@@ -85,7 +86,7 @@ enum class CommandId {
 };
 
 // What stands behind the command's name.
-// kPolicy: `preview`, `publish` or `list`.
+// kPolicy: `preview`, `publish` or `list`. kCalendar: `preview` or `publish` and files, or `list`.
 // kDirectory, kNotifications: what to do, and perhaps on what. kEvidence: `export` and an order, or `verify`
 // and a file. kActionAndOrder: `push` or `list`, and an order.
 // kMeeting: `docket` or `pack`, or `rule` or `proposal` and an item.
@@ -101,6 +102,7 @@ enum class Operand {
   kEvidence,
   kActionAndOrder,
   kPolicy,
+  kCalendar,
   kLink,
   kDirectory,
   kNotifications,
@@ -134,6 +136,8 @@ class Arguments {
   std::string operand;
   // What follows it: the peer of `link`, the second version of `catalogue diff`; empty if left out.
   std::string peer;
+  // All that follows the action of `calendar`: files.
+  std::vector<std::string> files;
   // `--help` was given: explain `command`, or everything if it is null.
   bool help = false;
 

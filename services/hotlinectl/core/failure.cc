@@ -1,5 +1,7 @@
 #include "services/hotlinectl/core/failure.h"
 
+#include <utility>
+
 #include "absl/strings/str_format.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
@@ -20,6 +22,23 @@ std::string StatusMessage(const absl::Status& status) { return std::string(ToStd
 
 std::string DurationText(absl::Duration duration) {
   return absl::FormatDuration(absl::Ceil(duration, absl::Milliseconds(1)));
+}
+
+// The flag of `calendar` that fills in a field of the notice; empty if it is another field.
+std::string_view FlagOfNotice(std::string_view path) {
+  constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
+      {"calendar_notice.document", "document"},
+      {"calendar_notice.title", "title"},
+      {"calendar_notice.issue_date", "issued"},
+      {"calendar_notice.layer", "layer"},
+      {"calendar_notice.first_date", "from"},
+      {"calendar_notice.last_date", "until"},
+      {"calendar_notice.only_its_days", "only-its-days"},
+      {"calendar_notice.version", "version"}};
+  for (const auto& [field, flag] : kFlags) {
+    if (path == field) return flag;
+  }
+  return {};
 }
 
 }  // namespace
@@ -135,7 +154,8 @@ std::string DescribeFailure(const Failure& failure, Language language) {
     out += StrCat(Say(language, say::kErrorReason, error::ReasonName(reason)), "\n");
   }
   if (const std::string field = Printable(error::FieldOf(failure.status), false); !field.empty()) {
-    const std::string_view flag = FlagForPath(field);
+    const std::string_view own = FlagOfNotice(field);
+    const std::string_view flag = own.empty() ? FlagForPath(field) : own;
     out += StrCat(flag.empty() ? Say(language, say::kErrorField, field)
                                : Say(language, say::kErrorFieldFlag, field, flag),
                   "\n");

@@ -75,7 +75,13 @@ std::optional<absl::Duration> ParseDuration(std::string_view text) {
   const std::string_view stripped = Trim(text);
   const std::string with_unit = AllDigits(stripped) ? StrCat(stripped, "s") : std::string(stripped);
   absl::Duration duration;
-  if (!absl::ParseDuration(with_unit, &duration)) return std::nullopt;
+  int64_t days = 0;
+  if (stripped.ends_with('d') && AllDigits(stripped.substr(0, stripped.size() - 1)) &&
+      absl::SimpleAtoi(ToAbsl(stripped.substr(0, stripped.size() - 1)), &days) && days <= 36'600) {
+    duration = absl::Hours(24 * days);
+  } else if (!absl::ParseDuration(with_unit, &duration)) {
+    return std::nullopt;
+  }
   if (duration < absl::ZeroDuration() || duration > kMaxDuration) return std::nullopt;
   return duration;
 }

@@ -43,8 +43,9 @@ void AddEvent(Language language, const type::v1::Event& event, bool numbers, con
 Table DeadlineTable(Language language);
 void AddDeadline(Language language, const escalation::v1::Deadline& deadline, absl::Time now, Table& table);
 
-// What a publication would move; what was published; a deadline day by day; who used an order's time, and the
-// sums.
+// The calendars that hold; what a publication would move; what was published; a deadline day by day; who used
+// an order's time, and the sums.
+Table CalendarTable(Language language, const escalation::v1::ListCalendarsResponse& response);
 Table MovesTable(Language language, const escalation::v1::PreviewRulesResponse& preview);
 Table PublicationTable(Language language, const escalation::v1::ListPublicationsResponse& response);
 Table DerivationTable(Language language, const escalation::v1::ClockDerivation& derivation);

@@ -1,4 +1,5 @@
 // Tables of deadlines explained, moved and booked. See render.h.
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -49,6 +50,34 @@ Table MovesTable(Language language, const escalation::v1::PreviewRulesResponse& 
                   Cell(move.calendar_version().empty()
                            ? move.policy_version()
                            : StrCat(move.policy_version(), "; ", move.calendar_version()))});
+  }
+  return table;
+}
+
+Table CalendarTable(Language language, const escalation::v1::ListCalendarsResponse& response) {
+  Table table({Titled(language, say::kColCalendar), Titled(language, say::kColLayer),
+               Titled(language, say::kColLevel), Titled(language, say::kColVersion),
+               Titled(language, say::kColLatestNotice), Titled(language, say::kColAnnounced),
+               Titled(language, say::kColUndecided)});
+  for (const auto& calendar : response.calendars()) {
+    for (const auto& layer : calendar.layers()) {
+      const config::v1::CalendarDocument* latest = nullptr;
+      for (const auto& document : layer.documents()) {
+        if (latest == nullptr || latest->issue_date() <= document.issue_date()) latest = &document;
+      }
+      std::string until;
+      for (const auto& span : layer.announced()) until = std::max(until, span.last_date());
+      std::string undecided;
+      for (const auto& dates : calendar.undecided()) {
+        if (dates.layer() != layer.code()) continue;
+        undecided += StrCat(undecided.empty() ? "" : "; ", dates.first_date(), "..", dates.last_date(), " ",
+                            Say(language, dates.gap() ? say::kNotKnown : say::kNotAnnounced));
+      }
+      table.AddRow({Cell(calendar.code()), Cell(StrCat(layer.code(), " ", layer.display_name())),
+                    Cell(EnumLabel(language, layer.level())), Cell(layer.version()),
+                    Cell(latest == nullptr ? "" : latest->number()), Cell(until),
+                    Cell(undecided, Colour::kYellow)});
+    }
   }
   return table;
 }

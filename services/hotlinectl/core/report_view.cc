@@ -54,14 +54,14 @@ Column Right(Language language, const Phrase& phrase) {
 }
 
 void AddScorecard(Language language, const Scorecard& card, Table& table) {
-  table.AddRow({Cell(PartyName(language, card.party()), card.party().empty() ? Colour::kBold : Colour::kNone),
-                Cell(StrCat(card.assigned())), Cell(Percent(card.sign_on_time())),
-                Cell(Percent(card.finish_on_time())), Cell(Percent(card.return_rate())),
-                Cell(Mean(card.moves_per_order())), Cell(Percent(card.redo_rate())),
-                Cell(Percent(card.extension_rate())), Cell(Percent(card.last_minute_rate())),
-                Cell(Worked(card.median_handling(), card.has_median_handling())),
-                Cell(Worked(card.p90_handling(), card.has_p90_handling())),
-                Cell(Percent(card.breach_share()))});
+  table.AddRow(
+      {Cell(PartyName(language, card.party()), card.party().empty() ? Colour::kBold : Colour::kNone),
+       Cell(StrCat(card.assigned())), Cell(StrCat(card.assisted())), Cell(Percent(card.sign_on_time())),
+       Cell(Percent(card.finish_on_time())), Cell(Percent(card.return_rate())),
+       Cell(Mean(card.moves_per_order())), Cell(Percent(card.redo_rate())),
+       Cell(Percent(card.extension_rate())), Cell(Percent(card.last_minute_rate())),
+       Cell(Worked(card.median_handling(), card.has_median_handling())),
+       Cell(Worked(card.p90_handling(), card.has_p90_handling())), Cell(Percent(card.breach_share()))});
 }
 
 std::vector<std::string> ScorecardCells(Language language, const Scorecard& card) {
@@ -79,6 +79,10 @@ std::vector<std::string> ScorecardCells(Language language, const Scorecard& card
   cells.push_back(StrCat(card.handled()));
   cells.push_back(card.has_median_handling() ? StrCat(card.median_handling().seconds() / 60) : "");
   cells.push_back(card.has_p90_handling() ? StrCat(card.p90_handling().seconds() / 60) : "");
+  // Behind what there was before, so that whoever reads columns by their number finds them where they were.
+  cells.push_back(StrCat(card.assisted()));
+  add(card.assist_sign_on_time());
+  add(card.assist_finish_on_time());
   return cells;
 }
 
@@ -86,11 +90,12 @@ std::vector<std::string> ScorecardCells(Language language, const Scorecard& card
 
 Table ScorecardTable(Language language, const escalation::v1::GetScorecardResponse& response) {
   Table table({Left(language, say::kColParty), Right(language, say::kColAssigned),
-               Right(language, say::kColSignOnTime), Right(language, say::kColFinishOnTime),
-               Right(language, say::kColReturnRate), Right(language, say::kColMoves),
-               Right(language, say::kColRedoRate), Right(language, say::kColExtensionRate),
-               Right(language, say::kColLastMinute), Right(language, say::kColMedian),
-               Right(language, say::kColP90), Right(language, say::kColBreachShare)});
+               Right(language, say::kColAssisted), Right(language, say::kColSignOnTime),
+               Right(language, say::kColFinishOnTime), Right(language, say::kColReturnRate),
+               Right(language, say::kColMoves), Right(language, say::kColRedoRate),
+               Right(language, say::kColExtensionRate), Right(language, say::kColLastMinute),
+               Right(language, say::kColMedian), Right(language, say::kColP90),
+               Right(language, say::kColBreachShare)});
   for (const Scorecard& card : response.scorecards()) AddScorecard(language, card, table);
   if (!response.scorecards().empty()) AddScorecard(language, response.total(), table);
   return table;
@@ -99,17 +104,23 @@ Table ScorecardTable(Language language, const escalation::v1::GetScorecardRespon
 std::string ScorecardCsv(Language language, const escalation::v1::GetScorecardResponse& response) {
   std::vector<std::string> head = {std::string(Say(language, say::kColParty)),
                                    std::string(Say(language, say::kColAssigned))};
-  for (const Phrase* phrase :
-       {&say::kColSignOnTime, &say::kColFinishOnTime, &say::kColReturnRate, &say::kColMoves,
-        &say::kColRedoRate, &say::kColExtensionRate, &say::kColLastMinute, &say::kColBreachShare}) {
-    const std::string_view name = Say(language, *phrase);
+  const auto add = [&](const Phrase& phrase) {
+    const std::string_view name = Say(language, phrase);
     head.push_back(Say(language, say::kCsvNumerator, name));
     head.push_back(Say(language, say::kCsvDenominator, name));
     head.emplace_back(name);
+  };
+  for (const Phrase* phrase :
+       {&say::kColSignOnTime, &say::kColFinishOnTime, &say::kColReturnRate, &say::kColMoves,
+        &say::kColRedoRate, &say::kColExtensionRate, &say::kColLastMinute, &say::kColBreachShare}) {
+    add(*phrase);
   }
   head.emplace_back(Say(language, say::kColHandled));
   head.push_back(Say(language, say::kCsvMinutes, Say(language, say::kColMedian)));
   head.push_back(Say(language, say::kCsvMinutes, Say(language, say::kColP90)));
+  head.emplace_back(Say(language, say::kColAssisted));
+  add(say::kColAssistSign);
+  add(say::kColAssistFinish);
   std::string csv = CsvLine(head);
   for (const Scorecard& card : response.scorecards()) csv += CsvLine(ScorecardCells(language, card));
   return csv + CsvLine(ScorecardCells(language, response.total()));

@@ -417,14 +417,51 @@ inline constexpr Phrase kFlagPolicyFile{"a policy instead of the configured file
 inline constexpr Phrase kFlagDigest{"what the preview showed", "预览时显示的摘要"};
 inline constexpr Phrase kFlagPublishNote{"why; kept with every deadline that moves",
                                          "原因，随每个被调整的时限保存"};
+inline constexpr Phrase kCmdCalendar{
+    "preview or publish a change of working time by files (.yaml a layer or the list, .json or .ics single "
+    "days "
+    "of a notice), or list the calendars that hold",
+    "预览或发布工作日历调整（.yaml为某一层或日历清单，.json、."
+    "ics为某份通知的放假和上班日期），或列出现行日历"};
+inline constexpr Phrase kFlagNoticeDocument{"number of the notice that single days rest on",
+                                            "放假通知的文号（用于.json、.ics）"};
+inline constexpr Phrase kFlagNoticeTitle{"its title", "通知标题"};
+inline constexpr Phrase kFlagNoticeIssued{"when it was issued", "发文日期"};
+inline constexpr Phrase kFlagNoticeLayer{"layer that it is put into; that of the nation if left out",
+                                         "所属的层，默认国家层"};
+inline constexpr Phrase kFlagNoticeFrom{"first date that it announces; the whole year if left out",
+                                        "公布安排的起始日期，默认全年"};
+inline constexpr Phrase kFlagNoticeUntil{"last date that it announces", "公布安排的截止日期"};
+inline constexpr Phrase kFlagNoticeOnly{"it decides its own days alone, such as one more holiday",
+                                        "仅确定所列日期，不涉及其他日期（如临时增加的假日）"};
+inline constexpr Phrase kFlagNoticeVersion{"new version of the layer", "该层的新版本号"};
+inline constexpr Phrase kNeedsCalendarAction{"calendar needs preview, publish or list",
+                                             "calendar 须为 preview、publish 或 list"};
+inline constexpr Phrase kSettledClocks{"$0 stay where they are and are no longer provisional",
+                                       "$0个时限不变，不再是暂定"};
+inline constexpr Phrase kAddedDocument{"new: $0", "新增依据：$0"};
+inline constexpr Phrase kDroppedDocument{"no longer there: $0", "不再作为依据：$0"};
+inline constexpr Phrase kPublishCalendarWith{
+    "To publish it as number $0, say `publish` in place of `preview`, with --digest $1 --note WHY",
+    "发布为第$0号：将 preview 改为 publish，并加上 --digest $1 --note 原因"};
+inline constexpr Phrase kRulesFileTooLarge{"$0 is larger than 1 MiB", "$0 超过1MiB"};
+inline constexpr Phrase kNoCalendars{"There are no calendars: working time is around the clock.",
+                                     "没有工作日历，工作时间按7×24小时计算。"};
+inline constexpr Phrase kColLayer{"layer", "层"};
+inline constexpr Phrase kColLevel{"level", "层级"};
+inline constexpr Phrase kColLatestNotice{"latest document", "最新依据"};
+inline constexpr Phrase kColAnnounced{"announced until", "已公布至"};
+inline constexpr Phrase kColUndecided{"not decided", "未确定日期"};
+inline constexpr Phrase kNotAnnounced{"not announced yet", "尚未公布"};
+inline constexpr Phrase kNotKnown{"not known here", "未录入"};
 inline constexpr Phrase kNeedsPolicyAction{"policy needs preview, publish or list",
                                            "policy 须为 preview、publish 或 list"};
 inline constexpr Phrase kPreviewClocks{"$0 open deadlines looked at; $1 later, $2 earlier",
                                        "共检查$0个进行中的时限；$1个推后，$2个提前"};
 inline constexpr Phrase kRulesUnchanged{"This is what holds already.", "与现行规则相同，无需发布。"};
 inline constexpr Phrase kPublishWith{
-    "To publish it as number $0: hotlinectl policy publish --digest $1 --note WHY",
-    "发布为第$0号：hotlinectl policy publish --digest $1 --note 原因"};
+    "To publish it as number $0: hotlinectl policy publish --digest $1 --note WHY (with the same --file)",
+    "发布为第$0号：hotlinectl policy publish --digest $1 --note 原因（--file 与预览时相同）"};
 inline constexpr Phrase kPublished{"Published as number $0; open deadlines are being moved.",
                                    "已发布为第$0号，正在调整进行中的时限。"};
 inline constexpr Phrase kRulesSettled{"Open deadlines go by the latest; $0 were moved.",
@@ -768,6 +805,9 @@ inline constexpr Phrase kCsvNumerator{"$0: numerator", "$0：分子"};
 inline constexpr Phrase kCsvDenominator{"$0: denominator", "$0：分母"};
 inline constexpr Phrase kCsvMinutes{"$0 (minutes)", "$0（分钟）"};
 inline constexpr Phrase kColAssigned{"assigned", "接单"};
+inline constexpr Phrase kColAssisted{"assisting", "协办"};
+inline constexpr Phrase kColAssistSign{"assisting, signed on time", "协办按时签收"};
+inline constexpr Phrase kColAssistFinish{"assisting, finished on time", "协办按时办结"};
 inline constexpr Phrase kColSignOnTime{"signed on time", "按时签收率"};
 inline constexpr Phrase kColFinishOnTime{"finished on time", "按时办结率"};
 inline constexpr Phrase kColReturnRate{"returned", "退单率"};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/boot/config.h"
 #include "services/escalation/core/explain.h"
 #include "tests/services/escalation/world.h"
 
@@ -162,6 +163,56 @@ TEST_F(AssistClocksTest, TheTimeForAReturnEndsWithoutABreach) {
   Use(returned);
   EXPECT_EQ(Clock(CLOCK_KIND_UNIT_RETURN).state, v1::CLOCK_STATE_STOPPED);
   EXPECT_EQ(Clock(CLOCK_KIND_UNIT_RETURN).rung, type::v1::RUNG_UNSPECIFIED);
+}
+
+// A policy may give assisting units limits of their own, or none.
+TEST_F(AssistClocksTest, APolicyTellsLeadAndAssistApart) {
+  config::v1::Policy policy = TestPolicy();
+  const auto put_first = [&](type::v1::ClockKind clock, config::v1::UnitRole role, int64_t limit_s) {
+    config::v1::DeadlineRule rule;
+    rule.set_clock(clock);
+    rule.set_role(role);
+    rule.set_limit_s(limit_s);
+    const config::v1::Policy before = policy;
+    policy.clear_rules();
+    *policy.add_rules() = rule;
+    for (const config::v1::DeadlineRule& one : before.rules()) *policy.add_rules() = one;
+  };
+  put_first(CLOCK_KIND_FINISH, config::v1::UNIT_ROLE_ASSIST, 1800);
+  put_first(CLOCK_KIND_SIGN, config::v1::UNIT_ROLE_LEAD, 300);
+  EXPECT_THAT(boot::CheckPolicy(policy), IsEmpty());
+  deadlines_ = Deadlines(policy);
+  Dispatch(0);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(3600));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH, "shuiwu").due, At(1800));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).due, At(300));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN, "shuiwu").due, At(1200)) << "the rule for both is left to it";
+
+  // Published, it moves the clocks of those that it is for.
+  put_first(CLOCK_KIND_FINISH, config::v1::UNIT_ROLE_ASSIST, 1900);
+  deadlines_ = deadlines_.With({.number = 2, .time = At(10), .policy = policy});
+  const auto moved = MovedTo(order_, Clock(CLOCK_KIND_FINISH, "shuiwu"), 2, deadlines_);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(moved->due, At(1900));
+  EXPECT_FALSE(MovedTo(order_, Clock(CLOCK_KIND_FINISH), 2, deadlines_).has_value());
+  type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At(20));
+  *event.mutable_deadline_moved() =
+      MoveCommand(order_, Clock(CLOCK_KIND_FINISH, "shuiwu"), *moved, deadlines_).deadline_move();
+  Use(event);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH, "shuiwu").due, At(1900));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH, "shuiwu").rule.rule, moved->rule.rule);
+
+  // Without a rule for them they have no clock.
+  config::v1::Policy lead_only;
+  lead_only.set_version("lead-only");
+  config::v1::DeadlineRule* rule = lead_only.add_rules();
+  rule->set_clock(CLOCK_KIND_FINISH);
+  rule->set_role(config::v1::UNIT_ROLE_LEAD);
+  rule->set_limit_s(600);
+  deadlines_ = Deadlines(lead_only);
+  order_ = OrderClocks();
+  Dispatch(100);
+  EXPECT_THAT(Live(), ElementsAre("4:chengguan"));
 }
 
 // The same through the real store: each clock's rungs, once each, and after kills.

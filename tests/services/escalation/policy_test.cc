@@ -2,7 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_replace.h"
 #include "common/boot/config.h"
+#include "common/error/error.h"
 #include "services/escalation/core/deadlines.h"
 #include "services/escalation/edge_rules.h"
 #include "tests/services/escalation/world.h"
@@ -194,6 +199,12 @@ TEST(PolicyTest, BrokenFilesAreRefused) {
            Case{"version: a\ntemporary: [{tag: t, first_date: \"2026-01-02\", last_date: \"2026-01-01\", "
                 "document: d, rules: [{clock: SIGN, limit_s: 5}]}]\nrules:\n  - {clock: SIGN, limit_s: 5}\n",
                 "temporary[0].last_date"},
+           Case{"version: a\nrules:\n  - {clock: FIRST_CONTACT, role: ASSIST, limit_s: 5}\n",
+                "rules[0].role"},
+           Case{
+               "version: a\nrules:\n  - {clock: SIGN, role: LEAD, limit_s: 5}\n  - {clock: SIGN, role: LEAD, "
+               "urgency: URGENT, limit_s: 5}\n",
+               "rules[1]"},
            Case{"version: a\nversions: [{version: b, rules: [{clock: SIGN, limit_s: 5}]}]\n", "versions"},
            Case{"versions: [{version: b, rules: [{clock: SIGN, limit_s: 5}]}, {version: c, rules: [{clock: "
                 "SIGN, "
@@ -249,6 +260,132 @@ TEST(PolicyTest, PublicationsAreKeptWholeAndInOrder) {
   EXPECT_NE(DigestOf(first), DigestOf(second));
   std::filesystem::remove(folder.path() + "/publications/000001.publication");
   EXPECT_FALSE(files.Load().ok()) << "one that is missing is not passed over";
+}
+
+// What a request holds is taken, and nothing else changes; without one it is what was edited in the files.
+class NextRulesTest : public testing::Test {
+ protected:
+  NextRulesTest() {
+    for (const char* name : {"china.yaml", "xinjiang.yaml", "kizilsu.yaml", "wuqia.yaml", "always.yaml"}) {
+      std::filesystem::copy_file(std::string(HOTLINE_SOURCE_DIR "/deploy/calendars/") + name, Path(name));
+    }
+    Write("policy.yaml", kPolicy);
+    config_.set_policy_file(Path("policy.yaml"));
+    config_.set_calendars_file(Path("wuqia.yaml"));
+    published_.push_back(*LoadRules(config_, ""));
+  }
+  std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
+  void Write(const std::string& name, const std::string& text) { std::ofstream(Path(name)) << text; }
+  std::string Read(const std::string& name) const {
+    std::ifstream file(Path(name));
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+  void Publish(Publication next) {
+    next.number = static_cast<int64_t>(published_.size()) + 1;
+    published_.push_back(std::move(next));
+  }
+  // Number of the same rules as what `change` gives; 0 if they are new.
+  int64_t Same(const RulesChange& change) {
+    const auto next = NextRules(config_, published_, change);
+    EXPECT_TRUE(next.ok()) << next.status();
+    if (!next.ok()) return -1;
+    for (const Publication& one : published_) {
+      if (DigestOf(one) == DigestOf(*next)) return one.number;
+    }
+    return 0;
+  }
+  static RulesChange Holidays2027() {
+    RulesChange change;
+    v1::CalendarFile& file = change.calendar_files.emplace_back();
+    file.set_name("2027.json");
+    file.set_content("[{\"date\": \"2027-01-04\", \"off\": true, \"name\": \"元旦\"}]");
+    change.calendar_notice.set_document("国办发明电〔2026〕9号");
+    change.calendar_notice.set_issue_date("2026-11-04");
+    return change;
+  }
+
+  static constexpr char kPolicy[] =
+      "version: days-5\nrules:\n  - {clock: FINISH, limit: {working_days: 5}}\n";
+  TemporaryFolder folder_;
+  config::v1::EscalationConfig config_;
+  std::vector<Publication> published_;
+};
+
+TEST_F(NextRulesTest, OfTheFilesOnlyWhatWasEdited) {
+  EXPECT_EQ(Same({}), 1);
+  Publish(*NextRules(config_, published_, Holidays2027()));
+  EXPECT_EQ(published_[1].policy.version(), "days-5");
+  EXPECT_EQ(Same({}), 2) << "the files say what they said: what was published stands";
+  EXPECT_EQ(Same(Holidays2027()), 2) << "the same notice again changes nothing";
+  // Another policy: the notice stands.
+  Write("policy.yaml", "version: days-7\nrules:\n  - {clock: FINISH, limit: {working_days: 7}}\n");
+  const auto edited = NextRules(config_, published_, {});
+  ASSERT_TRUE(edited.ok()) << edited.status();
+  EXPECT_EQ(edited->policy.version(), "days-7");
+  EXPECT_THAT(edited->calendars->at("office").version(), HasSubstr("china@2026-1+1"));
+  // A notice alone does not take the edited policy with it, nor forget that it was edited.
+  RulesChange other = Holidays2027();
+  other.calendar_notice.set_title("关于2027年部分节假日安排的通知");
+  const auto noticed = NextRules(config_, published_, other);
+  ASSERT_TRUE(noticed.ok()) << noticed.status();
+  EXPECT_EQ(noticed->policy.version(), "days-5");
+  Publish(*noticed);
+  EXPECT_EQ(NextRules(config_, published_, {})->policy.version(), "days-7");
+  // A policy alone likewise.
+  RulesChange policy;
+  policy.policy_yaml = "version: days-9\nrules:\n  - {clock: FINISH, limit: {working_days: 9}}\n";
+  Publish(*NextRules(config_, published_, policy));
+  EXPECT_EQ(published_.back().policy.version(), "days-9");
+  EXPECT_THAT(published_.back().calendars->at("office").version(), HasSubstr("china@2026-1+2"));
+  EXPECT_EQ(Same({}), published_.back().number) << "it took the place of the file as it is";
+  // Whoever edits the calendars after that has the word.
+  Write("china.yaml",
+        absl::StrReplaceAll(Read("china.yaml"), {{"version: \"2026-1\"", "version: \"2026-9\""}}));
+  const auto calendars = NextRules(config_, published_, {});
+  EXPECT_THAT(calendars->calendars->at("office").version(), HasSubstr("china@2026-9"));
+  EXPECT_EQ(calendars->policy.version(), "days-9");
+}
+
+TEST_F(NextRulesTest, FaultyFilesStandInNobodysWayWhoDoesNotNeedThem) {
+  Write("policy.yaml", "version: [\n");
+  EXPECT_FALSE(NextRules(config_, published_, {}).ok());
+  EXPECT_EQ(Same(Holidays2027()), 0);
+  Write("policy.yaml", kPolicy);
+  Write("china.yaml", "level: MOON\n");
+  RulesChange policy;
+  policy.policy_yaml = "version: days-9\nrules:\n  - {clock: FINISH, limit: {working_days: 9}}\n";
+  EXPECT_EQ(Same(policy), 0);
+  const absl::Status refused = NextRules(config_, published_, {}).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("china.yaml:1:"));
+  EXPECT_NE(error::ChineseOf(refused), "");
+}
+
+// Publications of older releases do not say what the files held.
+TEST_F(NextRulesTest, WhatAnOlderReleasePublishedStandsToo) {
+  for (Publication& one : published_) one.configured_policy = one.configured_calendars = "";
+  Publish(*NextRules(config_, published_, Holidays2027()));
+  published_[1].configured_policy = published_[1].configured_calendars = "";
+  EXPECT_EQ(Same({}), 2);
+  Write("policy.yaml", "version: days-7\nrules:\n  - {clock: FINISH, limit: {working_days: 7}}\n");
+  EXPECT_EQ(Same({}), 0);
+}
+
+TEST_F(NextRulesTest, ACalendarThatThePolicyNeedsCannotGo) {
+  Publish(
+      *NextRules(config_, published_,
+                 {.policy_yaml = "version: a\nrules:\n  - {clock: SIGN, limit: {working_days: 1}, calendar: "
+                                 "office}\n"}));
+  RulesChange change;
+  for (const char* name : {"list.yaml", "always.yaml"}) {
+    v1::CalendarFile& file = change.calendar_files.emplace_back();
+    file.set_name(name);
+    file.set_content(std::string(name) == "list.yaml"
+                         ? "version: \"2\"\ncalendars:\n  - {code: always, layers: [always.yaml]}\n"
+                         : Read(name));
+  }
+  EXPECT_THAT(
+      std::string(NextRules(config_, published_, change).status().message()),
+      HasSubstr("the policy that holds: rules[0].calendar: office is not in escalation.calendars_file"));
 }
 
 }  // namespace

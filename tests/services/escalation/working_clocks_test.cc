@@ -5,9 +5,13 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "services/escalation/calendar/verify.h"
 #include "services/escalation/core/explain.h"
 #include "services/escalation/core/time_ledger.h"
+#include "services/escalation/edge_calendar.h"
 #include "services/escalation/edge_rules.h"
 #include "tests/services/escalation/world.h"
 
@@ -409,6 +413,59 @@ TEST_F(WorkingClocksTest, APublicationMovesOpenClocksAndRewritesNothing) {
   ExpectExplained(CLOCK_KIND_FINISH);
   EXPECT_THAT(ExplainInChinese(*Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_)),
               HasSubstr("临时放假"));
+}
+
+// A notice that leaves a deadline where it is settles it all the same.
+TEST_F(WorkingClocksTest, AnAnnouncedYearSettlesWhatItDoesNotMove) {
+  const auto read = [](const std::string& name) {
+    std::ifstream file(std::string(HOTLINE_SOURCE_DIR "/deploy/calendars/") + name);
+    v1::CalendarFile made;
+    made.set_name(name);
+    made.set_content({std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()});
+    return made;
+  };
+  const auto file = [](const std::string& name, const std::string& content) {
+    v1::CalendarFile made;
+    made.set_name(name);
+    made.set_content(content);
+    return made;
+  };
+  // The nation alone, whose years are all known up to 2026.
+  const auto nation = ChangeCalendars(
+      nullptr,
+      {file("list.yaml", "version: a\ncalendars:\n  - {code: office, layers: [china.yaml]}\n"),
+       read("china.yaml")},
+      {});
+  ASSERT_TRUE(nation.ok()) << nation.status();
+  Publication first = Shipped();
+  first.calendars = std::make_shared<const Calendars>(*nation);
+  deadlines_ = Deadlines({first}, Parties());
+  Dispatch(At("2026-12-30 11:00"));
+  const OrderClock before = Clock(CLOCK_KIND_FINISH);
+  EXPECT_EQ(Show(before.due), "2027-01-06 18:00");
+  EXPECT_TRUE(before.provisional);
+  v1::CalendarNotice notice;
+  notice.set_document("国办发明电〔2026〕9号");
+  notice.set_issue_date("2026-11-04");
+  const auto announced = ChangeCalendars(
+      first.calendars.get(),
+      {file("2027.json", "[{\"date\": \"2027-02-05\", \"off\": true, \"name\": \"春节\"}]")}, notice);
+  ASSERT_TRUE(announced.ok()) << announced.status();
+  Publication next = first;
+  next.number = 2;
+  next.time = At("2026-12-31 09:00");
+  next.calendars = std::make_shared<const Calendars>(*announced);
+  deadlines_ = deadlines_.With(std::move(next));
+  const auto moved = MovedTo(order_, before, 2, deadlines_);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(moved->due, before.due);
+  EXPECT_FALSE(moved->provisional);
+  type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At("2026-12-31 09:01"));
+  *event.mutable_deadline_moved() = MoveCommand(order_, before, *moved, deadlines_).deadline_move();
+  Use(event);
+  EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).provisional);
+  EXPECT_FALSE(MovedTo(order_, Clock(CLOCK_KIND_FINISH), 2, deadlines_).has_value()) << "once";
+  ExpectExplained(CLOCK_KIND_FINISH);
 }
 
 TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {

@@ -480,7 +480,7 @@ class Incarnation : public FollowerListener {
                                            deadlines != nullptr ? *deadlines : Deadlines(policy), "12345",
                                            this, options);
     RulesAccess rules{.current = [this] { return follower_->deadlines(); },
-                      .load = [this](std::string_view) -> absl::StatusOr<Publication> {
+                      .load = [this](const RulesChange&) -> absl::StatusOr<Publication> {
                         if (next_rules == nullptr) return absl::NotFoundError("no rules");
                         return *next_rules;
                       },

@@ -55,6 +55,29 @@ TEST(ArgumentsTest, APushWithoutATargetIsForTheSiteToRoute) {
   EXPECT_EQ(diff.arguments->operand + diff.arguments->peer, "v1v2");
 }
 
+TEST(ArgumentsTest, CalendarTakesFiles) {
+  const Parsed parsed =
+      Parse({"calendar", "preview", "a.json", "--document", "n", "b.ics", "--issued", "2026-11-04"});
+  ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+  EXPECT_EQ(parsed.arguments->action, "preview");
+  EXPECT_EQ(parsed.arguments->files, (std::vector<std::string>{"a.json", "b.ics"}));
+  EXPECT_TRUE(Parse({"calendar", "list"}).arguments.ok());
+  EXPECT_TRUE(Parse({"calendar", "publish", "a.yaml", "--digest", "d", "--note", "n"}).arguments.ok());
+  EXPECT_NE(Message(Parse({"calendar", "publish", "a.yaml", "--digest", "d"})).find("--note"),
+            std::string::npos);
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"calendar"},
+           {"calendar", "show"},
+           {"calendar", "preview"},
+           {"calendar", "list", "a.yaml"},
+           {"calendar", "preview", "a.yaml", "--note", "n"},
+           {"calendar", "list", "--limit", "3"},
+           {"calendar", "preview", "a.json", "--issued", "gestern"},
+           {"calendar", "publish", "a.yaml", "--digest", "d", "--note", "n", "--limit", "3"}}) {
+    EXPECT_FALSE(Parse(words).arguments.ok()) << words.back();
+  }
+}
+
 TEST(ArgumentsTest, WrongUse) {
   const struct {
     std::vector<std::string> words;
@@ -284,6 +307,9 @@ TEST(FlagTest, Times) {
 TEST(FlagTest, Values) {
   EXPECT_EQ(ParseDuration("10"), absl::Seconds(10));
   EXPECT_EQ(ParseDuration("1m30s"), absl::Seconds(90));
+  EXPECT_EQ(ParseDuration("3d"), absl::Hours(72));
+  EXPECT_EQ(ParseDuration("d"), std::nullopt);
+  EXPECT_EQ(ParseDuration("99999999999d"), std::nullopt);
   EXPECT_EQ(ParseDuration("-1s"), std::nullopt);
   EXPECT_EQ(ParseDuration("inf"), std::nullopt);
   EXPECT_EQ(ParseInteger("007"), 7);

@@ -40,13 +40,16 @@ TEST(CsvTest, AScorecardHasNumeratorsAndDenominators) {
   card.mutable_sign_on_time()->set_numerator(2);
   card.mutable_sign_on_time()->set_denominator(3);
   card.set_handled(1);
+  card.set_assisted(4);
+  card.mutable_assist_sign_on_time()->set_numerator(1);
+  card.mutable_assist_sign_on_time()->set_denominator(4);
   card.mutable_median_handling()->set_seconds(3600);
   card.mutable_p90_handling()->set_seconds(7200);
   const std::string csv = ScorecardCsv(Language::kChinese, response);
   const size_t first = csv.find("\r\n");
   const std::string row = csv.substr(first + 2, csv.find("\r\n", first + 2) - first - 2);
   EXPECT_TRUE(row.starts_with("'=evil(),3,2,3,0.6667,0,0,,")) << row;
-  EXPECT_TRUE(row.ends_with(",1,60,120")) << row;
+  EXPECT_TRUE(row.ends_with(",1,60,120,4,1,4,0.2500,0,0,")) << row;
   // As many cells in each line.
   const auto cells = [&](const std::string& line) { return std::count(line.begin(), line.end(), ','); };
   EXPECT_EQ(cells(csv.substr(0, first)), cells(row));

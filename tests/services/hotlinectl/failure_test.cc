@@ -136,5 +136,11 @@ TEST(FailureTest, AnEmergencyThatMayNotHaveLeftNeedsTheTelephone) {
   EXPECT_THAT(FailureJson(failure), HasSubstr("\"telephoneRequired\":true,\"exit\":8}"));
 }
 
+TEST(FailureTest, AFieldOfANoticeIsNamedByItsFlag) {
+  const std::string text =
+      DescribeFailure({.status = error::Required("calendar_notice.issue_date")}, Language::kEnglish);
+  EXPECT_NE(text.find("--issued"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace hotline::hotlinectl

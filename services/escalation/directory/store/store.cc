@@ -9,7 +9,10 @@
 namespace hotline::escalation::directory {
 namespace {
 
-constexpr int64_t kSchemaVersion = sql::kDirectorySchema;
+constexpr sql::StoreMark kMark = {.file = "directory.db",
+                                  .name = "the directory",
+                                  .version = sql::kDirectorySchema,
+                                  .counter = "directory_version"};
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -53,7 +56,7 @@ class SqlStore final : public Store {
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
     absl::Status status = writer_->Execute(kSchema);
-    if (status.ok()) status = CheckSite(hotline);
+    if (status.ok()) status = sql::CheckSite(writer_.get(), kMark, hotline);
     if (status.ok()) return writer_->Commit();
     writer_->Rollback();
     return status;
@@ -115,36 +118,6 @@ class SqlStore final : public Store {
   absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }
 
  private:
-  absl::Status CheckSite(std::string_view hotline) {
-    auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
-    if (!select.ok()) return select.status();
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) {
-        if ((*select)->Int64(0) > kSchemaVersion) {
-          return error::SchemaNewer("directory.db", (*select)->Int64(0), kSchemaVersion);
-        }
-        if ((*select)->Int64(0) != kSchemaVersion) {
-          return absl::FailedPreconditionError(ToAbsl(StrCat(
-              "the directory has schema version ", (*select)->Int64(0), ", this program ", kSchemaVersion)));
-        }
-        if ((*select)->Text(1) != hotline) {
-          return absl::FailedPreconditionError(
-              ToAbsl(StrCat("the directory belongs to hotline ", (*select)->Text(1), ", not ", hotline)));
-        }
-        return absl::OkStatus();
-      }
-    }
-    auto insert = writer_->Prepare(
-        "INSERT INTO site (id, schema_version, hotline, directory_version) VALUES (1, ?1, ?2, 0)");
-    if (!insert.ok()) return insert.status();
-    (*insert)->BindInt64(1, kSchemaVersion);
-    (*insert)->BindText(2, hotline);
-    return (*insert)->Run();
-  }
-
   absl::StatusOr<Directory> Read() {
     auto version = writer_->Prepare("SELECT directory_version FROM site WHERE id = 1");
     if (!version.ok()) return version.status();

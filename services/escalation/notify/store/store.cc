@@ -10,7 +10,10 @@
 namespace hotline::escalation::notify {
 namespace {
 
-constexpr int64_t kSchemaVersion = sql::kNotifySchema;
+constexpr sql::StoreMark kMark = {.file = "notify.db",
+                                  .name = "the notification store",
+                                  .version = sql::kNotifySchema,
+                                  .counter = "planned"};
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -221,7 +224,7 @@ class SqlStore final : public Store {
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
     absl::Status status = Upgrade();
-    if (status.ok()) status = CheckSite(hotline);
+    if (status.ok()) status = sql::CheckSite(writer_.get(), kMark, hotline);
     if (status.ok()) {
       status = writer_->Commit();
     } else {
@@ -673,7 +676,7 @@ class SqlStore final : public Store {
   // The tables as this version has them. Those of an older one keep their rows: who was told of what is
   // nowhere else.
   absl::Status Upgrade() {
-    const auto version = Version();
+    const auto version = sql::SchemaOf(writer_.get());
     if (!version.ok()) return version.status();
     if (*version == 1) {
       for (const char* text : kFrom1) {
@@ -685,47 +688,6 @@ class SqlStore final : public Store {
       if (absl::Status status = writer_->Execute(text); !status.ok()) return status;
     }
     return absl::OkStatus();
-  }
-
-  // 0: there are no tables.
-  absl::StatusOr<int64_t> Version() {
-    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
-    if (!select.ok()) return 0;
-    sql::ScopedReset reset(select->get());
-    const auto row = (*select)->Step();
-    if (!row.ok()) return row.status();
-    return *row ? (*select)->Int64(0) : 0;
-  }
-
-  absl::Status CheckSite(std::string_view hotline) {
-    auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
-    if (!select.ok()) return select.status();
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) {
-        if ((*select)->Int64(0) > kSchemaVersion) {
-          return error::SchemaNewer("notify.db", (*select)->Int64(0), kSchemaVersion);
-        }
-        if ((*select)->Int64(0) != kSchemaVersion) {
-          return absl::FailedPreconditionError(
-              ToAbsl(StrCat("the notification store has schema version ", (*select)->Int64(0),
-                            ", this program ", kSchemaVersion)));
-        }
-        if ((*select)->Text(1) != hotline) {
-          return absl::FailedPreconditionError(ToAbsl(
-              StrCat("the notification store belongs to hotline ", (*select)->Text(1), ", not ", hotline)));
-        }
-        return absl::OkStatus();
-      }
-    }
-    auto insert =
-        writer_->Prepare("INSERT INTO site (id, schema_version, hotline, planned) VALUES (1, ?1, ?2, 0)");
-    if (!insert.ok()) return insert.status();
-    (*insert)->BindInt64(1, kSchemaVersion);
-    (*insert)->BindText(2, hotline);
-    return (*insert)->Run();
   }
 
   const std::unique_ptr<sql::Database> database_;

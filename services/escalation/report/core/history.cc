@@ -102,11 +102,12 @@ void HistoryReader::Begin(const std::string& party, absl::Time at) {
   history_.stretches.push_back({.party = party, .unit = !unit_.empty() && party == unit_, .begin = at});
 }
 
-void HistoryReader::Give(const std::string& unit, absl::Time at) {
+void HistoryReader::Give(const type::v1::UnitDispatch& dispatch, absl::Time at) {
   End(StretchEnd::kOther, at);
-  unit_ = unit;
-  history_.assignments.push_back({unit, at});
-  Begin(unit, at);
+  unit_ = dispatch.lead_unit();
+  history_.assignments.push_back({unit_, at});
+  for (const std::string& unit : dispatch.assist_units()) history_.assists.push_back({unit, at});
+  Begin(unit_, at);
 }
 
 void HistoryReader::End(StretchEnd how, absl::Time at) {
@@ -196,7 +197,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kDispatched:
       ++moves_;
       if (holder != site_) return;
-      return Give(event.dispatched().lead_unit(), at);
+      return Give(event.dispatched(), at);
     case Event::kReturned: {
       const type::v1::HandoffReturn& detail = event.returned().handoff_return();
       // By a machine that could not read the offer: nobody's answer.
@@ -283,7 +284,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kReassigned:
       ++moves_;
       if (holder != site_) return;
-      return Give(event.reassigned().dispatch().lead_unit(), at);
+      return Give(event.reassigned().dispatch(), at);
     case Event::kAccused: {
       // It did not give the order back: its duties are not judged, and no return is counted.
       const type::v1::Accusation& accusation = event.accused().accusation();
@@ -291,7 +292,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       const bool had_it = std::find(units.begin(), units.end(), unit_) != units.end();
       if (accusation.has_dispatch()) {
         ++moves_;
-        if (holder == site_) Give(accusation.dispatch().lead_unit(), at);
+        if (holder == site_) Give(accusation.dispatch(), at);
       } else if (had_it) {
         const bool at_work = current() != nullptr;
         End(StretchEnd::kOther, at);

@@ -91,6 +91,8 @@ struct History {
   std::vector<Duty> duties;
   std::vector<Stretch> stretches;
   std::vector<Mark> assignments;
+  // Units that were given it to assist with.
+  std::vector<Mark> assists;
   std::vector<Mark> answers;
   std::vector<Mark> extensions;
   std::vector<Mark> verdicts;
@@ -120,8 +122,8 @@ class HistoryReader {
   void Register(const type::v1::RegisteredDetail& detail, absl::Time at);
   void Read(const type::v1::Event& event, absl::Time at);
   void Begin(const std::string& party, absl::Time at);
-  // Dispatched to a unit of this site.
-  void Give(const std::string& unit, absl::Time at);
+  // Dispatched to units of this site.
+  void Give(const type::v1::UnitDispatch& dispatch, absl::Time at);
   void End(StretchEnd how, absl::Time at);
   void Extend(const type::v1::Event& event, absl::Time at);
   void Open(const type::v1::Event& event, absl::Time at);

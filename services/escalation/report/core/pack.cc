@@ -225,13 +225,14 @@ Page PackPage(const v1::PackFigures& figures, const std::vector<v1::DocketItem>&
   page.Heading("四、各单位办理情况");
   rows.clear();
   for (const v1::Scorecard& card : scorecard.scorecards()) {
-    rows.push_back({names.Party(card.party()), Num(card.assigned()), ShareText(card.sign_on_time()),
-                    ShareText(card.finish_on_time()), ShareText(card.return_rate()),
-                    ShareText(card.redo_rate()), ShareText(card.extension_rate()),
+    rows.push_back({names.Party(card.party()), Num(card.assigned()), Num(card.assisted()),
+                    ShareText(card.sign_on_time()), ShareText(card.finish_on_time()),
+                    ShareText(card.return_rate()), ShareText(card.redo_rate()),
+                    ShareText(card.extension_rate()),
                     WorkedText(card.median_handling(), card.has_median_handling())});
   }
-  page.Table({"单位", "接单", "按时签收", "按时办结", "退单率", "重办率", "延期率", "办理用时中位数"},
-             std::move(rows), {1}, "本周期无办理。");
+  page.Table({"单位", "接单", "协办", "按时签收", "按时办结", "退单率", "重办率", "延期率", "办理用时中位数"},
+             std::move(rows), {1, 2}, "本周期无办理。");
 
   page.Heading("五、热点");
   page.Subheading("按清单事项");

@@ -56,12 +56,16 @@ void ScorecardBuilder::Add(const History& history) {
   for (const Mark& mark : history.assignments) {
     if (period_.Holds(mark.at)) Both(mark.party, [](Tally& tally) { ++tally.assigned; });
   }
+  for (const Mark& mark : history.assists) {
+    if (period_.Holds(mark.at)) Both(mark.party, [](Tally& tally) { ++tally.assisted; });
+  }
   for (const Duty& duty : history.duties) {
     if (!IsDuty(duty.clock) || !period_.Holds(duty.judged)) continue;
     if (duty.outcome != Outcome::kMet && duty.outcome != Outcome::kMissed) continue;
     const bool met = duty.outcome == Outcome::kMet;
     Both(duty.party, [&](Tally& tally) {
       tally.clocks[duty.clock].Count(met);
+      if (!duty.assist_unit.empty()) tally.assist_clocks[duty.clock].Count(met);
       tally.missed += !met;
     });
   }
@@ -109,15 +113,18 @@ v1::Scorecard ScorecardBuilder::Describe(const std::string& party, const Tally& 
     ratio->set_numerator(share.numerator);
     ratio->set_denominator(share.denominator);
   };
-  const auto clock = [&](type::v1::ClockKind kind) {
-    const auto it = tally.clocks.find(kind);
-    return it == tally.clocks.end() ? Share() : it->second;
+  const auto clock = [](const std::map<int, Share>& clocks, type::v1::ClockKind kind) {
+    const auto it = clocks.find(kind);
+    return it == clocks.end() ? Share() : it->second;
   };
   v1::Scorecard card;
   card.set_party(party);
   card.set_assigned(tally.assigned);
-  put(clock(type::v1::CLOCK_KIND_SIGN), card.mutable_sign_on_time());
-  put(clock(type::v1::CLOCK_KIND_FINISH), card.mutable_finish_on_time());
+  card.set_assisted(tally.assisted);
+  put(clock(tally.clocks, type::v1::CLOCK_KIND_SIGN), card.mutable_sign_on_time());
+  put(clock(tally.clocks, type::v1::CLOCK_KIND_FINISH), card.mutable_finish_on_time());
+  put(clock(tally.assist_clocks, type::v1::CLOCK_KIND_SIGN), card.mutable_assist_sign_on_time());
+  put(clock(tally.assist_clocks, type::v1::CLOCK_KIND_FINISH), card.mutable_assist_finish_on_time());
   for (const auto& [kind, share] : tally.clocks) {
     v1::ClockFigure* const figure = card.add_clocks();
     figure->set_clock(static_cast<type::v1::ClockKind>(kind));

@@ -43,7 +43,9 @@ class ScorecardBuilder {
   };
   struct Tally {
     int64_t assigned = 0;
+    int64_t assisted = 0;
     std::map<int, Share> clocks;
+    std::map<int, Share> assist_clocks;  // of those, as an assisting unit
     Share returns, moves, redos, extended, last_minute;
     std::map<int64_t, int64_t> minutes;  // how many stretches took so many
     int64_t missed = 0;

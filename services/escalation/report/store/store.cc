@@ -10,7 +10,8 @@
 namespace hotline::escalation::report {
 namespace {
 
-constexpr int64_t kSchemaVersion = sql::kReportSchema;
+constexpr sql::StoreMark kMark = {
+    .file = "report.db", .name = "the store of reports", .version = sql::kReportSchema, .projection = true};
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS site (
@@ -65,7 +66,8 @@ CREATE TABLE IF NOT EXISTS log_mark (
 ) {rows};
 )sql";
 
-constexpr const char* kTables[] = {"site", "tracked", "entry", "running", "docket", "progress", "log_mark"};
+constexpr std::initializer_list<const char*> kTables = {"site",   "tracked",  "entry",   "running",
+                                                        "docket", "progress", "log_mark"};
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
@@ -320,9 +322,10 @@ class SqlStore final : public Store {
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status made = DropOlder();
+    // Tables that an older version wrote go: the log has it all.
+    absl::Status made = sql::DropOlder(writer_.get(), kMark.version, kTables);
     if (made.ok()) made = writer_->Execute(kSchema);
-    if (made.ok()) made = CheckSite(hotline);
+    if (made.ok()) made = sql::CheckSite(writer_.get(), kMark, hotline);
     if (!made.ok()) {
       writer_->Rollback();
       return made;
@@ -426,59 +429,6 @@ class SqlStore final : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
-  // Tables that an older version wrote; the log has it all.
-  absl::Status DropOlder() {
-    auto select = writer_->Prepare("SELECT schema_version FROM site WHERE id = 1");
-    if (!select.ok()) return absl::OkStatus();  // there are none
-    int64_t version = kSchemaVersion;
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) version = (*select)->Int64(0);
-    }
-    select->reset();
-    if (version >= kSchemaVersion) return absl::OkStatus();
-    for (const char* table : kTables) {
-      if (absl::Status status = writer_->Execute(absl::StrCat("DROP TABLE IF EXISTS ", table));
-          !status.ok()) {
-        return status;
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckSite(std::string_view hotline) {
-    auto select = writer_->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
-    if (!select.ok()) return select.status();
-    {
-      sql::ScopedReset reset(select->get());
-      const auto row = (*select)->Step();
-      if (!row.ok()) return row.status();
-      if (*row) {
-        if ((*select)->Int64(0) > kSchemaVersion) {
-          return error::SchemaNewer("report.db", (*select)->Int64(0), kSchemaVersion);
-        }
-        if ((*select)->Int64(0) != kSchemaVersion) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("the store of reports has schema version ", (*select)->Int64(0), ", this program ",
-                           kSchemaVersion, "; it can be deleted and is rebuilt from the log"));
-        }
-        if ((*select)->Text(1) != hotline) {
-          return absl::FailedPreconditionError(absl::StrCat("the store of reports belongs to hotline ",
-                                                            std::string((*select)->Text(1)), ", not ",
-                                                            std::string(hotline)));
-        }
-        return absl::OkStatus();
-      }
-    }
-    auto insert = writer_->Prepare("INSERT INTO site (id, schema_version, hotline) VALUES (1, ?1, ?2)");
-    if (!insert.ok()) return insert.status();
-    (*insert)->BindInt64(1, kSchemaVersion);
-    (*insert)->BindText(2, hotline);
-    return (*insert)->Run();
-  }
-
   // In the order of their making: statements go before connections, and those before the database.
   const std::unique_ptr<sql::Database> database_;
   std::unique_ptr<sql::Connection> writer_;

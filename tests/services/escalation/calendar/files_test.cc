@@ -182,6 +182,16 @@ TEST_F(CalendarFilesTest, EachMistakeIsToldWithItsPlace) {
   EXPECT_EQ(LoadLayer(folder_ + "/none.yaml").status().code(), absl::StatusCode::kNotFound);
 }
 
+// As editors of other systems write it.
+TEST_F(CalendarFilesTest, AByteOrderMarkAndCarriageReturnsAreNoFault) {
+  const std::string text = absl::StrCat(
+      "\xef\xbb\xbf", kHead, "days:\n  - {document: a, first_date: 2025-02-03, kind: OFF, name: 县庆}\n");
+  const auto layer = LoadLayer(Write("l.yaml", absl::StrReplaceAll(text, {{"\n", "\r\n"}})));
+  ASSERT_TRUE(layer.ok()) << layer.status();
+  EXPECT_EQ(layer->code(), "c");
+  EXPECT_EQ(layer->days(0).name(), "县庆");
+}
+
 // What was issued later wins where two documents of a layer speak of the same dates.
 TEST_F(CalendarFilesTest, TheLaterDocumentWinsWithinALayer) {
   const std::string path = Write(

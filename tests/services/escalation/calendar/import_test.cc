@@ -117,9 +117,11 @@ TEST(ICalendarTest, IsRead) {
             "2026-02-15/2026-02-23 off 春节\n2026-02-14 works 春节, 一;二\\三 \n"
             "2026-02-28 works 春节 10:00-12:00 13:00-14:00\n");
   // The same with bare line feeds.
-  const auto again = ParseICalendar(absl::StrReplaceAll(text, {{"\r\n", "\n"}}), "f.ics", "x");
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(Show(*again), Show(*days));
+  for (const char* end : {"\n", "\r", "\r\r\n"}) {
+    const auto again = ParseICalendar(absl::StrReplaceAll(text, {{"\r\n", end}}), "f.ics", "x");
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(Show(*again), Show(*days));
+  }
 }
 
 TEST(ICalendarTest, EachMistakeIsToldWithLineAndProperty) {

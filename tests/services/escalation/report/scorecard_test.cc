@@ -93,6 +93,38 @@ TEST_F(ScorecardTest, ADutyIsJudgedOnceInThePeriodOfItsInstant) {
   EXPECT_EQ(R(whole.finish_on_time()), Pair(1, 3));
 }
 
+// Whoever assists is asked to sign and to do its part as the lead unit is; both are told apart.
+TEST_F(ScorecardTest, AssistingUnitsAreCountedByTheirOwn) {
+  for (const int64_t id : {1, 2}) {
+    Add(make_.Registered(id, At(0)));
+    Add(make_.Accepted(id, At(0)));
+    Add(make_.Dispatched(id, At(0), "chengguan", {"shuiwu"}));
+  }
+  Add(make_.Signed(1, At(100)));
+  Add(make_.Signed(1, At(200), "shuiwu"));
+  Add(make_.PartDone(1, At(300), "shuiwu"));
+  Add(make_.Replied(1, At(3000)));
+  Add(make_.Signed(2, At(150)));
+  // shuiwu never signs the second; it leads a third.
+  Dispatch(3, 0, "shuiwu");
+  Add(make_.Signed(3, At(50)));
+  const auto response = Compute(0, 2000);
+  const auto helper = Of(response, "shuiwu");
+  EXPECT_EQ(helper.assigned(), 1);
+  EXPECT_EQ(helper.assisted(), 2);
+  EXPECT_EQ(R(helper.sign_on_time()), Pair(2, 3));
+  EXPECT_EQ(R(helper.assist_sign_on_time()), Pair(1, 2));
+  EXPECT_EQ(R(helper.assist_finish_on_time()), Pair(1, 1));
+  const auto lead = Of(response, "chengguan");
+  EXPECT_EQ(lead.assigned(), 2);
+  EXPECT_EQ(lead.assisted(), 0);
+  EXPECT_EQ(R(lead.sign_on_time()), Pair(2, 2));
+  EXPECT_EQ(R(lead.assist_sign_on_time()), Pair(0, 0));
+  EXPECT_EQ(response.total().assisted(), 2);
+  EXPECT_EQ(R(response.total().assist_sign_on_time()), Pair(1, 2));
+  EXPECT_EQ(R(response.total().sign_on_time()), Pair(4, 5));
+}
+
 TEST_F(ScorecardTest, TheAnswerForAPastPeriodStays) {
   Dispatch(1, 0);
   Dispatch(2, 10);

@@ -1,0 +1,62 @@
+#include "common/sql/schema.h"
+
+#include <memory>
+
+#include "common/base/text.h"
+#include "common/error/error.h"
+
+namespace hotline::sql {
+
+absl::StatusOr<int64_t> SchemaOf(Connection* writer) {
+  auto select = writer->Prepare("SELECT schema_version FROM site WHERE id = 1");
+  if (!select.ok()) return 0;
+  ScopedReset reset(select->get());
+  const auto row = (*select)->Step();
+  if (!row.ok()) return row.status();
+  return *row ? (*select)->Int64(0) : 0;
+}
+
+absl::Status DropOlder(Connection* writer, int64_t version, std::initializer_list<const char*> tables) {
+  const absl::StatusOr<int64_t> found = SchemaOf(writer);
+  if (!found.ok()) return found.status();
+  if (*found == 0 || *found >= version) return absl::OkStatus();
+  for (const char* table : tables) {
+    if (absl::Status status = writer->Execute(StrCat("DROP TABLE IF EXISTS ", table)); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_view hotline) {
+  auto select = writer->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
+  if (!select.ok()) return select.status();
+  {
+    ScopedReset reset(select->get());
+    const auto row = (*select)->Step();
+    if (!row.ok()) return row.status();
+    if (*row) {
+      const int64_t version = (*select)->Int64(0);
+      if (version > mark.version) return error::SchemaNewer(mark.file, version, mark.version);
+      if (version != mark.version) {
+        return absl::FailedPreconditionError(
+            ToAbsl(StrCat(mark.name, " has schema version ", version, ", this program ", mark.version,
+                          mark.projection ? "; it can be deleted and is rebuilt from the log" : "")));
+      }
+      if ((*select)->Text(1) != hotline) {
+        return absl::FailedPreconditionError(
+            ToAbsl(StrCat(mark.name, " belongs to hotline ", (*select)->Text(1), ", not ", hotline)));
+      }
+      return absl::OkStatus();
+    }
+  }
+  const bool counts = !mark.counter.empty();
+  auto insert = writer->Prepare(StrCat("INSERT INTO site (id, schema_version, hotline", counts ? ", " : "",
+                                       mark.counter, ") VALUES (1, ?1, ?2", counts ? ", 0)" : ")"));
+  if (!insert.ok()) return insert.status();
+  (*insert)->BindInt64(1, mark.version);
+  (*insert)->BindText(2, hotline);
+  return (*insert)->Run();
+}
+
+}  // namespace hotline::sql
