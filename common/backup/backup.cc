@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -75,6 +76,31 @@ absl::Status MakeFolder(const std::string& path) {
   std::error_code code;
   if (fs::create_directories(path, code)) fs::permissions(path, fs::perms::owner_all, code);
   return code ? SystemError("cannot create", path, code) : absl::OkStatus();
+}
+
+// Whose files a folder holds.
+struct Holder {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+
+// Whoever has `path` or, if it is not there, the first folder above it that is. Nothing unless that is
+// another than who asks, and who asks is root.
+std::optional<Holder> HolderOf(const std::string& path) {
+  if (geteuid() != 0) return std::nullopt;
+  struct stat info;
+  for (fs::path at = fs::absolute(path);; at = at.parent_path()) {
+    if (stat(at.c_str(), &info) == 0) break;
+    if (at == at.parent_path()) return std::nullopt;
+  }
+  if (info.st_uid == 0) return std::nullopt;
+  return Holder{info.st_uid, info.st_gid};
+}
+
+// Gives the file to the holder: root restores what a service will open.
+absl::Status Give(const std::string& path, const std::optional<Holder>& holder) {
+  if (!holder.has_value() || lchown(path.c_str(), holder->user, holder->group) == 0) return absl::OkStatus();
+  return SystemError("cannot give away", path, errno);
 }
 
 // Reads `from` to its end, in pieces.
@@ -330,6 +356,7 @@ absl::StatusOr<BackupManifest> ReadManifest(const std::string& folder) {
 
 absl::Status Restore(const std::string& folder, const BackupManifest& manifest, const std::string& data_dir) {
   std::error_code code;
+  const std::optional<Holder> holder = HolderOf(data_dir);
   for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
     if (it->path().extension() == ".db") {
       return absl::FailedPreconditionError(StrCat(it->path().string(), " exists"));
@@ -351,8 +378,14 @@ absl::Status Restore(const std::string& folder, const BackupManifest& manifest, 
       absl::StatusOr<std::string> digest = CopyFile(folder + "/" + file.path(), to);
       if (!digest.ok()) return digest.status();
       if (*digest != file.sha256()) return absl::DataLossError(file.path() + " is not what was backed up");
+      if (absl::Status status = Give(to, holder); !status.ok()) return status;
+      for (std::string above = parent; above.size() > data_dir.size();
+           above = fs::path(above).parent_path().string()) {
+        if (absl::Status status = Give(above, holder); !status.ok()) return status;
+      }
       if (absl::Status status = Sync(parent); !status.ok()) return status;
     }
+    if (absl::Status status = Give(data_dir, holder); !status.ok()) return status;
     return Sync(data_dir);
   };
   absl::Status status = copy();

@@ -263,6 +263,7 @@ struct Flags {
   std::optional<log::Level> log_level;
   bool check = false;
   bool insecure_listen = false;
+  bool insecure_metrics = false;
   bool version = false;
   bool help = false;
 };
@@ -315,6 +316,8 @@ absl::StatusOr<Flags> ParseFlags(int argc, char** argv) {
       flags.check = true;
     } else if (name == "--insecure-listen") {
       flags.insecure_listen = true;
+    } else if (name == "--insecure-metrics") {
+      flags.insecure_metrics = true;
     } else if (name == "--version") {
       flags.version = true;
     } else if (name == "--help" || name == "-h") {
@@ -338,6 +341,8 @@ void PrintUsage(std::FILE* to, std::string_view service) {
       "  --check             check the configuration and the files it names, then exit\n"
       "  --log-level LEVEL   debug, info, warn or error; overrides the configuration\n"
       "  --insecure-listen   allow plain text beyond loopback: anyone on the network can read and forge it\n"
+      "  --insecure-metrics  allow /metrics beyond loopback: there is no TLS for it, anyone on the network "
+      "can read it\n"
       "  --version           print the version\n"
       "  --help              print this\n",
       service);
@@ -404,8 +409,9 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<LoadedSite> site =
-      LoadSite(flags->config, {.role = std::string(service), .insecure_listen = flags->insecure_listen});
+  absl::StatusOr<LoadedSite> site = LoadSite(flags->config, {.role = std::string(service),
+                                                             .insecure_listen = flags->insecure_listen,
+                                                             .insecure_metrics = flags->insecure_metrics});
   if (!site.ok()) return Fail(service, site.status());
   if (flags->check) {
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
@@ -432,6 +438,8 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   if (flags->insecure_listen && plain_text) {
     log::Warn("plain text is allowed beyond loopback: anyone on the network can read and forge it");
   }
+  if (flags->insecure_metrics)
+    log::Warn("metrics are allowed beyond loopback: anyone on the network can read them");
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*std::move(site), service, create, {.insecure_listen = flags->insecure_listen});
   if (!server.ok()) {

@@ -55,8 +55,9 @@ struct CheckOptions {
   // the first and the last also an address of work_order; others (`desktop`, `admin`) only use addresses.
   // Empty: as for `admin`.
   std::string role;
-  // Plain text beyond loopback is allowed.
+  // Plain text beyond loopback is allowed; for metrics alone, which are never anything else.
   bool insecure_listen = false;
+  bool insecure_metrics = false;
 };
 
 // The rules written beside each field of SiteConfig. Pure.

@@ -67,18 +67,24 @@ class Checker {
     }
   }
 
+  // What a reader may do about plain text beyond loopback.
+  static constexpr std::string_view kPlainGrpc =
+      "{} is not on loopback and would be plain text: configure tls, or start with --insecure-listen";
+  static constexpr std::string_view kPlainMetrics =
+      "{} is not on loopback, and metrics are plain text whatever tls says: keep them on loopback, or start "
+      "with "
+      "--insecure-metrics on a network where everybody may read them";
+
   // `any_port`: port 0 takes a free one.
   std::optional<rpc::Address> HostPort(std::string path, std::string_view text, bool any_port,
-                                       bool plain_text) {
+                                       bool plain_text, std::string_view advice = kPlainGrpc) {
     std::optional<rpc::Address> address = rpc::ParseAddress(text);
     if (!address.has_value() || (address->port == 0 && !any_port)) {
       Add(std::move(path), "\"{}\" is not host:port", text);
       return std::nullopt;
     }
     if (plain_text && !rpc::IsLoopback(address->host)) {
-      Add(std::move(path),
-          "{} is not on loopback and would be plain text: configure tls, or start with --insecure-listen",
-          text);
+      Add(std::move(path), fmt::runtime(advice), text);
     }
     return address;
   }
@@ -178,8 +184,10 @@ void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, con
 
 void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
                  const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
-  const auto take = [&](const std::string& field, const std::string& address, bool plain_text) {
-    const std::optional<rpc::Address> parsed = check->HostPort(field, address, /*any_port=*/true, plain_text);
+  const auto take = [&](const std::string& field, const std::string& address, bool plain_text,
+                        std::string_view advice) {
+    const std::optional<rpc::Address> parsed =
+        check->HostPort(field, address, /*any_port=*/true, plain_text, advice);
     if (!parsed.has_value() || parsed->port == 0) return;
     const auto [it, fresh] = taken->try_emplace(address, field);
     if (!fresh) check->Add(field, "{} is taken by {}", address, it->second);
@@ -187,11 +195,12 @@ void CheckListen(const std::string& path, const ListenConfig& listen, const Site
   if (listen.address().empty()) {
     check->Add(path + ".address", "is required");
   } else {
-    take(path + ".address", listen.address(), !site.has_tls() && !options.insecure_listen);
+    take(path + ".address", listen.address(), !site.has_tls() && !options.insecure_listen,
+         Checker::kPlainGrpc);
   }
-  // Metrics are served without TLS.
   if (!listen.metrics_address().empty()) {
-    take(path + ".metrics_address", listen.metrics_address(), !options.insecure_listen);
+    take(path + ".metrics_address", listen.metrics_address(),
+         !options.insecure_listen && !options.insecure_metrics, Checker::kPlainMetrics);
   }
   check->Range(path + ".max_message_bytes", listen.max_message_bytes(), 64 << 10, 16 << 20);
   check->Range(path + ".max_deadline_ms", listen.max_deadline_ms(), 100, 600'000);

@@ -77,8 +77,10 @@ class LaneBuilder {
         // A trace is for operators, not for a judge, and no hash covers it.
         link->mutable_envelope()->clear_traceparent();
       } else {
-        link->set_leaf(
-            EnvelopeLeaf(envelope.kind(), envelope.seen_sequence(), envelope.handoff_id(), envelope.body()));
+        const std::string& leaf = by_sequence_.at(sequence)->leaf;
+        link->set_leaf(!leaf.empty() ? leaf
+                                     : EnvelopeLeaf(envelope.kind(), envelope.seen_sequence(),
+                                                    envelope.handoff_id(), envelope.body()));
       }
     }
   }

@@ -25,6 +25,7 @@ struct EventPart {
 struct EnvelopePart {
   exchange::v1::Envelope envelope;  // whole, with hashes
   bool of_this_order = false;       // else only its leaf goes into the file
+  std::string leaf = {};            // its leaf, if its body is not there any more; never of this order
 };
 
 // One lane of one direction of a link.

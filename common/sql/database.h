@@ -144,6 +144,9 @@ class Database {
   // as long as the disk takes, so it has a thread of its own; call it about every second. The writer is held
   // up (for milliseconds) only when the log has outgrown its bound. Not having moved all is no error.
   virtual absl::Status Checkpoint() = 0;
+  // What was deleted or overwritten up to now is to be gone from the log's file too, not only from the
+  // tables: a Checkpoint to come empties that file, as soon as no reader is in the way.
+  virtual void EmptyLog() = 0;
   // A copy as of one commit in the new file `path`, synced, readable for its owner alone. Takes as long as
   // the disk does; neither the writer nor readers wait for it, but the write-ahead log grows until it is
   // done. Errors: ALREADY_EXISTS if `path` exists; whatever fails leaves no file.

@@ -73,6 +73,7 @@ class FaultyDatabase : public Database {
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader() override { return real_->OpenReader(); }
   absl::Status CopyTo(const std::string& path) override { return real_->CopyTo(path); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
+  void EmptyLog() override { real_->EmptyLog(); }
   Stats stats() const override {
     Stats stats = real_->stats();
     stats.commit_failures += shared_.failures;

@@ -14,7 +14,7 @@
 
 namespace hotline::sql {
 
-inline constexpr int64_t kWorkOrderSchema = 4;
+inline constexpr int64_t kWorkOrderSchema = 5;
 inline constexpr int64_t kClocksSchema = 4;
 inline constexpr int64_t kDirectorySchema = 1;
 inline constexpr int64_t kNotifySchema = 2;

@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
 #include "common/base/utf8.h"
+#include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
 
 namespace hotline::sql {
@@ -263,6 +264,9 @@ struct Shared {
   std::atomic<int64_t> checkpoint_nanos_sum{0};
 };
 
+// Of all writers of the process.
+std::atomic<int64_t> writer_cache_bytes{0};
+
 class SqliteConnection;
 
 class SqliteStatement : public Statement {
@@ -335,6 +339,7 @@ class SqliteConnection : public Connection {
   ~SqliteConnection() override {
     Rollback();
     if (writer_) shared_->has_writer = false;
+    writer_cache_bytes -= cache_bytes_;
   }
 
   absl::Status Init() {
@@ -390,6 +395,7 @@ class SqliteConnection : public Connection {
     const int64_t nanos = NanosSince(start);
     shared_->commit_nanos_sum += nanos;
     shared_->commit_nanos_last = nanos;
+    NoteCache();
     if (code == SQLITE_DONE) {
       in_transaction_ = false;
       ++shared_->commits;
@@ -421,6 +427,15 @@ class SqliteConnection : public Connection {
   sqlite3* db() const { return db_.get(); }
 
  private:
+  // What the page cache holds. The counter of all of SQLite's memory would take a lock for each allocation.
+  void NoteCache() {
+    int used = 0;
+    int highest = 0;
+    if (sqlite3_db_status(db_.get(), SQLITE_DBSTATUS_CACHE_USED, &used, &highest, 0) != SQLITE_OK) return;
+    writer_cache_bytes += used - cache_bytes_;
+    cache_bytes_ = used;
+  }
+
   static int OnCommit(void* shared, sqlite3*, const char*, int frames) {
     static_cast<Shared*>(shared)->wal_frames = frames;
     return SQLITE_OK;
@@ -455,6 +470,7 @@ class SqliteConnection : public Connection {
   StatementHandle begin_;
   StatementHandle commit_;
   StatementHandle rollback_;
+  int64_t cache_bytes_ = 0;
   bool in_transaction_ = false;
   bool failed_ = false;
 };
@@ -602,6 +618,20 @@ class SqliteDatabase : public Database {
                                        &moved);
       if (code == SQLITE_OK) shared_.wal_frames = 0;
     }
+    if (code == SQLITE_OK && moved == frames && empty_log_.exchange(false)) {
+      // Nobody waits for this: while a reader or the writer is in the way, a later pass does it.
+      sqlite3_busy_handler(checkpoint_db_.get(), nullptr, nullptr);
+      const int emptied = sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                                    nullptr, nullptr);
+      sqlite3_busy_handler(checkpoint_db_.get(), &BusyWait::Handle, &checkpoint_wait_);
+      if (emptied == SQLITE_OK) {
+        shared_.wal_frames = 0;
+      } else if ((emptied & 0xff) == SQLITE_BUSY) {
+        empty_log_ = true;
+      } else {
+        code = emptied;
+      }
+    }
     shared_.checkpoint_nanos_sum += NanosSince(start);
     if ((code & 0xff) == SQLITE_BUSY) {
       ++shared_.checkpoints_partial;
@@ -611,6 +641,8 @@ class SqliteDatabase : public Database {
     ++(moved == frames ? shared_.checkpoints : shared_.checkpoints_partial);
     return absl::OkStatus();
   }
+
+  void EmptyLog() override { empty_log_ = true; }
 
   absl::Status CopyTo(const std::string& path) override {
     // Made here and not by SQLite, so that nobody else can read it for a moment.
@@ -728,6 +760,7 @@ class SqliteDatabase : public Database {
   const SqliteOptions options_;
   const std::unique_ptr<FileLock> lock_;
   Shared shared_;
+  std::atomic<bool> empty_log_{false};
   Mutex checkpoint_mu_;
   BusyWait checkpoint_wait_;
   Handle checkpoint_db_ ABSL_GUARDED_BY(checkpoint_mu_);
@@ -745,6 +778,8 @@ void Configure() {
 }
 
 }  // namespace
+
+int64_t WriterCacheBytes() { return writer_cache_bytes; }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options) {
   Configure();

@@ -113,6 +113,12 @@ class ClockRungs final : public notify::RungSource {
     return std::optional<notify::OrderFacts>();
   }
 
+  absl::StatusOr<bool> IsHeld(int64_t order_id) override {
+    const auto order = reader_->FindOrder(order_id);
+    if (!order.ok()) return order.status();
+    return order->has_value() && (*order)->held;
+  }
+
   absl::StatusOr<int64_t> FindOrderId(const std::string& id_or_number) override {
     if (const auto id = ParseOrderId(id_or_number)) return *id;
     const auto found = reader_->FindIdByNumber(id_or_number);

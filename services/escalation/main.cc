@@ -26,6 +26,7 @@
 #include "common/boot/log.h"
 #include "common/rpc/client.h"
 #include "common/rpc/ledger_client.h"
+#include "common/sql/memory.h"
 #include "common/sql/sqlite.h"
 #include "common/sql/sync_times.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
@@ -487,7 +488,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
          Kind::kCounter, &CensusView::Breaches);
     auto& syncs = total("hotline_store_syncs_total", "Syncs of write-ahead logs.").Add({});
     auto& sync_seconds = total("hotline_store_sync_seconds_total", "Time that those took.").Add({});
-    environment_.metrics->OnScrape([&syncs, &sync_seconds] {
+    auto& cache = gauge("hotline_store_cache_bytes", "Page caches of the stores' writers.").Add({});
+    environment_.metrics->OnScrape([&syncs, &sync_seconds, &cache] {
+      cache.Set(static_cast<double>(sql::WriterCacheBytes()));
       const sql::SyncTimes times = sql::GetSyncTimes();
       syncs.Increment(std::max(0.0, static_cast<double>(times.count) - syncs.Value()));
       sync_seconds.Increment(std::max(0.0, absl::ToDoubleSeconds(times.total) - sync_seconds.Value()));

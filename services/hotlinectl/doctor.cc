@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -178,7 +181,52 @@ class Examination {
     return true;
   }
 
-  void LookAtCertificate(const std::string& file, const std::string& role) {
+  // The private key of the certificate, if it can be read; else nothing is said here.
+  static bool IsItsKey(X509* certificate, const std::string& key_file) {
+    const auto file = rpc::OpenFile(key_file);
+    if (!file.ok()) return true;
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+        PEM_read_bio_PrivateKey(file->get(), nullptr, &rpc::NoPassPhrase, nullptr), &EVP_PKEY_free);
+    return key != nullptr && X509_check_private_key(certificate, key.get()) == 1;
+  }
+
+  // Names of parties in the certificate: its URIs.
+  static std::vector<std::string> UrisOf(X509* certificate) {
+    std::vector<std::string> uris;
+    const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> names(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+        &GENERAL_NAMES_free);
+    for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+      const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
+      if (name->type != GEN_URI) continue;
+      const ASN1_IA5STRING* const uri = name->d.uniformResourceIdentifier;
+      uris.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                        static_cast<size_t>(ASN1_STRING_length(uri)));
+    }
+    return uris;
+  }
+
+  // What is wrong with whose it is and with its key; nothing if it is right.
+  std::optional<std::pair<Words, Words>> FaultOfOwn(X509* certificate, const std::string& role,
+                                                    const std::string& key_file) const {
+    const std::string wanted = StrCat("spiffe://hotline/", site_.hotline(), "/", role);
+    const std::vector<std::string> uris = UrisOf(certificate);
+    if (std::find(uris.begin(), uris.end(), wanted) == uris.end()) {
+      const std::string found = uris.empty() ? std::string("-") : uris.front();
+      return std::pair(
+          Words{StrCat("names ", found, ", not ", wanted), StrCat("证书标识为 ", found, "，应为 ", wanted)},
+          Words{"have it issued for this hotline and program; others refuse it as it is",
+                "请按本热线与该程序重新签发，否则会被其他方拒绝"});
+    }
+    if (!IsItsKey(certificate, key_file)) {
+      return std::pair(Words{StrCat(key_file, " is not its private key"), StrCat(key_file, " 不是它的私钥")},
+                       Words{"put certificate and key in place together, as they were issued",
+                             "请将同时签发的证书与私钥一并替换"});
+    }
+    return std::nullopt;
+  }
+
+  void LookAtCertificate(const std::string& file, const std::string& role, const std::string& key_file) {
     const Words what = {StrCat("certificate ", file), StrCat("证书 ", file)};
     const Words renew = {"have it issued anew and put in its place; services read it again by themselves",
                          "请重新签发并替换该文件，各服务会自动重新读取"};
@@ -203,6 +251,11 @@ class Examination {
                    {"use a certificate of the authority that the site trusts, or correct tls.ca_file",
                     "请使用本平台信任的机构签发的证书，或改正 tls.ca_file"});
       }
+      if (certificate.ok()) {
+        if (const auto fault = FaultOfOwn(certificate->get(), role, key_file); fault.has_value()) {
+          return Add(Verdict::kFailed, what, fault->first, fault->second);
+        }
+      }
     }
     Add(Verdict::kOk, what, {"valid until " + day, "有效期至" + day});
   }
@@ -224,8 +277,8 @@ class Examination {
       if (!site.ok()) continue;  // told above
       const config::v1::TlsConfig& tls = site->site.tls();
       if (seen.insert(tls.certificate_file()).second)
-        LookAtCertificate(tls.certificate_file(), std::string(program.name));
-      if (seen.insert(tls.ca_file()).second) LookAtCertificate(tls.ca_file(), "");
+        LookAtCertificate(tls.certificate_file(), std::string(program.name), tls.key_file());
+      if (seen.insert(tls.ca_file()).second) LookAtCertificate(tls.ca_file(), "", "");
       if (!seen.insert(tls.key_file()).second) continue;
       struct stat info;
       const Words what = {StrCat("key ", tls.key_file()), StrCat("私钥 ", tls.key_file())};
@@ -418,10 +471,21 @@ class Examination {
       }
       std::error_code code;
       std::vector<std::string> files;
+      std::string strange;
       for (fs::directory_iterator it(*folder, code), end; !code && it != end; it.increment(code)) {
         if (it->path().extension() == ".db") files.push_back(it->path().string());
+        struct stat inner;
+        if (lstat(it->path().c_str(), &inner) == 0 && inner.st_uid != info.st_uid)
+          strange = it->path().string();
       }
       std::sort(files.begin(), files.end());
+      if (!strange.empty()) {
+        Add(Verdict::kFailed, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
+            {StrCat(strange, " belongs to another user than the folder"),
+             StrCat(strange, " 与所在目录属主不同")},
+            {StrCat("chown -R --reference=", *folder, " ", *folder),
+             StrCat("执行 chown -R --reference=", *folder, " ", *folder)});
+      }
       for (const std::string& file : files) {
         const bool still = !IsOpenElsewhere(file) && !fs::exists(file + "-wal", code);
         for (const backup::Check& check : backup::VerifyStore(file, still, deep)) {

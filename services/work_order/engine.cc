@@ -491,6 +491,11 @@ void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest reque
     workorder::v1::ReadInboxResponse response;
     size_t bytes = 0;
     for (EnvelopeRow& row : *rows) {
+      if (!row.erased_leaf.empty()) {
+        // Whoever lost this much cannot get it back.
+        if (response.envelopes_size() > 0) break;
+        return done(error::ContentErased());
+      }
       bytes += row.envelope.body().size();
       if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
       *response.add_envelopes() = std::move(row.envelope);
@@ -677,6 +682,10 @@ void Engine::AnswerPull(WaitingPull pull) {
     if (!rows.ok()) return pull.done(StoreError(rows.status()));
     size_t bytes = 0;
     for (EnvelopeRow& row : *rows) {
+      if (!row.erased_leaf.empty()) {
+        if (response.envelopes_size() > 0) break;
+        return pull.done(error::ContentErased());
+      }
       bytes += row.envelope.body().size();
       if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
       *response.add_envelopes() = std::move(row.envelope);
@@ -1717,7 +1726,9 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
       }
     }
     if (change.erases) {
-      if (absl::Status status = store_->EraseContent(order_id); !status.ok()) return status;
+      if (absl::Status status = store_->Erase(order_id, event.previous_order_sequence()); !status.ok()) {
+        return status;
+      }
     }
     auto bytes = std::make_shared<const std::string>(event.SerializeAsString());
     std::string hash = EventHash(heads_.event_hash, *bytes);

@@ -153,7 +153,8 @@ absl::Status EvidenceCollector::Take(const Lane& lane) {
     for (EnvelopeRow& row : *rows) {
       const int64_t sequence = row.envelope.sequence();
       const bool own = std::binary_search(lane.found.begin(), lane.found.end(), sequence);
-      envelopes.try_emplace(sequence, evidence::EnvelopePart{std::move(row.envelope), own});
+      envelopes.try_emplace(sequence,
+                            evidence::EnvelopePart{std::move(row.envelope), own, std::move(row.erased_leaf)});
     }
     return absl::OkStatus();
   };

@@ -11,6 +11,7 @@
 #include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
 #include "hotline/operation/v1/retention_service.grpc.pb.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
@@ -218,6 +219,8 @@ class WorkOrderProcess final : public boot::Service {
          [this] { return static_cast<double>(engine_->store().stats().database_bytes); }},
         {"hotline_store_free_bytes", "Free space on the store's disk.",
          [this] { return static_cast<double>(engine_->store().stats().free_disk_bytes); }},
+        {"hotline_store_cache_bytes", "Page cache of the store's writer.",
+         [] { return static_cast<double>(sql::WriterCacheBytes()); }},
         {"hotline_store_healthy", "1 while the store commits.",
          [this] { return engine_->healthy() ? 1.0 : 0.0; }},
     };

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "common/base/id.h"
+#include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "hotline/type/v1/event.pb.h"
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/order.h"
 
@@ -113,6 +115,35 @@ absl::StatusOr<std::vector<WorkOrder>> Retention::NextDue(Run& run, int limit, b
   return due;
 }
 
+absl::StatusOr<retention::Attestation> Retention::Attest(int64_t last_sequence) {
+  struct Rewritten {
+    EventRow row;
+    std::string previous_hash;
+  };
+  std::vector<Rewritten> rewritten;  // the latest first
+  for (int64_t sequence = last_sequence; sequence > 0;) {
+    absl::StatusOr<std::vector<EventRow>> rows =
+        reader_->ReadEvents(std::max<int64_t>(1, sequence - 1), sequence == 1 ? 1 : 2);
+    if (!rows.ok()) return rows.status();
+    type::v1::Event event;
+    if (rows->empty() || rows->back().sequence != sequence || !event.ParseFromString(rows->back().bytes) ||
+        event.previous_order_sequence() >= sequence) {
+      return error::Internal(StrCat("event ", sequence, " cannot be read"));
+    }
+    if (auto bytes = retention::EventWithoutTexts(rows->back().bytes); bytes.has_value()) {
+      rows->back().bytes = *std::move(bytes);
+      rewritten.push_back(
+          {.row = rows->back(), .previous_hash = sequence == 1 ? ChainStart() : rows->front().hash});
+    }
+    sequence = event.previous_order_sequence();
+  }
+  retention::Attestation attestation;
+  for (auto it = rewritten.rbegin(); it != rewritten.rend(); ++it) {
+    attestation.Add(it->row.sequence, it->previous_hash, it->row.hash, it->row.bytes);
+  }
+  return attestation;
+}
+
 void Retention::Step(std::shared_ptr<Run> run) {
   if (run->after_id == 0) {
     if (absl::Status status = LookAtLinks(*run); !status.ok()) return run->ended(status, *run, false);
@@ -133,14 +164,19 @@ void Retention::Step(std::shared_ptr<Run> run) {
 
   workorder::v1::ExecuteRequest request;
   for (const WorkOrder& order : *due) {
+    const absl::StatusOr<retention::Attestation> attestation = Attest(order.last_event_sequence());
+    if (!attestation.ok()) return run->ended(attestation.status(), *run, false);
     type::v1::Command& command = *request.add_commands();
     type::v1::CommandHeader& header = *command.mutable_header();
     header.set_request_id(StrCat("retention/", order.id(), "/", order.version()));
     header.set_order_id(order.id());
+    // What is attested is the history up to here.
+    header.set_expected_version(order.version());
     header.mutable_actor()->set_account(kRetentionAccount);
     *command.mutable_erasure()->mutable_unchanged_since_time() =
         ToTimestamp(run->now - absl::Hours(24) * options_.content_days);
     command.mutable_erasure()->set_retention_days(options_.content_days);
+    attestation->Write(command.mutable_erasure());
   }
   ledger_->Execute({.now = run->now}, std::move(request),
                    [this, run, go_on](absl::StatusOr<workorder::v1::ExecuteResponse> response) {

@@ -21,6 +21,7 @@
 #include "common/base/loop.h"
 #include "common/contract/call.h"
 #include "common/contract/ledger.h"
+#include "common/retention/erase.h"
 #include "hotline/operation/v1/retention_service.pb.h"
 #include "hotline/workorder/v1/ledger_service.pb.h"
 #include "services/work_order/store/store.h"
@@ -69,6 +70,8 @@ class Retention {
   // Orders that are due, at most `limit`, from `run.after_id` on; sets that. `*end`: there are no more.
   absl::StatusOr<std::vector<type::v1::WorkOrder>> NextDue(Run& run, int limit, bool* end);
   absl::Status LookAtLinks(Run& run);
+  // What the erasure of an order will leave of its events, the latest of which is `last_sequence`.
+  absl::StatusOr<retention::Attestation> Attest(int64_t last_sequence);
   bool IsDue(const type::v1::WorkOrder& order, const Run& run) const;
   void Step(std::shared_ptr<Run> run);
   void Watch();

@@ -14,6 +14,7 @@
 #include "common/contract/finder.h"
 #include "common/contract/stream.h"
 #include "common/crypto/signature.h"
+#include "common/retention/erase.h"
 #include "common/stream/event_hub.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/work_order/engine.h"
@@ -114,6 +115,8 @@ class WorkOrderService : public OrderFinder {
   // its caller's number.
   absl::StatusOr<bool> Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
                            std::vector<Shown>* shown);
+  // Reads by `reader_`.
+  retention::ErasureCheck MakeErasureCheck();
   void VerifySlice(std::shared_ptr<Verification> verification);
   void ExportSlice(std::shared_ptr<Export> running);
 

@@ -126,7 +126,7 @@ class StoreWrap : public work_order::Store {
     return real_->InsertRequest(request_id, row, order_id);
   }
   absl::Status PutHold(int64_t id, bool held) override { return real_->PutHold(id, held); }
-  absl::Status EraseContent(int64_t id) override { return real_->EraseContent(id); }
+  absl::Status Erase(int64_t id, int64_t last_event) override { return real_->Erase(id, last_event); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
   absl::Status CopyTo(const std::string& path) override { return real_->CopyTo(path); }
   sql::Stats stats() const override { return real_->stats(); }

@@ -169,6 +169,13 @@ absl::Status TownSite::Open() {
   orders_ = std::make_unique<work_order::WorkOrderService>(engine_.get(), *std::move(reader), kernel_,
                                                            kernel_, clock_);
   line_ = std::make_unique<Line>(this);
+  auto own = engine_->store().NewReader();
+  if (!own.ok()) return own.status();
+  work_order::RetentionOptions periods;
+  periods.hotline = hotline_;
+  periods.content_days = 180;
+  retention_ = std::make_unique<work_order::Retention>(line_.get(), *std::move(own), kernel_, clock_,
+                                                       std::move(periods));
   return absl::OkStatus();
 }
 

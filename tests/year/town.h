@@ -22,6 +22,7 @@
 #include "services/escalation/report/service.h"
 #include "services/escalation/store/store.h"
 #include "services/work_order/engine.h"
+#include "services/work_order/retention.h"
 #include "services/work_order/service.h"
 #include "tests/sim/kernel.h"
 #include "tests/year/plan.h"
@@ -34,10 +35,12 @@ class TownClock : public Clock {
   TownClock(const sim::Kernel* kernel, absl::Time start) : kernel_(kernel), start_(start) {}
   absl::Time Now() const override { return start_ + absl::Nanoseconds(kernel_->now()); }
   absl::Time start() const { return start_; }
+  // So much later at once: what would have happened meanwhile happens then.
+  void Jump(absl::Duration by) { start_ += by; }
 
  private:
   const sim::Kernel* const kernel_;
-  const absl::Time start_;
+  absl::Time start_;
 };
 
 // One site. Its stores are in `folder`/work_order and `folder`/escalation, as its programs lay them out.
@@ -57,6 +60,10 @@ class TownSite {
   // Ids here of orders that came from the peer, by their id there.
   const std::map<std::string, std::string>& arrived() const { return arrived_; }
 
+  work_order::WorkOrderService& orders() { return *orders_; }
+  // With 180 days for what is over; erases when it is told to.
+  work_order::Retention& retention() { return *retention_; }
+  dispatch::DispatchService& dispatch() { return *dispatch_; }
   escalation::report::ReportService& reports() { return *reports_; }
   escalation::report::MeetingService& meeting() { return *meeting_; }
   escalation::report::Follower::Stats report_progress() const { return report_follower_->stats(); }
@@ -91,6 +98,7 @@ class TownSite {
   std::unique_ptr<work_order::Engine> engine_;
   std::unique_ptr<work_order::WorkOrderService> orders_;
   std::unique_ptr<Line> line_;
+  std::unique_ptr<work_order::Retention> retention_;
   std::unique_ptr<Wire> wire_;
   std::unique_ptr<dispatch::Notary> notary_;
   std::unique_ptr<dispatch::DispatchService> dispatch_;

@@ -272,6 +272,12 @@ class Step {
       case Event::kReturned:
         // From beyond whom this site gave it to, who has it again.
         return event_.state() == type::v1::ORDER_STATE_ACCEPTED ? Accept() : End();
+      case Event::kHoldPlaced:
+        order_.held = true;
+        break;
+      case Event::kHoldReleased:
+        order_.held = false;
+        break;
       case Event::kReplied:
         return Reply();
       case Event::kCalledBack:
@@ -755,8 +761,6 @@ bool Concerns(const Event& event) {
       return event.progressed().part_done() || event.state_before() != event.state();
     case Event::kExtensionRequested:
     case Event::kRungAcknowledged:
-    case Event::kHoldPlaced:
-    case Event::kHoldReleased:
     case Event::kErased:
     case Event::kRecallRequested:
     case Event::kRecallRefused:

@@ -135,6 +135,8 @@ struct OrderClocks {
   // Shown only to who needs to know, and to the account that registered it here (empty if none did).
   bool restricted = false;
   std::string registered_by;
+  // Under a legal hold: nothing about it is forgotten.
+  bool held = false;
   // Oldest arming first.
   std::vector<OrderClock> clocks;
 

@@ -259,9 +259,12 @@ absl::Status Notifier::InTransaction(Body body) {
 
 absl::StatusOr<bool> Notifier::Forget(absl::Time now) {
   if (options_.keep == absl::InfiniteDuration() || now < forget_at_) return false;
+  // Holds are known only when the log has been read.
+  if (!source_->Ready()) return false;
   std::optional<int64_t> next;
   const absl::Status status = InTransaction([&]() -> absl::Status {
-    auto pruned = store_->Prune(now - options_.keep, forgotten_through_, kForgetBatch);
+    auto pruned = store_->Prune(now - options_.keep, forgotten_through_, kForgetBatch,
+                                [this](int64_t order_id) { return source_->IsHeld(order_id); });
     if (!pruned.ok()) return pruned.status();
     next = *pruned;
     return absl::OkStatus();

@@ -72,6 +72,8 @@ class RungSource {
   virtual absl::StatusOr<std::optional<OrderFacts>> FindFacts(const RungRef& ref) = 0;
   // Id of an order by its number; 0 if there is none.
   virtual absl::StatusOr<int64_t> FindOrderId(const std::string& id_or_number) = 0;
+  // The order is under a legal hold.
+  virtual absl::StatusOr<bool> IsHeld(int64_t order_id) = 0;
 };
 
 // A request to a webhook.

@@ -12,6 +12,7 @@
 #include "common/base/mutex.h"
 #include "common/base/sha256.h"
 #include "common/error/error.h"
+#include "common/retention/erase.h"
 #include "services/escalation/report/core/history.h"
 
 namespace hotline::escalation::report {
@@ -171,25 +172,36 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       const int64_t id = ParseOrderId(event.order_id()).value_or(0);
       if (id != 0) by_order[id].push_back(Condense(std::move(event)));
     }
-    for (const auto& [id, added] : by_order) {
+    for (auto& [id, added] : by_order) {
       if (absl::Status status = ApplyOrder(id, added); !status.ok()) return status;
     }
     if (absl::Status status = store_->PutCursor(last, digest); !status.ok()) return status;
     return store_->Commit();
   }
 
-  absl::Status ApplyOrder(int64_t id, const std::vector<Event>& added) {
+  absl::Status ApplyOrder(int64_t id, std::vector<Event>& added) {
     const std::shared_ptr<const Deadlines> rules = deadlines_.Get();
     HistoryReader reader(rules.get(), site_);
+    const bool erased =
+        std::any_of(added.begin(), added.end(), [](const Event& event) { return event.has_erased(); });
     if (added.front().previous_order_sequence() != 0) {
       const auto entries = store_->reader().ReadEntries(id);
       if (!entries.ok()) return entries.status();
       Event event;
       for (const std::string& entry : *entries) {
-        if (event.ParseFromString(entry)) reader.Add(event);
+        if (!event.ParseFromString(entry)) continue;
+        // What the log does not hold any more is not kept here either.
+        if (erased && retention::EraseTexts(&event)) {
+          if (absl::Status status = store_->RewriteEntry(id, event.sequence(), event.SerializeAsString());
+              !status.ok()) {
+            return status;
+          }
+        }
+        reader.Add(event);
       }
     }
-    for (const Event& event : added) {
+    for (Event& event : added) {
+      if (erased) retention::EraseTexts(&event);
       reader.Add(event);
       if (absl::Status status = store_->AddEntry(id, event.sequence(), event.SerializeAsString());
           !status.ok()) {

@@ -117,6 +117,7 @@ constexpr int64_t kAnonymous = 2;
 constexpr int64_t kContacted = 4;
 constexpr int64_t kOriginHere = 8;
 constexpr int64_t kRestricted = 16;
+constexpr int64_t kHeld = 32;
 constexpr int64_t kBreached = 1;
 constexpr int64_t kProvisional = 2;
 
@@ -175,6 +176,7 @@ OrderClocks ReadOrder(const sql::Statement& row, int first) {
   order.contacted = (marks & kContacted) != 0;
   order.origin_here = (marks & kOriginHere) != 0;
   order.restricted = (marks & kRestricted) != 0;
+  order.held = (marks & kHeld) != 0;
   order.item = std::string(row.Text(first + 6));
   order.tags = std::string(row.Text(first + 7));
   order.receiver = std::string(row.Text(first + 8));
@@ -191,7 +193,7 @@ bool SameFacts(const OrderClocks& a, const OrderClocks& b) {
          a.contacted == b.contacted && a.origin_here == b.origin_here && a.item == b.item &&
          a.tags == b.tags && a.receiver == b.receiver && a.lead_unit == b.lead_unit &&
          a.assist_units == b.assist_units && a.accused_units == b.accused_units &&
-         a.restricted == b.restricted && a.registered_by == b.registered_by;
+         a.restricted == b.restricted && a.held == b.held && a.registered_by == b.registered_by;
 }
 
 // Prepares statements until one fails.
@@ -580,7 +582,7 @@ class SqlStore : public Store {
       put.BindInt64(5, after.state);
       put.BindInt64(6, (after.suspended ? kSuspended : 0) | (after.anonymous ? kAnonymous : 0) |
                            (after.contacted ? kContacted : 0) | (after.origin_here ? kOriginHere : 0) |
-                           (after.restricted ? kRestricted : 0));
+                           (after.restricted ? kRestricted : 0) | (after.held ? kHeld : 0));
       put.BindText(7, after.item);
       put.BindText(8, after.tags);
       put.BindText(9, after.receiver);

@@ -698,6 +698,86 @@ constexpr NamedAction kNotificationsActions[] = {
     {"report", " state "},
 };
 
+constexpr NamedAction kCatalogueActions[] = {
+    {"check", " file version units directory "},
+    {"show", " file version "},
+    {"diff", " "},
+    {"export", " file version out "},
+    {"reload", " "},
+};
+
+constexpr NamedAction kEvidenceActions[] = {
+    {"export", " out "},
+    {"verify", " public-key public-keys "},
+};
+
+constexpr NamedAction kLinkActions[] = {
+    {"status", " "},
+    {"reconcile", " repair recount "},
+};
+
+constexpr NamedAction kPolicyActions[] = {
+    {"preview", " file limit "},
+    {"publish", " file digest note "},
+    {"list", " "},
+};
+
+constexpr NamedAction kMeetingActions[] = {
+    {"docket", " period state limit "},
+    {"pack", " period format out "},
+    {"rule", " to unit ground reference ruled-by version request-id "},
+    {"proposal", " out "},
+};
+
+constexpr NamedAction kSuggestActions[] = {
+    {"TEXT", " catalogue received-by channel "},
+    {"--file", " file catalogue "},
+    {"evaluate", " file catalogue cross "},
+    {"examples export", " out "},
+};
+
+constexpr NamedAction kPartnersActions[] = {
+    {"push", " to kind note wait request-id version "},
+    {"list", " "},
+};
+
+bool ChangesDirectory(std::string_view action) {
+  return action == "set" || action == "remove" || action == "import";
+}
+
+// What the command can do and the flags that go with each (beside kChangeFlags); empty if it does one thing.
+std::vector<NamedAction> NamedActionsOf(CommandId command) {
+  const auto all = [](const auto& actions) {
+    return std::vector<NamedAction>(std::begin(actions), std::end(actions));
+  };
+  std::vector<NamedAction> found;
+  switch (command) {
+    case CommandId::kDirectory:
+      return all(kNamedActions);
+    case CommandId::kNotifications:
+      return all(kNotificationsActions);
+    case CommandId::kMeeting:
+      return all(kMeetingActions);
+    case CommandId::kCatalogue:
+      return all(kCatalogueActions);
+    case CommandId::kEvidence:
+      return all(kEvidenceActions);
+    case CommandId::kLink:
+      return all(kLinkActions);
+    case CommandId::kPolicy:
+      return all(kPolicyActions);
+    case CommandId::kPartners:
+      return all(kPartnersActions);
+    case CommandId::kSuggest:
+      return all(kSuggestActions);
+    default:
+      for (const Operation& one : kOperations) {
+        if (one.command == command) found.push_back({one.action, one.flags});
+      }
+      return found;
+  }
+}
+
 template <size_t n>
 std::string ActionNames(const NamedAction (&actions)[n], std::string_view separator) {
   std::string names;
@@ -733,7 +813,7 @@ std::string DirectoryFault(const Arguments& arguments, Language language) {
                                    [&](const NamedAction& one) { return one.name == arguments.action; });
   if (action == std::end(kNamedActions)) return std::string(Say(language, say::kNeedsDirectoryAction));
   const std::string name = StrCat("directory ", action->name);
-  const bool changes = action->name == "set" || action->name == "remove" || action->name == "import";
+  const bool changes = ChangesDirectory(action->name);
   const bool needs_unit = action->name == "show" || action->name == "who";
   if (needs_unit && arguments.operand.empty()) return Say(language, say::kNeedsUnit, name);
   const bool takes_none = changes || action->name == "export";
@@ -763,26 +843,16 @@ std::string MeetingFault(const Arguments& arguments, Language language) {
   if (!of_item && !arguments.operand.empty()) {
     return Say(language, say::kTooManyOperands, name, Printable(arguments.operand, false));
   }
-  struct Use {
-    std::string_view flag;
-    std::string_view actions;
-    bool required;
-  };
-  constexpr Use kUses[] = {
-      {"period", "docket", false}, {"period", "pack", true},      {"state", "docket", false},
-      {"limit", "docket", false},  {"format", "pack", false},     {"out", "pack", false},
-      {"out", "proposal", false},  {"to", "rule", false},         {"unit", "rule", false},
-      {"ground", "rule", true},    {"reference", "rule", true},   {"ruled-by", "rule", true},
-      {"version", "rule", false},  {"request-id", "rule", false},
-  };
+  const std::vector<std::string> fitting = FlagsOf(*arguments.command, action);
+  constexpr std::string_view kNeeded[] = {"period", "ground", "reference", "ruled-by"};
   for (const FlagSpec& flag : arguments.command->flags) {
-    const auto* const use = std::find_if(std::begin(kUses), std::end(kUses), [&](const Use& candidate) {
-      return candidate.flag == flag.name && candidate.actions == action;
-    });
-    const bool known = use != std::end(kUses);
-    if (!known && arguments.Has(flag.name))
+    const bool fits = std::find(fitting.begin(), fitting.end(), flag.name) != fitting.end();
+    if (!fits && arguments.Has(flag.name)) {
       return Say(language, say::kUnknownFlag, StrCat("--", flag.name), name);
-    if (known && use->required && !arguments.Has(flag.name)) {
+    }
+    const bool needed = action != "docket" &&
+                        std::find(std::begin(kNeeded), std::end(kNeeded), flag.name) != std::end(kNeeded);
+    if (fits && needed && !arguments.Has(flag.name)) {
       return Say(language, say::kFlagRequired, StrCat("--", flag.name), name);
     }
   }
@@ -799,14 +869,9 @@ std::string SuggestFault(const Arguments& arguments, Language language) {
                   : file != arguments.operand.empty()) {
     return std::string(Say(language, say::kNeedsSuggestText));
   }
-  const std::string name = exports     ? "suggest examples"
-                           : evaluates ? "suggest evaluate"
-                           : file      ? "suggest --file"
-                                       : "suggest";
-  const std::string_view flags = exports     ? " out "
-                                 : evaluates ? " file catalogue cross "
-                                 : file      ? " file catalogue "
-                                             : " catalogue received-by channel ";
+  const NamedAction& action = kSuggestActions[exports ? 3 : evaluates ? 2 : file ? 1 : 0];
+  const std::string name = StrCat("suggest ", action.name);
+  const std::string_view flags = action.flags;
   for (const auto& [flag, values] : arguments.values) {
     if (flags.find(StrCat(" ", flag, " ")) == std::string_view::npos) {
       return Say(language, say::kFlagNotOfAction, StrCat("--", flag), name);
@@ -899,17 +964,9 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.operand == Operand::kOperation) return OperationFault(arguments, language);
   if (command.operand == Operand::kSuggest) return SuggestFault(arguments, language);
   if (command.operand == Operand::kCatalogue) {
-    // Which flags go with which action.
-    constexpr std::pair<std::string_view, std::string_view> kActions[] = {
-        {"check", " file version units directory "},
-        {"show", " file version "},
-        {"diff", " "},
-        {"export", " file version out "},
-        {"reload", " "},
-    };
-    const auto action = std::find_if(std::begin(kActions), std::end(kActions),
-                                     [&](const auto& one) { return one.first == arguments.action; });
-    if (action == std::end(kActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
+    const auto action = std::find_if(std::begin(kCatalogueActions), std::end(kCatalogueActions),
+                                     [&](const auto& one) { return one.name == arguments.action; });
+    if (action == std::end(kCatalogueActions)) return std::string(Say(language, say::kNeedsCatalogueAction));
     const bool diff = arguments.action == "diff";
     if (diff && arguments.peer.empty()) return std::string(Say(language, say::kNeedsTwoVersions));
     const std::string& extra = diff || arguments.action == "show" ? arguments.peer : arguments.operand;
@@ -919,7 +976,7 @@ std::string Fault(const Arguments& arguments, Language language) {
     }
     for (const FlagSpec& flag : command.flags) {
       if (arguments.Has(flag.name) &&
-          action->second.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
+          action->flags.find(StrCat(" ", flag.name, " ")) == std::string_view::npos) {
         return Say(language, say::kUnknownFlag, StrCat("--", flag.name),
                    StrCat(command.name, " ", arguments.action));
       }
@@ -941,6 +998,15 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.operand == Operand::kOptionalCommand && !arguments.operand.empty() &&
       FindCommand(arguments.operand) == nullptr) {
     return Say(language, say::kUnknownCommand, Printable(arguments.operand, false));
+  }
+  if (command.operand == Operand::kPolicy || command.operand == Operand::kActionAndOrder) {
+    const std::vector<std::string> fitting = FlagsOf(command, arguments.action);
+    for (const auto& [flag, values] : arguments.values) {
+      if (std::find(fitting.begin(), fitting.end(), flag) == fitting.end()) {
+        return Say(language, say::kFlagNotOfAction, StrCat("--", flag),
+                   StrCat(command.name, " ", arguments.action));
+      }
+    }
   }
   for (const FlagSpec& flag : command.flags) {
     if (flag.required && !arguments.Has(flag.name)) {
@@ -1009,7 +1075,26 @@ std::string Metavar(const FlagSpec& flag) {
   return "";
 }
 
-std::string FlagTable(const std::vector<FlagSpec>& flags, Language language, bool columns) {
+std::string WithAll(const FlagSpec&) { return ""; }
+
+// The actions that the flag goes with; empty if these are all, or the command does one thing.
+std::string ActionsWith(const CommandSpec& command, const FlagSpec& flag) {
+  std::string with;
+  bool all = true;
+  for (const std::string& action : ActionsOf(command)) {
+    const std::vector<std::string> flags = FlagsOf(command, action);
+    if (std::find(flags.begin(), flags.end(), flag.name) == flags.end()) {
+      all = false;
+    } else {
+      with += StrCat(with.empty() ? "" : ", ", action);
+    }
+  }
+  return all ? "" : with;
+}
+
+// `actions` says of a flag with which of the command's actions it goes; empty: with all.
+std::string FlagTable(const std::vector<FlagSpec>& flags, Language language, bool columns,
+                      const std::function<std::string(const FlagSpec&)>& actions) {
   std::string out;
   constexpr int kFlagColumns = 26;
   for (const FlagSpec& flag : flags) {
@@ -1025,6 +1110,7 @@ std::string FlagTable(const std::vector<FlagSpec>& flags, Language language, boo
       add(Say(language, say::kOneOf, FlagWords(flag, " ")));
     }
     if (flag.repeated) add(Say(language, say::kMany));
+    if (const std::string only = actions(flag); !only.empty()) add(Say(language, say::kOnlyWith, only));
     const FormField* field = columns ? FindFormField(flag.name) : nullptr;
     if (field != nullptr) help += StrCat(" [", field->zh, "]");
     out += StrCat(left, std::string(std::max(2, kFlagColumns - DisplayWidth(left)), ' '), help, "\n");
@@ -1253,6 +1339,26 @@ const CommandSpec* FindCommand(std::string_view name) {
   return nullptr;
 }
 
+std::vector<std::string> ActionsOf(const CommandSpec& command) {
+  std::vector<std::string> names;
+  for (const NamedAction& action : NamedActionsOf(command.id)) names.emplace_back(action.name);
+  return names;
+}
+
+std::vector<std::string> FlagsOf(const CommandSpec& command, std::string_view action) {
+  std::vector<std::string> flags;
+  for (const NamedAction& one : NamedActionsOf(command.id)) {
+    if (one.name != action) continue;
+    for (const FlagSpec& flag : command.flags) {
+      const std::string word = StrCat(" ", flag.name, " ");
+      const bool change = command.id == CommandId::kDirectory && ChangesDirectory(action) &&
+                          kChangeFlags.find(word) != std::string_view::npos;
+      if (change || one.flags.find(word) != std::string_view::npos) flags.emplace_back(flag.name);
+    }
+  }
+  return flags;
+}
+
 const std::string& Arguments::Text(std::string_view flag) const {
   static const std::string* const empty = new std::string();
   const auto it = values.find(flag);
@@ -1347,8 +1453,8 @@ std::string HelpText(Language language) {
     out += StrCat(left, std::string(std::max(2, 24 - DisplayWidth(left)), ' '), Say(language, command.help),
                   "\n");
   }
-  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n", FlagTable(GlobalFlags(), language, false), "\n",
-                Say(language, say::kExitCodes));
+  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n",
+                FlagTable(GlobalFlags(), language, false, WithAll), "\n", Say(language, say::kExitCodes));
   return out;
 }
 
@@ -1357,10 +1463,12 @@ std::string CommandHelpText(const CommandSpec& command, Language language) {
                            "\n\n", Say(language, command.help), "\n");
   if (!command.flags.empty()) {
     out += StrCat("\n", Say(language, say::kFlags), "\n",
-                  FlagTable(command.flags, language, command.id == CommandId::kPush));
+                  FlagTable(command.flags, language, command.id == CommandId::kPush,
+                            [&](const FlagSpec& flag) { return ActionsWith(command, flag); }));
   }
   if (command.id == CommandId::kPush) out += StrCat("\n", Say(language, say::kImportHelp));
-  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n", FlagTable(GlobalFlags(), language, false));
+  out += StrCat("\n", Say(language, say::kGlobalFlags), "\n",
+                FlagTable(GlobalFlags(), language, false, WithAll));
   return out;
 }
 

@@ -125,6 +125,11 @@ const std::vector<FlagSpec>& GlobalFlags();
 // Null if there is none.
 const CommandSpec* FindCommand(std::string_view name);
 
+// What a command that does several things can do, as they are written; empty if it does one.
+std::vector<std::string> ActionsOf(const CommandSpec& command);
+// Names of the command's flags that go with `action`, one of those.
+std::vector<std::string> FlagsOf(const CommandSpec& command, std::string_view action);
+
 // A command line that was read and found in order: known flags, fitting values, required flags and operands
 // there.
 class Arguments {

@@ -143,6 +143,7 @@ inline constexpr Phrase kOneOf{"one of $0", "可选：$0"};
 inline constexpr Phrase kColumn{"column $0", "列名 $0"};
 inline constexpr Phrase kRequired{"required", "必填"};
 inline constexpr Phrase kMany{"may be given more than once", "可多次给出"};
+inline constexpr Phrase kOnlyWith{"with: $0", "用于：$0"};
 
 // Commands.
 inline constexpr Phrase kCmdPush{"push a new order (or one that exists) to another hotline",

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "common/error/error.h"
+#include "common/retention/erase.h"
 #include "services/work_order/core/governor.h"
 #include "services/work_order/core/order.h"
 #include "services/work_order/core/shared_view.h"
@@ -613,15 +614,7 @@ class Step {
     }
     after_.set_erased_view(SharedView(*before_));
     ToProto(now_, after_.mutable_erase_time());
-    after_.clear_title();
-    after_.clear_content_salt();
-    if (after_.has_reply()) {
-      after_.mutable_reply()->clear_public_reply();
-      after_.mutable_reply()->clear_internal_reply();
-      after_.mutable_reply()->clear_unresolved_reason();
-    }
-    if (after_.has_call_back()) after_.mutable_call_back()->clear_note();
-    if (after_.has_last_contact()) after_.mutable_last_contact()->clear_note();
+    retention::EraseTexts(&after_);
     *event_.mutable_erased() = command_.erasure();
     change_->erases = true;
     return absl::OkStatus();

@@ -16,6 +16,7 @@
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/retention/erase.h"
 #include "common/sql/schema.h"
 #include "common/sql/sqlite.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -27,18 +28,28 @@ namespace {
 using type::v1::OrderContent;
 using type::v1::WorkOrder;
 
-// 3: numbers are indexed by HMAC. 4: legal holds, and what retention erases is found.
+// 3: numbers are indexed by HMAC. 4: legal holds. 5: all that retention erases of an order is found.
 constexpr int64_t kSchemaVersion = sql::kWorkOrderSchema;
 constexpr int64_t kOldestSchemaVersion = 2;
 
 // What brings an older store to version 4.
 constexpr std::string_view kSchema4 = R"sql(
 CREATE TABLE IF NOT EXISTS hold (order_id {int} PRIMARY KEY) {rows};
-CREATE INDEX IF NOT EXISTS outbox_whole ON outbox (order_id) WHERE joined = 0 AND kind = 1;
-CREATE INDEX IF NOT EXISTS inbox_whole ON inbox (order_id) WHERE joined = 0 AND kind = 1;
 CREATE TABLE IF NOT EXISTS schema_history (version {int} PRIMARY KEY, previous {int} NOT NULL) {rows};
 )sql";
-static_assert(exchange::v1::ENVELOPE_KIND_OFFER == 1);
+
+// What brings one of version 4 to version 5. Orders' ids grow with time, so that entries are added near the
+// end.
+constexpr std::string_view kSchema5 = R"sql(
+DROP INDEX IF EXISTS outbox_whole;
+DROP INDEX IF EXISTS inbox_whole;
+CREATE INDEX IF NOT EXISTS outbox_order ON outbox (order_id);
+CREATE INDEX IF NOT EXISTS inbox_order ON inbox (order_id);
+CREATE INDEX IF NOT EXISTS request_order ON request (order_id);
+)sql";
+
+// `joined` of an envelope: its body is whole; is an offer's without the content; is only the body's leaf.
+enum Body : int64_t { kWholeBody = 0, kJoinedBody = 1, kErasedBody = 2 };
 
 constexpr std::string_view kSchema = R"sql(
 CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
@@ -625,12 +636,18 @@ class SqlReader : public Reader {
         envelope.set_hash(hash);
         envelope.set_traceparent(std::string(statement.Text(5)));
         envelope.set_seen_sequence(statement.Int64(7));
-        if (statement.Int64(9) != 0) {
-          absl::StatusOr<std::string> content = FindContent(out.order_id);
-          if (!content.ok()) return content.status();
-          envelope.set_body(OfferBodyWithContent(statement.Blob(6), *content));
-        } else {
-          envelope.set_body(std::string(statement.Blob(6)));
+        switch (statement.Int64(9)) {
+          case kWholeBody:
+            envelope.set_body(std::string(statement.Blob(6)));
+            break;
+          case kErasedBody:
+            out.erased_leaf = std::string(statement.Blob(6));
+            break;
+          default: {
+            absl::StatusOr<std::string> content = FindContent(out.order_id);
+            if (!content.ok()) return content.status();
+            envelope.set_body(OfferBodyWithContent(statement.Blob(6), *content));
+          }
         }
       }
       previous = std::move(hash);
@@ -853,7 +870,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       meta = {{"schema_version", absl::StrCat(kSchemaVersion)},
               {"hotline", std::string(hotline)},
               {"phone_key", RandomBytes(32)}};
-      status = writer.Execute(StrCat(kSchema, kSchema4));
+      status = writer.Execute(StrCat(kSchema, kSchema4, kSchema5));
       for (auto it = meta.begin(); status.ok() && it != meta.end(); ++it) {
         insert->BindText(1, it->first);
         insert->BindBlob(2, it->second);
@@ -878,6 +895,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (version < kSchemaVersion) {
       // One step after the other, all in this one transaction: whoever is interrupted begins anew.
       if (version < 4) status = writer.Execute(kSchema4);
+      if (status.ok()) status = writer.Execute(kSchema5);
       if (!status.ok()) return Explain(status);
       std::unique_ptr<sql::Statement> record;
       status = PrepareAll(writer, {{&record,
@@ -940,9 +958,12 @@ class SqlStore : public Store {
          {&delete_hold_, "DELETE FROM hold WHERE order_id = ?1"},
          {&delete_content_, "DELETE FROM content WHERE id = ?1"},
          {&delete_caller_, "DELETE FROM caller WHERE block = ?1 AND hash = ?2 AND order_id = ?3"},
-         // An offer that was not written as this site writes them has its content in its body.
-         {&erase_outbox_, "UPDATE outbox SET body = x'' WHERE order_id = ?1 AND joined = 0 AND kind = 1"},
-         {&erase_inbox_, "UPDATE inbox SET body = x'' WHERE order_id = ?1 AND joined = 0 AND kind = 1"},
+         {&outbox_of_, "SELECT place, kind, seen, handoff_id, joined, body FROM outbox WHERE order_id = ?1"},
+         {&inbox_of_, "SELECT place, kind, seen, handoff_id, joined, body FROM inbox WHERE order_id = ?1"},
+         {&erase_outbox_, "UPDATE outbox SET joined = 2, body = ?2 WHERE place = ?1"},
+         {&erase_inbox_, "UPDATE inbox SET joined = 2, body = ?2 WHERE place = ?1"},
+         {&delete_requests_, "DELETE FROM request WHERE order_id = ?1"},
+         {&rewrite_event_, "UPDATE event SET bytes = ?2 WHERE sequence = ?1"},
          {&insert_handoff_,
           "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2) ON CONFLICT (handoff_id) DO UPDATE SET "
           "order_id = ?2"},
@@ -1147,9 +1168,15 @@ class SqlStore : public Store {
     return Explain(statement.Run());
   }
 
-  absl::Status EraseContent(int64_t id) override {
+  absl::Status Erase(int64_t id, int64_t last_event) override {
     absl::StatusOr<std::string> bytes = reader_.FindContent(id);
     if (!bytes.ok()) return bytes.status();
+    // Their leaves are made with the content.
+    if (absl::Status status = EraseEnvelopes(*outbox_of_, *erase_outbox_, id, *bytes); !status.ok())
+      return status;
+    if (absl::Status status = EraseEnvelopes(*inbox_of_, *erase_inbox_, id, *bytes); !status.ok())
+      return status;
+    if (absl::Status status = EraseEvents(last_event); !status.ok()) return status;
     OrderContent content;
     if (!content.ParseFromString(*bytes)) return Unreadable("content");
     if (const std::string phone = WithoutSeparators(content.caller().phone()); !phone.empty()) {
@@ -1167,10 +1194,11 @@ class SqlStore : public Store {
       if (absl::Status status = delete_caller_->Run(); !status.ok()) return Explain(status);
       block_count_ = -1;  // it may have been of the newest block
     }
-    for (sql::Statement* statement : {delete_content_.get(), erase_outbox_.get(), erase_inbox_.get()}) {
+    for (sql::Statement* statement : {delete_content_.get(), delete_requests_.get()}) {
       statement->BindInt64(1, id);
       if (absl::Status status = statement->Run(); !status.ok()) return Explain(status);
     }
+    database_->EmptyLog();
     return absl::OkStatus();
   }
 
@@ -1179,6 +1207,53 @@ class SqlStore : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
+  // Leaves of each envelope of the order what its hash needs. `select` and `put` are those of one table.
+  absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t id,
+                              std::string_view content) {
+    std::vector<std::pair<int64_t, std::string>> leaves;
+    {
+      const sql::ScopedReset reset(&select);
+      select.BindInt64(1, id);
+      for (;;) {
+        absl::StatusOr<bool> row = select.Step();
+        if (!row.ok()) return Explain(row.status());
+        if (!*row) break;
+        if (select.Int64(4) == kErasedBody) continue;
+        const std::string body = select.Int64(4) == kJoinedBody
+                                     ? OfferBodyWithContent(select.Blob(5), content)
+                                     : std::string(select.Blob(5));
+        leaves.emplace_back(select.Int64(0), EnvelopeLeaf(static_cast<int>(select.Int64(1)), select.Int64(2),
+                                                          select.Text(3), body));
+      }
+    }
+    for (const auto& [place, leaf] : leaves) {
+      put.BindInt64(1, place);
+      put.BindBlob(2, leaf);
+      if (absl::Status status = put.Run(); !status.ok()) return Explain(status);
+    }
+    return absl::OkStatus();
+  }
+
+  // From the texts in the order's events, the latest of which is at `sequence`.
+  absl::Status EraseEvents(int64_t sequence) {
+    while (sequence > 0) {
+      absl::StatusOr<std::vector<EventRow>> rows = reader_.ReadEvents(sequence, 1);
+      if (!rows.ok()) return rows.status();
+      type::v1::Event event;
+      if (rows->empty() || rows->front().sequence != sequence ||
+          !event.ParseFromString(rows->front().bytes) || event.previous_order_sequence() >= sequence) {
+        return Unreadable("event");
+      }
+      if (const auto bytes = retention::EventWithoutTexts(rows->front().bytes); bytes.has_value()) {
+        rewrite_event_->BindInt64(1, sequence);
+        rewrite_event_->BindBlob(2, *bytes);
+        if (absl::Status status = rewrite_event_->Run(); !status.ok()) return Explain(status);
+      }
+      sequence = event.previous_order_sequence();
+    }
+    return absl::OkStatus();
+  }
+
   // Into `record_`.
   absl::Status Serialize(const WorkOrder& order) {
     if (order.has_content()) return error::Internal("an order to be stored carries its content");
@@ -1355,6 +1430,10 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> delete_hold_;
   std::unique_ptr<sql::Statement> delete_content_;
   std::unique_ptr<sql::Statement> delete_caller_;
+  std::unique_ptr<sql::Statement> delete_requests_;
+  std::unique_ptr<sql::Statement> rewrite_event_;
+  std::unique_ptr<sql::Statement> outbox_of_;
+  std::unique_ptr<sql::Statement> inbox_of_;
   std::unique_ptr<sql::Statement> erase_outbox_;
   std::unique_ptr<sql::Statement> erase_inbox_;
   std::string record_;                              // kept for its memory

@@ -2,10 +2,10 @@
 //
 // Tables: work_order (record without content, and the columns that lists need), content (written once), event
 // (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
-// joined from `content`), batch and receipt (what peers signed), link (both cursors of each lane of each
-// peer), request (request ids and what was answered), number, handoff and caller (ways to an order), meta
-// (schema version, site, phone key), schema_history (migrations that were made), hold (orders under a legal
-// hold), shared (sums over what is shared with a peer, for reconciliation).
+// joined from `content`; of an erased order only the body's leaf), batch and receipt (what peers signed),
+// link (both cursors of each lane of each peer), request (request ids and what was answered), number, handoff
+// and caller (ways to an order), meta (schema version, site, phone key), schema_history (migrations that were
+// made), hold (orders under a legal hold), shared (sums over what is shared with a peer, for reconciliation).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -81,6 +81,8 @@ struct EnvelopeRow {
   exchange::v1::Envelope envelope;  // whole, with hashes; an offer's body with its content
   int64_t order_id = 0;             // 0 if it is about none
   absl::Time commit_time;           // when it was committed here
+  // The body was erased; this is what it gave to the hash (see EnvelopeLeaf). Else empty.
+  std::string erased_leaf = {};
 };
 
 // Which sum of `shared`: over the handoffs that this site gave `peer`, or was given by it, of the giver's
@@ -226,9 +228,12 @@ class Store {
 
   // The order came under a legal hold, or out of one.
   virtual absl::Status PutHold(int64_t id, bool held) = 0;
-  // Erases the order's content, its caller from the index, and the content in envelopes that hold it
-  // themselves. The same again changes nothing.
-  virtual absl::Status EraseContent(int64_t id) = 0;
+  // Erases what was written about the order, wherever it is: its content, its caller in the index, the bodies
+  // of its envelopes, the answers to its requests (with their ids), and the texts in its events from the one
+  // at `last_event` back, as retention::EventWithoutTexts says. The record is the caller's to update. What is
+  // erased is overwritten in the file, and in its log by a Checkpoint to come. The same again changes
+  // nothing.
+  virtual absl::Status Erase(int64_t id, int64_t last_event) = 0;
 
   // See sql::Database. From any thread.
   virtual absl::Status CopyTo(const std::string& path) = 0;

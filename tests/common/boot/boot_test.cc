@@ -301,6 +301,25 @@ dispatch: {listen: {address: "0.0.0.0:0"}}
               "plain text is allowed(.|\n)*READY");
 }
 
+TEST_F(RunServiceTest, MetricsBeyondLoopbackNeedAFlagOfTheirOwn) {
+  Put(R"(hotline: 12345
+work_order: {listen: {address: "127.0.0.1:0"}, data_dir: data, address: "127.0.0.1:1"}
+dispatch: {listen: {address: "127.0.0.1:0", metrics_address: "0.0.0.0:0"}}
+)");
+  // Advice that helps: TLS would not.
+  EXPECT_EXIT(Run({"--config", path_}), ::testing::ExitedWithCode(1),
+              "dispatch.listen.metrics_address: .*plain text whatever tls says.*--insecure-metrics");
+  EXPECT_EXIT(Run({"--config", path_, "--insecure-metrics"}, Terminate), ::testing::ExitedWithCode(0),
+              "anyone on the network can read them(.|\n)*READY");
+  // It opens nothing but metrics.
+  Put(R"(hotline: 12345
+work_order: {listen: {address: "127.0.0.1:0"}, data_dir: data, address: "127.0.0.1:1"}
+dispatch: {listen: {address: "0.0.0.0:0", metrics_address: "0.0.0.0:0"}}
+)");
+  EXPECT_EXIT(Run({"--config", path_, "--insecure-metrics"}), ::testing::ExitedWithCode(1),
+              "dispatch.listen.address: .*--insecure-listen");
+}
+
 TEST_F(RunServiceTest, WrongUsageIsTold) {
   EXPECT_EXIT(Run({}), ::testing::ExitedWithCode(2), "--config is required(.|\n)*Usage");
   EXPECT_EXIT(Run({"--confg", "x"}), ::testing::ExitedWithCode(2), "unknown flag --confg");

@@ -75,7 +75,7 @@ TEST(SiteTest, EachRuleNamesItsField) {
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_address("0.0.0.0:12301"); },
        "dispatch.listen.address", "--insecure-listen"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_metrics_address("0.0.0.0:1"); },
-       "dispatch.listen.metrics_address", "not on loopback"},
+       "dispatch.listen.metrics_address", "--insecure-metrics"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_address("127.0.0.1:12302"); },
        "dispatch.listen.address", "is taken by work_order.listen.address"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_max_message_bytes(17 << 20); },
@@ -252,6 +252,7 @@ TEST(SiteTest, BeyondLoopbackNeedsTlsOrTheFlag) {
   site.mutable_dispatch()->mutable_listen()->set_address("0.0.0.0:12301");
   EXPECT_EQ(CheckSite(site, {}).size(), 2u);
   EXPECT_EQ(Text(CheckSite(site, {.insecure_listen = true})), "");
+  EXPECT_NE(Text(CheckSite(site, {.insecure_metrics = true})), "") << "the gRPC address is none of its";
   for (auto set : {&config::v1::TlsConfig::set_certificate_file<const char*>,
                    &config::v1::TlsConfig::set_key_file<const char*>,
                    &config::v1::TlsConfig::set_ca_file<const char*>}) {

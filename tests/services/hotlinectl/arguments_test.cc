@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -257,6 +260,104 @@ TEST(ArgumentsTest, HelpIsGivenToWhoIsLost) {
       for (const FlagSpec& flag : command.flags) EXPECT_THAT(one, HasSubstr(StrCat("--", flag.name)));
     }
     for (int code = 0; code <= 9; ++code) EXPECT_THAT(help, HasSubstr(StrCat("\n  ", code, "  ")));
+  }
+}
+
+// A word that a flag takes.
+std::string Fitting(const FlagSpec& flag) {
+  switch (flag.kind) {
+    case ValueKind::kSwitch:
+      return "";
+    case ValueKind::kInteger:
+    case ValueKind::kNumber:
+      return "1";
+    case ValueKind::kDuration:
+      return "5s";
+    case ValueKind::kTime:
+      return "2026-12-01 09:00";
+    case ValueKind::kWord: {
+      const std::string words = FlagWords(flag, " ");
+      return words.substr(0, words.find(' '));
+    }
+    case ValueKind::kAddress:
+      return "127.0.0.1:1";
+    default:
+      return flag.name == "public-key" ? "110=key.pub" : "x";
+  }
+}
+
+// The line of a command's help that explains the flag.
+std::string HelpLine(const CommandSpec& command, const FlagSpec& flag) {
+  std::istringstream help(CommandHelpText(command, Language::kEnglish));
+  const std::string begin = StrCat("  --", flag.name);
+  for (std::string line; std::getline(help, line);) {
+    if (line.starts_with(begin + " ") || line == begin) return line;
+  }
+  return "";
+}
+
+// `words` with the flag.
+std::vector<std::string> With(std::vector<std::string> words, const FlagSpec& flag) {
+  words.push_back(StrCat("--", flag.name));
+  if (const std::string value = Fitting(flag); !value.empty()) words.push_back(value);
+  return words;
+}
+
+// A command line that does `action` and is in order, with as little as that takes. Empty if there is none.
+std::vector<std::string> InOrder(const CommandSpec& command, const std::string& action) {
+  constexpr std::string_view kNeeded[] = {"reason",   "reference",   "digest", "note", "to",  "period",
+                                          "ruled-by", "reported-by", "state",  "out",  "file"};
+  const std::vector<std::string> fitting = FlagsOf(command, action);
+  const auto fits = [&](std::string_view name) {
+    return std::find(fitting.begin(), fitting.end(), name) != fitting.end();
+  };
+  std::vector<std::string> words = {std::string(command.name)};
+  if (action != "TEXT" && action != "--file") {
+    for (absl::string_view word : absl::StrSplit(action, ' ')) words.emplace_back(word);
+  }
+  for (const FlagSpec& flag : command.flags) {
+    const bool needed = std::find(std::begin(kNeeded), std::end(kNeeded), flag.name) != std::end(kNeeded) ||
+                        (flag.name == "ground" && action == "rule");
+    if (needed && fits(flag.name)) words = With(std::move(words), flag);
+  }
+  for (int operands = 0; operands <= 2; ++operands) {
+    if (Parse(words).arguments.ok()) return words;
+    words.emplace_back("x");
+  }
+  return {};
+}
+
+// Each flag with each action of each command that does several things: taken exactly where the help says so.
+TEST(ArgumentsTest, HelpTellsWhichFlagsGoWithWhat) {
+  int refused = 0;
+  for (const CommandSpec& command : Commands()) {
+    for (const std::string& action : ActionsOf(command)) {
+      SCOPED_TRACE(StrCat(command.name, " ", action));
+      const std::vector<std::string> base = InOrder(command, action);
+      ASSERT_FALSE(base.empty());
+      for (const FlagSpec& flag : command.flags) {
+        const std::string line = HelpLine(command, flag);
+        ASSERT_NE(line, "") << "--" << flag.name;
+        const size_t only = line.rfind("with: ");
+        std::set<std::string> told;
+        if (only != std::string::npos) {
+          for (absl::string_view one : absl::StrSplit(line.substr(only + 6), ", ")) told.emplace(one);
+        }
+        const bool promised = told.empty() || told.contains(action);
+        if (std::find(base.begin(), base.end(), StrCat("--", flag.name)) != base.end()) {
+          EXPECT_TRUE(promised) << "--" << flag.name;
+          continue;
+        }
+        const Parsed parsed = Parse(With(base, flag));
+        EXPECT_EQ(parsed.arguments.ok(), promised) << "--" << flag.name << ": " << line;
+        refused += parsed.arguments.ok() ? 0 : 1;
+      }
+    }
+  }
+  EXPECT_GT(refused, 100);
+  // The others take each of their flags, as `Reader` asks nothing but the flag's kind of them.
+  for (const CommandSpec& command : Commands()) {
+    for (const FlagSpec& flag : command.flags) EXPECT_NE(HelpLine(command, flag), "") << flag.name;
   }
 }
 

@@ -536,7 +536,8 @@ class SqlStore final : public Store {
     return counts;
   }
 
-  absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit) override {
+  absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit,
+                                               Held held) override {
     struct Old {
       int64_t number;
       RungRef ref;
@@ -562,6 +563,9 @@ class SqlStore final : public Store {
     for (const Old& old : *seen) {
       // They were sent in their order: what follows is younger.
       if (!old.over) return std::nullopt;
+      const absl::StatusOr<bool> kept = held(old.ref.order_id);
+      if (!kept.ok()) return kept.status();
+      if (*kept) continue;
       // Both go with their last notice, and hold it until they are done.
       int64_t busy = 0;
       absl::Status status = Read(

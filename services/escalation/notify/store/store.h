@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -156,9 +157,12 @@ class Store {
 
   // Between Begin and Commit: forgets notices that were sent before `before`, in their order after number
   // `after`, with their rungs and messages, as far as these are done and no other notice is left of them.
-  // Looks at no more than `limit`; the newest numbers stay, so that none is given twice. Returns the number
-  // to go on after; nothing if there are no more.
-  virtual absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit) = 0;
+  // Looks at no more than `limit`; the newest numbers stay, so that none is given twice; so do those of an
+  // order that `held` names, with all that goes with them. Returns the number to go on after; nothing if
+  // there are no more.
+  using Held = absl::FunctionRef<absl::StatusOr<bool>(int64_t order_id)>;
+  virtual absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit,
+                                                       Held held) = 0;
 
   // See sql::Database. Thread-safe.
   virtual absl::Status Checkpoint() = 0;

@@ -334,6 +334,7 @@ class SqlStore final : public Store {
     if (absl::Status status = reader_.Init(writer_.get(), nullptr); !status.ok()) return status;
     Preparer prepare(writer_.get());
     prepare("INSERT INTO entry (order_id, sequence, bytes) VALUES (?1, ?2, ?3)", &add_entry_);
+    prepare("UPDATE entry SET bytes = ?3 WHERE order_id = ?1 AND sequence = ?2", &rewrite_entry_);
     prepare(
         "INSERT INTO tracked (id, number, first_at, last_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO "
         "UPDATE SET "
@@ -379,6 +380,13 @@ class SqlStore final : public Store {
     add_entry_->BindInt64(2, sequence);
     add_entry_->BindBlob(3, bytes);
     return Translate(add_entry_->Run());
+  }
+  absl::Status RewriteEntry(int64_t order_id, int64_t sequence, std::string_view bytes) override {
+    rewrite_entry_->BindInt64(1, order_id);
+    rewrite_entry_->BindInt64(2, sequence);
+    rewrite_entry_->BindBlob(3, bytes);
+    database_->EmptyLog();
+    return Translate(rewrite_entry_->Run());
   }
 
   absl::Status PutOrder(const TrackedRow& order) override {
@@ -433,8 +441,8 @@ class SqlStore final : public Store {
   const std::unique_ptr<sql::Database> database_;
   std::unique_ptr<sql::Connection> writer_;
   SqlReader reader_;
-  std::unique_ptr<sql::Statement> add_entry_, put_order_, drop_running_, add_running_, put_docket_,
-      put_cursor_, put_mark_;
+  std::unique_ptr<sql::Statement> add_entry_, rewrite_entry_, put_order_, drop_running_, add_running_,
+      put_docket_, put_cursor_, put_mark_;
 };
 
 }  // namespace

@@ -146,6 +146,9 @@ class Store {
 
   // Between Begin and Commit.
   virtual absl::Status AddEntry(int64_t order_id, int64_t sequence, std::string_view bytes) = 0;
+  // Puts `bytes` in the place of an entry that is there. What it overwrites is gone from the file, and with a
+  // Checkpoint to come from its log.
+  virtual absl::Status RewriteEntry(int64_t order_id, int64_t sequence, std::string_view bytes) = 0;
   virtual absl::Status PutOrder(const TrackedRow& order) = 0;
   // Instead of what was there for the order.
   virtual absl::Status PutRunning(int64_t order_id, const std::vector<RunningRow>& rows) = 0;

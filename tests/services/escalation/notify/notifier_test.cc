@@ -62,11 +62,13 @@ class FakeRungs final : public RungSource {
     return it == facts.end() ? std::nullopt : std::optional(it->second);
   }
   absl::StatusOr<int64_t> FindOrderId(const std::string& id) override { return ParseOrderId(id).value_or(0); }
+  absl::StatusOr<bool> IsHeld(int64_t order_id) override { return held.contains(order_id); }
 
   bool ready = true;
   int64_t watermark = 0;
   std::vector<RungEvent> rungs;
   std::map<int64_t, OrderFacts> facts;
+  std::set<int64_t> held;
 };
 
 // work_order as far as it is asked: keeps each request id once, and refuses another body under it.
@@ -377,6 +379,29 @@ TEST_F(NotifierTest, WhatWasToldLongAgoIsForgottenAndNoNumberComesTwice) {
   steps_.Advance(absl::Seconds(60));
   EXPECT_NE(Deliveries("sms").at(0).notification().id(), left[0].notification().id());
   EXPECT_EQ(Deliveries("sms").at(0).notification().orders(0).order_number(), "12345-20261201-100005");
+}
+
+TEST_F(NotifierTest, WhoWasToldOfAHeldOrderStays) {
+  UseSms();
+  for (int order = 1; order <= 4; ++order) {
+    Rung(order, type::v1::RUNG_REMIND);
+    steps_.Advance(absl::Seconds(60));
+  }
+  rungs_.held = {2};
+  const auto orders = [this] {
+    std::set<std::string> numbers;
+    for (const v1::Delivery& delivery : Deliveries("sms")) {
+      for (const auto& order : delivery.notification().orders()) numbers.insert(order.order_number());
+    }
+    return numbers;
+  };
+  ASSERT_THAT(orders(), SizeIs(4));
+  steps_.Advance(absl::Hours(24) * 183);
+  // The newest stays in any case.
+  EXPECT_THAT(orders(), testing::ElementsAre("12345-20261201-100002", "12345-20261201-100004"));
+  rungs_.held.clear();
+  steps_.Advance(absl::Hours(24) * 2);
+  EXPECT_THAT(orders(), testing::ElementsAre("12345-20261201-100004"));
 }
 
 TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {
