@@ -60,10 +60,11 @@ int Prune(const std::string& directory, const std::string& service, int keep);
 absl::StatusOr<operation::v1::BackupManifest> ReadManifest(const std::string& folder);
 
 // Puts the files of the part `folder` into `data_dir`, which is created if it is missing, synced and open to
-// their owner alone: who asks, or, if that is root, whoever has `data_dir` or the folder that it comes into. Check the backup before: what is copied is compared with its digest, and no more.
-// Errors: FAILED_PRECONDITION if `data_dir` holds a store, or a file of that name: nothing is written over;
-// DATA_LOSS if a file is not what the manifest says; UNAVAILABLE if the disk refuses. What was copied until a
-// failure is removed again.
+// their owner alone: who asks, or, if that is root, whoever has `data_dir` or the folder that it comes into.
+// Check the backup before: what is copied is compared with its digest, and no more. Errors:
+// FAILED_PRECONDITION if `data_dir` holds a store, or a file of that name: nothing is written over; DATA_LOSS
+// if a file is not what the manifest says; UNAVAILABLE if the disk refuses. What was copied until a failure
+// is removed again.
 absl::Status Restore(const std::string& folder, const operation::v1::BackupManifest& manifest,
                      const std::string& data_dir);
 

@@ -18,7 +18,13 @@ using testing::IsEmpty;
 using testing::UnorderedElementsAreArray;
 
 // gRPC 1.51 cleans up in a thread of its own when its last user goes; see tests/support/rich_error.cc.
-[[maybe_unused]] const bool kHoldGrpc = (grpc_init(), true);
+// Not at load: gRPC is linked into the program, and its own start-up comes after ours.
+class HoldGrpc : public testing::Environment {
+ public:
+  void SetUp() override { grpc_init(); }
+};
+[[maybe_unused]] const testing::Environment* const kHoldGrpc =
+    testing::AddGlobalTestEnvironment(new HoldGrpc);
 
 struct Verdicts {
   std::vector<Finding> findings;

@@ -269,7 +269,8 @@ TEST(HouseTest, CoreIsPure) {
                          const bool pure = StartsWith(include, "common/base/") ||
                                            StartsWith(include, "common/error/") ||
                                            StartsWith(include, "common/catalogue/") ||
-                                           StartsWith(include, "common/suggest/") || Core(include);
+                                           StartsWith(include, "common/suggest/") ||
+                                           StartsWith(include, "common/retention/") || Core(include);
                          static const std::set<std::string> outside = {
                              "thread", "mutex", "fstream", "filesystem", "iostream", "common/base/loop.h"};
                          return (ours && !pure) || outside.contains(include);

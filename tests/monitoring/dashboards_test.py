@@ -206,7 +206,7 @@ def main():
             asked, drawn = 0, {}
             for dashboard in dashboards:
                 for variable in dashboard["templating"]["list"]:
-                    if variable["type"] == "query" and not label_values(prometheus, variable["definition"]):
+                    if variable["type"] == "query" and not label_values(prometheus, variable["query"]["query"]):
                         fail(f"{dashboard['title']}: variable {variable['name']} has no value")
                 for annotation in dashboard["annotations"]["list"]:
                     if not prometheus.get("query_range", query=put_variables(annotation["expr"]), start=begun, end=now, step=1)["result"]:

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -166,6 +168,35 @@ TEST_F(BackupTest, ALostMachineComesBackFromABackupTakenUnderLoad) {
         Must(sites_.a.escalation(), &escalation::v1::EscalationService::Stub::ListDeadlines, request);
     return page.deadlines_size() >= 100;
   }));
+}
+
+// A person restores as root what the services' own user will open.
+TEST_F(BackupTest, WhatRootRestoresBelongsToTheServices) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  ASSERT_EQ(Ctl(sites_.a, {"backup", "create", "b"}).exit, 0);
+  sites_.a.KillAll();
+  constexpr uid_t kUser = 65534;
+  fs::remove_all(sites_.a.folder() + "/work_order");
+  fs::remove_all(sites_.a.folder() + "/escalation");
+  // One folder is there, the other is made.
+  fs::create_directory(sites_.a.folder() + "/escalation");
+  ASSERT_EQ(chown((sites_.a.folder() + "/escalation").c_str(), kUser, kUser), 0);
+  const Said restored = RunCtl(
+      sites_.folder, {"backup", "restore", Backups(sites_.a) + "/b", "--config", sites_.a.config_file()});
+  ASSERT_EQ(restored.exit, 0) << restored.out << restored.err;
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(sites_.a.folder() + "/escalation")) {
+    struct stat info;
+    ASSERT_EQ(lstat(entry.path().c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, kUser) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 4);
+  struct stat info;
+  ASSERT_EQ(stat((sites_.a.folder() + "/work_order/work_order.db").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 0u) << "its folder's folder is root's";
 }
 
 TEST_F(BackupTest, WhatWasAlteredIsFound) {

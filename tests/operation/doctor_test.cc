@@ -1,7 +1,9 @@
 // hotlinectl doctor at an installation that works, and at ones that do not.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include "tests/operation/ctl.h"
@@ -91,6 +93,61 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
   const Said none = RunCtl(sites_.folder, {"doctor", "--config", sites_.folder.path() + "/none.yaml"});
   EXPECT_EQ(none.exit, 9);
   EXPECT_THAT(none.out, HasSubstr("cannot read"));
+}
+
+// What a person mixes up when certificates are put in place.
+TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
+  const std::string folder = sites_.folder.path() + "/tls";
+  const auto make = [&](const std::string& hotline) {
+    auto process =
+        Process::Start({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", folder, hotline}, folder + ".log");
+    return process.ok() ? (*process)->Wait(absl::Seconds(60)) : -1;
+  };
+  ASSERT_EQ(make("12345"), 0);
+  config::v1::TlsConfig& tls = *sites_.a.config().mutable_tls();
+  tls.set_ca_file(folder + "/ca.crt");
+  tls.set_certificate_file(folder + "/12345/{role}.crt");
+  tls.set_key_file(folder + "/12345/{role}.key");
+  // Writes the configuration; whether it starts is not the question.
+  ASSERT_TRUE(sites_.a.Launch(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);
+  const std::string own = folder + "/12345/dispatch";
+  const auto said = [&] { return LineWith(Look(sites_.a, {"--json"}), "certificate " + own + ".crt"); };
+  EXPECT_THAT(said(), HasSubstr("\"ok\""));
+  const auto swap = [&](const std::string& end, const std::string& with) {
+    std::filesystem::copy_file(own + end, own + end + ".kept",
+                               std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(folder + "/12345/" + with + end, own + end,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  const auto back = [&](const std::string& end) { std::filesystem::rename(own + end + ".kept", own + end); };
+  swap(".key", "desktop");
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("dispatch.key is not its private key")));
+  back(".key");
+  swap(".crt", "desktop");
+  EXPECT_THAT(said(),
+              AllOf(HasSubstr("\"failed\""),
+                    HasSubstr("spiffe://hotline/12345/desktop, not spiffe://hotline/12345/dispatch")));
+  back(".crt");
+  // Another authority's.
+  std::filesystem::rename(folder + "/ca.key", folder + "/old.key");
+  std::filesystem::copy_file(folder + "/ca.crt", folder + "/old.crt");
+  ASSERT_EQ(make("12345"), 0);
+  std::filesystem::copy_file(folder + "/old.crt", folder + "/ca.crt",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("is not issued by")));
+  std::filesystem::remove(own + ".crt");
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot read")));
+}
+
+TEST_F(DoctorTest, FilesOfAnotherUserAreFound) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const std::string store = sites_.a.folder() + "/work_order/work_order.db";
+  ASSERT_EQ(chown(store.c_str(), 65534, 65534), 0);
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "belongs to another user"),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("chown -R --reference")));
 }
 
 }  // namespace

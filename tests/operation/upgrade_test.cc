@@ -67,6 +67,15 @@ std::map<std::string, std::string> Numbers(Site& site) {
   return orders;
 }
 
+// Stores get older, and an offer that nobody accepted is taken back by the rules of doubt once it is: what
+// was on offer then may be recalled now, as soon as the services run.
+std::map<std::string, std::string> Undoubted(std::map<std::string, std::string> orders) {
+  for (auto& [number, state] : orders) {
+    if (state == "ORDER_STATE_UNDERSTOOD" || state == "ORDER_STATE_RECALLED") state = "on offer, or recalled";
+  }
+  return orders;
+}
+
 class UpgradeTest : public testing::Test {
  protected:
   // Puts the stores of `release` where the site's programs look for them.
@@ -113,7 +122,7 @@ TEST_F(UpgradeTest, StoresOfEarlierReleasesAreBroughtForward) {
     }
     ASSERT_TRUE(sites.StartAll().ok());
     for (Site* site : {&sites.a, &sites.b}) {
-      EXPECT_EQ(Numbers(*site), Recorded(release, site->hotline()));
+      EXPECT_EQ(Undoubted(Numbers(*site)), Undoubted(Recorded(release, site->hotline())));
       EXPECT_THAT(Verify(*site).fault(), IsEmpty());
     }
     ASSERT_TRUE(Eventually([&] { return Quiet(sites); }));

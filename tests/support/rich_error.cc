@@ -1,6 +1,7 @@
 #include "tests/support/rich_error.h"
 
 #include <grpc/grpc.h>
+#include <gtest/gtest.h>
 
 #include "google/rpc/error_details.pb.h"
 
@@ -9,7 +10,13 @@ namespace {
 
 // gRPC 1.51 cleans up in a thread of its own when its last user goes, which races with the destructors at
 // exit and then aborts the process. Holding it for the process's life leaves nothing to clean up.
-[[maybe_unused]] const bool kHoldGrpc = (grpc_init(), true);
+// Not at load: gRPC is linked into the program, and its own start-up comes after ours.
+class HoldGrpc : public testing::Environment {
+ public:
+  void SetUp() override { grpc_init(); }
+};
+[[maybe_unused]] const testing::Environment* const kHoldGrpc =
+    testing::AddGlobalTestEnvironment(new HoldGrpc);
 
 }  // namespace
 

@@ -320,6 +320,8 @@ void DropRecusedUnits(const Site& site, WorkOrder* order, type::v1::AccusedDetai
 
 void EndRecusedWork(const Site& site, WorkOrder* order, type::v1::AccusedDetail* detail) {
   if (order->custody().holder() != site.hotline || !Contains(kAtWork, order->state())) return;
+  // It came back and is worked on in another copy: what that one loses is told by its way.
+  if (FollowsAnotherCopy(*order, site)) return;
   DropRecusedUnits(site, order, detail);
   if (detail->recused_lead().empty() || order->state() == type::v1::ORDER_STATE_REDO) return;
   order->set_state(type::v1::ORDER_STATE_ACCEPTED);

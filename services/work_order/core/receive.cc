@@ -501,9 +501,9 @@ class Receiving {
       // One that ended nothing there moves nothing here: it may have crossed what this site did.
       const type::v1::AccusedDetail& accused = body.event().accused();
       const bool ended = !accused.recused_lead().empty() || accused.recused_assists_size() > 0;
-      const bool moves = ended && body.custody().epoch() >= before_->custody().epoch() &&
-                         body.custody().holder() != site_.hotline && !Shared().has_end_time() &&
-                         IsPeersMove(body);
+      const bool theirs = body.custody().holder() != site_.hotline || FollowsAnotherCopy(*before_, site_);
+      const bool moves = ended && theirs && body.custody().epoch() >= before_->custody().epoch() &&
+                         !Shared().has_end_time() && IsPeersMove(body);
       if (!moves) return Accused(body);
     }
     if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
+#include "common/base/text.h"
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "tests/common/sql/conformance.h"
@@ -207,6 +209,63 @@ std::unique_ptr<Database> FailingAt(const std::string& folder, int64_t commit, F
   EXPECT_TRUE(real.ok()) << real.status();
   return MakeFaulty(*std::move(real),
                     [commit, fault](int64_t number) { return number == commit ? fault : Fault::kNone; });
+}
+
+// What retention erased is in none of the database's files, byte for byte.
+TEST(Sqlite, WhatIsOverwrittenIsGoneFromEveryFile) {
+  const ScratchFolder folder;
+  auto database = *OpenSqlite({.path = folder.path() + "/test.db"});
+  auto writer = *database->OpenWriter();
+  const std::string secret = "what nobody may read again";
+  ASSERT_TRUE(writer->Begin().ok());
+  ASSERT_TRUE(writer->Execute("CREATE TABLE note (id {int} PRIMARY KEY, text TEXT NOT NULL) {rows};").ok());
+  ASSERT_TRUE(writer->Commit().ok());
+  const auto run = [&](std::string_view sql, int64_t id, std::string_view text) {
+    auto statement = *writer->Prepare(sql);
+    ASSERT_TRUE(writer->Begin().ok());
+    statement->BindInt64(1, id);
+    if (!text.empty()) statement->BindText(2, text);
+    ASSERT_TRUE(statement->Run().ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  };
+  constexpr int kRows = 200;
+  for (int id = 0; id < kRows; ++id)
+    run("INSERT INTO note (id, text) VALUES (?1, ?2)", id, StrCat(secret, id));
+  const auto holds = [&] {
+    int files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+      files += bytes.find(secret) != std::string::npos;
+    }
+    return files;
+  };
+  ASSERT_TRUE(database->Checkpoint().ok());
+  ASSERT_EQ(holds(), 2) << "the database and its log";
+  for (int id = 0; id < kRows; ++id) {
+    if (id % 2 == 0) {
+      run("DELETE FROM note WHERE id = ?1", id, "");
+    } else {
+      run("UPDATE note SET text = ?2 WHERE id = ?1", id, "-");
+    }
+  }
+  database->EmptyLog();
+  const auto count = [](Connection& connection) {
+    auto statement = *connection.Prepare("SELECT count(*) FROM note");
+    return *statement->Step() ? statement->Int64(0) : -1;
+  };
+  // While somebody reads the old state, nothing can be emptied, and nobody is held up by that.
+  auto reader = *database->OpenReader();
+  ASSERT_TRUE(reader->Begin().ok());
+  EXPECT_EQ(count(*reader), kRows / 2);
+  ASSERT_TRUE(database->Checkpoint().ok());
+  run("INSERT INTO note (id, text) VALUES (?1, ?2)", kRows, "+");
+  ASSERT_TRUE(database->Checkpoint().ok());
+  EXPECT_GE(holds(), 1);
+  reader->Rollback();
+  ASSERT_TRUE(database->Checkpoint().ok());
+  EXPECT_EQ(holds(), 0);
+  EXPECT_EQ(count(*reader), kRows / 2 + 1);
 }
 
 TEST(Faulty, FailsBeforeTheCommit) {

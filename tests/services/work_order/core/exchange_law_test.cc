@@ -58,6 +58,13 @@ std::string Shared(const WorkOrder& order) {
   shared.mutable_handoff()->clear_receipt_record();
   // The giver's alarm makes it late at the giver, whatever the receiver's clock says.
   shared.mutable_handoff()->clear_late();
+  // What crosses the end is on record where it was said: a filed order takes no note of a telephone call, and
+  // an accusation goes no further than the next site, as nobody works on the order. If it is reopened, the
+  // mirror that tells so brings what its teller knows.
+  if (shared.state() == type::v1::ORDER_STATE_CLOSED || shared.state() == type::v1::ORDER_STATE_CANCELLED) {
+    shared.mutable_facts()->clear_recused_units();
+    shared.mutable_handoff()->clear_voice();
+  }
   *shared.mutable_hops() = order.hops();
   shared.set_content_digest(order.content_digest());
   return shared.DebugString();
