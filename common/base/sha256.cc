@@ -7,7 +7,6 @@
 #include <utility>
 
 namespace hotline {
-
 namespace {
 
 constexpr size_t kSha256Block = 64;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace hotline {
 namespace {
 
@@ -64,6 +66,19 @@ TEST(TraceparentTest, IsRecognised) {
     EXPECT_FALSE(IsTraceparent(bad)) << bad;
     EXPECT_EQ(TraceId(bad), "");
   }
+}
+
+// Small draws come out of one stock, which is filled again; none comes twice, whatever its size.
+TEST(RandomBytesTest, NoDrawComesTwice) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    for (const size_t size : {16u, 13u, 256u, 257u, 2000u}) {
+      const std::string bytes = RandomBytes(size);
+      ASSERT_EQ(bytes.size(), size);
+      EXPECT_TRUE(seen.insert(bytes.substr(0, 13)).second) << size;
+    }
+  }
+  EXPECT_EQ(RandomBytes(0), "");
 }
 
 }  // namespace
