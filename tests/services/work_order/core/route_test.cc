@@ -356,6 +356,43 @@ TEST(AccusationsTest, GoWithTheOrderWhereverItGoes) {
   EXPECT_EQ(world.fault(), "");
 }
 
+// The order comes back to its first site and is worked on there in a second copy: the first one only follows,
+// though its site is the holder.
+TEST(AccusationsTest, TheCopyThatFollowsTakesWhatIsToldAndEndsNothing) {
+  for (const bool onward : {false, true}) {
+    SCOPED_TRACE(onward);
+    World world(3);
+    world.BeStrict();
+    const std::string first = world.Register(0, SampleContent(), /*push=*/false);
+    world.Push(0, first, 1);
+    world.Settle();
+    const std::string second = world.Twin(0, first);
+    world.Do(1, Act::kAccept, second);
+    world.Settle();
+    world.Push(1, second, 0);
+    world.Settle();
+    const std::string third = world.Twin(1, second);
+    world.Do(0, Act::kAccept, third);
+    world.Settle();
+    world.Do(0, Act::kDispatch, third);
+    world.Settle();
+    ASSERT_EQ(world.Order(0, first).state(), type::v1::ORDER_STATE_DISPATCHED);
+    ASSERT_EQ(world.Order(0, third).units(0).unit(), "housing");
+    // On offer to somebody else nothing ends by it; in hand the lead unit's turn does.
+    if (onward) world.Push(0, third, 2);
+    ASSERT_TRUE(world.Execute(0, Accusation(third, {"housing"})).ok());
+    world.Settle();
+    const type::v1::OrderState state =
+        onward ? type::v1::ORDER_STATE_DISPATCHED : type::v1::ORDER_STATE_ACCEPTED;
+    EXPECT_EQ(world.Order(1, second).state(), state);
+    EXPECT_EQ(world.Order(0, first).state(), state);
+    EXPECT_EQ(world.Order(0, first).units_size(), onward ? 2 : 0);
+    EXPECT_EQ(world.Order(1, second).units_size(), onward ? 2 : 0);
+    EXPECT_THAT(world.Order(0, first).facts().recused_units(), ElementsAre("housing"));
+    EXPECT_EQ(world.fault(), "");
+  }
+}
+
 TEST(RecusalTest, AccusedUnitsAreKnownAndNamedOnce) {
   World world;
   OrderContent content = Open();
