@@ -219,7 +219,7 @@ std::optional<int64_t> CheckLog(sql::Connection& reader, Checks& checks) {
                 event.sequence() == sequence;
     if (fits && EventHash(hash, bytes) != (*statement)->Blob(2)) {
       // Without its texts, or altered.
-      const absl::StatusOr<bool> attested = erasures.Attests(event.order_id());
+      const absl::StatusOr<bool> attested = erasures.Attests(event.order_id(), sequence);
       if (!attested.ok()) {
         checks.Bad(what, attested.status());
         return std::nullopt;

@@ -156,14 +156,19 @@ bool Attestation::Is(const type::v1::Erasure& erasure) const {
   return erasure.rewritten_event_count() == count_ && erasure.rewritten_digest() == digest_;
 }
 
-absl::StatusOr<bool> ErasureCheck::Attests(const std::string& order_id) {
-  if (const auto known = known_.find(order_id); known != known_.end()) return known->second;
-  absl::StatusOr<bool> attested = Look(order_id);
-  if (attested.ok()) known_[order_id] = *attested;
-  return attested;
+absl::StatusOr<bool> ErasureCheck::Attests(const std::string& order_id, int64_t sequence) {
+  auto known = known_.find(order_id);
+  if (known == known_.end()) {
+    absl::StatusOr<std::set<int64_t>> attested = Look(order_id);
+    if (!attested.ok()) return attested.status();
+    known = known_.emplace(order_id, *std::move(attested)).first;
+  }
+  // An altered event may say that it is another order's.
+  return known->second.contains(sequence);
 }
 
-absl::StatusOr<bool> ErasureCheck::Look(const std::string& order_id) const {
+absl::StatusOr<std::set<int64_t>> ErasureCheck::Look(const std::string& order_id) const {
+  using Sequences = std::set<int64_t>;
   absl::StatusOr<int64_t> last = last_(order_id);
   if (!last.ok()) return last.status();
   std::vector<StoredEvent> rewritten;  // the latest first
@@ -174,24 +179,26 @@ absl::StatusOr<bool> ErasureCheck::Look(const std::string& order_id) const {
     type::v1::Event event;
     if (!stored->has_value() || !event.ParseFromString((*stored)->bytes) || event.order_id() != order_id ||
         event.previous_order_sequence() >= sequence) {
-      return false;
+      return Sequences();
     }
     const bool intact = EventHash((*stored)->previous_hash, (*stored)->bytes) == (*stored)->hash;
     if (!erasure.has_value()) {
       // Nothing attests what came after it.
-      if (!intact) return false;
+      if (!intact) return Sequences();
       if (event.has_erased()) erasure = event.erased();
     } else if (!intact) {
       rewritten.push_back(*std::move(*stored));
     }
     sequence = event.previous_order_sequence();
   }
-  if (!erasure.has_value()) return false;
+  if (!erasure.has_value()) return Sequences();
   Attestation attestation;
+  Sequences sequences;
   for (auto event = rewritten.rbegin(); event != rewritten.rend(); ++event) {
     attestation.Add(event->sequence, event->previous_hash, event->hash, event->bytes);
+    sequences.insert(event->sequence);
   }
-  return attestation.Is(*erasure);
+  return attestation.Is(*erasure) ? sequences : Sequences();
 }
 
 }  // namespace hotline::retention

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -69,15 +70,17 @@ class ErasureCheck {
   using Last = std::function<absl::StatusOr<int64_t>(const std::string& order_id)>;
   ErasureCheck(Read read, Last last) : read_(std::move(read)), last_(std::move(last)) {}
 
-  // Of an event of the order whose bytes do not give its hash. Errors: those of reading.
-  absl::StatusOr<bool> Attests(const std::string& order_id);
+  // Whether event `sequence`, whose bytes do not give its hash and say that it is the order's, is among those
+  // that the order's erasure attests. Errors: those of reading.
+  absl::StatusOr<bool> Attests(const std::string& order_id, int64_t sequence);
 
  private:
-  absl::StatusOr<bool> Look(const std::string& order_id) const;
+  // Sequences of the attested events of the order.
+  absl::StatusOr<std::set<int64_t>> Look(const std::string& order_id) const;
 
   const Read read_;
   const Last last_;
-  std::map<std::string, bool> known_;
+  std::map<std::string, std::set<int64_t>> known_;
 };
 
 }  // namespace hotline::retention

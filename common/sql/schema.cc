@@ -6,16 +6,9 @@
 #include "common/error/error.h"
 
 namespace hotline::sql {
+namespace {
 
-absl::StatusOr<int64_t> SchemaOf(Connection* writer) {
-  auto select = writer->Prepare("SELECT schema_version FROM site WHERE id = 1");
-  if (!select.ok()) return 0;
-  ScopedReset reset(select->get());
-  const auto row = (*select)->Step();
-  if (!row.ok()) return row.status();
-  return *row ? (*select)->Int64(0) : 0;
-}
-
+// Drops `tables` if a version before `version` wrote them.
 absl::Status DropOlder(Connection* writer, int64_t version, std::initializer_list<const char*> tables) {
   const absl::StatusOr<int64_t> found = SchemaOf(writer);
   if (!found.ok()) return found.status();
@@ -28,6 +21,7 @@ absl::Status DropOlder(Connection* writer, int64_t version, std::initializer_lis
   return absl::OkStatus();
 }
 
+// Checks the row of `site`, and writes it if there is none.
 absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_view hotline) {
   auto select = writer->Prepare("SELECT schema_version, hotline FROM site WHERE id = 1");
   if (!select.ok()) return select.status();
@@ -57,6 +51,35 @@ absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_vi
   (*insert)->BindInt64(1, mark.version);
   (*insert)->BindText(2, hotline);
   return (*insert)->Run();
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> SchemaOf(Connection* writer) {
+  auto select = writer->Prepare("SELECT schema_version FROM site WHERE id = 1");
+  if (!select.ok()) return 0;
+  ScopedReset reset(select->get());
+  const auto row = (*select)->Step();
+  if (!row.ok()) return row.status();
+  return *row ? (*select)->Int64(0) : 0;
+}
+
+absl::Status OpenStore(Connection* writer, const StoreMark& mark, std::string_view hotline,
+                       absl::FunctionRef<absl::Status()> make) {
+  if (absl::Status status = writer->Begin(); !status.ok()) return status;
+  absl::Status status = make();
+  if (status.ok()) status = CheckSite(writer, mark, hotline);
+  if (status.ok()) return writer->Commit();
+  writer->Rollback();
+  return status;
+}
+
+absl::Status OpenProjection(Connection* writer, const StoreMark& mark, std::string_view hotline,
+                            std::initializer_list<const char*> tables, std::string_view schema) {
+  return OpenStore(writer, mark, hotline, [&] {
+    const absl::Status status = DropOlder(writer, mark.version, tables);
+    return status.ok() ? writer->Execute(schema) : status;
+  });
 }
 
 }  // namespace hotline::sql

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/sql/database.h"
@@ -15,10 +16,10 @@
 namespace hotline::sql {
 
 inline constexpr int64_t kWorkOrderSchema = 5;
-inline constexpr int64_t kClocksSchema = 4;
+inline constexpr int64_t kClocksSchema = 5;
 inline constexpr int64_t kDirectorySchema = 1;
 inline constexpr int64_t kNotifySchema = 2;
-inline constexpr int64_t kReportSchema = 2;
+inline constexpr int64_t kReportSchema = 3;
 
 // A store with a table `site (id, schema_version, hotline, …)` of one row, whose `id` is 1.
 struct StoreMark {
@@ -37,12 +38,17 @@ struct StoreMark {
 // Version that wrote the tables on `writer`; 0 if there are none. Errors: those of the driver.
 absl::StatusOr<int64_t> SchemaOf(Connection* writer);
 
-// Drops `tables` if a version before `version` wrote them. Within a transaction. Errors: those of the driver.
-absl::Status DropOlder(Connection* writer, int64_t version, std::initializer_list<const char*> tables);
+// Opens a store in one transaction: `make` brings its tables to this release, then the row of `site` is
+// checked, and written if there is none. Nothing is changed where one of them fails.
+// Errors: those of `make`; SCHEMA_NEWER; FAILED_PRECONDITION for another version or another hotline; those of
+// the driver.
+absl::Status OpenStore(Connection* writer, const StoreMark& mark, std::string_view hotline,
+                       absl::FunctionRef<absl::Status()> make);
 
-// Checks the row of `site`, and writes it if there is none. Within a transaction, after the tables were made.
-// Errors: SCHEMA_NEWER; FAILED_PRECONDITION for another version or another hotline; those of the driver.
-absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_view hotline);
+// The same for a projection: its `tables` are dropped if an older version wrote them, as the log has it all;
+// then `schema`, a script, makes them.
+absl::Status OpenProjection(Connection* writer, const StoreMark& mark, std::string_view hotline,
+                            std::initializer_list<const char*> tables, std::string_view schema);
 
 }  // namespace hotline::sql
 

@@ -334,4 +334,16 @@ absl::Status PublicationFiles::Keep(const Publication& publication) const {
   return absl::OkStatus();
 }
 
+absl::Status PublicationFiles::Note(const Publication& next, Publication* latest) const {
+  const bool known = next.configured_policy == latest->configured_policy &&
+                     next.configured_calendars == latest->configured_calendars;
+  if (known || DigestOf(next) != DigestOf(*latest)) return absl::OkStatus();
+  Publication noted = *latest;
+  noted.configured_policy = next.configured_policy;
+  noted.configured_calendars = next.configured_calendars;
+  if (absl::Status status = Keep(noted); !status.ok()) return status;
+  *latest = std::move(noted);
+  return absl::OkStatus();
+}
+
 }  // namespace hotline::escalation

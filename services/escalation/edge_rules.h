@@ -41,6 +41,10 @@ class PublicationFiles {
   absl::StatusOr<std::vector<Publication>> Load() const;
   // Durable when it returns. A publication with the same number and content is there already: OK.
   absl::Status Keep(const Publication& publication) const;
+  // Takes note of what the configured files hold by now, as `next` (by NextRules, with an empty change) says:
+  // if nothing else is new, it is kept with `*latest`, which then says so too. Without it, files that are
+  // edited into what holds, and put back later, would seem never to have been changed. Errors: those of Keep.
+  absl::Status Note(const Publication& next, Publication* latest) const;
 
  private:
   const std::string folder_;

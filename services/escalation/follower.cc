@@ -12,10 +12,10 @@
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
-#include "common/base/sha256.h"
 #include "common/contract/alarm.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/clock_history.pb.h"
+#include "services/escalation/core/log_mark.h"
 
 namespace hotline::escalation {
 namespace {
@@ -286,7 +286,6 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       TellLedger(error::Internal("the log did not give the events asked for"));
       return ReadLater();
     }
-    if (!response->events().empty()) last_read_ = std::move(*response->mutable_events()->rbegin());
     const bool more = response->events_size() == options_.read_limit;
     if (more && gathered_.size() < options_.gather_limit) {
       Post([](State& self) { self.Read(); });
@@ -294,7 +293,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
     Events events;
     events.Swap(&gathered_);
-    const std::string digest = events.empty() ? progress_.digest : Sha256({last_read_});
+    const std::string digest = events.empty() ? progress_.digest : LogMarkOf(*events.rbegin());
     if (const absl::Status status = ApplyBatch(events, digest); !status.ok()) {
       if (!absl::IsResourceExhausted(status)) return Fail(status);
       TellLedger(status);
@@ -326,7 +325,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   bool IsContinued(const workorder::v1::ReadEventsResponse& response) const {
-    return !response.events().empty() && Sha256({response.events(0)}) == progress_.digest;
+    Event event;
+    return !response.events().empty() && event.ParseFromString(response.events(0)) &&
+           LogMarkOf(event) == progress_.digest;
   }
 
   // Ends the pause between two reads, if there is one: what was just sent is awaited.
@@ -909,7 +910,6 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool caught_up_ = false;
   bool compares_ = true;       // the next read makes sure that the log is still the one that was followed
   Events gathered_;            // read, to be applied with what follows
-  std::string last_read_;      // bytes of the last event that was read
   bool read_resting_ = false;  // the next read waits for more to read
   int64_t read_rest_ = 0;      // which pause it is
   std::optional<absl::StatusCode> told_ledger_;

@@ -329,17 +329,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
       }
       if (absl::Status status = files_->Keep(*next); !status.ok()) return status;
       publications->push_back(*std::move(next));
+    } else if (absl::Status status = files_->Note(*next, &publications->back()); !status.ok()) {
+      return status;
     }
     return Deadlines(*std::move(publications), PartiesOf(site, environment_.site->units));
   }
 
   RulesAccess Rules() {
     return {.current = [this] { return follower_->deadlines(); },
-            .load =
-                [this](const RulesChange& change) {
-                  return NextRules(environment_.site->site.escalation(),
-                                   follower_->deadlines()->publications(), change);
-                },
+            .load = [this](const RulesChange& change) { return Load(change); },
             .digest = DigestOf,
             .publish =
                 [this](Publication next, Done<int64_t> done) {
@@ -348,6 +346,19 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                       std::move(done));
                 },
             .progress = [this] { return follower_->stats().moving; }};
+  }
+
+  // On `reads_`.
+  absl::StatusOr<Publication> Load(const RulesChange& change) {
+    std::vector<Publication> publications = follower_->deadlines()->publications();
+    Publication& latest = publications.back();
+    if (latest.number == noted_.number) latest = noted_;
+    absl::StatusOr<Publication> next = NextRules(environment_.site->site.escalation(), publications, change);
+    // What a request holds says nothing of the files.
+    if (!next.ok() || !change.policy_yaml.empty() || !change.calendar_files.empty()) return next;
+    if (absl::Status status = files_->Note(*next, &latest); !status.ok()) return status;
+    noted_ = latest;
+    return next;
   }
 
   // The order's events before those that are `known`, and these: page by page, the latest first.
@@ -568,6 +579,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   Loop checkpoints_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<PublicationFiles> files_;
+  // The latest publication, with what the configured files held when they were last read. On `reads_` only.
+  Publication noted_ = {.number = 0};
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::unique_ptr<Discretion> discretion_;
   std::unique_ptr<workorder::v1::WorkOrderService::Stub> orders_;

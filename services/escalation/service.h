@@ -30,8 +30,8 @@ namespace hotline::escalation {
 struct RulesAccess {
   // What holds.
   std::function<std::shared_ptr<const Deadlines>()> current;
-  // What would come after what holds (NextRules in edge_rules.h), without number and time. May block for a
-  // moment.
+  // What would come after what holds (NextRules in edge_rules.h), without number and time. Takes note of what
+  // the configured files hold. May block for a moment, and is called on the service's executor.
   std::function<absl::StatusOr<Publication>(const RulesChange& change)> load;
   std::function<std::string(const Publication&)> digest;
   // As Follower::Publish, without `keep`.

@@ -19,8 +19,6 @@ namespace {
 using namespace escalation::v1;  // NOLINT(google-build-using-namespace): the directory's messages
 using Directory = DirectoryService::StubInterface;
 
-constexpr int kMaxPageSize = 500;
-
 int FailUsage(Session& session, std::string message) {
   return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
 }
@@ -115,7 +113,7 @@ int List(Session& session) {
   Console& console = session.console;
   ListDirectoryRequest request;
   request.set_unit(session.arguments.operand);
-  request.set_page_size(kMaxPageSize);
+  request.set_page_size(kMaxPage);
   if (const auto at = session.arguments.Time("at", session.now))
     *request.mutable_at_time() = ToTimestamp(*at);
   Table table = EntryTable(console.language());
@@ -178,7 +176,7 @@ std::optional<Failure> FindEntry(Session& session, const std::string& unit, Want
                                  DirectoryEntry* found) {
   ListDirectoryRequest request;
   request.set_unit(unit);
-  request.set_page_size(kMaxPageSize);
+  request.set_page_size(kMaxPage);
   do {
     ListDirectoryResponse response;
     if (auto failure = session.client.Call(&Directory::ListDirectory, request, &response); failure)
@@ -373,8 +371,7 @@ int History(Session& session) {
   const Language language = console.language();
   ListDirectoryChangesRequest request;
   request.set_unit(session.arguments.operand);
-  request.set_page_size(static_cast<int32_t>(
-      std::min<int64_t>(kMaxPageSize, std::max<int64_t>(1, session.arguments.Integer("limit", 50)))));
+  request.set_page_size(session.arguments.PageLimit(50));
   ListDirectoryChangesResponse response;
   if (auto failure = session.client.Call(&Directory::ListDirectoryChanges, request, &response); failure) {
     return console.Fail(*failure);

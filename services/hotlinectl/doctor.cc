@@ -474,9 +474,12 @@ class Examination {
       std::string strange;
       for (fs::directory_iterator it(*folder, code), end; !code && it != end; it.increment(code)) {
         if (it->path().extension() == ".db") files.push_back(it->path().string());
+        // The root of a file system has a folder of root's in any case.
         struct stat inner;
-        if (lstat(it->path().c_str(), &inner) == 0 && inner.st_uid != info.st_uid)
+        if (it->path().filename() != "lost+found" && lstat(it->path().c_str(), &inner) == 0 &&
+            inner.st_uid != info.st_uid) {
           strange = it->path().string();
+        }
       }
       std::sort(files.begin(), files.end());
       if (!strange.empty()) {

@@ -40,10 +40,6 @@ Cell StateOf(Language language, DeliveryState state) {
   return Cell(EnumLabel(language, state), colour);
 }
 
-int PageSize(const Session& session) {
-  return static_cast<int>(std::clamp<int64_t>(session.arguments.Integer("limit", 50), 1, 500));
-}
-
 void Finish(Session& session, const Table& table, bool more) {
   Console& console = session.console;
   if (console.json()) return;
@@ -59,7 +55,7 @@ int List(Session& session) {
   request.set_order_id(session.arguments.operand);
   request.set_unit(session.arguments.Text("unit"));
   request.set_person_id(session.arguments.Text("person"));
-  request.set_page_size(PageSize(session));
+  request.set_page_size(session.arguments.PageLimit(50));
   ListNotificationsResponse response;
   if (auto failure = session.client.Call(&Notifications::ListNotifications, request, &response); failure) {
     return console.Fail(*failure);
@@ -106,7 +102,7 @@ int Deliveries(Session& session) {
   ListDeliveriesRequest request;
   request.set_webhook(session.arguments.Text("channel"));
   request.set_state(session.arguments.Word<DeliveryState>("state"));
-  request.set_page_size(PageSize(session));
+  request.set_page_size(session.arguments.PageLimit(50));
   ListDeliveriesResponse response;
   if (auto failure = session.client.Call(&Notifications::ListDeliveries, request, &response); failure) {
     return console.Fail(*failure);

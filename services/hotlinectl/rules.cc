@@ -31,7 +31,7 @@ std::optional<std::string> ReadRulesFile(Session& session, const std::string& pa
 // `request` holds what is to be changed. `publish_with`: how to publish it.
 int Preview(Session& session, escalation::v1::PreviewRulesRequest request, const Phrase& publish_with) {
   Console& console = session.console;
-  request.set_list_limit(static_cast<int32_t>(session.arguments.Integer("limit", 20)));
+  request.set_list_limit(session.arguments.PageLimit(20));
   escalation::v1::PreviewRulesResponse response;
   if (auto failure = session.client.Call(&Escalations::PreviewRules, request, &response); failure) {
     return console.Fail(*failure);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "common/boot/catalogue_file.h"
 #include "common/boot/suggest_file.h"
 #include "common/suggest/examples.h"
@@ -413,6 +414,7 @@ type::v1::Channel ChannelOf(std::string_view word) {
 
 // Reads a line. The reason why it cannot be answered, or null.
 const Phrase* ReadQuestion(const std::string& line, Question* question) {
+  if (!CountCodePoints(line)) return &say::kSuggestNoUtf8;
   google::protobuf::Struct object;
   if (!google::protobuf::util::JsonStringToMessage(line, &object).ok()) return &say::kSuggestNoJson;
   const auto text_of = [&](const char* name) {

@@ -1701,14 +1701,14 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
       if (event.has_offered()) event.mutable_offered()->mutable_handoff()->set_link_sequence(next);
     }
 
-    if (change.creates && !change.caller_phone.empty()) {
-      if (type::v1::RegisteredDetail* registered = RegistrationIn(&event); registered != nullptr) {
-        registered->set_caller_hash(store_->CallerHash(change.caller_phone));
-      }
-    }
     if (change.creates) {
-      if (absl::Status status =
-              store_->InsertOrder(order_id, change.after, change.content, change.caller_phone);
+      std::string caller_hash;
+      if (!change.caller_phone.empty()) caller_hash = store_->CallerHash(change.caller_phone);
+      if (type::v1::RegisteredDetail* registered = RegistrationIn(&event);
+          registered != nullptr && !caller_hash.empty()) {
+        registered->set_caller_hash(caller_hash);
+      }
+      if (absl::Status status = store_->InsertOrder(order_id, change.after, change.content, caller_hash);
           !status.ok()) {
         return status;
       }

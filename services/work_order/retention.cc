@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 #include "hotline/type/v1/event.pb.h"
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/order.h"
@@ -66,7 +67,11 @@ bool Retention::IsDue(const WorkOrder& order, const Run& run) const {
       Contains(kEnded, order.state()) ||
       ((order.state() == type::v1::ORDER_STATE_RETURNED || order.state() == type::v1::ORDER_STATE_RECALLED) &&
        order.custody().holder() != options_.hotline);
-  if (!ended || order.has_erase_time() || order.has_legal_hold()) return false;
+  if (!ended || order.has_legal_hold()) return false;
+  // What was written after an erasure (the order was reopened, or held) goes in its turn.
+  if (order.has_erase_time() && FromTimestamp(order.update_time()) <= FromTimestamp(order.erase_time())) {
+    return false;
+  }
   if (FromTimestamp(order.update_time()) >= run.now - absl::Hours(24) * options_.content_days) return false;
   const auto unclear = [&](const type::v1::Handoff& handoff) {
     return run.unclear_peers.contains(handoff.from_hotline()) ||
@@ -130,10 +135,14 @@ absl::StatusOr<retention::Attestation> Retention::Attest(int64_t last_sequence) 
         event.previous_order_sequence() >= sequence) {
       return error::Internal(StrCat("event ", sequence, " cannot be read"));
     }
-    if (auto bytes = retention::EventWithoutTexts(rows->back().bytes); bytes.has_value()) {
-      rows->back().bytes = *std::move(bytes);
-      rewritten.push_back(
-          {.row = rows->back(), .previous_hash = sequence == 1 ? ChainStart() : rows->front().hash});
+    Rewritten without{.row = rows->back(),
+                      .previous_hash = sequence == 1 ? ChainStart() : rows->front().hash};
+    if (auto bytes = retention::EventWithoutTexts(without.row.bytes); bytes.has_value()) {
+      without.row.bytes = *std::move(bytes);
+    }
+    // Now, or by an earlier erasure.
+    if (EventHash(without.previous_hash, without.row.bytes) != without.row.hash) {
+      rewritten.push_back(std::move(without));
     }
     sequence = event.previous_order_sequence();
   }

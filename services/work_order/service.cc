@@ -672,7 +672,7 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
       if (sound && EventHash(v->hash, row.bytes) != row.hash) {
         // Without its texts, or altered.
         if (!v->erasures.has_value()) v->erasures.emplace(MakeErasureCheck());
-        const absl::StatusOr<bool> attested = v->erasures->Attests(event.order_id());
+        const absl::StatusOr<bool> attested = v->erasures->Attests(event.order_id(), row.sequence);
         if (!attested.ok()) return v->done(attested.status());
         sound = *attested;
       }

@@ -156,7 +156,7 @@ class Pusher {
     order_.set_last_event_sequence(heads_.event_sequence + 1);
     const std::string phone =
         absl::StrCat(13'000'000'000 + static_cast<int64_t>(pushed_ * 2'654'435'761 % 1'000'000'000));
-    Check(store_->InsertOrder(id, order_, content_, phone));
+    Check(store_->InsertOrder(id, order_, content_, store_->CallerHash(phone)));
     AppendEvent(order_);
 
     exchange::v1::OfferBody body;

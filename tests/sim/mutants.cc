@@ -90,8 +90,8 @@ class StoreWrap : public work_order::Store {
   absl::Status Commit() override { return real_->Commit(); }
   void Rollback() override { real_->Rollback(); }
   absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
-                           std::string_view caller_phone) override {
-    return real_->InsertOrder(id, order, content, caller_phone);
+                           std::string_view caller_hash) override {
+    return real_->InsertOrder(id, order, content, caller_hash);
   }
   absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
     return real_->UpdateOrder(id, order);
@@ -372,10 +372,10 @@ class SpoilsContent : public StoreWrap {
  public:
   using StoreWrap::StoreWrap;
   absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
-                           std::string_view caller_phone) override {
+                           std::string_view caller_hash) override {
     // Only what a peer sent: the giver's own content travels on as it is stored.
     if (order.state() == type::v1::ORDER_STATE_UNDERSTOOD) content = content.substr(0, content.size() / 2);
-    return real_->InsertOrder(id, order, content, caller_phone);
+    return real_->InsertOrder(id, order, content, caller_hash);
   }
 };
 

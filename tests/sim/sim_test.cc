@@ -77,12 +77,15 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {1916, 20, "an order that was answered after a push of it was lost left the peer with an offer",
      /*plain=*/false, /*without_units=*/false},
+    {5000464, 20, "what was told before the receipts took them back when it was recovered",
+     /*plain=*/false, /*without_units=*/false},
 };
 
 TEST(SimPinnedTest, WhatWasMendedStaysMended) {
   for (const Pinned& pinned : kPinned) {
-    World world(pinned.seed,
-                {.old_backups_percent = pinned.old_backups, .plain = pinned.plain, .without_units = true});
+    World world(pinned.seed, {.old_backups_percent = pinned.old_backups,
+                              .plain = pinned.plain,
+                              .without_units = pinned.without_units});
     world.Run();
     EXPECT_TRUE(world.witness().content())
         << "seed " << pinned.seed << " (" << pinned.bug << ") broke " << world.witness().violation().invariant

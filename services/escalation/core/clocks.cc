@@ -316,8 +316,10 @@ class Step {
     const type::v1::Handoff& handoff = event_.offered().handoff();
     // An earlier one, found again after the order has gone on.
     if (handoff.id() != event_.handoff_id()) return;
-    End();
     order_.receiver = handoff.to_hotline();
+    // The order's own, found again after what became of it: nothing is on offer, and what runs goes on.
+    if (event_.state() != type::v1::ORDER_STATE_OFFERED) return;
+    End();
     const size_t before = order_.clocks.size();
     Arm(type::v1::CLOCK_KIND_PEER_RECEIPT, order_.receiver);
     if (order_.clocks.size() > before && handoff.has_offer_time() &&
@@ -344,8 +346,11 @@ class Step {
       order_.receiver = event_.understood().handoff().to_hotline();
       AwaitArrival(event_.understood().handoff());
     }
-    // Of an earlier one, found again after the order has gone on.
-    if (event_.understood().handoff().id() != event_.handoff_id()) return;
+    // Of an earlier one, or of the order's own, found again after the order has gone on.
+    if (event_.understood().handoff().id() != event_.handoff_id() ||
+        event_.state() != type::v1::ORDER_STATE_UNDERSTOOD) {
+      return;
+    }
     StartAcceptance();
   }
 

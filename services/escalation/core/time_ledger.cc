@@ -51,7 +51,11 @@ void Step(const Event& event, std::string_view site, Standing* at) {
       break;
     case Event::kOffered:
       if (event.offered().has_registered()) registered(event.offered().registered());
-      offered(event.offered().handoff());
+      // One found again after the order has gone on takes it from nobody.
+      if (event.offered().handoff().id() == event.handoff_id() &&
+          event.state() == type::v1::ORDER_STATE_OFFERED) {
+        offered(event.offered().handoff());
+      }
       break;
     case Event::kUnderstood:
       if (event.understood().has_registered()) {

@@ -10,9 +10,9 @@
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
-#include "common/base/sha256.h"
 #include "common/error/error.h"
 #include "common/retention/erase.h"
+#include "services/escalation/core/log_mark.h"
 #include "services/escalation/report/core/history.h"
 
 namespace hotline::escalation::report {
@@ -114,7 +114,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     compares_ = !response.ok();
     if (!response.ok()) return ReadLater();
     if (again) {
-      if (response->events().empty() || Sha256({response->events(0)}) != digest_) {
+      Event event;
+      if (response->events().empty() || !event.ParseFromString(response->events(0)) ||
+          LogMarkOf(event) != digest_) {
         return listener_->OnStoreFailed(error::Internal(absl::StrCat(
             "work_order's log is not the one that was read up to #", cursor_,
             ": it has been restored; delete escalation's stores, which are read anew from the log")));
@@ -126,7 +128,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     for (int i = 0; i < response->events_size(); ++i)
       readable &= events[i].ParseFromString(response->events(i));
     if (!readable || (!events.empty() && events.front().sequence() != cursor_ + 1)) return ReadLater();
-    std::string digest = events.empty() ? digest_ : Sha256({*response->events().rbegin()});
+    std::string digest = events.empty() ? digest_ : LogMarkOf(events.back());
     if (const absl::Status status = ApplyBatch(std::move(events), std::move(digest)); !status.ok()) {
       if (absl::IsResourceExhausted(status)) return ReadLater();
       return listener_->OnStoreFailed(status);

@@ -92,7 +92,7 @@ struct Progress {
   // The log is followed up to here. Events that change nothing are not written down at once, so after a
   // restart it can be a little lower than it was.
   int64_t cursor = 0;
-  // SHA-256 of the event at the cursor: tells whether a log is still the one that was followed. Empty: not
+  // LogMarkOf the event at the cursor: tells whether a log is still the one that was followed. Empty: not
   // known.
   std::string digest;
   Tallies tallies;

@@ -108,6 +108,8 @@ std::vector<CommandSpec> MakeCommands() {
   const FlagSpec reason = Required({"reason", ValueKind::kText, say::kFlagReason});
   const FlagSpec approved_by = Required({"approved-by", ValueKind::kText, say::kFlagApprovedBy});
   const FlagSpec limit{"limit", ValueKind::kInteger, say::kFlagLimit};
+  const FlagSpec page_limit{"limit", ValueKind::kInteger, say::kFlagPageLimit};
+  const FlagSpec moves_limit{"limit", ValueKind::kInteger, say::kFlagMovesLimit};
   const FlagSpec csv{"csv", ValueKind::kSwitch, say::kFlagCsv};
   const FlagSpec out{"out", ValueKind::kFile, say::kFlagOutFile};
   const FlagSpec format{
@@ -285,7 +287,7 @@ std::vector<CommandSpec> MakeCommands() {
        {{"file", ValueKind::kFile, say::kFlagPolicyFile},
         {"digest", ValueKind::kText, say::kFlagDigest},
         {"note", ValueKind::kText, say::kFlagPublishNote},
-        limit}},
+        moves_limit}},
       {CommandId::kCalendar,
        "calendar",
        say::kCmdCalendar,
@@ -300,7 +302,7 @@ std::vector<CommandSpec> MakeCommands() {
         {"version", ValueKind::kText, say::kFlagNoticeVersion},
         {"digest", ValueKind::kText, say::kFlagDigest},
         {"note", ValueKind::kText, say::kFlagPublishNote},
-        limit}},
+        moves_limit}},
       {CommandId::kLinks, "links", say::kCmdLinks, Operand::kNone, {}},
       {CommandId::kLink,
        "link",
@@ -354,7 +356,7 @@ std::vector<CommandSpec> MakeCommands() {
         {"rung", ValueKind::kWord, say::kFlagWhoRung, WordsOf<type::v1::Rung>},
         {"at", ValueKind::kTime, say::kFlagWhoAt},
         {"accused", ValueKind::kText, say::kFlagAccusedUnit},
-        limit}},
+        page_limit}},
       {CommandId::kNotifications,
        "notifications",
        say::kCmdNotifications,
@@ -367,7 +369,7 @@ std::vector<CommandSpec> MakeCommands() {
         {"from", ValueKind::kInteger, say::kFlagFromSequence},
         {"count", ValueKind::kInteger, say::kFlagCount},
         note,
-        limit}},
+        page_limit}},
       {CommandId::kScorecard,
        "scorecard",
        say::kCmdScorecard,
@@ -919,6 +921,10 @@ std::string Fault(const Arguments& arguments, Language language) {
     if (action != "preview" && action != "publish" && action != "list") {
       return std::string(Say(language, say::kNeedsPolicyAction));
     }
+    // Not silently that of the configuration.
+    if (!arguments.operand.empty()) {
+      return Say(language, say::kPolicyFileIsAFlag, arguments.operand);
+    }
     for (std::string_view name : {"digest", "note"}) {
       if (action == "publish" && !arguments.Has(name)) {
         return Say(language, say::kFlagRequired, StrCat("--", name), StrCat(command.name, " publish"));
@@ -1369,6 +1375,11 @@ const std::vector<std::string>& Arguments::All(std::string_view flag) const {
   static const auto* const empty = new std::vector<std::string>();
   const auto it = values.find(flag);
   return it == values.end() ? *empty : it->second;
+}
+
+int32_t Arguments::PageLimit(int32_t fallback) const {
+  const int64_t limit = Integer("limit", fallback);
+  return limit == 0 ? kMaxPage : static_cast<int32_t>(std::clamp<int64_t>(limit, 1, kMaxPage));
 }
 
 int64_t Arguments::Integer(std::string_view flag, int64_t fallback) const {

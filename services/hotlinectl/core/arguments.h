@@ -130,6 +130,9 @@ std::vector<std::string> ActionsOf(const CommandSpec& command);
 // Names of the command's flags that go with `action`, one of those.
 std::vector<std::string> FlagsOf(const CommandSpec& command, std::string_view action);
 
+// What a service gives of a list at once.
+inline constexpr int32_t kMaxPage = 500;
+
 // A command line that was read and found in order: known flags, fitting values, required flags and operands
 // there.
 class Arguments {
@@ -170,6 +173,8 @@ class Arguments {
   // All values of a repeated flag.
   const std::vector<std::string>& All(std::string_view flag) const;
   int64_t Integer(std::string_view flag, int64_t fallback) const;
+  // `--limit` of a list that comes in one page: 1 to kMaxPage, 0 as that.
+  int32_t PageLimit(int32_t fallback) const;
   std::optional<absl::Time> Time(std::string_view flag, absl::Time now) const;
   // The enum's value, or its zero.
   template <typename Enum>

@@ -496,6 +496,10 @@ inline constexpr Phrase kFlagFromTime{"registered at or after", "登记时间起
 inline constexpr Phrase kFlagToTime{"registered before", "登记时间止（不含）"};
 inline constexpr Phrase kFlagLimit{"at most this many (default 50, 0 = all)",
                                    "至多条数（默认 50，0 为全部）"};
+inline constexpr Phrase kFlagPageLimit{"at most this many (default 50, at most 500)",
+                                       "至多条数（默认 50，最多 500）"};
+inline constexpr Phrase kFlagMovesLimit{"list at most this many moves (default 20, at most 500)",
+                                        "至多列出多少条变动（默认 20，最多 500）"};
 inline constexpr Phrase kFlagFromSequence{"first sequence wanted (default: from now on)",
                                           "起始序号（默认从现在起）"};
 inline constexpr Phrase kFlagCount{"stop after this many events", "收到这么多事件后结束"};
@@ -575,6 +579,8 @@ inline constexpr Phrase kNeedsMeetingAction{"`meeting` needs `docket`, `pack`, `
 inline constexpr Phrase kNeedsItem{"`$0` needs the item of the docket", "“$0”需要议题编号"};
 inline constexpr Phrase kNeedsPeer{"`link reconcile` needs a peer, e.g. 110",
                                    "“link reconcile”需要指定对端，如 110"};
+inline constexpr Phrase kPolicyFileIsAFlag{"a file of deadlines is given with `--file $0`",
+                                           "时限文件请用 --file $0 指定"};
 inline constexpr Phrase kTooManyOperands{"`$0` does not take `$1`", "“$0”不接受“$1”"};
 inline constexpr Phrase kFileAndOrder{"`--file` cannot be given with an order", "“--file”不能与工单同时给出"};
 inline constexpr Phrase kContentAndOrder{"an order that exists keeps its content: leave out `$0`",

@@ -319,6 +319,17 @@ bool IsRetention(Verb verb) {
   return verb == Verb::kPlaceHold || verb == Verb::kReleaseHold || verb == Verb::kErase;
 }
 
+// Whether the command is refused because the order's content was erased: nobody can work on what nobody can
+// read, nor hand it on. An order whose origin has it still, and reopens it, is done again by what that says.
+bool NeedsContent(Verb verb, const WorkOrder& order) {
+  if (verb == Verb::kArchive || verb == Verb::kDisclose || verb == Verb::kPlaceHold ||
+      verb == Verb::kReleaseHold || IsEscalations(verb)) {
+    return false;
+  }
+  if (verb == Verb::kErase) return FromProto(order.update_time()) <= FromProto(order.erase_time());
+  return verb == Verb::kOffer || Contains(kEnded | kGivenBack, order.state());
+}
+
 bool MayDo(Who who, const WorkOrder& order, const Site& site) {
   switch (who) {
     case Who::kAnyone:
@@ -915,8 +926,10 @@ class Step {
     type::v1::Facts* facts = after_.mutable_facts();
     if (move.clock() == type::v1::CLOCK_KIND_FINISH && facts->has_finish_due_time() &&
         move.duty_party() == FinishDuty(*before_)) {
+      // One that only settles the day (its year was announced) leaves what has been reminded of it.
+      const bool moved = FromProto(facts->finish_due_time()) != FromProto(move.new_due_time());
       *facts->mutable_finish_due_time() = move.new_due_time();
-      facts->clear_last_tenth_time();
+      if (moved) facts->clear_last_tenth_time();
     }
     *event_.mutable_deadline_moved() = move;
   }
@@ -1402,11 +1415,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
                            "must be service/retention", "只能由系统到期清除任务执行");
   }
-  // Nobody can work on what nobody can read.
-  if (standing.has_erase_time() && verb != Verb::kArchive && verb != Verb::kDisclose &&
-      verb != Verb::kPlaceHold && verb != Verb::kReleaseHold && !IsEscalations(verb)) {
-    return error::ContentErased();
-  }
+  if (standing.has_erase_time() && NeedsContent(verb, standing)) return error::ContentErased();
   if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) && !IsRetention(verb) &&
       FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
+#include "common/base/utf8.h"
 #include "services/work_order/core/governor.h"
 #include "services/work_order/core/shared_view.h"
 
@@ -296,6 +297,7 @@ bool IsRecused(const WorkOrder& order, std::string_view unit) {
 bool Recuse(const google::protobuf::RepeatedPtrField<std::string>& units, WorkOrder* order) {
   bool news = false;
   for (const std::string& unit : units) {
+    if (unit.empty() || CountCodePoints(unit).value_or(kMaxUnitName + 1) > kMaxUnitName) continue;
     if (IsRecused(*order, unit) || order->facts().recused_units_size() >= kMaxRecusedUnits) continue;
     order->mutable_facts()->add_recused_units(unit);
     news = true;
@@ -372,6 +374,8 @@ void Seal(const WorkOrder* before, absl::Time now, Change* change) {
   WorkOrder& after = change->after;
   after.set_version(before == nullptr ? 1 : before->version() + 1);
   ToProto(now, after.mutable_update_time());
+  // Both sites work on it again, and compare what is there.
+  if (!Contains(kEnded, after.state())) after.clear_erased_view();
   type::v1::Event& event = change->event;
   event.set_order_id(after.id());
   event.set_order_number(after.number());

@@ -41,6 +41,8 @@ inline constexpr int kMaxPastHandoffs = 8;
 inline constexpr int kMaxMergedOrders = 32;
 inline constexpr int kMaxPartnerOutcomes = 64;
 inline constexpr int kMaxRecusedUnits = 64;
+// Characters of a unit's code or name.
+inline constexpr int64_t kMaxUnitName = 32;
 // A caller whose order is here has been answered.
 constexpr bool IsAnswered(int state) {
   return Contains(In(type::v1::ORDER_STATE_CALLED_BACK, type::v1::ORDER_STATE_CLOSED,

@@ -295,6 +295,7 @@ class Receiving {
   absl::Status UnderstoodLate(std::optional<int> past) {
     const type::v1::Handoff& known = past.has_value() ? before_->past_handoffs(*past) : before_->handoff();
     if (known.from_hotline() != site_.hotline || known.to_hotline() != peer_ || !known.to_number().empty() ||
+        known.returned().ground() == type::v1::RETURN_GROUND_NOT_UNDERSTOOD ||
         before_->state() == type::v1::ORDER_STATE_ARCHIVED) {
       return absl::OkStatus();
     }
@@ -548,6 +549,7 @@ class Receiving {
         EndTurn(&change.after)->set_recused(true);
       }
       *change.after.mutable_units() = std::move(*body.mutable_units());
+      if (again) DropAccusedSince();
       MergeReply(body);
       TakeHops(body.hops());
       if (body.hops().empty() && body.state() == type::v1::ORDER_STATE_RETURNED &&
@@ -578,7 +580,30 @@ class Receiving {
     change.event.set_traceparent(Trace());
     Seal(before_, now_, &change);
     Relay(marks, restored, body.resync());
+    if (dropped_) TellWhoIsLeft();
     return absl::OkStatus();
+  }
+
+  // The order is to be done again by the units that the peer knows of. Not by one that was accused here
+  // without the peer's knowing it yet: then the peer hears who is left.
+  void DropAccusedSince() {
+    WorkOrder& after = received_.change.after;
+    if (after.custody().holder() != site_.hotline || FollowsAnotherCopy(after, site_)) return;
+    const int before = after.units_size();
+    DropRecusedUnits(site_, &after, nullptr);
+    dropped_ = after.units_size() != before;
+  }
+
+  // Not as the peer's demand come back, but as how the order stands here.
+  void TellWhoIsLeft() {
+    Change& change = received_.change;
+    if (!IsOpen(change.after)) return;
+    const type::v1::Event demand = change.event;
+    change.event.mutable_resent()->set_handoff_id(change.after.handoff().id());
+    change.event.mutable_actor()->set_hotline(site_.hotline);
+    change.event.mutable_actor()->set_account(kRecorder);
+    OweMirror(site_, change.after.handoff(), change.after.state(), &change, /*resync=*/true);
+    change.event = demand;
   }
 
   static std::pair<std::string, std::string> Views(const WorkOrder& order) {
@@ -746,10 +771,12 @@ class Receiving {
       facts->set_ruled_for(own.ruled_for());
       facts->set_ruled_unit(own.ruled_unit());
     }
+    // Who was accused at either site stays so; this site's own first, whatever the peer's list holds.
+    const google::protobuf::RepeatedPtrField<std::string> theirs = facts->recused_units();
+    *facts->mutable_recused_units() = own.recused_units();
     WorkOrder& after = received_.change.after;
     *after.mutable_facts() = std::move(*facts);
-    // Who was accused at either site stays so.
-    Recuse(own.recused_units(), &after);
+    Recuse(theirs, &after);
   }
 
   // Each site stamps its part of a handoff; the peer's part comes from the mirror, or else from when it
@@ -928,6 +955,7 @@ class Receiving {
   const absl::Time now_;
   // The envelope is in the handoff by which the order came here; it has been passed on since.
   bool passes_on_ = false;
+  bool dropped_ = false;  // units that were accused here, from those that the peer sent
   Received received_;
 };
 

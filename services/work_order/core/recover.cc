@@ -102,6 +102,10 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   constexpr StateSet kDone = kEnded | In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
   exchange::v1::OfferBody body;
   if (!body.ParseFromString(envelope.body()) || body.handoff().id() != envelope.handoff_id()) return false;
+  // It says that it is this site's own. Nobody vouches for that where batches are not signed.
+  if (body.handoff().from_hotline() != site.hotline || !site.peers.contains(body.handoff().to_hotline())) {
+    return false;
+  }
   if (before != nullptr && KnowsHandoff(*before, envelope.handoff_id())) return false;
   WorkOrder& after = change->after;
   type::v1::OfferedDetail* detail = change->event.mutable_offered();
@@ -191,6 +195,15 @@ bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, C
   return true;
 }
 
+// The first two receipts of a handoff, from what is known to what comes back.
+void KeepReceipts(const type::v1::Handoff& known, type::v1::Handoff* handoff) {
+  handoff->set_to_number(known.to_number());
+  *handoff->mutable_receive_time() = known.receive_time();
+  if (known.has_understand_time()) *handoff->mutable_understand_time() = known.understand_time();
+  *handoff->mutable_receipt_record() = known.receipt_record();
+  handoff->set_late(handoff->late() || known.late());
+}
+
 // This site moved the order, and told the peer so.
 bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
             Change* change) {
@@ -202,6 +215,10 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
     // The work that this site has done since stands: the peer hears of it behind this.
     return false;
   }
+  // Receipts do not go back. The peer's have come again; the site spoke before it had them.
+  const bool receipted = Contains(kOnOffer, before.state()) && Contains(kOnOffer, body.state()) &&
+                         before.handoff().has_receive_time() && !body.handoff().has_understand_time();
+  if (receipted && standing.logged) return false;
   WorkOrder& after = change->after;
   if (before.custody().epoch() <= body.custody().epoch()) {
     *after.mutable_custody() = std::move(*body.mutable_custody());
@@ -212,10 +229,15 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
   } else {
     return false;
   }
-  after.set_state(body.state());
+  if (!receipted) after.set_state(body.state());
   after.mutable_units()->Swap(body.mutable_units());
-  if (body.has_facts()) after.mutable_facts()->Swap(body.mutable_facts());
-  Recuse(before.facts().recused_units(), &after);
+  if (body.has_facts()) {
+    // What is known here first, whatever the list that came back holds.
+    const google::protobuf::RepeatedPtrField<std::string> theirs = body.facts().recused_units();
+    *body.mutable_facts()->mutable_recused_units() = before.facts().recused_units();
+    after.mutable_facts()->Swap(body.mutable_facts());
+    Recuse(theirs, &after);
+  }
   if (body.has_reply()) {
     body.mutable_reply()->set_internal_reply(before.reply().internal_reply());
     after.mutable_reply()->Swap(body.mutable_reply());
@@ -227,6 +249,7 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
   if (body.has_handoff()) {
     body.mutable_handoff()->set_link_sequence(before.handoff().link_sequence());
     body.mutable_handoff()->set_spoken_code(before.handoff().spoken_code());
+    if (receipted) KeepReceipts(before.handoff(), body.mutable_handoff());
     after.mutable_handoff()->Swap(body.mutable_handoff());
   }
   if (standing.logged) {

@@ -84,7 +84,7 @@ std::string SharedView(const type::v1::WorkOrder& order) {
   if (!order.has_handoff()) return {};
   if (order.handoff().has_end_time()) return EndedView(order.handoff());
   // The reply is gone, but not that both sites had the same one.
-  if (order.has_erase_time() && Contains(kEnded, order.state())) return order.erased_view();
+  if (!order.erased_view().empty() && Contains(kEnded, order.state())) return order.erased_view();
   return OpenView(order, order.handoff(), order.state());
 }
 

@@ -178,10 +178,15 @@ std::string CallerHashOf(std::string_view key, std::string_view phone) {
   return HmacSha256(key, {phone}).substr(0, 8);
 }
 
-int64_t PhoneHash(std::string_view key, std::string_view phone) {
+// The index's form of a caller's hash.
+int64_t IndexedHash(std::string_view caller_hash) {
   uint64_t hash = 0;
-  for (const char byte : CallerHashOf(key, phone)) hash = hash << 8 | static_cast<unsigned char>(byte);
+  for (const char byte : caller_hash) hash = hash << 8 | static_cast<unsigned char>(byte);
   return static_cast<int64_t>(hash);
+}
+
+int64_t PhoneHash(std::string_view key, std::string_view phone) {
+  return IndexedHash(CallerHashOf(key, phone));
 }
 
 // The first id of the first millisecond that is not before `time`.
@@ -1033,7 +1038,7 @@ class SqlStore : public Store {
   }
 
   absl::Status InsertOrder(int64_t id, const WorkOrder& order, std::string_view content,
-                           std::string_view caller_phone) override {
+                           std::string_view caller_hash) override {
     const std::optional<int64_t> number = NumberKey(identity_.hotline, order.number());
     if (!number.has_value()) return error::Internal("an order has no number of this site");
     if (absl::Status status = Serialize(order); !status.ok()) return status;
@@ -1057,7 +1062,7 @@ class SqlStore : public Store {
     if (absl::Status status = IndexHandoff(id, order.handoff().id(), /*is_new=*/true); !status.ok())
       return status;
     if (absl::Status status = IndexLostInbound(id, order); !status.ok()) return status;
-    return caller_phone.empty() ? absl::OkStatus() : IndexCaller(id, caller_phone);
+    return caller_hash.empty() ? absl::OkStatus() : IndexCaller(id, caller_hash);
   }
 
   absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
@@ -1300,7 +1305,7 @@ class SqlStore : public Store {
     return known->has_value() ? absl::OkStatus() : IndexHandoff(id, lost, /*is_new=*/true);
   }
 
-  absl::Status IndexCaller(int64_t id, std::string_view phone) {
+  absl::Status IndexCaller(int64_t id, std::string_view caller_hash) {
     if (block_count_ < 0) {
       const sql::ScopedReset reset(last_block_.get());
       absl::StatusOr<bool> row = last_block_->Step();
@@ -1325,7 +1330,7 @@ class SqlStore : public Store {
       block = block_;
     }
     insert_caller_->BindInt64(1, block);
-    insert_caller_->BindInt64(2, PhoneHash(identity_.phone_key, phone));
+    insert_caller_->BindInt64(2, IndexedHash(caller_hash));
     insert_caller_->BindInt64(3, id);
     return Explain(insert_caller_->Run());
   }

@@ -200,9 +200,9 @@ class Store {
   virtual void Rollback() = 0;
 
   // Between Begin and Commit. `id` is larger than all before, unless the order is recovered; `order` has its
-  // number and no content. `caller_phone` is normalized; empty if unknown.
+  // number and no content. `caller_hash` is what CallerHash gives; empty if the caller's number is not known.
   virtual absl::Status InsertOrder(int64_t id, const type::v1::WorkOrder& order, std::string_view content,
-                                   std::string_view caller_phone) = 0;
+                                   std::string_view caller_hash) = 0;
   virtual absl::Status UpdateOrder(int64_t id, const type::v1::WorkOrder& order) = 0;
   // The same of an order that is there as `before`; a store may spare itself looking.
   virtual absl::Status UpdateKnownOrder(int64_t id, const type::v1::WorkOrder& order,

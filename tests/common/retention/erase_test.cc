@@ -124,6 +124,7 @@ class ErasureCheckTest : public testing::Test {
     stored.hash = EventHash(stored.previous_hash, stored.bytes);
     log_.push_back(std::move(stored));
   }
+  // Whether the events that lost their texts are attested: both, and nothing else.
   bool Attests() {
     ErasureCheck check(
         [this](int64_t sequence) -> absl::StatusOr<std::optional<StoredEvent>> {
@@ -133,9 +134,12 @@ class ErasureCheckTest : public testing::Test {
         [this](const std::string& order) -> absl::StatusOr<int64_t> {
           return order == "a" ? static_cast<int64_t>(log_.size()) : 0;
         });
-    const absl::StatusOr<bool> attested = check.Attests("a");
+    const absl::StatusOr<bool> attested = check.Attests("a", 1);
     EXPECT_TRUE(attested.ok()) << attested.status();
-    EXPECT_FALSE(*check.Attests("b"));
+    EXPECT_EQ(check.Attests("a", 3).value_or(false), attested.value_or(false));
+    // An altered event of another order may say that it is this one's.
+    for (const int64_t other : {2, 4, 5, 6, 500}) EXPECT_FALSE(*check.Attests("a", other)) << other;
+    EXPECT_FALSE(*check.Attests("b", 1));
     return attested.value_or(false);
   }
 

@@ -41,15 +41,8 @@ class SchemaTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  // As a store opens: older tables dropped, its own made, its row checked. Committed if that went well.
   absl::Status Open(const StoreMark& mark, std::string_view hotline) {
-    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status status = DropOlder(writer_.get(), mark.version, {"site", "thing"});
-    if (status.ok()) status = writer_->Execute(kTables);
-    if (status.ok()) status = CheckSite(writer_.get(), mark, hotline);
-    if (status.ok()) return writer_->Commit();
-    writer_->Rollback();
-    return status;
+    return OpenProjection(writer_.get(), mark, hotline, {"site", "thing"}, kTables);
   }
   absl::Status Change(std::string_view script) {
     if (absl::Status status = writer_->Begin(); !status.ok()) return status;
@@ -119,12 +112,22 @@ TEST_F(SchemaTest, ANewerReleasesStoreIsRefusedAndUntouched) {
 TEST_F(SchemaTest, AnOlderRowThatWasLeftIsRefused) {
   ASSERT_TRUE(Open(kSecond, "12345").ok());
   ASSERT_TRUE(Change("UPDATE site SET schema_version = 1").ok());
-  ASSERT_TRUE(writer_->Begin().ok());
-  const absl::Status refused = CheckSite(writer_.get(), kSecond, "12345");
-  writer_->Rollback();
+  const absl::Status refused = OpenStore(
+      writer_.get(), kSecond, "12345", [&] { return writer_->Execute("INSERT INTO thing (id) VALUES (7)"); });
   EXPECT_EQ(std::string(refused.message()),
             "the store of things has schema version 1, this program 2; it can be deleted and is rebuilt from "
             "the log");
+  EXPECT_EQ(Ask("SELECT COUNT(*) FROM thing"), 0) << "nothing of it is left";
+}
+
+TEST_F(SchemaTest, WhatFailsWhileItIsMadeLeavesNothing) {
+  const absl::Status failed = OpenStore(writer_.get(), kSecond, "12345", [&] {
+    const absl::Status made = writer_->Execute(kTables);
+    return made.ok() ? absl::UnavailableError("full") : made;
+  });
+  EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(*SchemaOf(writer_.get()), 0);
+  ASSERT_TRUE(Open(kSecond, "12345").ok()) << "the transaction is over";
 }
 
 TEST_F(SchemaTest, AnotherHotlinesStoreIsRefused) {

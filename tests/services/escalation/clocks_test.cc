@@ -125,6 +125,49 @@ TEST_F(ClocksTest, ReceiptThatWasOvertakenStartsNothing) {
   EXPECT_FALSE(Concerns(make_.ReceivedLate(kId, At(7))));
 }
 
+TEST_F(ClocksTest, AnOfferFoundAfterTheOrderHasGoneOnStopsAndArmsNothing) {
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Dispatched(kId, At(10)));
+  type::v1::Event found = make_.OfferedFound(kId, At(20));
+  *found.mutable_offered()->mutable_handoff()->mutable_confirm_by_time() = ToProto(At(100));
+  Use(found);
+  EXPECT_THAT(Live(), ElementsAre("3:chengguan", "4:chengguan"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(10 + 3600));
+  EXPECT_EQ(order_.lead_unit, "chengguan");
+  EXPECT_EQ(order_.receiver, "110") << "it was offered to them last";
+  Use(make_.Replied(kId, At(30)));
+  Use(make_.OfferedFound(kId, At(40)));
+  EXPECT_THAT(Live(), IsEmpty());
+  EXPECT_EQ(order_.lead_unit, "chengguan") << "it may have to do it again";
+  Use(make_.Closed(kId, At(50)));
+  Use(make_.OfferedFound(kId, At(60)));
+  EXPECT_THAT(Live(), IsEmpty());
+}
+
+TEST_F(ClocksTest, ASecondReceiptThatComesAfterTheOfferIsOverStartsNothing) {
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Progressed(kId, At(10)));
+  Use(make_.OfferedFound(kId, At(20)));
+  Use(make_.UnderstoodLate(kId, At(30)));
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  Use(make_.Replied(kId, At(40)));
+  Use(make_.UnderstoodLate(kId, At(50)));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(make_.Closed(kId, At(60)));
+  Use(make_.UnderstoodLate(kId, At(70)));
+  EXPECT_THAT(Live(), IsEmpty());
+
+  order_ = OrderClocks();
+  Use(make_.Offered(8, At(0)));
+  Use(make_.Returned(8, At(10)));
+  Use(make_.UnderstoodLate(8, At(20)));
+  EXPECT_THAT(Live(), IsEmpty());
+  // Of an offer that is found while it is open, it is the second receipt.
+  Use(make_.Offered(8, At(30)));
+  Use(make_.Understood(8, At(40)));
+  EXPECT_THAT(Live(), ElementsAre("2:110"));
+}
+
 TEST_F(ClocksTest, SilentOfferIsInDoubtThenKept) {
   Use(make_.OfferedUntil(kId, At(0), At(100), At(150)));
   EXPECT_THAT(Live(), ElementsAre("1:110", "5:12345"));

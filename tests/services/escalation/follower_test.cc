@@ -8,6 +8,8 @@
 #include <random>
 
 #include "common/contract/alarm.h"
+#include "common/retention/erase.h"
+#include "services/escalation/core/log_mark.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation {
@@ -143,6 +145,41 @@ TEST(RestoredLogTest, IsNotFollowedHoweverLongItIs) {
       EXPECT_GT(world.ledger.execute_calls, 0) << length;
     }
   }
+}
+
+// work_order's retention takes the texts from the last event that was followed.
+TEST_F(FollowerTest, AnEventThatWasErasedIsKnownAgain) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  type::v1::Event accepted = world_.ledger.make.Accepted(1, world_.now());
+  accepted.mutable_accepted()->mutable_acceptance()->set_note("来电人张三");
+  world_.ledger.Append(accepted);
+  world_.Advance(absl::Seconds(1));
+  ASSERT_EQ(world_.alive->follower().stats().cursor, 2);
+  world_.Kill();
+  std::vector<type::v1::Event> log = world_.ledger.log();
+  const auto erased = retention::EventWithoutTexts(log.back().SerializeAsString());
+  ASSERT_TRUE(erased.has_value());
+  ASSERT_TRUE(log.back().ParseFromString(*erased));
+  world_.ledger.Restore(log);
+  world_.Restart();
+  world_.Advance(absl::Seconds(10));
+  EXPECT_TRUE(world_.alive->ledger_ok);
+  EXPECT_TRUE(world_.alive->follower().stats().fresh);
+}
+
+// Services are upgraded in any order.
+TEST(LogMarkTest, IsOfWhatEveryReleaseKnows) {
+  EventMaker make;
+  const type::v1::Event event = make.Registered(1, Start());
+  const char later[] = {'\xf8', '\x7f', '\x01'};  // field 2047
+  type::v1::Event of_a_later_release;
+  ASSERT_TRUE(
+      of_a_later_release.ParseFromString(event.SerializeAsString() + std::string(later, sizeof later)));
+  EXPECT_EQ(LogMarkOf(of_a_later_release), LogMarkOf(event));
+  type::v1::Event other = event;
+  other.mutable_commit_time()->set_nanos(1);
+  EXPECT_NE(LogMarkOf(other), LogMarkOf(event));
 }
 
 TEST_F(FollowerTest, StoppedInTimeNothingHappens) {
@@ -422,6 +459,35 @@ TEST_F(FollowerTest, DeletedStoreIsRebuiltFromTheLog) {
   EXPECT_EQ(world_.ledger.commands, commands);
   EXPECT_EQ(world_.alive->follower().stats().tallies, tallies);
   EXPECT_EQ(*world_.alive->follower().stats().census, *census) << "the log has it all";
+}
+
+// Version 4 knew no holds, and knew the log again by the bytes of an event.
+TEST_F(FollowerTest, AStoreOfAnOlderReleaseLearnsTheHoldsAnew) {
+  world_.Restart();
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  type::v1::Event held = world_.ledger.make.Make(1, type::v1::ORDER_STATE_UNSPECIFIED, world_.now());
+  held.mutable_hold_placed();
+  world_.ledger.Append(held);
+  world_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(world_.Find(1).held);
+  world_.Kill();
+  {
+    auto database = sql::OpenSqlite({.path = world_.folder.path() + "/escalation.db"});
+    ASSERT_TRUE(database.ok());
+    auto writer = (*database)->OpenWriter();
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE((*writer)->Begin().ok());
+    for (const char* change :
+         {"UPDATE site SET schema_version = 4", "UPDATE tracked_order SET marks = marks - 32",
+          "UPDATE log_mark SET digest = x'00'"}) {
+      ASSERT_TRUE((*writer)->Execute(change).ok()) << change;
+    }
+    ASSERT_TRUE((*writer)->Commit().ok());
+  }
+  world_.Restart();
+  world_.Advance(absl::Seconds(20));
+  EXPECT_TRUE(world_.alive->ledger_ok);
+  EXPECT_TRUE(world_.Find(1).held);
 }
 
 TEST_F(FollowerTest, StoreOfAnotherHotlineIsRefused) {

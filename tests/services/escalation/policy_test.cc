@@ -346,6 +346,54 @@ TEST_F(NextRulesTest, OfTheFilesOnlyWhatWasEdited) {
   EXPECT_EQ(calendars->policy.version(), "days-9");
 }
 
+// What was published from elsewhere is put into the files afterwards, which changes nothing; then the files
+// are put back.
+TEST_F(NextRulesTest, FilesThatArePutBackAreTaken) {
+  const std::string china = Read("china.yaml");
+  const auto edit = [&] {
+    Write("policy.yaml", "version: days-7\nrules:\n  - {clock: FINISH, limit: {working_days: 7}}\n");
+    Write("china.yaml", absl::StrReplaceAll(china, {{"version: \"2026-1\"", "version: \"2026-9\""}}));
+  };
+  edit();
+  Publication elsewhere = *LoadRules(config_, "");
+  elsewhere.configured_policy = published_[0].configured_policy;
+  elsewhere.configured_calendars = published_[0].configured_calendars;
+  Publish(std::move(elsewhere));
+  const PublicationFiles files(Path("publications"));
+  for (const Publication& one : published_) ASSERT_TRUE(files.Keep(one).ok());
+  Write("policy.yaml", kPolicy);
+  Write("china.yaml", china);
+  EXPECT_EQ(Same({}), 2) << "the files say what they said";
+
+  edit();
+  const auto same = NextRules(config_, published_, {});
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_EQ(DigestOf(*same), DigestOf(published_[1]));
+  ASSERT_TRUE(files.Note(*same, &published_.back()).ok());
+  // With a start in between, and without.
+  const auto loaded = files.Load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_EQ(loaded->size(), 2u);
+  for (const std::vector<Publication>& known : {published_, *loaded}) {
+    published_ = known;
+    EXPECT_EQ(published_.back().number, 2);
+    edit();
+    EXPECT_EQ(Same({}), 2);
+    Write("policy.yaml", kPolicy);
+    const auto policy = NextRules(config_, published_, {});
+    ASSERT_TRUE(policy.ok()) << policy.status();
+    EXPECT_EQ(policy->policy.version(), "days-5");
+    EXPECT_THAT(policy->calendars->at("office").version(), HasSubstr("china@2026-9"));
+    Write("china.yaml", china);
+    EXPECT_EQ(Same({}), 1);
+  }
+  // Other rules than what holds are not noted but published.
+  const auto next = NextRules(config_, published_, {});
+  ASSERT_TRUE(next.ok()) << next.status();
+  ASSERT_TRUE(files.Note(*next, &published_.back()).ok());
+  EXPECT_EQ(Same({}), 1);
+}
+
 TEST_F(NextRulesTest, FaultyFilesStandInNobodysWayWhoDoesNotNeedThem) {
   Write("policy.yaml", "version: [\n");
   EXPECT_FALSE(NextRules(config_, published_, {}).ok());

@@ -228,6 +228,20 @@ TEST_F(WorkingClocksTest, AnAccusedLeadUnitLosesItsDutiesToTheDesk) {
       "gongan");
 }
 
+// A restored site learns what it had offered after the work has gone on: the time stays the unit's, and the
+// caller is still to be called back.
+TEST_F(WorkingClocksTest, AnOfferFoundAgainTakesNoTimeFromWhoWorks) {
+  Dispatch(At("2026-09-21 11:00"));
+  Use(make_.OfferedFound(kId, At("2026-09-21 12:00")));
+  const auto party = [&](const char* until) {
+    return BuildTimeLedger(events_, deadlines_, "12345", At(until)).stretches().rbegin()->party();
+  };
+  EXPECT_EQ(party("2026-09-21 13:00"), "chengguan");
+  Use(make_.Replied(kId, At("2026-09-21 17:00")));
+  Use(make_.OfferedFound(kId, At("2026-09-21 17:30")));
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_CALL_BACK));
+}
+
 TEST_F(WorkingClocksTest, ASuspensionAddsAndLosesNoWorkingTime) {
   Dispatch(At("2026-09-21 11:00"));
   const absl::Time due = Clock(CLOCK_KIND_FINISH).due;

@@ -91,6 +91,19 @@ class EventMaker {
     }
     return event;
   }
+  // An offer to 110 and its second receipt, as a restored site finds them after the order has gone on.
+  type::v1::Event OfferedFound(int64_t id, absl::Time at) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_offered()->mutable_handoff()->set_from_hotline(site_);
+    event.mutable_offered()->mutable_handoff()->set_to_hotline("110");
+    event.set_recovered(true);
+    return event;
+  }
+  type::v1::Event UnderstoodLate(int64_t id, absl::Time at) {
+    type::v1::Event event = Make(id, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    event.mutable_understood();
+    return event;
+  }
   // An offer with the deadlines that its handoff carries.
   type::v1::Event OfferedUntil(int64_t id, absl::Time at, absl::Time confirm_by, absl::Time keep_by,
                                type::v1::Urgency urgency = type::v1::URGENCY_NORMAL) {

@@ -134,6 +134,8 @@ TEST(ArgumentsTest, WrongUse) {
       {{"link", "reconcile"}, "`link reconcile` needs a peer"},
       {{"link", "status", "--repair"}, "`link status` has no flag `--repair`"},
       {{"link", "reconcile", "110", "119"}, "`link` does not take `119`"},
+      {{"policy", "preview", "new.yaml"}, "is given with `--file new.yaml`"},
+      {{"policy", "publish", "new.yaml", "--digest", "d", "--note", "n"}, "is given with `--file new.yaml`"},
       {{"help", "pish"}, "unknown command `pish`"},
       {{"evidence"}, "`evidence` needs `export` or `verify`"},
       {{"evidence", "print", "1"}, "`evidence` needs `export` or `verify`"},
@@ -153,6 +155,18 @@ TEST(ArgumentsTest, WrongUse) {
     EXPECT_THAT(Message(parsed), HasSubstr(c.message));
     EXPECT_THAT(Message(parsed), HasSubstr("hotlinectl help"));
   }
+}
+
+TEST(ArgumentsTest, APageHasBetweenOneAndFiveHundred) {
+  const auto limit = [](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"policy", "preview"});
+    return Parse(flags).arguments->PageLimit(20);
+  };
+  EXPECT_EQ(limit({}), 20);
+  EXPECT_EQ(limit({"--limit", "7"}), 7);
+  EXPECT_EQ(limit({"--limit", "0"}), 500) << "all that one page can hold";
+  EXPECT_EQ(limit({"--limit", "501"}), 500);
+  EXPECT_EQ(limit({"--limit", "4294967316"}), 500);
 }
 
 TEST(ArgumentsTest, SpeaksTheLanguageAskedForEvenWhenWrong) {

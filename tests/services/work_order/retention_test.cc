@@ -207,6 +207,35 @@ TEST_F(RetentionTest, AHoldKeepsAnOrderUntilItIsReleased) {
   EXPECT_EQ(Verify(), "");
 }
 
+TEST_F(RetentionTest, WhatIsWrittenAfterAnErasureGoesInItsTurn) {
+  const std::string over = Closed();
+  const std::string other = Closed();
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 2);
+  PassDays(1);
+  type::v1::Command place = On(over);
+  place.mutable_hold_placement()->set_reason("当事人王小明申请行政复议");
+  place.mutable_hold_placement()->set_reference("恰法〔2026〕12号");
+  ASSERT_TRUE(Run(*retention_, place).ok());
+  const int64_t held_at = Read(over).last_event_sequence();
+  type::v1::Command release = On(over);
+  release.mutable_hold_release()->set_reason("已结案");
+  ASSERT_TRUE(Run(*retention_, release).ok());
+  const auto reason_of = [&](int64_t sequence) {
+    type::v1::Event event;
+    EXPECT_TRUE(event.ParseFromString((*look_->ReadEvents(sequence, 1))[0].bytes));
+    return event.hold_placed().reason();
+  };
+  PassDays(kDays);
+  EXPECT_NE(reason_of(held_at), "");
+  PassDays(1);
+  EXPECT_EQ(RunNow().erased_count(), 1) << "the other has nothing new";
+  EXPECT_EQ(reason_of(held_at), "");
+  EXPECT_EQ(Verify(), "") << "the later erasure attests what the earlier one did too";
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 0);
+}
+
 TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
   // Nobody at the peer has ever answered.
   const std::string pushed = Register(/*push=*/true);

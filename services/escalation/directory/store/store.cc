@@ -54,12 +54,7 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status status = writer_->Execute(kSchema);
-    if (status.ok()) status = sql::CheckSite(writer_.get(), kMark, hotline);
-    if (status.ok()) return writer_->Commit();
-    writer_->Rollback();
-    return status;
+    return sql::OpenStore(writer_.get(), kMark, hotline, [&] { return writer_->Execute(kSchema); });
   }
 
   absl::StatusOr<Directory> Load() override {

@@ -222,15 +222,7 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    absl::Status status = Upgrade();
-    if (status.ok()) status = sql::CheckSite(writer_.get(), kMark, hotline);
-    if (status.ok()) {
-      status = writer_->Commit();
-    } else {
-      writer_->Rollback();
-    }
-    return status;
+    return sql::OpenStore(writer_.get(), kMark, hotline, [&] { return Upgrade(); });
   }
 
   absl::Status Begin() override { return Translate(writer_->Begin()); }

@@ -169,10 +169,12 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       const type::v1::Handoff& handoff = event.offered().handoff();
       // One found again after the order has gone on.
       if (handoff.id() != event.handoff_id()) return;
+      receiver_ = handoff.to_hotline();
+      // The order's own, found again after what became of it: whoever works on it goes on.
+      if (event.state() != type::v1::ORDER_STATE_OFFERED) return;
       history_.first_offer = std::min(history_.first_offer, at);
       End(StretchEnd::kOther, at);
       unit_.clear();
-      receiver_ = handoff.to_hotline();
       return;
     }
     case Event::kUnderstood: {

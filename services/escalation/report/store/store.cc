@@ -321,16 +321,10 @@ class SqlStore final : public Store {
     auto writer = database_->OpenWriter();
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
-    if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-    // Tables that an older version wrote go: the log has it all.
-    absl::Status made = sql::DropOlder(writer_.get(), kMark.version, kTables);
-    if (made.ok()) made = writer_->Execute(kSchema);
-    if (made.ok()) made = sql::CheckSite(writer_.get(), kMark, hotline);
-    if (!made.ok()) {
-      writer_->Rollback();
-      return made;
+    if (absl::Status status = sql::OpenProjection(writer_.get(), kMark, hotline, kTables, kSchema);
+        !status.ok()) {
+      return status;
     }
-    if (absl::Status status = writer_->Commit(); !status.ok()) return status;
     if (absl::Status status = reader_.Init(writer_.get(), nullptr); !status.ok()) return status;
     Preparer prepare(writer_.get());
     prepare("INSERT INTO entry (order_id, sequence, bytes) VALUES (?1, ?2, ?3)", &add_entry_);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/retention/erase.h"
 #include "services/escalation/report/archive.h"
 #include "services/escalation/report/service.h"
 #include "tests/services/escalation/world.h"
@@ -158,6 +159,48 @@ TEST_F(ReportWorld, ARestoredLogIsNotReadOnWithTheOldFigures) {
   executor_->Advance(absl::Minutes(1));
   EXPECT_TRUE(failed_);
   EXPECT_EQ(*store_->reader().ReadCursor(), static_cast<int64_t>(log.size()));
+}
+
+// work_order's retention takes the texts from the last event that was read.
+TEST_F(ReportWorld, AnEventThatWasErasedIsKnownAgain) {
+  Fill(4);
+  executor_->Advance(absl::Minutes(1));
+  type::v1::Event closed = ledger_.make.Closed(4, clock_.Now());
+  closed.mutable_closed()->set_note("来电人张三");
+  ledger_.Append(closed);
+  executor_->Advance(absl::Minutes(1));
+  Close();
+  std::vector<type::v1::Event> log = ledger_.log();
+  const auto erased = retention::EventWithoutTexts(log.back().SerializeAsString());
+  ASSERT_TRUE(erased.has_value());
+  ASSERT_TRUE(log.back().ParseFromString(*erased));
+  ledger_.Restore(log);
+  Open();
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_FALSE(failed_);
+}
+
+// Version 2 knew the log again by the bytes of an event.
+TEST_F(ReportWorld, AStoreOfAnOlderReleaseIsMadeAnew) {
+  Fill(4);
+  executor_->Advance(absl::Minutes(1));
+  const std::string before = Dump();
+  Close();
+  {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/report.db"});
+    ASSERT_TRUE(database.ok());
+    auto writer = (*database)->OpenWriter();
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE((*writer)->Begin().ok());
+    for (const char* change : {"UPDATE site SET schema_version = 2", "UPDATE log_mark SET digest = x'00'"}) {
+      ASSERT_TRUE((*writer)->Execute(change).ok()) << change;
+    }
+    ASSERT_TRUE((*writer)->Commit().ok());
+  }
+  Open();
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_FALSE(failed_);
+  EXPECT_EQ(Dump(), before);
 }
 
 TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {

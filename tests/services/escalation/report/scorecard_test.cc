@@ -125,6 +125,20 @@ TEST_F(ScorecardTest, AssistingUnitsAreCountedByTheirOwn) {
   EXPECT_EQ(R(response.total().sign_on_time()), Pair(4, 5));
 }
 
+TEST_F(ScorecardTest, AnOfferFoundAgainTakesNoWorkFromWhoDoesIt) {
+  Dispatch(1, 0);
+  Add(make_.Signed(1, At(10)));
+  Add(make_.OfferedFound(1, At(100)));
+  Add(make_.UnderstoodLate(1, At(110)));
+  Add(make_.Replied(1, At(3000)));
+  const History history = Read(1, At(5000));
+  ASSERT_EQ(history.stretches.size(), 2u);  // the desk's until it was dispatched
+  EXPECT_EQ(history.stretches[1].party, "chengguan");
+  EXPECT_EQ(history.stretches[1].end, At(3000));
+  EXPECT_EQ(history.stretches[1].how, StretchEnd::kResult);
+  EXPECT_EQ(R(Of(Compute(0, 5000), "chengguan").finish_on_time()), Pair(1, 1));
+}
+
 TEST_F(ScorecardTest, TheAnswerForAPastPeriodStays) {
   Dispatch(1, 0);
   Dispatch(2, 10);

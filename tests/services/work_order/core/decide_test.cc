@@ -773,6 +773,16 @@ TEST(Decide, AnExtensionIsRefusedAfterTheLimitAndMarkedInTheLastTenth) {
   EXPECT_EQ(
       error::FieldOf(Decide(&reminded, until, NewOrder(), world.site(0), due - absl::Hours(3)).status()),
       "extension_request.until_time");
+  // A notice that only settles the day takes back nothing; one that moves it does.
+  Command move = MakeCommand(Act::kMoveDeadline, id, "110", world.now());
+  move.mutable_deadline_move()->set_duty_party("housing");
+  for (const absl::Duration by : {absl::ZeroDuration(), absl::Hours(24)}) {
+    ToProto(due + by, move.mutable_deadline_move()->mutable_new_due_time());
+    const absl::StatusOr<Change> moved = Decide(&reminded, move, NewOrder(), world.site(0), world.now());
+    ASSERT_TRUE(moved.ok()) << moved.status();
+    EXPECT_EQ(moved->after.facts().has_last_tenth_time(), by == absl::ZeroDuration());
+    EXPECT_EQ(FromProto(moved->after.facts().finish_due_time()), due + by);
+  }
   // A rung of a clock that another unit had says nothing of this one's.
   remind.mutable_escalation()->set_duty_party("water");
   ToProto(due + absl::Hours(5), remind.mutable_escalation()->mutable_due_time());

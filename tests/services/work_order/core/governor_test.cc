@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "tests/services/work_order/core/world.h"
 
 namespace hotline::work_order {
@@ -357,6 +358,40 @@ TEST_F(GovernorTest, ClosedOrdersAreReopenedAtWhomGaveTheReply) {
   Do(0, Act::kClose, mine_);
   Do(0, Act::kArchive, mine_);
   EXPECT_EQ(Try(0, Act::kReopen, mine_), Reason::ERROR_REASON_WRONG_STATE);
+}
+
+// Each site keeps contents for as long as it says itself.
+TEST_F(GovernorTest, WhatTheReplierHasErasedIsDoneAgainByWhatTheOriginSays) {
+  Push();
+  Do(1, Act::kAccept, theirs_);
+  Do(1, Act::kFinish, theirs_);
+  Do(0, Act::kClose, mine_);
+  Command erase;
+  erase.mutable_header()->set_request_id("retention/1");
+  erase.mutable_header()->set_order_id(theirs_);
+  erase.mutable_header()->mutable_actor()->set_account("service/retention");
+  ToProto(world_.now() + absl::Hours(1), erase.mutable_erasure()->mutable_unchanged_since_time());
+  ASSERT_TRUE(world_.Execute(1, erase).ok());
+  EXPECT_EQ(Theirs().reply().public_reply(), "");
+  EXPECT_EQ(SharedView(Mine()), SharedView(Theirs()));
+  EXPECT_EQ(error::ReasonOf(world_.Execute(1, erase).status()), Reason::ERROR_REASON_CONTENT_ERASED)
+      << "nothing was written since";
+
+  Do(0, Act::kReopen, mine_);
+  EXPECT_EQ(Theirs().state(), type::v1::ORDER_STATE_REDO);
+  EXPECT_TRUE(Theirs().has_erase_time()) << "the content is gone";
+  EXPECT_EQ(Try(1, Act::kProgress, theirs_), Reason::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(TryPush(1, theirs_, 2), Reason::ERROR_REASON_CONTENT_ERASED) << "there is nothing to hand on";
+  world_.Settle();
+  EXPECT_EQ(SharedView(Mine()), SharedView(Theirs()));
+  Do(1, Act::kFinish, theirs_);
+  Do(0, Act::kClose, mine_);
+  EXPECT_EQ(Theirs().state(), type::v1::ORDER_STATE_CLOSED);
+  EXPECT_EQ(SharedView(Mine()), SharedView(Theirs())) << "with the later reply";
+  ToProto(world_.now() + absl::Hours(1), erase.mutable_erasure()->mutable_unchanged_since_time());
+  ASSERT_TRUE(world_.Execute(1, erase).ok());
+  EXPECT_EQ(Theirs().reply().public_reply(), "");
+  EXPECT_EQ(SharedView(Mine()), SharedView(Theirs()));
 }
 
 TEST_F(GovernorTest, HopsAreBounded) {

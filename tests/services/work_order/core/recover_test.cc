@@ -72,6 +72,25 @@ TEST_F(OfferedTwiceTest, TheEarlierOfferIsAmongThePastOnesWhenItComesBackLater) 
   EXPECT_FALSE(Recover(&after, first_).changes);
 }
 
+// Where batches are not signed, nobody vouches that what a peer hands back was this site's.
+TEST_F(OfferedTwiceTest, AnOfferThatCannotHaveBeenThisSitesIsNone) {
+  const Received second = Recover(nullptr, second_);
+  ASSERT_TRUE(second.changes);
+  exchange::v1::OfferBody body;
+  ASSERT_TRUE(body.ParseFromString(first_.body()));
+  const auto with = [&](const char* from, const char* to) {
+    body.mutable_handoff()->set_from_hotline(from);
+    body.mutable_handoff()->set_to_hotline(to);
+    Envelope forged = first_;
+    forged.set_body(body.SerializeAsString());
+    return Recover(&second.change.after, forged).changes;
+  };
+  EXPECT_FALSE(with("12345", "zzz")) << "no such peer: nobody could be told that it is over";
+  EXPECT_FALSE(with("12345", "12345"));
+  EXPECT_FALSE(with("110", "12345"));
+  EXPECT_TRUE(with("12345", "110"));
+}
+
 TEST_F(OfferedTwiceTest, TheSecondReceiptOfAnEarlierOfferNamesThePeersOrder) {
   for (const bool in_order : {true, false}) {
     const Received one = Recover(nullptr, in_order ? first_ : second_);
@@ -191,6 +210,38 @@ TEST_F(TwoHistoriesTest, AReplyThatThePeerHasWinsOverWorkDoneSince) {
   const Received received = Recover(After({Act::kAccept, Act::kDispatch}).first, reply, /*goes_on=*/true);
   ASSERT_TRUE(received.changes);
   EXPECT_EQ(SharedView(received.change.after), SharedView(replied));
+}
+
+// The desks spoke of an offer that the peer had not confirmed yet. Its receipts come back before that does
+// (simulation, seed 5000464 with old backups).
+TEST_F(TwoHistoriesTest, WhatWasToldBeforeTheReceiptsTakesThemNotBack) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  const WorkOrder offered = world.Order(0, id);
+  world.Do(0, Act::kVoiceAccepts, id);
+  const Envelope spoken = world.Owed(0).back();
+  ASSERT_EQ(spoken.kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+  world.Settle();
+  const WorkOrder understood = world.Order(0, id);
+  ASSERT_EQ(understood.state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  const absl::Time now = world.now();
+  EXPECT_FALSE(DecideRecovered(&understood, spoken, {.logged = true}, world.site(0), now).changes);
+
+  // The same where the words are lost too.
+  WorkOrder silent = understood;
+  silent.mutable_handoff()->clear_voice();
+  const Received received = DecideRecovered(&silent, spoken, {}, world.site(0), now);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  EXPECT_TRUE(after.handoff().has_voice());
+  EXPECT_EQ(after.handoff().to_number(), understood.handoff().to_number());
+  EXPECT_TRUE(after.handoff().has_understand_time());
+  EXPECT_EQ(SharedView(after), SharedView(understood));
+  // Nothing has come back yet: then it is as the site told it.
+  const Received first = DecideRecovered(&offered, spoken, {}, world.site(0), now);
+  ASSERT_TRUE(first.changes);
+  EXPECT_EQ(first.change.after.state(), type::v1::ORDER_STATE_OFFERED);
 }
 
 // A backup from before a recovery knows by its own number what that recovery has numbered anew.

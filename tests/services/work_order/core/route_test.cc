@@ -4,6 +4,8 @@
 
 #include "common/error/error.h"
 #include "services/work_order/core/decide.h"
+#include "services/work_order/core/order.h"
+#include "services/work_order/core/shared_view.h"
 #include "tests/services/work_order/core/world.h"
 
 namespace hotline::work_order {
@@ -307,6 +309,42 @@ TEST_F(AccusationTest, CrossesTheDemandToDoItAgain) {
     EXPECT_EQ(order->facts().redo_count(), 1);
     EXPECT_THAT(order->facts().recused_units(), ElementsAre("xinfang"));
   }
+}
+
+// The peer demands it again from whom it knows to have done it, before it hears whom the matter accuses.
+TEST_F(AccusationTest, WhomItAccusesDoesNotGetItBackByADemandThatCrosses) {
+  world_.Do(1, Act::kFinish, twin_);
+  world_.Settle();
+  world_.Do(0, Act::kRedo, id_);
+  Accuse(1, {"housing"});
+  world_.Settle();
+  EXPECT_EQ(UnitsOf(world_.Order(1, twin_)), "");
+  ASSERT_EQ(world_.Order(1, twin_).unit_moves_size(), 1);
+  EXPECT_TRUE(world_.Order(1, twin_).unit_moves(0).recused());
+  EXPECT_EQ(UnitsOf(world_.Order(0, id_)), "") << "the peer hears of it";
+  EXPECT_EQ(SharedView(world_.Order(0, id_)), SharedView(world_.Order(1, twin_)));
+  EXPECT_EQ(world_.Order(1, twin_).state(), type::v1::ORDER_STATE_REDO);
+  EXPECT_TRUE(world_.Execute(1, Dispatch("chengguan")).ok());
+}
+
+TEST_F(AccusationTest, APeersListDoesNotDisplaceThisSites) {
+  world_.Do(1, Act::kFinish, twin_);
+  world_.Settle();
+  world_.Do(0, Act::kRedo, id_);
+  Accuse(1, {"housing"});
+  exchange::v1::Envelope& demand = world_.Owed(0).back();
+  exchange::v1::MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(demand.body()));
+  body.mutable_facts()->add_recused_units("");
+  body.mutable_facts()->add_recused_units(std::string(5000, 'x'));
+  for (int i = 0; i < 100; ++i) body.mutable_facts()->add_recused_units("unit" + std::to_string(i));
+  demand.set_body(body.SerializeAsString());
+  ASSERT_TRUE(world_.Deliver(0));
+  const auto& recused = world_.Order(1, twin_).facts().recused_units();
+  EXPECT_EQ(recused.size(), kMaxRecusedUnits);
+  EXPECT_EQ(recused.Get(0), "housing");
+  EXPECT_EQ(recused.Get(1), "unit0") << "what is no name is left out";
+  EXPECT_EQ(UnitsOf(world_.Order(1, twin_)), "");
 }
 
 TEST_F(AccusationTest, ARulingDoesNotStandInTheWay) {

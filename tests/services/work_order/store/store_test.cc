@@ -139,8 +139,9 @@ class StoreTest : public testing::Test {
   int64_t AddUncommitted(const Sample& sample) {
     const int64_t id = NextOrderId(heads_.last_order_id, sample.time);
     heads_.last_order_id = id;
-    const absl::Status status =
-        store_->InsertOrder(id, Make(id, sample), Bytes(ContentOf(sample)), Normalized(sample.phone));
+    const std::string phone = Normalized(sample.phone);
+    const absl::Status status = store_->InsertOrder(id, Make(id, sample), Bytes(ContentOf(sample)),
+                                                    phone.empty() ? "" : store_->CallerHash(phone));
     EXPECT_TRUE(status.ok()) << status;
     return id;
   }
@@ -707,9 +708,10 @@ TEST_F(StoreTest, UsedWrongly) {
 TEST_F(StoreTest, ARecoveredOrderIsFoundByItsCallerAmongThoseOfItsTime) {
   const int64_t id = Add({.phone = "13800000001"});
   ASSERT_TRUE(store_->Begin().ok());
-  ASSERT_TRUE(
-      store_->InsertOrder(id - 5, Make(id - 5, {}), Bytes(ContentOf({.phone = "13800000002"})), "13800000002")
-          .ok());
+  ASSERT_TRUE(store_
+                  ->InsertOrder(id - 5, Make(id - 5, {}), Bytes(ContentOf({.phone = "13800000002"})),
+                                store_->CallerHash("13800000002"))
+                  .ok());
   ASSERT_TRUE(store_->Commit().ok());
   ListFilter filter;
   filter.set_caller_phone("13800000002");
@@ -827,7 +829,8 @@ TEST_F(StoreTest, RealFullDisk) {
   while (status.ok() && stored < 10'000) {
     const int64_t id = NextOrderId(heads_.last_order_id, kMorning);
     ASSERT_TRUE(store_->Begin().ok());
-    status = store_->InsertOrder(id, Make(id, {}), std::string(20'000, 'c'), "13800000001");
+    status =
+        store_->InsertOrder(id, Make(id, {}), std::string(20'000, 'c'), store_->CallerHash("13800000001"));
     if (status.ok()) status = store_->Commit();
     if (!status.ok()) break;
     heads_.last_order_id = id;
