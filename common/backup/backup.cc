@@ -199,6 +199,30 @@ std::string PartialName(std::string_view name, std::string_view service) {
   return StrCat(".", name, ".", service, ".partial");
 }
 
+// A part that is there, by the name of its backup's folder.
+struct Part {
+  std::string folder;
+  BackupManifest manifest;
+};
+
+// The newest first, by when they were finished: a name says nothing of that, people give backups names.
+std::vector<Part> PartsIn(const std::string& directory, const std::string& service) {
+  std::vector<Part> parts;
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
+    const std::string name = it->path().filename().string();
+    if (!IsName(name)) continue;
+    absl::StatusOr<BackupManifest> manifest = ReadManifest(directory + "/" + name + "/" + service);
+    if (manifest.ok()) parts.push_back({name, *std::move(manifest)});
+  }
+  std::sort(parts.begin(), parts.end(), [](const Part& one, const Part& other) {
+    const absl::Time ended = FromTimestamp(one.manifest.end_time());
+    const absl::Time other_ended = FromTimestamp(other.manifest.end_time());
+    return ended != other_ended ? ended > other_ended : one.folder > other.folder;
+  });
+  return parts;
+}
+
 // A path that stays within the folder it is joined to.
 bool IsInside(const std::string& path) {
   const fs::path parsed(path);
@@ -293,23 +317,15 @@ absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::st
 }
 
 std::vector<BackupManifest> List(const std::string& directory, const std::string& service, int limit) {
-  std::vector<std::string> names;
-  std::error_code code;
-  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
-    const std::string name = it->path().filename().string();
-    if (IsName(name)) names.push_back(name);
+  std::vector<BackupManifest> manifests;
+  for (Part& part : PartsIn(directory, service)) {
+    if (static_cast<int>(manifests.size()) >= limit) break;
+    manifests.push_back(std::move(part.manifest));
   }
-  std::sort(names.rbegin(), names.rend());
-  std::vector<BackupManifest> parts;
-  for (const std::string& name : names) {
-    if (static_cast<int>(parts.size()) >= limit) break;
-    absl::StatusOr<BackupManifest> manifest = ReadManifest(directory + "/" + name + "/" + service);
-    if (manifest.ok()) parts.push_back(*std::move(manifest));
-  }
-  return parts;
+  return manifests;
 }
 
-int Prune(const std::string& directory, const std::string& service, int keep) {
+int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made) {
   std::error_code code;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
     const std::string name = it->path().filename().string();
@@ -319,9 +335,11 @@ int Prune(const std::string& directory, const std::string& service, int keep) {
     }
   }
   int gone = 0;
-  const std::vector<BackupManifest> parts = List(directory, service, 1 << 20);
+  const std::vector<Part> parts = PartsIn(directory, service);
   for (size_t i = static_cast<size_t>(keep); i < parts.size(); ++i) {
-    const std::string whole = directory + "/" + parts[i].name();
+    // A clock that was set back makes it the oldest.
+    if (parts[i].folder == made) continue;
+    const std::string whole = directory + "/" + parts[i].folder;
     fs::remove_all(whole + "/" + service, code);
     if (!code) ++gone;
     // The other service's part is its own affair.
@@ -354,19 +372,52 @@ absl::StatusOr<BackupManifest> ReadManifest(const std::string& folder) {
   return manifest;
 }
 
+std::optional<std::vector<std::string>> Lacking(const BackupManifest& manifest) {
+  std::vector<std::string> names;
+  if (manifest.service() == "work_order") {
+    names = {"work_order.db"};
+  } else if (manifest.service() == "escalation") {
+    names = {"directory.db", "escalation.db", "notify.db", "report.db"};
+  } else {
+    return std::nullopt;
+  }
+  for (const BackupFile& file : manifest.files()) {
+    if (file.database()) std::erase(names, file.path());
+  }
+  return names;
+}
+
+absl::Status CheckRestore(const BackupManifest& manifest, const std::string& data_dir) {
+  const std::optional<std::vector<std::string>> lacking = Lacking(manifest);
+  if (!lacking.has_value() || !lacking->empty()) {
+    return absl::InvalidArgumentError(StrCat("the part ", manifest.service(), " of the backup has no ",
+                                             lacking.has_value() ? lacking->front() : "known store"));
+  }
+  // Not only databases: a store's write-ahead log that was left behind would be played into what is restored.
+  std::error_code code;
+  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
+    std::error_code unknown;
+    if (it->is_directory(unknown) || it->path().string().ends_with(".db.lock")) continue;
+    return absl::FailedPreconditionError(StrCat(it->path().string(), " exists"));
+  }
+  if (code && code != std::errc::no_such_file_or_directory) return SystemError("cannot read", data_dir, code);
+  for (const BackupFile& file : manifest.files()) {
+    if (!IsInside(file.path())) return absl::InvalidArgumentError("a file outside the backup");
+    const fs::path to = fs::path(data_dir) / file.path();
+    if (fs::exists(to, code)) return absl::FailedPreconditionError(to.string() + " exists");
+    // What is in a folder that comes back would be taken for a part of it.
+    if (fs::path(file.path()).has_parent_path() && fs::is_directory(to.parent_path(), code) &&
+        !fs::is_empty(to.parent_path(), code)) {
+      return absl::FailedPreconditionError(to.parent_path().string() + " is not empty");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Restore(const std::string& folder, const BackupManifest& manifest, const std::string& data_dir) {
   std::error_code code;
   const std::optional<Holder> holder = HolderOf(data_dir);
-  for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
-    if (it->path().extension() == ".db") {
-      return absl::FailedPreconditionError(StrCat(it->path().string(), " exists"));
-    }
-  }
-  for (const BackupFile& file : manifest.files()) {
-    if (!IsInside(file.path())) return absl::InvalidArgumentError("a file outside the backup");
-    const std::string to = data_dir + "/" + file.path();
-    if (fs::exists(to, code)) return absl::FailedPreconditionError(to + " exists");
-  }
+  if (absl::Status status = CheckRestore(manifest, data_dir); !status.ok()) return status;
   std::vector<std::string> made;
   const auto copy = [&]() -> absl::Status {
     if (absl::Status status = MakeFolder(data_dir); !status.ok()) return status;

@@ -11,6 +11,7 @@
 #define COMMON_BACKUP_BACKUP_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,24 +48,33 @@ absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory
                                                     const Owner& owner, const std::vector<Source>& sources,
                                                     const Clock& clock);
 
-// The service's parts in `directory`, the newest first, at most `limit`. One that cannot be read is left out.
+// The service's parts in `directory`, at most `limit`, the newest first: by `end_time`, whatever they are
+// called. One that cannot be read is left out.
 std::vector<operation::v1::BackupManifest> List(const std::string& directory, const std::string& service,
                                                 int limit);
 
-// Removes the service's parts but for the `keep` newest, and what earlier attempts left behind. Returns how
-// many backups went.
-int Prune(const std::string& directory, const std::string& service, int keep);
+// Removes the service's parts but for the `keep` newest and `made`, the name of the one just made, and what
+// earlier attempts left behind. Returns how many backups went.
+int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made);
 
 // The manifest of the part `folder`. Errors: NOT_FOUND, INVALID_ARGUMENT if it is none that this release
 // reads.
 absl::StatusOr<operation::v1::BackupManifest> ReadManifest(const std::string& folder);
 
+// The databases that a part of its service must have and this manifest does not name. Nothing if no service
+// of this name has a store.
+std::optional<std::vector<std::string>> Lacking(const operation::v1::BackupManifest& manifest);
+
+// Whether Restore would put the part into `data_dir`. Errors: INVALID_ARGUMENT for a manifest that lacks a
+// database; FAILED_PRECONDITION if `data_dir` holds any file but the locks (`*.db.lock`) that stores leave
+// behind, or a file in a folder that the part fills.
+absl::Status CheckRestore(const operation::v1::BackupManifest& manifest, const std::string& data_dir);
+
 // Puts the files of the part `folder` into `data_dir`, which is created if it is missing, synced and open to
 // their owner alone: who asks, or, if that is root, whoever has `data_dir` or the folder that it comes into.
-// Check the backup before: what is copied is compared with its digest, and no more. Errors:
-// FAILED_PRECONDITION if `data_dir` holds a store, or a file of that name: nothing is written over; DATA_LOSS
-// if a file is not what the manifest says; UNAVAILABLE if the disk refuses. What was copied until a failure
-// is removed again.
+// Check the backup before: what is copied is compared with its digest, and no more. Errors: those of
+// CheckRestore, so that nothing is written over or beside what is there; DATA_LOSS if a file is not what the
+// manifest says; UNAVAILABLE if the disk refuses. What was copied until a failure is removed again.
 absl::Status Restore(const std::string& folder, const operation::v1::BackupManifest& manifest,
                      const std::string& data_dir);
 

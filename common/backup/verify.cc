@@ -352,6 +352,16 @@ Report Verify(const std::string& folder) {
                  {StrCat("is of ", manifest->service()), StrCat("属于", manifest->service())});
       continue;
     }
+    const std::optional<std::vector<std::string>> lacking = Lacking(*manifest);
+    if (!lacking.has_value()) {
+      checks.Bad({"manifest", "清单"},
+                 {"no service of this name has a store", "没有这一名称且带有数据库的服务"});
+      continue;
+    }
+    for (const std::string& file : *lacking) {
+      checks.Bad({"databases", "数据库"},
+                 {StrCat("the manifest does not name ", file), StrCat("清单中没有", file)});
+    }
     CheckFiles(part, *manifest, checks);
     for (const BackupFile& file : manifest->files()) {
       if (!file.database()) continue;
@@ -368,6 +378,11 @@ Report Verify(const std::string& folder) {
   if (report.parts.empty()) {
     whole.Bad({"backup", "备份"}, {StrCat("there is none in ", folder), StrCat(folder, "中没有备份")});
     return report;
+  }
+  if (std::none_of(report.parts.begin(), report.parts.end(),
+                   [](const BackupManifest& part) { return part.service() == "work_order"; })) {
+    whole.Bad({"backup", "备份"}, {"it has no part of work_order, which holds the orders and the log",
+                                   "缺少存放工单与日志的work_order部分"});
   }
   const bool one = std::all_of(report.parts.begin(), report.parts.end(), [&](const BackupManifest& part) {
     return part.hotline() == report.parts.front().hotline() && part.name() == report.parts.front().name();

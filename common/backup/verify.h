@@ -35,7 +35,8 @@ struct Report {
 // Looks at every part in `folder`, and reads every byte: sizes and digests by the manifest; nothing that it
 // does not name; the databases' own integrity; schema versions that this release knows; one hotline; the hash
 // chain of work_order's log from its first event to its last; the heads of the links' chains; and that no
-// store of escalation's has read beyond that log. A folder that has no part at all fails.
+// store of escalation's has read beyond that log. Fails without a part of work_order, and with a part that
+// lacks a database of its service.
 Report Verify(const std::string& folder);
 
 // Looks at the store `file` (`work_order.db` …, by its name) of a `data_dir`: schema version; with `deep`

@@ -53,7 +53,8 @@ class BackupMaker {
       for (const v1::BackupFile& file : manifest->files()) bytes += file.bytes();
       log::Info("a backup was made", {{"name", name}, {"files", manifest->files_size()}, {"bytes", bytes}});
       if (config_.keep() > 0) {
-        if (const int gone = backup::Prune(config_.directory(), owner_.service, config_.keep()); gone > 0) {
+        if (const int gone = backup::Prune(config_.directory(), owner_.service, config_.keep(), name);
+            gone > 0) {
           log::Info("older backups were removed", {{"count", gone}});
         }
       }

@@ -24,10 +24,10 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/base/mutex.h"
+#include "common/boot/certificates.h"
 #include "common/boot/log.h"
 #include "common/error/error.h"
 #include "common/rpc/address.h"
-#include "common/rpc/certificate.h"
 
 namespace hotline::boot {
 namespace {
@@ -90,6 +90,13 @@ rpc::SecurityOptions SecurityOf(const config::v1::SiteConfig& site, bool insecur
           .refresh = refresh};
 }
 
+// gRPC takes any key; one that everybody on the machine can read proves nobody.
+absl::StatusOr<std::unique_ptr<rpc::Security>> MakeSecurity(const config::v1::SiteConfig& site,
+                                                            bool insecure_listen, absl::Duration refresh) {
+  if (absl::Status status = CheckPrivate(site.tls().key_file()); !status.ok()) return status;
+  return rpc::Security::Create(SecurityOf(site, insecure_listen, refresh));
+}
+
 void LogFailure(const rpc::CallFailure& failure) {
   log::Write(failure.code == "UNAVAILABLE" ? log::Level::kWarn : log::Level::kError, "call failed",
              {{"grpc_service", failure.service},
@@ -137,7 +144,7 @@ class ServerImpl final : public Server {
   absl::Status Start(const CreateService& create) {
     PrepareGrpc();
     absl::StatusOr<std::unique_ptr<rpc::Security>> security =
-        rpc::Security::Create(SecurityOf(site_.site, options_.insecure_listen, options_.certificate_refresh));
+        MakeSecurity(site_.site, options_.insecure_listen, options_.certificate_refresh);
     if (!security.ok()) return security.status();
     security_ = *std::move(security);
     absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
@@ -224,21 +231,20 @@ class ServerImpl final : public Server {
     return absl::OkStatus();
   }
 
-  // When the certificates end, read from the files as they are at the scrape: 0 for a file that cannot be
-  // read, which is long past and so alarms as an expired one does.
+  // When the first certificate of each file ends, read from the files as they are at the scrape: 0 for a file
+  // that cannot be read, which is long past and so alarms as an expired one does.
   void MeasureCertificates() {
-    auto& ends =
-        prometheus::BuildGauge()
-            .Name("hotline_certificate_expiry_time_seconds")
-            .Help("When the certificate in this file of the configuration ends, in seconds since 1970.")
-            .Register(metrics_.registry());
+    auto& ends = prometheus::BuildGauge()
+                     .Name("hotline_certificate_expiry_time_seconds")
+                     .Help(
+                         "When the certificate in this file of the configuration ends, the first if it holds "
+                         "several, in seconds since 1970.")
+                     .Register(metrics_.registry());
     const config::v1::TlsConfig& tls = site_.site.tls();
     metrics_.OnScrape([own_file = tls.certificate_file(), ca_file = tls.ca_file(),
                        &own = ends.Add({{"file", "certificate"}}), &ca = ends.Add({{"file", "ca"}})] {
-      own.Set(static_cast<double>(
-          absl::ToUnixSeconds(rpc::CertificateExpiry(own_file).value_or(absl::UnixEpoch()))));
-      ca.Set(static_cast<double>(
-          absl::ToUnixSeconds(rpc::CertificateExpiry(ca_file).value_or(absl::UnixEpoch()))));
+      own.Set(static_cast<double>(absl::ToUnixSeconds(EarliestExpiry(own_file).value_or(absl::UnixEpoch()))));
+      ca.Set(static_cast<double>(absl::ToUnixSeconds(EarliestExpiry(ca_file).value_or(absl::UnixEpoch()))));
     });
   }
 
@@ -415,7 +421,7 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   if (!site.ok()) return Fail(service, site.status());
   if (flags->check) {
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
-        rpc::Security::Create(SecurityOf(site->site, flags->insecure_listen, absl::Seconds(5)));
+        MakeSecurity(site->site, flags->insecure_listen, absl::Seconds(5));
     if (!security.ok()) return Fail(service, security.status());
     if (check != nullptr) {
       if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);

@@ -19,7 +19,9 @@
 #include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/boot/catalogue_file.h"
+#include "common/boot/certificates.h"
 #include "common/boot/config.h"
+#include "common/rpc/access.h"
 #include "common/rpc/address.h"
 
 namespace hotline::boot {
@@ -29,6 +31,9 @@ using config::v1::ListenConfig;
 using config::v1::SiteConfig;
 
 constexpr int kMaxKeys = 16;
+// Between attempts of a webhook, unless it says otherwise.
+constexpr int kBackoffMinMs = 1000;
+constexpr int kBackoffMaxMs = 600'000;
 constexpr int kMaxNeedingAccounts = 1000;
 constexpr int kMaxNeedingRoles = 16;
 
@@ -158,6 +163,13 @@ void CheckSigning(const config::v1::SigningConfig& signing, Checker* check) {
   CheckPublicKeys("signing.retired_keys", signing.retired_keys(), &ids, check);
 }
 
+// One spelling of a folder's path: `./x//out/` is `x/out`.
+std::string Normal(const std::string& folder) {
+  std::filesystem::path named = std::filesystem::path(folder).lexically_normal();
+  if (!named.has_filename()) named = named.parent_path();
+  return named.string();
+}
+
 void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, const SiteConfig& site,
                 std::map<std::string, std::string>* directories, Checker* check) {
   const config::v1::SpoolConfig& spool = peer.spool();
@@ -170,9 +182,7 @@ void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, con
                                          std::pair(".spool.in_directory", &spool.in_directory())}) {
     check->Required(path + field, *directory);
     if (directory->empty()) continue;
-    std::filesystem::path named = std::filesystem::path(*directory).lexically_normal();
-    if (!named.has_filename()) named = named.parent_path();  // `out/` is `out`
-    const auto [it, fresh] = directories->try_emplace(named.string(), path + field);
+    const auto [it, fresh] = directories->try_emplace(Normal(*directory), path + field);
     if (!fresh) check->Add(path + field, "{} is taken by {}", *directory, it->second);
   }
   check->Range(path + ".spool.max_bundle_bytes", spool.max_bundle_bytes(), 5 << 20, 64 << 20);
@@ -252,6 +262,15 @@ bool IsTimeOfDay(std::string_view text) {
          text.substr(0, 2) < "24" && text.substr(3) < "60";
 }
 
+// `host`, `host:port`, `[v6]` or `[v6]:port`.
+bool IsAuthority(std::string_view text) {
+  const bool named = text.front() == '[' ? text.find("]:") != std::string_view::npos
+                                         : text.find(':') != std::string_view::npos;
+  const std::optional<rpc::Address> address =
+      rpc::ParseAddress(named ? std::string(text) : StrCat(text, ":443"));
+  return address.has_value() && address->port != 0;
+}
+
 void CheckWebhook(const std::string& path, const config::v1::WebhookConfig& webhook,
                   std::set<std::string_view>* names, Checker* check) {
   const std::string& name = webhook.name();
@@ -274,9 +293,11 @@ void CheckWebhook(const std::string& path, const config::v1::WebhookConfig& webh
       check->Add(path + ".url", "is plain http: use https, or say insecure_allow_http: true");
     }
     url.remove_prefix(url.find("//") + 2);
-    const std::string_view host = url.substr(0, url.find('/'));
+    const std::string_view host = url.substr(0, url.find_first_of("/?#"));
     if (host.empty() || url.find_first_of(" \"<>\\") != std::string_view::npos) {
       check->Add(path + ".url", "has no host, or characters that a URL may not have");
+    } else if (host.find('@') == std::string_view::npos && !IsAuthority(host)) {
+      check->Add(path + ".url", "\"{}\" is not a host, perhaps with a port from 1 to 65535", host);
     }
     // Would be in what is shown of the configuration; a gateway that wants them takes the signature instead.
     if (host.find('@') != std::string_view::npos) check->Add(path + ".url", "must not hold a user name");
@@ -293,6 +314,11 @@ void CheckWebhook(const std::string& path, const config::v1::WebhookConfig& webh
   check->Range(path + ".max_attempts", webhook.max_attempts(), 1, 100);
   check->Range(path + ".backoff_min_ms", webhook.backoff_min_ms(), 10, 3'600'000);
   check->Range(path + ".backoff_max_ms", webhook.backoff_max_ms(), 10, 86'400'000);
+  const int min = webhook.backoff_min_ms() == 0 ? kBackoffMinMs : webhook.backoff_min_ms();
+  const int max = webhook.backoff_max_ms() == 0 ? kBackoffMaxMs : webhook.backoff_max_ms();
+  if (min > max) {
+    check->Add(path + ".backoff_max_ms", "must not be less than backoff_min_ms ({} < {})", max, min);
+  }
   check->Range(path + ".concurrency", webhook.concurrency(), 1, 64);
 }
 
@@ -348,8 +374,8 @@ void ResolveNotify(config::v1::NotifyConfig* notify) {
   for (config::v1::WebhookConfig& webhook : *notify->mutable_webhooks()) {
     if (webhook.timeout_ms() == 0) webhook.set_timeout_ms(10'000);
     if (webhook.max_attempts() == 0) webhook.set_max_attempts(12);
-    if (webhook.backoff_min_ms() == 0) webhook.set_backoff_min_ms(1000);
-    if (webhook.backoff_max_ms() == 0) webhook.set_backoff_max_ms(600'000);
+    if (webhook.backoff_min_ms() == 0) webhook.set_backoff_min_ms(kBackoffMinMs);
+    if (webhook.backoff_max_ms() == 0) webhook.set_backoff_max_ms(kBackoffMaxMs);
     if (webhook.concurrency() == 0) webhook.set_concurrency(4);
   }
 }
@@ -500,11 +526,17 @@ std::string LoadSecret(const std::string& file, std::string* secret) {
   return "";
 }
 
-// The secrets of all webhooks.
+// The secrets of all webhooks; and the authorities that they trust, which nobody would miss before the first
+// message.
 std::vector<Problem> LoadSecrets(LoadedSite* loaded) {
   Checker check;
   const config::v1::NotifyConfig& notify = loaded->site.escalation().notify();
   for (int w = 0; w < notify.webhooks_size(); ++w) {
+    if (const std::string& file = notify.webhooks(w).ca_file(); !file.empty()) {
+      if (const absl::Status status = ReadCertificates(file).status(); !status.ok()) {
+        check.Add(fmt::format("escalation.notify.webhooks[{}].ca_file", w), "{}", ToStd(status.message()));
+      }
+    }
     auto& secrets = loaded->webhook_secrets[notify.webhooks(w).name()];
     for (int i = 0; i < notify.webhooks(w).secrets_size(); ++i) {
       const config::v1::WebhookSecret& one = notify.webhooks(w).secrets(i);
@@ -567,7 +599,13 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
   for (int i = 0; i < need.roles_size(); ++i) {
     const std::string path = fmt::format("need_to_know.roles[{}]", i);
     check.Required(path, need.roles(i));
-    check.Text(path, need.roles(i), 32);
+    // What every part of the site may call, every role that there is may call.
+    const rpc::AccessPolicy policy = {.hotline = "0", .peers = {}};
+    if (!need.roles(i).empty() && !rpc::CheckAccess(policy, {.hotline = "0", .role = need.roles(i)},
+                                                    "hotline.workorder.v1.WorkOrderService", "")
+                                       .ok()) {
+      check.Add(path, "no certificate has the role \"{}\"", need.roles(i));
+    }
   }
 
   if (site.has_tls()) {
@@ -617,7 +655,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     check.Range("escalation.rungs_per_s", part.rungs_per_s(), 1, 100'000);
     CheckNotify(part.notify(), &check);
     if (site.has_work_order() && !part.data_dir().empty() &&
-        part.data_dir() == site.work_order().data_dir()) {
+        Normal(part.data_dir()) == Normal(site.work_order().data_dir())) {
       check.Add("escalation.data_dir", "must not be the folder of work_order");
     }
   }
@@ -626,8 +664,9 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     const std::string& directory = site.backup().directory();
     check.Required("backup.directory", directory);
     for (const std::string* data_dir : {&site.work_order().data_dir(), &site.escalation().data_dir()}) {
-      if (!directory.empty() && (directory == *data_dir || directory.starts_with(*data_dir + "/"))) {
-        if (!data_dir->empty()) check.Add("backup.directory", "must not be within a data_dir");
+      if (directory.empty() || data_dir->empty()) continue;
+      if ((Normal(directory) + "/").starts_with(Normal(*data_dir) + "/")) {
+        check.Add("backup.directory", "must not be within a data_dir");
       }
     }
     check.Range("backup.keep", site.backup().keep(), 0, 1000);

@@ -38,11 +38,14 @@ absl::StatusOr<SuggestFiles> LoadSuggestFiles(const std::string& directory) {
   std::sort(paths.begin(), paths.end());
   std::set<std::string> ids;
   for (const fs::path& path : paths) {
-    if (fs::file_size(path, error) > kMaxExampleBytes)
+    const uintmax_t size = fs::file_size(path, error);
+    if (!error && size > kMaxExampleBytes)
       return absl::InvalidArgumentError(StrCat(path.string(), ": more than 16 MiB"));
+    // By read(), which says in the stream's state what an iterator over it would throw.
+    std::string text(error ? 0 : size, '\0');
     std::ifstream in(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    if (!in) return absl::NotFoundError(StrCat("cannot read ", path.string()));
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (error || !in) return absl::NotFoundError(StrCat("cannot read ", path.string()));
     auto examples = suggest::ParseExamples(text, path.string());
     if (!examples.ok()) return examples.status();
     for (auto& example : *examples) {

@@ -251,9 +251,16 @@ void CheckSigns(const config::v1::Catalogue& catalogue, const Names& names, Chec
   }
 }
 
+bool IsTownship(const Names& names, const std::string& unit) {
+  const auto kind = names.kinds.find(unit);
+  return kind != names.kinds.end() && kind->second == config::v1::UNIT_KIND_TOWNSHIP;
+}
+
 void CheckItemUnits(const CatalogueItem& item, const std::string& path, const Names& names,
                     bool have_townships, Checker* check) {
   std::set<std::string> seen;
+  const bool have_own_township = std::any_of(item.units().begin(), item.units().end(),
+                                             [](const ItemUnit& unit) { return unit.township(); });
   int leads = 0;
   const bool parts = item.unit_rule() == config::v1::UNIT_RULE_LEAD_ASSIST ||
                      item.unit_rule() == config::v1::UNIT_RULE_ALL_OF;
@@ -271,6 +278,11 @@ void CheckItemUnits(const CatalogueItem& item, const std::string& path, const Na
       check->Add(field, "is there twice", "重复");
     }
     if (unit.role() == config::v1::UNIT_ROLE_LEAD) ++leads;
+    if (unit.role() == config::v1::UNIT_ROLE_LEAD && have_own_township && !unit.township() &&
+        IsTownship(names, unit.unit())) {
+      check->Add(field, "a township that leads cannot stand beside township: true, which may mean it too",
+                 "已有township: true，主办单位不得再为某一乡镇：两者可能是同一单位");
+    }
     if (parts && unit.role() == config::v1::UNIT_ROLE_UNSPECIFIED) {
       check->Add(field + ".role", "is required by this unit_rule", "按该unit_rule必填");
     } else if (!parts && unit.role() != config::v1::UNIT_ROLE_UNSPECIFIED) {

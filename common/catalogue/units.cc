@@ -105,7 +105,10 @@ class Chooser {
         choice_.ask |= lead;
       } else if (lead) {
         choice_.lead = unit;
-      } else {
+        // The township's own government may have been named before as the one that assists.
+        std::erase(choice_.assists, unit);
+      } else if (unit != choice_.lead &&
+                 std::find(choice_.assists.begin(), choice_.assists.end(), unit) == choice_.assists.end()) {
         choice_.assists.push_back(unit);
       }
     }

@@ -20,7 +20,7 @@ struct CallContext {
   // From the caller's certificate: `<hotline>/<role>`. Empty on a plain-text connection.
   std::string identity;
   // Account on whose behalf the caller asks, from its metadata `hotline-account`; its certificate vouches for
-  // it. At most 64 bytes. Empty if it names none.
+  // it. At most 256 bytes. Empty if it names none.
   std::string account;
   // Code of the unit that the account works for, from its metadata `hotline-unit`; empty for a hotline's own
   // desk.

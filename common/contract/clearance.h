@@ -48,11 +48,15 @@ inline Sight SightOf(const type::v1::WorkOrder& order, std::string_view account,
 }
 
 // An answer to a command holds an order without content. For somebody who may not know the caller it is left
-// without what tells of the content: the title, and the salt with which its digest could be tried.
+// without what tells of the content: the title, what was answered and noted, and the salt with which its
+// digest could be tried.
 inline void HideCallerInAnswer(const type::v1::Actor& actor, bool cleared, type::v1::WorkOrder* order) {
   if (SightOf(*order, actor.account(), cleared, actor.unit()) == Sight::kWhole) return;
   order->clear_title();
   order->clear_content_salt();
+  order->clear_reply();
+  if (order->has_call_back()) order->mutable_call_back()->clear_note();
+  if (order->has_last_contact()) order->mutable_last_contact()->clear_note();
 }
 
 }  // namespace hotline

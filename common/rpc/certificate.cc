@@ -1,9 +1,6 @@
 #include "common/rpc/certificate.h"
 
-#include <openssl/asn1.h>
 #include <openssl/pem.h>
-
-#include <ctime>
 
 #include "absl/strings/str_cat.h"
 
@@ -25,16 +22,6 @@ absl::StatusOr<CertificatePtr> ReadCertificate(const std::string& path) {
     return absl::FailedPreconditionError(absl::StrCat("no PEM certificate in ", path));
   }
   return certificate;
-}
-
-absl::StatusOr<absl::Time> CertificateExpiry(const std::string& path) {
-  const absl::StatusOr<CertificatePtr> certificate = ReadCertificate(path);
-  if (!certificate.ok()) return certificate.status();
-  std::tm expiry = {};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate->get()), &expiry) != 1) {
-    return absl::FailedPreconditionError(absl::StrCat("the certificate in ", path, " has no readable end"));
-  }
-  return absl::FromTM(expiry, absl::UTCTimeZone());
 }
 
 }  // namespace hotline::rpc

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 
 namespace hotline::rpc {
 
@@ -30,9 +29,6 @@ int NoPassPhrase(char* buffer, int size, int writing, void* data);
 
 // The first certificate in `path`. Errors: FAILED_PRECONDITION naming the file.
 absl::StatusOr<CertificatePtr> ReadCertificate(const std::string& path);
-
-// The first instant at which the first certificate in `path` is no longer valid. Errors: as ReadCertificate.
-absl::StatusOr<absl::Time> CertificateExpiry(const std::string& path);
 
 }  // namespace hotline::rpc
 

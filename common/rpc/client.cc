@@ -17,7 +17,16 @@ namespace {
 constexpr size_t kMaxDetailsBytes = 4096;
 constexpr size_t kMaxMessageBytes = 1024;
 
+// gRPC aborts the process over a plain value that is not printable ASCII: any other travels in binary.
+void Add(std::string_view key, std::string_view value, grpc::ClientContext* context) {
+  if (value.empty()) return;
+  const bool ascii = std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  context->AddMetadata(ascii ? std::string(key) : BinaryKey(key), std::string(value));
+}
+
 }  // namespace
+
+std::string BinaryKey(std::string_view key) { return std::string(key) + "-bin"; }
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status();
@@ -43,15 +52,10 @@ absl::Status FromGrpc(const grpc::Status& status) {
 }
 
 void Propagate(const CallContext& call, grpc::ClientContext* context) {
-  if (!call.traceparent.empty()) context->AddMetadata("traceparent", call.traceparent);
-  if (!call.account.empty()) {
-    const bool ascii =
-        std::all_of(call.account.begin(), call.account.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-    context->AddMetadata(ascii ? kAccountKey : kBinaryAccountKey, call.account);
-  }
-  if (!call.unit.empty()) context->AddMetadata(kUnitKey, call.unit);
-  const std::string_view role = Clearance::RoleOf(call);
-  if (!role.empty()) context->AddMetadata(kRoleKey, std::string(role));
+  Add(kTraceparentKey, call.traceparent, context);
+  Add(kAccountKey, call.account, context);
+  Add(kUnitKey, call.unit, context);
+  Add(kRoleKey, Clearance::RoleOf(call), context);
   if (call.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(call.deadline));
 }
 

@@ -7,6 +7,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -29,9 +31,15 @@ struct Refusal {
   const grpc::Status wire;
 };
 
-// Metadata of a call's account; the other, for one that is not ASCII.
+// The key under which a value of `key` travels that is not printable ASCII: gRPC refuses it under `key`
+// itself.
+std::string BinaryKey(std::string_view key);
+
+// Metadata of a call's W3C trace context.
+inline constexpr char kTraceparentKey[] = "traceparent";
+
+// Metadata of a call's account.
 inline constexpr char kAccountKey[] = "hotline-account";
-inline constexpr char kBinaryAccountKey[] = "hotline-account-bin";
 
 // Metadata of the unit that the account works for.
 inline constexpr char kUnitKey[] = "hotline-unit";

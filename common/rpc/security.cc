@@ -68,11 +68,12 @@ absl::Status CheckFiles(const SecurityOptions& options) {
   return ReadCertificate(options.ca_file).status();
 }
 
-// Checks that a server is a part of the hotline that was meant. Its host name does not matter: sites are
+// Checks that a server is the part of the hotline that was meant. Its host name does not matter: sites are
 // known by their identity, not by what a name server says.
 class IdentityVerifier final : public grpc::experimental::ExternalCertificateVerifier {
  public:
-  explicit IdentityVerifier(std::string hotline) : hotline_(std::move(hotline)) {}
+  IdentityVerifier(std::string hotline, std::string role)
+      : hotline_(std::move(hotline)), role_(std::move(role)) {}
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* sync_status) override {
@@ -80,7 +81,8 @@ class IdentityVerifier final : public grpc::experimental::ExternalCertificateVer
         grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the server's certificate names another party");
     for (const grpc::string_ref& uri : request->uri_names()) {
       const std::optional<Identity> identity = ParseSpiffeId({uri.data(), uri.size()});
-      if (identity.has_value() && (hotline_.empty() || identity->hotline == hotline_)) {
+      if (identity.has_value() && (hotline_.empty() || identity->hotline == hotline_) &&
+          (role_.empty() || identity->role == role_)) {
         *sync_status = grpc::Status::OK;
         break;
       }
@@ -91,6 +93,7 @@ class IdentityVerifier final : public grpc::experimental::ExternalCertificateVer
 
  private:
   const std::string hotline_;
+  const std::string role_;
 };
 
 }  // namespace
@@ -151,7 +154,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Security::NewChannel(std::string_
     tls_options.watch_identity_key_cert_pairs();
     tls_options.set_verify_server_certs(true);
     tls_options.set_certificate_verifier(
-        grpc::experimental::ExternalCertificateVerifier::Create<IdentityVerifier>(options.expected_hotline));
+        grpc::experimental::ExternalCertificateVerifier::Create<IdentityVerifier>(options.expected_hotline,
+                                                                                  options.expected_role));
     tls_options.set_check_call_host(false);
     credentials = grpc::experimental::TlsCredentials(tls_options);
   } else {

@@ -35,6 +35,8 @@ struct ChannelOptions {
   // Hotline that the server's certificate must name; empty: any trusted certificate with an identity. Ignored
   // without TLS.
   std::string expected_hotline;
+  // Role that it must name for that hotline; empty: any. Ignored without TLS.
+  std::string expected_role;
   // Largest message sent or received.
   int max_message_bytes = 16 << 20;
   // After a connection was lost or refused: first and longest pause before the next attempt.

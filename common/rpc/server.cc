@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,19 +30,19 @@ int64_t SteadyNanos() {
 
 std::string Traceparent(const grpc::CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
-  if (const auto it = metadata.find("traceparent"); it != metadata.end()) {
+  if (const auto it = metadata.find(kTraceparentKey); it != metadata.end()) {
     const std::string_view text(it->second.data(), it->second.size());
     if (IsTraceparent(text)) return std::string(text);
   }
   return NewTraceparent();
 }
 
-// What the caller says of itself under one of `keys`. What is too long to be a name is nobody's.
-std::string Named(const grpc::CallbackServerContext& context, std::initializer_list<const char*> keys) {
-  constexpr size_t kMaxName = 64;
+// What the caller says of itself under `key`, in either form. What is too long to be a name is nobody's.
+std::string Named(const grpc::CallbackServerContext& context, const std::string& key) {
+  constexpr size_t kMaxName = 256;  // 64 characters, at most four bytes each
   const auto& metadata = context.client_metadata();
-  for (const char* key : keys) {
-    const auto it = metadata.find(key);
+  for (const std::string& form : {key, BinaryKey(key)}) {
+    const auto it = metadata.find(form);
     if (it != metadata.end() && it->second.size() <= kMaxName) return {it->second.data(), it->second.size()};
   }
   return {};
@@ -66,7 +65,7 @@ Identity AskedFor(const Identity& caller, const AccessPolicy& policy,
                   const grpc::CallbackServerContext& context) {
   if (caller.hotline != policy.hotline || (caller.role != "dispatch" && caller.role != "escalation"))
     return caller;
-  return ParseSpiffeId("spiffe://hotline/" + caller.hotline + "/" + Named(context, {kRoleKey}))
+  return ParseSpiffeId("spiffe://hotline/" + caller.hotline + "/" + Named(context, kRoleKey))
       .value_or(caller);
 }
 
@@ -76,8 +75,8 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   context->now = options.clock->Now();
   context->deadline = absl::FromChrono(server_context.deadline());
   context->traceparent = Traceparent(server_context);
-  context->account = Named(server_context, {kAccountKey, kBinaryAccountKey});
-  context->unit = Named(server_context, {kUnitKey});
+  context->account = Named(server_context, kAccountKey);
+  context->unit = Named(server_context, kUnitKey);
   if (!options.tls) return absl::OkStatus();
   const std::optional<Identity> caller = CallerOf(server_context);
   if (!caller.has_value()) return error::RoleForbidden("", method.service() + "/" + method.name());

@@ -37,6 +37,7 @@ struct Watcher {
   bool plausible = false;  // `next` is in the log, or the one after its head
   bool said_draining = false;
   bool closed = false;
+  absl::Status ended;  // why, once the log it followed is no more
   absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> pending;
 };
 
@@ -55,6 +56,18 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     if (head_ >= 0) return;
     head_ = head;
     ServeAll();
+  }
+
+  void Reset(const absl::Status& why) {
+    head_ = -1;
+    ring_.clear();
+    ring_bytes_ = 0;
+    cache_head_ = -1;
+    cache_ = nullptr;
+    for (const auto& watcher : Snapshot()) {
+      watcher->ended = why;
+      if (watcher->pending) Fail(watcher, why);
+    }
   }
 
   void Publish(Items items) {
@@ -84,6 +97,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   void Next(const std::shared_ptr<Watcher>& watcher,
             absl::AnyInvocable<void(absl::StatusOr<SharedMessage>)> next) {
     if (watcher->closed) return next(absl::CancelledError("stream closed"));
+    if (!watcher->ended.ok()) return next(watcher->ended);
     watcher->pending = std::move(next);
     Serve(watcher);
   }
@@ -297,6 +311,10 @@ EventHub::~EventHub() = default;
 
 void EventHub::SetHead(int64_t head) {
   state_->executor()->Post([state = state_, head] { state->SetHead(head); });
+}
+
+void EventHub::Reset(absl::Status why) {
+  state_->executor()->Post([state = state_, why = std::move(why)] { state->Reset(why); });
 }
 
 void EventHub::Publish(Items items) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
@@ -50,6 +51,9 @@ class EventHub {
 
   // The log's head when serving begins. Streams opened before wait for it. Thread-safe.
   void SetHead(int64_t head);
+  // The log was set back: ends every stream with `why`, forgets what was published, and waits for SetHead
+  // anew. Thread-safe; keeps its place among calls of Publish and SetHead from the same thread.
+  void Reset(absl::Status why);
   // Appends what was committed: consecutive, beginning at head + 1. Thread-safe; calls from one thread keep
   // their order.
   void Publish(Items items);

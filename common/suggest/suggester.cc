@@ -463,6 +463,17 @@ void Suggester::Exclude(std::string_view text, double police, std::vector<uint32
 Suggestion Suggester::Suggest(const Query& query) const {
   Suggestion suggestion;
   const Featuriser::View view = featuriser_->Look(query.text);
+  // A few words of Chinese may be all that the caller has: danger in them counts, whatever they stand in.
+  if (view.text.han > 0 && Foreign(view.text)) {
+    const std::string han = OnlyHan(query.text);
+    Query alone = query;
+    alone.text = han;
+    Suggestion heard = Suggest(alone);
+    if (heard.emergency) {
+      heard.question = Ask(heard, view);
+      return heard;
+    }
+  }
   const std::vector<Model::Active> active = model_->Activate(view);
   const Model::Scores scores = model_->Score(active);
   const auto unclear = static_cast<uint32_t>(items_.size());
@@ -485,7 +496,7 @@ Suggestion Suggester::Suggest(const Query& query) const {
   // Two models that were asked differently, whether there is danger and what kind of matter this is, err less
   // together.
   suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
-  if (view.certain && !foreign) suggestion.danger = kCertainDanger;
+  if (view.certain) suggestion.danger = kCertainDanger;
   suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from() &&
                          (suggestion.danger >= kCertainDanger || groups[kPoliceGroup] >= kPoliceInDanger);
 

@@ -268,6 +268,22 @@ Text Reader::Read(std::string_view utf8) const {
   return text;
 }
 
+std::string OnlyHan(std::string_view utf8) {
+  std::string han;
+  const auto length = static_cast<int32_t>(std::min(utf8.size(), kMaxTextBytes));
+  for (int32_t at = 0; at < length;) {
+    const int32_t begin = at;
+    UChar32 c = 0;
+    U8_NEXT(utf8.data(), at, length, c);
+    if (c >= 0 && IsHan(c)) {
+      han.append(utf8.substr(static_cast<size_t>(begin), static_cast<size_t>(at - begin)));
+    } else {
+      han.push_back('\n');
+    }
+  }
+  return han;
+}
+
 std::vector<std::pair<uint32_t, uint32_t>> Words(std::span<const Token> tokens) {
   // An iterator is not to be shared by threads; a clone costs more than a text.
   thread_local const std::unique_ptr<icu::BreakIterator> iterator = [] {

@@ -69,6 +69,10 @@ class Reader {
   absl::flat_hash_map<uint64_t, Entry> rewrites_;
 };
 
+// The Chinese characters of a text where they stand: each other code point becomes a line feed, which ends a
+// clause.
+std::string OnlyHan(std::string_view utf8);
+
 // Where the words of `tokens` begin and end (ICU's word break for Chinese): pairs of indexes, boundaries left
 // out.
 std::vector<std::pair<uint32_t, uint32_t>> Words(std::span<const Token> tokens);

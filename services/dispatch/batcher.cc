@@ -1,30 +1,60 @@
 #include "services/dispatch/batcher.h"
 
+#include <string>
+
+#include "common/base/text.h"
 #include "common/error/error.h"
 
 namespace hotline::dispatch {
 
 namespace {
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+
+// Names the part of the command that takes the most, as the client calls it.
+absl::Status TooLarge(const type::v1::Command& command) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *command.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(command, &fields);
+  std::string largest;
+  size_t most = 0;
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    const size_t bytes = reflection.GetMessage(command, field).ByteSizeLong();
+    if (bytes <= most) continue;
+    most = bytes;
+    largest = field->name() == "registration" ? "content" : field->name();
+  }
+  constexpr size_t kKib = kMaxCommandBytes >> 10;
+  return error::BadField(error::Reason::ERROR_REASON_TEXT_TOO_LONG, largest,
+                         StrCat("makes the request larger than ", kKib, " KiB"),
+                         StrCat("内容过大，单个请求不得超过", kKib, "KiB"));
+}
 }  // namespace
 
 void Batcher::CountWaiting() {
   waiting_.store(static_cast<int64_t>(ordinary_.waiting.size() + emergencies_.waiting.size()),
                  std::memory_order_relaxed);
+  waiting_bytes_.store(ordinary_.bytes + emergencies_.bytes, std::memory_order_relaxed);
 }
 
 void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done) {
+  const size_t bytes = command.ByteSizeLong();
+  if (bytes > kMaxCommandBytes) return done(TooLarge(command));
   bool send = false;
   bool full = false;
   {
     MutexLock lock(&mu_);
     const size_t limit =
         static_cast<size_t>(options_.queue_limit + (emergency ? options_.emergency_room : 0));
-    if (ordinary_.waiting.size() + emergencies_.waiting.size() >= limit) {
+    const size_t bytes_limit = options_.queue_bytes + (emergency ? options_.emergency_bytes : 0);
+    if (ordinary_.waiting.size() + emergencies_.waiting.size() >= limit ||
+        ordinary_.bytes + emergencies_.bytes + bytes > bytes_limit) {
       full = true;
     } else {
       Queue& queue = emergency ? emergencies_ : ordinary_;
-      queue.waiting.push_back({std::move(command), std::move(done)});
+      queue.waiting.push_back({std::move(command), std::move(done), bytes});
+      queue.bytes += bytes;
       CountWaiting();
       send = queue.under_way < (emergency ? 1 : options_.batches);
       if (send) ++queue.under_way;
@@ -46,7 +76,12 @@ void Batcher::Send(bool emergency) {
       --queue.under_way;
       return;
     }
+    size_t bytes = 0;
     while (!queue.waiting.empty() && dones.size() < static_cast<size_t>(options_.batch_limit)) {
+      const size_t more = queue.waiting.front().bytes;
+      if (!dones.empty() && bytes + more > options_.batch_bytes) break;
+      bytes += more;
+      queue.bytes -= more;
       *request.add_commands() = std::move(queue.waiting.front().command);
       dones.push_back(std::move(queue.waiting.front().done));
       queue.waiting.pop_front();

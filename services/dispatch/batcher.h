@@ -23,14 +23,23 @@ struct BatcherOptions {
   // Most commands in one batch: small, so that little is in an emergency's way anywhere. Work_order commits
   // several at once.
   int batch_limit = 32;
+  // And their bytes, of which work_order takes 4 MiB at once; a single command may have more.
+  size_t batch_bytes = size_t{1} << 20;
+  // Bytes that may wait, and how many more for emergencies only.
+  size_t queue_bytes = size_t{64} << 20;
+  size_t emergency_bytes = size_t{8} << 20;
   // Batches under way at once. A second one keeps both sides busy while the first waits for the disk. One of
   // emergencies comes on top.
   int batches = 2;
   absl::Duration timeout = absl::Seconds(20);
 };
 
-// Thread-safe. `done` is called on the ledger's thread, or at once if the queue is full (OVERLOADED). The
-// ledger answers every call before this is destroyed.
+// More than any command that work_order could accept.
+inline constexpr size_t kMaxCommandBytes = size_t{512} << 10;
+
+// Thread-safe. `done` is called on the ledger's thread, or at once if the queue is full (OVERLOADED) or the
+// command larger than kMaxCommandBytes (TEXT_TOO_LONG for its largest field). The ledger answers every call
+// before this is destroyed.
 class Batcher {
  public:
   Batcher(Ledger* ledger, RightOfWay* way, const Clock* clock, BatcherOptions options)
@@ -42,7 +51,10 @@ class Batcher {
 
   int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   // An ordinary command would be refused now.
-  bool full() const { return waiting() >= options_.queue_limit; }
+  bool full() const {
+    return waiting() >= options_.queue_limit ||
+           waiting_bytes_.load(std::memory_order_relaxed) >= options_.queue_bytes;
+  }
   // With what.
   static absl::Status Full();
 
@@ -50,10 +62,12 @@ class Batcher {
   struct Waiting {
     type::v1::Command command;
     Done<workorder::v1::CommandResult> done;
+    size_t bytes;
   };
   // Commands that wait, and how many batches of them are under way.
   struct Queue {
     std::deque<Waiting> waiting;
+    size_t bytes = 0;  // of them
     int under_way = 0;
   };
   // Sends the next batch of the queue; called with one place under way taken.
@@ -70,6 +84,7 @@ class Batcher {
   const Clock* const clock_;
   const BatcherOptions options_;
   std::atomic<int64_t> waiting_{0};
+  std::atomic<size_t> waiting_bytes_{0};
   Mutex mu_;
   Queue ordinary_ ABSL_GUARDED_BY(mu_);
   Queue emergencies_ ABSL_GUARDED_BY(mu_);

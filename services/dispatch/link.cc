@@ -69,7 +69,7 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
   ReceiptOutcome outcome;
   {
     MutexLock lock(&mu_);
-    if (sequence > stale_through_ && health_.acknowledged >= sequence) {
+    if (sequence > stale_through_ && recorded_ >= sequence) {
       outcome = ReceiptOutcome::kReceived;
     } else if (stopped_ || sequence <= stale_through_) {
       outcome = ReceiptOutcome::kTimedOut;
@@ -224,6 +224,10 @@ void Link::Pull() {
 
 void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
   if (!response.ok()) {
+    {
+      MutexLock lock(&mu_);
+      recorded_ = 0;
+    }
     if (IsBehind(response.status())) return StartRecovery();
     // Anything else is our own trouble and not the peer's.
     return PullLater();
@@ -237,9 +241,9 @@ void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse>
   {
     MutexLock lock(&mu_);
     health_.forked_at = 0;
-    health_.acknowledged = std::max(health_.acknowledged, response->acknowledged_through());
+    recorded_ = health_.acknowledged = response->acknowledged_through();
     health_.outgoing = response->outgoing_sequence();
-    const auto end = waits_.upper_bound(health_.acknowledged);
+    const auto end = waits_.upper_bound(recorded_);
     for (auto it = waits_.begin(); it != end; ++it) {
       over.emplace_back(std::move(it->second), ReceiptOutcome::kReceived);
     }
@@ -356,6 +360,7 @@ void Link::StartRecovery() {
     MutexLock lock(&mu_);
     if (stopped_) return;
     health_.recovering = true;
+    recorded_ = 0;
     // The sequences they wait for may be given to other envelopes.
     for (auto& [sequence, wait] : waits_) over.emplace_back(std::move(wait), ReceiptOutcome::kLinkDown);
     waits_.clear();
@@ -565,7 +570,12 @@ void Link::PullLater() {
 void Link::Nudge() {
   {
     MutexLock lock(&mu_);
-    if (!pausing_) return;
+    // Who is heard and refuses all the same is not to be tried any faster: only a connection is worth trying.
+    // While it pauses no step is under way, so nothing writes the step's own fields.
+    if (!pausing_ || refused_ || forked_ ||
+        error::ReasonOf(health_.last_error) != error::Reason::ERROR_REASON_UNSPECIFIED) {
+      return;
+    }
     pausing_ = false;
   }
   executor_->Post([this] { Greet(); });

@@ -91,7 +91,7 @@ class Link {
   // Begins nothing more; waits are answered as timed out.
   void Stop();
 
-  // The peer has just been heard: if the link pauses after a failure, it tries again now.
+  // The peer has just been heard: if the link pauses because it could not be reached, it tries again now.
   void Nudge();
   // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`
   // as the clock stands now: setting the clock makes nobody wait longer. If `give_up_when_down`, also as soon
@@ -156,6 +156,9 @@ class Link {
   int64_t pauses_ ABSL_GUARDED_BY(mu_) = 0;  // begun so far
   bool pausing_ ABSL_GUARDED_BY(mu_) = false;
   std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
+  // What work_order says the peer has received, as of its last answer; 0 while it gives none: its store may
+  // have been set back meanwhile, and the number be another envelope's.
+  int64_t recorded_ ABSL_GUARDED_BY(mu_) = 0;
   // Up to here a recovery may have numbered envelopes anew, so a number alone says nothing.
   int64_t stale_through_ ABSL_GUARDED_BY(mu_) = 0;
   // Touched by the one step under way.

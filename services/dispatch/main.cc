@@ -66,6 +66,7 @@ class DispatchProcess final : public boot::Service {
     std::unique_ptr<DispatchProcess> process(new DispatchProcess(environment));
     rpc::ChannelOptions own;
     own.expected_hotline = config.hotline();
+    own.expected_role = "work_order";
     std::shared_ptr<grpc::Channel> channels[2];
     for (auto& channel : channels) {
       absl::StatusOr<std::shared_ptr<grpc::Channel>> made =
@@ -83,6 +84,7 @@ class DispatchProcess final : public boot::Service {
       }
       rpc::ChannelOptions options;
       options.expected_hotline = peer.hotline();
+      options.expected_role = "dispatch";
       absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
           environment.security->NewChannel(peer.address(), options);
       if (!channel.ok()) return channel.status();
@@ -94,6 +96,10 @@ class DispatchProcess final : public boot::Service {
     options.hotline = config.hotline();
     options.emergency_receipt = absl::Seconds(config.dispatch().emergency_receipt_s());
     options.batcher.queue_limit = config.dispatch().queue_limit();
+    // What work_order takes at once may be configured.
+    options.batcher.batch_bytes =
+        std::min<size_t>(options.batcher.batch_bytes,
+                         static_cast<size_t>(config.work_order().listen().max_message_bytes()) / 2);
     options.link.delivery_batch = config.dispatch().delivery_batch();
     options.link.catch_up_per_s = config.dispatch().catch_up_per_s();
     options.link.backoff_min = absl::Milliseconds(config.dispatch().backoff_min_ms());

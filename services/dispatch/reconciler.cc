@@ -27,6 +27,9 @@ constexpr int kLooks = 3;
 constexpr int kResendAtOnce = 512;
 constexpr size_t kMaxDifferences = 10'000;
 constexpr int kMaxTold = 1000;
+// More than a handoff's id and view ever have.
+constexpr size_t kMaxHandoffId = 64;
+constexpr size_t kMaxView = 4096;
 
 // A handoff as both sites told it last.
 struct Sides {
@@ -50,21 +53,28 @@ std::optional<int64_t> OrderIdOf(const std::string& giver, const std::string& ha
   return SharedOrderId(giver, handoff_id);
 }
 
-// What an answer says of the parts of its range, whichever way it was told. Nothing if it does not add up.
-std::optional<std::map<int64_t, DigestSum>> PartsOf(const RangeAnswer& answer, const std::string& giver,
+bool IsWithin(int64_t order_id, const DigestRange& range) {
+  return order_id >= range.first_order_id() && order_id <= range.last_order_id();
+}
+
+// What an answer says of the parts of `range`, whichever way it was told. Nothing if it does not add up.
+std::optional<std::map<int64_t, DigestSum>> PartsOf(const RangeAnswer& answer, const DigestRange& range,
                                                     int level) {
   std::map<int64_t, DigestSum> parts;
   const int part_level = PartLevel(level);
   if (ToldByItems(answer)) {
     for (const SharedItem& item : answer.items()) {
-      const std::optional<int64_t> id = OrderIdOf(giver, item.handoff_id());
-      if (!id.has_value()) return std::nullopt;
+      const std::optional<int64_t> id = OrderIdOf(range.giver(), item.handoff_id());
+      if (!id.has_value() || !IsWithin(*id, range)) return std::nullopt;
       parts[*id >> part_level].Add(item.digest());
     }
     return parts;
   }
   for (const exchange::v1::RangeDigest& part : answer.parts()) {
-    if (LevelOf(part.range()) != part_level || part.range().giver() != giver) return std::nullopt;
+    if (LevelOf(part.range()) != part_level || part.range().giver() != range.giver() ||
+        !IsWithin(part.range().first_order_id(), range)) {
+      return std::nullopt;
+    }
     parts.emplace(part.range().first_order_id() >> part_level, DigestSum::Of(part.count(), part.digest()));
   }
   if (parts.empty()) return std::nullopt;
@@ -195,8 +205,8 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
       CompareItems(range, ours, theirs);
       return absl::OkStatus();
     }
-    const auto our_parts = PartsOf(ours, range.giver(), level);
-    const auto their_parts = PartsOf(theirs, range.giver(), level);
+    const auto our_parts = PartsOf(ours, range, level);
+    const auto their_parts = PartsOf(theirs, range, level);
     if (!our_parts.has_value() || !their_parts.has_value()) {
       return error::Internal("an answer about a range does not add up");
     }
@@ -211,6 +221,12 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
     const int part_level = PartLevel(level);
     for (const int64_t bucket : buckets) {
       if (sum_of(*our_parts, bucket) == sum_of(*their_parts, bucket)) continue;
+      // Each range that waits should hold a difference, but a peer can claim any number of them. Those that
+      // wait are still looked into, so that where very much differs some of it is repaired.
+      if (open_.size() >= kMaxDifferences) {
+        response_.set_truncated(true);
+        break;
+      }
       open_.push_back(RangeAt(range.giver(), bucket << part_level, part_level));
     }
     return absl::OkStatus();
@@ -222,7 +238,10 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
     for (const SharedItem& item : theirs.items()) {
       // Only what belongs here: a stranger's list is not to grow ours.
       const std::optional<int64_t> id = OrderIdOf(range.giver(), item.handoff_id());
-      if (!id.has_value() || *id < range.first_order_id() || *id > range.last_order_id()) continue;
+      if (!id.has_value() || !IsWithin(*id, range) || item.handoff_id().size() > kMaxHandoffId ||
+          item.view().size() > kMaxView) {
+        continue;
+      }
       all[item.handoff_id()].there = item;
     }
     for (auto& [id, sides] : all) {

@@ -24,7 +24,9 @@ struct RightOfWay::State {
 RightOfWay::RightOfWay(Executor* executor, const Clock* clock)
     : executor_(executor), clock_(clock), state_(std::make_shared<State>()) {}
 
-RightOfWay::~RightOfWay() {
+RightOfWay::~RightOfWay() { Close(); }
+
+void RightOfWay::Close() {
   Pieces dropped;
   MutexLock lock(&state_->mu);
   dropped.swap(state_->waiting);

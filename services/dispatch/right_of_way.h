@@ -40,6 +40,9 @@ class RightOfWay {
   // for 50 ms is in nobody's way any more: its peer does not answer.
   void Yield(absl::AnyInvocable<void()> piece);
 
+  // What waits is dropped, and is not called when the last emergency ends: whom it belongs to is going.
+  void Close();
+
  private:
   void Late(int64_t number);
 

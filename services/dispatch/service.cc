@@ -175,7 +175,8 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
   }
 }
 
-DispatchService::~DispatchService() = default;
+// The links drop the emergencies that wait for a receipt. What made way for them is not to run then.
+DispatchService::~DispatchService() { way_.Close(); }
 
 // A peer is up while all its lanes are. Its first failure is told too, not only a fall.
 void DispatchService::OnLinkChange(const std::string& peer, const absl::Status& why) {
@@ -202,6 +203,12 @@ void DispatchService::Drain() {
   hub_.Drain();
   reconciler_.Stop();
   for (const auto& [key, link] : links_) link->Stop();
+  std::vector<WaitingReload> waiting;
+  {
+    MutexLock lock(&reload_mu_);
+    waiting.swap(reload_waiting_);
+  }
+  for (WaitingReload& one : waiting) one.done(error::Draining());
 }
 
 // ---- Commands
@@ -560,12 +567,38 @@ void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequ
       });
 }
 
-void DispatchService::ReloadCatalogue(const CallContext&, v1::ReloadCatalogueRequest,
+void DispatchService::ReloadCatalogue(const CallContext& call, v1::ReloadCatalogueRequest,
                                       Done<v1::ReloadCatalogueResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
   if (options_.reloader == nullptr) return done(options_.router->Reload(clock_->Now()));
-  options_.reloader->Post(
-      [this, done = std::move(done)]() mutable { done(options_.router->Reload(clock_->Now())); });
+  {
+    MutexLock lock(&reload_mu_);
+    if (!draining_) {
+      reload_waiting_.push_back({.deadline = call.deadline, .done = std::move(done)});
+      // One that has not begun reads what is there now as well.
+      if (reload_waiting_.size() > 1) return;
+      return options_.reloader->Post([this] { ReloadForWaiting(); });
+    }
+  }
+  done(error::Draining());
+}
+
+void DispatchService::ReloadForWaiting() {
+  std::vector<WaitingReload> waiting;
+  {
+    MutexLock lock(&reload_mu_);
+    waiting.swap(reload_waiting_);
+  }
+  const absl::Time now = clock_->Now();
+  const auto late = std::stable_partition(waiting.begin(), waiting.end(),
+                                          [now](const WaitingReload& one) { return one.deadline > now; });
+  for (auto it = late; it != waiting.end(); ++it) {
+    it->done(absl::DeadlineExceededError("another reload took too long"));
+  }
+  waiting.erase(late, waiting.end());
+  if (waiting.empty()) return;
+  const absl::StatusOr<v1::ReloadCatalogueResponse> response = options_.router->Reload(now);
+  for (WaitingReload& one : waiting) one.done(response);
 }
 
 void DispatchService::GetCatalogue(const CallContext&, v1::GetCatalogueRequest request,
@@ -621,25 +654,35 @@ void DispatchService::Follow(int64_t next) {
   call.now = clock_->Now();
   call.deadline = call.now + kFollowWait + kLedgerTimeout;
   call.traceparent = NewTraceparent();
-  ledger_->ReadEvents(call, ReadRequest(next, kFollowLimit, kFollowWait),
-                      [this, next](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
-                        if (!response.ok()) return FollowLater(next);
-                        follow_backoff_.Reset();
-                        EventHub::Items items = ToItems(*response->mutable_events());
-                        const int64_t after = items.empty() ? next : items.back().sequence + 1;
-                        // Published first: the next answer may come on another thread.
-                        if (!items.empty()) hub_.Publish(std::move(items));
-                        // Events come in runs: a short pause after news spares callers most of the followers'
-                        // work.
-                        const int count = response->events_size();
-                        if (count == 0 || count == kFollowLimit) return Follow(after);
-                        executor_->PostAfter(kFollowPause, [this, after] { Follow(after); });
-                      });
+  ledger_->ReadEvents(
+      call, ReadRequest(next, kFollowLimit, kFollowWait),
+      [this, next](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+        if (error::ReasonOf(response.status()) == Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE) {
+          return FollowAnew(response.status());
+        }
+        if (!response.ok()) return FollowLater(next);
+        follow_backoff_.Reset();
+        EventHub::Items items = ToItems(*response->mutable_events());
+        const int64_t after = items.empty() ? next : items.back().sequence + 1;
+        // Published first: the next answer may come on another thread.
+        if (!items.empty()) hub_.Publish(std::move(items));
+        // Events come in runs: a short pause after news spares callers most of the followers' work.
+        const int count = response->events_size();
+        if (count == 0 || count == kFollowLimit) return Follow(after);
+        executor_->PostAfter(kFollowPause, [this, after] { Follow(after); });
+      });
 }
 
 void DispatchService::FollowLater(int64_t next) {
   counters_.follower_failures.fetch_add(1, std::memory_order_relaxed);
   executor_->PostAfter(follow_backoff_.Next(random_), [this, next] { Follow(next); });
+}
+
+void DispatchService::FollowAnew(const absl::Status& why) {
+  counters_.follower_failures.fetch_add(1, std::memory_order_relaxed);
+  hub_.Reset(why);
+  told_sequence_ = 0;
+  FindHead();
 }
 
 // ---- Links

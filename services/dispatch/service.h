@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -127,6 +128,8 @@ class DispatchService : public Peer {
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
                     workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
   void RaiseAlarm(const type::v1::WorkOrder& order);
+  // One reload of the catalogue, for all who ask before it begins.
+  void ReloadForWaiting();
   void Take(const CallContext& call, exchange::v1::DeliverRequest request,
             Done<exchange::v1::DeliverResponse> done);
   absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
@@ -136,6 +139,8 @@ class DispatchService : public Peer {
   void FindHead();
   void Follow(int64_t next);
   void FollowLater(int64_t next);
+  // The log is shorter than it was: `why` ends the watches, and the log is followed from its new head on.
+  void FollowAnew(const absl::Status& why);
 
   bool KnowsPeer(const std::string& hotline) const { return links_.contains(LaneKey{hotline}); }
 
@@ -152,6 +157,12 @@ class DispatchService : public Peer {
   Batcher batcher_;
   std::map<LaneKey, std::unique_ptr<Link>> links_;  // both lanes of every peer
   Reconciler reconciler_;
+  struct WaitingReload {
+    absl::Time deadline;
+    Done<v1::ReloadCatalogueResponse> done;
+  };
+  Mutex reload_mu_;
+  std::vector<WaitingReload> reload_waiting_ ABSL_GUARDED_BY(reload_mu_);  // for one that has not begun
   Mutex told_mu_;
   std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;

@@ -105,6 +105,7 @@ class ClockRungs final : public notify::RungSource {
       facts.running = clock.state == v1::CLOCK_STATE_RUNNING;
       facts.paused = clock.state == v1::CLOCK_STATE_PAUSED;
       facts.highest = clock.rung;
+      facts.duty_party = clock.duty_party;
       facts.accused_units = (*order)->accused_units;
       facts.restricted = (*order)->restricted;
       facts.registered_by = (*order)->registered_by;

@@ -287,7 +287,10 @@ absl::StatusOr<std::vector<Publication>> PublicationFiles::Load() const {
   std::vector<std::string> paths;
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, failure)) {
-    if (entry.path().extension() == kSuffix) paths.push_back(entry.path().string());
+    // Whatever else may lie there, a folder is none.
+    if (entry.path().extension() == kSuffix && !entry.is_directory(failure)) {
+      paths.push_back(entry.path().string());
+    }
   }
   std::sort(paths.begin(), paths.end());
   std::vector<Publication> publications;

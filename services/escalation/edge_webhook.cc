@@ -145,7 +145,11 @@ class CurlSender final : public WebhookSender {
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (!target.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, target.ca_file.c_str());
+    if (!target.ca_file.empty()) {
+      curl_easy_setopt(easy, CURLOPT_CAINFO, target.ca_file.c_str());
+      // The library may have been built with a folder of the system's authorities, which it asks as well.
+      curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<char*>(nullptr));
+    }
     // A connection to a private address is not to be found by a webhook that may not have one.
     if (target.allow_private_network) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, OpenSocket);

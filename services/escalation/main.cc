@@ -186,6 +186,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (!deadlines.ok()) return deadlines.status();
     rpc::ChannelOptions own;
     own.expected_hotline = config.hotline();
+    own.expected_role = "work_order";
     std::shared_ptr<grpc::Channel> channels[2];
     for (auto& channel : channels) {
       absl::StatusOr<std::shared_ptr<grpc::Channel>> made =

@@ -13,6 +13,7 @@
 #include "common/boot/yaml_text.h"
 #include "common/catalogue/review.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_catalogue.h"
 
@@ -51,9 +52,8 @@ Loaded FromSite(Session& session, const std::string& version, int* exit) {
 Loaded FromFile(Session& session, const std::string& path, int* exit) {
   auto made = boot::LoadCatalogue(path);
   if (made.ok()) return *made;
-  *exit = absl::IsNotFound(made.status())
-              ? FailUsage(session, Say(session.console.language(), say::kCannotRead, path))
-              : session.console.Fail({.status = made.status()});
+  *exit = absl::IsNotFound(made.status()) ? session.console.Fail(Misuse(say::kCannotRead, path))
+                                          : session.console.Fail({.status = made.status()});
   return nullptr;
 }
 
@@ -129,11 +129,10 @@ int Check(Session& session) {
     }
   }
   if (const std::string& path = session.arguments.Text("directory"); !path.empty()) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (!file.is_open() || file.bad()) return FailUsage(session, Say(language, say::kCannotRead, path));
-    options.liaisons = ReadLiaisons(text);
-    if (!options.liaisons) return FailUsage(session, Say(language, say::kBadDirectoryCsv, path));
+    const absl::StatusOr<std::string> text = ReadInput(path, kMaxListBytes, language);
+    if (!text.ok()) return FailUsage(session, std::string(text.status().message()));
+    options.liaisons = ReadLiaisons(*text);
+    if (!options.liaisons) return session.console.Fail(Misuse(say::kBadDirectoryCsv, path));
   }
   const std::vector<catalogue::Problem> problems = catalogue::Review(*loaded, options);
   if (console.json()) {
@@ -231,7 +230,7 @@ int Show(Session& session) {
   if (const std::string& code = session.arguments.operand; !code.empty()) {
     const CatalogueItem* item = loaded->FindItem(code);
     if (item != nullptr) return ShowItem(session, *loaded, *item);
-    return FailUsage(session, Say(language, say::kNoSuchItem, Printable(code, false), loaded->version()));
+    return session.console.Fail(Misuse(say::kNoSuchItem, Printable(code, false), loaded->version()));
   }
   if (console.json()) {
     console.OutLine(ToJson(loaded->message()));
@@ -310,12 +309,11 @@ int Export(Session& session) {
     console.Out(text);
     return kExitOk;
   }
-  if (std::ifstream(path).is_open())
-    return FailUsage(session, Say(console.language(), say::kFileExists, path));
+  if (std::ifstream(path).is_open()) return session.console.Fail(Misuse(say::kFileExists, path));
   std::ofstream file(path, std::ios::binary);
   file << text;
   file.close();
-  return file ? kExitOk : FailUsage(session, Say(console.language(), say::kCannotWrite, path));
+  return file ? kExitOk : session.console.Fail(Misuse(say::kCannotWrite, path));
 }
 
 int Reload(Session& session) {

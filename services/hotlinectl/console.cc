@@ -23,9 +23,9 @@ int TerminalWidth() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-void Write(std::FILE* file, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), file);
-  std::fflush(file);
+bool Write(std::FILE* file, std::string_view text) {
+  const bool whole = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fflush(file) == 0 && whole;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ Console::Console(Language language, bool json)
 
 void Console::Out(std::string_view text) {
   EndProgress();
-  Write(stdout, text);
+  if (!Write(stdout, text)) failed_ = true;
 }
 
 void Console::OutLine(std::string_view text) { Out(StrCat(text, "\n")); }
@@ -74,6 +74,17 @@ int Console::Fail(const Failure& failure) {
     const size_t line = text.find('\n');
     Write(stderr, StrCat(Paint(text.substr(0, line), Colour::kRed, err_colour_), text.substr(line)));
   }
+  return ExitCodeOf(failure);
+}
+
+int Console::Finish(int code) {
+  // A script that kept half a result must not take it for the whole.
+  if (code != kExitOk || !failed_) return code;
+  const Failure failure = {.status = absl::InternalError(ToAbsl(Say(Language::kEnglish, say::kOutputLost))),
+                           .chinese = std::string(Say(Language::kChinese, say::kOutputLost))};
+  if (json_) return Fail(failure);
+  // Without the advice for an internal error: the text has its own.
+  ErrLine(Say(language_, say::kError, FailureMessage(failure, language_)), Colour::kRed);
   return ExitCodeOf(failure);
 }
 

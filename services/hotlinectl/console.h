@@ -40,6 +40,11 @@ class Console {
   // Tells a failure, in words or, for scripts, as JSON, on standard error. Returns the exit code.
   int Fail(const Failure& failure);
 
+  // Something did not get out to standard output, so nothing more will be of use there.
+  bool failed() const { return failed_; }
+  // The exit code of a command that ended with `code`: another, after saying so, if what it said was lost.
+  int Finish(int code);
+
  private:
   const Language language_;
   const bool json_;
@@ -47,6 +52,7 @@ class Console {
   const bool err_colour_;
   TableStyle style_;
   bool progress_shown_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace hotline::hotlinectl

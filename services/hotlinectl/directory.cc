@@ -9,6 +9,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_people.h"
@@ -18,10 +19,6 @@ namespace {
 
 using namespace escalation::v1;  // NOLINT(google-build-using-namespace): the directory's messages
 using Directory = DirectoryService::StubInterface;
-
-int FailUsage(Session& session, std::string message) {
-  return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
-}
 
 int FailNotFound(Session& session, std::string message) {
   return session.console.Fail({.status = absl::NotFoundError(message)});
@@ -281,12 +278,10 @@ int Edit(Session& session) {
   Console& console = session.console;
   const bool remove = arguments.action == "remove";
   if (arguments.Text("unit").empty() && arguments.Text("person").empty()) {
-    return FailUsage(session,
-                     Say(console.language(), say::kFlagRequired, "--unit", "directory " + arguments.action));
+    return session.console.Fail(Misuse(say::kFlagRequired, "--unit", "directory " + arguments.action));
   }
   for (const std::string& webhook : arguments.All("webhook")) {
-    if (webhook.find('=') == std::string::npos)
-      return FailUsage(session, std::string(Say(console.language(), say::kBadWebhook)));
+    if (webhook.find('=') == std::string::npos) return session.console.Fail(Misuse(say::kBadWebhook));
   }
   ChangeDirectoryRequest request;
   *request.mutable_header() = MakeDirectoryHeader(session);
@@ -317,14 +312,12 @@ int Import(Session& session) {
   const Arguments& arguments = session.arguments;
   Console& console = session.console;
   const std::string& path = arguments.Text("file");
-  if (path.empty())
-    return FailUsage(session, Say(console.language(), say::kFlagRequired, "--file", "directory import"));
-  std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
-  std::string csv((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || file.bad()) return FailNotFound(session, Say(console.language(), say::kCannotReadFile, path));
+  if (path.empty()) return session.console.Fail(Misuse(say::kFlagRequired, "--file", "directory import"));
+  absl::StatusOr<std::string> csv = ReadInput(path, kMaxListBytes, console.language());
+  if (!csv.ok()) return console.Fail({.status = csv.status()});
   ImportDirectoryRequest request;
   *request.mutable_header() = MakeDirectoryHeader(session);
-  request.set_csv(std::move(csv));
+  request.set_csv(*std::move(csv));
   request.set_replace(arguments.Has("replace"));
   request.set_allow_missing_roles(arguments.Has("allow-missing"));
   request.set_validate_only(arguments.Has("dry-run"));

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/pem.h>
-#include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -28,6 +27,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/boot/backup_edge.h"
+#include "common/boot/certificates.h"
 #include "common/boot/config.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
@@ -230,7 +230,7 @@ class Examination {
     const Words what = {StrCat("certificate ", file), StrCat("证书 ", file)};
     const Words renew = {"have it issued anew and put in its place; services read it again by themselves",
                          "请重新签发并替换该文件，各服务会自动重新读取"};
-    const absl::StatusOr<absl::Time> expiry = rpc::CertificateExpiry(file);
+    const absl::StatusOr<absl::Time> expiry = boot::EarliestExpiry(file);
     if (!expiry.ok()) {
       const std::string text(expiry.status().message());
       return Add(Verdict::kFailed, what, {text, text}, renew);
@@ -243,8 +243,8 @@ class Examination {
     }
     if (!role.empty()) {
       const auto certificate = rpc::ReadCertificate(file);
-      const auto authority = rpc::ReadCertificate(site_.tls().ca_file());
-      if (certificate.ok() && authority.ok() && !IsIssuedBy(certificate->get(), authority->get())) {
+      const absl::StatusOr<bool> issued = boot::IsIssuedBy(file, site_.tls().ca_file());
+      if (issued.ok() && !*issued) {
         return Add(Verdict::kFailed, what,
                    {StrCat("is not issued by ", site_.tls().ca_file()),
                     StrCat("不是由 ", site_.tls().ca_file(), " 签发")},
@@ -260,13 +260,24 @@ class Examination {
     Add(Verdict::kOk, what, {"valid until " + day, "有效期至" + day});
   }
 
-  static bool IsIssuedBy(X509* certificate, X509* authority) {
-    EVP_PKEY* const key = X509_get0_pubkey(authority);
-    return key != nullptr && X509_verify(certificate, key) == 1;
-  }
-
   void LookAtCertificates() {
     if (!site_.has_tls()) {
+      std::string beyond;
+      for (const std::string& address :
+           {site_.work_order().listen().address(), site_.dispatch().listen().address(),
+            site_.escalation().listen().address()}) {
+        const auto parsed = rpc::ParseAddress(address);
+        if (parsed.has_value() && !rpc::IsLoopback(parsed->host)) {
+          beyond += StrCat(beyond.empty() ? "" : ", ", address);
+        }
+      }
+      if (!beyond.empty()) {
+        return Add(Verdict::kFailed, {"certificates", "证书"},
+                   {StrCat("none, and plain text beyond loopback: ", beyond),
+                    StrCat("未启用TLS，却以明文监听本机以外的地址：", beyond)},
+                   {"configure tls: anyone on the network can read and forge what goes there",
+                    "请配置 tls：网络上任何人都可读取、伪造其内容"});
+      }
       return Add(Verdict::kOk, {"certificates", "证书"},
                  {"none: everything listens on loopback", "未启用TLS，仅监听本机"});
     }
@@ -370,13 +381,11 @@ class Examination {
         Add(Verdict::kFailed, what,
             {"runs, but cannot follow work_order's log", "已运行，但无法跟随工单日志"},
             {"if work_order does not answer, start it; if it was restored without escalation's stores, stop "
-             "escalation, "
-             "remove escalation.db, report.db and notify.db from its data_dir (not directory.db) and start "
-             "it: they are "
-             "rebuilt",
-             "若work_order未运行请先启动；若只恢复了work_order，请停止escalation，删除其data_"
-             "dir中的escalation.db、report.db、"
-             "notify.db（勿删directory.db）后启动，将自动重建"});
+             "escalation, remove escalation.db and report.db from its data_dir (they are rebuilt), put "
+             "notify.db aside, leave directory.db and publications/, and start it",
+             "若work_order未运行请先启动；若只恢复了work_order，请停止escalation，删除其data_dir中的"
+             "escalation.db、report.db（将自动重建），移走notify.db，保留directory.db和publications/"
+             "，再启动"});
         continue;
       }
       const std::string version = VersionAt(ListenOf(program).metrics_address());

@@ -62,8 +62,7 @@ int Export(Session& session) {
   // Only the last part: the name comes from elsewhere.
   if (path.empty()) path = std::filesystem::path(response.file_name()).filename().string();
   if (!WriteNew(path, response.evidence())) {
-    return FailUsage(session,
-                     Say(console.language(), errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
+    return session.console.Fail(Misuse(errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
   }
   if (console.json()) {
     console.OutLine(StrCat("{\"file\":", JsonString(path), ",\"bytes\":", response.evidence().size(), "}"));
@@ -91,7 +90,7 @@ bool ReadKeys(Session& session, crypto::KeyRing* ring, int* exit) {
     }
     // To trust nobody by mistake would be taken for having checked.
     if (error || files.size() == before) {
-      *exit = FailUsage(session, Say(session.console.language(), say::kCannotRead, folder + "/*/*.pub"));
+      *exit = session.console.Fail(Misuse(say::kCannotRead, folder + "/*/*.pub"));
       return false;
     }
     std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
@@ -185,7 +184,7 @@ int VerifyFile(Session& session) {
   }
   // A folder opens but cannot be read.
   if (!file.is_open() || file.bad()) {
-    return FailUsage(session, Say(console.language(), say::kCannotRead, path));
+    return session.console.Fail(Misuse(say::kCannotRead, path));
   }
   const EvidenceReport report = evidence::VerifyEvidence(bytes, trusted);
   if (console.json()) {

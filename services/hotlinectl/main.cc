@@ -25,9 +25,9 @@ int main(int argc, char** argv) {
   if (arguments->help) {
     console.Out(arguments->command == nullptr ? HelpText(language)
                                               : CommandHelpText(*arguments->command, language));
-    return kExitOk;
+    return console.Finish(kExitOk);
   }
   Client client(*arguments);
   Session session{*arguments, console, client, SystemClock()->Now()};
-  return Run(session);
+  return console.Finish(Run(session));
 }

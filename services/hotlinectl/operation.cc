@@ -1,5 +1,6 @@
 // backup, hold, retention: keeping what a site has, and erasing what is over.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,8 +118,15 @@ int ListBackups(Session& session) {
     }
     for (BackupManifest& part : *response.mutable_backups()) parts.push_back(std::move(part));
   }
-  std::stable_sort(parts.begin(), parts.end(),
-                   [](const auto& one, const auto& other) { return one.name() > other.name(); });
+  // The newest backup first, the parts of each together.
+  std::map<std::string, absl::Time> ends;
+  for (const BackupManifest& part : parts) {
+    absl::Time& end = ends.try_emplace(part.name(), absl::InfinitePast()).first->second;
+    end = std::max(end, FromTimestamp(part.end_time()));
+  }
+  std::stable_sort(parts.begin(), parts.end(), [&](const auto& one, const auto& other) {
+    return std::pair(ends[one.name()], one.name()) > std::pair(ends[other.name()], other.name());
+  });
   for (const BackupManifest& part : parts) {
     if (console.json()) {
       console.OutLine(ToJson(part));
@@ -182,21 +190,34 @@ int RestoreBackup(Session& session) {
   if (!VerifyAndTell(session, folder, &report)) return kExitVerifyFailed;
   for (const BackupManifest& part : report.parts) {
     if (part.hotline() != site->site.hotline()) {
-      return FailUsage(session, Say(language, say::kBackupOfOther, part.hotline(), site->site.hotline()));
+      return session.console.Fail(Misuse(say::kBackupOfOther, part.hotline(), site->site.hotline()));
     }
   }
+  const auto data_dir_of = [&](const BackupManifest& part) {
+    return part.service() == "work_order" ? site->site.work_order().data_dir()
+                                          : site->site.escalation().data_dir();
+  };
+  const auto refuse = [&](const absl::Status& status) {
+    const std::string text(status.message());
+    if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
+    return console.Fail(
+        {.status = absl::FailedPreconditionError(Say(Language::kEnglish, say::kRestoreRefused, text)),
+         .chinese = Say(Language::kChinese, say::kRestoreRefused, text)});
+  };
+  // All before the first is copied: half a restored site is worse than none.
   for (const BackupManifest& part : report.parts) {
-    const std::string& data_dir = part.service() == "work_order" ? site->site.work_order().data_dir()
-                                                                 : site->site.escalation().data_dir();
+    const std::string data_dir = data_dir_of(part);
+    if (data_dir.empty()) continue;
+    if (absl::Status status = backup::CheckRestore(part, data_dir); !status.ok()) return refuse(status);
+  }
+  for (const BackupManifest& part : report.parts) {
+    const std::string data_dir = data_dir_of(part);
     if (data_dir.empty()) {
       console.ErrLine(Say(language, say::kPartSkipped, part.service()), Colour::kYellow);
       continue;
     }
     if (absl::Status status = backup::Restore(folder + "/" + part.service(), part, data_dir); !status.ok()) {
-      const std::string text(status.message());
-      if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
-      return console.Fail(
-          {.status = absl::FailedPreconditionError(Say(language, say::kRestoreRefused, text))});
+      return refuse(status);
     }
     if (console.json()) {
       console.OutLine(

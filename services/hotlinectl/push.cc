@@ -1,7 +1,6 @@
 // push and register: orders from flags, or many from a file.
 #include <algorithm>
 #include <deque>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "common/error/error.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/import.h"
+#include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/render.h"
 
@@ -87,20 +87,6 @@ int PushOne(Session& session) {
   return response.telephone_required() ? kExitTelephone : kExitOk;
 }
 
-// At most one byte more than a file may have, which is enough to see that it has too many.
-absl::StatusOr<std::string> ReadInput(const std::string& path, Language language) {
-  std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
-  std::string bytes;
-  std::vector<char> chunk(size_t{1} << 20);
-  while (file && bytes.size() <= kMaxImportBytes) {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    bytes.append(chunk.data(), static_cast<size_t>(file.gcount()));
-  }
-  // A folder opens but cannot be read.
-  if (!file.is_open() || file.bad()) return absl::NotFoundError(Say(language, say::kCannotRead, path));
-  return bytes;
-}
-
 // Pushes the orders of a file, batch after batch, and keeps the count.
 class FilePush {
  public:
@@ -115,7 +101,7 @@ class FilePush {
   // `orders` point into `bytes`, which this keeps: so both are made by it.
   static absl::StatusOr<std::unique_ptr<FilePush>> Open(Session& session) {
     const Arguments& arguments = session.arguments;
-    auto bytes = ReadInput(arguments.Text("file"), arguments.language);
+    auto bytes = ReadInput(arguments.Text("file"), kMaxImportBytes, arguments.language);
     if (!bytes.ok()) return bytes.status();
     Format format = DetectFormat(arguments.Text("file"), *bytes);
     if (arguments.Has("format")) format = arguments.Text("format") == "csv" ? Format::kCsv : Format::kJson;

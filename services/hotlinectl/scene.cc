@@ -1,12 +1,14 @@
 // refer-from-scene: what an officer on the spot found, with photos by reference.
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "common/backup/backup.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
@@ -46,11 +48,13 @@ absl::Status AddPhoto(std::string_view text, Language language, type::v1::OrderC
     photo.set_sha256(absl::HexStringToBytes(proof));
     return absl::OkStatus();
   }
-  std::ifstream file(proof, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) return absl::NotFoundError(Say(language, say::kCannotRead, proof));
-  photo.set_size_bytes(static_cast<int64_t>(bytes.size()));
-  photo.set_sha256(Sha256({bytes}));
+  // In pieces: a recording may be larger than the memory.
+  std::error_code code;
+  const uintmax_t size = std::filesystem::file_size(proof, code);
+  const absl::StatusOr<std::string> digest = backup::DigestFile(proof);
+  if (code || !digest.ok()) return absl::NotFoundError(Say(language, say::kCannotRead, proof));
+  photo.set_size_bytes(static_cast<int64_t>(size));
+  photo.set_sha256(absl::HexStringToBytes(*digest));
   return absl::OkStatus();
 }
 

@@ -23,6 +23,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_catalogue.h"
 #include "services/hotlinectl/core/text_suggest.h"
@@ -269,7 +270,7 @@ std::optional<Material> LoadMaterial(Session& session, int* exit) {
   Console& console = session.console;
   const std::string directory = FindDirectory(session.arguments);
   if (directory.empty()) {
-    *exit = FailUsage(session, std::string(Say(console.language(), say::kNoCatalogueFound)));
+    *exit = session.console.Fail(Misuse(say::kNoCatalogueFound));
     return std::nullopt;
   }
   auto set = boot::LoadCatalogues(directory);
@@ -280,7 +281,7 @@ std::optional<Material> LoadMaterial(Session& session, int* exit) {
   Material material;
   material.catalogue = (*set)->InForce(catalogue::DayOf(session.now));
   if (material.catalogue == nullptr) {
-    *exit = FailUsage(session, std::string(Say(console.language(), say::kNoCatalogueFound)));
+    *exit = session.console.Fail(Misuse(say::kNoCatalogueFound));
     return std::nullopt;
   }
   auto files = boot::LoadSuggestFiles(directory);
@@ -412,6 +413,12 @@ type::v1::Channel ChannelOf(std::string_view word) {
   return static_cast<type::v1::Channel>(number.value_or(0));
 }
 
+// Why a text cannot be asked about, or null.
+const Phrase* FaultOf(const std::string& text) {
+  if (!CountCodePoints(text)) return &say::kSuggestNoUtf8;
+  return text.size() > suggest::kMaxTextBytes ? &say::kSuggestTooLong : nullptr;
+}
+
 // Reads a line. The reason why it cannot be answered, or null.
 const Phrase* ReadQuestion(const std::string& line, Question* question) {
   if (!CountCodePoints(line)) return &say::kSuggestNoUtf8;
@@ -435,7 +442,7 @@ const Phrase* ReadQuestion(const std::string& line, Question* question) {
   const auto text = object.fields().find("text");
   if (text == object.fields().end() || !text->second.has_string_value()) return &say::kSuggestNoText;
   question->text = text->second.string_value();
-  if (question->text.size() > suggest::kMaxTextBytes) return &say::kSuggestTooLong;
+  if (const Phrase* bad = FaultOf(question->text); bad != nullptr) return bad;
   question->received_by = text_of("received_by");
   question->channel = ChannelOf(text_of("channel"));
   return nullptr;
@@ -447,7 +454,7 @@ int AnswerFile(Session& session, Adviser& adviser, const std::string& path) {
   Console& console = session.console;
   const Language language = console.language();
   std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
-  if (!file.is_open()) return FailUsage(session, Say(language, say::kCannotRead, path));
+  if (!file.is_open()) return session.console.Fail(Misuse(say::kCannotRead, path));
   int exit = kExitOk;
   int64_t number = 0;
   for (std::string line; std::getline(file, line);) {
@@ -477,7 +484,7 @@ int AnswerFile(Session& session, Adviser& adviser, const std::string& path) {
                              codes, "\t", Joined(answer.units, "、"), "\t", Decimal(answer.confidence, 2)));
     }
   }
-  if (file.bad()) return FailUsage(session, Say(language, say::kCannotRead, path));
+  if (file.bad()) return session.console.Fail(Misuse(say::kCannotRead, path));
   return exit;
 }
 
@@ -553,8 +560,7 @@ int ExportExamples(Session& session) {
     request.set_page_token(response.next_page_token());
   }
   if (!WriteNew(path, lines)) {
-    return FailUsage(session,
-                     Say(console.language(), errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
+    return session.console.Fail(Misuse(errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
   }
   if (console.json()) {
     console.OutLine(
@@ -573,11 +579,9 @@ int EvaluateModel(Session& session) {
   if (!material) return exit;
   suggest::Scores scores;
   if (const std::string& path = session.arguments.Text("file"); !path.empty()) {
-    std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (!file.is_open() || file.bad())
-      return FailUsage(session, Say(console.language(), say::kCannotRead, path));
-    auto examples = suggest::ParseExamples(text, path);
+    const absl::StatusOr<std::string> text = ReadInput(path, kMaxListBytes, console.language());
+    if (!text.ok()) return FailUsage(session, std::string(text.status().message()));
+    auto examples = suggest::ParseExamples(*text, path);
     if (!examples.ok()) return console.Fail({.status = examples.status()});
     auto suggester =
         suggest::Suggester::Create(material->catalogue, material->files.terms, material->files.examples);
@@ -630,6 +634,9 @@ int SuggestCommand(Session& session) {
     return AnswerFile(session, *adviser, path);
   Question question;
   question.text = arguments.operand;
+  if (const Phrase* bad = FaultOf(question.text); bad != nullptr) {
+    return session.console.Fail(Misuse(say::kBadSuggestText, *bad));
+  }
   question.received_by = arguments.Text("received-by");
   question.channel = arguments.Word<type::v1::Channel>("channel");
   Answer answer;

@@ -72,7 +72,7 @@ class Watcher {
     absl::InsecureBitGen random;
     Backoff backoff(absl::Milliseconds(100), absl::Seconds(10));
     bool disconnected = false;
-    while (true) {
+    while (!console_.failed()) {
       std::unique_ptr<Interface> stub;
       if (auto failure = session_.client.Stub(&stub); failure) return console_.Fail(*failure);
       Request request;
@@ -122,10 +122,11 @@ class Watcher {
       disconnected = true;
       Pause(pause);
     }
+    return kExitOk;  // what was lost is told at the end
   }
 
  private:
-  // False: that was the last event wanted.
+  // False: that was the last event wanted, or nobody sees the next.
   template <typename Response>
   bool Show(const Response& response) {
     for (const auto& event : response.events()) {
@@ -133,6 +134,7 @@ class Watcher {
       if (event.sequence() < next_) continue;
       next_ = event.sequence() + 1;
       Print(event);
+      if (console_.failed()) return false;
       if (left_ > 0 && --left_ == 0) return false;
       if (until_ != type::v1::ORDER_STATE_UNSPECIFIED && event.state() == until_) return false;
     }

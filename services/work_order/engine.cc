@@ -305,7 +305,7 @@ void Engine::Enqueue(std::unique_ptr<Work> work) {
     MutexLock lock(&queue_mu_);
     admitted = Admit(work->weight, emergency);
     if (admitted.ok()) (emergency ? emergency_queue_ : queue_).push_back(std::move(work));
-    if (emergency) emergency_waits_.store(true, std::memory_order_relaxed);
+    if (admitted.ok() && emergency) emergency_waits_.store(true, std::memory_order_relaxed);
   }
   if (!admitted.ok()) return work->Fail(admitted);
   queue_wake_.NotifyOne();
@@ -714,8 +714,11 @@ void Engine::AnswerRead(WaitingRead read) {
                event_ring_.back().sequence < read.start) {
       from_store = true;
     } else {
+      size_t bytes = 0;
       for (size_t i = static_cast<size_t>(read.start - event_ring_.front().sequence);
            i < event_ring_.size() && events.size() < static_cast<size_t>(read.limit); ++i) {
+        bytes += event_ring_[i].bytes->size();
+        if (bytes > kMaxPullBytes && !events.empty()) break;
         events.push_back(event_ring_[i].bytes);
       }
     }
@@ -728,7 +731,12 @@ void Engine::AnswerRead(WaitingRead read) {
   readers_->Post([this, read = std::move(read), response = std::move(response)]() mutable {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(read.start, read.limit);
     if (!rows.ok()) return read.done(StoreError(rows.status()));
-    for (EventRow& row : *rows) response.add_events(std::move(row.bytes));
+    size_t bytes = 0;
+    for (EventRow& row : *rows) {
+      bytes += row.bytes.size();
+      if (bytes > kMaxPullBytes && response.events_size() > 0) break;
+      response.add_events(std::move(row.bytes));
+    }
     read.done(std::move(response));
   });
 }
@@ -1042,7 +1050,10 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   if (!applied.ok()) return applied.status();
 
   workorder::v1::CommandResult result;
-  *result.mutable_order() = orders_.find(*applied)->second;
+  // What was bound to it was loaded after it, which may have taken its place.
+  absl::StatusOr<const WorkOrder*> stands = LoadOrder(*applied);
+  if (!stands.ok()) return store_failed(stands.status());
+  *result.mutable_order() = **stands;
   result.set_event_sequence(tx.applied_sequence);
   // The fields of an order that never change are not stored once more with each answer.
   std::string title, digest, salt;
@@ -1737,7 +1748,6 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
     heads_.event_hash = std::move(hash);
     tx.events.push_back({.sequence = sequence,
                          .order_id = event.order_id(),
-                         .shown = !event.handoff_id().empty(),
                          .restricted = event.restricted(),
                          .bytes = std::move(bytes)});
 

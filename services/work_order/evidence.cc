@@ -62,6 +62,7 @@ absl::Status EvidenceCollector::Begin() {
     peers.insert(handoff.from_hotline() == parts_.hotline ? handoff.to_hotline() : handoff.from_hotline());
   };
   if (order_.has_handoff()) add(order_.handoff());
+  if (order_.has_inbound()) add(order_.inbound());
   for (const type::v1::Handoff& handoff : order_.past_handoffs()) add(handoff);
   for (const std::string& peer : peers) {
     for (const bool incoming : {false, true}) {

@@ -72,6 +72,14 @@ absl::StatusOr<bool> SimilarOrders::Follow() {
       absl::StatusOr<Sketch> sketch = Read(id, FromProto(event.commit_time()));
       if (!sketch.ok()) return sketch.status();
       index_.Put(id, *std::move(sketch));
+    } else if (Contains(kEnded, event.state_before())) {
+      // Reopened.
+      absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(id);
+      if (!order.ok()) return order.status();
+      if (!order->has_value()) return error::Internal("an order of the log is not there");
+      absl::StatusOr<Sketch> sketch = Read(id, FromProto((*order)->register_time()));
+      if (!sketch.ok()) return sketch.status();
+      index_.Put(id, *std::move(sketch));
     }
     next_event_ = row.sequence + 1;
   }

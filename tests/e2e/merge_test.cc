@@ -120,6 +120,14 @@ TEST_F(MergeTest, TwoCallersOneJobTwoReplies) {
   dispatch::v1::ReconcileLinkRequest compare;
   compare.set_peer("110");
   EXPECT_EQ(Must(sites_.a.dispatch(), &DispatchService::Stub::ReconcileLink, compare).difference_count(), 0);
+
+  const auto like = [&] {
+    return Must(sites_.a.work_order(), &WorkOrderService::Stub::FindSimilarOrders, similar)
+        .similar_orders_size();
+  };
+  EXPECT_EQ(like(), 0) << "it is over";
+  Ctl({"reopen", kept, "--reason", "又漏水了"});
+  EXPECT_EQ(like(), 1);
 }
 
 TEST_F(MergeTest, UnmergedOnTheCommandLineItGoesOnAlone) {

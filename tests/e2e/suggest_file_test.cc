@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -40,6 +41,15 @@ class SuggestFileTest : public testing::Test {
     exit_ = (*process)->Wait(absl::Seconds(20));
     return answers;
   }
+  // The exit code of another command.
+  int Run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), Program());
+    auto process = Process::Start(arguments, log());
+    EXPECT_TRUE(process.ok()) << process.status();
+    return process.ok() ? (*process)->Wait(absl::Seconds(120)) : -1;
+  }
+  static std::string Program() { return BuildFolder() + "/services/hotlinectl/hotlinectl"; }
+  static std::string Catalogue() { return std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue"; }
   static std::string Text(const Struct& answer, const std::string& field) {
     const auto found = answer.fields().find(field);
     return found == answer.fields().end() ? "" : found->second.string_value();
@@ -132,6 +142,42 @@ TEST_F(SuggestFileTest, BlankLinesAreNoQuestionsAndAnEmptyFileHasNoAnswers) {
   EXPECT_EQ(exit_, 0);
   ASSERT_EQ(answers.size(), 1U);
   EXPECT_EQ(Text(answers[0], "id"), "one");
+}
+
+// What is given on the command line is judged as a line of a file is.
+TEST_F(SuggestFileTest, ATextThatCannotBeReadIsRefusedInBothLanguages) {
+  for (const auto& [text, english, chinese] :
+       {std::tuple(std::string("\xcb\xae\xb9\xdc\xb1\xac\xc1\xcb"), "is not UTF-8", "不是 UTF-8"),
+        {std::string(66000, 'x'), "more than 64 KiB", "超过 64 KiB"}}) {
+    EXPECT_EQ(Run({"suggest", "--catalogue", Catalogue(), text, "--json"}), 2);
+    EXPECT_NE(Log().find(english), std::string::npos) << Log();
+    EXPECT_NE(Log().find(chinese), std::string::npos) << Log();
+  }
+}
+
+TEST_F(SuggestFileTest, AFolderInPlaceOfAFileIsToldAndNotDiedOf) {
+  EXPECT_EQ(Run({"suggest", "evaluate", "--catalogue", Catalogue(), "--file", folder_.path()}), 2) << Log();
+  EXPECT_EQ(Run({"suggest", "--catalogue", Catalogue(), "--file", folder_.path()}), 2) << Log();
+  EXPECT_EQ(Run({"catalogue", "check", "--file", Catalogue() + "/wuqia.yaml", "--directory", folder_.path()}),
+            2)
+      << Log();
+  EXPECT_EQ(Run({"directory", "import", "--file", folder_.path(), "--reported-by", "desk", "--escalation",
+                 "127.0.0.1:1"}),
+            4)
+      << Log();
+  EXPECT_EQ(Run({"refer-from-scene", "--request", "push", "--guidance", "x", "--title", "x", "--text", "x",
+                 "--type", "help", "--photo", "a.jpg=" + folder_.path(), "--dispatch", "127.0.0.1:1"}),
+            2)
+      << Log();
+  EXPECT_NE(Log().find("cannot read " + folder_.path()), std::string::npos) << Log();
+}
+
+// /dev/full is a disk without room.
+TEST_F(SuggestFileTest, AnAnswerThatIsLostIsAFailure) {
+  auto process = Process::Start({"/bin/sh", "-c", "exec \"$0\" help > /dev/full", Program()}, log());
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ((*process)->Wait(absl::Seconds(60)), 1);
+  EXPECT_NE(Log().find("standard output cannot be written"), std::string::npos) << Log();
 }
 
 }  // namespace

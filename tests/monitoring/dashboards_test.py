@@ -79,7 +79,7 @@ def unit_fault(expr, unit, values):
     wanted = None
     if any(n.endswith("_bytes") for n in names):
         wanted = "bytes"
-    elif any(n.endswith("_time_seconds") for n in names):
+    elif any(n.endswith("_time_seconds") for n in names) and not expr.startswith("time() - "):
         wanted = "dateTimeAsIso"
     elif any(re.search(r"_seconds(_bucket|_sum|_total)?$", n) and n != "process_cpu_seconds_total" for n in names):
         wanted = "s"

@@ -134,6 +134,15 @@ TEST_F(BackupTest, ALostMachineComesBackFromABackupTakenUnderLoad) {
   const Said zh = RunCtl(sites_.folder, {"--lang", "zh", "backup", "verify", backup});
   EXPECT_THAT(zh.out, AllOf(HasSubstr("日志哈希链"), HasSubstr("完整")));
   const std::vector<std::string> restore = {"backup", "restore", backup, "--config", sites_.a.config_file()};
+  // What is left of the old store would be played into the new one; no part is copied before all may be.
+  fs::create_directory(sites_.a.folder() + "/work_order");
+  const std::string left = sites_.a.folder() + "/work_order/work_order.db-wal";
+  WriteFile(left, "x");
+  const Said refused = RunCtl(sites_.folder, restore);
+  EXPECT_EQ(refused.exit, 5) << refused.out;
+  EXPECT_THAT(refused.err, AllOf(HasSubstr(left), HasSubstr("move the whole folder away")));
+  EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation"));
+  fs::remove(left);
   const Said restored = RunCtl(sites_.folder, restore);
   ASSERT_EQ(restored.exit, 0) << restored.out << restored.err;
   const std::string store = sites_.a.folder() + "/work_order/work_order.db";

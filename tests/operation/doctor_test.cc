@@ -133,11 +133,30 @@ TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
   std::filesystem::rename(folder + "/ca.key", folder + "/old.key");
   std::filesystem::copy_file(folder + "/ca.crt", folder + "/old.crt");
   ASSERT_EQ(make("12345"), 0);
+  // While one authority takes over from the other, the file holds both.
+  const std::string fresh = ReadFile(folder + "/ca.crt");
+  WriteFile(folder + "/ca.crt", ReadFile(folder + "/old.crt") + fresh);
+  EXPECT_THAT(said(), HasSubstr("\"ok\""));
   std::filesystem::copy_file(folder + "/old.crt", folder + "/ca.crt",
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("is not issued by")));
   std::filesystem::remove(own + ".crt");
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot read")));
+}
+
+TEST_F(DoctorTest, PlainTextOnTheNetworkIsFound) {
+  ASSERT_TRUE(sites_.a.Launch(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"certificates\""),
+              AllOf(HasSubstr("\"ok\""), HasSubstr("loopback")));
+  std::string text = ReadFile(sites_.a.config_file());
+  const std::string own = sites_.a.address(Service::kWorkOrder);
+  const std::string open = "0.0.0.0" + own.substr(own.rfind(':'));
+  ASSERT_NE(text.find(own), std::string::npos) << text;
+  for (size_t at; (at = text.find(own)) != std::string::npos;) text.replace(at, own.size(), open);
+  WriteFile(sites_.a.config_file(), text);
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"certificates\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("plain text beyond loopback: " + open)));
 }
 
 TEST_F(DoctorTest, FilesOfAnotherUserAreFound) {

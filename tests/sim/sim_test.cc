@@ -79,6 +79,8 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {5000464, 20, "what was told before the receipts took them back when it was recovered",
      /*plain=*/false, /*without_units=*/false},
+    {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,
+     /*without_units=*/false},
 };
 
 TEST(SimPinnedTest, WhatWasMendedStaysMended) {

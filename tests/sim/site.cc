@@ -132,12 +132,13 @@ class Site::Line : public Ledger {
   // Answered once: by work_order, or, when it dies with the call in hand, as a broken connection is.
   template <typename Response>
   struct Pending {
-    Site* site;
+    // What is dropped at the end of the world outlives its site.
+    Kernel* kernel;
     std::weak_ptr<const int> caller;
     Done<Response> done;
     void Answer(absl::StatusOr<Response> response) {
       if (!done) return;
-      site->kernel_->Post(
+      kernel->Post(
           [caller = caller, done = std::exchange(done, nullptr), response = std::move(response)]() mutable {
             if (!caller.expired()) done(std::move(response));
           });
@@ -152,7 +153,7 @@ class Site::Line : public Ledger {
   void Carry(void (Ledger::*method)(const CallContext&, Request, Done<Response>), const CallContext& call,
              Request request, Done<Response> done) {
     auto pending = std::make_shared<Pending<Response>>();
-    pending->site = site_;
+    pending->kernel = site_->kernel_;
     pending->caller = site_->life(caller_);
     pending->done = std::move(done);
     auto arrive = [site = site_, method, call, request = std::move(request), pending]() mutable {

@@ -18,13 +18,15 @@ function connect(address) {
     includeDirs: [process.env.PROTO_DIR, process.env.RPC_PROTO_DIR],
     keepCase: true, longs: String, enums: String, oneofs: true });
   const { DispatchService } = grpc.loadPackageDefinition(definition).hotline.dispatch.v1;
-  // Calls are tried again by the service config, and wait for a service that is being restarted. With certificates:
-  // grpc.credentials.createSsl(ca, key, certificate).
+  // Calls are tried again by the service config, and wait for a service that is being restarted. Pings find a connection that
+  // is lost without a word, on which a watch would wait for good. With certificates: grpc.credentials.createSsl(ca, key, certificate).
   return new DispatchService(address, grpc.credentials.createInsecure(), {
     'grpc.service_config': fs.readFileSync(path.join(__dirname, '..', 'service-config.json'), 'utf8'),
     'grpc.enable_retries': 1,
     'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 1000 });
+    'grpc.max_reconnect_backoff_ms': 1000,
+    'grpc.keepalive_time_ms': 20000,
+    'grpc.keepalive_timeout_ms': 5000 });
 }
 
 function push(client, request) {

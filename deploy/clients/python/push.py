@@ -29,10 +29,12 @@ TRY_LATER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, gr
 
 
 def connect(address):
-    """Calls are tried again by the service config, and wait for a service that is being restarted."""
+    """Calls are tried again by the service config, and wait for a service that is being restarted. Pings find a connection that is lost
+    without a word, on which a watch would wait for good."""
     with open(CONFIG, encoding='utf-8') as file:
         options = [('grpc.service_config', file.read()), ('grpc.enable_retries', 1),
-                   ('grpc.initial_reconnect_backoff_ms', 100), ('grpc.max_reconnect_backoff_ms', 1000)]
+                   ('grpc.initial_reconnect_backoff_ms', 100), ('grpc.max_reconnect_backoff_ms', 1000),
+                   ('grpc.keepalive_time_ms', 20000), ('grpc.keepalive_timeout_ms', 5000)]
     # With certificates: grpc.secure_channel(address, grpc.ssl_channel_credentials(ca, key, certificate), options)
     return grpc.insecure_channel(address, options)
 

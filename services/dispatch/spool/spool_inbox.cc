@@ -290,6 +290,10 @@ bool SpoolInbox::Read(const SpoolFile& file) {
         absl::InvalidArgumentError(StrCat("from ", header.from_hotline(), " for ", header.to_hotline())));
     return false;
   }
+  if (const std::string_view field = FaultOf(header, clock_->Now()); !field.empty()) {
+    PutAside(file, Reject::kMalformed, absl::InvalidArgumentError(StrCat("no header has such a ", field)));
+    return false;
+  }
   const std::vector<int>& spoken = options_.supported_versions;
   if (std::find(spoken.begin(), spoken.end(), header.protocol_version()) == spoken.end()) {
     const absl::Status status = error::ProtocolVersionUnsupported(

@@ -182,15 +182,17 @@ bool SpoolPeer::Learn(Bundle* bundle) {
   BundleHeader& header = *bundle->mutable_header();
   const bool newest = !heard_ || OrderOf(header) >= OrderOf(newest_);
   for (const DeliverRequest& part : bundle->parts()) {
-    if (part.envelopes().empty()) continue;
+    if (part.envelopes().empty() || !IsLane(part.lane())) continue;
     int64_t& last = peer_last_[LaneOf(part.lane())];
     last = std::max(last, part.envelopes(part.envelopes_size() - 1).sequence());
   }
   if (newest) {
     for (LinkReceipt& receipt : *bundle->mutable_receipts()) {
+      if (!IsLane(receipt.lane())) continue;
       peer_receipts_[LaneOf(receipt.lane())] = std::move(receipt);
     }
     for (const BundleRefusal& refusal : bundle->refusals()) {
+      if (!IsLane(refusal.lane())) continue;
       std::string bytes = refusal.SerializeAsString();
       std::string& told = told_refusals_[refusal.lane()];
       if (told == bytes) continue;
@@ -208,7 +210,7 @@ bool SpoolPeer::Learn(Bundle* bundle) {
       own_.incarnation = seen.incarnation + 1;
       receipt_due_ = true;
     }
-    own_.number = std::max(own_.number, seen.number);
+    own_.number = std::max(own_.number, std::min(seen.number, kMaxBelievedNumber));
     MutexLock lock(&mu_);
     status_.known_time = FromTimestamp(newest_.create_time());
   }

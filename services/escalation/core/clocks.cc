@@ -552,13 +552,18 @@ class Step {
       adjustment.set_sequence(event_.sequence());
       *adjustment.mutable_time() = event_.commit_time();
       adjustment.set_publication(move.publication());
+      // What crossed the move (an extension, a resumption, another duty party) is not in what the log says.
+      const bool crossed =
+          FromProto(move.old_due_time()) != clock.due || move.duty_party() != clock.duty_party;
+      absl::Time due = FromProto(move.new_due_time());
       if (rule.rule >= 0) {
         const Reckoned reckoned = Reckon(clock, rule, deadlines_);
+        if (crossed) due = reckoned.due.time;
         clock.rule = rule;
         clock.provisional = reckoned.due.provisional;
         clock.remaining = reckoned.remaining;
       }
-      clock.due = FromProto(move.new_due_time());
+      clock.due = due;
       history.SerializeToString(&clock.history);
       Schedule(&clock);
     }
@@ -611,10 +616,12 @@ class Step {
   void PassTo(const std::string& duty_party, OrderClock* clock) {
     const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
                                 deadlines_.CalendarOf(clock->rule, duty_party);
+    // By the days of whoever had it so far.
+    const absl::Time due = DueAt(*clock, at_, deadlines_);
     clock->duty_party = duty_party;
     if (!other_calendar) return;
     v1::ClockAdjustment adjustment;
-    *adjustment.mutable_until_time() = ToProto(DueAt(*clock, at_, deadlines_));
+    *adjustment.mutable_until_time() = ToProto(due);
     Adjust(std::move(adjustment), clock);
   }
 
@@ -731,11 +738,12 @@ class Step {
 
   void StopClock(OrderClock* clock) {
     if (!clock->live()) return;
+    // While what is left is still known: a clock that stands still misses nothing.
+    MarkBreach(clock);
     if (clock->state == v1::CLOCK_STATE_PAUSED) {
       clock->due = DueAt(*clock, at_, deadlines_);
       clock->remaining = absl::ZeroDuration();
     }
-    MarkBreach(clock);
     clock->state = v1::CLOCK_STATE_STOPPED;
     clock->stop = at_;
     clock->next_rung = type::v1::RUNG_UNSPECIFIED;

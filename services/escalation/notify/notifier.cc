@@ -1,6 +1,7 @@
 #include "services/escalation/notify/notifier.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -103,6 +104,12 @@ v1::NotifiedOrder Describe(const RungRef& ref, const std::string& number, absl::
   order.set_assist_unit(ref.assist_unit);
   *order.mutable_due_time() = ToTimestamp(due);
   return order;
+}
+
+// The directory's code of whoever has a duty.
+std::string CodeOf(const directory::Directory& people, const std::string& duty_party) {
+  const v1::DirectoryUnit* unit = people.FindUnit(duty_party);
+  return unit == nullptr ? duty_party : unit->code();
 }
 
 Outcome OutcomeOf(const NoticeRow& notice) {
@@ -295,8 +302,7 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
         told.ref = rung.ref;
         told.sequence = rung.sequence;
         told.number = rung.order_number;
-        const v1::DirectoryUnit* unit = people->FindUnit(rung.duty_party);
-        told.unit = unit == nullptr ? rung.duty_party : unit->code();
+        told.unit = CodeOf(*people, rung.duty_party);
         told.urgency = facts->has_value() ? (*facts)->urgency : type::v1::URGENCY_NORMAL;
         told.due = rung.due;
         told.round_at = absl::UnixEpoch();
@@ -367,9 +373,9 @@ absl::StatusOr<bool> Notifier::Tell(absl::Time now) {
 
 absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
   const std::shared_ptr<const directory::Directory> people = people_();
-  // Mostly all of them; apart are those of which units are accused, as others are told, and restricted ones,
-  // which are not named.
-  std::map<std::pair<std::vector<std::string>, bool>, std::vector<Told>> alike;
+  // Mostly all of them; apart are those of which units are accused, as others are told, restricted ones,
+  // which are not named, and those whose duty has passed to another unit since they were planned.
+  std::map<std::tuple<std::vector<std::string>, bool, std::string>, std::vector<Told>> alike;
   for (Told& told : group) {
     const auto facts = source_->FindFacts(told.ref);
     if (!facts.ok()) return facts.status();
@@ -389,20 +395,36 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
     }
+    // A draft stays about the unit that missed the deadline.
+    if (facts->has_value() && NeedsRunningClock(told.ref.rung)) {
+      told.unit = CodeOf(*people, (*facts)->duty_party);
+    }
+    std::string unit = told.unit;
     if (!facts->has_value()) {
-      alike[{}].push_back(std::move(told));
+      alike[{{}, false, std::move(unit)}].push_back(std::move(told));
     } else {
-      alike[{(*facts)->accused_units, (*facts)->restricted}].push_back(std::move(told));
+      alike[{(*facts)->accused_units, (*facts)->restricted, std::move(unit)}].push_back(std::move(told));
     }
   }
   for (auto& [key, rows] : alike) {
-    const auto& [accused, restricted] = key;
+    const auto& [accused, restricted, code] = key;
     const Told like = rows.front();
+    // What became due in the quiet hours, or was held up into them, waits for the morning; not if nobody
+    // could be told then either.
+    const bool quiet = policy_.IsQuiet(now, like.urgency, like.ref.rung);
+    const absl::Time at = quiet ? policy_.SendTime(now, like.urgency, like.ref.rung) : now;
     const directory::Answer answer = directory::Resolve(
-        *people, reach_, {.unit = like.unit, .rung = like.ref.rung, .at = now, .accused_units = accused});
+        *people, reach_, {.unit = code, .rung = like.ref.rung, .at = at, .accused_units = accused});
     if (answer.recipients.empty()) {
       for (Told& told : rows) {
         if (absl::Status status = TellNobody(now, std::move(told)); !status.ok()) return status;
+      }
+      continue;
+    }
+    if (quiet) {
+      for (Told& told : rows) {
+        told.at = at;
+        if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       }
       continue;
     }
@@ -736,6 +758,10 @@ void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::
       const absl::Status result = response.ok()
                                       ? error::FromProto(response->results(static_cast<int>(i)).error())
                                       : response.status();
+      // Since it was sent somebody may have taken note.
+      const auto known = store_->FindTold(told.ref);
+      if (!known.ok()) return known.status();
+      if (known->has_value()) told.acknowledged_until = (*known)->acknowledged_until;
       if (!result.ok() && (IsTransient(result) || !response.ok())) {
         transient = true;
         told.at = now + pause;
@@ -746,9 +772,6 @@ void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::
             listener_->OnReportRefused(id, result);
           });
         }
-        const auto known = store_->FindTold(told.ref);
-        if (!known.ok()) return known.status();
-        if (known->has_value()) told.acknowledged_until = (*known)->acknowledged_until;
         const auto facts = source_->FindFacts(told.ref);
         if (!facts.ok()) return facts.status();
         AfterRound(*facts, now, &told);

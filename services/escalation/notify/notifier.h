@@ -53,6 +53,7 @@ struct OrderFacts {
   bool running = false;
   bool paused = false;
   type::v1::Rung highest = type::v1::RUNG_UNSPECIFIED;  // rung taken of that clock
+  std::string duty_party;                               // whose the clock is now
   std::vector<std::string> accused_units;               // codes
   bool restricted = false;
   std::string registered_by;  // account; see OrderClocks

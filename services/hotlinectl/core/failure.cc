@@ -85,7 +85,8 @@ std::string FailureMessage(const Failure& failure, Language language) {
     return Say(language, absl::IsUnavailable(failure.status) ? say::kPlainUnreachable : say::kPlainTimeout,
                failure.service, failure.address);
   }
-  const std::string chinese = error::ChineseOf(failure.status);
+  std::string chinese = error::ChineseOf(failure.status);
+  if (chinese.empty()) chinese = failure.chinese;
   return language == Language::kChinese && !chinese.empty() ? chinese : StatusMessage(failure.status);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/base/text.h"
 #include "services/hotlinectl/core/text.h"
 
 namespace hotline::hotlinectl {
@@ -23,6 +24,13 @@ enum ExitCode : int {
   kExitVerifyFailed = 9,
 };
 
+// What a phrase is filled with: texts, whole numbers, and other phrases.
+inline std::string In(Language language, const Phrase& phrase) { return std::string(Say(language, phrase)); }
+template <typename Argument>
+std::string In(Language /*language*/, const Argument& argument) {
+  return StrCat(argument);
+}
+
 // A call that failed, with what a person needs to make sense of it.
 struct Failure {
   absl::Status status;
@@ -35,7 +43,20 @@ struct Failure {
   bool usage = false;
   // It was an emergency, and nobody can say whether it was pushed.
   bool telephone_required = false;
+  // The status's message in Chinese, if the status itself has none and its message is in English.
+  std::string chinese = {};
 };
+
+// Wrong use of the command line, told in both languages.
+template <typename... Arguments>
+Failure Misuse(const Phrase& phrase, const Arguments&... arguments) {
+  Failure failure;
+  failure.status = absl::InvalidArgumentError(
+      ToAbsl(Substitute(Say(Language::kEnglish, phrase), {In(Language::kEnglish, arguments)...})));
+  failure.usage = true;
+  failure.chinese = Substitute(Say(Language::kChinese, phrase), {In(Language::kChinese, arguments)...});
+  return failure;
+}
 
 ExitCode ExitCodeOf(const absl::Status& status);
 inline ExitCode ExitCodeOf(const Failure& failure) {

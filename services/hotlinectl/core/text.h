@@ -639,6 +639,10 @@ inline constexpr Phrase kNotLoopback{
     "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",
     "$0 不在本机：请给出 --ca（TLS），或用 --insecure 允许明文"};
 inline constexpr Phrase kCannotRead{"cannot read $0", "无法读取 $0"};
+inline constexpr Phrase kInputTooLarge{"$0 is larger than $1 MiB", "$0 超过 $1 MiB"};
+inline constexpr Phrase kOutputLost{
+    "standard output cannot be written (a full disk?): what was to be shown is not complete",
+    "无法写入标准输出（磁盘已满？）：输出内容不完整"};
 inline constexpr Phrase kCannotWrite{"cannot write $0", "无法写入 $0"};
 
 // Import.

@@ -40,8 +40,8 @@ inline constexpr Phrase kPartRestored{"$0 restored into $1", "$0 已恢复到 $1
 inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service here; left out",
                                      "$0：配置中没有该服务，未恢复"};
 inline constexpr Phrase kRestoreRefused{
-    "$0; nothing is written over: move it away first, or restore into another data_dir",
-    "$0；不会覆盖：请先移走，或恢复到其他 data_dir"};
+    "$0; nothing is written over: move the whole folder away first, or restore into another data_dir",
+    "$0；不会覆盖：请先将整个目录移走，或恢复到其他 data_dir"};
 inline constexpr Phrase kRestoredNext{
     "start the services; what is newer comes back from the peers. Then: hotlinectl link reconcile PEER",
     "请启动各服务，较新的内容将由对端补回；随后执行 hotlinectl link reconcile 对端"};

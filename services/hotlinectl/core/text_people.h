@@ -99,7 +99,6 @@ inline constexpr Phrase kNobodyTold{"nobody can be told; the next rung would com
                                     "无人可通知，将立即进入下一级"};
 inline constexpr Phrase kPassedOver{"passed over: $0", "未采用：$0"};
 inline constexpr Phrase kExported{"written: $0", "已写入：$0"};
-inline constexpr Phrase kCannotReadFile{"cannot read $0", "无法读取 $0"};
 inline constexpr Phrase kCannotWriteFile{"cannot write $0", "无法写入 $0"};
 inline constexpr Phrase kBadWebhook{"--webhook takes NAME=RECIPIENT", "--webhook 的形式为 网关=接收人"};
 

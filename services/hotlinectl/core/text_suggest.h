@@ -27,6 +27,7 @@ inline constexpr Phrase kNoCatalogueFound{
     "未找到清单；请用 --catalogue 指定目录，或用 --site 指定平台"};
 inline constexpr Phrase kBadSuggestLine{"line $0: $1", "第 $0 行：$1"};
 inline constexpr Phrase kSuggestNoJson{"is no JSON object", "不是 JSON 对象"};
+inline constexpr Phrase kBadSuggestText{"the text: $0", "文本：$0"};
 inline constexpr Phrase kSuggestNoUtf8{"is not UTF-8 (a file in GBK?)", "不是 UTF-8 编码（可能是 GBK 文件）"};
 inline constexpr Phrase kSuggestNoId{"needs an `id`", "缺少“id”"};
 inline constexpr Phrase kSuggestNoText{"needs a `text`", "缺少“text”"};

@@ -1260,10 +1260,20 @@ bool IsWork(Verb verb) {
   }
 }
 
+// Who needs to know of a restricted order may act on it; so may this site's own services.
+bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
+  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
+         account == kEscalationAccount || account == kAlarmAccount || account == kRetentionAccount;
+}
+
 // Whether `order` may be merged into the one that the command names.
 absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Command& command,
                          const Site& site) {
   if (kept == nullptr) return error::OrderNotFound(command.merger().into_order_id());
+  // What is told of the kept order is told of the merged one.
+  if (kept->facts().restricted() && !MayAct(*kept, command.header().actor().account(), site)) {
+    return error::Restricted();
+  }
   if (kept->id() == order.id()) {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "merger.into_order_id", "is the order itself",
                            "不能并入自身");
@@ -1319,12 +1329,6 @@ bool IsMirrored(Verb verb) {
   }
 }
 
-// Who needs to know of a restricted order may act on it; so may this site's own services.
-bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
-  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
-         account == kEscalationAccount || account == kAlarmAccount || account == kRetentionAccount;
-}
-
 // What the person left open is as routing chose.
 Command WithRoute(Command command) {
   const type::v1::RouteRecord& route = command.registration().route();
@@ -1362,6 +1366,7 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
       return rule.status();
     }
     if (!registration.has_content()) {
+      if (fresh.parent->has_erase_time()) return error::ContentErased();
       result.bytes = fresh.parent_content;
       if (!result.content.ParseFromString(result.bytes)) {
         return error::Internal("a stored content cannot be read");
@@ -1451,6 +1456,11 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content.urgency",
                            "must be URGENT or EMERGENCY: a clue touching stability goes at once",
                            "涉稳线索应立即推送，紧急程度应为紧急或特急");
+  }
+  // Whoever sees a merged order is told what comes of this one.
+  if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE && standing.merged_orders_size() > 0 &&
+      !standing.facts().restricted()) {
+    return error::Merged(standing.merged_orders(0).number());
   }
   if (command.offer().has_scene()) {
     if (urgency == type::v1::URGENCY_EMERGENCY) {

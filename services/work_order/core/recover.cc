@@ -204,6 +204,18 @@ void KeepReceipts(const type::v1::Handoff& known, type::v1::Handoff* handoff) {
   handoff->set_late(handoff->late() || known.late());
 }
 
+// The command that the mirror told of, which is not to be in the log twice.
+void Tell(const Envelope& envelope, const Standing& standing, exchange::v1::MirrorBody& body,
+          Change* change) {
+  if (standing.logged) {
+    change->event.mutable_resent()->set_handoff_id(envelope.handoff_id());
+    return;
+  }
+  change->event = std::move(*body.mutable_event());
+  change->event.clear_sequence();
+  change->event.clear_previous_order_sequence();
+}
+
 // This site moved the order, and told the peer so.
 bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
             Change* change) {
@@ -214,6 +226,14 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
       Contains(kAtWork, body.state()) && Contains(kWorked, before.state())) {
     // The work that this site has done since stands: the peer hears of it behind this.
     return false;
+  }
+  // The offer has ended here since, and the peer hears of that behind this: what the site told of it before
+  // takes that not back. Whom the matter accuses is known again.
+  if (before.handoff().has_end_time() && !body.handoff().has_end_time() && Contains(kOnOffer, body.state()) &&
+      before.custody().epoch() == body.custody().epoch()) {
+    if (!Recuse(body.facts().recused_units(), &change->after)) return false;
+    Tell(envelope, standing, body, change);
+    return true;
   }
   // Receipts do not go back. The peer's have come again; the site spoke before it had them.
   const bool receipted = Contains(kOnOffer, before.state()) && Contains(kOnOffer, body.state()) &&
@@ -252,15 +272,9 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
     if (receipted) KeepReceipts(before.handoff(), body.mutable_handoff());
     after.mutable_handoff()->Swap(body.mutable_handoff());
   }
-  if (standing.logged) {
-    // The command is not to be in the log twice; only what came between it and this is to be undone.
-    if (after.SerializeAsString() == before.SerializeAsString()) return false;
-    change->event.mutable_resent()->set_handoff_id(envelope.handoff_id());
-    return true;
-  }
-  change->event = std::move(*body.mutable_event());
-  change->event.clear_sequence();
-  change->event.clear_previous_order_sequence();
+  // Only what came between the command and this is to be undone.
+  if (standing.logged && after.SerializeAsString() == before.SerializeAsString()) return false;
+  Tell(envelope, standing, body, change);
   return true;
 }
 

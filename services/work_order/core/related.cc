@@ -172,10 +172,12 @@ class Relation {
     outcome.set_hotline(handoff.to_hotline());
     outcome.set_kind(handoff.kind());
     outcome.set_state(after_.state());
+    // What is restricted says no more to whoever sees the incident.
+    const bool tells = !after_.facts().restricted() || related_.facts().restricted();
     if (after_.has_reply()) {
       outcome.set_disposition(after_.reply().disposition());
-      outcome.set_note(std::string(TruncateCodePoints(after_.reply().public_reply(), kMaxNote)));
-    } else if (after_.state() == type::v1::ORDER_STATE_RETURNED) {
+      if (tells) outcome.set_note(std::string(TruncateCodePoints(after_.reply().public_reply(), kMaxNote)));
+    } else if (after_.state() == type::v1::ORDER_STATE_RETURNED && tells) {
       outcome.set_note(handoff.returned().reason());
     }
     ToProto(now_, outcome.mutable_record_time());

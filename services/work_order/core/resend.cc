@@ -41,6 +41,7 @@ std::vector<EnvelopeDraft> DecideResend(const WorkOrder& order, std::string_view
     body.set_parent_number(order.parent_number());
     *body.mutable_hops() = order.hops();
     body.set_return_count(order.facts().return_count());
+    body.set_restricted(order.facts().restricted());
     body.set_ruled_for(order.facts().ruled_for());
     body.set_ruled_unit(order.facts().ruled_unit());
     *body.mutable_recused_units() = order.facts().recused_units();

@@ -146,6 +146,22 @@ class BootTest : public ::testing::Test {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
+TEST_F(BootTest, AKeyThatEverybodyMayReadIsRefused) {
+  const std::string key = (std::filesystem::temp_directory_path() / "boot_test_key").string();
+  std::ofstream(key) << "key\n";
+  std::filesystem::permissions(key, std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  LoadedSite site = TestSite();
+  site.site.mutable_tls()->set_certificate_file(key);
+  site.site.mutable_tls()->set_key_file(key);
+  site.site.mutable_tls()->set_ca_file(key);
+  const auto server = Server::Start(std::move(site), "dispatch", [](Environment& environment) {
+    return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+  });
+  EXPECT_EQ(std::string(server.status().message()),
+            key + ": a private key must not be open to everybody: chmod o= it");
+  std::filesystem::remove(key);
+}
+
 TEST_F(BootTest, ServesHealthOfTheWholeAndOfItsParts) {
   Start();
   EXPECT_EQ(service_->started, 1);

@@ -48,6 +48,17 @@ TEST(SiteTest, AGoodSiteHasNoProblems) {
   }
 }
 
+TEST(SiteTest, EveryRoleOfACertificateMayNeedToKnow) {
+  SiteConfig site = GoodSite();
+  for (const char* role : {"desktop", "supervisor", "admin", "dispatch", "escalation", "work_order"}) {
+    site.mutable_need_to_know()->add_roles(role);
+  }
+  EXPECT_EQ(Text(CheckSite(site)), "");
+  // A folder beside another of the like name is not within it.
+  site.mutable_backup()->set_directory("data/work_order_backups");
+  EXPECT_EQ(Text(CheckSite(site)), "");
+}
+
 TEST(SiteTest, EachRuleNamesItsField) {
   struct Case {
     std::function<void(SiteConfig*)> change;
@@ -110,6 +121,17 @@ TEST(SiteTest, EachRuleNamesItsField) {
        "is required"},
       {[](SiteConfig* s) { s->mutable_escalation()->set_data_dir(s->work_order().data_dir()); },
        "escalation.data_dir", "must not be the folder of work_order"},
+      {[](SiteConfig* s) { s->mutable_escalation()->set_data_dir("./data//work_order/"); },
+       "escalation.data_dir", "must not be the folder of work_order"},
+      {[](SiteConfig* s) { s->mutable_backup()->set_directory("./data/escalation/"); }, "backup.directory",
+       "must not be within a data_dir"},
+      {[](SiteConfig* s) {
+         s->mutable_work_order()->set_data_dir("data/work_order/");
+         s->mutable_backup()->set_directory("data/x/../work_order/backups");
+       },
+       "backup.directory", "must not be within a data_dir"},
+      {[](SiteConfig* s) { s->mutable_need_to_know()->add_roles("boss"); }, "need_to_know.roles[0]",
+       "no certificate has the role \"boss\""},
       {[](SiteConfig* s) { s->clear_dispatch(); }, "dispatch", "is required"},
       {[](SiteConfig* s) { s->mutable_work_order()->mutable_listen()->set_address("127.0.0.1:0"); },
        "work_order.address", "no fixed port"},
@@ -142,6 +164,12 @@ TEST(CheckSite, TellsWhatIsWrongWithWaysToTellPeople) {
   good.mutable_escalation()->mutable_notify()->set_quiet_from("21:30");
   good.mutable_escalation()->mutable_notify()->set_quiet_until("08:00");
   EXPECT_TRUE(CheckSite(good).empty()) << Text(CheckSite(good));
+  for (const char* url : {"https://x", "https://x:8443/y", "https://10.0.0.7:1?y", "https://[::1]/y",
+                          "https://[fd00::7]:65535/y"}) {
+    SiteConfig site = good;
+    site.mutable_escalation()->mutable_notify()->mutable_webhooks(0)->set_url(url);
+    EXPECT_EQ(Text(CheckSite(site)), "") << url;
+  }
   struct Case {
     std::function<void(config::v1::NotifyConfig*, config::v1::WebhookConfig*)> change;
     std::string path, part;
@@ -162,6 +190,14 @@ TEST(CheckSite, TellsWhatIsWrongWithWaysToTellPeople) {
       {[](Notify*, Webhook* w) { w->set_url("http://x/y"); }, at + ".url", "insecure_allow_http"},
       {[](Notify*, Webhook* w) { w->set_url("https:///y"); }, at + ".url", "no host"},
       {[](Notify*, Webhook* w) { w->set_url("https://user:pass@x/y"); }, at + ".url", "user name"},
+      {[](Notify*, Webhook* w) { w->set_url("https://:8443/y"); }, at + ".url", "not a host"},
+      {[](Notify*, Webhook* w) { w->set_url("https://x:0/y"); }, at + ".url", "1 to 65535"},
+      {[](Notify*, Webhook* w) { w->set_url("https://x:65536/y"); }, at + ".url", "1 to 65535"},
+      {[](Notify*, Webhook* w) { w->set_url("https://x:port?y"); }, at + ".url", "1 to 65535"},
+      {[](Notify*, Webhook* w) { w->set_url("https://[::1/y"); }, at + ".url", "not a host"},
+      {[](Notify*, Webhook* w) { w->set_backoff_min_ms(600'001); }, at + ".backoff_max_ms",
+       "600000 < 600001"},
+      {[](Notify*, Webhook* w) { w->set_backoff_max_ms(999); }, at + ".backoff_max_ms", "999 < 1000"},
       {[](Notify*, Webhook* w) { w->clear_secrets(); }, at + ".secrets", "is required"},
       {[](Notify*, Webhook* w) { *w->add_secrets() = w->secrets(0); }, at + ".secrets[1].key_id",
        "there twice"},
@@ -390,6 +426,23 @@ TEST_F(LoadSiteTest, SecretsOfWebhooksAreReadForEscalationAlone) {
   std::filesystem::permissions(file, std::filesystem::perms::owner_all);
   Put("k.secret", "short");
   EXPECT_FALSE(LoadSite(path, {.role = "escalation"}).ok());
+}
+
+TEST_F(LoadSiteTest, AnAuthorityOfAWebhookIsReadBeforeTheFirstMessage) {
+  const std::string path =
+      Put("site.yaml", std::string(kSite) +
+                           "  notify:\n    webhooks:\n      - name: sms\n        url: https://x/y\n"
+                           "        ca_file: gateway.crt\n        secrets: [{key_id: k, file: k.secret}]\n");
+  Put("units.yaml", "units: [{code: scjgj, display_name: 市场监督管理局}]\n");
+  Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
+  std::filesystem::permissions(Put("k.secret", "sixteen bytes or more\n"),
+                               std::filesystem::perms::owner_read);
+  for (const char* content : {"", "no certificate\n"}) {
+    if (*content != '\0') Put("gateway.crt", content);
+    const std::string message(LoadSite(path, {.role = "escalation"}).status().message());
+    EXPECT_NE(message.find("webhooks[0].ca_file"), std::string::npos) << message;
+    EXPECT_NE(message.find(folder_ + "/gateway.crt"), std::string::npos) << message;
+  }
 }
 
 TEST_F(LoadSiteTest, ProblemsAreToldWithFileAndPlace) {

@@ -49,6 +49,33 @@ TEST(UnitsTest, TheCorpsFarmIsProposedAndNotOrdered) {
   EXPECT_NE(choice.question.find("函商"), std::string::npos);
 }
 
+TEST(UnitsTest, AUnitHasOnePartInAnOrder) {
+  config::v1::CatalogueItem item = *Shipped().FindItem("A7");
+  const config::v1::Township& township = *Shipped().FindTownship("653024205");
+  // Its government leads wherever the matter is, and the township's own assists.
+  item.mutable_units(0)->set_unit(township.unit());
+  UnitChoice choice = ChooseUnits(Shipped(), item, &township, "没钱看病", {});
+  EXPECT_EQ(choice.lead, township.unit());
+  EXPECT_THAT(choice.assists, IsEmpty());
+  item.mutable_units()->SwapElements(0, 1);
+  choice = ChooseUnits(Shipped(), item, &township, "没钱看病", {});
+  EXPECT_EQ(choice.lead, township.unit());
+  EXPECT_THAT(choice.assists, IsEmpty());
+  // Twice an assistant.
+  item.mutable_units(1)->set_role(config::v1::UNIT_ROLE_ASSIST);
+  EXPECT_THAT(ChooseUnits(Shipped(), item, &township, "没钱看病", {}).assists, ElementsAre(township.unit()));
+}
+
+TEST(UnitsTest, ATownshipThatLeadsIsRefusedBesideAnyTownship) {
+  config::v1::Catalogue message = Shipped().message();
+  for (config::v1::CatalogueItem& item : *message.mutable_items()) {
+    if (item.code() == "A7") item.mutable_units(0)->set_unit("tieliekexiang");
+  }
+  const std::vector<Problem> problems = CheckCatalogue(message);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_NE(problems[0].english.find("township: true"), std::string::npos) << problems[0].english;
+}
+
 TEST(UnitsTest, OneOfIsChosenByTheMatterOrAsked) {
   EXPECT_EQ(Choose("A18", "我们村停电了").lead, "dianli");
   EXPECT_EQ(Choose("A18", "水管爆了").lead, "gongpaishui");

@@ -279,6 +279,25 @@ TEST_F(ServerTest, CarriesRequestAnswerAndContext) {
   EXPECT_EQ(seen->identity, "");
 }
 
+// A push whose actor.unit was Chinese took the whole dispatch with it: gRPC aborts over such a plain value.
+TEST_F(ServerTest, NamesArriveWhateverTheyAreWrittenIn) {
+  std::optional<CallContext> seen;
+  Start([&](const CallContext& call, DeliverRequest, Done<DeliverResponse> done) {
+    seen = call;
+    done(DeliverResponse());
+  });
+  std::string longest;
+  for (int i = 0; i < 32; ++i) longest += "局";
+  for (const std::string& unit : {std::string("district-3"), std::string("市监局"), longest,
+                                  std::string("two words"), std::string("line\nbreak")}) {
+    ASSERT_TRUE(Deliver({}, {.deadline = Soon(), .account = "张三", .unit = unit}).ok()) << unit;
+    EXPECT_EQ(seen->account, "张三");
+    EXPECT_EQ(seen->unit, unit);
+  }
+  ASSERT_TRUE(Deliver({}, {.deadline = Soon(), .account = std::string(257, 'a')}).ok());
+  EXPECT_EQ(seen->account, "") << "no name is that long";
+}
+
 TEST_F(ServerTest, ClampsTheDeadline) {
   std::vector<absl::Duration> left;
   HostOptions options;

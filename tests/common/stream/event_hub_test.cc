@@ -198,6 +198,32 @@ TEST_F(EventHubTest, EncodesOnceForAllAtTheSamePlace) {
   for (const SharedMessage& message : messages) EXPECT_EQ(message, messages.front());
 }
 
+TEST_F(EventHubTest, ALogThatWasSetBackEndsEveryStreamAndIsServedAnew) {
+  hub_->SetHead(0);
+  for (int i = 0; i < 3; ++i) Commit("a");
+  const auto asking = hub_->Open(0, "", absl::Seconds(10));
+  std::optional<absl::Status> ended;
+  asking->Next([&ended](absl::StatusOr<SharedMessage> message) { ended = message.status(); });
+  const auto busy = hub_->Open(1, "", absl::Seconds(10));
+  steps_.RunDue();
+  hub_->Reset(error::SequenceOutOfRange(4, 1));
+  log_.resize(1);
+  steps_.RunDue();
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_EQ(error::ReasonOf(*ended), error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+  const auto late = Next(busy.get());
+  ASSERT_TRUE(late.has_value()) << "also who asks only now";
+  EXPECT_EQ(error::ReasonOf(late->status()), error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+  EXPECT_EQ(hub_->head(), -1);
+  hub_->SetHead(1);
+  Commit("b");
+  const auto again = hub_->Open(1, "", absl::Seconds(10));
+  const auto message = Next(again.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  ASSERT_EQ((*message)->events_size(), 2) << "nothing of what was there before";
+  EXPECT_EQ((*message)->events(1).order_id(), "b");
+}
+
 TEST_F(EventHubTest, DrainSaysSoThenEnds) {
   hub_->SetHead(0);
   Commit("a");

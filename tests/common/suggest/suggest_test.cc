@@ -218,6 +218,20 @@ TEST(SuggesterTest, OtherLanguagesAreUnclearAndAnInterpreterIsProposed) {
   }
 }
 
+// A few words of Chinese may be all that the caller has, or all that the desk has written down.
+TEST(SuggesterTest, DangerInAFewWordsOfChineseCountsWithinAnotherLanguage) {
+  for (const std::string_view text : {"着火了 ئۆيىمىزگە ئوت كەتتى، تېز كېلىڭلار، بالىلار ئىچىدە قالدى",
+                                      "杀人了 help me please come quickly somebody has a knife here",
+                                      "有人落水了 помогите пожалуйста скорее приезжайте на мост у реки"}) {
+    const Suggestion suggestion = Ask(text);
+    EXPECT_TRUE(suggestion.emergency) << text;
+    EXPECT_EQ(suggestion.verdict, Verdict::kPolice) << text;
+    EXPECT_THAT(suggestion.question, HasSubstr("翻译")) << text;
+  }
+  // Without it the rest stays what nobody here can read.
+  EXPECT_EQ(Ask("你好 help me please come quickly to the house").verdict, Verdict::kUnclear);
+}
+
 TEST(SuggesterTest, ContextTakesASignBack) {
   EXPECT_TRUE(Ask("快来，着火了，火很大").emergency);
   EXPECT_FALSE(Ask("想问一下，火灾保险怎么办理，要什么材料").emergency);

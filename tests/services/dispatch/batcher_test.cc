@@ -124,6 +124,73 @@ TEST_F(BatcherTest, OrdinaryBatchesWaitWhileAnEmergencyIsUnderWay) {
   EXPECT_EQ(answered_, (std::vector<std::string>{"a"}));
 }
 
+type::v1::Command WithText(const std::string& id, size_t bytes) {
+  type::v1::Command command = Named(id);
+  command.mutable_registration()->mutable_content()->set_text(std::string(bytes, 'x'));
+  return command;
+}
+
+// Work_order refuses a request that is too large without a word about any of its commands.
+TEST_F(BatcherTest, ABatchEndsBeforeItIsTooLarge) {
+  Batcher batcher(&ledger_, &way_, &clock_, {.queue_limit = 8, .batch_bytes = 1000, .batches = 1});
+  const auto submit = [&](const std::string& id, size_t bytes) {
+    batcher.Submit(WithText(id, bytes), false, [](absl::StatusOr<workorder::v1::CommandResult>) {});
+  };
+  submit("a", 1);
+  submit("b", 400);
+  submit("c", 400);
+  submit("large", 5000);
+  submit("d", 400);
+  std::vector<std::vector<std::string>> batches;
+  while (!ledger_.executes.empty()) {
+    auto batch = Take(ledger_.executes);
+    batches.push_back(Ids(batch.request));
+    batch.done(AnswersFor(batch.request));
+  }
+  EXPECT_EQ(batches, (std::vector<std::vector<std::string>>{{"a"}, {"b", "c"}, {"large"}, {"d"}}));
+}
+
+TEST_F(BatcherTest, ACommandLargerThanAnyGoodOneIsRefusedByItsLargestField) {
+  std::optional<absl::Status> status;
+  type::v1::Command command = WithText("a", kMaxCommandBytes);
+  command.mutable_offer()->set_note("note");
+  batcher_.Submit(std::move(command), true,
+                  [&](absl::StatusOr<workorder::v1::CommandResult> result) { status = result.status(); });
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(error::ReasonOf(*status), error::Reason::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(*status), "content");
+  EXPECT_NE(error::ChineseOf(*status), "");
+  EXPECT_TRUE(ledger_.executes.empty());
+}
+
+TEST_F(BatcherTest, TheQueueIsBoundedByBytesToo) {
+  Batcher batcher(&ledger_, &way_, &clock_,
+                  {.queue_limit = 100, .queue_bytes = 1000, .emergency_bytes = 1000, .batches = 1});
+  std::optional<absl::Status> last;
+  const auto submit = [&](const std::string& id, size_t bytes, bool emergency) {
+    last.reset();
+    batcher.Submit(WithText(id, bytes), emergency,
+                   [&](absl::StatusOr<workorder::v1::CommandResult> result) { last = result.status(); });
+  };
+  submit("under way", 900, false);
+  submit("waits", 900, false);
+  EXPECT_FALSE(last.has_value());
+  submit("full", 900, false);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(error::ReasonOf(*last), error::Reason::ERROR_REASON_OVERLOADED);
+  submit("emergency", 900, true);
+  EXPECT_FALSE(last.has_value());
+  // What has left makes room.
+  auto first = Take(ledger_.executes);
+  first.done(AnswersFor(first.request));
+  submit("fits", 900, false);
+  EXPECT_FALSE(last.has_value());
+  while (!ledger_.executes.empty()) {
+    auto batch = Take(ledger_.executes);
+    batch.done(AnswersFor(batch.request));
+  }
+}
+
 TEST_F(BatcherTest, EachCommandHasItsOwnOutcome) {
   Submit("a");
   Submit("good");

@@ -234,6 +234,47 @@ TEST_F(LinkTest, AReceiptIsToldOnceItIsRecorded) {
   EXPECT_EQ(outcome, ReceiptOutcome::kReceived);
 }
 
+// With work_order set back to a backup under a running dispatch, an emergency was called received because
+// another envelope once had its number.
+TEST_F(LinkTest, AReceiptIsBelievedOnlyWhileWorkOrderKnowsOfIt) {
+  std::optional<ReceiptOutcome> outcome;
+  const auto await = [&](int64_t sequence) {
+    outcome.reset();
+    link_->AwaitReceipt(sequence, steps_.clock()->Now() + absl::Seconds(30), true,
+                        [&](ReceiptOutcome o) { outcome = o; });
+  };
+  Greet();
+  HandOut(0, 0, 3);
+  Acknowledge(3);
+  HandOut(3, 3, 0);
+  await(3);
+  EXPECT_EQ(outcome, ReceiptOutcome::kReceived);
+  Take(ledger_.pulls).done(error::WorkOrderUnreachable("connection reset"));
+  await(3);
+  EXPECT_FALSE(outcome.has_value()) << "its store may be another one when it is back";
+  steps_.Advance(absl::Seconds(1));
+  HandOut(1, 1, 0);
+  EXPECT_FALSE(outcome.has_value());
+  EXPECT_EQ(link_->health().acknowledged, 1) << "what it says now, not the most it ever said";
+  Acknowledge(3);
+  HandOut(3, 3, 0);
+  EXPECT_EQ(outcome, ReceiptOutcome::kReceived);
+}
+
+TEST_F(LinkTest, NoReceiptIsBelievedWhileHistoryIsRecovered) {
+  Greet();
+  HandOut(0, 0, 3);
+  Acknowledge(3);
+  HandOut(3, 3, 0);
+  HandOut(3, 3, 1);
+  Take(peer_.deliveries).done(error::LinkForked("110", 4));
+  EXPECT_TRUE(link_->health().recovering);
+  std::optional<ReceiptOutcome> outcome;
+  link_->AwaitReceipt(2, steps_.clock()->Now() + absl::Seconds(30), false,
+                      [&](ReceiptOutcome o) { outcome = o; });
+  EXPECT_FALSE(outcome.has_value());
+}
+
 TEST_F(LinkTest, AWaitEndsAtItsDeadline) {
   std::optional<ReceiptOutcome> outcome;
   Greet();
@@ -308,6 +349,21 @@ TEST_F(LinkTest, HearingFromThePeerEndsThePause) {
   link_->Nudge();
   steps_.RunDue();
   EXPECT_EQ(peer_.questions.size(), 0u);
+}
+
+TEST_F(LinkTest, HearingFromThePeerDoesNotHurryWhatItRefuses) {
+  Take(peer_.questions).done(error::PeerUnknown("12345"));
+  link_->Nudge();
+  steps_.RunDue();
+  EXPECT_TRUE(peer_.questions.empty());
+  steps_.Advance(absl::Seconds(1));
+  Greet();
+  // It greets, and then takes no delivery: the same again would be no better.
+  HandOut(0, 0, 1);
+  Take(peer_.deliveries).done(absl::ResourceExhaustedError("larger than max"));
+  link_->Nudge();
+  steps_.RunDue();
+  EXPECT_TRUE(peer_.questions.empty());
 }
 
 TEST_F(LinkTest, OurOwnTroubleIsNotThePeers) {

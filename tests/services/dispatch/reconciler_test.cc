@@ -90,13 +90,18 @@ struct TherePeer : test::PartialPeer {
   int ranges = 0;
   absl::Status failure;
   std::function<void()> after_call;
+  std::function<void(RangeAnswer*)> alter;  // each answer before it leaves
   void Reconcile(const CallContext&, exchange::v1::ReconcileRequest request,
                  Done<exchange::v1::ReconcileResponse> done) override {
     ++calls;
     ranges += request.ranges_size();
     if (!failure.ok()) return done(failure);
     exchange::v1::ReconcileResponse response;
-    for (const auto& range : request.ranges()) *response.add_answers() = share.Answer(range);
+    for (const auto& range : request.ranges()) {
+      RangeAnswer* answer = response.add_answers();
+      *answer = share.Answer(range);
+      if (alter) alter(answer);
+    }
     if (after_call) after_call();
     done(std::move(response));
   }
@@ -245,6 +250,50 @@ TEST_F(ReconcilerTest, AFailureIsToldAndTheNextRunStartsAnew) {
   absl::Status refused;
   reconciler_->Run(stranger, [&](auto response) { refused = response.status(); });
   EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_PEER_UNKNOWN);
+}
+
+TEST_F(ReconcilerTest, AnAnswerAboutAnotherRangeIsRefused) {
+  Fill(2000);
+  peer_.share.views.erase(ids_[10]);
+  peer_.alter = [](RangeAnswer* answer) {
+    if (answer->parts().empty() || *LevelOf(answer->whole().range()) == kAllIdsLevel) return;
+    const int level = *LevelOf(answer->parts(0).range());
+    *answer->mutable_parts(0)->mutable_range() = RangeAt(answer->whole().range().giver(), 0, level);
+  };
+  EXPECT_FALSE(Run().ok());
+  // The same told one by one.
+  peer_.alter = [](RangeAnswer* answer) {
+    if (answer->parts().empty() || *LevelOf(answer->whole().range()) == kAllIdsLevel) return;
+    answer->clear_parts();
+    answer->mutable_whole()->set_count(1);
+    answer->add_items()->set_handoff_id(Id(1, answer->whole().range().giver()));
+  };
+  EXPECT_FALSE(Run().ok());
+}
+
+// A peer may say of every part of every range that it differs, 32 times as many at each step.
+TEST_F(ReconcilerTest, WhatAPeerClaimsToDifferIsBounded) {
+  Fill(3);
+  peer_.alter = [this](RangeAnswer* answer) {
+    const DigestRange range = answer->whole().range();
+    const int level = *LevelOf(range);
+    if (peer_.calls > 40 || level == kLevelStep) return;
+    answer->clear_items();
+    answer->mutable_whole()->set_count(1000);
+    answer->mutable_whole()->set_digest(std::string(32, 'x'));
+    const int part_level = PartLevel(level);
+    const int64_t first = range.first_order_id() >> part_level;
+    for (int64_t bucket = first; bucket <= range.last_order_id() >> part_level; ++bucket) {
+      auto* part = answer->add_parts();
+      *part->mutable_range() = RangeAt(range.giver(), bucket << part_level, part_level);
+      part->set_count(1);
+      part->set_digest(std::string(32, 'x'));
+    }
+  };
+  const auto response = Run();
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_TRUE(response->truncated());
+  EXPECT_LT(peer_.calls, 1000);
 }
 
 TEST_F(ReconcilerTest, RunsOnScheduleAndOneAtATime) {

@@ -42,6 +42,18 @@ TEST_F(RightOfWayTest, WhatWaitsGoesOnInOrderWhenTheLastEmergencyHasPassed) {
   EXPECT_EQ(done_, "ab") << "once";
 }
 
+// A service that ends drops its emergencies: what waited for them does not run in its ruins.
+TEST_F(RightOfWayTest, ClosedItRunsNothingMore) {
+  int ran = 0;
+  std::optional<RightOfWay::Pass> emergency = way_.Enter();
+  way_.Yield([&] { ++ran; });
+  way_.Close();
+  emergency.reset();
+  EXPECT_EQ(ran, 0);
+  steps_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(ran, 0);
+}
+
 TEST_F(RightOfWayTest, NoPieceWaitsForLong) {
   const RightOfWay::Pass pass = way_.Enter();
   Yield('a');

@@ -341,5 +341,124 @@ TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {
   EXPECT_EQ(got->watermark(), 9);
 }
 
+// A work_order that was set back to a backup has a shorter log: what it writes next was skipped in silence.
+TEST_F(DispatchServiceTest, ALogThatWasSetBackIsFollowedFromItsNewHead) {
+  const auto head_is = [this](int64_t head) {
+    workorder::v1::ReadEventsResponse response;
+    response.set_head_sequence(head);
+    Take(ledger_.reads).done(response);
+    steps_.RunDue();
+  };
+  head_is(7);
+  // A client has been told of more than the watches have.
+  service_->Execute(Call(), {}, [](absl::StatusOr<workorder::v1::CommandResult>) {});
+  workorder::v1::ExecuteResponse executed;
+  executed.add_results()->set_event_sequence(9);
+  Take(ledger_.executes).done(executed);
+  const auto old = service_->WatchHandoffs(Call(), {});
+  std::optional<absl::Status> ended;
+  (*old)->Next([&](absl::StatusOr<SharedMessage> message) { ended = message.status(); });
+  steps_.RunDue();
+  // Follower and stream ask from 8 and 10 on; the log ends at 3.
+  while (!ledger_.reads.empty() && ledger_.reads.front().request.start_sequence() != 1) {
+    auto read = Take(ledger_.reads);
+    read.done(error::SequenceOutOfRange(read.request.start_sequence(), 3));
+  }
+  steps_.RunDue();
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_EQ(error::ReasonOf(*ended), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+  ASSERT_EQ(ledger_.reads.size(), 1u);
+  EXPECT_EQ(ledger_.reads.front().request.start_sequence(), 1);
+  head_is(3);
+  const auto stream = service_->WatchHandoffs(Call(), {});
+  std::optional<v1::WatchHandoffsResponse> got;
+  (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+    ASSERT_TRUE(message.ok()) << message.status();
+    got.emplace();
+    ASSERT_TRUE(got->ParseFromString(**message));
+  });
+  steps_.RunDue();
+  ASSERT_EQ(ledger_.reads.size(), 1u);
+  EXPECT_EQ(ledger_.reads.front().request.start_sequence(), 4);
+  type::v1::Event event;
+  event.set_sequence(4);
+  event.set_handoff_id("12345-0000000000001-1");
+  workorder::v1::ReadEventsResponse news;
+  news.add_events(event.SerializeAsString());
+  Take(ledger_.reads).done(news);
+  steps_.RunDue();
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->events(0).sequence(), 4);
+}
+
+class ReloadTest : public testing::Test {
+ protected:
+  ReloadTest() {
+    const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+    router_ = *Router::Create(
+        "12345", [loaded] { return loaded; },
+        [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy());
+    DispatchOptions options;
+    options.hotline = "12345";
+    options.router = router_.get();
+    options.reloader = &reloader_;
+    service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{}, &notary_, &steps_,
+                                                 steps_.clock(), options);
+  }
+  ~ReloadTest() override { steps_.Clear(); }
+
+  void Reload(absl::Duration timeout = absl::Seconds(30)) {
+    CallContext call;
+    call.now = steps_.clock()->Now();
+    call.deadline = call.now + timeout;
+    service_->ReloadCatalogue(call, {}, [this](absl::StatusOr<v1::ReloadCatalogueResponse> response) {
+      answers_.push_back(response.status());
+    });
+  }
+
+  test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
+  test::Steps reloader_{absl::FromUnixSeconds(1'795'000'000)};
+  FakeLedger ledger_;
+  const Notary notary_{"12345", {}, {}};
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<DispatchService> service_;
+  std::vector<absl::Status> answers_;
+};
+
+TEST_F(ReloadTest, WhoAsksBeforeAReloadBeginsSharesIt) {
+  for (int i = 0; i < 3; ++i) Reload();
+  EXPECT_TRUE(answers_.empty());
+  reloader_.RunDue();
+  ASSERT_EQ(answers_.size(), 3u);
+  for (const absl::Status& status : answers_) EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(router_->counters().reloads.load(), 1);
+  Reload();
+  reloader_.RunDue();
+  EXPECT_EQ(answers_.size(), 4u);
+  EXPECT_EQ(router_->counters().reloads.load(), 2);
+}
+
+TEST_F(ReloadTest, NothingIsReloadedForWhoNoLongerWaits) {
+  Reload(absl::Seconds(1));
+  steps_.Advance(absl::Seconds(2));
+  reloader_.RunDue();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(router_->counters().reloads.load(), 0);
+}
+
+TEST_F(ReloadTest, ADrainDoesNotWaitForWhatHasNotBegun) {
+  Reload();
+  Reload();
+  service_->Drain();
+  Reload();
+  ASSERT_EQ(answers_.size(), 3u);
+  for (const absl::Status& status : answers_) {
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_DRAINING);
+  }
+  reloader_.RunDue();
+  EXPECT_EQ(router_->counters().reloads.load(), 0);
+}
+
 }  // namespace
 }  // namespace hotline::dispatch

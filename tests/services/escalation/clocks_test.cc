@@ -379,11 +379,18 @@ TEST_F(ClocksTest, SuspensionKeepsTheRemainderAndResumptionShifts) {
   Use(make_.Dispatched(kId, At(700)));
   EXPECT_EQ(Clock(CLOCK_KIND_SIGN).state, CLOCK_STATE_PAUSED);
   EXPECT_EQ(Clock(CLOCK_KIND_SIGN).remaining, absl::Seconds(1200));
+  const auto in_time = testing::Each(testing::Field(&OrderClock::breached, false));
+  EXPECT_THAT(order_.clocks, in_time) << "nor does the one that it takes the place of miss anything";
   Use(make_.Resumed(kId, At(10'000)));
   EXPECT_EQ(Clock(CLOCK_KIND_SIGN).due, At(11'200));
   EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(13'600));
   EXPECT_EQ(Clock(CLOCK_KIND_FINISH).state, CLOCK_STATE_RUNNING);
-  EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).breached);
+  // Over while it stands still, with time left.
+  Use(make_.Suspended(kId, At(11'000)));
+  Use(make_.Replied(kId, At(99'000)));
+  EXPECT_THAT(Live(), IsEmpty());
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(99'000 + 2600));
+  EXPECT_THAT(order_.clocks, in_time);
 }
 
 TEST_F(ClocksTest, SuspensionDoesNotHealABreach) {

@@ -228,6 +228,24 @@ TEST_F(WorkingClocksTest, AnAccusedLeadUnitLosesItsDutiesToTheDesk) {
       "gongan");
 }
 
+// While it is suspended too: resumed at once it would end when it would have ended with the unit.
+TEST_F(WorkingClocksTest, ASuspendedClockThatPassesToOtherDaysKeepsItsDeadline) {
+  Dispatch(At("2026-09-21 11:00"));
+  Use(Suspended(At("2026-09-22 12:00"), At("2026-10-12 10:00")));
+  const absl::Time at = At("2026-09-23 17:00");
+  const absl::Time finish = DueAt(Clock(CLOCK_KIND_FINISH), at, deadlines_);
+  const absl::Time contact = DueAt(Clock(CLOCK_KIND_FIRST_CONTACT), at, deadlines_);
+  type::v1::Event accused = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, at);
+  accused.mutable_accused()->mutable_accusation()->add_units("chengguan");
+  accused.mutable_accused()->set_recused_lead("chengguan");
+  Use(accused);
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "12345");
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).state, v1::CLOCK_STATE_PAUSED);
+  EXPECT_EQ(DueAt(Clock(CLOCK_KIND_FINISH), at, deadlines_), finish);
+  EXPECT_EQ(DueAt(Clock(CLOCK_KIND_FIRST_CONTACT), at, deadlines_), contact);
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
 // A restored site learns what it had offered after the work has gone on: the time stays the unit's, and the
 // caller is still to be called back.
 TEST_F(WorkingClocksTest, AnOfferFoundAgainTakesNoTimeFromWhoWorks) {
@@ -427,6 +445,54 @@ TEST_F(WorkingClocksTest, APublicationMovesOpenClocksAndRewritesNothing) {
   ExpectExplained(CLOCK_KIND_FINISH);
   EXPECT_THAT(ExplainInChinese(*Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_)),
               HasSubstr("临时放假"));
+}
+
+// What a publication moves is reckoned before it is recorded: whatever comes in between stands.
+TEST_F(WorkingClocksTest, AMoveTakesBackNothingThatCrossedIt) {
+  enum Crossing { kExtended, kResumed, kPassed };
+  for (const Crossing crossing : {kExtended, kResumed, kPassed}) {
+    SCOPED_TRACE(crossing);
+    order_ = OrderClocks();
+    deadlines_ = County();
+    Dispatch(At("2026-09-14 11:00"));
+    if (crossing == kResumed) Use(Suspended(At("2026-09-14 18:00"), At("2026-10-12 10:00")));
+    deadlines_ = WithHoliday(deadlines_, "2026-09-17", At("2026-09-15 09:00"));
+    const OrderClock before = Clock(CLOCK_KIND_FINISH);
+    const auto moved = MovedTo(order_, before, 2, deadlines_);
+    ASSERT_TRUE(moved.has_value());
+    absl::Time at = At("2026-09-15 10:00");
+    switch (crossing) {
+      case kExtended:
+        Use(make_.Extended(kId, at, At("2026-09-30 20:00")));
+        break;
+      case kResumed:
+        at = At("2026-09-18 10:00");
+        Use(make_.Resumed(kId, at));
+        break;
+      case kPassed: {
+        type::v1::Event accused = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, at);
+        accused.mutable_accused()->mutable_accusation()->add_units("chengguan");
+        accused.mutable_accused()->set_recused_lead("chengguan");
+        Use(accused);
+        break;
+      }
+    }
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, at + absl::Seconds(1));
+    *event.mutable_deadline_moved() = MoveCommand(order_, before, *moved, deadlines_).deadline_move();
+    Use(event);
+    const OrderClock& clock = Clock(CLOCK_KIND_FINISH);
+    EXPECT_EQ(clock.due, Reckon(clock, clock.rule, deadlines_).due.time);
+    if (crossing == kExtended) {
+      EXPECT_EQ(Show(clock.due), "2026-09-30 20:00");
+    } else if (crossing == kResumed) {
+      EXPECT_GT(clock.due, moved->due);
+    } else {
+      EXPECT_EQ(clock.due, before.due) << "as it stood when the desk got it";
+    }
+    EXPECT_EQ(clock.rule.publication, 2);
+    EXPECT_FALSE(MovedTo(order_, clock, 2, deadlines_).has_value()) << "once";
+    ExpectExplained(CLOCK_KIND_FINISH);
+  }
 }
 
 // A notice that leaves a deadline where it is settles it all the same.

@@ -16,6 +16,17 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 namespace v1 = type::v1;
 
+TEST(FailureTest, WrongUseIsToldInBothLanguages) {
+  const Failure failure = Misuse(say::kInputTooLarge, "x", 16);
+  EXPECT_EQ(ExitCodeOf(failure), kExitUsage);
+  const std::string json = FailureJson(failure);
+  EXPECT_THAT(json, HasSubstr("\"message\":\"x is larger than 16 MiB\""));
+  EXPECT_THAT(json, HasSubstr("\"messageZh\":\"x 超过 16 MiB\""));
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese), HasSubstr("x 超过 16 MiB"));
+  // A phrase within a phrase is in the language of the whole.
+  EXPECT_EQ(Misuse(say::kCannotRead, say::kInputTooLarge).chinese, "无法读取 $0 超过 $1 MiB");
+}
+
 TEST(FailureTest, ExitCodes) {
   const struct {
     absl::Status status;

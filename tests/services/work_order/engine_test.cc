@@ -531,6 +531,69 @@ TEST_F(EngineTest, LongPollsAreAnsweredByACommitByTimeAndByADrain) {
   EXPECT_EQ(error::ReasonOf((*read(9, 0))->status()), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
 }
 
+// An order that was never pushed has no handoff: it is no less an order.
+TEST_F(EngineTest, AWatchShowsOrdersThatStayHere) {
+  engine_->set_on_commit([this](const Committed& committed) { service_->Publish(committed.events); });
+  workorder::v1::WatchWorkOrdersRequest request;
+  request.set_start_sequence(1);
+  auto stream = service_->WatchWorkOrders({}, request);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  std::vector<int64_t> seen;
+  const std::function<void()> next = [&] {
+    (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+      if (!message.ok()) return;
+      workorder::v1::WatchWorkOrdersResponse response;
+      ASSERT_TRUE(response.ParseFromString(**message));
+      for (const auto& event : response.events()) seen.push_back(event.sequence());
+      next();
+    });
+  };
+  next();
+  steps_.RunDue();
+  type::v1::Command here = NewPush("request-1");
+  here.clear_offer();
+  ASSERT_TRUE(Run(here).ok());
+  ASSERT_TRUE(Run(NewPush("request-2")).ok());
+  EXPECT_EQ(seen, (std::vector<int64_t>{1, 2}));
+}
+
+TEST_F(EngineTest, ReadsOfEventsFitIntoAMessage) {
+  type::v1::Command registration = NewPush("request-0");
+  registration.clear_offer();
+  const Result registered = Run(registration);
+  ASSERT_TRUE(registered.ok()) << registered.status();
+  const std::string id = registered->order().id();
+  type::v1::Command accept = On(id, "request-1");
+  accept.mutable_acceptance();
+  ASSERT_TRUE(Run(accept).ok());
+  std::string note;
+  for (int i = 0; i < 2000; ++i) note += "长";
+  constexpr int kNotes = 500;
+  for (int i = 0; i < kNotes; i += 50) {
+    for (int j = i; j < i + 50; ++j) {
+      type::v1::Command progress = On(id, StrCat("progress-", j));
+      progress.mutable_progress()->set_note(note);
+      Submit(progress);
+    }
+    Commit();
+  }
+  ASSERT_EQ(engine_->head_sequence(), 2 + kNotes);
+  int reads = 0;
+  for (int64_t start = 1; start <= engine_->head_sequence(); ++reads) {
+    workorder::v1::ReadEventsRequest request;
+    request.set_start_sequence(start);
+    request.set_limit(1000);
+    absl::StatusOr<workorder::v1::ReadEventsResponse> got = absl::InternalError("no answer");
+    engine_->ReadEvents({}, request, [&](auto response) { got = std::move(response); });
+    steps_.RunDue();
+    ASSERT_TRUE(got.ok()) << got.status();
+    ASSERT_GT(got->events_size(), 0);
+    EXPECT_LE(got->ByteSizeLong(), size_t{3} << 20);
+    start += got->events_size();
+  }
+  EXPECT_GE(reads, 2);
+}
+
 TEST_F(EngineTest, VerifyFindsAnAlteredEvent) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
   ASSERT_EQ(Verify(), "");

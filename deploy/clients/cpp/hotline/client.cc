@@ -78,9 +78,20 @@ Client::Client(Options options)
       channel_(NewChannel(options_)),
       stub_(hotline::dispatch::v1::DispatchService::NewStub(channel_)) {}
 
+namespace {
+
+// A value that is not printable ASCII goes under the key with `-bin`: gRPC ends the program for it otherwise.
+void AddName(const std::string& key, const std::string& value, grpc::ClientContext* context) {
+  if (value.empty()) return;
+  const bool ascii = std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  context->AddMetadata(ascii ? key : key + "-bin", value);
+}
+
+}  // namespace
+
 void Client::Prepare(grpc::ClientContext* context) const {
-  if (!options_.account.empty()) context->AddMetadata("hotline-account", options_.account);
-  if (!options_.unit.empty()) context->AddMetadata("hotline-unit", options_.unit);
+  AddName("hotline-account", options_.account, context);
+  AddName("hotline-unit", options_.unit, context);
 }
 
 bool Client::Pause(milliseconds pause) {

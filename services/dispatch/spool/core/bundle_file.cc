@@ -20,6 +20,8 @@ constexpr std::string_view kSuffix = ".hlb";
 constexpr size_t kNumberDigits = 12;
 constexpr size_t kMaxNumberDigits = 18;  // fits 63 bits
 constexpr size_t kMaxHotline = 16;
+constexpr int64_t kMaxNumber = 999'999'999'999'999'998;  // the next one still fits a name
+constexpr absl::Duration kMaxAhead = absl::Hours(24 * 36'525);
 
 uint64_t ReadBigEndian(std::string_view bytes) {
   uint64_t value = 0;
@@ -79,6 +81,15 @@ std::string EncodeFile(std::string signed_bytes, const type::v1::DigitalSignatur
   file += BigEndian32(static_cast<uint32_t>(signature.ByteSizeLong()));
   signature.AppendToString(&file);
   return file;
+}
+
+std::string_view FaultOf(const BundleHeader& header, absl::Time now) {
+  const int64_t latest = absl::ToUnixMicros(now + kMaxAhead);
+  if (header.number() < 0 || header.number() > kMaxNumber) return "number";
+  if (header.incarnation() < 0 || header.incarnation() > latest) return "incarnation";
+  if (header.seen_number() < 0 || header.seen_number() > kMaxNumber) return "seen_number";
+  if (header.seen_incarnation() < 0 || header.seen_incarnation() > latest) return "seen_incarnation";
+  return {};
 }
 
 DecodedFile DecodeFile(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/time/time.h"
 #include "hotline/exchange/v1/bundle.pb.h"
 #include "hotline/type/v1/signature.pb.h"
 
@@ -38,6 +39,12 @@ std::optional<BundleName> ParseFileName(std::string_view name);
 std::string EncodeSigned(const exchange::v1::Bundle& bundle);
 // The whole file.
 std::string EncodeFile(std::string signed_bytes, const type::v1::DigitalSignature& signature);
+
+// What is wrong with the header's numbers, by the field's name: no writer gives such, and to go on from them
+// would leave no place for what comes after. Empty if nothing is. Clocks may be wrong by decades.
+std::string_view FaultOf(const exchange::v1::BundleHeader& header, absl::Time now);
+// The highest number that is believed of a peer about one's own bundles: nine times as many are left.
+inline constexpr int64_t kMaxBelievedNumber = 100'000'000'000'000'000;
 
 // What keeps a file from being read. The order is that in which it is found.
 enum class FileFault {

@@ -269,7 +269,7 @@ class SqlStore final : public Store {
   absl::Status UpdateTold(const Told& told) override {
     return Write(
         "UPDATE told SET stage = ?5, round = ?6, next_at = ?7, round_at = ?8, report = ?9,"
-        " acknowledged_until = ?10"
+        " acknowledged_until = ?10, unit = ?12"
         " WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4 AND assist_unit = ?11",
         [&](sql::Statement& put) {
           BindRef(put, told.ref, 11);
@@ -279,6 +279,7 @@ class SqlStore final : public Store {
           put.BindInt64(8, absl::ToUnixNanos(told.round_at));
           put.BindBlob(9, told.report);
           put.BindInt64(10, absl::ToUnixNanos(told.acknowledged_until));
+          put.BindText(12, told.unit);
         });
   }
 

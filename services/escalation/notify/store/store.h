@@ -39,7 +39,7 @@ struct Told {
   RungRef ref;
   int64_t sequence = 0;  // of its event in the site's log
   std::string number;    // of the order
-  std::string unit;      // code of who holds the duty
+  std::string unit;      // code of who holds the duty, as of its latest round
   type::v1::Urgency urgency = type::v1::URGENCY_UNSPECIFIED;
   absl::Time due;
   Stage stage = Stage::kWaiting;

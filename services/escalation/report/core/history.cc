@@ -23,6 +23,7 @@ void HistoryReader::Add(const Event& event) {
     if (dispute.item.state() == v1::DOCKET_STATE_OPEN) dispute.item.set_holder(event.custody().holder());
   }
   Follow(event, at);
+  Pause(at);
   history_.state = event.state();
   history_.last_event = at;
 }
@@ -116,6 +117,17 @@ void HistoryReader::End(StretchEnd how, absl::Time at) {
   stretch->end = at;
   stretch->how = how;
   if (!stretch->pauses.empty()) stretch->pauses.back().second = std::min(stretch->pauses.back().second, at);
+}
+
+// After the clocks have gone on: whoever has the order while it is suspended waits, though it was given to
+// them only meanwhile; and an event that ends the suspension by the way ends the waiting too.
+void HistoryReader::Pause(absl::Time at) {
+  Stretch* const stretch = current();
+  if (stretch == nullptr) return;
+  auto& pauses = stretch->pauses;
+  const bool waits = !pauses.empty() && pauses.back().second == absl::InfiniteFuture();
+  if (waits && !history_.clocks.suspended) pauses.back().second = at;
+  if (!waits && history_.clocks.suspended) pauses.emplace_back(at, absl::InfiniteFuture());
 }
 
 // Whose work it is: the unit's at the holder's own site, else the holder's.
@@ -313,16 +325,6 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       if (Stretch* const stretch = current();
           stretch != nullptr && event.extension_decided().decision().approved()) {
         ++stretch->extensions;
-      }
-      return;
-    case Event::kSuspended:
-      if (Stretch* const stretch = current(); stretch != nullptr) {
-        stretch->pauses.emplace_back(at, absl::InfiniteFuture());
-      }
-      return;
-    case Event::kResumed:
-      if (Stretch* const stretch = current(); stretch != nullptr && !stretch->pauses.empty()) {
-        stretch->pauses.back().second = at;
       }
       return;
     case Event::kExtended:

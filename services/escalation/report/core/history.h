@@ -125,6 +125,7 @@ class HistoryReader {
   // Dispatched to units of this site.
   void Give(const type::v1::UnitDispatch& dispatch, absl::Time at);
   void End(StretchEnd how, absl::Time at);
+  void Pause(absl::Time at);
   void Extend(const type::v1::Event& event, absl::Time at);
   void Open(const type::v1::Event& event, absl::Time at);
   void Settle(v1::DocketState state, absl::Time at);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 
@@ -91,6 +93,33 @@ DeliverRequest Part(int64_t first, int64_t last, const std::string& past) {
     envelope.set_hash(StrCat(past, i));
   }
   return part;
+}
+
+TEST(BundleFileTest, NumbersThatLeaveNoPlaceForMoreAreFaults) {
+  const absl::Time now = absl::FromUnixSeconds(1'790'000'000);
+  exchange::v1::BundleHeader good;
+  good.set_number(7);
+  good.set_incarnation(absl::ToUnixMicros(now));
+  EXPECT_EQ(FaultOf(good, now), "");
+  EXPECT_EQ(FaultOf(good, absl::UnixEpoch()), "") << "a clock that has stood still since its battery died";
+  for (const int64_t number :
+       {int64_t{-1}, int64_t{999'999'999'999'999'999}, std::numeric_limits<int64_t>::max()}) {
+    exchange::v1::BundleHeader header = good;
+    header.set_number(number);
+    EXPECT_EQ(FaultOf(header, now), "number") << number;
+    header = good;
+    header.set_seen_number(number);
+    EXPECT_EQ(FaultOf(header, now), "seen_number") << number;
+  }
+  for (const int64_t incarnation : {int64_t{-1}, absl::ToUnixMicros(now + absl::Hours(24 * 365 * 101)),
+                                    std::numeric_limits<int64_t>::max()}) {
+    exchange::v1::BundleHeader header = good;
+    header.set_incarnation(incarnation);
+    EXPECT_EQ(FaultOf(header, now), "incarnation") << incarnation;
+    header = good;
+    header.set_seen_incarnation(incarnation);
+    EXPECT_EQ(FaultOf(header, now), "seen_incarnation") << incarnation;
+  }
 }
 
 TEST(BundleFileTest, APartIsJudgedByTheCursor) {

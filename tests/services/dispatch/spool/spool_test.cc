@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "common/contract/proto_time.h"
+#include "hotline/dispatch/v1/spool_state.pb.h"
 #include "tests/services/dispatch/spool/world.h"
 
 namespace hotline::dispatch {
@@ -367,6 +370,46 @@ TEST(SpoolTest, AnotherPeersBundlesAreRefused) {
   world.Pass(absl::Seconds(1));
   EXPECT_THAT(world.b.rejects, SizeIs(4));
   for (const auto& [name, why] : world.b.rejects) EXPECT_EQ(why, Reject::kParty) << name;
+}
+
+// One bundle that claimed to have seen the last number there is stopped the site's own bundles for good.
+TEST(SpoolTest, WhatAPeerClaimsToHaveSeenLeavesPlaceForMore) {
+  World world;
+  world.Start();
+  world.Settle();
+  Bundle bundle = HeaderFor("12345", "110", 1);
+  bundle.mutable_header()->set_incarnation(absl::ToUnixMicros(world.wall.Now()));
+  bundle.mutable_header()->set_seen_incarnation(std::numeric_limits<int64_t>::max());
+  world.b.in()["12345-110-000000000901.hlb"] = FileBy("12345", bundle);
+  bundle.mutable_header()->set_seen_incarnation(1);
+  bundle.mutable_header()->set_seen_number(-1);
+  world.b.in()["12345-110-000000000902.hlb"] = FileBy("12345", bundle);
+  world.Pass(absl::Seconds(1));
+  ASSERT_THAT(world.b.rejects, SizeIs(2));
+  for (const auto& [name, why] : world.b.rejects) EXPECT_EQ(why, Reject::kMalformed) << name;
+  // Read as the newest there is, though nobody has written so many.
+  bundle.mutable_header()->set_seen_number(999'999'999'999'999'998);
+  world.b.in()["12345-110-000000000903.hlb"] = FileBy("12345", bundle);
+  world.Pass(absl::Seconds(1));
+  EXPECT_THAT(world.b.rejects, SizeIs(2));
+  CommitEach(world.b, 1, 3);
+  world.Settle(10);
+  EXPECT_EQ(world.a.log().bodies, Numbered(1, 3));
+}
+
+TEST(SpoolTest, LanesThatDoNotExistAreNotRemembered) {
+  World world;
+  world.Start();
+  world.Settle();
+  Bundle bundle = HeaderFor("12345", "110", 1);
+  bundle.mutable_header()->set_incarnation(absl::ToUnixMicros(world.wall.Now()) + 1'000'000);
+  for (int lane = 1; lane < 100; ++lane) bundle.add_receipts()->set_lane(static_cast<Lane>(lane));
+  world.b.in()["12345-110-000000000901.hlb"] = FileBy("12345", bundle);
+  world.Pass(absl::Seconds(2));
+  EXPECT_THAT(world.b.in(), IsEmpty());
+  v1::SpoolState state;
+  ASSERT_TRUE(state.ParseFromString(world.b.out()[".state-110-12345"]));
+  EXPECT_EQ(state.peer_receipts_size(), 2);
 }
 
 TEST(SpoolTest, AFutureVersionIsRefusedAndBothSidesSaySo) {

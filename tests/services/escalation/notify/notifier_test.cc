@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <set>
 
 #include "common/base/id.h"
@@ -77,6 +78,7 @@ class FakeLedger final : public Ledger {
   explicit FakeLedger(Executor* executor) : executor_(executor) {}
   void Execute(const CallContext&, workorder::v1::ExecuteRequest request,
                Done<workorder::v1::ExecuteResponse> done) override {
+    if (meanwhile) std::exchange(meanwhile, {})();
     if (down) return done(error::WorkOrderUnreachable("test"));
     workorder::v1::ExecuteResponse response;
     for (const type::v1::Command& command : request.commands()) {
@@ -117,6 +119,7 @@ class FakeLedger final : public Ledger {
   }
 
   bool down = false;
+  std::function<void()> meanwhile;  // happens once, while a call is under way
   std::map<std::string, type::v1::Command> commands;
 
  private:
@@ -222,7 +225,7 @@ class NotifierTest : public testing::Test, public Listener {
     event.sequence = ++rungs_.watermark;
     event.ref = {.order_id = order, .armed_by = 1, .clock = type::v1::CLOCK_KIND_SIGN, .rung = rung};
     event.order_number = "12345-20261201-" + std::to_string(100000 + order);
-    event.duty_party = std::move(unit);
+    event.duty_party = unit;
     event.due = steps_.clock()->Now();
     event.record_time = steps_.clock()->Now();
     rungs_.rungs.push_back(event);
@@ -230,6 +233,7 @@ class NotifierTest : public testing::Test, public Listener {
     facts.urgency = urgency;
     facts.running = true;
     facts.highest = rung;
+    facts.duty_party = std::move(unit);
   }
 
   template <typename Request, typename Response>
@@ -259,7 +263,10 @@ class NotifierTest : public testing::Test, public Listener {
   }
 
   void OnAttempt(const std::string&, const std::string& result) override { results_.push_back(result); }
-  void OnUnreachable(const std::string&, const std::string&, type::v1::Rung) override { ++unreachable_; }
+  void OnUnreachable(const std::string& order_id, const std::string& unit, type::v1::Rung) override {
+    ++unreachable_;
+    unreachable_units_[order_id] = unit;
+  }
   void OnTold(const std::string&, int) override {}
   void OnReportRefused(const std::string&, const absl::Status& status) override { ADD_FAILURE() << status; }
   void OnStoreFailed(const absl::Status& status) override { ADD_FAILURE() << status; }
@@ -275,6 +282,7 @@ class NotifierTest : public testing::Test, public Listener {
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::string> results_;
   int unreachable_ = 0;
+  std::map<std::string, std::string> unreachable_units_;  // by order, the latest
 };
 
 TEST_F(NotifierTest, AWebhookReachesAndTheOrderSaysSo) {
@@ -421,6 +429,48 @@ TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {
   for (const v1::Delivery& delivery : Deliveries("sms")) EXPECT_EQ(delivery.notification().orders_size(), 1);
 }
 
+// However it comes to be due in the night.
+TEST_F(NotifierTest, WhatIsHeldUpIntoTheNightWaitsForTheMorning) {
+  // Its acknowledgement ends at 23:00.
+  Rung(1, type::v1::RUNG_URGE);
+  notifier_->Acknowledged(
+      {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE},
+      steps_.clock()->Now() + absl::Hours(11));
+  steps_.Advance(absl::Hours(9) + absl::Minutes(50));
+  // Killed before it was told, and started again at 23:20.
+  Rung(2, type::v1::RUNG_REMIND);
+  steps_.clock()->Advance(absl::Minutes(90));
+  Start();
+  steps_.Advance(absl::Hours(8));
+  EXPECT_THAT(Deliveries("desktop"), IsEmpty());
+  steps_.Advance(absl::Hours(1));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(3)) << "two of the urged order, one of the other";
+}
+
+TEST_F(NotifierTest, AQueueThatTakesMoreAtNightGetsNothingOrdinary) {
+  UseSms();
+  gateway_.latency = absl::Hours(1);
+  steps_.Advance(absl::Hours(9) + absl::Minutes(55));
+  for (int order = 1; order <= 50; ++order) {
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+    steps_.Advance(absl::Seconds(3));
+  }
+  ASSERT_THAT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED), SizeIs(50));
+  Rung(100, type::v1::RUNG_REMIND);  // 21:57
+  const auto ordinary = [this] {
+    int count = 0;
+    for (const v1::Delivery& delivery : Deliveries("sms")) {
+      count += delivery.notification().urgency() == type::v1::URGENCY_NORMAL;
+    }
+    return count;
+  };
+  steps_.Advance(absl::Hours(9));
+  EXPECT_LT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED).size(), 50u);
+  EXPECT_EQ(ordinary(), 0);
+  steps_.Advance(absl::Hours(2));
+  EXPECT_EQ(ordinary(), 1);
+}
+
 TEST_F(NotifierTest, AnEmptyRungIsReportedAtOnceAlsoAtNight) {
   ASSERT_TRUE(county_.Do({directory::test::Put(directory::test::Unit("empty"))}));
   people_ = std::make_shared<const directory::Directory>(county_.directory);
@@ -502,6 +552,36 @@ TEST_F(NotifierTest, ADesktopThatIsNotReadIsToldAgainUntilTheLastRound) {
   ASSERT_THAT(ledger_.Reports(), SizeIs(3));
   EXPECT_TRUE(ledger_.Reports()[2].unreachable()) << "silence to the end";
   EXPECT_EQ(unreachable_, 1);
+}
+
+TEST_F(NotifierTest, EachRoundGoesToWhoeverHasTheDutyThen) {
+  Add(1, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  Add(2, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  Add(3, type::v1::RUNG_CIRCULATE, type::v1::URGENCY_NORMAL, "zhujianju");
+  notifier_->Wake();
+  rungs_.facts[3].duty_party = "12345";
+  steps_.Advance(absl::Seconds(31));
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    EXPECT_EQ(delivery.notification().unit(), "zhujianju") << "a draft is about who missed the deadline";
+  }
+  // It was merged into a job of the hotline's own desk.
+  rungs_.facts[1].duty_party = "12345";
+  steps_.Advance(absl::Hours(4) + absl::Minutes(1));
+  std::map<std::string, std::set<std::string>> told;  // of the second round
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    const v1::Notification& message = delivery.notification();
+    if (message.orders(0).round() != 2) continue;
+    ASSERT_EQ(message.orders_size(), 1);
+    told[message.unit() + " " + message.orders(0).order_id()].insert(message.target());
+  }
+  const std::string one = FormatOrderId(1);
+  const std::string two = FormatOrderId(2);
+  EXPECT_THAT(told, UnorderedElementsAre(
+                        testing::Pair("12345 " + one, UnorderedElementsAre("desk-h1", "desk-h2")),
+                        testing::Pair("zhujianju " + two, UnorderedElementsAre("desk-a1", "desk-a2"))));
+  steps_.Advance(absl::Hours(72));
+  EXPECT_EQ(unreachable_units_[one], "12345");
+  EXPECT_EQ(unreachable_units_[two], "zhujianju");
 }
 
 TEST_F(NotifierTest, AnAcknowledgementStopsTheRoundsUntilItTimesOut) {
@@ -644,6 +724,25 @@ TEST_F(NotifierTest, WorkOrderDownOnlyDelaysTheRecord) {
   ledger_.down = false;
   steps_.Advance(absl::Seconds(30));
   EXPECT_THAT(ledger_.Reports(), SizeIs(1));
+}
+
+TEST_F(NotifierTest, AnAcknowledgementThatComesWhileTheRecordFailsCounts) {
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  ledger_.down = true;
+  const absl::Time until = steps_.clock()->Now() + absl::Hours(10);
+  ledger_.meanwhile = [&] {
+    notifier_->Acknowledged(
+        {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE},
+        until);
+  };
+  steps_.Advance(absl::Minutes(6));
+  ASSERT_FALSE(ledger_.meanwhile) << "the round is over, and to be recorded";
+  ledger_.down = false;
+  steps_.Advance(absl::Hours(9));
+  EXPECT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2)) << "no second round yet";
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(testing::Gt(2u)));
 }
 
 TEST_F(NotifierTest, BehindTheLogNobodyIsTold) {

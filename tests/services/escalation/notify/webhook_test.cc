@@ -2,12 +2,34 @@
 // held to.
 #include "services/escalation/edge_webhook.h"
 
+#include <curl/curl.h>
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdarg>
 #include <future>
 
 #include "tests/support/process.h"
+
+// Which authorities a library that was built with a folder of them trusts cannot be tried out without one of
+// those: what it is told is looked at instead, and passed on.
+static std::atomic<bool> no_folder = false;  // set: the latest request takes no authority from a folder
+
+#undef curl_easy_setopt
+extern "C" CURLcode curl_easy_setopt(CURL* easy, CURLoption option, ...) {
+  // Options are of the size of a pointer at most.
+  std::va_list values;
+  va_start(values, option);
+  void* const value = va_arg(values, void*);
+  va_end(values);
+  if (option == CURLOPT_URL) no_folder = false;
+  if (option == CURLOPT_CAPATH) no_folder = value == nullptr;
+  using Setter = CURLcode (*)(CURL*, CURLoption, ...);
+  static const auto real = reinterpret_cast<Setter>(dlsym(RTLD_NEXT, "curl_easy_setopt"));
+  return real(easy, option, value);
+}
 
 namespace hotline::escalation {
 namespace {
@@ -83,6 +105,14 @@ TEST_F(WebhookTest, CertificatesAreVerified) {
                   .allow_private_network = true})
                 .status,
             0);
+}
+
+TEST_F(WebhookTest, AnAuthorityOfItsOwnStandsInForTheSystems) {
+  Send(
+      {.url = Url("localhost", 204), .secrets = {}, .ca_file = Certificate(), .allow_private_network = true});
+  EXPECT_TRUE(no_folder);
+  Send({.url = Url("localhost", 204), .secrets = {}, .ca_file = {}, .allow_private_network = true});
+  EXPECT_FALSE(no_folder);
 }
 
 TEST_F(WebhookTest, PrivateAddressesAndOtherSchemesAreRefused) {

@@ -212,6 +212,27 @@ TEST_F(ScorecardTest, HandlingIsInWorkingTimeWithoutSuspensions) {
   EXPECT_EQ(R(card.finish_on_time()), Pair(1, 1));
 }
 
+TEST_F(ScorecardTest, WhoIsGivenASuspendedOrderWaitsUntilItGoesOn) {
+  Add(make_.Registered(1, At(0)));
+  Add(make_.Accepted(1, At(0)));
+  Add(make_.Suspended(1, At(10)));
+  Add(make_.Dispatched(1, At(100)));
+  Add(make_.Resumed(1, At(5000)));
+  Add(make_.Signed(1, At(5010)));
+  Add(make_.Replied(1, At(5060)));
+  EXPECT_EQ(Of(Compute(0, 10000), "chengguan").median_handling().seconds(), 60);
+  // Who takes it up as one that is not suspended any more waits for nothing.
+  Dispatch(2, 0);
+  Add(make_.Suspended(2, At(10)));
+  Event disputed = make_.Make(2, type::v1::ORDER_STATE_ACCEPTED, At(100));
+  disputed.mutable_disputed();
+  Add(disputed);
+  const History history = Read(2, At(10000));
+  ASSERT_EQ(history.stretches.size(), 3u);
+  EXPECT_EQ(history.stretches[1].pauses, (std::vector{std::pair(At(10), At(100))}));
+  EXPECT_TRUE(history.stretches[2].pauses.empty());
+}
+
 TEST_F(ScorecardTest, VerdictsAndMovesGoToWhoGaveTheResult) {
   Dispatch(1, 0);
   Add(make_.Signed(1, At(1)));

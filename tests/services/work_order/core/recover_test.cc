@@ -244,6 +244,24 @@ TEST_F(TwoHistoriesTest, WhatWasToldBeforeTheReceiptsTakesThemNotBack) {
   EXPECT_EQ(first.change.after.state(), type::v1::ORDER_STATE_OFFERED);
 }
 
+// Not knowing that it had recorded an accusation, the site returned the offer (simulation, seed 6001718 with
+// old backups).
+TEST_F(TwoHistoriesTest, WhatWasToldOfAnOfferDoesNotTakeItsEndBack) {
+  const Envelope accused = After({Act::kAccuse}).second;
+  ASSERT_EQ(accused.kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+  const WorkOrder returned = After({Act::kReturn}).first;
+  for (const bool goes_on : {true, false}) {
+    const Received received = Recover(returned, accused, goes_on);
+    ASSERT_TRUE(received.changes);
+    const WorkOrder& after = received.change.after;
+    EXPECT_EQ(after.state(), type::v1::ORDER_STATE_RETURNED);
+    EXPECT_TRUE(after.handoff().has_end_time());
+    EXPECT_EQ(after.facts().recused_units_size(), 1);
+    EXPECT_EQ(SharedView(after), SharedView(returned));
+    EXPECT_FALSE(Recover(after, accused, goes_on).changes) << "it is known by now";
+  }
+}
+
 // A backup from before a recovery knows by its own number what that recovery has numbered anew.
 TEST_F(TwoHistoriesTest, AnEventThatIsLoggedIsNotLoggedTwice) {
   const std::pair<WorkOrder, Envelope> after_acceptance = After({Act::kAccept});

@@ -5,6 +5,7 @@
 #include "common/error/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/work_order/core/governor.h"
 #include "services/work_order/core/mask.h"
 #include "services/work_order/core/order.h"
 #include "tests/services/work_order/core/world.h"
@@ -100,6 +101,84 @@ TEST_F(RestrictedTest, WhatBelongsToItIsRestrictedAndNothingElseIsMergedWithIt) 
   EXPECT_EQ(error::FieldOf(world_.Execute(0, merge).status()), "merger.into_order_id");
 }
 
+TEST_F(RestrictedTest, AnOfferThatIsSentAgainSaysAllThatTheFirstSaid) {
+  Command command = MakeRegistration(SampleContent(), "110");
+  command.mutable_registration()->set_restricted(true);
+  const absl::StatusOr<std::string> id = world_.Execute(0, command);
+  ASSERT_TRUE(id.ok()) << id.status().message();
+  exchange::v1::OfferBody first, again;
+  ASSERT_TRUE(first.ParseFromString(world_.Owed(0).back().body()));
+  const WorkOrder& order = world_.Order(0, *id);
+  const auto drafts = DecideResend(order, order.handoff().id(), "110", world_.site(0), world_.now());
+  ASSERT_EQ(drafts.size(), 1u);
+  ASSERT_TRUE(again.ParseFromString(drafts[0].body));
+  EXPECT_TRUE(again.restricted());
+  // The content is put to it where it is stored.
+  first.clear_content();
+  for (exchange::v1::OfferBody* body : {&first, &again}) {
+    body->mutable_handoff()->clear_link_sequence();
+    body->mutable_handoff()->clear_spoken_code();
+  }
+  EXPECT_EQ(first.DebugString(), again.DebugString());
+}
+
+TEST_F(RestrictedTest, WhoNeedsNotKnowTheKeptOrderMergesNothingIntoIt) {
+  Push();
+  Command own = MakeRegistration(SampleContent(), "");
+  own.mutable_registration()->set_restricted(true);
+  own.mutable_header()->mutable_actor()->set_account("9009");
+  const absl::StatusOr<std::string> mine = world_.Execute(0, own);
+  ASSERT_TRUE(mine.ok());
+  Command merge = MakeCommand(Act::kProgress, *mine, "", world_.now());
+  merge.mutable_header()->mutable_actor()->set_account("9009");
+  merge.mutable_merger()->set_into_order_id(id_);
+  merge.mutable_merger()->set_reason("同一事项");
+  EXPECT_EQ(error::ReasonOf(world_.Execute(0, merge).status()), Reason::ERROR_REASON_RESTRICTED);
+  world_.mutable_site(0)->cleared_accounts.insert("9009");
+  EXPECT_TRUE(world_.Execute(0, merge).ok());
+}
+
+TEST_F(RestrictedTest, WhatItSaysStaysOutOfWhatIsNotRestricted) {
+  const std::string incident = world_.Register(0, SampleContent(), false);
+  Command child = MakeRegistration(SampleContent(), "110");
+  child.mutable_registration()->clear_content();
+  child.mutable_registration()->set_parent_order_id(incident);
+  child.mutable_registration()->set_restricted(true);
+  const absl::StatusOr<std::string> part = world_.Execute(0, child);
+  ASSERT_TRUE(part.ok()) << part.status().message();
+  world_.Settle();
+  world_.mutable_site(1)->cleared_accounts.insert("1001");
+  const std::string theirs = world_.Twin(0, *part);
+  for (const Act act : {Act::kAccept, Act::kFinish}) world_.Do(1, act, theirs);
+  world_.Settle();
+  ASSERT_EQ(world_.Order(0, *part).state(), type::v1::ORDER_STATE_REPLIED);
+  ASSERT_EQ(world_.Order(0, incident).partner_outcomes_size(), 1);
+  EXPECT_EQ(world_.Order(0, incident).partner_outcomes(0).state(), type::v1::ORDER_STATE_REPLIED);
+  EXPECT_EQ(world_.Order(0, incident).partner_outcomes(0).note(), "");
+
+  // A job that others were merged into does not become a clue: they would be told of it.
+  type::v1::OrderContent urgent = SampleContent();
+  urgent.set_urgency(type::v1::URGENCY_URGENT);
+  const std::string kept = world_.Register(0, urgent, false);
+  const std::string merged = world_.Register(0, urgent, false);
+  Command merge = MakeCommand(Act::kProgress, merged, "", world_.now());
+  merge.mutable_merger()->set_into_order_id(kept);
+  merge.mutable_merger()->set_reason("同一事项");
+  ASSERT_TRUE(world_.Execute(0, merge).ok());
+  Command clue = MakeCommand(Act::kOffer, kept, "110", world_.now());
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  EXPECT_EQ(error::ReasonOf(world_.Execute(0, clue).status()), Reason::ERROR_REASON_MERGED);
+}
+
+TEST_F(RestrictedTest, WhoIsLetInMaySeeWhatAReturnWouldDo) {
+  Push();
+  workorder::v1::PreviewReturnRequest request;
+  request.set_order_id(twin_);
+  const auto preview = PreviewReturn(world_.Order(1, twin_), request, world_.site(1), world_.now());
+  ASSERT_TRUE(preview.ok()) << preview.status().message();
+  EXPECT_TRUE(preview->allowed()) << preview->message();
+}
+
 TEST_F(RestrictedTest, ADisclosureIsRecordedInEveryStateAndTellsNobody) {
   Push();
   Command disclosure = MakeCommand(Act::kProgress, id_, "", world_.now());
@@ -155,9 +234,14 @@ TEST(MaskTest, NothingOfTheCallerIsLeft) {
   order.set_title(content->title());
   order.set_content_salt("salt");
   order.mutable_reply()->set_public_reply("已电话告知阿依努尔");
+  order.mutable_reply()->set_unresolved_reason("阿依努尔不在家");
+  order.mutable_last_contact()->set_note("与其丈夫通话，号码另记");
+  order.mutable_handoff()->set_note("请回阿依努尔电话");
+  order.add_past_handoffs()->mutable_returned()->set_reason("阿依努尔称已解决");
+  order.mutable_extension_request()->set_ground("阿依努尔要求延后");
   MaskCaller(&order);
   const std::string left = order.DebugString();
-  for (const char* trace : {"阿依努尔", "13900001234", "139-0000-1234", "4621234", "rec-1", "salt"}) {
+  for (const char* trace : {"阿依努尔", "13900001234", "139-0000-1234", "4621234", "rec-1", "salt", "丈夫"}) {
     EXPECT_THAT(order.SerializeAsString(), Not(HasSubstr(trace))) << left;
   }
   EXPECT_THAT(order.content().text(), HasSubstr("工地在北门路口"));

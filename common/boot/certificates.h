@@ -1,0 +1,31 @@
+// All certificates of a PEM file: an authority's file holds two while one takes over from the other.
+#ifndef COMMON_BOOT_CERTIFICATES_H_
+#define COMMON_BOOT_CERTIFICATES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/certificate.h"
+
+namespace hotline::boot {
+
+// In the order of the file, at least one. Errors: FAILED_PRECONDITION naming the file.
+absl::StatusOr<std::vector<rpc::CertificatePtr>> ReadCertificates(const std::string& path);
+
+// The first instant at which one of them is no longer valid. Errors: as ReadCertificates.
+absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path);
+
+// Whether the first certificate of `file` leads, through the others in it, to any of `authority_file`; when
+// they end is not looked at. Errors: as ReadCertificates.
+absl::StatusOr<bool> IsIssuedBy(const std::string& file, const std::string& authority_file);
+
+// The rule of signing keys, for the key of a certificate. OK if the file cannot be looked at: who reads it
+// says so. Errors: FAILED_PRECONDITION naming the file.
+absl::Status CheckPrivate(const std::string& key_file);
+
+}  // namespace hotline::boot
+
+#endif  // COMMON_BOOT_CERTIFICATES_H_

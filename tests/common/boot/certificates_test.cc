@@ -1,0 +1,94 @@
+// Files that hold several certificates: an authority that takes over from another, and a chain.
+#include "common/boot/certificates.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+
+namespace hotline::boot {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CertificatesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "hotline-certs-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern + "/";
+    Make("old", 30);
+    Make("new", 20);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // An authority of ten years and a certificate of `days`, of its own folder.
+  void Make(const std::string& name, int days) {
+    const std::string command = std::string(HOTLINE_SOURCE_DIR "/deploy/certs/make --role dispatch --days ") +
+                                std::to_string(days) + " --dir " + folder_ + name + " 110";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+  std::string Authority(const std::string& name) { return folder_ + name + "/ca.crt"; }
+  std::string Own(const std::string& name) { return folder_ + name + "/110/dispatch.crt"; }
+  // The files' bytes, one after the other.
+  std::string Joined(const std::string& one, const std::string& other) {
+    const std::string path = folder_ + "joined.crt";
+    std::ofstream out(path, std::ios::binary);
+    for (const std::string& from : {one, other}) out << std::ifstream(from, std::ios::binary).rdbuf();
+    return path;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(CertificatesTest, AnyAuthorityOfAFileMayHaveIssued) {
+  for (const auto& [one, other] : {std::pair("old", "new"), {"new", "old"}}) {
+    const std::string both = Joined(Authority(one), Authority(other));
+    EXPECT_EQ(*IsIssuedBy(Own("old"), both), true);
+    EXPECT_EQ(*IsIssuedBy(Own("new"), both), true);
+  }
+  EXPECT_EQ(*IsIssuedBy(Own("old"), Authority("new")), false);
+  EXPECT_FALSE(IsIssuedBy(Own("old"), folder_ + "none").ok());
+}
+
+TEST_F(CertificatesTest, TheOneThatEndsFirstCounts) {
+  const absl::Time before = *EarliestExpiry(Own("new"));
+  EXPECT_LT(before, *EarliestExpiry(Own("old")));
+  EXPECT_EQ(*EarliestExpiry(Joined(Own("old"), Own("new"))), before);
+  EXPECT_EQ(ReadCertificates(Joined(Own("old"), Own("new")))->size(), 2u);
+  // openssl's own word for when it ends is the truth here.
+  const int64_t left = absl::ToInt64Seconds(before - absl::Now());
+  const auto ends_within = [&](int64_t seconds) {
+    const std::string command =
+        "openssl x509 -in " + Own("new") + " -noout -checkend " + std::to_string(seconds) + " > /dev/null";
+    return std::system(command.c_str()) != 0;
+  };
+  EXPECT_FALSE(ends_within(left - 60));
+  EXPECT_TRUE(ends_within(left + 60));
+}
+
+TEST_F(CertificatesTest, AFileThatIsDamagedFurtherDownIsNotRead) {
+  std::ofstream(folder_ + "damaged") << "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  EXPECT_FALSE(ReadCertificates(Joined(Own("old"), folder_ + "damaged")).ok());
+  std::ofstream(folder_ + "text") << "no certificate\n";
+  EXPECT_FALSE(ReadCertificates(folder_ + "text").ok());
+  EXPECT_EQ(ReadCertificates(Joined(Own("old"), folder_ + "text"))->size(), 1u)
+      << "remarks stand in such files";
+}
+
+TEST_F(CertificatesTest, AKeyIsItsOwnersAlone) {
+  const std::string key = folder_ + "old/110/dispatch.key";
+  EXPECT_TRUE(CheckPrivate(key).ok()) << "as deploy/certs/make leaves it";
+  fs::permissions(key, fs::perms::group_read, fs::perm_options::add);
+  EXPECT_TRUE(CheckPrivate(key).ok()) << "a group may read it, as it may a signing key";
+  fs::permissions(key, fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(std::string(CheckPrivate(key).message()),
+            key + ": a private key must not be open to everybody: chmod o= it");
+}
+
+}  // namespace
+}  // namespace hotline::boot
