@@ -400,8 +400,11 @@ TEST(HouseTest, NothingIsLeftOpen) {
   const std::regex open(std::string("\\b(TO") + "DO|FIX" + "ME|XX" + "X|HA" + "CK)\\b");
   std::vector<std::string> found;
   for (const std::string& path : Files()) {
-    if (EndsWith(path, ".binpb") || Contains(path, "/corpus/")) continue;
-    std::istringstream text(ReadAll(fs::path(HOTLINE_SOURCE_DIR) / path));
+    if (Contains(path, "/corpus/")) continue;
+    const std::string content = ReadAll(fs::path(HOTLINE_SOURCE_DIR) / path);
+    // A file with a NUL (a picture, a descriptor set) is no text: such a word stands in it by chance.
+    if (Contains(content, std::string(1, '\0'))) continue;
+    std::istringstream text(content);
     int number = 0;
     for (std::string line; std::getline(text, line);) {
       ++number;
