@@ -14,6 +14,9 @@ constexpr uint32_t kCoverageBuckets = 6;
 constexpr uint32_t kFirstRow = kCoverage + kCoverageBuckets;
 // Words and n-grams of so many characters are kept however rare they are: they come again in other company.
 constexpr uint32_t kShort = 2;
+// The rows of a text lie anywhere in megabytes of weights: each is asked for so many before it is needed.
+constexpr size_t kAhead = 8;
+constexpr uint32_t kLine = 64 / sizeof(float);
 // A gradient with no part beyond this moves nothing.
 constexpr float kLearnt = 0.02F;
 // Of a gradient's square, what one column has on average of those that matter.
@@ -147,6 +150,7 @@ std::vector<Model::Active> Model::Activate(const Featuriser::View& view, uint32_
   uint32_t pairs = 0;
   uint32_t known_pairs = 0;
   for (uint32_t i = 0; i < view.features.size(); ++i) {
+    if (i + kAhead < view.features.size()) index_.prefetch(view.features[i + kAhead].key);
     const Feature& feature = view.features[i];
     const auto found = index_.find(feature.key);
     const bool pair = feature.block == Block::kGram && feature.end - feature.begin == 2;
@@ -171,9 +175,13 @@ std::vector<Model::Active> Model::Activate(const Featuriser::View& view, uint32_
 Model::Scores Model::Score(std::span<const Active> text) const {
   Scores scores;
   std::vector<float> sums(stride_, 0.0F);
-  for (const Active& active : text) {
-    const float* row = &weights_[size_t{active.row} * stride_];
-    for (uint32_t c = 0; c < stride_; ++c) sums[c] += active.value * row[c];
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (i + kAhead < text.size()) {
+      const float* const later = &weights_[size_t{text[i + kAhead].row} * stride_];
+      for (uint32_t c = 0; c < stride_; c += kLine) __builtin_prefetch(later + c);
+    }
+    const float* row = &weights_[size_t{text[i].row} * stride_];
+    for (uint32_t c = 0; c < stride_; ++c) sums[c] += text[i].value * row[c];
   }
   scores.danger = sums[classes_ + groups_];
   scores.groups.assign(sums.begin() + classes_, sums.begin() + classes_ + groups_);

@@ -95,13 +95,12 @@ absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteR
     return status;
   }
   counters_.suggestions.fetch_add(1, std::memory_order_relaxed);
-  return routing::Advise({.catalogue = chosen->catalogue.get(),
-                          .reader = chosen->reader.get(),
-                          .policy = &policy_,
-                          .hotline = hotline_,
-                          .now = now},
-                         request)
-      .response;
+  const routing::AdvisorInput input = {.catalogue = chosen->catalogue.get(),
+                                       .reader = chosen->reader.get(),
+                                       .policy = &policy_,
+                                       .hotline = hotline_,
+                                       .now = now};
+  return routing::Advise(input, request, routing::ReadMatter(input, request)).response;
 }
 
 absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
@@ -126,10 +125,12 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   input.reader = chosen->reader.get();
   input.hotline = hotline_;
   input.now = now;
+  input.explain = false;
   const bool named = !command->offer().to_hotline().empty();
+  const routing::Matter matter = routing::ReadMatter(input, request);
   // Advice is what would have been said without the person's choice of an item; the decision is with it.
-  const routing::Advice advised = routing::Advise(input, request);
-  const routing::Advice decided = item.empty() ? advised : routing::Advise(input, request, item);
+  const routing::Advice advised = routing::Advise(input, request, matter);
+  const routing::Advice decided = item.empty() ? advised : routing::Advise(input, request, matter, item);
   const LadderOutcome& outcome = decided.outcome;
   if (!named && outcome.step == Step::kAsk) {
     counters_.asked.fetch_add(1, std::memory_order_relaxed);

@@ -293,6 +293,12 @@ absl::Status TwoSites::UseKeys() {
   return absl::OkStatus();
 }
 
+void TwoSites::UseCatalogue() {
+  for (Site* site : {&a, &b}) {
+    site->config().mutable_dispatch()->set_catalogue_dir(HOTLINE_SOURCE_DIR "/deploy/catalogue");
+  }
+}
+
 absl::Status TwoSites::StartAll() {
   const absl::Status status = a.StartAll();
   return status.ok() ? b.StartAll() : status;

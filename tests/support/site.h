@@ -124,6 +124,8 @@ struct TwoSites {
   // Gives each site a key to sign with, and the other's public one: from then on batches and receipts are
   // signed. Before the first Start.
   absl::Status UseKeys();
+  // Both route by the shipped catalogue. Before the first Start.
+  void UseCatalogue();
   // All six; the first failure.
   absl::Status StartAll();
 

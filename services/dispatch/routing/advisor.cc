@@ -81,22 +81,18 @@ bool IsForItem(const config::v1::DeadlineRule& rule, std::string_view item) {
 
 class Adviser {
  public:
-  Adviser(const AdvisorInput& input, const v1::SuggestRouteRequest& request, std::string_view stated_item)
+  Adviser(const AdvisorInput& input, const v1::SuggestRouteRequest& request, Matter matter,
+          std::string_view stated_item)
       : input_(input),
         catalogue_(*input.catalogue),
         request_(request),
         day_(catalogue::DayOf(input.now)),
         stated_(catalogue_.FindItem(stated_item, day_)),
-        accused_(request.accused_units().begin(), request.accused_units().end()) {}
+        accused_(request.accused_units().begin(), request.accused_units().end()),
+        reading_(std::move(matter.reading)),
+        place_(matter.place) {}
 
   Advice Run() {
-    reading_ =
-        input_.reader->Read(catalogue_, day_,
-                            {.text = request_.text(),
-                             .channel = request_.channel(),
-                             .received_by = request_.received_by().empty() ? std::string_view(input_.hotline)
-                                                                           : request_.received_by()});
-    place_ = catalogue::ResolvePlace(catalogue_, request_.place(), request_.text());
     PutStatedFirst();
     Suggest();
     advice_.outcome = DecideLadder(Facts());
@@ -128,10 +124,15 @@ class Adviser {
 
   void Suggest() {
     const int most = request_.max_suggestions() == 0 ? kDefaultSuggestions : request_.max_suggestions();
+    int suggested = 0;
     for (const ReadItem& read : reading_.items) {
-      if (advice_.response.suggestions_size() >= most) return;
+      if (suggested >= most) return;
       const CatalogueItem* const item = catalogue_.FindItem(read.code, day_);
-      if (item != nullptr) Fill(*item, read, advice_.response.add_suggestions());
+      if (item == nullptr) continue;
+      ++suggested;
+      // For the decision the first of each hotline is enough (see Matching).
+      if (!input_.explain && Matching(item->to_hotline()) != nullptr) continue;
+      Fill(*item, read, advice_.response.add_suggestions());
     }
   }
 
@@ -159,9 +160,11 @@ class Adviser {
     advice->set_kind(outcome.kind);
     advice->set_rule(outcome.rule);
 
-    suggestion->set_item_title(item.title());
-    suggestion->set_item_text(item.text());
-    suggestion->set_units_text(item.units_text());
+    if (input_.explain) {
+      suggestion->set_item_title(item.title());
+      suggestion->set_item_text(item.text());
+      suggestion->set_units_text(item.units_text());
+    }
     const catalogue::UnitChoice choice =
         catalogue::ChooseUnits(catalogue_, item, place_.township, request_.text(), accused_);
     advice->set_lead_unit(choice.lead);
@@ -334,6 +337,7 @@ class Adviser {
     response.set_advice(std::string(AdviceZh(outcome)));
     response.set_question(question);
     response.set_three_way_call(outcome.step == Step::kAsk && outcome.question != Question::kNeither);
+    if (!input_.explain) return;
     std::string why;
     for (size_t i = 0; i < reading_.words.size() && i < kMaxWords; ++i) {
       const ReadWord& word = reading_.words[i];
@@ -353,7 +357,7 @@ class Adviser {
   const CatalogueItem* const stated_;
   const std::set<std::string> accused_;
   Reading reading_;
-  catalogue::ResolvedPlace place_;
+  const catalogue::ResolvedPlace place_;
   Advice advice_;
 };
 
@@ -416,9 +420,20 @@ absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
   return absl::OkStatus();
 }
 
-Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request,
+Matter ReadMatter(const AdvisorInput& input, const v1::SuggestRouteRequest& request) {
+  const std::string_view received_by =
+      request.received_by().empty() ? std::string_view(input.hotline) : request.received_by();
+  return {.reading = input.reader->Read(*input.catalogue, catalogue::DayOf(input.now),
+                                        {.text = request.text(),
+                                         .channel = request.channel(),
+                                         .received_by = received_by,
+                                         .explain = input.explain}),
+          .place = catalogue::ResolvePlace(*input.catalogue, request.place(), request.text())};
+}
+
+Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request, Matter matter,
               std::string_view stated_item) {
-  return Adviser(input, request, stated_item).Run();
+  return Adviser(input, request, std::move(matter), stated_item).Run();
 }
 
 }  // namespace hotline::dispatch::routing

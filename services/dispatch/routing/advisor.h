@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/catalogue/places.h"
 #include "hotline/config/v1/policy.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "services/dispatch/routing/ladder.h"
@@ -23,6 +24,16 @@ struct AdvisorInput {
   // This site.
   std::string hotline;
   absl::Time now;
+  // False: only for the decision. The outcome and of the response `decision`, `advice`, `question`,
+  // `emergency` and `verdict` are as ever; what a person would read beside them may be left out. A push is
+  // decided so: the words and the further suggestions cost several times as much.
+  bool explain = true;
+};
+
+// What a request says, before any rule.
+struct Matter {
+  Reading reading;
+  catalogue::ResolvedPlace place;
 };
 
 struct Advice {
@@ -34,10 +45,13 @@ struct Advice {
 absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
                                  const catalogue::Catalogue& catalogue);
 
+// The request passed CheckSuggestRequest.
+Matter ReadMatter(const AdvisorInput& input, const v1::SuggestRouteRequest& request);
+
 // `stated_item`: an item that the person chose (empty: none); then the matter is that item's hotline's,
-// unless there is danger. The request passed CheckSuggestRequest. Every suggestion names an item that holds
-// and what it rests on.
-Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request,
+// unless there is danger. `matter` is what ReadMatter made of the same arguments; it serves any number of
+// calls. Every suggestion names an item that holds and what it rests on.
+Advice Advise(const AdvisorInput& input, const v1::SuggestRouteRequest& request, Matter matter,
               std::string_view stated_item = {});
 
 }  // namespace hotline::dispatch::routing

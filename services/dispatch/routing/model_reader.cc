@@ -22,6 +22,7 @@ Reading ModelReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay 
   query.received_by = source.received_by;
   query.day = day;
   query.max_items = kMaxItems;
+  query.explain = source.explain;
   const suggest::Suggestion suggestion = suggester_->Suggest(query);
   Reading reading;
   switch (suggestion.verdict) {

@@ -63,6 +63,8 @@ struct Source {
   type::v1::Channel channel = type::v1::CHANNEL_UNSPECIFIED;
   // Code of the hotline that received it.
   std::string_view received_by;
+  // Without it the words of the reading and of its items may be left out: they cost more than the verdict.
+  bool explain = true;
 };
 
 // Thread-safe. Once it is prepared it does not block and takes milliseconds at most.

@@ -9,11 +9,13 @@
 
 namespace hotline::catalogue {
 
-inline const Catalogue& Shipped() {
+inline const std::shared_ptr<const Catalogue>& SharedShipped() {
   static const std::shared_ptr<const Catalogue> shipped =
       *boot::LoadCatalogue(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml");
-  return *shipped;
+  return shipped;
 }
+
+inline const Catalogue& Shipped() { return *SharedShipped(); }
 
 }  // namespace hotline::catalogue
 

@@ -7,7 +7,10 @@
 
 #include <set>
 
+#include "common/boot/suggest_file.h"
 #include "common/error/error.h"
+#include "common/suggest/suggester.h"
+#include "services/dispatch/routing/model_reader.h"
 #include "services/dispatch/routing/phrase_reader.h"
 #include "tests/services/dispatch/routing/shipped.h"
 
@@ -22,7 +25,7 @@ Advice At(const std::string& hotline, const v1::SuggestRouteRequest& request, st
   input.reader = &kReader;
   input.hotline = hotline;
   input.now = Noon();
-  return Advise(input, request, item);
+  return Advise(input, request, ReadMatter(input, request), item);
 }
 v1::SuggestRouteRequest Of(const std::string& text) {
   v1::SuggestRouteRequest request;
@@ -202,7 +205,7 @@ TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
   input.policy = &policy;
   input.hotline = "110";
   input.now = Noon();
-  const auto response = Advise(input, Of("工资没发")).response;
+  const auto response = Advise(input, Of("工资没发"), ReadMatter(input, Of("工资没发"))).response;
   ASSERT_EQ(response.suggestions(0).deadlines_size(), 1);
   EXPECT_EQ(response.suggestions(0).deadlines(0).limit(), "2小时");
 
@@ -218,10 +221,59 @@ TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
   later->add_rules()->set_clock(type::v1::CLOCK_KIND_FINISH);
   later->mutable_rules(1)->mutable_limit()->set_working_days(10);
   input.policy = &versions;
-  const auto told = Advise(input, Of("工资没发")).response.suggestions(0);
+  const auto told = Advise(input, Of("工资没发"), ReadMatter(input, Of("工资没发"))).response.suggestions(0);
   ASSERT_EQ(told.deadlines_size(), 1);
   EXPECT_EQ(told.deadlines(0).limit(), "10个工作日");
   EXPECT_EQ(told.deadlines(0).policy_version(), "p2");
+}
+
+// What a push is decided by: without what a person would read, of one reading for both the advice and the
+// decision with the person's item.
+void ExpectTheSameDecision(const TextReader& reader, const std::string& hotline, const std::string& text) {
+  v1::SuggestRouteRequest request = Of(text);
+  AdvisorInput full;
+  full.catalogue = &Shipped();
+  full.reader = &reader;
+  full.hotline = hotline;
+  full.now = Noon();
+  AdvisorInput brief = full;
+  brief.explain = false;
+  const Matter matter = ReadMatter(brief, request);
+  for (const std::string_view item : {"", "A3", "B2"}) {
+    const Advice a = Advise(full, request, ReadMatter(full, request), item);
+    const Advice b = Advise(brief, request, matter, item);
+    EXPECT_EQ(a.response.decision().SerializeAsString(), b.response.decision().SerializeAsString())
+        << text << "\n"
+        << a.response.decision().ShortDebugString() << "\n"
+        << b.response.decision().ShortDebugString();
+    EXPECT_EQ(a.outcome.step, b.outcome.step) << text;
+    EXPECT_EQ(a.outcome.question, b.outcome.question) << text;
+    EXPECT_EQ(a.response.advice(), b.response.advice()) << text;
+    EXPECT_EQ(a.response.question(), b.response.question()) << text;
+    EXPECT_EQ(a.response.emergency(), b.response.emergency()) << text;
+    EXPECT_EQ(a.response.verdict(), b.response.verdict()) << text;
+  }
+}
+
+TEST(AdvisorTest, APushIsDecidedAsItIsAdvised) {
+  const auto files = boot::LoadSuggestFiles(HOTLINE_SOURCE_DIR "/deploy/catalogue");
+  ASSERT_TRUE(files.ok()) << files.status();
+  // A tenth of the examples teach enough to read the others by.
+  std::vector<config::v1::SuggestExample> few;
+  std::vector<std::string> texts = {"", "。", "喂", "有人拿刀砍人", "Неизвестно"};
+  for (size_t i = 0; i < files->examples.size(); ++i) {
+    if (i % 10 == 0) few.push_back(files->examples[i]);
+    if (i % 40 == 1) texts.push_back(files->examples[i].text());
+  }
+  const auto suggester = suggest::Suggester::Create(catalogue::SharedShipped(), files->terms, few);
+  ASSERT_TRUE(suggester.ok()) << suggester.status();
+  const ModelReader model(*suggester);
+  for (const std::string& text : texts) {
+    for (const std::string hotline : {"12345", "110"}) {
+      ExpectTheSameDecision(model, hotline, text);
+      ExpectTheSameDecision(kReader, hotline, text);
+    }
+  }
 }
 
 TEST(AdvisorTest, BoundsOfARequest) {
