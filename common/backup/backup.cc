@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
 #include <openssl/evp.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -33,6 +36,10 @@ using operation::v1::BackupManifest;
 constexpr size_t kMaxNameBytes = 64;
 constexpr size_t kMaxManifestBytes = 1 << 20;
 constexpr size_t kPieceBytes = 1 << 20;
+constexpr int64_t kMostReserve = int64_t{1} << 30;
+constexpr int64_t kReserveShare = 10;  // one part in so many
+constexpr size_t kFewestWhole = 2;     // that are left when room is made
+constexpr std::string_view kServices[] = {"escalation", "work_order"};
 
 absl::Status SystemError(std::string_view what, const std::string& path, int number) {
   const std::string message = StrCat(what, " ", path, ": ", std::generic_category().message(number));
@@ -223,6 +230,61 @@ std::vector<Part> PartsIn(const std::string& directory, const std::string& servi
   return parts;
 }
 
+// A backup that may go, in the order in which they go: halves first, each time the oldest first.
+struct Candidate {
+  const Stored* backup = nullptr;
+  size_t newer_whole = 0;  // whole ones that are newer; of a half, not counted
+  bool whole = false;
+};
+
+bool IsBeingMade(const std::string& directory, const std::string& folder) {
+  std::error_code code;
+  return std::any_of(std::begin(kServices), std::end(kServices), [&](std::string_view service) {
+    return fs::exists(directory + "/" + PartialName(folder, service), code);
+  });
+}
+
+// Those of `stored` that have a part of `service`, but for `spared`. Whole is what has a part of each service
+// that any of them has one of: where the services have disks of their own, each part is a whole.
+std::vector<Candidate> CandidatesOf(const std::string& directory, const std::vector<Stored>& stored,
+                                    const std::string& service, std::string_view spared) {
+  std::vector<std::string_view> parties;
+  for (std::string_view one : kServices) {
+    if (std::any_of(stored.begin(), stored.end(), [&](const Stored& backup) { return backup.Has(one); })) {
+      parties.push_back(one);
+    }
+  }
+  std::vector<Candidate> candidates;
+  size_t whole_ones = 0;
+  for (const Stored& backup : stored) {
+    const bool whole = std::all_of(parties.begin(), parties.end(),
+                                   [&](std::string_view party) { return backup.Has(party); });
+    const size_t newer = whole_ones;
+    if (whole) ++whole_ones;
+    if (!backup.Has(service) || backup.folder == spared || IsBeingMade(directory, backup.folder)) continue;
+    candidates.push_back({.backup = &backup, .newer_whole = newer, .whole = whole});
+  }
+  std::reverse(candidates.begin(), candidates.end());
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [](const Candidate& candidate) { return !candidate.whole; });
+  return candidates;
+}
+
+// Takes a backup away. By a rename first: what is half gone is no backup, and the next leftovers' removal
+// ends what was begun. A part that is another user's, and cannot be moved, stays.
+bool Remove(const std::string& directory, const std::string& folder, const std::string& service) {
+  const std::string whole = directory + "/" + folder;
+  const std::string away = directory + "/" + PartialName(folder, service);
+  std::error_code code;
+  fs::remove_all(away, code);
+  if (rename(whole.c_str(), away.c_str()) != 0) {
+    if (rename((whole + "/" + service).c_str(), away.c_str()) != 0) return false;
+    rmdir(whole.c_str());
+  }
+  fs::remove_all(away, code);
+  return !code;
+}
+
 // A path that stays within the folder it is joined to.
 bool IsInside(const std::string& path) {
   const fs::path parsed(path);
@@ -266,25 +328,60 @@ absl::StatusOr<std::string> DigestFile(const std::string& path) {
   return digest.Hex();
 }
 
-absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::string& name,
-                                     const Owner& owner, const std::vector<Source>& sources,
-                                     const Clock& clock) {
+std::optional<Disk> DiskOf(const std::string& path) {
+  struct statvfs info;
+  for (fs::path at = fs::absolute(path);; at = at.parent_path()) {
+    if (statvfs(at.c_str(), &info) == 0) break;
+    if (at == at.parent_path()) return std::nullopt;
+  }
+  const auto unit = static_cast<int64_t>(info.f_frsize);
+  return Disk{.free = static_cast<int64_t>(info.f_bavail) * unit,
+              .size = static_cast<int64_t>(info.f_blocks) * unit};
+}
+
+int64_t ReserveOf(const Disk& disk) { return std::min(kMostReserve, disk.size / kReserveShare); }
+
+int64_t BytesIn(const std::string& folder) {
+  int64_t bytes = 0;
+  std::error_code code;
+  for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    // A store's own files come and go.
+    std::error_code gone;
+    if (!it->is_regular_file(gone)) continue;
+    const auto size = it->file_size(gone);
+    if (!gone) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+absl::Status CheckWrite(const std::string& directory, const std::string& name, const std::string& service) {
   if (!IsName(name)) {
     return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "name",
                            "must be 1 to 64 characters of A-Z a-z 0-9 _ -", "应为1到64个字母、数字、_或-");
   }
+  std::error_code code;
+  if (fs::exists(directory + "/" + name + "/" + service, code)) return error::BackupExists(name);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::string& name,
+                                     const Owner& owner, const std::vector<Source>& sources,
+                                     const Clock& clock) {
+  if (absl::Status status = CheckWrite(directory, name, owner.service); !status.ok()) return status;
   if (absl::Status status = MakeFolder(directory); !status.ok()) return Explain(status);
   const std::string whole = directory + "/" + name;
   const std::string part = whole + "/" + owner.service;
   const std::string partial = directory + "/" + PartialName(name, owner.service);
   std::error_code code;
-  if (fs::exists(part, code)) return error::BackupExists(name);
-  // Only a process that died in the middle leaves one.
-  fs::remove_all(partial, code);
+  RemoveLeftovers(directory, owner.service);
+  if (fs::exists(partial, code)) return error::BackupRunning();
 
+  if (absl::Status status = MakeFolder(partial); !status.ok()) return Explain(status);
+  // Held until it has its name: see RemoveLeftovers.
+  const File lock(partial, O_RDONLY | O_DIRECTORY);
+  if (lock.fd() >= 0) flock(lock.fd(), LOCK_EX | LOCK_NB);
   BackupManifest manifest;
   const auto write = [&]() -> absl::Status {
-    if (absl::Status status = MakeFolder(partial); !status.ok()) return status;
     manifest.set_format_version(kFormatVersion);
     manifest.set_name(name);
     manifest.set_hotline(owner.hotline);
@@ -325,27 +422,109 @@ std::vector<BackupManifest> List(const std::string& directory, const std::string
   return manifests;
 }
 
+bool Stored::Has(std::string_view service) const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const BackupManifest& part) { return part.service() == service; });
+}
+
+absl::Time Stored::end_time() const {
+  absl::Time end = absl::InfinitePast();
+  for (const BackupManifest& part : parts) end = std::max(end, FromTimestamp(part.end_time()));
+  return end;
+}
+
+int64_t Stored::bytes() const {
+  int64_t bytes = 0;
+  for (const BackupManifest& part : parts) {
+    for (const BackupFile& file : part.files()) bytes += file.bytes();
+  }
+  return bytes;
+}
+
+std::vector<Stored> ListStored(const std::string& directory) {
+  std::vector<Stored> stored;
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
+    Stored backup = {.folder = it->path().filename().string(), .parts = {}};
+    if (!IsName(backup.folder)) continue;
+    for (std::string_view service : kServices) {
+      absl::StatusOr<BackupManifest> manifest = ReadManifest(StrCat(it->path().string(), "/", service));
+      // By the folder, as a part is found by it.
+      if (manifest.ok() && manifest->service() == service) backup.parts.push_back(*std::move(manifest));
+    }
+    if (!backup.parts.empty()) stored.push_back(std::move(backup));
+  }
+  std::sort(stored.begin(), stored.end(), [](const Stored& one, const Stored& other) {
+    const absl::Time ended = one.end_time();
+    const absl::Time other_ended = other.end_time();
+    return ended != other_ended ? ended > other_ended : one.folder > other.folder;
+  });
+  return stored;
+}
+
 int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made) {
+  const std::vector<Stored> stored = ListStored(directory);
+  auto count =
+      std::count_if(stored.begin(), stored.end(), [&](const Stored& backup) { return backup.Has(service); });
+  int gone = 0;
+  // `made` is spared even where a clock that was set back makes it the oldest.
+  for (const Candidate& candidate : CandidatesOf(directory, stored, service, made)) {
+    if (count <= keep) break;
+    if (candidate.whole && candidate.newer_whole < static_cast<size_t>(keep)) continue;
+    if (!Remove(directory, candidate.backup->folder, service)) continue;
+    --count;
+    ++gone;
+  }
+  return gone;
+}
+
+void RemoveLeftovers(const std::string& directory, const std::string& service) {
   std::error_code code;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
     const std::string name = it->path().filename().string();
+    if (!name.starts_with(".") || !name.ends_with(StrCat(".", service, ".partial"))) continue;
+    // The system takes the lock from a process that died. A file system that knows no locks says so
+    // otherwise; a service has its store to itself, so there nobody else writes this one's.
+    const File file(it->path().string(), O_RDONLY | O_DIRECTORY);
+    if (file.fd() >= 0 && flock(file.fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
     std::error_code removed;
-    if (name.starts_with(".") && name.ends_with(StrCat(".", service, ".partial"))) {
-      fs::remove_all(it->path(), removed);
-    }
+    fs::remove_all(it->path(), removed);
   }
-  int gone = 0;
-  const std::vector<Part> parts = PartsIn(directory, service);
-  for (size_t i = static_cast<size_t>(keep); i < parts.size(); ++i) {
-    // A clock that was set back makes it the oldest.
-    if (parts[i].folder == made) continue;
-    const std::string whole = directory + "/" + parts[i].folder;
-    fs::remove_all(whole + "/" + service, code);
-    if (!code) ++gone;
-    // The other service's part is its own affair.
-    rmdir(whole.c_str());
+}
+
+Room MakeRoom(const std::string& directory, const std::string& service, const std::string& name,
+              int64_t bytes, const RoomOptions& options) {
+  Room room;
+  std::optional<Disk> disk = options.disk(directory);
+  // Then the copy itself finds out.
+  if (!disk.has_value()) return room;
+  room.free = disk->free;
+  room.reserve = ReserveOf(*disk);
+  const int64_t needed = bytes + room.reserve;
+  if (disk->free >= needed) return room;
+  room.status = error::DiskFull();
+  if (!options.may_remove) return room;
+  const std::vector<Stored> stored = ListStored(directory);
+  std::vector<Candidate> candidates = CandidatesOf(directory, stored, service, name);
+  std::erase_if(candidates, [](const Candidate& candidate) {
+    return candidate.whole && candidate.newer_whole < kFewestWhole;
+  });
+  int64_t to_gain = 0;
+  for (const Candidate& candidate : candidates) to_gain += candidate.backup->bytes();
+  if (disk->free + to_gain < needed) return room;
+  if (options.only_ask) {
+    room.status = absl::OkStatus();
+    return room;
   }
-  return gone;
+  for (const Candidate& candidate : candidates) {
+    if (!Remove(directory, candidate.backup->folder, service)) continue;
+    ++room.removed;
+    disk = options.disk(directory);
+    if (disk.has_value() && disk->free < needed) continue;
+    room.status = absl::OkStatus();
+    break;
+  }
+  return room;
 }
 
 absl::StatusOr<BackupManifest> ReadManifest(const std::string& folder) {

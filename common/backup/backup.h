@@ -5,11 +5,12 @@
 //
 // A backup of a site is the folder `<directory>/<name>`, with a part for each service that has a store. A
 // part is written as `<directory>/.<name>.<service>.partial` and renamed when it is whole and synced, so what
-// has its name is complete. It holds what the stores hold: personal data, and the key of callers' hashes.
-// Folders and files are open to their owner alone.
+// has its name is complete; on its way out it is renamed back first. It holds what the stores hold: personal
+// data, and the key of callers' hashes. Folders and files are open to their owner alone.
 #ifndef COMMON_BACKUP_BACKUP_H_
 #define COMMON_BACKUP_BACKUP_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,12 +39,27 @@ struct Owner {
   std::string program_version;
 };
 
+// How full a file system is, in bytes.
+struct Disk {
+  int64_t free = 0;  // for who is not root
+  int64_t size = 0;
+};
+// Of the one that `path` is on, or will be. Nothing if the system does not say.
+std::optional<Disk> DiskOf(const std::string& path);
+// What a copy leaves free, as orders may be written on the same disk: 10 %, and 1 GiB is enough.
+int64_t ReserveOf(const Disk& disk);
+// Bytes of the files in `folder` and the folders in it: what a backup of a `data_dir` takes at most.
+int64_t BytesIn(const std::string& folder);
+
 // False for a name that could be anything but a folder of its own: see CreateBackupRequest.name.
 bool IsName(std::string_view name);
 
+// Whether `service` could write its part under this name. Errors: FIELD_INVALID (`name`), BACKUP_EXISTS.
+absl::Status CheckWrite(const std::string& directory, const std::string& name, const std::string& service);
+
 // Runs the sources in their order, and does not return before all is on the disk. `directory` is created if
-// it is missing. Errors: FIELD_INVALID (`name`), BACKUP_EXISTS, DISK_FULL, STORE_FAILED. Nothing is left of
-// what failed.
+// it is missing. Errors: those of CheckWrite; BACKUP_RUNNING if another process writes it; DISK_FULL,
+// STORE_FAILED. Nothing is left of what failed.
 absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory, const std::string& name,
                                                     const Owner& owner, const std::vector<Source>& sources,
                                                     const Clock& clock);
@@ -53,9 +69,44 @@ absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory
 std::vector<operation::v1::BackupManifest> List(const std::string& directory, const std::string& service,
                                                 int limit);
 
-// Removes the service's parts but for the `keep` newest and `made`, the name of the one just made, and what
-// earlier attempts left behind. Returns how many backups went.
+// A backup that is there: the parts that can be read in one folder.
+struct Stored {
+  std::string folder;  // its name in the directory; people rename folders
+  std::vector<operation::v1::BackupManifest> parts;
+  bool Has(std::string_view service) const;
+  // Of the part that was finished last.
+  absl::Time end_time() const;
+  int64_t bytes() const;
+};
+// All of them, the newest first: by `end_time`, whatever they are called.
+std::vector<Stored> ListStored(const std::string& directory);
+
+// Removes backups that have a part of `service` and are too many: first halves, which lack the part of
+// another service that has parts in this directory, then whole ones, each time the oldest; but no whole one
+// to which not `keep` newer whole ones are there, nor `made`, the name of the one just made, nor one that is
+// being made. What goes goes with all that is in its folder. Returns how many went.
 int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made);
+
+// Removes what processes left behind that were killed while they wrote parts of `service`. What a living one
+// writes is locked, and stays.
+void RemoveLeftovers(const std::string& directory, const std::string& service);
+
+// Whether a part of `bytes` under `name` fits on the disk of `directory` beside ReserveOf it.
+struct Room {
+  absl::Status status;  // OK or DISK_FULL
+  int64_t free = 0;     // as it was found
+  int64_t reserve = 0;
+  int removed = 0;  // backups that went for it
+};
+struct RoomOptions {
+  // Backups may go for it, in the order of Prune, down to two whole ones; none goes if all would not do.
+  bool may_remove = false;
+  // Only says whether it could be had.
+  bool only_ask = false;
+  std::function<std::optional<Disk>(const std::string& path)> disk = &DiskOf;
+};
+Room MakeRoom(const std::string& directory, const std::string& service, const std::string& name,
+              int64_t bytes, const RoomOptions& options);
 
 // The manifest of the part `folder`. Errors: NOT_FOUND, INVALID_ARGUMENT if it is none that this release
 // reads.

@@ -85,6 +85,10 @@ class Checks {
     checks_->push_back({true, std::move(what), where_, std::move(why)});
   }
   void Bad(Words what, Words why) { checks_->push_back({false, std::move(what), where_, std::move(why)}); }
+  void Newer(Words what, Words why) {
+    Bad(std::move(what), std::move(why));
+    checks_->back().newer = true;
+  }
   // What a driver or the system said is said in its own words.
   void Bad(Words what, const absl::Status& status) {
     const std::string text(status.message());
@@ -130,8 +134,8 @@ bool CheckVersion(sql::Connection& reader, const StoreKind& kind, Checks& checks
     return false;
   }
   if (version > kind.schema) {
-    checks.Bad(what, {StrCat(version, " of a newer release; this release knows ", kind.schema, " at most"),
-                      StrCat("版本", version, "由更新的软件写入，本版本最高支持", kind.schema)});
+    checks.Newer(what, {StrCat(version, " of a newer release; this release knows ", kind.schema, " at most"),
+                        StrCat("版本", version, "由更新的软件写入，本版本最高支持", kind.schema)});
     return false;
   }
   checks.Good(what, {StrCat(version, version < kind.schema ? ", brought forward when it is opened" : ""),

@@ -22,6 +22,8 @@ struct Check {
   Words what;         // what was looked at
   std::string where;  // part and file
   Words why;          // what was found
+  // Not ok, as a newer release wrote it: it may be whole.
+  bool newer = false;
 };
 
 struct Report {
@@ -36,7 +38,8 @@ struct Report {
 // does not name; the databases' own integrity; schema versions that this release knows; one hotline; the hash
 // chain of work_order's log from its first event to its last; the heads of the links' chains; and that no
 // store of escalation's has read beyond that log. Fails without a part of work_order, and with a part that
-// lacks a database of its service.
+// lacks a database of its service. Whether a part of escalation must be there, the site's configuration
+// knows.
 Report Verify(const std::string& folder);
 
 // Looks at the store `file` (`work_order.db` …, by its name) of a `data_dir`: schema version; with `deep`

@@ -83,7 +83,10 @@ std::optional<std::pair<absl::CivilDay, int64_t>> ParseOrderNumber(std::string_v
   const std::optional<int64_t> day = digits(text.substr(prefix, 8));
   const std::optional<int64_t> counter = digits(counter_text);
   if (!day.has_value() || !counter.has_value()) return std::nullopt;
-  return std::make_pair(absl::CivilDay(*day / 10000, *day / 100 % 100, *day % 100), *counter);
+  const absl::CivilDay civil(*day / 10000, *day / 100 % 100, *day % 100);
+  // 31 November would become 1 December, and name another order.
+  if (civil.year() * 10000 + civil.month() * 100 + civil.day() != *day) return std::nullopt;
+  return std::make_pair(civil, *counter);
 }
 
 std::string NewRequestId(absl::Time now) {

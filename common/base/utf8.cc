@@ -1,5 +1,8 @@
 #include "common/base/utf8.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace hotline {
 namespace {
 
@@ -21,6 +24,29 @@ size_t SequenceLength(std::string_view text) {
   }
   return 0;
 }
+
+// The code point that a well-formed sequence stands for.
+char32_t CodePointOf(std::string_view sequence) {
+  const unsigned char lead = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return lead;
+  char32_t code_point = lead & (0x7f >> sequence.size());
+  for (const char tail : sequence.substr(1)) {
+    code_point = code_point << 6 | (static_cast<unsigned char>(tail) & 0x3f);
+  }
+  return code_point;
+}
+
+// Unicode's White_Space and Default_Ignorable_Code_Point, first and last of each run. Sorted.
+struct Run {
+  char32_t first;
+  char32_t last;
+};
+constexpr Run kBlank[] = {{0x0009, 0x000d},   {0x0020, 0x0020},   {0x0085, 0x0085},  {0x00a0, 0x00a0},
+                          {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},  {0x115f, 0x1160},
+                          {0x1680, 0x1680},   {0x17b4, 0x17b5},   {0x180b, 0x180f},  {0x2000, 0x200f},
+                          {0x2028, 0x202f},   {0x205f, 0x206f},   {0x3000, 0x3000},  {0x3164, 0x3164},
+                          {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},  {0xfff0, 0xfff8},
+                          {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
 
 }  // namespace
 
@@ -51,6 +77,25 @@ bool HasControlCharacters(std::string_view text, bool allow_line_breaks) {
     if (c == 0xef && text.substr(i, 3) == "\xef\xbb\xbf") return true;
   }
   return false;
+}
+
+bool HasLineSeparators(std::string_view text) {
+  return text.find("\xe2\x80\xa8") != std::string_view::npos ||
+         text.find("\xe2\x80\xa9") != std::string_view::npos;
+}
+
+bool IsBlank(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = SequenceLength(text);
+    if (length == 0) return false;
+    const char32_t code_point = CodePointOf(text.substr(0, length));
+    const Run* const run =
+        std::find_if(std::begin(kBlank), std::end(kBlank),
+                     [code_point](const Run& candidate) { return code_point <= candidate.last; });
+    if (run == std::end(kBlank) || code_point < run->first) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 std::string_view TruncateCodePoints(std::string_view text, int64_t max_code_points) {

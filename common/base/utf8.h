@@ -16,6 +16,14 @@ std::optional<int64_t> CountCodePoints(std::string_view text);
 // `allow_line_breaks`, carriage return likewise. `text` is well-formed.
 bool HasControlCharacters(std::string_view text, bool allow_line_breaks);
 
+// True if `text` holds U+2028 or U+2029, which end a line without being control characters.
+bool HasLineSeparators(std::string_view text);
+
+// True if `text` shows nothing to whoever reads it: it is empty, or made of white space and of code points
+// that are not drawn of themselves (Unicode's White_Space and Default_Ignorable_Code_Point). `text` is
+// well-formed.
+bool IsBlank(std::string_view text);
+
 // The longest prefix of well-formed `text` with at most `max_code_points`.
 std::string_view TruncateCodePoints(std::string_view text, int64_t max_code_points);
 

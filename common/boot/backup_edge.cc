@@ -1,11 +1,15 @@
 #include "common/boot/backup_edge.h"
 
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
 #include <string>
 #include <utility>
 
 #include "common/base/loop.h"
 #include "common/base/mutex.h"
 #include "common/boot/log.h"
+#include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/rpc/forward.h"
 #include "hotline/operation/v1/backup_service.grpc.pb.h"
@@ -25,8 +29,22 @@ class BackupMaker {
         owner_{.hotline = environment.site->site.hotline(),
                .service = environment.service,
                .program_version = ProgramVersion()},
+        data_dir_(DataDirOf(environment)),
         sources_(std::move(sources)),
-        loop_("backup") {}
+        loop_("backup") {
+    if (config_.directory().empty()) return;
+    last_ =
+        &prometheus::BuildGauge()
+             .Name("hotline_backup_last_time_seconds")
+             .Help(
+                 "When the service's part of the last backup was on the disk, in seconds since 1970; 0 if "
+                 "there is none.")
+             .Register(environment.metrics->registry())
+             .Add({});
+    const auto newest = backup::List(config_.directory(), owner_.service, 1);
+    if (!newest.empty()) Measure(newest.front());
+    loop_.Post([this] { backup::RemoveLeftovers(config_.directory(), owner_.service); });
+  }
 
   ~BackupMaker() { loop_.Stop(); }
 
@@ -38,29 +56,18 @@ class BackupMaker {
       if (!running_.empty()) return done(error::BackupRunning());
       running_ = request.name().empty() ? "?" : request.name();
     }
-    loop_.Post([this, name = request.name(), done = std::move(done)]() mutable {
-      absl::StatusOr<v1::BackupManifest> manifest =
-          backup::Write(config_.directory(), name, owner_, sources_, *clock_);
+    loop_.Post([this, request = std::move(request), done = std::move(done)]() mutable {
+      absl::StatusOr<v1::CreateBackupResponse> response = Make(request.name(), request.validate_only());
       {
         MutexLock lock(&mu_);
         running_.clear();
       }
-      if (!manifest.ok()) {
-        log::Error("a backup failed", {{"error", std::string(manifest.status().message())}});
-        return done(manifest.status());
+      if (!response.ok()) {
+        log::Error("a backup failed", {{"error", std::string(response.status().message())}});
+      } else if (config_.keep() > 0 && !request.validate_only()) {
+        const int gone = backup::Prune(config_.directory(), owner_.service, config_.keep(), request.name());
+        if (gone > 0) log::Info("older backups were removed", {{"count", gone}});
       }
-      int64_t bytes = 0;
-      for (const v1::BackupFile& file : manifest->files()) bytes += file.bytes();
-      log::Info("a backup was made", {{"name", name}, {"files", manifest->files_size()}, {"bytes", bytes}});
-      if (config_.keep() > 0) {
-        if (const int gone = backup::Prune(config_.directory(), owner_.service, config_.keep(), name);
-            gone > 0) {
-          log::Info("older backups were removed", {{"count", gone}});
-        }
-      }
-      v1::CreateBackupResponse response;
-      response.set_folder(config_.directory() + "/" + name + "/" + owner_.service);
-      *response.mutable_manifest() = *std::move(manifest);
       done(std::move(response));
     });
   }
@@ -80,10 +87,55 @@ class BackupMaker {
   }
 
  private:
+  static std::string DataDirOf(const Environment& environment) {
+    const config::v1::SiteConfig& site = environment.site->site;
+    return environment.service == "work_order" ? site.work_order().data_dir() : site.escalation().data_dir();
+  }
+
+  absl::StatusOr<v1::CreateBackupResponse> Make(const std::string& name, bool validate_only) {
+    if (absl::Status status = MakeRoom(name, validate_only); !status.ok()) return status;
+    v1::CreateBackupResponse response;
+    if (validate_only) return response;
+    absl::StatusOr<v1::BackupManifest> manifest =
+        backup::Write(config_.directory(), name, owner_, sources_, *clock_);
+    if (!manifest.ok()) return manifest.status();
+    Measure(*manifest);
+    int64_t bytes = 0;
+    for (const v1::BackupFile& file : manifest->files()) bytes += file.bytes();
+    log::Info("a backup was made", {{"name", name}, {"files", manifest->files_size()}, {"bytes", bytes}});
+    response.set_folder(config_.directory() + "/" + name + "/" + owner_.service);
+    *response.mutable_manifest() = *std::move(manifest);
+    return response;
+  }
+
+  // Before anything is copied, so that a copy that cannot end does not fill the disk that orders are written
+  // on.
+  absl::Status MakeRoom(const std::string& name, bool only_ask) {
+    backup::RemoveLeftovers(config_.directory(), owner_.service);
+    if (absl::Status status = backup::CheckWrite(config_.directory(), name, owner_.service); !status.ok()) {
+      return status;
+    }
+    const int64_t bytes = backup::BytesIn(data_dir_);
+    const backup::Room room = backup::MakeRoom(config_.directory(), owner_.service, name, bytes,
+                                               {.may_remove = config_.keep() > 0, .only_ask = only_ask});
+    if (room.removed > 0) log::Warn("older backups made room for a new one", {{"count", room.removed}});
+    if (!room.status.ok()) {
+      log::Error("no room for a backup",
+                 {{"bytes", bytes}, {"free", room.free}, {"to_stay_free", room.reserve}});
+    }
+    return room.status;
+  }
+
+  void Measure(const v1::BackupManifest& manifest) {
+    last_->Set(absl::ToDoubleSeconds(FromTimestamp(manifest.end_time()) - absl::UnixEpoch()));
+  }
+
   const Clock* const clock_;
   const config::v1::BackupConfig config_;
   const backup::Owner owner_;
+  const std::string data_dir_;
   const std::vector<backup::Source> sources_;
+  prometheus::Gauge* last_ = nullptr;  // null without a directory
   Mutex mu_;
   std::string running_ ABSL_GUARDED_BY(mu_);
   Loop loop_;

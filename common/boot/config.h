@@ -88,7 +88,7 @@ struct LoadedSite {
   // For work_order only: see `work_order.caller_key_file`. Empty if the site names none.
   std::string caller_key;
 };
-// `{role}` in the paths of `tls` stands for `options.role`.
+// `{role}` in the paths of `tls` and in `log.file` stands for `options.role`.
 absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions& options);
 
 }  // namespace hotline::boot

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <memory>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 
@@ -52,8 +54,8 @@ struct Sink {
   std::shared_ptr<spdlog::logger> logger;
 };
 
-std::shared_ptr<spdlog::logger> NewLogger(spdlog::sink_ptr sink) {
-  auto logger = std::make_shared<spdlog::logger>("hotline", std::move(sink));
+std::shared_ptr<spdlog::logger> NewLogger(std::vector<spdlog::sink_ptr> sinks) {
+  auto logger = std::make_shared<spdlog::logger>("hotline", sinks.begin(), sinks.end());
   logger->set_level(spdlog::level::trace);  // `Sink::level` decides
   logger->set_pattern("%v");
   logger->flush_on(spdlog::level::trace);
@@ -75,7 +77,7 @@ class Registry {
  private:
   Mutex mu_;
   std::shared_ptr<const Sink> sink_ ABSL_GUARDED_BY(mu_) = std::make_shared<const Sink>(Sink{
-      .logger = NewLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>())});
+      .logger = NewLogger({std::make_shared<spdlog::sinks::stderr_sink_mt>()})});
 };
 
 Registry& Global() {
@@ -144,19 +146,17 @@ void AppendKey(std::string_view key, std::string* line) {
 }  // namespace
 
 absl::Status Configure(const Options& options) {
-  spdlog::sink_ptr sink;
+  std::vector<spdlog::sink_ptr> sinks = {std::make_shared<spdlog::sinks::stderr_sink_mt>()};
   spdlog::file_event_handlers handlers;
   if (options.keep_days >= 0) {
     handlers.after_open = [days = options.keep_days](const spdlog::filename_t& file, std::FILE*) {
       RemoveAged(file, SystemClock()->Now() - absl::Hours(24) * days);
     };
   }
-  if (options.file.empty()) {
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  } else {
+  if (!options.file.empty()) {
     try {
-      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(options.file, kRotatedBytes, kMostRotated,
-                                                                    /*rotate_on_open=*/false, handlers);
+      sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+          options.file, kRotatedBytes, kMostRotated, /*rotate_on_open=*/false, handlers));
     } catch (const spdlog::spdlog_ex& exception) {
       return absl::FailedPreconditionError(
           fmt::format("cannot log to {}: {}", options.file, exception.what()));
@@ -165,7 +165,7 @@ absl::Status Configure(const Options& options) {
   Global().Replace({.service = options.service,
                     .hotline = options.hotline,
                     .level = options.level,
-                    .logger = NewLogger(std::move(sink))});
+                    .logger = NewLogger(std::move(sinks))});
   return absl::OkStatus();
 }
 

@@ -40,7 +40,8 @@ struct Options {
   std::string service;
   std::string hotline;
   Level level = Level::kInfo;
-  // Rotated at 64 MiB, at most 1,000 kept. Empty: standard error.
+  // Written beside standard error, which a supervisor keeps as it likes; rotated at 64 MiB, at most 1,000
+  // kept. Empty: standard error alone.
   std::string file;
   // Rotated files whose last line is older are removed at the next rotation or start; -1: none.
   int keep_days = -1;

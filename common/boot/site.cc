@@ -452,7 +452,10 @@ void ResolvePaths(const std::filesystem::path& folder, const std::string& role, 
       for (config::v1::WebhookSecret& secret : *webhook.mutable_secrets()) resolve(secret.mutable_file());
     }
   }
-  if (site->has_log()) resolve(site->mutable_log()->mutable_file());
+  if (site->has_log()) {
+    Replace("{role}", role, site->mutable_log()->mutable_file());
+    resolve(site->mutable_log()->mutable_file());
+  }
   if (site->has_backup()) resolve(site->mutable_backup()->mutable_directory());
 }
 

@@ -1,6 +1,7 @@
 #include "common/catalogue/catalogue.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
@@ -21,6 +22,7 @@ constexpr int kMaxTownships = 64;
 constexpr int kMaxSigns = 64;
 constexpr int kMaxItems = 512;
 constexpr int kMaxWords = 1024;
+constexpr int kMaxDutyWords = 64;
 constexpr int kMaxWordCodePoints = 32;
 constexpr int kMinPhrases = 3;
 constexpr int kMaxBoundaryPoints = 10'000;
@@ -46,6 +48,17 @@ bool IsHotline(std::string_view code) {
   return !code.empty() && code.size() <= 16 && std::all_of(code.begin(), code.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
   });
+}
+
+size_t CharacterSize(unsigned char lead) { return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4; }
+
+// The bytes of the character that `text`, which is not empty, begins with, as a number.
+uint32_t FirstCharacter(std::string_view text) {
+  uint32_t character = 0;
+  for (const char byte : text.substr(0, CharacterSize(static_cast<unsigned char>(text[0])))) {
+    character = character << 8 | static_cast<unsigned char>(byte);
+  }
+  return character;
 }
 
 class Checker {
@@ -86,8 +99,9 @@ class Checker {
     return false;
   }
   // Words of callers: not empty when compared, each once in its list.
-  void Words(const std::string& path, const google::protobuf::RepeatedPtrField<std::string>& words) {
-    Size(path, words, kMaxWords);
+  void Words(const std::string& path, const google::protobuf::RepeatedPtrField<std::string>& words,
+             int max = kMaxWords) {
+    Size(path, words, max);
     std::set<std::string> seen;
     for (int i = 0; i < words.size(); ++i) {
       const std::string item = StrCat(path, "[", i, "]");
@@ -172,7 +186,7 @@ void CheckUnits(const config::v1::Catalogue& catalogue, Names* names, Checker* c
         check->Once(&taken, unit.aliases(a), unit.code(), field);
     }
     if (unit.kind() == config::v1::UNIT_KIND_UNSPECIFIED) check->Add(path + ".kind", "is required", "必填");
-    check->Words(path + ".duty_words", unit.duty_words());
+    check->Words(path + ".duty_words", unit.duty_words(), kMaxDutyWords);
   }
 }
 
@@ -417,7 +431,7 @@ std::string Normalize(std::string_view text) {
   };
   for (size_t at = 0; at < text.size();) {
     const unsigned char lead = static_cast<unsigned char>(text[at]);
-    const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const size_t length = CharacterSize(lead);
     const std::string_view one = text.substr(at, length);
     at += length;
     const auto byte = [&one](size_t i) { return static_cast<unsigned char>(one[i]); };
@@ -476,10 +490,56 @@ Catalogue::Catalogue(config::v1::Catalogue message) : message_(std::move(message
     names_.emplace(unit.display_name(), &unit);
     for (const std::string& alias : unit.aliases()) names_.emplace(alias, &unit);
   }
-  for (const config::v1::Township& township : message_.townships())
+  for (const config::v1::Township& township : message_.townships()) {
     townships_.emplace(township.code(), &township);
+    KeepPlaceWord(township.display_name(), township);
+    for (const std::string& word : township.place_words()) KeepPlaceWord(word, township);
+  }
   for (const config::v1::CatalogueArticle& article : message_.articles())
     articles_.emplace(article.code(), &article);
+  for (const config::v1::CatalogueUnit& unit : message_.units()) {
+    for (const std::string& word : unit.duty_words()) Keep(word);
+  }
+  for (const CatalogueItem& item : message_.items()) {
+    for (const ItemUnit& unit : item.units()) {
+      for (const std::string& word : unit.words()) Keep(word);
+    }
+    for (const config::v1::Exclusion& exclusion : item.exclusions()) {
+      for (const std::string& word : exclusion.words()) Keep(word);
+      for (const std::string& denial : exclusion.denials()) Keep(denial);
+    }
+  }
+}
+
+const std::string& Catalogue::Keep(const std::string& word) {
+  return normals_.try_emplace(&word, Normalize(word)).first->second;
+}
+
+void Catalogue::KeepPlaceWord(const std::string& word, const config::v1::Township& township) {
+  const std::string& normal = Keep(word);
+  // A name that is written as a place word too.
+  if (normal.empty() || !places_.emplace(normal, &township).second) return;
+  std::vector<size_t>& sizes = place_sizes_[FirstCharacter(normal)];
+  if (std::find(sizes.begin(), sizes.end(), normal.size()) != sizes.end()) return;
+  sizes.push_back(normal.size());
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+}
+
+std::string Catalogue::NormalOf(const std::string& word) const {
+  const auto it = normals_.find(&word);
+  return it == normals_.end() ? Normalize(word) : it->second;
+}
+
+Catalogue::PlaceWord Catalogue::PlaceWordAt(std::string_view text) const {
+  if (text.empty()) return {};
+  const auto sizes = place_sizes_.find(FirstCharacter(text));
+  if (sizes == place_sizes_.end()) return {};
+  for (const size_t size : sizes->second) {
+    if (size > text.size()) continue;
+    const auto it = places_.find(text.substr(0, size));
+    if (it != places_.end()) return {size, it->second};
+  }
+  return {};
 }
 
 const CatalogueItem* Catalogue::FindItem(std::string_view code) const {

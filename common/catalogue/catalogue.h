@@ -3,6 +3,8 @@
 #ifndef COMMON_CATALOGUE_CATALOGUE_H_
 #define COMMON_CATALOGUE_CATALOGUE_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -66,9 +68,24 @@ class Catalogue {
   bool IsPoliceItem(const config::v1::CatalogueItem& item) const {
     return item.to_hotline() == message_.police_hotline();
   }
+  // Normalize(word). Of words in `message()` that each text is searched for (duties, units, exclusions) it
+  // was made once.
+  std::string NormalOf(const std::string& word) const;
+
+  // A name or a place word of a township.
+  struct PlaceWord {
+    size_t size = 0;  // in bytes, as Normalize gives it
+    const config::v1::Township* township = nullptr;
+  };
+  // The longest that `text` (as Normalize gives it) begins with; without a township if there is none. Takes
+  // no longer for a long text.
+  PlaceWord PlaceWordAt(std::string_view text) const;
 
  private:
   explicit Catalogue(config::v1::Catalogue message);
+  // Keeps the normal form of a word of `message_`.
+  const std::string& Keep(const std::string& word);
+  void KeepPlaceWord(const std::string& word, const config::v1::Township& township);
 
   const config::v1::Catalogue message_;
   absl::CivilDay first_;
@@ -79,6 +96,13 @@ class Catalogue {
   std::unordered_map<std::string_view, const config::v1::CatalogueUnit*> names_;
   std::unordered_map<std::string_view, const config::v1::Township*> townships_;
   std::unordered_map<std::string_view, const config::v1::CatalogueArticle*> articles_;
+  // By the address of the word.
+  std::unordered_map<const std::string*, std::string> normals_;
+  // Views are of `normals_`.
+  std::unordered_map<std::string_view, const config::v1::Township*> places_;
+  // Of the words in `places_` that begin with a character (its bytes as a number): their sizes, longest
+  // first.
+  std::unordered_map<uint32_t, std::vector<size_t>> place_sizes_;
 };
 
 // The day of an instant where the county is (UTC+8).

@@ -1,9 +1,10 @@
 #include "common/catalogue/exclusions.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "common/base/text.h"
-#include "common/catalogue/catalogue.h"
 
 namespace hotline::catalogue {
 namespace {
@@ -31,13 +32,13 @@ bool IsNegated(std::string_view text, size_t at) {
   });
 }
 
+// `denials` as Normalize gives them.
 bool IsDenied(std::string_view text, size_t at, std::string_view phrase,
-              const google::protobuf::RepeatedPtrField<std::string>& denials) {
+              const std::vector<std::string>& denials) {
   return std::any_of(denials.begin(), denials.end(), [&](const std::string& denial) {
-    const std::string normal = Normalize(denial);
-    for (size_t within = normal.find(phrase); within != std::string::npos;
-         within = normal.find(phrase, within + 1)) {
-      if (within <= at && text.compare(at - within, normal.size(), normal) == 0) return true;
+    for (size_t within = denial.find(phrase); within != std::string::npos;
+         within = denial.find(phrase, within + 1)) {
+      if (within <= at && text.compare(at - within, denial.size(), denial) == 0) return true;
     }
     return false;
   });
@@ -56,15 +57,25 @@ bool AnyPlace(std::string_view text, std::string_view phrase, const Accept& acce
 
 bool Stands(std::string_view text, std::string_view phrase,
             const google::protobuf::RepeatedPtrField<std::string>& denials) {
-  return AnyPlace(text, phrase, [&](size_t at) { return !IsDenied(text, at, phrase, denials); });
+  if (text.find(phrase) == std::string_view::npos) return false;
+  std::vector<std::string> normal;
+  for (const std::string& denial : denials) normal.push_back(Normalize(denial));
+  return AnyPlace(text, phrase, [&](size_t at) { return !IsDenied(text, at, phrase, normal); });
 }
 
-FoundExclusion FindExclusion(const config::v1::CatalogueItem& item, std::string_view text) {
+FoundExclusion FindExclusion(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
+                             std::string_view text) {
   for (const config::v1::Exclusion& exclusion : item.exclusions()) {
+    // Made when a word stands there at all, and once, however often it does.
+    std::vector<std::string> denials;
     for (const std::string& word : exclusion.words()) {
-      const std::string normal = Normalize(word);
+      const std::string normal = catalogue.NormalOf(word);
       const bool stands = AnyPlace(text, normal, [&](size_t at) {
-        return !IsNegated(text, at) && !IsDenied(text, at, normal, exclusion.denials());
+        if (IsNegated(text, at)) return false;
+        if (denials.empty()) {
+          for (const std::string& denial : exclusion.denials()) denials.push_back(catalogue.NormalOf(denial));
+        }
+        return !IsDenied(text, at, normal, denials);
       });
       if (stands) return {&exclusion, word};
     }

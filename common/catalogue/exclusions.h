@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/catalogue/catalogue.h"
 #include "google/protobuf/repeated_field.h"
 #include "hotline/config/v1/catalogue.pb.h"
 
@@ -24,10 +25,11 @@ struct FoundExclusion {
   std::string_view word;
 };
 
-// The first exclusion of `item` that `text` (as Normalize gives it) shows: one of its words stands there,
-// neither in a denial of the exclusion's nor behind 没, 不, 未, 别 or 怕 in the same clause (没打起来,
-// 不是警察).
-FoundExclusion FindExclusion(const config::v1::CatalogueItem& item, std::string_view text);
+// The first exclusion of `item` (of `catalogue`) that `text` (as Normalize gives it) shows: one of its words
+// stands there, neither in a denial of the exclusion's nor behind 没, 不, 未, 别 or 怕 in the same clause
+// (没打起来, 不是警察).
+FoundExclusion FindExclusion(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
+                             std::string_view text);
 
 // What it says in one line, in Chinese.
 std::string DescribeExclusion(const config::v1::CatalogueItem& item, const FoundExclusion& found);

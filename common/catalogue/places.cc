@@ -1,44 +1,27 @@
 #include "common/catalogue/places.h"
 
-#include <set>
 #include <string>
-#include <vector>
 
 namespace hotline::catalogue {
 namespace {
 
 using config::v1::Township;
 
-// The one township whose words stand in `text`.
+// The one township whose words stand in `text`. One pass, whatever stands there how often.
 const Township* ByWords(const Catalogue& catalogue, std::string_view text) {
-  if (text.empty()) return nullptr;
   const std::string normal = Normalize(text);
-  struct Hit {
-    size_t begin;
-    size_t end;
-    const Township* township;
-  };
-  std::vector<Hit> hits;
-  const auto find = [&](const std::string& word, const Township& township) {
-    const std::string wanted = Normalize(word);
-    for (size_t at = normal.find(wanted); at != std::string::npos; at = normal.find(wanted, at + 1)) {
-      hits.push_back({at, at + wanted.size(), &township});
-    }
-  };
-  for (const Township& township : catalogue.message().townships()) {
-    find(township.display_name(), township);
-    for (const std::string& word : township.place_words()) find(word, township);
+  const Township* found = nullptr;
+  // Where the words so far end: what ends there or before lies within one of them.
+  size_t covered = 0;
+  for (size_t at = 0; at < normal.size(); ++at) {
+    if ((static_cast<unsigned char>(normal[at]) & 0xc0) == 0x80) continue;
+    const Catalogue::PlaceWord word = catalogue.PlaceWordAt(std::string_view(normal).substr(at));
+    if (word.township == nullptr || at + word.size <= covered) continue;
+    covered = at + word.size;
+    if (found != nullptr && found != word.township) return nullptr;
+    found = word.township;
   }
-  std::set<const Township*> found;
-  for (const Hit& hit : hits) {
-    bool covered = false;
-    for (const Hit& other : hits) {
-      covered |= other.township != hit.township && other.begin <= hit.begin && hit.end <= other.end &&
-                 other.end - other.begin > hit.end - hit.begin;
-    }
-    if (!covered) found.insert(hit.township);
-  }
-  return found.size() == 1 ? *found.begin() : nullptr;
+  return found;
 }
 
 const Township* ByPosition(const Catalogue& catalogue, const type::v1::Coordinates& point) {

@@ -28,7 +28,23 @@ std::vector<std::string_view> Characters(std::string_view text) {
   return characters;
 }
 
-// 市监局 of 市场监督管理局: begins and ends alike, and its characters stand in the longer name in order.
+// A name as it is compared: without spaces and marks, and without the county before it (乌恰县市监局,
+// 县市监局).
+std::string Plain(std::string_view name) {
+  constexpr std::string_view kCounty = "县";
+  // Of a county's name and of what is left of a unit's.
+  constexpr size_t kMostBefore = 3;
+  constexpr size_t kLeastBehind = 3;
+  const std::string normal = Normalize(name);
+  const std::vector<std::string_view> characters = Characters(normal);
+  for (size_t i = 0; i <= kMostBefore && i + kLeastBehind < characters.size(); ++i) {
+    if (characters[i] == kCounty) return normal.substr(normal.find(kCounty) + kCounty.size());
+  }
+  return normal;
+}
+
+// 市监局 of 市场监督管理局: begins and ends alike, and its characters stand in the longer name in order. Both
+// plain.
 bool IsShortFormOf(std::string_view name, std::string_view longer) {
   const std::vector<std::string_view> a = Characters(name);
   const std::vector<std::string_view> b = Characters(longer);
@@ -49,7 +65,7 @@ std::vector<std::string> NamesOf(const CatalogueUnit& unit) {
 class Reviewer {
  public:
   Reviewer(const Catalogue& catalogue, const ReviewOptions& options)
-      : message_(catalogue.message()), options_(options) {}
+      : catalogue_(catalogue), message_(catalogue.message()), options_(options) {}
 
   std::vector<Problem> Run() {
     ReviewNames();
@@ -57,6 +73,7 @@ class Reviewer {
     ReviewLiaisons();
     ReviewPhrases();
     ReviewReach();
+    ReviewDates();
     return std::move(problems_);
   }
 
@@ -74,8 +91,8 @@ class Reviewer {
         const std::string& other = message_.units(j).code();
         Add(StrCat("units[", i, "]"),
             StrCat("\"", found, "\" reads as the short form of a name of ", other,
-                   ": one unit under two names?"),
-            StrCat("“", found, "”像是", other, "名称的简称：同一单位两个名称？"));
+                   ", or as that name: one unit under two names?"),
+            StrCat("“", found, "”像是", other, "的名称或其简称：同一单位两个名称？"));
       }
     }
   }
@@ -83,7 +100,9 @@ class Reviewer {
   static std::string ShortForm(const CatalogueUnit& unit, const CatalogueUnit& other) {
     for (const std::string& name : NamesOf(unit)) {
       for (const std::string& longer : NamesOf(other)) {
-        if (IsShortFormOf(name, longer)) return name;
+        const std::string a = Plain(name);
+        const std::string b = Plain(longer);
+        if (a == b || IsShortFormOf(a, b)) return name;
       }
     }
     return {};
@@ -193,9 +212,48 @@ class Reviewer {
     }
   }
 
+  // What refers to an item must find it as long as it holds itself: dates as texts sort like dates.
+  void ReviewDates() {
+    for (int i = 0; i < message_.items_size(); ++i) {
+      const CatalogueItem& item = message_.items(i);
+      for (int e = 0; e < item.exclusions_size(); ++e) {
+        const std::string& instead = item.exclusions(e).instead_item();
+        if (instead.empty() || HoldsWith(instead, FirstDate(item), LastDate(item))) continue;
+        AddNotHeld(StrCat("items[", i, "].exclusions[", e, "].instead_item"), instead, item.code());
+      }
+    }
+    for (int s = 0; s < message_.signs_size(); ++s) {
+      const config::v1::CatalogueSign& sign = message_.signs(s);
+      if (HoldsWith(sign.item(), message_.first_date(), message_.last_date())) continue;
+      AddNotHeld(StrCat("signs[", s, "].item"), sign.item(), sign.code());
+    }
+  }
+
+  void AddNotHeld(std::string path, const std::string& item, const std::string& by) {
+    Add(std::move(path), StrCat(item, " does not hold on every day on which ", by, " refers to it"),
+        StrCat(item, "在", by, "引用它的部分日期不生效"));
+  }
+
+  const std::string& FirstDate(const CatalogueItem& item) const {
+    return item.first_date().empty() ? message_.first_date() : item.first_date();
+  }
+  // Empty: it has none.
+  const std::string& LastDate(const CatalogueItem& item) const {
+    const std::string& own = item.last_date();
+    const std::string& whole = message_.last_date();
+    return own.empty() || (!whole.empty() && whole < own) ? whole : own;
+  }
+  bool HoldsWith(const std::string& code, const std::string& first, const std::string& last) const {
+    const CatalogueItem* const item = catalogue_.FindItem(code);
+    if (item == nullptr) return false;
+    const std::string& end = LastDate(*item);
+    return FirstDate(*item) <= std::max(first, message_.first_date()) &&
+           (end.empty() || (!last.empty() && last <= end));
+  }
+
   // A text that is just this phrase speaks for the item, and for no other as much.
   bool Reaches(const CatalogueItem& item, const std::string& phrase) const {
-    if (FindExclusion(item, phrase).exclusion != nullptr) return false;
+    if (FindExclusion(catalogue_, item, phrase).exclusion != nullptr) return false;
     for (const CatalogueItem& other : message_.items()) {
       if (&other == &item) continue;
       for (const std::string& within : other.phrases()) {
@@ -205,6 +263,7 @@ class Reviewer {
     return true;
   }
 
+  const Catalogue& catalogue_;
   const config::v1::Catalogue& message_;
   const ReviewOptions& options_;
   std::vector<Problem> problems_;

@@ -21,15 +21,16 @@ struct ReviewOptions {
 };
 
 // Findings, each under the field it is about:
-// - one unit under two names: a name of one reads as the short form of another's, or the site's list has the
-// name or the
-//   code for another unit;
+// - one unit under two names: a name of one reads as another's or as its short form (without the county
+// before
+//   it), or the site's list has the name or the code for another unit;
 // - a unit that the site's list does not have, or that has no liaison, where an item or a township needs it;
 // - a phrase that lies within a phrase of another item, so that a text with the longer one speaks for both;
 // - an item that no text reaches: it never holds, or each of its phrases is taken out by its own exclusions
-// or lies
-//   around phrases of other items only;
-// - a sign whose phrase is taken back by one of its own denials wherever it stands.
+// or
+//   lies around phrases of other items only;
+// - a sign whose phrase is taken back by one of its own denials wherever it stands;
+// - an item that an exclusion or a sign refers to, which does not hold as long as they do.
 // `catalogue` passed CheckCatalogue.
 std::vector<Problem> Review(const Catalogue& catalogue, const ReviewOptions& options);
 

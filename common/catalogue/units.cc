@@ -21,16 +21,6 @@ std::string Ends(std::string_view text) {
   return std::string(text.substr(0, kEndBytes)) + '\n' + std::string(text.substr(text.size() - kEndBytes));
 }
 
-// How much of `text`, normalized, the words are: longer words say more.
-size_t Weight(const google::protobuf::RepeatedPtrField<std::string>& words, const std::string& text) {
-  size_t weight = 0;
-  for (const std::string& word : words) {
-    const std::string wanted = Normalize(word);
-    if (!wanted.empty() && text.find(wanted) != std::string::npos) weight += wanted.size();
-  }
-  return weight;
-}
-
 // Heaviest first; of equals the one that stands first in the catalogue.
 struct Candidate {
   std::string unit;
@@ -72,9 +62,24 @@ class Chooser {
   }
 
  private:
+  // How much of the text the words are: longer words say more.
+  size_t Weight(const google::protobuf::RepeatedPtrField<std::string>& words) const {
+    size_t weight = 0;
+    for (const std::string& word : words) {
+      const std::string wanted = catalogue_.NormalOf(word);
+      if (!wanted.empty() && text_.find(wanted) != std::string::npos) weight += wanted.size();
+    }
+    return weight;
+  }
   void AskWhich(const std::string& question) {
     choice_.ask = true;
     choice_.question = question;
+  }
+  // About one of several units. Who leads is asked first: what is asked about one that assists does not
+  // replace it.
+  void AskAbout(bool lead, const std::string& question) {
+    if (lead || !choice_.ask) choice_.question = question;
+    choice_.ask |= lead;
   }
   void Propose(const std::string& unit) {
     const bool known =
@@ -94,15 +99,13 @@ class Chooser {
       const std::string unit = Resolve(part);
       const CatalogueUnit* const known = catalogue_.FindUnit(unit);
       if (known == nullptr) {
-        choice_.question = "在哪个乡镇、哪个村？";
-        choice_.ask |= lead;
+        AskAbout(lead, "在哪个乡镇、哪个村？");
       } else if (accused_.contains(unit)) {
         choice_.recused.push_back(unit);
         if (lead) AskWhich(known->display_name() + "被反映，须回避，请定由谁主办");
       } else if (known->kind() == config::v1::UNIT_KIND_EXTERNAL) {
         Propose(unit);
-        choice_.question = "该地属" + known->display_name() + "（外部单位），请函商其协助";
-        choice_.ask |= lead;
+        AskAbout(lead, "该地属" + known->display_name() + "（外部单位），请函商其协助");
       } else if (lead) {
         choice_.lead = unit;
         // The township's own government may have been named before as the one that assists.
@@ -122,7 +125,7 @@ class Chooser {
     for (const ItemUnit& part : item_.units()) {
       const std::string unit = Resolve(part);
       if (unit.empty()) continue;
-      const size_t weight = Weight(part.words(), text_);
+      const size_t weight = Weight(part.words());
       if (accused_.contains(unit)) {
         if (weight > 0) choice_.recused.push_back(unit);
         continue;
@@ -146,7 +149,7 @@ class Chooser {
   void ProposeOwn() {
     std::vector<Candidate> candidates;
     for (const ItemUnit& part : item_.units()) {
-      const size_t weight = Weight(part.words(), text_);
+      const size_t weight = Weight(part.words());
       if (weight > 0) candidates.push_back({Resolve(part), weight});
     }
     Sort(&candidates);
@@ -156,7 +159,7 @@ class Chooser {
   void ProposeByDuty() {
     std::vector<Candidate> candidates;
     for (const CatalogueUnit& unit : catalogue_.message().units()) {
-      if (const size_t weight = Weight(unit.duty_words(), text_); weight > 0) {
+      if (const size_t weight = Weight(unit.duty_words()); weight > 0) {
         candidates.push_back({unit.code(), weight});
       }
     }

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "common/contract/call.h"
+#include "common/retention/erase.h"
 #include "hotline/type/v1/actor.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
 
@@ -47,16 +48,12 @@ inline Sight SightOf(const type::v1::WorkOrder& order, std::string_view account,
   return order.facts().secret() && !known ? Sight::kNoCaller : Sight::kWhole;
 }
 
-// An answer to a command holds an order without content. For somebody who may not know the caller it is left
-// without what tells of the content: the title, what was answered and noted, and the salt with which its
-// digest could be tried.
+// An answer to a command holds an order without content, so that nobody knows which words in it tell of the
+// caller. For somebody who may not know them it is left without all that was written: the title, what was
+// answered, noted and given as a reason, and the salt with which the content's digest could be tried.
 inline void HideCallerInAnswer(const type::v1::Actor& actor, bool cleared, type::v1::WorkOrder* order) {
   if (SightOf(*order, actor.account(), cleared, actor.unit()) == Sight::kWhole) return;
-  order->clear_title();
-  order->clear_content_salt();
-  order->clear_reply();
-  if (order->has_call_back()) order->mutable_call_back()->clear_note();
-  if (order->has_last_contact()) order->mutable_last_contact()->clear_note();
+  retention::EraseTexts(order);
 }
 
 }  // namespace hotline

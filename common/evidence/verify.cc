@@ -4,7 +4,9 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/base/sha256.h"
@@ -21,9 +23,8 @@ namespace {
 
 constexpr int kFormatVersion = 1;
 
-// What the events tell of one handoff.
+// What the events tell of one handoff, as far as it is shown.
 struct HandoffStory {
-  bool offered = false;
   bool received = false;
   bool understood = false;
   bool accepted = false;
@@ -31,15 +32,25 @@ struct HandoffStory {
   bool ended = false;  // returned or recalled: the receipts that are missing will not come
 };
 
+// `<giver>-<order id>-<attempt>`; empty if it is not such an id.
+std::string_view GiverOf(std::string_view handoff_id) {
+  for (int i = 0; i < 2; ++i) {
+    const size_t dash = handoff_id.rfind('-');
+    if (dash == std::string_view::npos) return {};
+    handoff_id = handoff_id.substr(0, dash);
+  }
+  return handoff_id;
+}
+
 // A lane's envelopes, whose chain was recomputed.
 struct Chain {
   struct Link {
     std::string previous_hash;
     std::string hash;
     int64_t run = 0;  // sequence of the first of the stretch without gaps that it is in
-    bool whole = false;
-    bool sent = false;      // covered by a batch that the sender signed
-    bool received = false;  // covered by a receipt that the receiver signed
+    const exchange::v1::Envelope* whole = nullptr;  // missing if only its leaf is there
+    bool sent = false;                              // covered by a batch that the sender signed
+    bool received = false;                          // covered by a receipt that the receiver signed
   };
   std::map<int64_t, Link> links;
   bool broken = false;
@@ -54,8 +65,9 @@ class Verifier {
       ReadKeys();
       CheckExporter();
       CheckEvents();
-      CheckReceipts();
       for (const v1::EvidenceLane& lane : bundle_.lanes()) CheckLane(lane);
+      CheckActs();
+      CheckReceipts();
       for (const auto& [id, story] : handoffs_) {
         if (story.offer) continue;
         Gap({"offer", "推送"}, id, {"the envelope that carried it is not there", "缺少推送信封"});
@@ -66,6 +78,14 @@ class Verifier {
   }
 
  private:
+  using Event = type::v1::Event;
+  // An envelope that another hotline sent to the exporter.
+  struct Told {
+    const exchange::v1::Envelope* envelope = nullptr;
+    bool is_signed = false;
+  };
+  using ToldKey = std::tuple<std::string, exchange::v1::Lane, int64_t>;  // by whom
+
   void Say(Verdict verdict, Words what, std::string where, Words why) {
     report_.checks.push_back({verdict, std::move(what), std::move(where), std::move(why)});
   }
@@ -206,6 +226,7 @@ class Verifier {
       }
       CheckCustody(before.has_value() ? &before->custody() : nullptr, event.custody(), where);
       Listen(event);
+      events_.push_back(event);
       version = event.order_version();
       hash_before = stored.hash();
       before = std::move(event);
@@ -244,47 +265,197 @@ class Verifier {
     }
   }
 
-  // What an event tells of handoffs and of the content.
-  void Listen(const type::v1::Event& event) {
+  // What an event says the envelopes are about: the handoffs and the content.
+  void Listen(const Event& event) {
     const auto registered = [&](const type::v1::RegisteredDetail& detail) {
       if (!detail.content_digest().empty()) content_digest_ = detail.content_digest();
     };
-    const auto story = [&](const std::string& id) -> HandoffStory& { return handoffs_[id]; };
-    const auto times = [&](const type::v1::Handoff& handoff) {
-      HandoffStory& s = story(handoff.id());
-      s.offered = s.offered || handoff.has_offer_time();
-      s.received = s.received || handoff.has_receive_time();
-      s.understood = s.understood || handoff.has_understand_time();
-      s.accepted = s.accepted || handoff.has_accept_time();
+    const auto known = [&](const std::string& id) {
+      if (!id.empty()) handoffs_.try_emplace(id);
     };
+    known(event.handoff_id());
+    if (event.has_registered()) {
+      registered(event.registered());
+    } else if (event.has_offered()) {
+      known(event.offered().handoff().id());
+      if (event.offered().has_registered()) registered(event.offered().registered());
+    } else if (event.has_understood()) {
+      known(event.understood().handoff().id());
+      if (event.understood().has_registered()) registered(event.understood().registered());
+    }
+  }
+
+  // The handoff that the event's detail is about, which may be one between two others; empty for none.
+  static const std::string& HandoffOf(const Event& event) {
     switch (event.detail_case()) {
-      case type::v1::Event::kRegistered:
-        registered(event.registered());
+      case Event::kOffered:
+        return event.offered().handoff().id();
+      case Event::kReceived:
+        return event.received().handoff_id();
+      case Event::kUnderstood:
+        return event.understood().handoff().id();
+      case Event::kAccepted:
+        return event.accepted().handoff_id();
+      case Event::kReturned:
+        return event.returned().handoff_id();
+      case Event::kRecalled:
+        return event.recalled().handoff_id();
+      default:
+        return event.handoff_id();
+    }
+  }
+
+  // What the exporter wrote down of others' acts is worth what they signed of them: its log is its own, and
+  // nobody else has countersigned it.
+  void CheckActs() {
+    const Words what = {"event", "事件"};
+    std::set<std::string> held = {bundle_.hotline()};  // who has had the order, as far as it is shown
+    std::string holder = bundle_.hotline();
+    int shown = 0;
+    int others = 0;
+    for (const Event& event : events_) {
+      const std::optional<std::string> by = ActorToShow(event, holder, held);
+      Showing showing = Showing::kShown;
+      if (by.has_value()) {
+        ++others;
+        showing = FindShowing(event, *by, event.custody().holder() != holder);
+      }
+      holder = event.custody().holder();
+      if (showing == Showing::kShown) {
+        if (by.has_value()) ++shown;
+        held.insert(holder);
+        Count(event);
+        continue;
+      }
+      const std::string where = StrCat("#", event.sequence());
+      const std::string english = by->empty() ? "another hotline" : *by;
+      const std::string chinese = by->empty() ? "对方" : *by;
+      if (showing == Showing::kContradicted) {
+        Fail(
+            what, where,
+            {StrCat("what ", english, " sent says something else"), StrCat("与", chinese, "发来的内容不符")});
+      } else {
+        Gap(what, where,
+            {StrCat("nothing signed by ", english, " shows it"),
+             StrCat("没有", chinese, "签名的内容能够证明")});
+      }
+    }
+    if (others > 0 && shown == others) {
+      Ok({"others' acts", "对方行为"}, "",
+         {StrCat(shown, " events tell what others did, each shown by what they signed"),
+          StrCat("共", shown, "条事件记录对方行为，均有对方签名的内容证明")});
+    }
+  }
+
+  // The hotline whose signature has to show the event, empty if the event does not say which; nothing if it
+  // is the exporter's own act. `holder` is who had the order before it.
+  std::optional<std::string> ActorToShow(const Event& event, const std::string& holder,
+                                         const std::set<std::string>& held) const {
+    const std::string& own = bundle_.hotline();
+    const std::string giver(GiverOf(HandoffOf(event)));
+    // A receipt is the taker's to give, whatever the event says of itself.
+    const bool receipt =
+        event.has_received() || event.has_understood() || event.has_accepted() || event.has_returned();
+    if (event.mirrored() || (receipt && giver == own)) {
+      return event.actor().hotline() == own ? std::string() : event.actor().hotline();
+    }
+    // Nobody is made accountable by what another one writes, unless the order goes back to where it was.
+    const std::string& now = event.custody().holder();
+    if (now == holder || now == own) return std::nullopt;
+    if (event.has_understood() && now == giver) return giver;  // by the offer
+    const bool gives_back = event.has_disputed() || (event.has_returned() && now == giver) ||
+                            ((event.has_redo_demanded() || event.has_reopened()) && held.contains(now));
+    if (gives_back) return std::nullopt;
+    return now;
+  }
+
+  enum class Showing { kShown, kNot, kContradicted };
+
+  // Whether an envelope of `by`, or its receipt, shows the event. `moved`: the holder changed by it.
+  Showing FindShowing(const Event& event, const std::string& by, bool moved) const {
+    if (event.has_received()) {
+      const bool covered = !moved && received_.contains({by, event.received().handoff_id()});
+      return covered ? Showing::kShown : Showing::kNot;
+    }
+    for (const exchange::v1::Lane lane : kLanes) {
+      const auto it = told_.find({by, lane, event.received_sequence()});
+      if (it == told_.end()) continue;
+      const Showing showing = Compare(event, *it->second.envelope, moved);
+      return showing == Showing::kShown && !it->second.is_signed ? Showing::kNot : showing;
+    }
+    return Showing::kNot;
+  }
+
+  // Whether the event is what the envelope makes of the order.
+  Showing Compare(const Event& event, const exchange::v1::Envelope& envelope, bool moved) const {
+    const auto same = [](bool yes) { return yes ? Showing::kShown : Showing::kContradicted; };
+    const auto custody = [&](const type::v1::Custody& told) {
+      return told.holder() == event.custody().holder() && told.epoch() == event.custody().epoch();
+    };
+    const bool same_handoff = envelope.handoff_id() == HandoffOf(event);
+    switch (envelope.kind()) {
+      case exchange::v1::ENVELOPE_KIND_OFFER: {
+        exchange::v1::OfferBody body;
+        return same(event.has_understood() && same_handoff && body.ParseFromString(envelope.body()) &&
+                    custody(body.custody()));
+      }
+      case exchange::v1::ENVELOPE_KIND_UNDERSTOOD: {
+        exchange::v1::UnderstoodBody body;
+        const type::v1::Handoff& handoff = event.understood().handoff();
+        return same(event.has_understood() && !moved && same_handoff &&
+                    body.ParseFromString(envelope.body()) && body.to_number() == handoff.to_number() &&
+                    (!body.has_understand_time() ||
+                     FromTimestamp(body.understand_time()) == FromTimestamp(handoff.understand_time())));
+      }
+      case exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD:
+        return same(!moved && (event.has_recall_refused() || (event.has_returned() && same_handoff)));
+      case exchange::v1::ENVELOPE_KIND_RECALL_REFUSED:
+        return same(!moved && event.has_recall_refused());
+      case exchange::v1::ENVELOPE_KIND_MIRROR:
         break;
-      case type::v1::Event::kOffered:
-        times(event.offered().handoff());
-        if (event.offered().has_registered()) registered(event.offered().registered());
+      default:
+        return Showing::kContradicted;
+    }
+    exchange::v1::MirrorBody body;
+    if (!body.ParseFromString(envelope.body())) return Showing::kContradicted;
+    if (body.event().detail_case() != event.detail_case()) return Showing::kContradicted;
+    const bool strict = event.has_accepted() || event.has_returned();
+    if ((strict || moved) && !custody(body.custody())) return Showing::kContradicted;
+    // A dispute leaves each site's copy in a state of its own.
+    if (strict && body.state() != event.state() && !body.handoff().has_dispute_time()) {
+      return Showing::kContradicted;
+    }
+    // One that is relayed names a handoff further on.
+    const bool elsewhere = strict && !same_handoff && GiverOf(HandoffOf(event)) == bundle_.hotline();
+    return elsewhere ? Showing::kNot : Showing::kShown;
+  }
+
+  // What an event that is shown tells of the handoffs.
+  void Count(const Event& event) {
+    const auto it = handoffs_.find(HandoffOf(event));
+    if (it == handoffs_.end()) return;
+    HandoffStory& story = it->second;
+    switch (event.detail_case()) {
+      case Event::kReceived:
+        story.received |= event.received().has_receive_time();
         break;
-      case type::v1::Event::kReceived:
-        story(event.received().handoff_id()).received |= event.received().has_receive_time();
+      case Event::kUnderstood:
+        story.received |= event.understood().handoff().has_receive_time();
+        story.understood |= event.understood().handoff().has_understand_time();
+        // Its own acceptance, of an order that it passed on before it had it back.
+        story.accepted |= event.understood().handoff().has_accept_time() &&
+                          GiverOf(event.understood().handoff().id()) != bundle_.hotline();
         break;
-      case type::v1::Event::kUnderstood:
-        times(event.understood().handoff());
-        if (event.understood().has_registered()) registered(event.understood().registered());
+      case Event::kAccepted:
+        story.accepted = true;
         break;
-      case type::v1::Event::kAccepted:
-        if (!event.accepted().handoff_id().empty()) story(event.accepted().handoff_id()).accepted = true;
-        break;
-      case type::v1::Event::kReturned:
-        story(event.returned().handoff_id()).ended = true;
-        break;
-      case type::v1::Event::kRecalled:
-        story(event.recalled().handoff_id()).ended = true;
+      case Event::kReturned:
+      case Event::kRecalled:
+        story.ended = true;
         break;
       default:
         break;
     }
-    if (!event.handoff_id().empty()) handoffs_.try_emplace(event.handoff_id());
   }
 
   void CheckReceipts() {
@@ -325,10 +496,17 @@ class Verifier {
     for (const exchange::v1::SignedBatch& batch : lane.batches()) CheckBatch(lane, batch, name, &chain);
     for (const v1::EvidenceReceipt& receipt : lane.receipts()) CheckReceipt(lane, receipt, name, &chain);
     for (const auto& [sequence, link] : chain.links) {
-      if (!link.whole) continue;
+      if (link.whole == nullptr) continue;
       const std::string where = StrCat(name, " #", sequence);
       // A site keeps what others signed; what it sent is shown by the receipt for it.
       const bool own = lane.from_hotline() == bundle_.hotline();
+      const exchange::v1::Envelope& envelope = *link.whole;
+      const bool offers = envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER;
+      if (own && link.received && offers) received_.emplace(lane.to_hotline(), envelope.handoff_id());
+      if (!own) {
+        Told& told = told_[{lane.from_hotline(), LaneOf(lane.lane()), sequence}];
+        if (told.envelope == nullptr || link.sent) told = {.envelope = &envelope, .is_signed = link.sent};
+      }
       if (own && !link.received) {
         Gap({"receipt", "回执"}, where,
             {StrCat("no receipt signed by ", lane.to_hotline(), " covers it"),
@@ -341,7 +519,7 @@ class Verifier {
     }
     if (Failures() == failures_before) {
       const auto whole = std::count_if(chain.links.begin(), chain.links.end(),
-                                       [](const auto& link) { return link.second.whole; });
+                                       [](const auto& link) { return link.second.whole != nullptr; });
       Ok({"link", "链路"}, name,
          {StrCat(whole, " envelopes of the order, ", chain.links.size() - whole,
                  " leaves of others; every hash recomputed"),
@@ -375,7 +553,7 @@ class Verifier {
       link.run = joined ? chain.links.at(last).run : stored.sequence();
       if (stored.has_envelope()) {
         const exchange::v1::Envelope& envelope = stored.envelope();
-        link.whole = true;
+        link.whole = &envelope;
         link.hash = EnvelopeHash(envelope);
         if (envelope.sequence() != stored.sequence() || envelope.previous_hash() != stored.previous_hash() ||
             envelope.hash() != link.hash) {
@@ -384,7 +562,7 @@ class Verifier {
         if (!handoffs_.contains(envelope.handoff_id())) {
           fail("it is about no handoff of this order", "不属于本工单的移交");
         }
-        CheckContent(envelope, where);
+        CheckContent(lane, envelope, where);
       } else if (stored.leaf().size() == kSha256Bytes) {
         link.hash = EnvelopeHash(stored.previous_hash(), stored.sequence(), stored.leaf());
       } else {
@@ -397,9 +575,13 @@ class Verifier {
   }
 
   // The content that an offer carried is the one that the log recorded.
-  void CheckContent(const exchange::v1::Envelope& envelope, const std::string& where) {
+  void CheckContent(const v1::EvidenceLane& lane, const exchange::v1::Envelope& envelope,
+                    const std::string& where) {
     if (envelope.kind() != exchange::v1::ENVELOPE_KIND_OFFER) return;
-    if (const auto it = handoffs_.find(envelope.handoff_id()); it != handoffs_.end()) it->second.offer = true;
+    // Only the giver offers.
+    if (const auto it = handoffs_.find(envelope.handoff_id()); it != handoffs_.end()) {
+      it->second.offer |= GiverOf(envelope.handoff_id()) == lane.from_hotline();
+    }
     const Words what = {"content", "工单内容"};
     exchange::v1::OfferBody offer;
     if (!offer.ParseFromString(envelope.body())) {
@@ -515,6 +697,9 @@ class Verifier {
   std::map<std::string, std::set<std::string>>
       unvouched_;  // keys used that `trusted_` says nothing of, by party
   bool verified_ = false;
+  std::vector<Event> events_;
+  std::map<ToldKey, Told> told_;
+  std::set<std::pair<std::string, std::string>> received_;  // offers covered by receipts: by whom, which
   std::map<std::string, HandoffStory> handoffs_;
   std::string content_digest_;
   EvidenceReport report_;

@@ -45,10 +45,10 @@ struct EvidenceReport {
 };
 
 // Reads and checks all of `file`: form, the exporter's signature over every byte, each event's hash, order
-// and custody of the events, the three receipts of each handoff, each envelope's hash, the chains from the
-// envelopes to what the parties signed, and those signatures. A party that `trusted` knows must have signed
-// with a key that it holds; keys of others are taken from the file, and the report says so. `trusted` may be
-// empty.
+// and custody of the events, each envelope's hash, the chains from the envelopes to what the parties signed,
+// those signatures, that what the events tell of others' acts is in envelopes and receipts that those signed,
+// and the three receipts of each handoff. A party that `trusted` knows must have signed with a key that it
+// holds; keys of others are taken from the file, and the report says so. `trusted` may be empty.
 EvidenceReport VerifyEvidence(std::string_view file, const crypto::KeyRing& trusted);
 
 }  // namespace hotline::evidence

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kMaxDetailsBytes = 4096;
 constexpr size_t kMaxMessageBytes = 1024;
 
+constexpr absl::Duration kLongestPushback = absl::Seconds(2);
+
 // gRPC aborts the process over a plain value that is not printable ASCII: any other travels in binary.
 void Add(std::string_view key, std::string_view value, grpc::ClientContext* context) {
   if (value.empty()) return;
@@ -40,6 +42,15 @@ grpc::Status ToGrpc(const absl::Status& status) {
   std::string details = error::ToProto(status).SerializeAsString();
   if (details.size() > kMaxDetailsBytes) details.clear();
   return grpc::Status(code, std::string(message), std::move(details));
+}
+
+Refusal::Refusal(absl::Status why)
+    : status(std::move(why)), wire(ToGrpc(status)), retry_delay(error::RetryDelayOf(status)) {}
+
+int64_t RetryPushbackMs(absl::Duration delay, int tries_before) {
+  if (delay > kLongestPushback) return -1;
+  for (; tries_before > 0 && delay < kLongestPushback; --tries_before) delay *= 2;
+  return absl::ToInt64Milliseconds(absl::Ceil(std::min(delay, kLongestPushback), absl::Milliseconds(1)));
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

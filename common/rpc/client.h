@@ -5,6 +5,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "common/contract/call.h"
 
@@ -26,14 +28,27 @@ absl::Status FromGrpc(const grpc::Status& status);
 
 // An answer that is given so often that making it anew would cost more than what it refuses.
 struct Refusal {
-  explicit Refusal(absl::Status why) : status(std::move(why)), wire(ToGrpc(status)) {}
+  explicit Refusal(absl::Status why);
   const absl::Status status;
   const grpc::Status wire;
+  const absl::Duration retry_delay;  // what `status` asks the caller to wait; zero: nothing
 };
 
 // The key under which a value of `key` travels that is not printable ASCII: gRPC refuses it under `key`
 // itself.
 std::string BinaryKey(std::string_view key);
+
+// Trailing metadata by which a server tells gRPC's libraries, where a service config lets them try again,
+// when to (gRFC A6); and metadata by which they say how many tries of a call went before this one.
+inline constexpr char kRetryPushbackKey[] = "grpc-retry-pushback-ms";
+inline constexpr char kPreviousTriesKey[] = "grpc-previous-rpc-attempts";
+
+// What a library is told where RetryInfo says `delay` (more than zero): so many milliseconds, never fewer. A
+// library that is told does not back off by itself, so each further try waits twice as long, up to 2 s, which
+// is the longest of the service config in deploy/clients too. A `delay` beyond that is -1, no try of the
+// library's own: the call's deadline would pass in the silence, and with it the reason and the text that its
+// user should have now. Pure.
+int64_t RetryPushbackMs(absl::Duration delay, int tries_before);
 
 // Metadata of a call's W3C trace context.
 inline constexpr char kTraceparentKey[] = "traceparent";

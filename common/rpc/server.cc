@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 #include "common/rpc/access.h"
 #include "common/rpc/client.h"
@@ -84,6 +86,18 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   return CheckAccess(options.access, *caller, method.service(), method.name());
 }
 
+// For a failure that asks its caller to wait for `delay`, if it does.
+void TellWhenToRetry(absl::Duration delay, grpc::CallbackServerContext* server_context) {
+  if (delay <= absl::ZeroDuration()) return;
+  int tries_before = 0;
+  const auto& metadata = server_context->client_metadata();
+  if (const auto it = metadata.find(kPreviousTriesKey); it != metadata.end()) {
+    const absl::string_view text(it->second.data(), it->second.size());
+    if (!absl::SimpleAtoi(text, &tries_before)) tries_before = 0;
+  }
+  server_context->AddTrailingMetadata(kRetryPushbackKey, StrCat(RetryPushbackMs(delay, tries_before)));
+}
+
 }  // namespace
 
 absl::Status Parse(const grpc::ByteBuffer& buffer, google::protobuf::Message* message) {
@@ -110,10 +124,11 @@ std::unique_ptr<UnaryCall> UnaryCall::Begin(Method& method, grpc::CallbackServer
   if (status.ok()) status = method.host().EnterCall();
   if (!status.ok()) {
     method.Handled(status, absl::Nanoseconds(SteadyNanos() - start), TraceId(context->traceparent));
+    TellWhenToRetry(error::RetryDelayOf(status), server_context);
     reactor->Finish(ToGrpc(status));
     return nullptr;
   }
-  std::unique_ptr<UnaryCall> call(new UnaryCall(method, reactor));
+  std::unique_ptr<UnaryCall> call(new UnaryCall(method, server_context, reactor));
   call->start_nanos_ = start;
   const std::string_view trace_id = TraceId(context->traceparent);
   std::memcpy(call->trace_id_.data(), trace_id.data(), std::min(trace_id.size(), call->trace_id_.size()));
@@ -125,16 +140,18 @@ UnaryCall::~UnaryCall() {
 }
 
 void UnaryCall::Finish(const absl::Status& status) {
-  End(status, status.ok() ? grpc::Status() : ToGrpc(status));
+  if (status.ok()) return End(status, grpc::Status(), absl::ZeroDuration());
+  End(status, ToGrpc(status), error::RetryDelayOf(status));
 }
 
-void UnaryCall::Refuse(const Refusal& refusal) { End(refusal.status, refusal.wire); }
+void UnaryCall::Refuse(const Refusal& refusal) { End(refusal.status, refusal.wire, refusal.retry_delay); }
 
-void UnaryCall::End(const absl::Status& status, const grpc::Status& wire) {
+void UnaryCall::End(const absl::Status& status, const grpc::Status& wire, absl::Duration retry_delay) {
   // Counted before it is answered: who has an answer finds it in the metrics, and finds its place free.
   method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_),
                   std::string_view(trace_id_.data(), trace_id_.size()));
   method_.host().LeaveCall();
+  TellWhenToRetry(retry_delay, server_context_);
   std::exchange(reactor_, nullptr)->Finish(wire);
 }
 
@@ -154,7 +171,10 @@ grpc::ByteBuffer Share(SharedMessage message) {
 // holds the reactor. The stream is called and destroyed without the lock, because it has one of its own.
 class StreamReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  explicit StreamReactor(Method& method) : method_(method), start_nanos_(SteadyNanos()) { method_.Started(); }
+  StreamReactor(Method& method, grpc::CallbackServerContext* server_context)
+      : method_(method), server_context_(server_context), start_nanos_(SteadyNanos()) {
+    method_.Started();
+  }
 
   // Ends a call that never had a stream.
   void Refuse(const absl::Status& status, std::string_view traceparent) {
@@ -223,10 +243,13 @@ class StreamReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     ended_ = true;
     method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_), trace_id_);
-    if (!writing_) Finish(ToGrpc(status));
+    if (writing_) return;
+    if (!status.ok()) TellWhenToRetry(error::RetryDelayOf(status), server_context_);
+    Finish(ToGrpc(status));
   }
 
   Method& method_;
+  grpc::CallbackServerContext* const server_context_;  // lives until OnDone
   const int64_t start_nanos_;
   std::string trace_id_;
   bool entered_ = false;
@@ -255,7 +278,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* Serve(grpc::CallbackServerContext* s
                                                   const grpc::ByteBuffer& request,
                                                   google::protobuf::MessageLite* parsed, Method& method,
                                                   OpenStream open) {
-  auto* const reactor = new StreamReactor(method);
+  auto* const reactor = new StreamReactor(method, server_context);
   CallContext context;
   absl::Status status = Admit(method, *server_context, &context);
   if (status.ok()) status = Parse(request, parsed);

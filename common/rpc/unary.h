@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/contract/call.h"
 #include "common/error/error.h"
 #include "common/rpc/client.h"
@@ -47,11 +48,13 @@ class UnaryCall {
   void Refuse(const Refusal& refusal);
 
  private:
-  void End(const absl::Status& status, const grpc::Status& wire);
-  UnaryCall(Method& method, grpc::ServerUnaryReactor* reactor) : method_(method), reactor_(reactor) {}
+  void End(const absl::Status& status, const grpc::Status& wire, absl::Duration retry_delay);
+  UnaryCall(Method& method, grpc::CallbackServerContext* server_context, grpc::ServerUnaryReactor* reactor)
+      : method_(method), server_context_(server_context), reactor_(reactor) {}
 
   Method& method_;
-  grpc::ServerUnaryReactor* reactor_;  // null once finished
+  grpc::CallbackServerContext* const server_context_;  // lives until `reactor_` is finished
+  grpc::ServerUnaryReactor* reactor_;                  // null once finished
   int64_t start_nanos_ = 0;
   std::array<char, 32> trace_id_;
 };

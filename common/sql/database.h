@@ -47,7 +47,14 @@ struct Stats {
   int64_t database_bytes = 0;   // main file
   int64_t free_disk_bytes = 0;  // on the file system of the database; -1 if unknown
   bool poisoned = false;        // the writer refuses until reopened
+  bool empties_log = false;     // EmptyLog was asked for, and no checkpoint has done it yet
 };
+
+// Whether a loop that looks every second should call Checkpoint now: the log has grown beyond `wal_bytes`, or
+// what was erased is still to be read in it.
+inline bool IsCheckpointDue(const Stats& stats, int64_t wal_bytes) {
+  return stats.empties_log || stats.wal_bytes > wal_bytes;
+}
 
 // Words in which databases differ. Execute replaces `{int}` by `integer` and so on.
 struct Dialect {

@@ -210,6 +210,12 @@ class GatheringLog {
       code = real()->pMethods->xWrite(real(), bytes_.data() + at, static_cast<int>(count),
                                       start_ + static_cast<int64_t>(at));
     }
+    // SQLite knows one errno for "full", and forgets the errno of a commit that failed: a quota is told here.
+    if (code == SQLITE_IOERR_WRITE) {
+      int system_errno = 0;
+      real()->pMethods->xFileControl(real(), SQLITE_FCNTL_LAST_ERRNO, &system_errno);
+      if (IsFull(code, system_errno)) code = SQLITE_FULL;
+    }
     start_ += static_cast<int64_t>(bytes_.size());
     bytes_.clear();
     return code;
@@ -672,6 +678,7 @@ class SqliteDatabase : public Database {
     stats.checkpoints_partial = shared_.checkpoints_partial;
     stats.checkpoint_seconds_sum = static_cast<double>(shared_.checkpoint_nanos_sum) * 1e-9;
     stats.wal_bytes = shared_.wal_frames * kFrameBytes;
+    stats.empties_log = empty_log_;
     stats.poisoned = shared_.poisoned;
     if (!options_.vfs.empty()) {
       stats.free_disk_bytes = -1;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/retention/erase.h"
 #include "hotline/workorder/v1/work_order_service.pb.h"
 
 namespace hotline {
@@ -30,10 +32,11 @@ void AppendEvent(const std::string& event, std::string* message) {
 struct Watcher {
   int64_t next = 0;  // 0: from the next event on, not yet resolved
   std::string order_id;
-  bool cleared = false;  // restricted events too
+  EventHub::Viewer viewer;
+  absl::flat_hash_set<std::string> recorded;  // restricted orders that it was shown
   absl::Duration heartbeat;
   absl::Duration silent = absl::ZeroDuration();
-  bool fetching = false;   // a read of the log is under way
+  bool busy = false;       // a read of the log is under way, or the record of what is to be shown
   bool plausible = false;  // `next` is in the log, or the one after its head
   bool said_draining = false;
   bool closed = false;
@@ -78,6 +81,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
       head_ = item.sequence;
       ring_bytes_ += item.bytes->size();
       ring_.push_back(std::move(item));
+      KeepLikewise(&ring_);
     }
     while (ring_.size() > options_.ring_items || (ring_bytes_ > options_.ring_bytes && ring_.size() > 1)) {
       ring_bytes_ -= ring_.front().bytes->size();
@@ -117,9 +121,11 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   void Tick() {
     for (const auto& watcher : Snapshot()) {
       watcher->silent += options_.tick;
-      if (watcher->silent + options_.tick > watcher->heartbeat && watcher->pending && !watcher->fetching &&
-          head_ >= 0) {
-        Answer(watcher, Encode({}, Watermark(*watcher), false));
+      // Who asked for what comes from now on has no watermark before the head is known.
+      const bool has_watermark = head_ >= 0 || watcher->next > 0;
+      if (watcher->silent + options_.tick > watcher->heartbeat && watcher->pending && !watcher->busy &&
+          has_watermark) {
+        Answer(watcher, Encode({}, *watcher, Watermark(*watcher), false));
       }
     }
     ScheduleTick();
@@ -135,7 +141,12 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   int64_t Watermark(const Watcher& watcher) const { return watcher.next - 1; }
 
   void Serve(const std::shared_ptr<Watcher>& watcher) {
-    if (!watcher->pending || watcher->fetching || head_ < 0) return;
+    if (!watcher->pending || watcher->busy) return;
+    if (head_ < 0) {
+      // The log is not known yet: what waits for it is not to hold up the end.
+      if (draining_) Fail(watcher, error::Draining());
+      return;
+    }
     if (watcher->next == 0) watcher->next = head_ + 1;
     if (watcher->next < 1) return Fail(watcher, error::SequenceOutOfRange(watcher->next, head_));
     if (draining_) {
@@ -144,7 +155,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
         return next(SharedMessage());
       }
       watcher->said_draining = true;
-      return Answer(watcher, Encode({}, Watermark(*watcher), true));
+      return Answer(watcher, Encode({}, *watcher, Watermark(*watcher), true));
     }
     if (watcher->next > head_ + 1 && !watcher->plausible) return AskWhetherItExists(watcher);
     if (watcher->next > head_) return;
@@ -154,7 +165,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   void ServeRing(const std::shared_ptr<Watcher>& watcher) {
     const size_t begin = static_cast<size_t>(watcher->next - ring_.front().sequence);
-    if (watcher->order_id.empty() && !watcher->cleared) {
+    if (watcher->order_id.empty() && !watcher->viewer.cleared && !watcher->viewer.whole) {
       // Watchers at the head all ask for the same stretch: encode it once.
       if (cache_from_ != watcher->next || cache_head_ != head_) {
         std::vector<const Item*> chosen;
@@ -162,7 +173,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
         cache_from_ = watcher->next;
         cache_head_ = head_;
         cache_through_ = ring_[end - 1].sequence;
-        cache_ = chosen.empty() ? nullptr : Encode(chosen, cache_through_, false);
+        cache_ = chosen.empty() ? nullptr : Encode(chosen, *watcher, cache_through_, false);
       }
       watcher->next = cache_through_ + 1;
       if (cache_ != nullptr) return Answer(watcher, cache_);
@@ -171,7 +182,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     std::vector<const Item*> chosen;
     const size_t count = Choose(ring_.begin() + begin, ring_.end(), *watcher, &chosen);
     watcher->next += static_cast<int64_t>(count);
-    if (!chosen.empty()) return Answer(watcher, Encode(chosen, Watermark(*watcher), false));
+    if (!chosen.empty()) return Show(watcher, chosen);
     Serve(watcher);
   }
 
@@ -182,7 +193,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     size_t bytes = 0;
     Iterator it = begin;
     for (; it != end && chosen->size() < static_cast<size_t>(options_.batch_items); ++it) {
-      if (!it->shown || (it->restricted && !watcher.cleared) ||
+      if (!it->shown || (it->restricted && !watcher.viewer.cleared) ||
           (!watcher.order_id.empty() && it->order_id != watcher.order_id))
         continue;
       if (!chosen->empty() && bytes + it->bytes->size() > options_.batch_bytes) break;
@@ -194,14 +205,14 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   // The log may be ahead of what was published here: who has just been told of an event may watch from it on.
   void AskWhetherItExists(const std::shared_ptr<Watcher>& watcher) {
-    watcher->fetching = true;
+    watcher->busy = true;
     fetch_(watcher->next, 1, [self = weak_from_this(), watcher](absl::StatusOr<Items> items) {
       const auto state = self.lock();
       if (state == nullptr) return;
       state->executor_->Post([self, watcher, status = items.status()] {
         const auto state = self.lock();
         if (state == nullptr) return;
-        watcher->fetching = false;
+        watcher->busy = false;
         if (watcher->closed || !watcher->pending) return;
         if (!status.ok()) return state->Fail(watcher, status);
         watcher->plausible = true;
@@ -211,7 +222,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   }
 
   void FetchHistory(const std::shared_ptr<Watcher>& watcher) {
-    watcher->fetching = true;
+    watcher->busy = true;
     fetch_(watcher->next, options_.batch_items,
            [self = weak_from_this(), watcher](absl::StatusOr<Items> items) {
              const auto state = self.lock();
@@ -223,7 +234,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
   }
 
   void OnHistory(const std::shared_ptr<Watcher>& watcher, absl::StatusOr<Items> items) {
-    watcher->fetching = false;
+    watcher->busy = false;
     if (watcher->closed || !watcher->pending) return;
     if (!items.ok()) return Fail(watcher, items.status());
     if (items->empty() || items->front().sequence != watcher->next) {
@@ -232,16 +243,48 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
     std::vector<const Item*> chosen;
     const size_t count = Choose(items->begin(), items->end(), *watcher, &chosen);
     watcher->next += static_cast<int64_t>(count);
-    if (!chosen.empty()) return Answer(watcher, Encode(chosen, Watermark(*watcher), false));
+    if (!chosen.empty()) return Show(watcher, chosen);
     Serve(watcher);
   }
 
-  SharedMessage Encode(const std::vector<const Item*>& items, int64_t watermark, bool draining) const {
+  // Sends what was chosen. Which restricted orders it shows for the first time is recorded before.
+  void Show(const std::shared_ptr<Watcher>& watcher, const std::vector<const Item*>& chosen) {
+    SharedMessage message = Encode(chosen, *watcher, Watermark(*watcher), false);
+    std::vector<std::string> orders;
+    for (const Item* item : chosen) {
+      if (watcher->viewer.record && item->restricted && !item->echo &&
+          watcher->recorded.insert(item->order_id).second) {
+        orders.push_back(item->order_id);
+      }
+    }
+    if (orders.empty()) return Answer(watcher, std::move(message));
+    watcher->busy = true;
+    watcher->viewer.record(std::move(orders), [self = weak_from_this(), watcher,
+                                               message = std::move(message)](absl::Status status) {
+      const auto state = self.lock();
+      if (state == nullptr) return;
+      state->executor_->Post([self, watcher, message, status = std::move(status)] {
+        const auto state = self.lock();
+        if (state == nullptr) return;
+        watcher->busy = false;
+        if (watcher->closed || !watcher->pending) return;
+        if (!status.ok()) return state->Fail(watcher, status);
+        state->Answer(watcher, message);
+      });
+    });
+  }
+
+  SharedMessage Encode(const std::vector<const Item*>& items, const Watcher& watcher, int64_t watermark,
+                       bool draining) const {
     auto message = std::make_shared<std::string>();
     size_t bytes = 64;
     for (const Item* item : items) bytes += item->bytes->size() + 6;
     message->reserve(bytes);
-    for (const Item* item : items) AppendEvent(*item->bytes, message.get());
+    for (const Item* item : items) {
+      std::optional<std::string> without;
+      if (item->veiled && !watcher.viewer.whole) without = retention::EventWithoutTexts(*item->bytes);
+      AppendEvent(without.has_value() ? *without : *item->bytes, message.get());
+    }
     workorder::v1::WatchWorkOrdersResponse rest;
     rest.set_watermark(watermark);
     *rest.mutable_server_time() = ToTimestamp(clock_->Now());
@@ -322,13 +365,32 @@ void EventHub::Publish(Items items) {
       [state = state_, items = std::move(items)]() mutable { state->Publish(std::move(items)); });
 }
 
+void EventHub::KeepLikewise(std::deque<Item>* ring) {
+  const Item& last = ring->back();
+  if (!last.restricted && !last.veiled) return;
+  const int64_t first = ring->front().sequence;
+  int64_t before = last.sequence;
+  for (int64_t at = last.previous; at >= first && at < before;) {
+    Item& item = (*ring)[static_cast<size_t>(at - first)];
+    // From here on back it was done for an earlier one.
+    if (item.order_id != last.order_id ||
+        (item.restricted == last.restricted && item.veiled == last.veiled)) {
+      return;
+    }
+    item.restricted = last.restricted;
+    item.veiled = last.veiled;
+    before = at;
+    at = item.previous;
+  }
+}
+
 std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_id, absl::Duration heartbeat,
-                                              bool cleared) {
+                                              Viewer viewer) {
   auto watcher = std::make_shared<Watcher>();
   watcher->next = start;
   watcher->order_id = std::move(order_id);
   watcher->heartbeat = heartbeat;
-  watcher->cleared = cleared;
+  watcher->viewer = std::move(viewer);
   state_->executor()->Post([state = state_, watcher] { state->Add(watcher); });
   return std::make_unique<Stream>(state_, watcher);
 }

@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -27,11 +28,28 @@ class EventHub {
   struct Item {
     int64_t sequence = 0;
     std::string order_id;
+    int64_t previous = 0;     // sequence of the order's event before this one; 0: none, or not known
     bool shown = true;        // false: moves the watermark but is not sent
     bool restricted = false;  // sent only to who is cleared
-    SharedMessage bytes;      // serialized hotline.type.v1.Event
+    bool veiled = false;      // sent without what was written to who may not know the caller
+    bool echo = false;        // says that a watch showed the order: to show it needs no record of its own
+    SharedMessage bytes;      // serialized hotline.type.v1.Event; if it is another message it is not veiled
   };
   using Items = std::vector<Item>;
+  // What `ring`, whose sequences have no gap, keeps of the order of its last item holds for that order's
+  // earlier ones, from before the order was restricted or veiled, too.
+  static void KeepLikewise(std::deque<Item>* ring);
+
+  // Who watches.
+  struct Viewer {
+    bool cleared = false;  // sees restricted orders
+    bool whole = false;    // sees who the callers are
+    // Records that restricted orders are shown, and calls `then` with what became of it, from any thread:
+    // what is shown waits for it, and a failure ends the stream. Called on the executor, once for each order;
+    // null: nothing is recorded. Not called after the hub is gone.
+    absl::AnyInvocable<void(std::vector<std::string> order_ids, absl::AnyInvocable<void(absl::Status)> then)>
+        record;
+  };
   // Reads at most `limit` consecutive events from `start` on and calls back from any thread;
   // SEQUENCE_OUT_OF_RANGE if `start` lies beyond the log's head and the one after it. Called on the executor.
   using Fetch = absl::AnyInvocable<void(int64_t start, int limit,
@@ -57,11 +75,16 @@ class EventHub {
   // Appends what was committed: consecutive, beginning at head + 1. Thread-safe; calls from one thread keep
   // their order.
   void Publish(Items items);
-  // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty),
-  // with restricted events if `cleared`, that is silent for no longer than `heartbeat` (a multiple of the
-  // tick is used). A start beyond the log's head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
+  // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty), as
+  // `viewer` may see it, that is silent for no longer than `heartbeat` (a multiple of the tick is used). A
+  // start beyond the log's head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
   std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat,
-                                      bool cleared = false);
+                                      Viewer viewer);
+  // The same for a log whose items are not veiled and whose showing is not recorded.
+  std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat,
+                                      bool cleared = false) {
+    return Open(start, std::move(order_id), heartbeat, Viewer{.cleared = cleared, .whole = cleared});
+  }
   // Ends every stream with a message that says `draining`. Thread-safe.
   void Drain();
   // Last event published; -1 before SetHead. Thread-safe.

@@ -1,7 +1,11 @@
 #include "common/suggest/examples.h"
 
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -25,12 +29,139 @@ std::string_view CharAt(std::string_view text, size_t at) {
   return text.substr(at, end - at);
 }
 
-bool Numeral(std::string_view c) {
-  if (c.size() == 1) return c[0] >= '0' && c[0] <= '9';
-  static const std::set<std::string_view> numerals = {"零", "〇", "一", "二", "三", "四", "五", "六",
-                                                      "七", "八", "九", "幺", "两", "０", "１", "２",
-                                                      "３", "４", "５", "６", "７", "８", "９"};
-  return numerals.contains(c);
+// The digit that a character is, also a Chinese one or one of full width; 0 if it is none.
+char DigitOf(std::string_view c) {
+  if (c.size() == 1) return c[0] >= '0' && c[0] <= '9' ? c[0] : '\0';
+  static const std::map<std::string_view, char> numerals = {
+      {"零", '0'}, {"〇", '0'}, {"一", '1'}, {"二", '2'}, {"三", '3'}, {"四", '4'}, {"五", '5'}, {"六", '6'},
+      {"七", '7'}, {"八", '8'}, {"九", '9'}, {"幺", '1'}, {"两", '2'}, {"０", '0'}, {"１", '1'}, {"２", '2'},
+      {"３", '3'}, {"４", '4'}, {"５", '5'}, {"６", '6'}, {"７", '7'}, {"８", '8'}, {"９", '9'}};
+  const auto it = numerals.find(c);
+  return it == numerals.end() ? '\0' : it->second;
+}
+
+bool IsBlank(std::string_view c) { return c == " " || c == "\t" || c == "　" || c == "\u00a0"; }
+
+// What stands between groups of one number.
+bool JoinsDigits(std::string_view c) {
+  return IsBlank(c) || c == "-" || c == "－" || c == "‐" || c == "‑" || c == "–" || c == "—";
+}
+
+bool IsMiddleDot(std::string_view c) { return c == "·" || c == "•" || c == "・" || c == "‧"; }
+
+bool IsLetter(std::string_view c) {
+  UChar32 point = 0;
+  int32_t at = 0;
+  U8_NEXT(c.data(), at, static_cast<int32_t>(c.size()), point);
+  return point >= 0 && (u_isalpha(point) != 0 || u_getCombiningClass(point) != 0);
+}
+
+bool IsHanLetter(std::string_view c) { return c.size() >= 3 && IsLetter(c) && OnlyHan(c) == c; }
+
+// A number with what stands between its groups.
+struct Number {
+  size_t end = 0;  // of its last digit
+  std::string digits;
+  // Each group is a number that everybody may know, as in “12345和110” written 12345 110.
+  bool of_services = true;
+};
+
+Number NumberAt(std::string_view text, size_t begin) {
+  constexpr int kMostBetween = 3;
+  static const std::set<std::string_view> services = {"110", "119", "120", "122", "12345"};
+  Number number;
+  number.end = begin;
+  for (size_t at = begin; at < text.size();) {
+    std::string group;
+    for (; at < text.size(); at += CharAt(text, at).size()) {
+      const char digit = DigitOf(CharAt(text, at));
+      if (digit == '\0') break;
+      group += digit;
+    }
+    if (group.empty()) break;
+    number.digits += group;
+    number.of_services &= services.contains(group);
+    number.end = at;
+    for (int i = 0; i < kMostBetween && at < text.size() && JoinsDigits(CharAt(text, at)); ++i)
+      at += CharAt(text, at).size();
+  }
+  return number;
+}
+
+// Of a number of the caller's, which may be written otherwise.
+std::string DigitsOf(std::string_view number) {
+  std::string digits;
+  for (size_t at = 0; at < number.size(); at += CharAt(number, at).size()) {
+    if (const char digit = DigitOf(CharAt(number, at)); digit != '\0') digits += digit;
+  }
+  return digits;
+}
+
+bool IsPersonal(const Number& number, std::span<const std::string> known) {
+  // An account, a telephone or a card; shorter ones are amounts and dates, unless they are the caller's.
+  constexpr size_t kMostPlain = 6;
+  constexpr size_t kLeastKnown = 5;
+  if (number.digits.size() > kMostPlain && !number.of_services) return true;
+  return std::any_of(known.begin(), known.end(), [&](const std::string& one) {
+    const std::string digits = DigitsOf(one);
+    return digits.size() >= kLeastKnown && number.digits.find(digits) != std::string::npos;
+  });
+}
+
+// Where the letters of a name that begins at `at` end: at the next mark. Between letters that are not Chinese
+// a space parts a name from another of the same person's.
+size_t NameEnd(std::string_view text, size_t at) {
+  constexpr int kMostLetters = 32;
+  std::string_view last;
+  for (int i = 0; i < kMostLetters && at < text.size(); ++i) {
+    const std::string_view c = CharAt(text, at);
+    const size_t behind = at + c.size();
+    const bool parts = IsBlank(c) && !last.empty() && !IsHanLetter(last) && behind < text.size() &&
+                       IsLetter(CharAt(text, behind)) && !IsHanLetter(CharAt(text, behind));
+    if (!parts && !IsLetter(c) && !IsMiddleDot(c)) break;
+    last = c;
+    at = behind;
+  }
+  return at;
+}
+
+// 我是 is followed by a name now and then, and mostly by what somebody is.
+bool ReadsAsName(std::string_view name) {
+  constexpr std::string_view kSurnames =
+      "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余"
+      "潘杜"
+      "戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文";
+  int letters = 0;
+  bool dotted = false;
+  for (size_t at = 0; at < name.size(); at += CharAt(name, at).size(), ++letters)
+    dotted |= IsMiddleDot(CharAt(name, at));
+  if (dotted) return true;
+  return (letters == 2 || letters == 3) && CharAt(name, 0).size() == 3 &&
+         kSurnames.find(CharAt(name, 0)) != std::string_view::npos;
+}
+
+// Where the name that is introduced at `at` begins and ends; equal if none is.
+std::pair<size_t, size_t> IntroducedName(std::string_view text, size_t at) {
+  for (const std::string_view lead :
+       {"我叫", "名字叫", "我姓", "免贵姓", "姓名是", "姓名：", "姓名:", "我是"}) {
+    if (!text.substr(at).starts_with(lead)) continue;
+    size_t begin = at + lead.size();
+    while (begin < text.size() && IsBlank(CharAt(text, begin))) begin += CharAt(text, begin).size();
+    const size_t end = NameEnd(text, begin);
+    if (begin == end || (lead == "我是" && !ReadsAsName(text.substr(begin, end - begin)))) continue;
+    return {begin, end};
+  }
+  return {at, at};
+}
+
+// How much of `text` at `at` is a name of the caller's; 0: nothing. One character alone is no name.
+size_t KnownNameAt(std::string_view text, size_t at, std::span<const std::string> known) {
+  size_t longest = 0;
+  for (const std::string& name : known) {
+    if (name.empty() || DigitOf(CharAt(name, 0)) != '\0' || CharAt(name, 0).size() == name.size()) continue;
+    if (text.substr(at).starts_with(name)) longest = std::max(longest, name.size());
+  }
+  return longest;
 }
 
 }  // namespace
@@ -195,43 +326,26 @@ absl::StatusOr<Scores> CrossValidate(const std::shared_ptr<const catalogue::Cata
   return scores;
 }
 
-std::string MaskPersonal(std::string_view text) {
+std::string MaskPersonal(std::string_view text, std::span<const std::string> known) {
   std::string masked;
-  for (size_t i = 0; i < text.size();) {
-    size_t end = i;
-    int digits = 0;
-    while (end < text.size() && Numeral(CharAt(text, end))) {
-      end += CharAt(text, end).size();
-      ++digits;
-    }
-    if (digits > 6) {
-      masked += "＊＊＊";
-      i = end;
+  for (size_t at = 0; at < text.size();) {
+    if (const Number number = NumberAt(text, at); number.end > at) {
+      masked += IsPersonal(number, known) ? "＊＊＊" : std::string(text.substr(at, number.end - at));
+      at = number.end;
       continue;
     }
-    if (digits > 0) {
-      masked += text.substr(i, end - i);
-      i = end;
-      continue;
-    }
-    bool introduced = false;
-    for (const std::string_view lead : {"我叫", "名字叫", "我姓"}) {
-      if (text.substr(i).substr(0, lead.size()) != lead) continue;
-      masked += lead;
-      i += lead.size();
-      // A name has two or three characters, with a dot between parts also more.
-      for (int n = 0; n < 3 && i < text.size() && CharAt(text, i).size() == 3 && CharAt(text, i) != "，" &&
-                      CharAt(text, i) != "。";
-           ++n) {
-        i += 3;
-      }
+    if (const size_t length = KnownNameAt(text, at, known); length > 0) {
       masked += "＊＊";
-      introduced = true;
-      break;
+      at += length;
+      continue;
     }
-    if (introduced) continue;
-    masked += CharAt(text, i);
-    i += CharAt(text, i).size();
+    if (const auto [begin, end] = IntroducedName(text, at); begin != end) {
+      masked += StrCat(text.substr(at, begin - at), "＊＊");
+      at = end;
+      continue;
+    }
+    masked += CharAt(text, at);
+    at += CharAt(text, at).size();
   }
   return masked;
 }

@@ -77,9 +77,13 @@ absl::StatusOr<Scores> CrossValidate(const std::shared_ptr<const catalogue::Cata
                                      std::span<const config::v1::SuggestExample> examples, int folds,
                                      uint64_t seed, const Observer& observer = nullptr);
 
-// `text` fit to become an example: runs of more than six digits, also Chinese ones, and what follows 我叫 or
-// 我是 as a name are masked. It lessens what a text tells about a person; a person still has to read it.
-std::string MaskPersonal(std::string_view text);
+// `text` fit to become an example. Masked are: `known`, the names and numbers that an order has of its
+// caller, as they stand in the text; runs of more than six digits, also Chinese ones and in groups (139
+// 9912-3456); what follows 我叫, 我姓 and the like up to the next mark, at most 32 letters; and what follows
+// 我是 if it reads as a name (a common surname with one or two characters up to the next mark, or a name with
+// a dot between its parts): mostly it is not one. It lessens what a text tells about a person; a person still
+// has to read it.
+std::string MaskPersonal(std::string_view text, std::span<const std::string> known = {});
 
 }  // namespace hotline::suggest
 

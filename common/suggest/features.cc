@@ -11,6 +11,8 @@ using config::v1::SuggestConceptKind;
 
 // How far before a sign a denial reaches, in tokens.
 constexpr uint32_t kDenialReach = 4;
+// How far behind a sign a simile may begin, in tokens: 着火了的一样.
+constexpr uint32_t kSimileReach = 3;
 // How far apart concepts still make a pair, in tokens, and how many are remembered.
 constexpr uint32_t kPairReach = 24;
 constexpr size_t kPairMemory = 32;
@@ -26,6 +28,12 @@ std::vector<std::pair<std::string, std::string>> Rewrites(const config::v1::Sugg
 }
 
 bool IsSign(SuggestConceptKind kind) { return kind == config::v1::SUGGEST_CONCEPT_KIND_CERTAIN; }
+
+bool IsContext(SuggestConceptKind kind) {
+  return (kind >= config::v1::SUGGEST_CONCEPT_KIND_NEGATION &&
+          kind <= config::v1::SUGGEST_CONCEPT_KIND_RETRACTION) ||
+         kind == config::v1::SUGGEST_CONCEPT_KIND_SIMILE || kind == config::v1::SUGGEST_CONCEPT_KIND_PRESENT;
+}
 
 uint64_t Key(Block block, uint64_t hash) { return Mix(hash, static_cast<uint64_t>(block) + 11); }
 
@@ -91,9 +99,8 @@ Featuriser::Featuriser(const config::v1::SuggestTerms& terms) : reader_(Rewrites
       exact.tokens = static_cast<uint32_t>(text.tokens.size());
       if (exact.concepts.empty() || exact.concepts.back() != index) exact.concepts.push_back(index);
       // Context is said in words too short to be told by sound.
-      const bool context = entry.kind() >= config::v1::SUGGEST_CONCEPT_KIND_NEGATION &&
-                           entry.kind() <= config::v1::SUGGEST_CONCEPT_KIND_RETRACTION;
-      if (context || text.tokens.size() < 2 || entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_PART)
+      if (IsContext(entry.kind()) || text.tokens.size() < 2 ||
+          entry.kind() == config::v1::SUGGEST_CONCEPT_KIND_PART)
         continue;
       if (IsSign(entry.kind()) && text.tokens.size() < kMinSignSounds) continue;
       if (std::any_of(text.tokens.begin(), text.tokens.end(),
@@ -151,47 +158,71 @@ void Featuriser::FindHits(View* view) const {
 
 void Featuriser::JudgeContext(View* view) const {
   const std::vector<Token>& tokens = view->text.tokens;
-  // Sentence of each token.
+  // Sentence and clause of each token.
   std::vector<uint32_t> sentence(tokens.size());
-  for (uint32_t i = 1; i < tokens.size(); ++i)
+  std::vector<uint32_t> clause(tokens.size());
+  for (uint32_t i = 1; i < tokens.size(); ++i) {
     sentence[i] = sentence[i - 1] + (tokens[i - 1].sentence_end() ? 1 : 0);
+    clause[i] = clause[i - 1] + (tokens[i - 1].boundary() ? 1 : 0);
+  }
+  const auto kind_of = [&](const Hit& hit) { return concepts_[hit.concept_index].kind; };
   std::vector<Hit> context;
   for (const Hit& hit : view->hits) {
-    const SuggestConceptKind kind = concepts_[hit.concept_index].kind;
-    if (kind >= config::v1::SUGGEST_CONCEPT_KIND_NEGATION &&
-        kind <= config::v1::SUGGEST_CONCEPT_KIND_RETRACTION) {
-      context.push_back(hit);
-    }
+    if (!IsContext(kind_of(hit))) continue;
+    // What a longer harmless word holds is no context either.
+    const bool held = std::any_of(view->hits.begin(), view->hits.end(), [&](const Hit& other) {
+      return kind_of(other) == config::v1::SUGGEST_CONCEPT_KIND_FIGURE && other.begin <= hit.begin &&
+             hit.end <= other.end && hit.end - hit.begin < other.end - other.begin;
+    });
+    if (!held) context.push_back(hit);
   }
+  bool denied = false;
+  bool stands = false;
   for (Hit& sign : view->hits) {
-    if (!IsSign(concepts_[sign.concept_index].kind)) continue;
-    sign.calmed = sign.by_sound;
+    const SuggestConceptKind kind = kind_of(sign);
+    const bool likely = kind == config::v1::SUGGEST_CONCEPT_KIND_LIKELY;
+    if (!IsSign(kind) && !likely) continue;
+    bool calmed = sign.by_sound;
     for (const Hit& hit : context) {
-      if (sign.calmed) break;
+      if (calmed) break;
       const bool same_sentence = sentence[hit.begin] == sentence[sign.begin];
-      switch (concepts_[hit.concept_index].kind) {
+      const bool same_clause = clause[hit.begin] == clause[sign.begin];
+      switch (kind_of(hit)) {
         case config::v1::SUGGEST_CONCEPT_KIND_PAST:
+          // He who hit me last month is here again: what was is told of who it is, not of what happens.
+          calmed = same_sentence && std::none_of(context.begin(), context.end(), [&](const Hit& now) {
+                     return kind_of(now) == config::v1::SUGGEST_CONCEPT_KIND_PRESENT &&
+                            hit.end <= now.begin && now.end <= sign.begin &&
+                            clause[now.begin] == clause[sign.begin];
+                   });
+          break;
         case config::v1::SUGGEST_CONCEPT_KIND_ASKING:
         case config::v1::SUGGEST_CONCEPT_KIND_HYPOTHETICAL:
-          sign.calmed = same_sentence;
+          calmed = same_sentence;
           break;
         case config::v1::SUGGEST_CONCEPT_KIND_RETRACTION:
-          sign.calmed = same_sentence || hit.begin > sign.begin;
+          calmed = same_sentence || hit.begin > sign.begin;
           break;
         case config::v1::SUGGEST_CONCEPT_KIND_FIGURE:
-          sign.calmed = hit.begin < sign.end && sign.begin < hit.end;
+          calmed = hit.begin < sign.end && sign.begin < hit.end;
+          break;
+        case config::v1::SUGGEST_CONCEPT_KIND_SIMILE:
+          calmed = same_clause && sign.begin < hit.begin && hit.begin < sign.end + kSimileReach;
           break;
         case config::v1::SUGGEST_CONCEPT_KIND_NEGATION:
-          sign.calmed = hit.end <= sign.begin && sign.begin - hit.end < kDenialReach &&
-                        std::none_of(tokens.begin() + hit.end, tokens.begin() + sign.begin,
-                                     [](const Token& token) { return token.boundary(); });
+          calmed = same_clause && hit.end <= sign.begin && sign.begin - hit.end < kDenialReach;
+          denied |= calmed;
           break;
         default:
           break;
       }
     }
-    view->certain |= !sign.calmed;
+    // Evidence is told apart by what denies it only in `denied`: the model weighs it with its surroundings.
+    if (IsSign(kind)) sign.calmed = calmed;
+    if (IsSign(kind)) view->certain |= !calmed;
+    stands |= !calmed;
   }
+  view->denied = denied && !stands;
 }
 
 Featuriser::View Featuriser::Look(std::string_view utf8) const {
@@ -254,8 +285,9 @@ Featuriser::View Featuriser::Look(std::string_view utf8) const {
   if (view.certain) collector.Add(Block::kShape, 7, 0, 0);
   if (signs && !view.certain) collector.Add(Block::kShape, 8, 0, 0);
   // Which kinds of context there are, together with whether there is danger.
-  for (uint32_t kind = 0; kind < config::v1::SUGGEST_CONCEPT_KIND_PART; ++kind) {
-    if ((kinds & (1U << kind)) != 0) collector.Add(Block::kShape, Mix(Mix(9, kind), signs ? 1 : 0), 0, 0);
+  for (uint32_t kind = 0; kind <= config::v1::SUGGEST_CONCEPT_KIND_PRESENT; ++kind) {
+    if (kind != config::v1::SUGGEST_CONCEPT_KIND_PART && (kinds & (1U << kind)) != 0)
+      collector.Add(Block::kShape, Mix(Mix(9, kind), signs ? 1 : 0), 0, 0);
   }
   collector.Add(Block::kShape, Mix(10, LengthBucket(tokens.size())), 0, 0);
   collector.Finish();

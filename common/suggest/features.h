@@ -57,6 +57,8 @@ class Featuriser {
     std::vector<std::pair<uint32_t, uint32_t>> words;  // tokens, as Words() has them
     // A sign of danger that nothing takes back.
     bool certain = false;
+    // Signs are denied, and none stands, certain or likely.
+    bool denied = false;
   };
   View Look(std::string_view utf8) const;
 

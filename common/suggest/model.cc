@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 
@@ -49,42 +51,51 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
   for (const Prior& prior : priors) {
     if (index_.try_emplace(prior.key, static_cast<uint32_t>(counts_.size())).second) counts_.push_back(0);
   }
-  weights_.assign(counts_.size() * stride_, 0.0F);
-  for (const Prior& prior : priors)
-    weights_[size_t{index_[prior.key]} * stride_ + prior.target] += prior.weight;
-
   std::vector<std::vector<Active>> actives;
   actives.reserve(examples.size());
   for (const TrainingExample& example : examples) actives.push_back(Activate(example.view, 1));
   // By row: steps of one size for all columns cost a third, and are no worse.
-  std::vector<float> squares(counts_.size(), 1e-3F);
+  std::vector<float> squares(counts_.size());
   std::vector<float> logits(stride_);
   std::vector<Active> looked_at;
   uint64_t dice = 0x9e3779b97f4a7c15ULL;
   const auto left_out = static_cast<uint32_t>(options.dropout * 4294967295.0);
   const float made_up = 1 / (1 - options.dropout);
-  // Whether the next feature is left out (xorshift).
-  const auto is_left_out = [&] {
+  // xorshift
+  const auto roll = [&] {
     dice ^= dice << 13;
     dice ^= dice >> 7;
     dice ^= dice << 17;
+  };
+  // Whether the next feature is left out.
+  const auto is_left_out = [&] {
+    roll();
     return static_cast<uint32_t>(dice >> 32) < left_out;
   };
   std::vector<float> gradient(stride_);
-  // A fixed order that mixes the batches: steps that share no factor with the number of examples.
-  size_t step = examples.size() * 5 / 8 | 1;
-  const auto shares_factor = [](size_t a, size_t b) {
-    while (b != 0) a = std::exchange(b, a % b);
-    return a != 1;
+  // Another order in each epoch, the same on every machine: what comes last weighs more, so no example is to
+  // be always last.
+  std::vector<uint32_t> order(examples.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const auto shuffle = [&] {
+    for (size_t i = order.size(); i > 1; --i) {
+      roll();
+      std::swap(order[i - 1], order[dice % i]);
+    }
   };
-  while (!examples.empty() && shares_factor(examples.size(), step)) step += 2;
   // The mean of what the later epochs end with is steadier than the last alone.
-  std::vector<float> sums(weights_.size());
+  std::vector<float> sums(counts_.size() * stride_);
   int summed = 0;
-  for (int epoch = 0; epoch < options.epochs; ++epoch) {
-    size_t at = static_cast<size_t>(epoch);
-    for (size_t n = 0; n < examples.size(); ++n) {
-      at = (at + step) % examples.size();
+  for (int look = 0; look < options.runs * options.epochs; ++look) {
+    const int epoch = look % options.epochs;
+    if (epoch == 0) {
+      weights_.assign(counts_.size() * stride_, 0.0F);
+      for (const Prior& prior : priors)
+        weights_[size_t{index_[prior.key]} * stride_ + prior.target] += prior.weight;
+      std::fill(squares.begin(), squares.end(), 1e-3F);
+    }
+    shuffle();
+    for (const uint32_t at : order) {
       const TrainingExample& example = examples[at];
       std::fill(logits.begin(), logits.end(), 0.0F);
       looked_at.clear();

@@ -29,6 +29,9 @@ struct TrainingExample {
 
 struct TrainingOptions {
   int epochs = 30;
+  // Trained so many times from the start, each in other orders and with other features left out; the model is
+  // the mean. What one run owes to its order, as another writer's words show it, the mean owes less.
+  int runs = 1;
   float rate = 0.5F;
   // Pulls weights towards zero, at each use of a feature.
   float decay = 2e-4F;

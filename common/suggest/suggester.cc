@@ -26,13 +26,15 @@ constexpr uint32_t kNoneGroup = 3;
 constexpr uint32_t kDangerGroup = 4;
 constexpr uint32_t kGroups = 5;
 // How much of a verdict's probability comes from the model of hotlines; the rest from the items'.
-constexpr double kGroupShare = 0.8;
+constexpr double kGroupShare = 0.5;
 // What words of the catalogue and of the terms count beside a labelled example.
 constexpr float kPhraseWeight = 0.4F;
 constexpr float kTermWeight = 0.3F;
 constexpr float kPriorWeight = 1.0F;
 // Danger that the model sees without a certain sign.
 constexpr double kMostModelDanger = 0.9;
+// Of the danger from which there is an emergency, what is left where every sign is denied.
+constexpr double kDeniedDanger = 0.9;
 // Danger without a certain sign is only believed where the matter may be the police's at all.
 constexpr double kPoliceInDanger = 0.15;
 // Probability of an item from which its reasons are worth reading; the first has them in any case.
@@ -80,6 +82,25 @@ config::v1::SuggestDecision WithDefaults(config::v1::SuggestDecision decision) {
 size_t CodePoints(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// Where `at`, in bytes, is in code points.
+int PositionOf(std::string_view source, size_t at) {
+  return static_cast<int>(CodePoints(source.substr(0, at)));
+}
+
+uint32_t GroupOf(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kGovernment:
+      return kGovernmentGroup;
+    case Verdict::kPolice:
+      return kPoliceGroup;
+    case Verdict::kNone:
+      return kNoneGroup;
+    case Verdict::kUnclear:
+      break;
+  }
+  return kUnclearGroup;
 }
 
 // Enough Chinese to be read, whatever else is there: a desk's title over a caller's own words.
@@ -267,9 +288,10 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     ++report_.examples;
   }
   TrainingOptions options;
-  options.epochs = 10;
+  options.epochs = 6;
+  options.runs = 3;
   options.rate = 0.15F;
-  options.dropout = 0.4F;
+  options.dropout = 0.45F;
   options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
   model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
   report_.features = model_->features();
@@ -361,7 +383,7 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
     reason.weight /= sum;
     const size_t from = tokens[spans[first].begin].begin;
     reason.text = source.substr(from, tokens[spans[i - 1].end - 1].end - from);
-    reason.begin = static_cast<uint32_t>(CodePoints(source.substr(0, from)));
+    reason.begin = PositionOf(source, from);
     const auto found = class_of_.find(meant);
     reason.meaning = found == class_of_.end()
                          ? std::string(fallback)
@@ -372,6 +394,60 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
                    [](const Reason& a, const Reason& b) { return a.weight > b.weight; });
   if (reasons.size() > limit) reasons.resize(limit);
   return reasons;
+}
+
+Reason Suggester::Heard(std::string_view source, const Featuriser::View& view,
+                        std::span<const Model::Share> shares) const {
+  const std::vector<Token>& tokens = view.text.tokens;
+  const Hit* sign = nullptr;
+  for (const Hit& hit : view.hits) {
+    const auto kind = featuriser_->concept_at(hit.concept_index).kind;
+    if (kind != config::v1::SUGGEST_CONCEPT_KIND_CERTAIN && kind != config::v1::SUGGEST_CONCEPT_KIND_LIKELY)
+      continue;
+    if (hit.calmed && !hit.by_sound) continue;
+    if (sign == nullptr || hit.end - hit.begin > sign->end - sign->begin) sign = &hit;
+  }
+  // Else the token that speaks most for danger; the first one, which is no boundary, if none does.
+  std::vector<double> weight(tokens.size(), 0.0);
+  for (const Model::Share& share : shares) {
+    const Feature& feature = view.features[share.feature];
+    for (uint32_t i = feature.begin; i < feature.end; ++i)
+      weight[i] += share.weight / (feature.end - feature.begin);
+  }
+  uint32_t heaviest = 0;
+  for (uint32_t i = 0; i < tokens.size(); ++i) {
+    if (!tokens[i].boundary() && weight[i] > weight[heaviest]) heaviest = i;
+  }
+  uint32_t begin = sign == nullptr ? heaviest : sign->begin;
+  uint32_t end = sign == nullptr ? heaviest + 1 : sign->end;
+  // A few words of the clause: one character alone tells nothing.
+  for (bool grown = true; grown && end - begin < kMostShown;) {
+    grown = false;
+    if (end < tokens.size() && !tokens[end].boundary()) {
+      ++end;
+      grown = true;
+    }
+    if (begin > 0 && !tokens[begin - 1].boundary() && end - begin < kMostShown) {
+      --begin;
+      grown = true;
+    }
+  }
+  const size_t from = tokens[begin].begin;
+  Reason reason;
+  reason.text = source.substr(from, tokens[end - 1].end - from);
+  reason.begin = PositionOf(source, from);
+  const auto found =
+      sign == nullptr ? class_of_.end() : class_of_.find(featuriser_->concept_at(sign->concept_index).item);
+  reason.meaning = StrCat(sign != nullptr && sign->by_sound ? "听来像危险迹象" : "危险迹象",
+                          found == class_of_.end() ? "" : "：",
+                          found == class_of_.end() ? "" : items_[found->second]->title());
+  reason.weight = 1;
+  return reason;
+}
+
+double Suggester::Confidence(double probability) const {
+  const double p = std::clamp(probability, 1e-4, 1 - 1e-4);
+  return Logistic(decision_.confidence_slope() * std::log(p / (1 - p)) + decision_.confidence_offset());
 }
 
 std::string Suggester::Ask(const Suggestion& suggestion, const Featuriser::View& view) const {
@@ -407,8 +483,7 @@ AppliedExclusion Suggester::Applied(const CatalogueItem& item, const catalogue::
   applied.note = catalogue::DescribeExclusion(item, found);
   applied.word.text = std::string(found.word);
   const size_t at = text.find(found.word);
-  applied.word.begin =
-      at == std::string_view::npos ? 0 : static_cast<uint32_t>(CodePoints(text.substr(0, at)));
+  applied.word.begin = at == std::string_view::npos ? -1 : PositionOf(text, at);
   applied.word.meaning = StrCat("不属于", item.code(), " ", item.title(),
                                 found.exclusion->quote().empty() ? "" : "：", found.exclusion->quote());
   applied.word.weight = 1;
@@ -421,9 +496,10 @@ void Suggester::NameRefusal(std::string_view text, std::span<const uint32_t> ord
                             Suggestion* suggestion) const {
   const std::string normal = catalogue::Normalize(text);
   for (const uint32_t c : order.first(std::min(order.size(), kReadAmong))) {
-    const catalogue::FoundExclusion found = catalogue::FindExclusion(*items_[c], normal);
+    const catalogue::FoundExclusion found = catalogue::FindExclusion(*catalogue_, *items_[c], normal);
     if (found.exclusion == nullptr || !found.exclusion->instead_item().empty()) continue;
     suggestion->exclusions.push_back(Applied(*items_[c], found, text));
+    suggestion->exclusions.back().decided = true;
     return;
   }
 }
@@ -434,7 +510,7 @@ void Suggester::Exclude(std::string_view text, double police, std::vector<uint32
   for (size_t i = 0; i < std::min(order->size(), kReadAmong);) {
     const uint32_t c = (*order)[i];
     const catalogue::FoundExclusion found =
-        police_[c] ? catalogue::FoundExclusion() : catalogue::FindExclusion(*items_[c], normal);
+        police_[c] ? catalogue::FoundExclusion() : catalogue::FindExclusion(*catalogue_, *items_[c], normal);
     if (found.exclusion == nullptr) {
       ++i;
       continue;
@@ -442,6 +518,7 @@ void Suggester::Exclude(std::string_view text, double police, std::vector<uint32
     suggestion->exclusions.push_back(Applied(*items_[c], found, text));
     order->erase(order->begin() + static_cast<std::ptrdiff_t>(i));
     if (i > 0) continue;
+    suggestion->exclusions.back().decided = true;
     const CatalogueItem* const instead = suggestion->exclusions.back().instead;
     if (instead == nullptr) {
       // Not accepted, by anybody.
@@ -496,7 +573,11 @@ Suggestion Suggester::Suggest(const Query& query) const {
   // Two models that were asked differently, whether there is danger and what kind of matter this is, err less
   // together.
   suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
-  if (view.certain) suggestion.danger = kCertainDanger;
+  // A sign is a word; the model knows what stands round it, and where that speaks against danger, it weighs
+  // more.
+  if (view.certain && suggestion.danger >= decision_.emergency_from()) suggestion.danger = kCertainDanger;
+  if (view.denied)
+    suggestion.danger = std::min(suggestion.danger, kDeniedDanger * decision_.emergency_from());
   suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from() &&
                          (suggestion.danger >= kCertainDanger || groups[kPoliceGroup] >= kPoliceInDanger);
 
@@ -524,13 +605,9 @@ Suggestion Suggester::Suggest(const Query& query) const {
       probability = weighed[best] / (weighed[0] + weighed[1] + weighed[2] + weighed[3]);
     }
   }
-  if (foreign) {
-    suggestion.confidence = kForeignConfidence;
-  } else {
-    const double p = std::clamp(probability, 1e-4, 1 - 1e-4);
-    suggestion.confidence =
-        Logistic(decision_.confidence_slope() * std::log(p / (1 - p)) + decision_.confidence_offset());
-  }
+  suggestion.confidence = foreign ? kForeignConfidence : Confidence(probability);
+  // What the models say; a clause of the annex may change it.
+  const Verdict read = suggestion.verdict;
 
   std::vector<Span> spans;
   if (query.explain && !foreign) spans = Spans(view);
@@ -541,18 +618,22 @@ Suggestion Suggester::Suggest(const Query& query) const {
       if (holds && (!suggestion.emergency || police_[c])) order.push_back(c);
     }
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return items[a] > items[b]; });
-    if (suggestion.verdict == Verdict::kGovernment || suggestion.verdict == Verdict::kPolice) {
-      // The best item of the hotline goes first.
+    // The best item of the hotline goes first.
+    const auto lead = [&] {
+      if (suggestion.verdict != Verdict::kGovernment && suggestion.verdict != Verdict::kPolice) return;
       const bool police = suggestion.verdict == Verdict::kPolice;
       const auto first =
           std::find_if(order.begin(), order.end(), [&](uint32_t c) { return police_[c] == police; });
       if (first != order.end()) std::rotate(order.begin(), first, first + 1);
-    }
+    };
+    lead();
     if (suggestion.verdict == Verdict::kNone) {
       NameRefusal(query.text, order, &suggestion);
       order.clear();
     } else if (!suggestion.emergency) {
       Exclude(query.text, groups[kPoliceGroup], &order, &suggestion);
+      lead();
+      if (suggestion.verdict != read) suggestion.confidence = Confidence(groups[GroupOf(suggestion.verdict)]);
     }
     double sum = 0;
     for (const uint32_t c : order) sum += items[c];
@@ -581,6 +662,17 @@ Suggestion Suggester::Suggest(const Query& query) const {
   if (suggestion.verdict == Verdict::kNone && !suggestion.exclusions.empty()) {
     suggestion.question = suggestion.exclusions.back().note;
   }
+  if (suggestion.verdict != read) {
+    // The models thought otherwise: what tells the excluded item from the others is asked.
+    const auto decided = std::find_if(suggestion.exclusions.rbegin(), suggestion.exclusions.rend(),
+                                      [](const AppliedExclusion& applied) { return applied.decided; });
+    const std::string& question = decided->item->question();
+    if (suggestion.verdict != Verdict::kNone && !question.empty()) {
+      suggestion.question = question;
+    } else if (!question.empty()) {
+      suggestion.question = StrCat(suggestion.question, "。", question);
+    }
+  }
   if (!query.explain || foreign) return suggestion;
 
   if (suggestion.emergency) {
@@ -600,33 +692,34 @@ Suggestion Suggester::Suggest(const Query& query) const {
       const size_t from = view.text.tokens[begin].begin;
       Reason reason;
       reason.text = query.text.substr(from, view.text.tokens[end - 1].end - from);
-      reason.begin = static_cast<uint32_t>(CodePoints(query.text.substr(0, from)));
+      reason.begin = PositionOf(query.text, from);
       const auto found = class_of_.find(sign.item);
       reason.meaning = StrCat("危险迹象", found == class_of_.end() ? "" : "：",
                               found == class_of_.end() ? "" : items_[found->second]->title());
       reason.weight = 1;
       const bool there =
           std::any_of(suggestion.reasons.begin(), suggestion.reasons.end(), [&](const Reason& other) {
-            return other.begin < reason.begin + CodePoints(reason.text) &&
-                   reason.begin < other.begin + CodePoints(other.text);
+            return other.begin < reason.begin + static_cast<int>(CodePoints(reason.text)) &&
+                   reason.begin < other.begin + static_cast<int>(CodePoints(other.text));
           });
       if (!there) suggestion.reasons.push_back(std::move(reason));
     }
-    if (suggestion.reasons.empty())
-      suggestion.reasons = Merge(query.text, view, spans, model_->ExplainDanger(active), 8, "", "危险迹象");
+    if (!suggestion.reasons.empty()) return suggestion;
+    const std::vector<Model::Share> shares = model_->ExplainDanger(active);
+    suggestion.reasons = Merge(query.text, view, spans, shares, 8, "", "危险迹象");
+    if (suggestion.reasons.empty() && !view.text.tokens.empty())
+      suggestion.reasons.push_back(Heard(query.text, view, shares));
     return suggestion;
   }
   constexpr std::string_view kMeanings[] = {"非紧急、政府职责", "公安职责", "说得不够，或双方都有份",
                                             "不属于任何一方"};
-  const auto target = suggestion.verdict == Verdict::kGovernment ? kGovernmentGroup
-                      : suggestion.verdict == Verdict::kPolice   ? kPoliceGroup
-                      : suggestion.verdict == Verdict::kNone     ? kNoneGroup
-                                                                 : kUnclearGroup;
+  const uint32_t target = GroupOf(suggestion.verdict);
   suggestion.reasons =
       Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, "", kMeanings[target]);
-  // A clause decides before any weighing; a word that is written otherwise in the text is told in the note.
+  // A clause that decided does so before any weighing; a word that is written otherwise in the text is told
+  // in the note.
   for (auto applied = suggestion.exclusions.rbegin(); applied != suggestion.exclusions.rend(); ++applied) {
-    if (query.text.find(applied->word.text) == std::string_view::npos) continue;
+    if (!applied->decided || applied->word.begin < 0) continue;
     if (suggestion.reasons.size() == 8) suggestion.reasons.pop_back();
     suggestion.reasons.insert(suggestion.reasons.begin(), applied->word);
   }

@@ -34,7 +34,7 @@ enum class Verdict {
 // Words that decided.
 struct Reason {
   std::string text;     // as they stand in the source
-  uint32_t begin = 0;   // in code points
+  int begin = -1;       // in code points; -1: they do not stand there as they are
   std::string meaning;  // in Chinese
   double weight = 0;    // share of what spoke for it, 0 to 1
 };
@@ -53,14 +53,16 @@ struct AppliedExclusion {
   // Where it belongs instead; null: it is not accepted.
   const config::v1::CatalogueItem* instead = nullptr;
   std::string note;  // in one line, in Chinese
+  // The item was the best one, so that the clause settled what the matter is; else it took a lesser one away.
+  bool decided = false;
 };
 
 struct Suggestion {
   Verdict verdict = Verdict::kUnclear;
   // 110 dispatches first. The verdict is then the police's.
   bool emergency = false;
-  // How sure the danger is, 0 to 1. A sign of danger that nothing takes back gives at least kCertainDanger,
-  // and nothing else reaches it.
+  // How sure the danger is, 0 to 1. A sign of danger that nothing takes back gives kCertainDanger where the
+  // model does not hold the whole for harmless, and nothing else reaches it.
   double danger = 0;
   // A threat or another clue touching social stability.
   bool stability_clue = false;
@@ -70,7 +72,8 @@ struct Suggestion {
   std::vector<SuggestedItem> items;
   // Of the first item, as catalogue::ChooseUnits has them without anybody accused.
   catalogue::UnitChoice units;
-  // Of the verdict, heaviest first, at most 8.
+  // Of the verdict: the word of a clause that decided, then heaviest first; at most 8. An emergency has one
+  // in any case, so that who dispatches reads what it was heard by.
   std::vector<Reason> reasons;
   // Clauses that applied; what they took the matter out of is not among `items`.
   std::vector<AppliedExclusion> exclusions;
@@ -140,7 +143,13 @@ class Suggester {
   std::vector<Reason> Merge(std::string_view source, const Featuriser::View& view,
                             std::span<const Span> spans, std::span<const Model::Share> shares, size_t limit,
                             std::string_view item, std::string_view fallback) const;
+  // What an emergency was heard by where no whole word of the text says it: a sign that only sounds so, or
+  // single characters with what stands around them.
+  Reason Heard(std::string_view source, const Featuriser::View& view,
+               std::span<const Model::Share> shares) const;
   std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
+  // How sure an answer is that the models give `probability`.
+  double Confidence(double probability) const;
   // Reads the clauses of the annex: takes the classes that they exclude from the first of `order` (best
   // first), and changes the verdict if it was the best. `police`: how likely the matter is the police's.
   void Exclude(std::string_view text, double police, std::vector<uint32_t>* order,

@@ -51,10 +51,11 @@ class Protos:
 
 
 class Failure(Exception):
-    """A call that failed: `code` of gRPC, `reason` of the catalogue, and a sentence in Chinese if there is one."""
+    """A call that failed: `code` of gRPC, `reason` of the catalogue, and a sentence in Chinese if there is one; not to be tried again
+    before `retry_s` have passed."""
 
-    def __init__(self, path, code, text, reason="", chinese="", field=""):
-        self.code, self.reason, self.chinese, self.field = code, reason, chinese, field
+    def __init__(self, path, code, text, reason="", chinese="", field="", retry_s=0):
+        self.code, self.reason, self.chinese, self.field, self.retry_s = code, reason, chinese, field, retry_s
         super().__init__("%s: %s %s%s %s" % (path.rsplit("/", 1)[-1], code.name, reason,
                                              " (%s)" % field if field else "", chinese or text))
 
@@ -62,8 +63,9 @@ class Failure(Exception):
 class Client:
     """Calls of one service address. Thread-safe."""
 
-    # Codes after which the same request is worth sending again.
-    RETRY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+    # Codes after which the same request is worth sending again. Nobody cancels a call here: CANCELLED is a server that went down.
+    RETRY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED,
+             grpc.StatusCode.CANCELLED}
 
     def __init__(self, protos, address, account=""):
         """`account`: who asks. What is restricted or secret is shown to those only who need to know."""
@@ -75,7 +77,7 @@ class Client:
     def failure(self, path, error):
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
-                reason = chinese = field = ""
+                reason, chinese, field, retry_s = "", "", "", 0
                 for detail in self.protos.cls("google.rpc.Status").FromString(value).details:
                     if detail.Is(self.protos.cls("google.rpc.ErrorInfo").DESCRIPTOR):
                         reason = self.protos.cls("google.rpc.ErrorInfo").FromString(detail.value).reason
@@ -84,11 +86,15 @@ class Client:
                     elif detail.Is(self.protos.cls("google.rpc.BadRequest").DESCRIPTOR):
                         violations = self.protos.cls("google.rpc.BadRequest").FromString(detail.value).field_violations
                         field = violations[0].field if violations else ""
-                return Failure(path, error.code(), error.details(), reason, chinese, field)
+                    elif detail.Is(self.protos.cls("google.rpc.RetryInfo").DESCRIPTOR):
+                        delay = self.protos.cls("google.rpc.RetryInfo").FromString(detail.value).retry_delay
+                        retry_s = delay.seconds + delay.nanos / 1e9
+                return Failure(path, error.code(), error.details(), reason, chinese, field, retry_s)
         return Failure(path, error.code(), error.details())
 
     def call(self, path, fields=None, timeout=5, patience=0):
-        """One answer. Codes of RETRY are tried again, with the same request and so the same request id, for `patience` s."""
+        """One answer. Codes of RETRY are tried again, with the same request and so the same request id, for `patience` s, and not
+        before the service says so."""
         method = self.protos.method(path)
         request = self.protos.new(method.input_type.full_name, fields)
         invoke = self.channel.unary_unary("/" + path, request_serializer=lambda message: message.SerializeToString(),
@@ -99,9 +105,10 @@ class Client:
             try:
                 return invoke(request, timeout=timeout, metadata=self.metadata)
             except grpc.RpcError as error:
-                if error.code() not in self.RETRY or time.monotonic() > give_up:
-                    raise self.failure(path, error) from None
-            threading.Event().wait(pause)
+                failure = self.failure(path, error)
+                if error.code() not in self.RETRY or time.monotonic() + failure.retry_s > give_up:
+                    raise failure from None
+            threading.Event().wait(max(pause, failure.retry_s))
             pause = min(2 * pause, 1)
 
     def stream(self, path, fields):

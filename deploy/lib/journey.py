@@ -109,6 +109,7 @@ class Site:
 
     def follow(self):
         while True:
+            pause = 0.2
             try:
                 for message in self.dispatch.stream("hotline.dispatch.v1.DispatchService/WatchHandoffs",
                                                     {"startSequence": self.next_sequence, "heartbeatInterval": "2s"}):
@@ -116,10 +117,12 @@ class Site:
                         self.board.apply(self.protos, self.hotline, event)
                     self.next_sequence = max(self.next_sequence, message.watermark + 1)
             except grpc.RpcError as error:
-                if error.code() not in Client.RETRY | {grpc.StatusCode.CANCELLED}:
-                    print("WatchHandoffs of %s: %s" % (self.hotline, self.dispatch.failure("WatchHandoffs", error)), file=sys.stderr)
+                failure = self.dispatch.failure("WatchHandoffs", error)
+                pause = max(pause, failure.retry_s)
+                if error.code() not in Client.RETRY:
+                    print("WatchHandoffs of %s: %s" % (self.hotline, failure), file=sys.stderr)
             self.resumed += 1
-            threading.Event().wait(0.2)
+            threading.Event().wait(pause)
 
 
 def await_links(sites, seconds):
@@ -143,6 +146,8 @@ class Journey:
         self.data, self.sites, self.board, self.units = data, sites, board, units
         self.timeout, self.pace = timeout, pace
         self.title = data["content"]["title"]
+        # What the order should get, where the desk leaves it to the text.
+        self.urgency = data.get("urgency") or data["content"]["urgency"]
         self.giver, self.taker = data["from"], data["to"]
         self.worker = self.taker
         self.lead, self.assist = data["lead"], data["assist"]
@@ -192,7 +197,7 @@ class Journey:
                 raise
             # The text does not tell; the person, who hears the caller, says what it is.
             self.asked = True
-            danger = content["urgency"] == "URGENCY_EMERGENCY"
+            danger = self.urgency == "URGENCY_EMERGENCY"
             fields["facts"] = {"danger": "ANSWER_YES" if danger else "ANSWER_NO", "belongsTo": self.taker}
             if self.data["kind"] == "HANDOFF_KIND_STABILITY_CLUE":
                 fields["facts"]["stabilityClue"] = "ANSWER_YES"
@@ -280,6 +285,9 @@ class Journey:
                 raise RuntimeError("特急工单未及时收到对方回执")
         except (Failure, RuntimeError) as error:
             self.error = str(error)
+        # Whatever else ends it, a script without its text or an answer that is none, is no end as expected either.
+        except Exception as error:
+            self.error = repr(error)
         with self.board.changed:
             self.done = True
             self.board.changed.notify_all()
@@ -336,7 +344,7 @@ class Screen:
 
     def row(self, journey, columns):
         state = journey.state_at(journey.giver)
-        urgency = {"URGENT": "急", "EMERGENCY": "特急"}.get(journey.data["content"]["urgency"][len("URGENCY_"):], "")
+        urgency = {"URGENT": "急", "EMERGENCY": "特急"}.get(journey.urgency[len("URGENCY_"):], "")
         cells = [fit(journey.data["item"], 4), fit("%s→%s" % (journey.giver, journey.taker), 10), fit(urgency, 4),
                  fit(journey.title, self.title_columns(columns)),
                  fit(journey.unit_name(), 16)]
@@ -425,10 +433,12 @@ def check_route(journey, sites):
     first = client.call("hotline.workorder.v1.WorkOrderService/ListOrderEvents", {"orderId": journey.giver_id}, patience=10).events[0]
     route, handoff = first.offered.registered.route, first.offered.handoff
     kind = order.DESCRIPTOR.fields_by_name["handoff"].message_type.fields_by_name["kind"].enum_type
+    urgency = order.DESCRIPTOR.fields_by_name["urgency"].enum_type
     wanted = {
         "平台": (data["to"], handoff.to_hotline), "依据": (data["kind"], kind.values_by_number[handoff.kind].name),
         "事项": (data["item"], order.content.catalogue.item), "版本": (True, bool(order.content.catalogue.version)),
         "主办单位": (data["unit"], order.content.lead_unit),
+        "紧急程度": (journey.urgency, urgency.values_by_number[order.urgency].name),
         "由人指定": ("toHotline" in data["offer"], route.chosen_by_person), "法律依据": (True, bool(route.advice.legal_basis)),
     }
     return ["%s应为%s，实为%s" % (name, want, got) for name, (want, got) in wanted.items() if want != got], route.against_advice
@@ -436,7 +446,7 @@ def check_route(journey, sites):
 
 def check_sites(journeys, sites):
     """Everything that must hold at the end; a list of faults."""
-    faults = ["%s %s：%s" % (j.data["item"], j.title, j.error) for j in journeys if j.error]
+    faults = ["%s %s：%s" % (j.data["item"], j.title, j.error or "没有走完") for j in journeys if j.error or not j.done]
     for site in sites.values():
         answer = site.work_order.call("hotline.workorder.v1.WorkOrderService/VerifyLog", timeout=25, patience=10)
         if answer.intact:
@@ -448,7 +458,7 @@ def check_sites(journeys, sites):
             print("%-6s 事件流中断后续传 %d 次" % (site.hotline, site.resumed))
     routed = overruled = 0
     for journey in journeys:
-        if journey.error:
+        if journey.error or not journey.done:
             continue
         holders = {}
         for hotline in (journey.giver, journey.taker):

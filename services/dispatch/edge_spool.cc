@@ -49,9 +49,12 @@ SpoolOptions ToOptions(const std::string& hotline, const config::v1::PeerConfig&
 
 Spools::Spools(boot::Environment* environment) : environment_(environment) {}
 
-Peer* Spools::Add(const config::v1::PeerConfig& peer) {
+Peer* Spools::Add(const config::v1::PeerConfig& peer, const Notary* notary) {
   const boot::LoadedSite& site = *environment_->site;
   SpoolOptions options = ToOptions(site.site.hotline(), peer);
+  options.sign_receipt = [notary, to = options.peer](exchange::v1::LinkReceipt* receipt, absl::Time now) {
+    return notary->SignReceipt(to, receipt, now);
+  };
   sealers_.push_back(
       std::make_unique<KeySealer>(&site.signing, &site.keys, site.site.hotline(), peer.hotline()));
   peers_.push_back(

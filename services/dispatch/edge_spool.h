@@ -8,6 +8,7 @@
 
 #include "common/base/loop.h"
 #include "common/boot/boot.h"
+#include "services/dispatch/notary.h"
 #include "services/dispatch/spool/files.h"
 #include "services/dispatch/spool/spool_inbox.h"
 #include "services/dispatch/spool/spool_peer.h"
@@ -19,8 +20,9 @@ class Spools {
   // `environment` and what it points to outlive this.
   explicit Spools(boot::Environment* environment);
 
-  // A peer with a `spool`. Nothing is read or written before it is used.
-  Peer* Add(const config::v1::PeerConfig& peer);
+  // A peer with a `spool`. Nothing is read or written before it is used. `notary` signs the receipts and
+  // outlives this.
+  Peer* Add(const config::v1::PeerConfig& peer, const Notary* notary);
   // What `Add` made, in its order.
   const std::vector<std::unique_ptr<SpoolPeer>>& peers() const { return peers_; }
   // Registers the metrics of all of them.

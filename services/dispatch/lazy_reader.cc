@@ -13,15 +13,26 @@ absl::StatusOr<std::shared_ptr<const LazyReader>> LazyReader::Create(
   return std::shared_ptr<const LazyReader>(new LazyReader(std::move(version), std::move(material)));
 }
 
-std::shared_ptr<const routing::TextReader> LazyReader::Prepared() const {
+std::shared_ptr<const routing::TextReader> LazyReader::reader() const {
   MutexLock lock(&mu_);
-  if (reader_ == nullptr) {
-    // What was checked is made.
-    reader_ = std::make_shared<const routing::ModelReader>(
-        *suggest::Suggester::Create(version_, material_->terms, material_->examples));
-    material_.reset();
-  }
   return reader_;
+}
+
+void LazyReader::Prepare() const {
+  MutexLock one_at_a_time(&train_mu_);
+  if (material_ == nullptr) return;
+  // What was checked is made.
+  auto trained = std::make_shared<const routing::ModelReader>(
+      *suggest::Suggester::Create(version_, material_->terms, material_->examples));
+  material_.reset();
+  MutexLock lock(&mu_);
+  reader_ = std::move(trained);
+}
+
+routing::Reading LazyReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
+                                  const routing::Source& source) const {
+  const std::shared_ptr<const routing::TextReader> trained = reader();
+  return trained == nullptr ? phrases_.Read(catalogue, day, source) : trained->Read(catalogue, day, source);
 }
 
 }  // namespace hotline::dispatch

@@ -1,5 +1,5 @@
-// Reads texts by a model that is trained when it is first needed: old versions of the catalogue are asked
-// seldom, and a start does not wait for any.
+// Reads texts by a model that takes seconds to train: a start does not wait for it. Until it is prepared, the
+// catalogue's own phrases are what is read by, so that no call, and nothing behind it on its thread, waits.
 #ifndef SERVICES_DISPATCH_LAZY_READER_H_
 #define SERVICES_DISPATCH_LAZY_READER_H_
 
@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
 #include "common/suggest/suggester.h"
+#include "services/dispatch/routing/phrase_reader.h"
 #include "services/dispatch/routing/reading.h"
 
 namespace hotline::dispatch {
@@ -26,23 +27,25 @@ class LazyReader final : public routing::TextReader {
   static absl::StatusOr<std::shared_ptr<const LazyReader>> Create(
       std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material);
 
-  void Prepare() const override { static_cast<void>(Prepared()); }
+  void Prepare() const override;
+  bool IsPrepared() const override { return reader() != nullptr; }
   routing::Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
-                        const routing::Source& source) const override {
-    return Prepared()->Read(catalogue, day, source);
-  }
+                        const routing::Source& source) const override;
 
  private:
   LazyReader(std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material)
       : version_(std::move(version)), material_(std::move(material)) {}
 
-  // Who comes while the model is trained waits for it.
-  std::shared_ptr<const routing::TextReader> Prepared() const;
+  // Null until it is trained.
+  std::shared_ptr<const routing::TextReader> reader() const;
 
   const std::shared_ptr<const catalogue::Catalogue> version_;
-  mutable Mutex mu_;
+  const routing::PhraseReader phrases_;
+  // One training; held meanwhile. Never taken after `mu_`.
+  mutable Mutex train_mu_;
   // Until there is a reader.
-  mutable std::shared_ptr<const Material> material_ ABSL_GUARDED_BY(mu_);
+  mutable std::shared_ptr<const Material> material_ ABSL_GUARDED_BY(train_mu_);
+  mutable Mutex mu_;
   mutable std::shared_ptr<const routing::TextReader> reader_ ABSL_GUARDED_BY(mu_);
 };
 

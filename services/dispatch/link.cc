@@ -22,6 +22,9 @@ constexpr size_t kMaxPeerCapabilities = 64;
 bool IsBehind(const absl::Status& status) {
   return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_BEHIND;
 }
+bool IsErased(const absl::Status& status) {
+  return error::ReasonOf(status) == error::Reason::ERROR_REASON_CONTENT_ERASED;
+}
 bool IsForked(const absl::Status& status) {
   return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_FORKED;
 }
@@ -170,14 +173,15 @@ bool Link::Adopt(exchange::v1::LinkReceipt receipt) {
   // A transport that stores and forwards tells the same one again and again, and to check a signature is
   // dear.
   if (has_receipt_ && receipt.SerializeAsString() == receipt_.SerializeAsString()) return true;
-  if (absl::Status status = notary_->CheckReceipt(options_.peer, options_.lane, receipt, clock_->Now());
-      !status.ok()) {
+  const absl::Time now = clock_->Now();
+  if (absl::Status status = notary_->CheckReceipt(options_.peer, options_.lane, receipt, now); !status.ok()) {
+    // What is kept from an idle time may be signed by a key that has ended since. It is as good as not told:
+    // what it says is on record here, or the peer says it again with the next envelope, and signs it anew.
+    if (peer_->store_and_forward() && notary_->IsByFormerKey(options_.peer, receipt, now)) return true;
     Fail(status);
     return false;
   }
-  if (receipt.received_through() > receipt_.received_through() || !has_receipt_) {
-    progress_time_ = clock_->Now();
-  }
+  if (receipt.received_through() > receipt_.received_through() || !has_receipt_) progress_time_ = now;
   receipt_ = std::move(receipt);
   has_receipt_ = true;
   return true;
@@ -448,7 +452,8 @@ void Link::Recover(int64_t after, exchange::v1::BackfillResponse response) {
 }
 
 // Halves the stretch between an envelope on which both sites agree and one on which they do not, until it
-// knows the first of these. As the hashes are chained, they agree on all before one on which they agree.
+// knows the first of these. As the hashes are chained, they agree on all before one on which they agree. What
+// retention has erased at either site cannot be compared, nor mended: it is looked for above that.
 void Link::FindFork(int64_t same, int64_t other) {
   if (other <= same + 1) return FailForked(std::max(same + 1, other));
   const int64_t middle = same + (other - same) / 2;
@@ -468,6 +473,7 @@ void Link::FindFork(int64_t same, int64_t other) {
       NewCall(kLedgerTimeout), std::move(ours),
       [this, same, other, middle,
        theirs = std::move(theirs)](absl::StatusOr<workorder::v1::PullOutboxResponse> ours) mutable {
+        if (IsErased(ours.status())) return FindFork(middle, other);
         if (!ours.ok() &&
             error::ReasonOf(ours.status()) != error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE) {
           return Fail(ours.status());
@@ -477,6 +483,7 @@ void Link::FindFork(int64_t same, int64_t other) {
             NewCall(options_.delivery_timeout), std::move(theirs),
             [this, same, other, middle,
              hash = ours->envelopes(0).hash()](absl::StatusOr<exchange::v1::BackfillResponse> response) {
+              if (IsErased(response.status())) return FindFork(middle, other);
               const bool short_of = !response.ok() && error::ReasonOf(response.status()) ==
                                                           error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE;
               if (!response.ok() && !short_of) return Fail(response.status());

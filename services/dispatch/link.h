@@ -122,7 +122,7 @@ class Link {
                    absl::StatusOr<exchange::v1::DeliverResponse> response);
   // A transport that stores and forwards may know of no receipt yet; any other owes one.
   bool Tells(bool has_receipt) const;
-  // True if the receipt is the peer's; else the link has failed.
+  // True if the link may go on: the receipt is the peer's, or as good as not told; else the link has failed.
   bool Adopt(exchange::v1::LinkReceipt receipt);
   void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);
 

@@ -14,6 +14,7 @@
 #include "common/boot/log.h"
 #include "common/boot/suggest_file.h"
 #include "common/contract/proto_time.h"
+#include "common/error/error.h"
 #include "common/rpc/ledger_client.h"
 #include "common/rpc/peer_client.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
@@ -59,6 +60,27 @@ class ReaderMaker {
   std::shared_ptr<const LazyReader::Material> material_;
 };
 
+// What a peer writes into an error may hold anything, also about persons, so that of its words none go into
+// the log (`hotlinectl link status` shows them). gRPC's own about a connection that fails are welcome.
+std::string OwnWords(const absl::Status& why) {
+  const std::string_view words = ToStd(why.message());
+  const bool own =
+      why.code() == absl::StatusCode::kUnavailable && words.starts_with("failed to connect to all addresses");
+  return std::string(own ? words : "see link status");
+}
+
+// What a start would find wrong with the files that advice is made from; nothing is trained.
+absl::Status CheckAdvice(const std::string& directory) {
+  if (directory.empty()) return absl::OkStatus();
+  ReaderMaker maker(directory);
+  const absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = maker.Load();
+  if (!set.ok()) return set.status();
+  for (const auto& [name, version] : (*set)->versions()) {
+    if (absl::Status made = maker.Make(version).status(); !made.ok()) return made;
+  }
+  return absl::OkStatus();
+}
+
 class DispatchProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
@@ -76,10 +98,12 @@ class DispatchProcess final : public boot::Service {
     }
     process->ledger_ = std::make_unique<rpc::RpcLedger>(channels[0], channels[1]);
 
+    process->notary_ =
+        std::make_unique<Notary>(config.hotline(), environment.site->signing, environment.site->keys);
     std::map<std::string, Peer*> peers;
     for (const config::v1::PeerConfig& peer : config.peers()) {
       if (peer.has_spool()) {
-        peers.emplace(peer.hotline(), process->spools_.Add(peer));
+        peers.emplace(peer.hotline(), process->spools_.Add(peer, process->notary_.get()));
         continue;
       }
       rpc::ChannelOptions options;
@@ -135,11 +159,12 @@ class DispatchProcess final : public boot::Service {
       if (up) {
         log::Info("link is up", {{"peer", peer}});
       } else {
-        log::Warn("link is down", {{"peer", peer}, {"error", ToStd(why.message())}});
+        log::Warn("link is down", {{"peer", peer},
+                                   {"grpc_code", absl::StatusCodeToString(why.code())},
+                                   {"reason", error::ReasonName(error::ReasonOf(why))},
+                                   {"error", OwnWords(why)}});
       }
     };
-    process->notary_ =
-        std::make_unique<Notary>(config.hotline(), environment.site->signing, environment.site->keys);
     process->service_ =
         std::make_unique<DispatchService>(process->ledger_.get(), std::move(peers), process->notary_.get(),
                                           &process->loop_, environment.clock, std::move(options));
@@ -347,5 +372,9 @@ class DispatchProcess final : public boot::Service {
 }  // namespace hotline::dispatch
 
 int main(int argc, char** argv) {
-  return hotline::boot::RunService(argc, argv, "dispatch", hotline::dispatch::DispatchProcess::Create);
+  return hotline::boot::RunService(
+      argc, argv, "dispatch", hotline::dispatch::DispatchProcess::Create,
+      [](const hotline::boot::LoadedSite& site) {
+        return hotline::dispatch::CheckAdvice(site.site.dispatch().catalogue_dir());
+      });
 }

@@ -57,10 +57,12 @@ absl::Status Notary::CheckBatch(const exchange::v1::DeliverRequest& request, abs
   const exchange::v1::Envelope& first = request.envelopes(0);
   const exchange::v1::Envelope& last = request.envelopes(request.envelopes_size() - 1);
   BatchStatement statement;
-  if (!statement.ParseFromString(request.statement()) || statement.from_hotline() != request.from_hotline() ||
-      statement.to_hotline() != hotline_ || LaneOf(statement.lane()) != LaneOf(request.lane()) ||
-      statement.first_sequence() != first.sequence() || statement.last_sequence() != last.sequence() ||
-      statement.previous_hash() != first.previous_hash() || statement.head_hash() != last.hash()) {
+  if (!statement.ParseFromString(request.statement()) ||
+      statement.protocol_version() != request.protocol_version() ||
+      statement.from_hotline() != request.from_hotline() || statement.to_hotline() != hotline_ ||
+      LaneOf(statement.lane()) != LaneOf(request.lane()) || statement.first_sequence() != first.sequence() ||
+      statement.last_sequence() != last.sequence() || statement.previous_hash() != first.previous_hash() ||
+      statement.head_hash() != last.hash()) {
     return Contradicts(request.from_hotline(), request.signature());
   }
   return absl::OkStatus();
@@ -107,14 +109,24 @@ absl::Status Notary::CheckReceipt(const std::string& peer, exchange::v1::Lane la
     return status;
   }
   ReceiptStatement statement;
-  if (!statement.ParseFromString(receipt.statement()) || statement.from_hotline() != peer ||
-      statement.to_hotline() != hotline_ || LaneOf(statement.lane()) != lane ||
-      statement.received_through() != receipt.received_through() ||
+  if (!statement.ParseFromString(receipt.statement()) || statement.protocol_version() != kProtocolVersion ||
+      statement.from_hotline() != peer || statement.to_hotline() != hotline_ ||
+      LaneOf(statement.lane()) != lane || statement.received_through() != receipt.received_through() ||
       statement.head_hash() != receipt.head_hash() ||
       FromTimestamp(statement.receive_time()) != FromTimestamp(receipt.receive_time())) {
     return Contradicts(peer, receipt.signature());
   }
   return absl::OkStatus();
+}
+
+bool Notary::IsByFormerKey(const std::string& peer, const exchange::v1::LinkReceipt& receipt,
+                           absl::Time now) const {
+  const type::v1::DigitalSignature& signature = receipt.signature();
+  if (signature.value().empty()) return false;
+  const crypto::PublicKey* const key = keys_.Find(peer, signature.key_id());
+  if (key == nullptr) return true;
+  return !keys_.Holds(peer, *key, now) &&
+         key->Verify(crypto::kReceiptDomain, receipt.statement(), signature.value());
 }
 
 int Notary::CountProven(const std::string& peer, const exchange::v1::BackfillResponse& response) const {

@@ -39,6 +39,9 @@ class Notary {
   // That the receipt is by `peer`, for this site and lane. Errors: SIGNATURE_MISSING, SIGNATURE_INVALID.
   absl::Status CheckReceipt(const std::string& peer, exchange::v1::Lane lane,
                             const exchange::v1::LinkReceipt& receipt, absl::Time now) const;
+  // Whether a receipt that CheckReceipt refuses is signed by a key that is outside its time, or that this
+  // site does not hold, or no longer.
+  bool IsByFormerKey(const std::string& peer, const exchange::v1::LinkReceipt& receipt, absl::Time now) const;
 
   // How many of the envelopes that `peer` handed back this site has provably sent: those up to the last one
   // that a batch signed by one of its own keys ends with. The envelopes are consecutive. 0 if there is no

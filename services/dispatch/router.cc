@@ -27,6 +27,23 @@ void Describe(const catalogue::CatalogueSet& set, absl::Time now,
   }
 }
 
+// Title, a mark, and text of an order at their longest.
+constexpr int64_t kMaxOrderText = 100 + 1 + routing::kMaxText;
+
+// The rungs that nothing a form says may slow.
+bool Presses(const type::v1::RouteAdvice& advice) {
+  return advice.rule() == type::v1::LADDER_RULE_DANGER_FIRST ||
+         advice.rule() == type::v1::LADDER_RULE_STABILITY_CLUE;
+}
+
+// How urgent the order is to be. An urgency that a person left open is as advised. One that was stated stays;
+// only where routing chooses the target, it is not less than danger or a clue demands: many forms say NORMAL
+// unasked, and who knows that there is no danger says so in the facts.
+type::v1::Urgency UrgencyOf(type::v1::Urgency stated, const type::v1::RouteAdvice& decision, bool named) {
+  if (stated == type::v1::URGENCY_UNSPECIFIED) return std::max(decision.urgency(), type::v1::URGENCY_NORMAL);
+  return named || !Presses(decision) ? stated : std::max(stated, decision.urgency());
+}
+
 // What the text of an order says, for advice.
 v1::SuggestRouteRequest RequestOf(const type::v1::OrderContent& content, const type::v1::RouteFacts& facts) {
   v1::SuggestRouteRequest request;
@@ -115,7 +132,7 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
     return error::ItemUnknown("content.catalogue.item", catalogue.version());
   }
   const v1::SuggestRouteRequest request = RequestOf(content, facts);
-  if (absl::Status status = routing::CheckSuggestRequest(request, catalogue); !status.ok()) {
+  if (absl::Status status = routing::CheckSuggestRequest(request, catalogue, kMaxOrderText); !status.ok()) {
     // Of the text it is said better by work_order, which knows the fields as the client does.
     if (!error::FieldOf(status).starts_with("facts.")) return absl::OkStatus();
     return status;
@@ -164,7 +181,11 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
     *record->mutable_assist_units() = decision.assist_units();
   }
   const type::v1::RouteAdvice& advice = record->advice();
+  const type::v1::Urgency stated = content.urgency();
+  // What is no urgency is for work_order to refuse.
+  if (type::v1::Urgency_IsValid(stated)) record->set_urgency(UrgencyOf(stated, decision, named));
   record->set_against_advice(
+      (stated != type::v1::URGENCY_UNSPECIFIED && Presses(advice) && stated < advice.urgency()) ||
       (!advice.hotline().empty() && advice.hotline() != record->hotline()) ||
       (record->has_item() && advice.has_item() && advice.item().item() != record->item().item()) ||
       (!record->lead_unit().empty() && !advice.lead_unit().empty() &&
@@ -172,6 +193,11 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   if (!named) counters_.routed.fetch_add(1, std::memory_order_relaxed);
   if (record->against_advice()) counters_.against_advice.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
+}
+
+bool Router::IsPrepared(absl::Time now) const {
+  const absl::StatusOr<Edition> chosen = Choose("", now);
+  return !chosen.ok() || chosen->reader->IsPrepared();
 }
 
 void Router::PrepareInForce(const Editions& editions, absl::Time now) {

@@ -50,12 +50,16 @@ class Router {
                                                    absl::Time now) const;
 
   // Writes into a command that registers and pushes what advice and choice came to: `registration.route`, and
-  // by it target, ground, item and units that the person left open. A command that names its target keeps it.
-  // Errors: INVALID_ARGUMENT; OWN_MATTER if it stays here; ROUTE_UNDECIDED with the question if a person has
-  // to say something first. Where there is no catalogue, the command stays as it is.
+  // by it target, ground, item, units and urgency that the person left open. A command that names its target
+  // keeps it. Urgency: as advised where it was left open; without a named target not less than danger or a
+  // clue demands. Errors: INVALID_ARGUMENT; OWN_MATTER if it stays here; ROUTE_UNDECIDED with the question if
+  // a person has to say something first. Where there is no catalogue, the command stays as it is.
   absl::Status Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
                      type::v1::Command* command) const;
 
+  // Whether advice by the version in force rests on what Prepare makes; true where there is none. Once true
+  // it stays so, but for a day on which another version comes into force before it is prepared.
+  bool IsPrepared(absl::Time now) const;
   // Prepares the readers of all versions, that in force first, which may take seconds: call it where that is
   // no harm.
   void Prepare(absl::Time now) const;

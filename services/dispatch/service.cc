@@ -7,6 +7,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "common/contract/alarm.h"
+#include "common/contract/disclosure.h"
 #include "common/contract/peek.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
@@ -29,20 +30,31 @@ constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
 constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
 
 // The log's bytes go on to the watches untouched.
-EventHub::Items ToItems(google::protobuf::RepeatedPtrField<std::string>& events) {
+EventHub::Items ToItems(workorder::v1::ReadEventsResponse& response) {
   EventHub::Items items;
-  items.reserve(static_cast<size_t>(events.size()));
-  for (std::string& bytes : events) {
+  items.reserve(static_cast<size_t>(response.events_size()));
+  auto discretion = response.discretions().begin();
+  for (std::string& bytes : *response.mutable_events()) {
     // What cannot be read has no sequence and is not passed on; the log's own check finds it.
     const bool shown = !PeekBytes(bytes, type::v1::Event::kHandoffIdFieldNumber).value_or("").empty();
     const std::string_view order_id = PeekBytes(bytes, type::v1::Event::kOrderIdFieldNumber).value_or("");
+    const std::string_view disclosed = PeekBytes(bytes, type::v1::Event::kDisclosedFieldNumber).value_or("");
     items.push_back(
         {.sequence =
              static_cast<int64_t>(PeekVarint(bytes, type::v1::Event::kSequenceFieldNumber).value_or(0)),
          .order_id = std::string(order_id),
+         .previous = static_cast<int64_t>(
+             PeekVarint(bytes, type::v1::Event::kPreviousOrderSequenceFieldNumber).value_or(0)),
          .shown = shown,
          .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
+         .echo = PeekVarint(disclosed, type::v1::Disclosure::kKindFieldNumber).value_or(0) ==
+                 type::v1::DISCLOSURE_KIND_WATCH,
          .bytes = nullptr});
+    if (discretion != response.discretions().end() && discretion->sequence() == items.back().sequence) {
+      items.back().restricted |= discretion->restricted();
+      items.back().veiled = discretion->veiled();
+      ++discretion;
+    }
     items.back().bytes = std::make_shared<const std::string>(std::move(bytes));
   }
   return items;
@@ -52,6 +64,7 @@ workorder::v1::ReadEventsRequest ReadRequest(int64_t start, int limit, absl::Dur
   workorder::v1::ReadEventsRequest request;
   request.set_start_sequence(start);
   request.set_limit(limit);
+  request.set_with_discretions(true);
   request.mutable_wait()->set_seconds(absl::ToInt64Seconds(wait));
   return request;
 }
@@ -113,8 +126,17 @@ CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
   return call;
 }
 
+// As stated, or as routing read it.
 bool IsEmergency(const type::v1::Command& command) {
-  return command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
+  const type::v1::Registration& registration = command.registration();
+  return registration.content().urgency() == type::v1::URGENCY_EMERGENCY ||
+         registration.route().urgency() == type::v1::URGENCY_EMERGENCY;
+}
+
+// Only advice can say where it goes; what is said to be an emergency waits for nothing.
+bool NeedsAdvice(const v1::PushWorkOrderRequest& request) {
+  return request.has_content() && request.offer().to_hotline().empty() &&
+         request.content().urgency() != type::v1::URGENCY_EMERGENCY;
 }
 
 // `done` of an emergency, which is under way until it has been called.
@@ -149,7 +171,7 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
                 call, ReadRequest(start, limit, absl::ZeroDuration()),
                 [done = std::move(done)](absl::StatusOr<workorder::v1::ReadEventsResponse> response) mutable {
                   if (!response.ok()) return done(response.status());
-                  done(ToItems(*response->mutable_events()));
+                  done(ToItems(*response));
                 });
           },
           EventHub::Options()),
@@ -204,11 +226,14 @@ void DispatchService::Drain() {
   reconciler_.Stop();
   for (const auto& [key, link] : links_) link->Stop();
   std::vector<WaitingReload> waiting;
+  std::vector<absl::AnyInvocable<void(const absl::Status&)>> for_model;
   {
     MutexLock lock(&reload_mu_);
     waiting.swap(reload_waiting_);
+    for_model.swap(model_waiting_);
   }
   for (WaitingReload& one : waiting) one.done(error::Draining());
+  for (auto& go : for_model) go(error::Draining());
 }
 
 // ---- Commands
@@ -256,14 +281,21 @@ absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& 
   if (request.has_content())
     *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
   command.set_traceparent(call.traceparent);
-  if (options_.router == nullptr || !command.registration().has_content()) return command;
-  absl::Status routed =
-      options_.router->Route(request.facts(), request.route_reason(), clock_->Now(), &command);
+  if (!command.registration().has_content()) return command;
+  absl::Status routed;
+  if (options_.router != nullptr) {
+    routed = options_.router->Route(request.facts(), request.route_reason(), clock_->Now(), &command);
+  }
   const error::Reason reason = error::ReasonOf(routed);
   if (reason == Reason::ERROR_REASON_ROUTE_UNDECIDED || reason == Reason::ERROR_REASON_OWN_MATTER) {
     *undecided = std::move(routed);
   } else if (!routed.ok()) {
     return routed;
+  }
+  // Nothing was advised, and nobody said that it is urgent.
+  type::v1::Registration* registration = command.mutable_registration();
+  if (registration->content().urgency() == type::v1::URGENCY_UNSPECIFIED && !registration->has_route()) {
+    registration->mutable_route()->set_urgency(type::v1::URGENCY_NORMAL);
   }
   return command;
 }
@@ -285,8 +317,50 @@ void DispatchService::SubmitPush(
                   });
 }
 
+bool DispatchService::IsModelReady() const {
+  if (model_ready_.load(std::memory_order_relaxed)) return true;
+  const bool ready = options_.router == nullptr || options_.reloader == nullptr ||
+                     options_.router->IsPrepared(clock_->Now());
+  if (ready) model_ready_.store(true, std::memory_order_relaxed);
+  return ready;
+}
+
+void DispatchService::WaitForModel(absl::AnyInvocable<void(const absl::Status&)> go) {
+  {
+    MutexLock lock(&reload_mu_);
+    if (!draining_) {
+      model_waiting_.push_back(std::move(go));
+      if (model_waiting_.size() > 1) return;
+      // Behind what makes the model there.
+      return options_.reloader->Post([this] { GoOnWithModel(); });
+    }
+  }
+  go(error::Draining());
+}
+
+void DispatchService::GoOnWithModel() {
+  std::vector<absl::AnyInvocable<void(const absl::Status&)>> waiting;
+  {
+    MutexLock lock(&reload_mu_);
+    waiting.swap(model_waiting_);
+  }
+  for (auto& go : waiting) go(absl::OkStatus());
+}
+
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
+  if (!IsModelReady() && NeedsAdvice(request)) {
+    return WaitForModel([this, call, request = std::move(request),
+                         done = std::move(done)](const absl::Status& ready) mutable {
+      if (!ready.ok()) return done(ready);
+      Push(call, std::move(request), std::move(done));
+    });
+  }
+  Push(call, std::move(request), std::move(done));
+}
+
+void DispatchService::Push(const CallContext& call, v1::PushWorkOrderRequest request,
+                           Done<v1::PushWorkOrderResponse> done) {
   absl::Status undecided;
   absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
@@ -495,6 +569,18 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
 
 void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                                           Done<v1::BatchPushWorkOrdersResponse> done) {
+  if (!IsModelReady() && std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
+    return WaitForModel([this, call, request = std::move(request),
+                         done = std::move(done)](const absl::Status& ready) mutable {
+      if (!ready.ok()) return done(ready);
+      BatchPush(call, std::move(request), std::move(done));
+    });
+  }
+  BatchPush(call, std::move(request), std::move(done));
+}
+
+void DispatchService::BatchPush(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
+                                Done<v1::BatchPushWorkOrdersResponse> done) {
   if (request.requests_size() > kMaxBatchPush) {
     return done(error::BadField(Reason::ERROR_REASON_BATCH_TOO_LARGE, "requests",
                                 StrCat("has more than ", kMaxBatchPush, " entries"),
@@ -545,6 +631,16 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
 void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequest request,
                                    Done<v1::SuggestRouteResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
+  if (IsModelReady()) return Suggest(call, std::move(request), std::move(done));
+  WaitForModel(
+      [this, call, request = std::move(request), done = std::move(done)](const absl::Status& ready) mutable {
+        if (!ready.ok()) return done(ready);
+        Suggest(call, std::move(request), std::move(done));
+      });
+}
+
+void DispatchService::Suggest(const CallContext& call, v1::SuggestRouteRequest request,
+                              Done<v1::SuggestRouteResponse> done) {
   absl::StatusOr<v1::SuggestRouteResponse> advised = options_.router->Suggest(request, clock_->Now());
   if (!advised.ok() || !request.find_similar() || options_.finder == nullptr) return done(std::move(advised));
   CallContext search = call;
@@ -625,7 +721,24 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
   if (start == 0 && hub_.head() >= 0) start = std::max(hub_.head(), told_sequence_.load()) + 1;
-  return hub_.Open(start, request.order_id(), heartbeat, options_.clearance.Covers(call));
+  EventHub::Viewer viewer;
+  viewer.cleared = options_.clearance.Covers(call);
+  // A unit may be one that the matter accuses.
+  viewer.whole = viewer.cleared && call.unit.empty();
+  viewer.record = [this, call](const std::vector<std::string>& order_ids,
+                               absl::AnyInvocable<void(absl::Status)> then) {
+    CallContext recording = call;
+    recording.now = clock_->Now();
+    recording.deadline = recording.now + kLedgerTimeout;
+    std::vector<Shown> shown;
+    for (const std::string& id : order_ids) shown.push_back({id, type::v1::DISCLOSURE_KIND_WATCH});
+    ledger_->Execute(
+        recording, RecordOf(recording, std::move(shown)),
+        [then = std::move(then)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+          then(IsRecorded(response));
+        });
+  };
+  return hub_.Open(start, request.order_id(), heartbeat, std::move(viewer));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.
@@ -662,7 +775,7 @@ void DispatchService::Follow(int64_t next) {
         }
         if (!response.ok()) return FollowLater(next);
         follow_backoff_.Reset();
-        EventHub::Items items = ToItems(*response->mutable_events());
+        EventHub::Items items = ToItems(*response);
         const int64_t after = items.empty() ? next : items.back().sequence + 1;
         // Published first: the next answer may come on another thread.
         if (!items.empty()) hub_.Publish(std::move(items));
@@ -792,6 +905,14 @@ void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest
   inbox.set_lane(key.lane);
   *inbox.mutable_envelopes() = std::move(*request.mutable_envelopes());
   if (request.has_receipt()) *inbox.mutable_peer_receipt() = std::move(*request.mutable_receipt());
+  if (key.lane == exchange::v1::LANE_EMERGENCY) {
+    // Only of an emergency it matters how long it took.
+    const LinkHealth health = links_.find(key)->second->health();
+    if (health.clock_uncertainty != absl::InfiniteDuration()) {
+      *inbox.mutable_clock_skew() = ToProtoDuration(health.clock_skew);
+      *inbox.mutable_clock_uncertainty() = ToProtoDuration(health.clock_uncertainty);
+    }
+  }
   if (!request.statement().empty()) {
     inbox.mutable_batch()->set_statement(std::move(*request.mutable_statement()));
     *inbox.mutable_batch()->mutable_signature() = std::move(*request.mutable_signature());

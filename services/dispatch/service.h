@@ -128,6 +128,18 @@ class DispatchService : public Peer {
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
                     workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
   void RaiseAlarm(const type::v1::WorkOrder& order);
+  // PushWorkOrder, BatchPushWorkOrders and SuggestRoute, whatever advice rests on by now.
+  void Push(const CallContext& call, v1::PushWorkOrderRequest request, Done<v1::PushWorkOrderResponse> done);
+  void BatchPush(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
+                 Done<v1::BatchPushWorkOrdersResponse> done);
+  void Suggest(const CallContext& call, v1::SuggestRouteRequest request, Done<v1::SuggestRouteResponse> done);
+  // After a start the model of advice takes seconds to make, on the reloader. A push that only advice can
+  // send somewhere, and a question for advice, wait there for it and hold up nobody; what names its target,
+  // and an emergency, goes at once.
+  bool IsModelReady() const;
+  // Calls `go` with OK when the model is made, or with DRAINING.
+  void WaitForModel(absl::AnyInvocable<void(const absl::Status&)> go);
+  void GoOnWithModel();
   // One reload of the catalogue, for all who ask before it begins.
   void ReloadForWaiting();
   void Take(const CallContext& call, exchange::v1::DeliverRequest request,
@@ -163,6 +175,9 @@ class DispatchService : public Peer {
   };
   Mutex reload_mu_;
   std::vector<WaitingReload> reload_waiting_ ABSL_GUARDED_BY(reload_mu_);  // for one that has not begun
+  std::vector<absl::AnyInvocable<void(const absl::Status&)>> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
+  // Asked for until it is true.
+  mutable std::atomic<bool> model_ready_{false};
   Mutex told_mu_;
   std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;

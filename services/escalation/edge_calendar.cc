@@ -290,6 +290,7 @@ class Change {
       }
       made.emplace(code, *std::move(calendar));
     }
+    if (absl::Status status = CheckVersions(current_, made, "calendar_files"); !status.ok()) return status;
     return made;
   }
 
@@ -318,7 +319,6 @@ class Change {
     absl::StatusOr<LoadedCalendars> loaded = LoadCalendarsFrom(parcel_, list, options_);
     if (!loaded.ok()) return loaded.status();
     for (const auto& [code, calendar] : loaded->by_code) layers_.emplace(code, calendar.layers());
-    whole_list_ = true;
     return absl::OkStatus();
   }
 
@@ -369,14 +369,6 @@ class Change {
       for (CalendarLayer& one : layers) {
         if (one.code() != layer.code()) continue;
         found = true;
-        const bool differs = one.SerializeAsString() != layer.SerializeAsString();
-        // A deadline is known by the versions of its layers.
-        if (differs && one.version() == layer.version() && !whole_list_) {
-          return Bad("calendar_files",
-                     StrCat(name, ": holds something else than the layer ", layer.code(), " of the version ",
-                            layer.version(), " that holds: give it another version"),
-                     StrCat(name, "：版本", layer.version(), "与现行版本相同而内容不同，请更改 version"));
-        }
         one = layer;
       }
     }
@@ -481,7 +473,6 @@ class Change {
   Parcel parcel_;
   // By calendar.
   std::map<std::string, std::vector<CalendarLayer>> layers_;
-  bool whole_list_ = false;
 };
 
 }  // namespace
@@ -490,6 +481,29 @@ absl::StatusOr<CalendarLayer> LoadLayer(const std::string& path) { return LoadLa
 
 absl::StatusOr<LoadedCalendars> LoadCalendars(const std::string& path, calendar::Calendar::Options options) {
   return LoadCalendarsFrom(Disk(), path, options);
+}
+
+absl::Status CheckVersions(const Calendars* current, const Calendars& made, std::string_view field) {
+  if (current == nullptr) return absl::OkStatus();
+  // By code and version: calendars may have different layers of one code.
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> known;
+  for (const auto& [code, calendar] : *current) {
+    for (const CalendarLayer& layer : calendar.layers()) {
+      known[{layer.code(), layer.version()}].insert(layer.SerializeAsString());
+    }
+  }
+  for (const auto& [code, calendar] : made) {
+    for (const CalendarLayer& layer : calendar.layers()) {
+      const auto it = known.find({layer.code(), layer.version()});
+      if (it == known.end() || it->second.contains(layer.SerializeAsString())) continue;
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, field,
+                             StrCat("the layer ", layer.code(), " says something else than its version ",
+                                    layer.version(), ", which is in force: give it another version"),
+                             StrCat("层“", layer.code(), "”的版本", layer.version(),
+                                    "与现行版本相同而内容不同，请更改 version"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Calendars> ChangeCalendars(const Calendars* current,

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,9 +30,14 @@ struct LoadedCalendars {
 absl::StatusOr<LoadedCalendars> LoadCalendars(const std::string& path,
                                               calendar::Calendar::Options options = {});
 
+// A deadline is known by the versions of its layers, so a layer that says something else than before has
+// another version. OK if that holds of each layer of `made` against those of `current` (null: there are none)
+// with its code. INVALID_ARGUMENT (FIELD_INVALID) of `field`, with the first that breaks it.
+absl::Status CheckVersions(const Calendars* current, const Calendars& made, std::string_view field);
+
 // `current` (null: there are none) changed by `files` and, for those that are single days, `notice`, as
 // v1::CalendarFile and v1::CalendarNotice say. Files refer to each other by their last name, wherever they
-// lie.
+// lie. Errors also: those of CheckVersions, of `calendar_files`.
 absl::StatusOr<Calendars> ChangeCalendars(const Calendars* current,
                                           const std::vector<v1::CalendarFile>& files,
                                           const v1::CalendarNotice& notice,

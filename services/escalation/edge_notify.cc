@@ -215,7 +215,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
                              .clock = acknowledgement.clock(),
                              .rung = acknowledgement.rung(),
                              .assist_unit = acknowledgement.assist_unit()},
-                            FromProto(acknowledgement.until_time()));
+                            event.sequence(), FromProto(acknowledgement.until_time()));
   }
 
  private:
@@ -248,7 +248,10 @@ class NotifyProcess final : public Notifications, public notify::Listener {
 
   void OnReportRefused(const std::string& order_id, const absl::Status& status) override {
     refused_->Increment();
-    log::Info("work_order did not record what came of telling people",
+    // An order that has ended meanwhile takes no report; one that breaks work_order's rules is this program's
+    // fault, and the rung counts as told although nobody was.
+    log::Warn(absl::IsInvalidArgument(status) ? "ALARM work_order refuses what came of telling people"
+                                              : "work_order did not record what came of telling people",
               {{"order", order_id}, {"error", std::string(status.message())}});
   }
 

@@ -84,8 +84,6 @@ class PeopleProcess final : public People, private directory::Listener {
     const int32_t before = unreachable_.exchange(summary.unreachable_rungs);
     version_ = directory_->snapshot()->version();
     entries_ = static_cast<int64_t>(directory_->snapshot()->entries().size());
-    // Changes are rare and this comes after each of them.
-    if (const absl::Status status = directory_->Checkpoint(); !status.ok()) OnStoreFailed(status);
     if (summary.unreachable_rungs == before) return;
     if (summary.unreachable_rungs == 0) {
       log::Info("preflight: every rung reaches somebody for the next 7 days",
@@ -110,6 +108,11 @@ class PeopleProcess final : public People, private directory::Listener {
   void OnStoreFailed(const absl::Status& status) override {
     environment_.health->SetServing("directory", false);
     log::Error("the directory's store failed", {{"error", std::string(status.message())}});
+  }
+
+  void OnStoreWorks() override {
+    environment_.health->SetServing("directory", true);
+    log::Info("the directory's store takes changes again");
   }
 
   void Measure() {

@@ -73,24 +73,15 @@ class MeetingEdge final : public rpc::RawService<v1::MeetingService::Service,
   HOTLINE_FORWARD(v1, ExportProposal, service_)
 };
 
-bool IsTownshipCode(const std::string& text) {
-  return text.size() == 9 && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
 report::Names NamesOf(const boot::LoadedSite& loaded) {
   report::Names names;
   names.site = loaded.site.hotline();
   for (const auto& unit : loaded.units.units()) {
-    names.parties[unit.code()] = unit.display_name();
-    for (const std::string& alias : unit.aliases()) {
-      if (IsTownshipCode(alias)) names.townships[alias] = unit.display_name();
-    }
+    names.Add(unit.code(), unit.display_name(), unit.aliases());
   }
-  const auto hotline = [&](const std::string& code, const std::string& name) {
-    names.parties[code] = name.empty() ? code : name;
-  };
-  for (const auto& peer : loaded.site.peers()) hotline(peer.hotline(), peer.display_name());
-  hotline(loaded.site.hotline(), loaded.site.display_name());
+  const std::vector<std::string> none;
+  for (const auto& peer : loaded.site.peers()) names.Add(peer.hotline(), peer.display_name(), none);
+  names.Add(loaded.site.hotline(), loaded.site.display_name(), none);
   return names;
 }
 
@@ -112,7 +103,7 @@ class Part final : public ReportPart, private report::FollowerListener {
     checkpoints_.Stop();
   }
 
-  absl::Status Init(Ledger* ledger, DeadlinesNow deadlines, const Discretion* discretion,
+  absl::Status Init(Ledger* ledger, DeadlinesNow deadlines, DirectoryNow people, const Discretion* discretion,
                     std::unique_ptr<sql::Database> database) {
     const std::string& hotline = environment_.site->site.hotline();
     auto store = report::Store::Open(std::move(database), hotline);
@@ -126,10 +117,13 @@ class Part final : public ReportPart, private report::FollowerListener {
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
     const report::WorkedSeconds worked = report::WorkedBy(deadlines);
+    const report::NamesNow names([this, people = std::move(people)] {
+      return std::make_shared<const report::Names>(report::WithDirectory(names_, *people()));
+    });
     report_ = std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked,
-                                                      &names_, discretion);
-    meeting_ = std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, &names_,
-                                                        discretion);
+                                                      names, discretion);
+    meeting_ =
+        std::make_unique<report::MeetingService>(&reads_, archive_.get(), ledger, worked, names, discretion);
     report_edge_ = std::make_unique<ReportEdge>(report_.get(), environment_.host);
     meeting_edge_ = std::make_unique<MeetingEdge>(meeting_.get(), environment_.host);
     Measure();
@@ -160,7 +154,7 @@ class Part final : public ReportPart, private report::FollowerListener {
 
   void ScheduleCheckpoint() {
     checkpoints_.PostAfter(kCheckpointEvery, [this] {
-      if (store_->stats().wal_bytes > kCheckpointWalBytes) {
+      if (sql::IsCheckpointDue(store_->stats(), kCheckpointWalBytes)) {
         if (const absl::Status status = store_->Checkpoint(); !status.ok()) {
           log::Warn("checkpoint of the reports failed", {{"error", std::string(status.message())}});
         }
@@ -243,11 +237,12 @@ class Part final : public ReportPart, private report::FollowerListener {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReportPart>> ReportPart::Create(boot::Environment& environment, Ledger* ledger,
-                                                               DeadlinesNow deadlines,
+                                                               DeadlinesNow deadlines, DirectoryNow people,
                                                                const Discretion* discretion,
                                                                std::unique_ptr<sql::Database> database) {
   auto part = std::make_unique<Part>(environment);
-  if (absl::Status status = part->Init(ledger, deadlines, discretion, std::move(database)); !status.ok()) {
+  if (absl::Status status = part->Init(ledger, deadlines, std::move(people), discretion, std::move(database));
+      !status.ok()) {
     return status;
   }
   return part;

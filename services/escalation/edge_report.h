@@ -3,6 +3,7 @@
 #ifndef SERVICES_ESCALATION_EDGE_REPORT_H_
 #define SERVICES_ESCALATION_EDGE_REPORT_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "common/boot/boot.h"
 #include "common/contract/ledger.h"
 #include "services/escalation/core/deadlines.h"
+#include "services/escalation/directory/core/directory.h"
 #include "services/escalation/discretion.h"
 
 namespace hotline::sql {
@@ -18,13 +20,17 @@ class Database;
 
 namespace hotline::escalation {
 
+// The directory as it stands, from any thread.
+using DirectoryNow = std::function<std::shared_ptr<const directory::Directory>()>;
+
 // The reports' part of the escalation process. `database` is report.db.
 class ReportPart {
  public:
   virtual ~ReportPart() = default;
-  // What is passed outlives what is returned; `ledger` is cancelled before that is destroyed.
+  // What is passed outlives what is returned, and `people` is asked when a call comes; `ledger` is cancelled
+  // before that is destroyed.
   static absl::StatusOr<std::unique_ptr<ReportPart>> Create(boot::Environment& environment, Ledger* ledger,
-                                                            DeadlinesNow deadlines,
+                                                            DeadlinesNow deadlines, DirectoryNow people,
                                                             const Discretion* discretion,
                                                             std::unique_ptr<sql::Database> database);
   virtual std::vector<boot::Endpoint> endpoints() = 0;

@@ -72,6 +72,18 @@ void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix,
   }
 }
 
+// Calendars that units work by and that are not there: such a unit would work around the clock, and nobody
+// would see it. Without a file of calendars all do.
+void CheckUnitCalendars(const config::v1::UnitList& units, const Calendars* calendars, std::string* lines) {
+  if (calendars == nullptr) return;
+  for (int i = 0; i < units.units_size(); ++i) {
+    const config::v1::Unit& unit = units.units(i);
+    if (unit.calendar().empty() || calendars->contains(unit.calendar())) continue;
+    *lines += StrCat(lines->empty() ? "" : "\n", "units[", i, "].calendar: ", unit.calendar(), " (of ",
+                     unit.code(), ") is not in escalation.calendars_file");
+  }
+}
+
 v1::StoredPublication ToStored(const Publication& publication) {
   v1::StoredPublication stored;
   *stored.mutable_policy() = publication.policy;
@@ -131,10 +143,10 @@ absl::StatusOr<std::shared_ptr<const Calendars>> ConfiguredCalendars(
   return std::make_shared<const Calendars>(std::move(loaded->by_code));
 }
 
-absl::Status CheckRules(const PolicyText& text, const Calendars* calendars) {
+absl::Status CheckRules(const PolicyText& text, const Calendars* calendars,
+                        const config::v1::UnitList& units) {
   std::vector<boot::Problem> problems = boot::CheckPolicy(text.policy);
   CheckCalendars(text.policy, "", calendars, &problems);
-  if (problems.empty()) return absl::OkStatus();
   std::string lines;
   for (const boot::Problem& problem : problems) {
     if (!lines.empty()) lines += "\n";
@@ -145,7 +157,8 @@ absl::Status CheckRules(const PolicyText& text, const Calendars* calendars) {
       lines += StrCat(text.name, ":", at.line, ":", at.column, ": ", problem.path, ": ", problem.message);
     }
   }
-  return Bad(lines);
+  CheckUnitCalendars(units, calendars, &lines);
+  return lines.empty() ? absl::OkStatus() : Bad(lines);
 }
 
 // Whether a configured file, whose part of the rules has `digest`, says what it said when the latest was
@@ -212,7 +225,7 @@ void SyncFolder(const std::string& folder) {
 }  // namespace
 
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
-                                      std::string_view policy_yaml) {
+                                      std::string_view policy_yaml, const config::v1::UnitList& units) {
   absl::StatusOr<PolicyText> policy =
       policy_yaml.empty() ? ConfiguredPolicy(config) : ParsePolicy(policy_yaml);
   if (!policy.ok()) return policy.status();
@@ -221,14 +234,17 @@ absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config
   Publication publication;
   publication.configured_calendars = CalendarsDigest(calendars->get());
   publication.calendars = *std::move(calendars);
-  if (absl::Status status = CheckRules(*policy, publication.calendars.get()); !status.ok()) return status;
+  if (absl::Status status = CheckRules(*policy, publication.calendars.get(), units); !status.ok()) {
+    return status;
+  }
   publication.policy = std::move(policy->policy);
   publication.configured_policy = PolicyDigest(publication.policy);
   return publication;
 }
 
 absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
-                                      const std::vector<Publication>& published, const RulesChange& change) {
+                                      const std::vector<Publication>& published, const RulesChange& change,
+                                      const config::v1::UnitList& units, absl::Status* unversioned) {
   const Publication& latest = published.back();
   const bool by_files = change.policy_yaml.empty() && change.calendar_files.empty();
   if (change.calendar_files.empty() && change.calendar_notice.ByteSizeLong() != 0) {
@@ -264,9 +280,18 @@ absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config
     } else if (!IsUnchanged(next.configured_calendars, published, latest.configured_calendars,
                             [](const Publication& one) { return CalendarsDigest(one.calendars.get()); })) {
       next.calendars = *std::move(configured);
+      if (next.calendars != nullptr) {
+        const absl::Status versions =
+            CheckVersions(latest.calendars.get(), *next.calendars, "escalation.calendars_file");
+        if (unversioned != nullptr) {
+          *unversioned = versions;
+        } else if (!versions.ok()) {
+          return versions;
+        }
+      }
     }
   }
-  if (absl::Status status = CheckRules(policy, next.calendars.get()); !status.ok()) return status;
+  if (absl::Status status = CheckRules(policy, next.calendars.get(), units); !status.ok()) return status;
   next.policy = std::move(policy.policy);
   return next;
 }

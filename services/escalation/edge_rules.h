@@ -14,18 +14,22 @@
 namespace hotline::escalation {
 
 // Reads the calendars file of `config` and its policy file, or `policy_yaml` in its place if that is not
-// empty, and checks both and that they fit each other. `number` and `time` are left to the caller. Errors:
-// INVALID_ARGUMENT (FIELD_INVALID) with `file:line:column` of each fault, in English and Chinese.
+// empty, and checks both, that they fit each other, and that the calendars that `units` name are there.
+// `number` and `time` are left to the caller. Errors: INVALID_ARGUMENT (FIELD_INVALID) with
+// `file:line:column` of each fault, of a unit's calendar `units[3].calendar`, in English and Chinese.
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
-                                      std::string_view policy_yaml);
+                                      std::string_view policy_yaml, const config::v1::UnitList& units = {});
 
 // What comes after `published`, of which there is one at least. What `change` holds is taken, and the rest
 // stays as it holds. An empty change takes the configured policy and calendars, each if it is another than
 // when it was last taken or replaced: what was published from elsewhere stands until somebody changes the
-// file. Checked as above, and with the errors of above and of ChangeCalendars; configured files that are not
-// needed may be faulty.
+// file. Checked as above, and with the errors of above, of ChangeCalendars and of CheckVersions; configured
+// files that are not needed may be faulty. With `unversioned` configured calendars that CheckVersions refuses
+// are taken all the same, and that is where its error goes: a start is not kept from by it.
 absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
-                                      const std::vector<Publication>& published, const RulesChange& change);
+                                      const std::vector<Publication>& published, const RulesChange& change,
+                                      const config::v1::UnitList& units = {},
+                                      absl::Status* unversioned = nullptr);
 
 // SHA-256, in hexadecimal, of what a publication holds: its policy and every rule of its calendars.
 std::string DigestOf(const Publication& publication);

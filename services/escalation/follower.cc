@@ -140,13 +140,11 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     auto moving = store_->reader().ReadMoveProgress();
     if (!moving.ok()) return moving.status();
     moving_ = *moving;
-    // Published, and killed before the first step was written down.
-    const int64_t latest = static_cast<int64_t>(deadlines_->publications().size());
+    // Published, and killed before the first step was written down. What a changed file put into force at a
+    // start moves nothing, and so ends no move that was interrupted.
+    const int64_t latest = deadlines_->OpenAt(absl::InfiniteFuture());
     if (moving_.publication < latest) {
-      moving_ = {.publication = latest,
-                 .order_id = 0,
-                 .done = latest == 1 || !deadlines_->publications().back().moves_open,
-                 .moved = 0};
+      moving_ = {.publication = latest, .order_id = 0, .done = latest == 1, .moved = 0};
     }
     Show();
     listener_->OnProgress(progress_.cursor);
@@ -672,7 +670,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     Fire();
   }
 
-  // Moving open clocks to the latest publication.
+  // Moving open clocks to the latest publication that moves them.
 
   // One step: looks at some clocks and sends what moves. The next one follows when that is read back.
   void Move() {

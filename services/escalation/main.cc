@@ -216,10 +216,11 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         sql::OpenSqlite({.path = folder + "/report.db"});
     if (!report_database.ok()) return report_database.status();
     sql::Database* const report_copied = report_database->get();
-    auto reports =
-        ReportPart::Create(environment, process->ledger_.get(),
-                           DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
-                           process->discretion_.get(), *std::move(report_database));
+    auto reports = ReportPart::Create(
+        environment, process->ledger_.get(),
+        DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
+        [raw = process.get()] { return raw->people_->directory().snapshot(); }, process->discretion_.get(),
+        *std::move(report_database));
     if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
@@ -314,10 +315,17 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     const config::v1::SiteConfig& site = environment_.site->site;
     absl::StatusOr<std::vector<Publication>> publications = files_->Load();
     if (!publications.ok()) return publications.status();
-    absl::StatusOr<Publication> next = publications->empty()
-                                           ? LoadRules(site.escalation(), "")
-                                           : NextRules(site.escalation(), *publications, {});
+    const config::v1::UnitList& units = environment_.site->units;
+    absl::Status unversioned;
+    absl::StatusOr<Publication> next =
+        publications->empty() ? LoadRules(site.escalation(), "", units)
+                              : NextRules(site.escalation(), *publications, {}, units, &unversioned);
     if (!next.ok()) return next.status();
+    if (!unversioned.ok()) {
+      log::Warn(
+          "the configured calendars were changed without a new version: deadlines name one version for two",
+          {{"error", std::string(unversioned.message())}});
+    }
     if (publications->empty() || DigestOf(*next) != DigestOf(publications->back())) {
       next->number = static_cast<int64_t>(publications->size()) + 1;
       if (!publications->empty()) {
@@ -333,7 +341,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     } else if (absl::Status status = files_->Note(*next, &publications->back()); !status.ok()) {
       return status;
     }
-    return Deadlines(*std::move(publications), PartiesOf(site, environment_.site->units));
+    return Deadlines(*std::move(publications), PartiesOf(site, units));
   }
 
   RulesAccess Rules() {
@@ -354,7 +362,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     std::vector<Publication> publications = follower_->deadlines()->publications();
     Publication& latest = publications.back();
     if (latest.number == noted_.number) latest = noted_;
-    absl::StatusOr<Publication> next = NextRules(environment_.site->site.escalation(), publications, change);
+    absl::StatusOr<Publication> next =
+        NextRules(environment_.site->site.escalation(), publications, change, environment_.site->units);
     // What a request holds says nothing of the files.
     if (!next.ok() || !change.policy_yaml.empty() || !change.calendar_files.empty()) return next;
     if (absl::Status status = files_->Note(*next, &latest); !status.ok()) return status;
@@ -446,7 +455,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   // Checkpoints are slow, so they run apart from the follower.
   void ScheduleCheckpoint() {
     checkpoints_.PostAfter(kCheckpointEvery, [this] {
-      if (store_->stats().wal_bytes > kCheckpointWalBytes) {
+      if (sql::IsCheckpointDue(store_->stats(), kCheckpointWalBytes)) {
         if (const absl::Status status = store_->Checkpoint(); !status.ok()) {
           log::Warn("checkpoint failed", {{"error", std::string(status.message())}});
         }
@@ -544,7 +553,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
           raise(steps, stats.trust.steps);
           skew.Set(absl::ToDoubleSeconds(stats.trust.skew));
           peer_skew.Set(absl::ToDoubleSeconds(stats.trust.peer_skew));
-          publication.Set(static_cast<double>(stats.moving.publication));
+          publication.Set(static_cast<double>(follower_->deadlines()->publications().back().number));
           settled.Set(stats.moving.done ? 1 : 0);
           moved.Set(static_cast<double>(stats.moving.moved));
         });
@@ -602,6 +611,6 @@ int main(int argc, char** argv) {
   return hotline::boot::RunService(
       argc, argv, "escalation", hotline::escalation::EscalationProcess::Create,
       [](const hotline::boot::LoadedSite& site) {
-        return hotline::escalation::LoadRules(site.site.escalation(), "").status();
+        return hotline::escalation::LoadRules(site.site.escalation(), "", site.units).status();
       });
 }

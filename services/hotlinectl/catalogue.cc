@@ -14,6 +14,7 @@
 #include "common/catalogue/review.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/input.h"
+#include "services/hotlinectl/core/liaisons.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_catalogue.h"
 
@@ -69,53 +70,6 @@ Loaded Named(Session& session, const std::string& name, int* exit) {
   return file ? FromFile(session, name, exit) : FromSite(session, name, exit);
 }
 
-// The cells of a row of CSV (RFC 4180); `*at` moves behind it.
-std::vector<std::string> NextRow(const std::string& text, size_t* at) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (; *at < text.size(); ++*at) {
-    const char c = text[*at];
-    if (quoted && c == '"' && *at + 1 < text.size() && text[*at + 1] == '"') {
-      cells.back() += '"';
-      ++*at;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (c == '\n' && !quoted) {
-      ++*at;
-      break;
-    } else if (c != '\r' || quoted) {
-      cells.back() += c;
-    }
-  }
-  return cells;
-}
-
-// Units for which the directory names a person. Nothing if it has no column for units.
-std::optional<std::set<std::string>> ReadLiaisons(const std::string& text) {
-  size_t at = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
-  const std::vector<std::string> head = NextRow(text, &at);
-  const auto column = [&head](std::string_view english, std::string_view chinese) {
-    return std::find_if(head.begin(), head.end(),
-                        [&](const std::string& name) { return name == english || name == chinese; }) -
-           head.begin();
-  };
-  const auto unit = column("unit", "单位");
-  const auto role = column("role", "角色");
-  const auto columns = static_cast<std::ptrdiff_t>(head.size());
-  if (unit == columns) return std::nullopt;
-  std::set<std::string> liaisons;
-  while (at < text.size()) {
-    const std::vector<std::string> row = NextRow(text, &at);
-    const auto cells = static_cast<std::ptrdiff_t>(row.size());
-    // A row that only describes a unit or a person gives nobody a part.
-    const bool has_part = role == columns || (role < cells && !row[static_cast<size_t>(role)].empty());
-    if (unit < cells && has_part) liaisons.insert(row[static_cast<size_t>(unit)]);
-  }
-  return liaisons;
-}
-
 int Check(Session& session) {
   Console& console = session.console;
   const Language language = console.language();
@@ -131,7 +85,7 @@ int Check(Session& session) {
   if (const std::string& path = session.arguments.Text("directory"); !path.empty()) {
     const absl::StatusOr<std::string> text = ReadInput(path, kMaxListBytes, language);
     if (!text.ok()) return FailUsage(session, std::string(text.status().message()));
-    options.liaisons = ReadLiaisons(*text);
+    options.liaisons = ReadLiaisons(*text, session.now);
     if (!options.liaisons) return session.console.Fail(Misuse(say::kBadDirectoryCsv, path));
   }
   const std::vector<catalogue::Problem> problems = catalogue::Review(*loaded, options);

@@ -116,6 +116,7 @@ int PreviewReturn(Session& session) {
   request.set_unit(arguments.Text("unit"));
   request.set_proposed_hotline(arguments.Text("proposed-hotline"));
   request.set_proposed_unit(arguments.Text("proposed-unit"));
+  request.set_ground(arguments.Word<type::v1::ReturnGround>("ground"));
   workorder::v1::PreviewReturnResponse response;
   if (auto failure = session.client.Call(&WorkOrderService::StubInterface::PreviewReturn, request, &response);
       failure) {

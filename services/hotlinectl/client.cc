@@ -38,6 +38,25 @@ Failure WrongUse(std::string message) {
 
 }  // namespace
 
+std::string Reachable(const std::string& address) {
+  const auto parsed = rpc::ParseAddress(address);
+  if (!parsed || (parsed->host != "0.0.0.0" && parsed->host != "::")) return address;
+  return rpc::FormatAddress("127.0.0.1", parsed->port);
+}
+
+Arguments AtSite(const Arguments& arguments, const config::v1::SiteConfig& site) {
+  Arguments own = arguments;
+  if (!arguments.site_named) own.dispatch = Reachable(site.dispatch().listen().address());
+  if (!arguments.work_order_named) own.work_order = Reachable(site.work_order().address());
+  if (!arguments.escalation_named) own.escalation = Reachable(site.escalation().listen().address());
+  if (own.ca_file.empty() && site.has_tls()) {
+    own.ca_file = site.tls().ca_file();
+    own.cert_file = site.tls().certificate_file();
+    own.key_file = site.tls().key_file();
+  }
+  return own;
+}
+
 void Pause(absl::Duration duration) {
   Mutex mu;
   CondVar never;

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/security.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "hotline/config/v1/site.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
@@ -42,6 +43,13 @@ enum class Target { kDispatch, kWorkOrder, kEscalation };
 
 // Blocks the thread for about that long.
 void Pause(absl::Duration duration);
+
+// What is listened on everywhere is reached on its own machine by loopback; else the address itself.
+std::string Reachable(const std::string& address);
+// `arguments` with what nobody named filled in from the configuration of this machine's site: where its
+// services are (what listens everywhere is reached by loopback), and its certificate of the role that `site`
+// was loaded for.
+Arguments AtSite(const Arguments& arguments, const config::v1::SiteConfig& site);
 
 // Used from one thread.
 class Client {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -68,13 +69,6 @@ struct Program {
 constexpr Program kPrograms[] = {{"work_order", "hotline-work-order", Target::kWorkOrder},
                                  {"dispatch", "hotline-dispatch", Target::kDispatch},
                                  {"escalation", "hotline-escalation", Target::kEscalation}};
-
-// What is listened on everywhere is reached here by loopback.
-std::string Reachable(const std::string& address) {
-  const auto parsed = rpc::ParseAddress(address);
-  if (!parsed || (parsed->host != "0.0.0.0" && parsed->host != "::")) return address;
-  return rpc::FormatAddress("127.0.0.1", parsed->port);
-}
 
 // What `GET /metrics` at `address` answers; empty if nothing does.
 std::string FetchMetrics(const std::string& address) {
@@ -328,17 +322,7 @@ class Examination {
   Client& client() {
     if (session_.arguments.site_named) return session_.client;
     if (own_client_ == nullptr) {
-      own_arguments_ = session_.arguments;
-      own_arguments_.work_order = Reachable(site_.work_order().address());
-      own_arguments_.dispatch = Reachable(site_.dispatch().listen().address());
-      own_arguments_.escalation = Reachable(site_.escalation().listen().address());
-      std::error_code code;
-      if (own_arguments_.ca_file.empty() && site_.has_tls() &&
-          fs::exists(site_.tls().certificate_file(), code)) {
-        own_arguments_.ca_file = site_.tls().ca_file();
-        own_arguments_.cert_file = site_.tls().certificate_file();
-        own_arguments_.key_file = site_.tls().key_file();
-      }
+      own_arguments_ = AtSite(session_.arguments, site_);
       if (!own_arguments_.timeout.has_value()) own_arguments_.timeout = kHealthTimeout;
       own_client_ = std::make_unique<Client>(own_arguments_);
     }
@@ -452,6 +436,60 @@ class Examination {
     }
   }
 
+  // What this user may not look at is not known to be well.
+  void AddUnreadable(const Words& what, const std::string& path, int number) {
+    const std::string why = std::generic_category().message(number);
+    Add(Verdict::kFailed, what,
+        {StrCat(path, " cannot be read: ", why), StrCat("无法读取 ", path, "：", why)},
+        {"not looked at: run doctor as root, or as the services' user (sudo -u hotline hotlinectl doctor)",
+         "未能检查：请以root或服务用户运行（sudo -u hotline hotlinectl doctor）"});
+  }
+
+  // 0, or why what is in the folder cannot be listed.
+  static int FaultOfListing(const std::string& folder) {
+    std::error_code code;
+    const fs::directory_iterator first(folder, code);
+    return code.value();
+  }
+
+  // What to do about a store that a check failed of. Only what is nowhere else comes from a backup, and no
+  // more of it than must: orders taken since then are in no backup.
+  static Words AdviceForStore(const std::string& path, const backup::Check& check) {
+    const fs::path file(path);
+    const std::string name = file.filename().string();
+    const std::string folder = file.parent_path().string();
+    if (check.newer) {
+      return {
+          "install the release that wrote it, or a later one, again (`apt install`), and leave the file "
+          "as it is: nothing is lost",
+          "请重新安装写入该文件的版本或更新的版本（apt install），不要改动该文件：数据并未丢失"};
+    }
+    if (name == "escalation.db" || name == "report.db") {
+      return {
+          StrCat("systemctl stop hotline-escalation; delete ", path, ", ", path, "-wal and ", path,
+                 "-shm; systemctl start hotline-escalation: it is rebuilt from work_order's log; needs no "
+                 "backup"),
+          StrCat("执行 systemctl stop hotline-escalation，删除 ", path, "、", path, "-wal、", path,
+                 "-shm，再 systemctl start hotline-escalation：将由工单日志自动重建，无需恢复备份")};
+    }
+    if (name == "work_order.db") {
+      return {StrCat("stop the services, move ", folder,
+                     " away, bring back the last backup of it: hotlinectl backup restore FOLDER --only "
+                     "work_order, and do what that says of escalation's stores"),
+              StrCat("停止各服务，移走 ", folder,
+                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only "
+                     "work_order，并按提示处理escalation的数据库")};
+    }
+    if (name == "directory.db" || name == "notify.db") {
+      return {StrCat("systemctl stop hotline-escalation, move ", folder,
+                     " away, bring back the last backup of it: hotlinectl backup restore FOLDER --only "
+                     "escalation; the orders stay as they are"),
+              StrCat("执行 systemctl stop hotline-escalation，移走 ", folder,
+                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only escalation；工单不受影响")};
+    }
+    return {"it is none of this software's stores: move it elsewhere", "不是本软件的数据库：请移到其他位置"};
+  }
+
   // Nobody holds the lock beside a store that no process has open.
   static bool IsOpenElsewhere(const std::string& path) {
     const int file = open((path + ".lock").c_str(), O_RDONLY | O_CLOEXEC);
@@ -466,17 +504,24 @@ class Examination {
     for (const std::string* folder : {&site_.work_order().data_dir(), &site_.escalation().data_dir()}) {
       if (folder->empty()) continue;
       struct stat info;
+      const Words data = {StrCat("data ", *folder), StrCat("数据 ", *folder)};
       if (stat(folder->c_str(), &info) != 0) {
-        Add(Verdict::kLook, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
-            {"there is none yet", "尚无数据"},
+        if (errno != ENOENT) {
+          AddUnreadable(data, *folder, errno);
+          continue;
+        }
+        Add(Verdict::kLook, data, {"there is none yet", "尚无数据"},
             {"it is made at the first start; to bring a backup back: hotlinectl backup restore FOLDER",
              "首次启动时自动建立；恢复备份用 hotlinectl backup restore 目录"});
         continue;
       }
       if ((info.st_mode & 0007) != 0) {
-        Add(Verdict::kFailed, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
-            {"everybody on this machine can read it", "本机所有用户均可读取"},
+        Add(Verdict::kFailed, data, {"everybody on this machine can read it", "本机所有用户均可读取"},
             {StrCat("chmod 700 ", *folder), StrCat("执行 chmod 700 ", *folder)});
+      }
+      if (const int fault = FaultOfListing(*folder); fault != 0) {
+        AddUnreadable(data, *folder, fault);
+        continue;
       }
       std::error_code code;
       std::vector<std::string> files;
@@ -492,23 +537,24 @@ class Examination {
       }
       std::sort(files.begin(), files.end());
       if (!strange.empty()) {
-        Add(Verdict::kFailed, {StrCat("data ", *folder), StrCat("数据 ", *folder)},
+        Add(Verdict::kFailed, data,
             {StrCat(strange, " belongs to another user than the folder"),
              StrCat(strange, " 与所在目录属主不同")},
             {StrCat("chown -R --reference=", *folder, " ", *folder),
              StrCat("执行 chown -R --reference=", *folder, " ", *folder)});
       }
       for (const std::string& file : files) {
+        if (access(file.c_str(), R_OK) != 0) {
+          AddUnreadable({StrCat("store ", file), StrCat("数据库 ", file)}, file, errno);
+          continue;
+        }
         const bool still = !IsOpenElsewhere(file) && !fs::exists(file + "-wal", code);
         for (const backup::Check& check : backup::VerifyStore(file, still, deep)) {
           const Words what = {StrCat(check.what.english, ", ", file), StrCat(check.what.chinese, "，", file)};
           if (check.ok) {
             Add(Verdict::kOk, what, check.why);
           } else {
-            Add(Verdict::kFailed, what, check.why,
-                {"stop the services, move the folder away, bring back the last backup: hotlinectl backup "
-                 "restore FOLDER",
-                 "停止各服务，移走该目录，恢复最近的备份：hotlinectl backup restore 目录"});
+            Add(Verdict::kFailed, what, check.why, AdviceForStore(file, check));
           }
         }
       }
@@ -551,16 +597,40 @@ class Examination {
                  {"configure one, and let a timer run `hotlinectl backup create` every night",
                   "请配置备份目录，并定时每晚执行 hotlinectl backup create"});
     }
-    const auto parts = backup::List(directory, "work_order", 1);
-    if (parts.empty()) {
+    if (const int fault = FaultOfListing(directory); fault != 0 && fault != ENOENT) {
+      return AddUnreadable(what, directory, fault);
+    }
+    const std::vector<backup::Stored> stored = backup::ListStored(directory);
+    if (stored.empty()) {
       return Add(Verdict::kLook, what, {"there is none", "尚无备份"},
                  {"hotlinectl backup create; copy it to another machine",
                   "执行 hotlinectl backup create，并复制到其他机器"});
     }
-    const absl::Time made = FromTimestamp(parts.front().end_time());
+    // What lacks the part of a service that the site has brings no site back.
+    std::vector<std::string_view> wanted;
+    if (!site_.work_order().data_dir().empty()) wanted.push_back("work_order");
+    if (!site_.escalation().data_dir().empty()) wanted.push_back("escalation");
+    const auto lacks = [&](const backup::Stored& one) {
+      const auto lacking = std::find_if(wanted.begin(), wanted.end(),
+                                        [&](std::string_view service) { return !one.Has(service); });
+      return lacking == wanted.end() ? std::string_view() : *lacking;
+    };
+    const auto last = std::find_if(stored.begin(), stored.end(),
+                                   [&](const backup::Stored& one) { return lacks(one).empty(); });
+    if (last == stored.end()) {
+      const std::string_view lacking = lacks(stored.front());
+      return Add(
+          Verdict::kFailed, what,
+          {StrCat("none is whole: the last, ", stored.front().folder, ", has no part of ", lacking),
+           StrCat("没有完整的备份：最近的 ", stored.front().folder, " 缺少", lacking, "部分")},
+          {"hotlinectl backup create while both services run (where they have disks of their own, their "
+           "parts lie apart)",
+           "请在两个服务都运行时执行 hotlinectl backup create（若两者各用自己的磁盘，则各部分分开存放）"});
+    }
+    const absl::Time made = last->end_time();
     const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", made, Beijing());
-    const Words found = {StrCat("the last is ", parts.front().name(), " of ", when),
-                         StrCat("最近一次为 ", parts.front().name(), "（", when, "）")};
+    const Words found = {StrCat("the last whole one is ", last->folder, " of ", when),
+                         StrCat("最近一次完整备份为 ", last->folder, "（", when, "）")};
     if (made < session_.now - kBackupOld) {
       return Add(Verdict::kLook, what, found,
                  {"older than two days: look at the timer that should run `hotlinectl backup create`",

@@ -30,9 +30,13 @@ constexpr absl::Duration kLongestCopy = absl::Hours(6);
 constexpr absl::Duration kLookEvery = absl::Seconds(1);
 constexpr int kMostLostLooks = 30;
 
+using Parts = std::vector<std::pair<Target, std::string_view>>;
 // Escalation's stores follow work_order's log, so they are copied first: see BackupService.
-constexpr std::pair<Target, std::string_view> kInOrder[] = {{Target::kEscalation, "escalation"},
-                                                            {Target::kWorkOrder, "work_order"}};
+const Parts& AllParts() {
+  static const auto* const parts =
+      new Parts{{Target::kEscalation, "escalation"}, {Target::kWorkOrder, "work_order"}};
+  return *parts;
+}
 
 int FailUsage(Session& session, std::string message) {
   return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
@@ -80,14 +84,29 @@ std::optional<Failure> CreatePart(Session& session, Target target, std::string_v
   return failure;
 }
 
-int CreateBackup(Session& session) {
+int CreateBackup(Session& session, const Parts& parts) {
   Console& console = session.console;
   const Language language = console.language();
   std::string name = session.arguments.operand;
   if (name.empty()) name = absl::FormatTime("%Y%m%d-%H%M%S", session.now, Beijing());
-  for (const auto& [target, service] : kInOrder) {
+  // Before the first copies: one part without the other is half a backup.
+  std::map<std::string_view, operation::v1::CreateBackupResponse> made;
+  for (const auto& [target, service] : parts) {
+    operation::v1::CreateBackupRequest request;
+    request.set_name(name);
+    request.set_validate_only(true);
     operation::v1::CreateBackupResponse response;
-    if (auto failure = CreatePart(session, target, service, name, &response); failure) {
+    if (auto failure = session.client.CallAt(target, &Backups::CreateBackup, request, &response); failure) {
+      return console.Fail(*failure);
+    }
+    // By a release that does not know the question.
+    if (response.has_manifest()) made[service] = std::move(response);
+  }
+  for (const auto& [target, service] : parts) {
+    operation::v1::CreateBackupResponse response;
+    if (const auto before = made.find(service); before != made.end()) {
+      response = before->second;
+    } else if (auto failure = CreatePart(session, target, service, name, &response); failure) {
       return console.Fail(*failure);
     }
     console.EndProgress();
@@ -102,7 +121,7 @@ int CreateBackup(Session& session) {
   return kExitOk;
 }
 
-int ListBackups(Session& session) {
+int ListBackups(Session& session, const Parts& services) {
   Console& console = session.console;
   const Language language = console.language();
   Table table({{.heading = std::string(Say(language, say::kColBackup))},
@@ -111,7 +130,7 @@ int ListBackups(Session& session) {
                {.heading = std::string(Say(language, say::kColFiles)), .right_aligned = true},
                {.heading = std::string(Say(language, say::kColBytes)), .right_aligned = true}});
   std::vector<BackupManifest> parts;
-  for (const auto& [target, service] : kInOrder) {
+  for (const auto& [target, service] : services) {
     operation::v1::ListBackupsResponse response;
     if (auto failure = session.client.CallAt(target, &Backups::ListBackups, {}, &response); failure) {
       return console.Fail(*failure);
@@ -164,11 +183,46 @@ void PrintChecks(Session& session, const std::vector<backup::Check>& checks) {
   if (!console.json()) console.Out(table.Render(console.style()));
 }
 
-// Whether the backup can be relied on, after saying what was found.
-bool VerifyAndTell(Session& session, const std::string& folder, backup::Report* report) {
+bool HasPart(const backup::Report& report, std::string_view service) {
+  return std::any_of(report.parts.begin(), report.parts.end(),
+                     [&](const BackupManifest& part) { return part.service() == service; });
+}
+
+// The data_dir of each service that has one by the configuration, by its name.
+std::map<std::string, std::string> DataDirsOf(const config::v1::SiteConfig& site) {
+  std::map<std::string, std::string> folders = {{"work_order", site.work_order().data_dir()},
+                                                {"escalation", site.escalation().data_dir()}};
+  std::erase_if(folders, [](const auto& one) { return one.second.empty(); });
+  return folders;
+}
+
+// Whether the backup can be relied on, after saying what was found. With `site` it must have a part for each
+// store that this has.
+bool VerifyAndTell(Session& session, const std::string& folder, const config::v1::SiteConfig* site,
+                   backup::Report* report) {
   *report = backup::Verify(folder);
+  bool lacks = false;
+  if (site != nullptr && !report->parts.empty()) {
+    for (const auto& [service, data_dir] : DataDirsOf(*site)) {
+      if (HasPart(*report, service)) continue;
+      lacks = true;
+      report->checks.push_back(
+          {false,
+           {"backup", "备份"},
+           "",
+           {StrCat("it has no part of ", service, ", whose data_dir the site configures: ", data_dir),
+            StrCat("缺少", service, "部分，而平台配置了其data_dir：", data_dir)}});
+    }
+  }
   PrintChecks(session, report->checks);
   Console& console = session.console;
+  if (site == nullptr && report->ok() && !HasPart(*report, "escalation")) {
+    console.ErrLine(Say(console.language(), say::kBackupOneOfTwo, folder), Colour::kYellow);
+  }
+  if (lacks && session.arguments.action == "restore") {
+    console.ErrLine(Say(console.language(), say::kOnlyAdvice, report->parts.front().service()),
+                    Colour::kYellow);
+  }
   if (!console.json()) {
     console.OutLine(Paint(report->ok()
                               ? Say(console.language(), say::kBackupSound, folder, report->head_sequence)
@@ -178,16 +232,28 @@ bool VerifyAndTell(Session& session, const std::string& folder, backup::Report* 
   return report->ok();
 }
 
+// Of this machine, by `--config`.
+absl::StatusOr<boot::LoadedSite> LoadOwnSite(const Session& session) {
+  const std::string config =
+      session.arguments.Has("config") ? session.arguments.Text("config") : kDefaultConfig;
+  return boot::LoadSite(config, {.role = "admin", .insecure_listen = true});
+}
+
 int RestoreBackup(Session& session) {
   Console& console = session.console;
   const Language language = console.language();
   const std::string& folder = session.arguments.operand;
-  const std::string config =
-      session.arguments.Has("config") ? session.arguments.Text("config") : kDefaultConfig;
-  absl::StatusOr<boot::LoadedSite> site = boot::LoadSite(config, {.role = "admin", .insecure_listen = true});
+  const std::string& only = session.arguments.Text("only");
+  absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
   if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
   backup::Report report;
-  if (!VerifyAndTell(session, folder, &report)) return kExitVerifyFailed;
+  if (!VerifyAndTell(session, folder, only.empty() ? &site->site : nullptr, &report)) {
+    return kExitVerifyFailed;
+  }
+  if (!only.empty()) {
+    if (!HasPart(report, only)) return console.Fail(Misuse(say::kNoSuchPart, folder, only));
+    std::erase_if(report.parts, [&](const BackupManifest& part) { return part.service() != only; });
+  }
   for (const BackupManifest& part : report.parts) {
     if (part.hotline() != site->site.hotline()) {
       return session.console.Fail(Misuse(say::kBackupOfOther, part.hotline(), site->site.hotline()));
@@ -225,6 +291,9 @@ int RestoreBackup(Session& session) {
     } else {
       console.OutLine(Say(language, say::kPartRestored, part.service(), data_dir));
     }
+  }
+  if (only == "work_order" && !site->site.escalation().data_dir().empty()) {
+    console.ErrLine(Say(language, say::kOnlyOrdersNext), Colour::kYellow);
   }
   if (!console.json()) console.OutLine(Say(language, say::kRestoredNext));
   return kExitOk;
@@ -275,11 +344,28 @@ int ChangeHold(Session& session,
 
 int Backup(Session& session) {
   const std::string& action = session.arguments.action;
-  if (action == "create") return CreateBackup(session);
-  if (action == "list") return ListBackups(session);
   if (action == "restore") return RestoreBackup(session);
-  backup::Report report;
-  return VerifyAndTell(session, session.arguments.operand, &report) ? kExitOk : kExitVerifyFailed;
+  if (!session.arguments.Has("config")) {
+    if (action == "create") return CreateBackup(session, AllParts());
+    if (action == "list") return ListBackups(session, AllParts());
+    backup::Report report;
+    return VerifyAndTell(session, session.arguments.operand, nullptr, &report) ? kExitOk : kExitVerifyFailed;
+  }
+  const absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
+  if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
+  if (action == "verify") {
+    backup::Report report;
+    return VerifyAndTell(session, session.arguments.operand, &site->site, &report) ? kExitOk
+                                                                                   : kExitVerifyFailed;
+  }
+  const Arguments arguments = AtSite(session.arguments, site->site);
+  Client client(arguments);
+  Session own{arguments, session.console, client, session.now};
+  Parts parts = AllParts();
+  std::erase_if(parts, [&](const auto& part) {
+    return part.first == Target::kEscalation ? !site->site.has_escalation() : !site->site.has_work_order();
+  });
+  return action == "create" ? CreateBackup(own, parts) : ListBackups(own, parts);
 }
 
 int Hold(Session& session) {

@@ -1,6 +1,7 @@
 // push and register: orders from flags, or many from a file.
 #include <algorithm>
 #include <deque>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,8 +35,10 @@ constexpr int kMaxRowAttempts = 6;
 // Lines about failed rows that a person can still read.
 constexpr int64_t kMaxShownFailures = 100;
 
+// As far as is known here: what only the text says, the site reads.
 bool IsEmergency(const PushWorkOrderRequest& request) {
-  return request.content().urgency() == type::v1::URGENCY_EMERGENCY;
+  return request.content().urgency() == type::v1::URGENCY_EMERGENCY ||
+         request.facts().danger() == type::v1::ANSWER_YES;
 }
 
 // It may have been pushed or not, or may be later: in any case nobody has confirmed it.
@@ -371,7 +374,10 @@ int Register(Session& session) {
   ApplyFormDefaults(*form);
   workorder::v1::CreateWorkOrderRequest request;
   *request.mutable_header() = MakeHeader(session);
-  *request.mutable_registration()->mutable_content() = std::move(*form->mutable_content());
+  type::v1::OrderContent& content = *request.mutable_registration()->mutable_content();
+  content = std::move(*form->mutable_content());
+  // What is only registered, nobody routes.
+  if (content.urgency() == type::v1::URGENCY_UNSPECIFIED) content.set_urgency(type::v1::URGENCY_NORMAL);
   workorder::v1::CreateWorkOrderResponse response;
   if (auto failure =
           session.client.Call(&WorkOrderService::StubInterface::CreateWorkOrder, request, &response);

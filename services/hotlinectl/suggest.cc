@@ -513,7 +513,9 @@ bool WriteNew(const std::string& path, const std::string& bytes) {
 std::string ExampleOf(const type::v1::WorkOrder& order, const type::v1::Handoff& handoff) {
   config::v1::SuggestExample example;
   example.set_id(order.number());
-  example.set_text(suggest::MaskPersonal(order.content().text()));
+  const type::v1::Caller& caller = order.content().caller();
+  const std::string known[] = {caller.name(), caller.phone(), caller.contact_phone()};
+  example.set_text(suggest::MaskPersonal(order.content().text(), known));
   example.set_channel(EnumLabel(Language::kEnglish, order.content().channel()));
   example.set_received_by(handoff.from_hotline());
   example.set_emergency(order.content().urgency() == type::v1::URGENCY_EMERGENCY);

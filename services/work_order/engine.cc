@@ -78,6 +78,14 @@ std::string Fingerprint(const Command& command) {
   return Sha256({sent.SerializeAsString()});
 }
 
+// What a request tells of the peer's clock.
+template <typename Request>
+std::optional<ClockSkew> SkewOf(const Request& request) {
+  if (!request.has_clock_skew() || !request.has_clock_uncertainty()) return std::nullopt;
+  return ClockSkew{.offset = FromProtoDuration(request.clock_skew()),
+                   .uncertainty = FromProtoDuration(request.clock_uncertainty())};
+}
+
 constexpr int64_t kAttemptGaps = 997;
 
 // Whether two envelopes of one site say the same under two numbers: a recovery numbers anew what was
@@ -211,9 +219,41 @@ struct Engine::WaitingPull {
 struct Engine::WaitingRead {
   int64_t start = 0;
   int limit = 0;
+  bool with_discretions = false;
   absl::Duration left;
   Done<workorder::v1::ReadEventsResponse> done;
 };
+
+EventHub::Item ItemOf(const type::v1::Event& event, const WorkOrder& order, SharedMessage bytes) {
+  const type::v1::Facts& facts = order.facts();
+  return {.sequence = event.sequence(),
+          .order_id = event.order_id(),
+          .previous = event.previous_order_sequence(),
+          .restricted = event.restricted() || facts.restricted(),
+          .veiled = facts.secret() || facts.recused_units_size() > 0,
+          .echo = event.disclosed().kind() == type::v1::DISCLOSURE_KIND_WATCH,
+          .bytes = std::move(bytes)};
+}
+
+absl::StatusOr<EventHub::Items> ItemsOf(std::vector<EventRow> rows, Reader& reader) {
+  EventHub::Items items;
+  items.reserve(rows.size());
+  absl::flat_hash_map<std::string, WorkOrder> orders;
+  for (EventRow& row : rows) {
+    type::v1::Event event;
+    event.ParseFromString(row.bytes);
+    const auto [known, first] = orders.try_emplace(event.order_id());
+    if (first) {
+      absl::StatusOr<std::optional<WorkOrder>> order =
+          reader.FindOrder(ParseOrderId(event.order_id()).value_or(0));
+      if (!order.ok()) return order.status();
+      if (order->has_value()) known->second = **std::move(order);
+    }
+    items.push_back(ItemOf(event, known->second, std::make_shared<const std::string>(std::move(row.bytes))));
+    items.back().sequence = row.sequence;
+  }
+  return items;
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(std::unique_ptr<Store> store, EngineOptions options,
                                                        const Clock* clock, Executor* readers) {
@@ -298,7 +338,8 @@ void Engine::Enqueue(std::unique_ptr<Work> work) {
   bool emergency =
       work->inbox.lane() == exchange::v1::LANE_EMERGENCY || work->pull.lane() == exchange::v1::LANE_EMERGENCY;
   for (const Command& command : work->commands.commands()) {
-    emergency |= command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY;
+    emergency |= command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY ||
+                 command.registration().route().urgency() == type::v1::URGENCY_EMERGENCY;
   }
   absl::Status admitted;
   {
@@ -427,8 +468,11 @@ void Engine::ReadEvents(const CallContext&, workorder::v1::ReadEventsRequest req
   if (!wait.ok()) return done(wait.status());
   if (request.limit() < 1 || request.limit() > kMaxReadEvents)
     return done(BatchTooLarge("limit", kMaxReadEvents));
-  AnswerRead(
-      {.start = request.start_sequence(), .limit = request.limit(), .left = *wait, .done = std::move(done)});
+  AnswerRead({.start = request.start_sequence(),
+              .limit = request.limit(),
+              .with_discretions = request.with_discretions(),
+              .left = *wait,
+              .done = std::move(done)});
 }
 
 void Engine::ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsRequest,
@@ -696,6 +740,14 @@ void Engine::AnswerPull(WaitingPull pull) {
 
 void Engine::AnswerRead(WaitingRead read) {
   workorder::v1::ReadEventsResponse response;
+  const auto note = [asked = read.with_discretions](const EventHub::Item& item,
+                                                    workorder::v1::ReadEventsResponse* answer) {
+    if (!asked || (!item.restricted && !item.veiled)) return;
+    workorder::v1::EventDiscretion& discretion = *answer->add_discretions();
+    discretion.set_sequence(item.sequence);
+    discretion.set_restricted(item.restricted);
+    discretion.set_veiled(item.veiled);
+  };
   std::vector<SharedMessage> events;
   bool from_store = false;
   absl::Status failure;
@@ -720,6 +772,7 @@ void Engine::AnswerRead(WaitingRead read) {
         bytes += event_ring_[i].bytes->size();
         if (bytes > kMaxPullBytes && !events.empty()) break;
         events.push_back(event_ring_[i].bytes);
+        note(event_ring_[i], &response);
       }
     }
   }
@@ -728,14 +781,23 @@ void Engine::AnswerRead(WaitingRead read) {
     for (const SharedMessage& event : events) response.add_events(*event);
     return read.done(std::move(response));
   }
-  readers_->Post([this, read = std::move(read), response = std::move(response)]() mutable {
+  readers_->Post([this, note, read = std::move(read), response = std::move(response)]() mutable {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(read.start, read.limit);
     if (!rows.ok()) return read.done(StoreError(rows.status()));
     size_t bytes = 0;
-    for (EventRow& row : *rows) {
-      bytes += row.bytes.size();
-      if (bytes > kMaxPullBytes && response.events_size() > 0) break;
-      response.add_events(std::move(row.bytes));
+    size_t count = 0;
+    for (; count < rows->size(); ++count) {
+      bytes += (*rows)[count].bytes.size();
+      if (bytes > kMaxPullBytes && count > 0) break;
+      if (!read.with_discretions) response.add_events(std::move((*rows)[count].bytes));
+    }
+    if (!read.with_discretions) return read.done(std::move(response));
+    rows->resize(count);
+    absl::StatusOr<EventHub::Items> items = ItemsOf(*std::move(rows), *reader_);
+    if (!items.ok()) return read.done(StoreError(items.status()));
+    for (const EventHub::Item& item : *items) {
+      response.add_events(*item.bytes);
+      note(item, &response);
     }
     read.done(std::move(response));
   });
@@ -808,7 +870,8 @@ bool Engine::RunBatch() {
     return true;
   }
   weight -= PutBack(rest);
-  healthy_ = true;
+  // What needed no commit (a repeated request, a refusal) says nothing of the store.
+  if (tx.begun) healthy_ = true;
   counters_.commands.fetch_add(tx.commands);
   counters_.refused.fetch_add(tx.refused);
   counters_.replayed.fetch_add(tx.replayed);
@@ -1094,11 +1157,16 @@ void Engine::RunInbox(Work& work, Transaction& tx) {
     }
   }
   int64_t applied_through = 0;
+  const bool goes_on = inbox.envelopes(inbox.envelopes_size() - 1).sequence() > link.incoming_sequence;
   for (; work.next < inbox.envelopes_size(); ++work.next) {
     const exchange::v1::Envelope& envelope = inbox.envelopes(work.next);
     if (envelope.sequence() <= link.incoming_sequence) {
-      // Sent again because our answer was lost. Only the head can be compared without reading back.
-      if (envelope.sequence() == link.incoming_sequence && envelope.hash() != link.incoming_hash) {
+      // Sent again because our answer was lost. Only the head can be compared without reading back; but what
+      // chains up to it is what was received, and only then does the batch prove what is kept with it.
+      const bool fits =
+          !goes_on || (envelope.hash() == EnvelopeHash(envelope) &&
+                       (work.next == 0 || envelope.previous_hash() == inbox.envelopes(work.next - 1).hash()));
+      if (!fits || (envelope.sequence() == link.incoming_sequence && envelope.hash() != link.incoming_hash)) {
         work.failure = error::LinkForked(inbox.peer(), envelope.sequence());
         return;
       }
@@ -1171,7 +1239,8 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
-  Received received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now);
+  Received received =
+      DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now, SkewOf(work.inbox));
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
   if (answered) {
     received.envelopes.clear();
@@ -1289,11 +1358,7 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
     return;
   }
   const absl::Time receive_time = FromTimestamp(receipt.receive_time());
-  std::optional<ClockSkew> skew;
-  if (work.pull.has_clock_skew() && work.pull.has_clock_uncertainty()) {
-    skew = {.offset = FromProtoDuration(work.pull.clock_skew()),
-            .uncertainty = FromProtoDuration(work.pull.clock_uncertainty())};
-  }
+  const std::optional<ClockSkew> skew = SkewOf(work.pull);
   for (const Acknowledged& one : acknowledged) {
     if (one.kind != exchange::v1::ENVELOPE_KIND_OFFER || one.order_id == 0) continue;
     absl::StatusOr<const WorkOrder*> order = LoadOrder(one.order_id);
@@ -1746,10 +1811,7 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
     if (absl::Status status = store_->AppendEvent(sequence, *bytes, hash); !status.ok()) return status;
     heads_.event_sequence = sequence;
     heads_.event_hash = std::move(hash);
-    tx.events.push_back({.sequence = sequence,
-                         .order_id = event.order_id(),
-                         .restricted = event.restricted(),
-                         .bytes = std::move(bytes)});
+    tx.events.push_back(ItemOf(event, change.after, std::move(bytes)));
 
     for (const EnvelopeDraft& draft : change.envelopes) {
       std::string stored_content;
@@ -1791,7 +1853,16 @@ absl::Status Engine::Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t
   envelope.set_kind(draft.kind);
   envelope.set_previous_hash(link.outgoing_hash);
   envelope.set_traceparent(traceparent);
-  envelope.set_seen_sequence(&link == tx.receiving ? tx.received_sequence : link.incoming_sequence);
+  int64_t seen = &link == tx.receiving ? tx.received_sequence : link.incoming_sequence;
+  if (link.replaying()) {
+    // What came back from before a loss had seen more than has come again by now, and this goes not behind
+    // it.
+    absl::StatusOr<std::vector<EnvelopeRow>> last =
+        store_->reader().ReadOutbox(link.key, link.outgoing_sequence - 1, 1);
+    if (!last.ok()) return last.status();
+    if (!last->empty()) seen = std::max(seen, last->front().envelope.seen_sequence());
+  }
+  envelope.set_seen_sequence(seen);
   envelope.set_body(OfferBodyWithContent(draft.body, content));
   envelope.set_hash(EnvelopeHash(envelope));
   return Append(link, std::move(row), content, tx);
@@ -1874,6 +1945,7 @@ void Engine::Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<W
   for (const EventHub::Item& item : tx.events) {
     event_ring_bytes_ += item.bytes->size();
     event_ring_.push_back(item);
+    EventHub::KeepLikewise(&event_ring_);
   }
   while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
          (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {

@@ -41,6 +41,11 @@ struct EngineOptions {
   absl::AnyInvocable<std::string()> draw_salt;
 };
 
+// An event of `order` for those who follow the log, to be shown to whom the order as it is now may be shown.
+EventHub::Item ItemOf(const type::v1::Event& event, const type::v1::WorkOrder& order, SharedMessage bytes);
+// The same for a stretch of the log; the orders are read by `reader`.
+absl::StatusOr<EventHub::Items> ItemsOf(std::vector<EventRow> rows, Reader& reader);
+
 // A commit that succeeded.
 struct Committed {
   const EventHub::Items& events;  // perhaps none

@@ -167,7 +167,7 @@ class WorkOrderProcess final : public boot::Service {
                         events > seen_events_;
       seen_events_ = events;
       seen_commits_ = stats.commits;
-      if (stats.wal_bytes > (busy ? kBusyCheckpointWalBytes : kCheckpointWalBytes)) {
+      if (sql::IsCheckpointDue(stats, busy ? kBusyCheckpointWalBytes : kCheckpointWalBytes)) {
         if (absl::Status status = engine_->store().Checkpoint(); !status.ok()) {
           log::Warn("checkpoint failed", {{"error", ToStd(status.message())}});
         }

@@ -179,7 +179,8 @@ void Retention::Step(std::shared_ptr<Run> run) {
     type::v1::CommandHeader& header = *command.mutable_header();
     header.set_request_id(StrCat("retention/", order.id(), "/", order.version()));
     header.set_order_id(order.id());
-    // What is attested is the history up to here.
+    // What is attested is the history up to here; that it was shown meanwhile, which makes nothing stale, has
+    // no texts.
     header.set_expected_version(order.version());
     header.mutable_actor()->set_account(kRetentionAccount);
     *command.mutable_erasure()->mutable_unchanged_since_time() =

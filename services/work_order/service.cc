@@ -39,20 +39,7 @@ constexpr int kMaxSimilar = 50;
 // Blocks of numbers looked at: those of some two million orders.
 constexpr int kNumberScanLimit = 500;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
-
-// Items of a stretch of the log, for a watch that starts in the past.
-EventHub::Items ToItems(std::vector<EventRow> rows) {
-  EventHub::Items items;
-  for (EventRow& row : rows) {
-    type::v1::Event event;
-    event.ParseFromString(row.bytes);
-    items.push_back({.sequence = row.sequence,
-                     .order_id = event.order_id(),
-                     .restricted = event.restricted(),
-                     .bytes = std::make_shared<const std::string>(std::move(row.bytes))});
-  }
-  return items;
-}
+constexpr absl::Duration kRecordTimeout = absl::Seconds(20);
 
 // A page token says where to go on and for which filter, so that it cannot be used with another.
 std::string FilterMark(const workorder::v1::ListFilter& filter) {
@@ -100,6 +87,16 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
       return error::BadEnum(StrCat("filter.states[", i, "]"), filter.states(i));
     }
   }
+  if (absl::Status status = ValidateTime("filter.register_start_time", filter.has_register_start_time(),
+                                         filter.register_start_time());
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = ValidateTime("filter.register_end_time", filter.has_register_end_time(),
+                                         filter.register_end_time());
+      !status.ok()) {
+    return status;
+  }
   if (!type::v1::OrderType_IsValid(filter.type())) return error::BadEnum("filter.type", filter.type());
   if (!type::v1::Urgency_IsValid(filter.urgency())) return error::BadEnum("filter.urgency", filter.urgency());
   if (absl::Status status = ValidateText("filter.unit", filter.unit(), 32, false, false); !status.ok())
@@ -112,7 +109,7 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
       !status.ok()) {
     return status;
   }
-  return ValidateText("filter.caller_phone", filter.caller_phone(), 20, false, false);
+  return ValidatePhone("filter.caller_phone", filter.caller_phone());
 }
 
 }  // namespace
@@ -123,6 +120,7 @@ WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reade
     : engine_(engine),
       reader_(std::move(reader)),
       readers_(readers),
+      clock_(clock),
       keys_(std::move(keys)),
       clearance_(std::move(clearance)),
       similar_(reader_.get(), readers),
@@ -135,7 +133,7 @@ WorkOrderService::WorkOrderService(Engine* engine, std::unique_ptr<Reader> reade
               }
               absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(start, limit);
               if (!rows.ok()) return done(rows.status());
-              done(ToItems(*std::move(rows)));
+              done(ItemsOf(*std::move(rows), *reader_));
             });
           },
           EventHub::Options()) {
@@ -168,26 +166,10 @@ void WorkOrderService::Execute(const CallContext& call, type::v1::Command comman
 void WorkOrderService::Disclose(const CallContext& call, std::vector<Shown> shown,
                                 absl::AnyInvocable<void()> then,
                                 absl::AnyInvocable<void(absl::Status)> failed) {
-  const std::string role(Clearance::RoleOf(call));
-  workorder::v1::ExecuteRequest request;
-  request.set_together(true);
-  for (Shown& one : shown) {
-    type::v1::Command& command = *request.add_commands();
-    type::v1::CommandHeader& header = *command.mutable_header();
-    header.set_request_id(StrCat("disclose/", NewRequestId(call.now)));
-    header.set_order_id(std::move(one.order_id));
-    header.mutable_actor()->set_account(call.account.empty() ? StrCat("role/", role) : call.account);
-    command.mutable_disclosure()->set_kind(one.kind);
-    command.mutable_disclosure()->set_role(role);
-    command.set_traceparent(call.traceparent);
-  }
-  engine_->Execute(call, std::move(request),
+  engine_->Execute(call, RecordOf(call, std::move(shown)),
                    [this, then = std::move(then), failed = std::move(failed)](
                        absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
-                     if (!response.ok()) return failed(response.status());
-                     for (const workorder::v1::CommandResult& result : response->results()) {
-                       if (result.has_error()) return failed(error::FromProto(result.error()));
-                     }
+                     if (absl::Status status = IsRecorded(response); !status.ok()) return failed(status);
                      readers_->Post(std::move(then));
                    });
 }
@@ -271,7 +253,7 @@ absl::StatusOr<bool> WorkOrderService::Fit(const CallContext& call, bool by_numb
     }
     MaskCaller(order);
     order->clear_content();
-  } else if (order->facts().restricted()) {
+  } else if (order->facts().restricted() || (by_number && order->facts().secret())) {
     shown->push_back({order->id(), type::v1::DISCLOSURE_KIND_LIST});
   }
   return true;
@@ -354,7 +336,7 @@ absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(int64
 }
 
 absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History(
-    const workorder::v1::ListOrderEventsRequest& request) {
+    const CallContext& call, const workorder::v1::ListOrderEventsRequest& request) {
   absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
   int64_t last = order->last_event_sequence();
@@ -370,6 +352,13 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
   }
   absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(last, kMaxHistory);
   if (!events.ok()) return events.status();
+  if (SightOf(call, *order) == Sight::kNoCaller) {
+    absl::StatusOr<std::string> bytes = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
+    if (!bytes.ok()) return bytes.status();
+    type::v1::OrderContent content;
+    if (!content.ParseFromString(*bytes)) return error::Internal("a stored content cannot be read");
+    for (type::v1::Event& event : *events) MaskEvent(bytes->empty() ? nullptr : &content, &event);
+  }
   workorder::v1::ListOrderEventsResponse response;
   for (type::v1::Event& event : *events) *response.add_events() = std::move(event);
   return response;
@@ -379,7 +368,8 @@ void WorkOrderService::ListOrderEvents(const CallContext& call, workorder::v1::L
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
   const std::string id = request.order_id();
   ReadRestricted<workorder::v1::ListOrderEventsResponse>(
-      call, id, [this, request = std::move(request)] { return History(request); }, std::move(done));
+      call, id, [this, call, request = std::move(request)] { return History(call, request); },
+      std::move(done));
 }
 
 void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::CloseWorkOrderRequest request,
@@ -488,11 +478,36 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
   }
   std::string order_id = request.order_id();
   if (order_id.size() > 64) return error::BadText("order_id");
-  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, clearance_.Covers(call));
+  EventHub::Viewer viewer;
+  viewer.cleared = clearance_.Covers(call);
+  // A unit may be one that the matter accuses.
+  viewer.whole = viewer.cleared && call.unit.empty();
+  viewer.record = [this, call](const std::vector<std::string>& order_ids,
+                               absl::AnyInvocable<void(absl::Status)> then) {
+    CallContext recording = call;
+    recording.now = clock_->Now();
+    recording.deadline = recording.now + kRecordTimeout;
+    std::vector<Shown> shown;
+    for (const std::string& id : order_ids) shown.push_back({id, type::v1::DISCLOSURE_KIND_WATCH});
+    auto answer = std::make_shared<absl::AnyInvocable<void(absl::Status)>>(std::move(then));
+    Disclose(
+        recording, std::move(shown), [answer] { (*answer)(absl::OkStatus()); },
+        [answer](absl::Status status) { (*answer)(std::move(status)); });
+  };
+  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, std::move(viewer));
 }
 
 // ---- FindSimilarOrders
 // ------------------------------------------------------------------------------------------------
+
+absl::StatusOr<bool> WorkOrderService::HasNumber(int64_t id, const std::string& number) {
+  if (number.empty()) return false;
+  absl::StatusOr<std::string> bytes = reader_->FindContent(id);
+  if (!bytes.ok()) return bytes.status();
+  type::v1::OrderContent content;
+  if (!content.ParseFromString(*bytes)) return error::Internal("a stored content cannot be read");
+  return NormalizePhone(content.caller().phone()) == number;
+}
 
 absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Similar(
     const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
@@ -538,8 +553,14 @@ absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Simil
     if (!order.ok()) return order.status();
     if (!order->has_value()) continue;
     const bool listed = same_caller.contains((*order)->id());
+    absl::StatusOr<bool> same = listed;
+    // Who may not know the caller is not told that it is the same one.
+    if (!listed && SightOf(call, **order) == Sight::kWhole) {
+      same = HasNumber(likeness.id, by_number.caller_phone());
+      if (!same.ok()) return same.status();
+    }
     std::vector<Shown> once;
-    absl::StatusOr<bool> fits = Fit(call, /*by_number=*/false, &**order, listed ? &once : shown);
+    absl::StatusOr<bool> fits = Fit(call, *same, &**order, listed ? &once : shown);
     if (!fits.ok()) return fits.status();
     if (!*fits) continue;
     workorder::v1::SimilarOrder& similar = *response.add_similar_orders();
@@ -549,7 +570,7 @@ absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Simil
     if (likeness.distance_m.has_value()) similar.set_distance_m(*likeness.distance_m);
     similar.set_same_township(likeness.same_township);
     *similar.mutable_time_apart() = ToProtoDuration(likeness.apart);
-    similar.set_same_caller(listed);
+    similar.set_same_caller(*same);
   }
   return response;
 }
@@ -567,6 +588,9 @@ void WorkOrderService::FindSimilarOrders(const CallContext& call,
     return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "content",
                                 "must be empty when order_id names an order",
                                 "指定已有工单时不得再填写内容"));
+  }
+  if (absl::Status status = ValidateKnownContent(request.content(), call.now); !status.ok()) {
+    return done(std::move(status));
   }
   readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
     std::vector<Shown> shown;

@@ -11,6 +11,7 @@
 #include "common/base/loop.h"
 #include "common/contract/call.h"
 #include "common/contract/clearance.h"
+#include "common/contract/disclosure.h"
 #include "common/contract/finder.h"
 #include "common/contract/stream.h"
 #include "common/crypto/signature.h"
@@ -75,12 +76,8 @@ class WorkOrderService : public OrderFinder {
   struct Export;
 
   absl::StatusOr<int64_t> Resolve(const std::string& order_id);
-  // What is about to be shown of an order to whom needs to know.
-  struct Shown {
-    std::string order_id;
-    type::v1::DisclosureKind kind;
-  };
-  // Records that, in one commit, and then calls `then` on the readers' thread; `failed` if it cannot.
+  // Records what is about to be shown, in one commit, and then calls `then` on the readers' thread; `failed`
+  // if it cannot.
   void Disclose(const CallContext& call, std::vector<Shown> shown, absl::AnyInvocable<void()> then,
                 absl::AnyInvocable<void(absl::Status)> failed);
   Sight SightOf(const CallContext& call, const type::v1::WorkOrder& order) const {
@@ -91,7 +88,7 @@ class WorkOrderService : public OrderFinder {
     return order.facts().restricted() || order.facts().secret();
   }
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
-  // Without those that `call` may not know of. `shown`: which of the rest are restricted.
+  // Without those that `call` may not know of. `shown`: what of the rest is to be recorded.
   absl::StatusOr<workorder::v1::ListWorkOrdersResponse> List(
       const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request,
       std::vector<Shown>* shown);
@@ -103,11 +100,13 @@ class WorkOrderService : public OrderFinder {
   // `limit` events of an order, `last` the latest of them, oldest first.
   absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(int64_t last, size_t limit);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(
-      const workorder::v1::ListOrderEventsRequest& request);
+      const CallContext& call, const workorder::v1::ListOrderEventsRequest& request);
   absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
       const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
   absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const workorder::v1::WhoHoldsRequest& request,
                                                         absl::Time now);
+  // The order with this id came from this number, written without separators; not if that is empty.
+  absl::StatusOr<bool> HasNumber(int64_t id, const std::string& number);
   absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(
       const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
       std::vector<Shown>* shown);
@@ -123,6 +122,7 @@ class WorkOrderService : public OrderFinder {
   Engine* const engine_;
   const std::unique_ptr<Reader> reader_;
   Executor* const readers_;
+  const Clock* const clock_;
   const EvidenceKeys keys_;
   const Clearance clearance_;
   SimilarOrders similar_;

@@ -43,8 +43,8 @@ constexpr char kDemoBatch[] = "f";
 // Written to be hard: rare words, denials, figures of speech, several matters at once, single words, matters
 // of both sides.
 bool Hard(const SuggestExample& example) {
-  static const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1",
-                                             "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"};
+  static const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2",
+                                             "t3", "t4", "t5", "t6", "t7", "t8", "t9", "u1"};
   return hard.contains(example.batch());
 }
 

@@ -1,6 +1,7 @@
 #include "tests/conformance/kit.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <set>
@@ -881,8 +882,30 @@ Outcome Kit::Sign3() {
   const DeliverRequest shorter = caller_.Batch(LANE_ORDINARY, {MakeOffer().envelope});
   DeliverRequest longer = shorter;
   *longer.add_envelopes() = MakeOffer().envelope;
-  return RefusedUnmoved(longer, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID",
-                        "a statement about the first envelope of two");
+  HOTLINE_NEED(RefusedUnmoved(longer, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID",
+                              "a statement about the first envelope of two"));
+  // One field is wrong at a time, and the whole is signed afresh.
+  const std::pair<const char*, std::function<void(exchange::v1::BatchStatement*)>> bends[] = {
+      {"version", [](auto* s) { s->set_protocol_version(s->protocol_version() + 1); }},
+      {"sender", [](auto* s) { s->set_from_hotline(s->from_hotline() + "x"); }},
+      {"receiver", [](auto* s) { s->set_to_hotline(s->to_hotline() + "x"); }},
+      {"lane", [](auto* s) { s->set_lane(LANE_EMERGENCY); }},
+      {"first sequence", [](auto* s) { s->set_first_sequence(s->first_sequence() - 1); }},
+      {"last sequence", [](auto* s) { s->set_last_sequence(s->last_sequence() + 1); }},
+      {"previous hash", [](auto* s) { s->mutable_previous_hash()->back() ^= 1; }},
+      {"head hash", [](auto* s) { s->mutable_head_hash()->back() ^= 1; }},
+  };
+  for (const auto& [field, bend] : bends) {
+    exchange::v1::BatchStatement statement;
+    statement.ParseFromString(shorter.statement());
+    bend(&statement);
+    DeliverRequest bent = shorter;
+    bent.set_statement(statement.SerializeAsString());
+    *bent.mutable_signature() = options_.caller.key->Sign(kBatchDomain, bent.statement());
+    HOTLINE_NEED(RefusedUnmoved(bent, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID",
+                                absl::StrCat("a signed statement with another ", field)));
+  }
+  return Pass();
 }
 
 Outcome Kit::Sign6() {

@@ -115,6 +115,7 @@ class ClearanceTest : public testing::Test {
     Response response;
     while (reader->Read(&response)) {
       for (const Event& event : response.events()) ids.insert(event.order_id());
+      watched_ += response.SerializeAsString();
       if (response.watermark() >= head) break;
     }
     call.TryCancel();
@@ -124,6 +125,7 @@ class ClearanceTest : public testing::Test {
 
   TwoSites sites_;
   std::string listed_;
+  std::string watched_;  // all that watches showed
 };
 
 TEST_F(ClearanceTest, AClueIsKnownToThoseWhoNeedToKnow) {
@@ -184,6 +186,48 @@ TEST_F(ClearanceTest, AClueIsKnownToThoseWhoNeedToKnow) {
   Must(sites_.b.dispatch(), &DispatchService::Stub::AcceptHandoff, accept);
   EXPECT_TRUE(Verify(sites_.a).intact());
   EXPECT_TRUE(Verify(sites_.b).intact());
+}
+
+// The log is not rewritten, but what it says of an order is the order's to be shown.
+TEST_F(ClearanceTest, AWatchShowsNothingOfAnOrderThatBecameRestrictedAndIsRecorded) {
+  auto create = For<workorder::v1::CreateWorkOrderRequest>("");
+  create.mutable_header()->mutable_actor()->set_account("registrar");
+  *create.mutable_registration()->mutable_content() = MakeContent(8);
+  create.mutable_registration()->mutable_content()->set_urgency(type::v1::URGENCY_URGENT);
+  const std::string id =
+      Must(sites_.a.work_order(), &WorkOrderService::Stub::CreateWorkOrder, create).order().id();
+  dispatch::v1::PushWorkOrderRequest push;
+  NextRequestId(push.mutable_header()->mutable_request_id());
+  push.mutable_header()->set_order_id(id);
+  push.mutable_header()->mutable_actor()->set_account("registrar");
+  push.mutable_offer()->set_to_hotline("110");
+  push.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  Push(sites_.a, push);
+  const auto orders = [&](const std::string& account) {
+    return WatchAs<workorder::v1::WatchWorkOrdersResponse>(account, sites_.a.work_order(),
+                                                           &WorkOrderService::Stub::WatchWorkOrders,
+                                                           workorder::v1::WatchWorkOrdersRequest());
+  };
+  const auto handoffs = [&](const std::string& account) {
+    return WatchAs<dispatch::v1::WatchHandoffsResponse>(account, sites_.a.dispatch(),
+                                                        &DispatchService::Stub::WatchHandoffs,
+                                                        dispatch::v1::WatchHandoffsRequest());
+  };
+  for (const char* from : {"memory", "the store"}) {
+    for (const char* account : {"", "somebody"}) {
+      EXPECT_FALSE(orders(account).contains(id)) << from;
+      EXPECT_FALSE(handoffs(account).contains(id)) << from;
+    }
+    if (from == std::string("the store")) break;
+    sites_.a.KillAll();
+    ASSERT_TRUE(sites_.a.StartAll().ok());
+  }
+  EXPECT_EQ(Disclosures(id, type::v1::DISCLOSURE_KIND_WATCH, "cleared"), 0);
+  EXPECT_TRUE(orders("cleared").contains(id));
+  EXPECT_EQ(Disclosures(id, type::v1::DISCLOSURE_KIND_WATCH, "cleared"), 1);
+  EXPECT_TRUE(handoffs("cleared").contains(id));
+  EXPECT_EQ(Disclosures(id, type::v1::DISCLOSURE_KIND_WATCH, "cleared"), 2) << "once for a watch";
+  EXPECT_TRUE(Verify(sites_.a).intact());
 }
 
 // The clocks tell no more than the orders do.
@@ -259,10 +303,34 @@ TEST_F(ClearanceTest, ASecretCallerIsNobodyElsesToKnow) {
       "RESTRICTED");
   // An answer to a command of somebody else's does not tell either.
   auto accept = For<workorder::v1::AcceptWorkOrderRequest>(registered.id());
+  accept.mutable_acceptance()->set_note(absl::StrCat(kName, "的来电已受理"));
   const WorkOrder accepted =
       Must(sites_.a.work_order(), &WorkOrderService::Stub::AcceptWorkOrder, accept).order();
   EXPECT_THAT(accepted.SerializeAsString(), Not(HasSubstr(kName)));
   EXPECT_EQ(accepted.content_salt(), "");
+  // Nor does what is read of its history, afterwards or as it happens.
+  const auto history = [&](const std::string& account) {
+    RichError error;
+    std::string text;
+    for (const Event& event : EventsAs(account, registered.id(), &error)) text += event.SerializeAsString();
+    EXPECT_EQ(error.reason, "");
+    return text;
+  };
+  EXPECT_THAT(history("somebody"), Not(HasSubstr(kName)));
+  EXPECT_THAT(history("somebody"), HasSubstr("的来电已受理")) << "the rest of it is there";
+  EXPECT_THAT(history("cleared"), HasSubstr(kName));
+  const auto watch = [&](const std::string& account) {
+    watched_.clear();
+    EXPECT_TRUE(WatchAs<workorder::v1::WatchWorkOrdersResponse>(account, sites_.a.work_order(),
+                                                                &WorkOrderService::Stub::WatchWorkOrders,
+                                                                workorder::v1::WatchWorkOrdersRequest())
+                    .contains(registered.id()));
+    return watched_;
+  };
+  EXPECT_THAT(watch("somebody"), Not(HasSubstr(kName)));
+  EXPECT_THAT(watch("cleared"), HasSubstr(kName));
+  EXPECT_EQ(Disclosures(registered.id(), type::v1::DISCLOSURE_KIND_LIST, "cleared"), 1)
+      << "found by the number";
 
   ASSERT_EQ(GetAs(sites_.a, "cleared", registered.id(), &order).reason, "");
   EXPECT_EQ(order.content().caller().phone(), kPhone);

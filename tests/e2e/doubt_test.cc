@@ -165,6 +165,12 @@ TEST(DoubtTest, EmergencyToAFrozenPeerRaisesOneAlarmAndComesLate) {
     rule.set_remind_before_s(0);
   }
   ASSERT_TRUE(sites.StartAll().ok());
+  // The taker marks it late by itself only once it knows how far the clocks are apart.
+  ASSERT_TRUE(Eventually([&] {
+    const auto links = Must(sites.b.dispatch(), &DispatchService::Stub::ListLinks, {});
+    return std::all_of(links.links().begin(), links.links().end(),
+                       [](const auto& link) { return link.has_clock_skew(); });
+  }));
   sites.b.process(Service::kDispatch).Signal(SIGSTOP);
   dispatch::v1::PushWorkOrderRequest emergency = MakePush(1, "110");
   emergency.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);

@@ -127,6 +127,15 @@ TEST_F(ListTest, AbsurdPagesAreRefused) {
     EXPECT_EQ(error.field, "page_token");
   }
   request.Clear();
+  request.mutable_filter()->set_caller_phone("-");
+  EXPECT_EQ(MustFail(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).reason,
+            "PHONE_INVALID")
+      << "not the whole site";
+  request.Clear();
+  request.mutable_filter()->mutable_register_start_time()->set_nanos(-5);
+  EXPECT_EQ(MustFail(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).reason,
+            "TIME_INVALID");
+  request.Clear();
   request.mutable_filter()->add_states(static_cast<type::v1::OrderState>(99));
   EXPECT_EQ(MustFail(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).reason,
             "ENUM_INVALID");

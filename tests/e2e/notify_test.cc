@@ -166,6 +166,17 @@ class NotifyTest : public testing::Test {
     return Eventually([&] { return Reports(id).size() >= n; });
   }
 
+  std::vector<type::v1::Rung> Rungs(const std::string& id) {
+    workorder::v1::ListOrderEventsRequest request;
+    request.set_order_id(id);
+    std::vector<type::v1::Rung> rungs;
+    const auto answer = Must(site_.work_order(), &WorkOrderService::Stub::ListOrderEvents, request);
+    for (const type::v1::Event& event : answer.events()) {
+      if (event.has_escalated()) rungs.push_back(event.escalated().rung());
+    }
+    return rungs;
+  }
+
   std::vector<escalation::v1::Delivery> Deliveries(const std::string& webhook,
                                                    escalation::v1::DeliveryState state) {
     escalation::v1::ListDeliveriesRequest request;
@@ -217,6 +228,33 @@ TEST_F(NotifyTest, ARungReachesTheGatewayAndTheOrderSaysSo) {
     EXPECT_THAT(ReadFile(site_.log_file(Service::kEscalation)), Not(HasSubstr(secret)));
   }
   EXPECT_TRUE(Verify(site_).intact());
+}
+
+// The directory has the unit and nobody in it.
+TEST_F(NotifyTest, ARungThatFindsNobodyIsOnTheOrderAndTheNextComesAtOnce) {
+  config::v1::Ladder& ladder = *sites_.a.policy().add_ladders();
+  ladder.set_code("slow");
+  ladder.add_steps()->set_rung(type::v1::RUNG_URGE);
+  config::v1::LadderStep& supervise = *ladder.add_steps();
+  supervise.set_rung(type::v1::RUNG_SUPERVISE);
+  supervise.mutable_after()->set_hours(24);
+  for (config::v1::DeadlineRule& rule : *sites_.a.policy().mutable_rules()) {
+    if (rule.clock() != type::v1::CLOCK_KIND_PEER_ACCEPTANCE) continue;
+    rule.set_limit_s(2);
+    rule.set_remind_before_s(0);
+    rule.set_ladder("slow");
+  }
+  StartSites();
+  const std::string id = Push(site_, MakePush(1, "110")).order().id();
+  ASSERT_TRUE(WaitForReports(id, 1));
+  const type::v1::NotificationReport report = Reports(id)[0];
+  EXPECT_EQ(report.rung(), type::v1::RUNG_URGE);
+  EXPECT_TRUE(report.unreachable());
+  ASSERT_THAT(report.notices(), SizeIs(1));
+  EXPECT_EQ(report.notices(0).result(), type::v1::NOTIFICATION_RESULT_NOBODY);
+  EXPECT_TRUE(Get(site_, id).facts().rung_unreached());
+  ASSERT_TRUE(Eventually([&] { return Rungs(id).size() >= 2; })) << "it was to come a day later";
+  EXPECT_THAT(Rungs(id), ElementsAre(type::v1::RUNG_URGE, type::v1::RUNG_SUPERVISE));
 }
 
 TEST_F(NotifyTest, KillsNeitherLoseNorDoubleAMessage) {

@@ -147,6 +147,32 @@ TEST(OperationTest, MisspeltKeyRefusesToStartAndNamesTheLine) {
   EXPECT_NE(check("", &log), 0);
 }
 
+TEST(OperationTest, ACheckFindsWhatAStartWouldFindInTheFilesOfAdvice) {
+  namespace fs = std::filesystem;
+  TwoSites sites;
+  const std::string folder = sites.folder.path() + "/catalogue";
+  fs::copy(HOTLINE_SOURCE_DIR "/deploy/catalogue", folder, fs::copy_options::recursive);
+  sites.a.config().mutable_dispatch()->set_catalogue_dir(folder);
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  sites.a.KillAll();
+  const auto check = [&] {
+    const std::string log_file = sites.a.folder() + "/check.log";
+    fs::remove(log_file);
+    auto process = Process::Start(
+        {BuildFolder() + "/services/dispatch/dispatch", "--config", sites.a.config_file(), "--check"},
+        log_file);
+    EXPECT_TRUE(process.ok());
+    const int status = (*process)->Wait(absl::Seconds(20));
+    return std::pair(status, ReadFile(log_file));
+  };
+  EXPECT_EQ(check().first, 0);
+  WriteFile(folder + "/suggest/examples-own.jsonl",
+            "{\"id\": \"own-1\", \"text\": \"路灯坏了\", \"hotline\": \"119\"}\n");
+  const auto [status, log] = check();
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(log, HasSubstr("hotline"));
+}
+
 // Certificates of the development CA: the whole chain with mutual TLS, and who is kept out.
 class TlsTest : public testing::Test {
  protected:

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from sites import ROOT, SERVICES, WAIT_S, Prometheus, await_true, end, fail, free_port, programs_of, skip, two_sites
+from sites import ROOT, SERVICES, WAIT_S, Prometheus, await_true, end, fail, free_ports, programs_of, skip, two_sites
 from traffic import import_people
 
 told = {}  # alert name -> list of (status, labels, annotations)
@@ -67,7 +67,7 @@ def main():
             for site in (a, b):
                 for service in SERVICES:
                     site.start(programs, service)
-            manager_port = free_port()
+            manager_port, = free_ports(1)
             manager = open(f"{ROOT}/deploy/alertmanager/alertmanager.yaml", encoding="utf-8").read()
             manager = manager.replace("127.0.0.1:9099", f"127.0.0.1:{webhook.server_port}").replace("group_interval: 5m", "group_interval: 1s")
             open(f"{folder}/alertmanager.yaml", "w", encoding="utf-8").write(manager)

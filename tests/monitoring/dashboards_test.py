@@ -18,10 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-from sites import ROOT, SERVICES, Prometheus, await_true, end, fail, programs_of, skip, two_sites
+from sites import ROOT, SERVICES, Beside, Prometheus, await_true, end, fail, programs_of, skip, two_sites
 from traffic import MORE, POLICY, Traffic, import_people
 
 WEEK_S = 7 * 86400
@@ -186,18 +185,23 @@ def main():
 
             def outage():
                 b.kill("dispatch")
-                pushed = a.ctl(programs, "push", "--to", "110", "--type", "help", "--urgency", "emergency", "--title", "断线测试",
-                               "--text", "断线时的特急工单", "--anonymous")
-                if pushed.returncode != 8:
-                    fail(f"an emergency to a dead peer must end with 8 (telephone): {pushed.returncode} {pushed.stderr}")
-                traffic.ended.wait(min(20, share / 2))
-                b.start(programs, "dispatch")
+                try:
+                    pushed = a.ctl(programs, "push", "--to", "110", "--type", "help", "--urgency", "emergency", "--title", "断线测试",
+                                   "--text", "断线时的特急工单", "--anonymous")
+                    if pushed.returncode != 8:
+                        fail(f"an emergency to a dead peer must end with 8 (telephone): {pushed.returncode} {pushed.stderr}")
+                    traffic.ended.wait(min(20, share / 2))
+                finally:
+                    b.start(programs, "dispatch")
 
             traffic.run(share)
-            breaker = threading.Thread(target=outage)
+            breaker = Beside(outage)
             breaker.start()
-            traffic.run(share)
-            breaker.join()
+            try:
+                traffic.run(share)
+            finally:
+                # Not left behind: it starts what the end of the test has to end.
+                breaker.join()
             traffic.run(share)
             await_true("alerts stand in Prometheus", lambda: prometheus.query('ALERTS{alertstate="firing"}'))
             # The last samples of what was just done.

@@ -19,7 +19,7 @@ import tempfile
 
 import yaml
 
-from sites import ROOT, SERVICES, Site, await_true, end, fail, free_port, programs_of, skip, two_sites
+from sites import ROOT, SERVICES, Site, await_true, end, fail, free_ports, ports_of_site, programs_of, skip, two_sites
 from traffic import MORE, POLICY, Traffic, await_served, import_people
 
 Row = collections.namedtuple("Row", "kind labels programs alerts")
@@ -90,18 +90,19 @@ def read_alerts():
 
 
 def special_site(folder):
-    """A site with all that the other two have not: TLS, a peer behind a spool with signatures, a webhook."""
+    """A site with all that the other two have not: TLS, a peer behind a spool with signatures, a webhook, backups."""
     subprocess.run([f"{ROOT}/deploy/certs/make", "--dir", f"{folder}/tls", "119"], check=True)
     subprocess.run([f"{ROOT}/deploy/keys/make", "--dir", f"{folder}/keys", "--id", "k1", "119", "120"], check=True, capture_output=True)
     for name in ("out", "in"):
         os.mkdir(f"{folder}/{name}")
     with open(f"{folder}/secret", "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write("0123456789abcdef0123456789abcdef")
-    ports = {s + m: free_port() for s in SERVICES for m in ("", "_metrics")}
-    site = Site(folder, "119", ports, "120", {"dispatch": free_port()}, more={
+    peer, webhook = free_ports(2)
+    site = Site(folder, "119", ports_of_site(), "120", {"dispatch": peer}, more={
         "site": f"tls: {{certificate_file: '{folder}/tls/119/{{role}}.crt', key_file: '{folder}/tls/119/{{role}}.key', ca_file: '{folder}/tls/ca.crt'}}\n"
-                f"signing: {{keys: [{{key_id: k1, private_key_file: '{folder}/keys/119/k1.key'}}]}}\n",
-        "escalation": f"  notify:\n    webhooks:\n      - {{name: sms, url: 'http://127.0.0.1:{free_port()}/', insecure_allow_http: true, allow_private_network: true,\n"
+                f"signing: {{keys: [{{key_id: k1, private_key_file: '{folder}/keys/119/k1.key'}}]}}\n"
+                f"backup: {{directory: '{folder}/backups'}}\n",
+        "escalation": f"  notify:\n    webhooks:\n      - {{name: sms, url: 'http://127.0.0.1:{webhook}/', insecure_allow_http: true, allow_private_network: true,\n"
                       f"         secrets: [{{key_id: s1, file: '{folder}/secret'}}]}}\n"})
     with open(site.config, encoding="utf-8") as file:
         text = file.read()

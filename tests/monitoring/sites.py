@@ -3,7 +3,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,18 +12,35 @@ import urllib.parse
 import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "deploy", "lib"))
+from free_ports import free_ports  # noqa: E402
+
 SERVICES = ("work_order", "dispatch", "escalation")
 WAIT_S = 120
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def fail(what):
     raise SystemExit("FAILED: " + what)
+
+
+class Beside(threading.Thread):
+    """A thread whose failure is the test's: what ended it before its time, `fail` too, which Python drops without a word in any thread
+    but the first, is raised by `join`."""
+
+    def __init__(self, what):
+        super().__init__(target=what, daemon=True)
+        self.fault = None
+
+    def run(self):
+        try:
+            super().run()
+        except BaseException as fault:
+            self.fault = fault
+
+    def join(self, timeout=None):
+        super().join(timeout)
+        if self.fault:
+            raise self.fault
 
 
 def await_true(what, check, wait_s=WAIT_S):
@@ -82,10 +98,14 @@ class Site:
              self.address("work_order"), "--escalation", self.address("escalation"), *arguments], capture_output=True, text=True)
 
 
+def ports_of_site():
+    names = [service + kind for service in SERVICES for kind in ("", "_metrics")]
+    return dict(zip(names, free_ports(len(names))))
+
+
 def two_sites(folder, **options):
     """12345 and 110, peers of each other; nothing runs yet."""
-    names = [s + m for s in SERVICES for m in ("", "_metrics")]
-    ports = {h: {n: free_port() for n in names} for h in ("12345", "110")}
+    ports = {hotline: ports_of_site() for hotline in ("12345", "110")}
     return (Site(folder, "12345", ports["12345"], "110", ports["110"], **options),
             Site(folder, "110", ports["110"], "12345", ports["12345"], **options))
 
@@ -117,14 +137,14 @@ class Prometheus:
             config = hasten(file.read(), "15s", "1s")
         # The other hotline of the same machine, which stands there as a comment.
         config = hasten(config, r"# (- {targets: )", r"\1")
-        config = config.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager or free_port()}")
+        self.port, nobody = free_ports(2)
+        config = config.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager or nobody}")
         for site in sites:
             first = 12311 if site.hotline == "12345" else 11011
             for n, service in enumerate(("dispatch", "work_order", "escalation")):
                 config = config.replace(f"127.0.0.1:{first + n}", f"127.0.0.1:{site.ports[service + '_metrics']}")
         with open(f"{folder}/prometheus.yaml", "w", encoding="utf-8") as file:
             file.write(config)
-        self.port = free_port()
         self.process = subprocess.Popen(
             [program, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb",
              f"--web.listen-address=127.0.0.1:{self.port}"],

@@ -112,10 +112,11 @@ class Traffic:
             self.ended.wait(self.random.expovariate(self.per_second * wave))
 
     def finish(self, seconds):
+        """Waits for those that are under way; how many of all came to their expected ends."""
         give_up = time.monotonic() + seconds
         for _, thread in self.journeys:
             thread.join(max(0, give_up - time.monotonic()))
-        return sum(1 for one, thread in self.journeys if not thread.is_alive() and not one.error)
+        return sum(1 for one, thread in self.journeys if not thread.is_alive() and one.done and not one.error)
 
 
 def import_people(programs, sites):

@@ -1,9 +1,12 @@
 // A backup that was taken under load brings a site back whose machine is lost: it rejoins its peer, and
 // nothing is lost or doubled.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,6 +18,7 @@
 
 #include "common/base/mutex.h"
 #include "hotline/client.h"
+#include "hotline/operation/v1/backup_service.grpc.pb.h"
 #include "tests/operation/ctl.h"
 #include "tests/support/desk.h"
 
@@ -60,6 +64,23 @@ class BackupTest : public testing::Test {
       }
     }
     return true;
+  }
+
+  // A service's part alone, as nobody should make it.
+  static void MakePart(Site& site, Service service, const std::string& name) {
+    const auto stub = operation::v1::BackupService::NewStub(site.NewChannelTo(service));
+    operation::v1::CreateBackupRequest request;
+    request.set_name(name);
+    Must(*stub, &operation::v1::BackupService::Stub::CreateBackup, request);
+  }
+  // `work_order` and `escalation`, or what of them a backup has.
+  std::set<std::string> PartsOf(const Site& site, const std::string& name) {
+    std::set<std::string> parts;
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(Backups(site) + "/" + name, code)) {
+      parts.insert(entry.path().filename().string());
+    }
+    return parts;
   }
 
   Said Ctl(Site& site, std::vector<std::string> arguments) {
@@ -282,6 +303,151 @@ TEST_F(BackupTest, OnlyTheNewestAreKeptAndNamesAreNoPaths) {
   const Said none = Ctl(sites_.b, {"--lang", "zh", "backup", "create"});
   EXPECT_EQ(none.exit, 5);
   EXPECT_THAT(none.err, HasSubstr("未配置备份目录"));
+}
+
+// What one service cannot give is not begun by the other, and what is there whole stays whole.
+TEST_F(BackupTest, AHalfIsNoBackup) {
+  const std::set<std::string> both = {"work_order", "escalation"};
+  sites_.a.config().mutable_backup()->set_keep(2);
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  for (const char* name : {"good1", "good2"}) ASSERT_EQ(Ctl(sites_.a, {"backup", "create", name}).exit, 0);
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  EXPECT_EQ(Ctl(sites_.a, {"--timeout", "2s", "backup", "create", "half"}).exit, 6);
+  EXPECT_FALSE(fs::exists(Backups(sites_.a) + "/half"));
+  for (const char* name : {"half1", "half2"}) MakePart(sites_.a, Service::kEscalation, name);
+  for (const char* name : {"good1", "good2"}) EXPECT_EQ(PartsOf(sites_.a, name), both) << name;
+  EXPECT_FALSE(fs::exists(Backups(sites_.a) + "/half1"));
+  EXPECT_EQ(RunCtl(sites_.folder, {"backup", "verify", Backups(sites_.a) + "/half2"}).exit, 9);
+
+  // The other half: the log is whole, and the people of the directory are missing.
+  sites_.a.KillAll();
+  const std::string torso = sites_.folder.path() + "/torso/good2";
+  fs::create_directories(sites_.folder.path() + "/torso");
+  fs::copy(Backups(sites_.a) + "/good2", torso, fs::copy_options::recursive);
+  fs::remove_all(torso + "/escalation");
+  const std::vector<std::string> config = {"--config", sites_.a.config_file()};
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), config.begin(), config.end());
+    return RunCtl(sites_.folder, arguments);
+  };
+  const Said alone = RunCtl(sites_.folder, {"backup", "verify", torso});
+  EXPECT_EQ(alone.exit, 0) << alone.out;
+  EXPECT_THAT(alone.err, HasSubstr("no part of escalation"));
+  const Said verified = run({"backup", "verify", torso});
+  EXPECT_EQ(verified.exit, 9) << verified.out;
+  EXPECT_THAT(verified.out, HasSubstr("no part of escalation, whose data_dir the site configures"));
+  EXPECT_EQ(run({"backup", "verify", Backups(sites_.a) + "/good2"}).exit, 0);
+  for (const char* service : {"work_order", "escalation"}) {
+    fs::remove_all(sites_.a.folder() + "/" + service);
+  }
+  const Said refused = run({"--lang", "zh", "backup", "restore", torso});
+  EXPECT_EQ(refused.exit, 9) << refused.out;
+  EXPECT_THAT(refused.out, HasSubstr("缺少escalation部分"));
+  EXPECT_THAT(refused.err, HasSubstr("--only work_order"));
+  EXPECT_FALSE(fs::exists(sites_.a.folder() + "/work_order"));
+  const Said restored = run({"backup", "restore", torso, "--only", "work_order"});
+  EXPECT_EQ(restored.exit, 0) << restored.out << restored.err;
+  EXPECT_THAT(restored.err, HasSubstr("delete escalation.db and report.db"));
+  EXPECT_TRUE(fs::exists(sites_.a.folder() + "/work_order/work_order.db"));
+  EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation"));
+  EXPECT_EQ(run({"backup", "restore", torso, "--only", "escalation"}).exit, 2);
+  // The people come back from a whole one, and the orders stay as they are.
+  EXPECT_EQ(run({"backup", "restore", Backups(sites_.a) + "/good1", "--only", "escalation"}).exit, 0);
+  EXPECT_TRUE(fs::exists(sites_.a.folder() + "/escalation/directory.db"));
+}
+
+// A disk of its own for what is in a folder, while this lives.
+class SmallDisk {
+ public:
+  SmallDisk(std::string folder, int64_t bytes) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
+    const std::string options = absl::StrCat("size=", bytes);
+    made_ = geteuid() == 0 && mount("tmpfs", folder_.c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (made_) umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool made() const { return made_; }
+  // Fills it until `left` bytes are free.
+  void FillBut(int64_t left) {
+    struct statvfs disk;
+    ASSERT_EQ(statvfs(folder_.c_str(), &disk), 0);
+    const auto bytes = static_cast<int64_t>(disk.f_bavail * disk.f_frsize) - left;
+    const int file = open((folder_ + "/ballast").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_GE(file, 0);
+    EXPECT_EQ(posix_fallocate(file, 0, bytes), 0);
+    close(file);
+  }
+
+ private:
+  const std::string folder_;
+  bool made_ = false;
+};
+
+TEST_F(BackupTest, ACopyThatDoesNotFitIsNotBegun) {
+  constexpr int64_t kDisk = 64 << 20;
+  SmallDisk disk(Backups(sites_.a), kDisk);
+  if (!disk.made()) GTEST_SKIP() << "only root can make a disk";
+  sites_.a.config().mutable_backup()->set_keep(48);
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  ASSERT_EQ(Ctl(sites_.a, {"backup", "create", "fits"}).exit, 0);
+  // Room for the copy, but not beside what is to stay free for orders.
+  disk.FillBut(kDisk / 10);
+  const Said said = Ctl(sites_.a, {"--json", "--timeout", "5s", "backup", "create", "more"});
+  EXPECT_EQ(said.exit, 7) << said.out << said.err;
+  EXPECT_THAT(said.out + said.err, HasSubstr("DISK_FULL"));
+  int entries = 0;
+  for (const auto& entry : fs::directory_iterator(Backups(sites_.a))) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_TRUE(name == "fits" || name == "ballast") << name;
+    ++entries;
+  }
+  EXPECT_EQ(entries, 2);
+  EXPECT_EQ(PartsOf(sites_.a, "fits").size(), 2u);
+  fs::remove(Backups(sites_.a) + "/ballast");
+  EXPECT_EQ(Ctl(sites_.a, {"backup", "create", "more"}).exit, 0) << "it does not stop for good";
+}
+
+TEST_F(BackupTest, WhatAKilledServiceLeftIsClearedWhenItStarts) {
+  const std::string left = Backups(sites_.a) + "/.nightly.work_order.partial";
+  fs::create_directories(left);
+  WriteFile(left + "/work_order.db", "x");
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(left); }));
+}
+
+// As the unit of the timer does it: nothing but the configuration says where the services are, and who asks.
+TEST_F(BackupTest, TheConfigurationSaysWhereAndWho) {
+  const std::string folder = sites_.folder.path() + "/tls";
+  auto make =
+      Process::Start({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", folder, "12345"}, folder + ".log");
+  ASSERT_TRUE(make.ok()) << make.status();
+  ASSERT_EQ((*make)->Wait(absl::Seconds(60)), 0);
+  config::v1::TlsConfig& tls = *sites_.a.config().mutable_tls();
+  tls.set_ca_file(folder + "/ca.crt");
+  tls.set_certificate_file(folder + "/12345/{role}.crt");
+  tls.set_key_file(folder + "/12345/{role}.key");
+  const std::string desktop = folder + "/12345/desktop";
+  sites_.a.UseTls(
+      {.certificate_file = desktop + ".crt", .key_file = desktop + ".key", .ca_file = tls.ca_file()});
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const auto backup = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "backup");
+    arguments.insert(arguments.end(), {"--config", sites_.a.config_file()});
+    return RunCtl(sites_.folder, arguments);
+  };
+  const Said made = backup({"create", "hourly"});
+  EXPECT_EQ(made.exit, 0) << made.out << made.err;
+  EXPECT_EQ(PartsOf(sites_.a, "hourly").size(), 2u);
+  EXPECT_THAT(backup({"list"}).out, HasSubstr("hourly"));
+  fs::rename(folder + "/12345/admin.crt", folder + "/12345/admin.old");
+  const Said nobody = backup({"create", "more"});
+  EXPECT_NE(nobody.exit, 0);
+  EXPECT_THAT(nobody.err, HasSubstr("admin.crt"));
 }
 
 TEST_F(BackupTest, HoldsAreKeptAndToldOf) {

@@ -18,10 +18,10 @@ struct Said {
   std::string err;
 };
 
-inline Said RunCtl(const TemporaryFolder& folder, std::vector<std::string> arguments) {
+// Any program.
+inline Said RunProgram(const TemporaryFolder& folder, const std::vector<std::string>& arguments) {
   static int runs = 0;
   const std::string log = absl::StrCat(folder.path(), "/ctl-", ++runs, ".log");
-  arguments.insert(arguments.begin(), BuildFolder() + "/services/hotlinectl/hotlinectl");
   auto process = Process::Start(arguments, log);
   EXPECT_TRUE(process.ok()) << process.status();
   Said said;
@@ -33,6 +33,11 @@ inline Said RunCtl(const TemporaryFolder& folder, std::vector<std::string> argum
   said.exit = (*process)->Wait(absl::Seconds(60));
   said.err = ReadFile(log);
   return said;
+}
+
+inline Said RunCtl(const TemporaryFolder& folder, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), BuildFolder() + "/services/hotlinectl/hotlinectl");
+  return RunProgram(folder, arguments);
 }
 
 // At a site's own addresses.

@@ -1,6 +1,8 @@
 // hotlinectl doctor at an installation that works, and at ones that do not.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -53,6 +55,14 @@ TEST_F(DoctorTest, ASiteThatWorksNeedsNothingButABackup) {
   EXPECT_THAT(LineWith(second, "hash chain of the log"), HasSubstr("\"ok\""));
   EXPECT_THAT(LineWith(second, "database integrity"), HasSubstr("\"ok\""));
   EXPECT_THAT(LineWith(second, "\"backups\""), HasSubstr("\"ok\""));
+  // Without its other half it brings no site back.
+  const std::string backups = sites_.a.folder() + "/backups";
+  const std::string name = std::filesystem::directory_iterator(backups)->path().string();
+  std::filesystem::rename(name + "/escalation", backups + "/.away");
+  const Said half = Look(sites_.a, {"--json"});
+  EXPECT_THAT(LineWith(half, "\"backups\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("has no part of escalation")));
+  std::filesystem::rename(backups + "/.away", name + "/escalation");
   EXPECT_THAT(second.out, Not(HasSubstr("\"failed\"")));
   // Looking is not touching.
   EXPECT_EQ(ListAll(sites_.a).size(), 1u);
@@ -83,8 +93,48 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
   for (const Service service : {Service::kEscalation, Service::kDispatch, Service::kWorkOrder}) {
     EXPECT_EQ(sites_.a.Terminate(service), 0);
   }
-  WriteFile(sites_.a.folder() + "/work_order/work_order.db", std::string(100'000, 'x'));
-  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "work_order.db"), HasSubstr("\"failed\""));
+  struct Case {
+    const char* file;
+    const char* newer;  // what makes it a newer release's
+    const char* advice;
+    const char* advice_zh;
+  };
+  constexpr char kOfSite[] = "UPDATE site SET schema_version = 999";
+  // Orders that were taken since the last backup are in none: only what nothing else holds comes from one.
+  const Case cases[] = {
+      {"work_order/work_order.db",
+       "UPDATE meta SET value = CAST('999' AS BLOB) WHERE name = 'schema_version'",
+       "restore FOLDER --only work_order", "恢复其最近的备份"},
+      {"escalation/directory.db", kOfSite, "restore FOLDER --only escalation", "工单不受影响"},
+      {"escalation/notify.db", kOfSite, "restore FOLDER --only escalation", "工单不受影响"},
+      {"escalation/escalation.db", kOfSite, "escalation.db-wal and ", "无需恢复备份"},
+      {"escalation/report.db", kOfSite, "report.db-wal and ", "无需恢复备份"},
+  };
+  for (const Case& one : cases) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open((sites_.a.folder() + "/" + one.file).c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, one.newer, nullptr, nullptr, nullptr), SQLITE_OK)
+        << one.file << ": " << sqlite3_errmsg(db);
+    sqlite3_close(db);
+  }
+  const Said newer = Look(sites_.a, {"--json"});
+  for (const Case& one : cases) {
+    EXPECT_THAT(LineWith(newer, sites_.a.folder() + "/" + one.file),
+                AllOf(HasSubstr("\"failed\""), HasSubstr("install the release that wrote it"),
+                      HasSubstr("请重新安装写入该文件的版本"), Not(HasSubstr("restore"))))
+        << one.file;
+  }
+  for (const Case& one : cases) {
+    WriteFile(sites_.a.folder() + "/" + one.file, std::string(100'000, 'x'));
+  }
+  const Said damaged = Look(sites_.a, {"--json"});
+  for (const Case& one : cases) {
+    const std::string line = LineWith(damaged, sites_.a.folder() + "/" + one.file);
+    EXPECT_THAT(line, AllOf(HasSubstr("\"failed\""), HasSubstr(one.advice), HasSubstr(one.advice_zh)))
+        << one.file;
+    const bool restores = line.find("backup restore") != std::string::npos;
+    EXPECT_EQ(restores, std::string(one.advice).find("--only") != std::string::npos) << line;
+  }
   // A key that nobody knows.
   WriteFile(sites_.a.config_file(), ReadFile(sites_.a.config_file()) + "backups: {directory: /x}\n");
   const Said said = Look(sites_.a);
@@ -157,6 +207,30 @@ TEST_F(DoctorTest, PlainTextOnTheNetworkIsFound) {
   WriteFile(sites_.a.config_file(), text);
   EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"certificates\""),
               AllOf(HasSubstr("\"failed\""), HasSubstr("plain text beyond loopback: " + open)));
+}
+
+TEST_F(DoctorTest, WhatMayNotBeLookedAtIsTold) {
+  sites_.a.config().mutable_backup()->set_directory(sites_.a.folder() + "/backups");
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const std::string data = sites_.a.folder() + "/work_order";
+  const std::string backups = sites_.a.folder() + "/backups";
+  std::filesystem::create_directory(backups);
+  for (const std::string& folder : {data, backups}) ASSERT_EQ(chmod(folder.c_str(), 0), 0);
+  std::vector<std::string> arguments = {BuildFolder() + "/services/hotlinectl/hotlinectl", "doctor",
+                                        "--config", sites_.a.config_file(), "--json"};
+  // Root looks at everything, unless it gives that up.
+  if (geteuid() == 0) {
+    const std::string caps = "-dac_override,-dac_read_search";
+    arguments.insert(arguments.begin(), {"/usr/bin/setpriv", "--bounding-set=" + caps, "--inh-caps=" + caps});
+  }
+  const Said said = RunProgram(sites_.folder, arguments);
+  for (const std::string& folder : {data, backups}) EXPECT_EQ(chmod(folder.c_str(), 0700), 0);
+  EXPECT_EQ(said.exit, 9) << said.err;
+  for (const std::string& what : {"\"data " + data, std::string("\"backups\"")}) {
+    EXPECT_THAT(LineWith(said, what), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot be read"),
+                                            HasSubstr("run doctor as root"), HasSubstr("未能检查")));
+  }
 }
 
 TEST_F(DoctorTest, FilesOfAnotherUserAreFound) {

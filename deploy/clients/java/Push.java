@@ -2,13 +2,15 @@
 //
 //   java -cp CLASSES Push HOST:PORT TARGET TITLE TEXT
 //
-// Needs grpc-java (netty, protobuf, stub), gson, proto-google-common-protos, and classes that protoc and grpc-java's plugin make of
+// Needs grpc-java (netty, not netty-shaded, which has the same in packages of other names; protobuf, stub), gson, proto-google-common-protos, and classes that protoc and grpc-java's plugin make of
 // proto/. SERVICE_CONFIG names deploy/clients/service-config.json.
 
 import com.google.gson.Gson;
 import com.google.protobuf.Duration;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
 import com.google.rpc.LocalizedMessage;
+import com.google.rpc.RetryInfo;
 import hotline.dispatch.v1.DispatchServiceGrpc;
 import hotline.dispatch.v1.DispatchServiceOuterClass.PushWorkOrderRequest;
 import hotline.dispatch.v1.DispatchServiceOuterClass.WatchHandoffsRequest;
@@ -47,21 +49,33 @@ public final class Push {
         .keepAliveTime(30, TimeUnit.SECONDS).build();
   }
 
+  // The detail of this type that came with a failure; null if none did.
+  private static <T extends Message> T detailOf(StatusRuntimeException error, Class<T> type) throws InvalidProtocolBufferException {
+    com.google.rpc.Status status = StatusProto.fromThrowable(error);
+    if (status == null) return null;
+    for (com.google.protobuf.Any detail : status.getDetailsList()) {
+      if (detail.is(type)) return detail.unpack(type);
+    }
+    return null;
+  }
+
   // The sentence in Chinese that came with a failure.
   private static String explain(StatusRuntimeException error) throws InvalidProtocolBufferException {
-    com.google.rpc.Status status = StatusProto.fromThrowable(error);
-    if (status != null) {
-      for (com.google.protobuf.Any detail : status.getDetailsList()) {
-        if (detail.is(LocalizedMessage.class)) return detail.unpack(LocalizedMessage.class).getMessage();
-      }
-    }
-    return error.getMessage();
+    LocalizedMessage text = detailOf(error, LocalizedMessage.class);
+    return text == null ? error.getMessage() : text.getMessage();
+  }
+
+  // For how many milliseconds the service asks to be left alone. Calls that the service config tries again heed it by themselves.
+  private static long askedPause(StatusRuntimeException error) throws InvalidProtocolBufferException {
+    RetryInfo retry = detailOf(error, RetryInfo.class);
+    return retry == null ? 0 : retry.getRetryDelay().getSeconds() * 1000 + retry.getRetryDelay().getNanos() / 1_000_000;
   }
 
   // Gives every event from `start` on, once, over breaks of the stream, until `more` says that it was the last.
   private static void watch(DispatchServiceGrpc.DispatchServiceBlockingStub dispatch, long start, Predicate<Event> more)
-      throws InterruptedException {
-    for (;; Thread.sleep(200)) {
+      throws InterruptedException, InvalidProtocolBufferException {
+    for (long pause = 200;; Thread.sleep(pause)) {
+      pause = 200;
       try {
         Iterator<WatchHandoffsResponse> messages =
             dispatch.watchHandoffs(WatchHandoffsRequest.newBuilder().setStartSequence(start).build());
@@ -75,6 +89,7 @@ public final class Push {
         }
       } catch (StatusRuntimeException error) {
         if (!TRY_LATER.contains(error.getStatus().getCode())) throw error;
+        pause = Math.max(pause, askedPause(error));
       }
     }
   }

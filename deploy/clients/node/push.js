@@ -1,7 +1,11 @@
 // Pushes one order to the other hotline and tells what becomes of it until it is accepted or comes back.
 //   node push.js HOST:PORT TARGET TITLE TEXT
 // Needs @grpc/grpc-js and @grpc/proto-loader (HOTLINE_NPM names the folder of their node_modules, if not this one),
-// PROTO_DIR with proto/ and RPC_PROTO_DIR with google/rpc/*.proto.
+// PROTO_DIR, which names proto/, and RPC_PROTO_DIR, the folder with google/rpc/*.proto (here that of Debian's
+// golang-github-gogo-googleapis-dev). From the top of the repository:
+//   npm install --prefix /tmp/hotline-npm @grpc/grpc-js @grpc/proto-loader
+//   export HOTLINE_NPM=/tmp/hotline-npm PROTO_DIR=$PWD/proto RPC_PROTO_DIR=/usr/share/gocode/src/github.com/gogo/googleapis
+//   node deploy/clients/node/push.js 127.0.0.1:11001 12345 "拖欠工资" "老板拖欠三个月工资"
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -38,6 +42,13 @@ function push(client, request) {
   });
 }
 
+// Milliseconds until a stream is opened again: as the service asks, in the words for gRPC libraries, which heed them in calls
+// that the service config tries again. Negative means not soon.
+function pauseAfter(error) {
+  const [told] = error && error.metadata ? error.metadata.get('grpc-retry-pushback-ms') : [];
+  return Number(told) < 0 ? 10000 : Math.max(200, Number(told) || 0);
+}
+
 // Calls `onEvent` for every event from `start` on, once, over breaks of the stream, until it returns false.
 function watch(client, start, onEvent) {
   return new Promise((resolve, reject) => {
@@ -49,7 +60,7 @@ function watch(client, start, onEvent) {
         over = true;
         stream.cancel();
         if (error && !TRY_LATER.includes(error.code)) reject(error);
-        else setTimeout(open, 200);
+        else setTimeout(open, pauseAfter(error));
       };
       stream.on('data', (message) => {
         for (const event of message.events) {

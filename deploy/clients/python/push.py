@@ -3,10 +3,14 @@
 
     push.py HOST:PORT TARGET TITLE TEXT
 
-Needs Debian's python3-grpcio and python3-protobuf, and modules that protoc makes of proto/ (HOTLINE_PB names their folder):
+Needs Debian's python3-grpcio and python3-protobuf, and modules that protoc makes of proto/ (HOTLINE_PB names their folder) and of
+google/rpc (RPC_PROTO_DIR; here that of Debian's golang-github-gogo-googleapis-dev). From the top of the repository:
 
+    export HOTLINE_PB=/tmp/hotline-pb RPC_PROTO_DIR=/usr/share/gocode/src/github.com/gogo/googleapis
+    mkdir -p $HOTLINE_PB
     protoc -Iproto -I$RPC_PROTO_DIR --python_out=$HOTLINE_PB $(cd proto && find hotline -name '*.proto') \
         google/rpc/status.proto google/rpc/error_details.proto
+    deploy/clients/python/push.py 127.0.0.1:11001 12345 "拖欠工资" "老板拖欠三个月工资"
 """
 import os
 import sys
@@ -50,6 +54,7 @@ def watch(channel, start):
     call = channel.unary_stream(SERVICE + 'WatchHandoffs', dispatch.WatchHandoffsRequest.SerializeToString,
                                 dispatch.WatchHandoffsResponse.FromString)
     while True:
+        pause = 0.2
         try:
             for message in call(dispatch.WatchHandoffsRequest(start_sequence=start)):
                 yield from message.events
@@ -59,18 +64,29 @@ def watch(channel, start):
         except grpc.RpcError as error:
             if error.code() not in TRY_LATER:
                 raise
-        time.sleep(0.2)
+            pause = max(pause, asked_pause(error))
+        time.sleep(pause)
+
+
+def detail_of(error, message):
+    """Fills `message` with the detail of its type that came with a failure; as it is if none did."""
+    for key, value in error.trailing_metadata() or ():
+        if key == 'grpc-status-details-bin':
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.Unpack(message):
+                    break
+    return message
+
+
+def asked_pause(error):
+    """For how many seconds the service asks to be left alone. Calls that the service config tries again heed it by themselves."""
+    delay = detail_of(error, error_details_pb2.RetryInfo()).retry_delay
+    return delay.seconds + delay.nanos / 1e9
 
 
 def explain(error):
     """The sentence in Chinese that came with a failure."""
-    for key, value in error.trailing_metadata() or ():
-        if key == 'grpc-status-details-bin':
-            for detail in status_pb2.Status.FromString(value).details:
-                text = error_details_pb2.LocalizedMessage()
-                if detail.Unpack(text):
-                    return text.message
-    return error.details()
+    return detail_of(error, error_details_pb2.LocalizedMessage()).message or error.details()
 
 
 def main():

@@ -1,7 +1,9 @@
 #include "services/dispatch/routing/advisor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "common/base/text.h"
@@ -18,8 +20,9 @@ using error::Reason;
 
 constexpr int kDefaultSuggestions = 5;
 constexpr int kMaxSuggestions = 10;
-constexpr int kMaxText = 8000;
 constexpr int kMaxAccused = 16;
+constexpr int64_t kMaxAddress = 200;
+constexpr size_t kTownshipDigits = 9;
 constexpr size_t kMaxWords = 5;
 
 type::v1::Answer Said(type::v1::Answer stated, bool read) {
@@ -144,7 +147,9 @@ class Adviser {
     advice->set_legal_basis(catalogue_.LegalBasis(item));
     advice->set_confidence(read.probability);
     advice->set_urgency(item.urgency());
-    if (catalogue_.IsPoliceItem(item) && reading_.emergency) {
+    LadderFacts facts = Facts();
+    // What the person says of danger counts before what the text says, here as in the decision.
+    if (catalogue_.IsPoliceItem(item) && facts.danger == type::v1::ANSWER_YES) {
       advice->set_emergency(true);
       advice->set_urgency(type::v1::URGENCY_EMERGENCY);
     } else if (catalogue_.IsPoliceItem(item) && item.urgency() == type::v1::URGENCY_EMERGENCY) {
@@ -152,7 +157,6 @@ class Adviser {
       advice->set_urgency(type::v1::URGENCY_URGENT);
     }
     // By itself, whatever else the text speaks for, this item would go so.
-    LadderFacts facts = Facts();
     facts.scope = catalogue_.IsPoliceItem(item) ? Scope::kPolice : Scope::kGovernment;
     facts.urgent = advice->urgency() != type::v1::URGENCY_NORMAL;
     if (!catalogue_.IsPoliceItem(item)) facts.danger = facts.stability_clue = type::v1::ANSWER_NO;
@@ -366,12 +370,43 @@ absl::Status BadHotline(std::string_view field) {
                          "is neither of the catalogue's two hotlines", "不是清单中的两个平台之一");
 }
 
+// As work_order checks the place of an order.
+absl::Status CheckPlace(const type::v1::Place& place) {
+  const std::string& code = place.township_code();
+  const bool digits = std::all_of(code.begin(), code.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!code.empty() && (code.size() != kTownshipDigits || !digits)) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "place.township_code", "must be 9 digits",
+                           "应为9位数字");
+  }
+  const std::string& address = place.address();
+  // A code point has at most four bytes, so that what is longer needs no look.
+  if (address.size() > 4 * static_cast<size_t>(kMaxAddress))
+    return error::TooLong("place.address", kMaxAddress);
+  const int64_t count = CountCodePoints(address).value_or(-1);
+  if (count < 0 || HasControlCharacters(address, /*allow_line_breaks=*/false))
+    return error::BadText("place.address");
+  if (count > kMaxAddress) return error::TooLong("place.address", kMaxAddress);
+  for (const auto& [field, has, at] :
+       {std::tuple("place.automatic_coordinates", place.has_automatic_coordinates(),
+                   &place.automatic_coordinates()),
+        std::tuple("place.manual_coordinates", place.has_manual_coordinates(),
+                   &place.manual_coordinates())}) {
+    // Not-a-number fails both comparisons.
+    if (!has || (std::abs(at->latitude()) <= 90 && std::abs(at->longitude()) <= 180)) continue;
+    return error::BadField(Reason::ERROR_REASON_COORDINATES_INVALID, field,
+                           "must be degrees: latitude -90 to 90, longitude -180 to 180",
+                           "应为度数：纬度-90至90，经度-180至180");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
-                                 const catalogue::Catalogue& catalogue) {
+                                 const catalogue::Catalogue& catalogue, int64_t max_text) {
   if (CountCodePoints(request.text()).value_or(-1) < 0) return error::BadText("text");
-  if (CountCodePoints(request.text()).value_or(0) > kMaxText) return error::TooLong("text", kMaxText);
+  if (CountCodePoints(request.text()).value_or(0) > max_text) return error::TooLong("text", max_text);
+  if (absl::Status status = CheckPlace(request.place()); !status.ok()) return status;
   if (!type::v1::Channel_IsValid(request.channel())) return error::BadEnum("channel", request.channel());
   if (!type::v1::OrderType_IsValid(request.caller_request())) {
     return error::BadEnum("caller_request", request.caller_request());

@@ -3,6 +3,7 @@
 #ifndef SERVICES_DISPATCH_ROUTING_ADVISOR_H_
 #define SERVICES_DISPATCH_ROUTING_ADVISOR_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -41,9 +42,13 @@ struct Advice {
   v1::SuggestRouteResponse response;
 };
 
-// Bounds of a request. Errors: INVALID_ARGUMENT with the field.
+// Code points that a person's text may have. An order's title and text together may have more: a reader keeps
+// both ends of what is long.
+inline constexpr int64_t kMaxText = 8000;
+
+// Bounds of a request, those of its place as an order's. Errors: INVALID_ARGUMENT with the field.
 absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
-                                 const catalogue::Catalogue& catalogue);
+                                 const catalogue::Catalogue& catalogue, int64_t max_text = kMaxText);
 
 // The request passed CheckSuggestRequest.
 Matter ReadMatter(const AdvisorInput& input, const v1::SuggestRouteRequest& request);

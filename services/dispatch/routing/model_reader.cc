@@ -8,7 +8,7 @@ constexpr size_t kMaxItems = 10;
 std::vector<ReadWord> Words(const std::vector<suggest::Reason>& reasons) {
   std::vector<ReadWord> words;
   for (const suggest::Reason& reason : reasons) {
-    words.push_back({reason.text, static_cast<int>(reason.begin), reason.meaning, reason.weight});
+    words.push_back({reason.text, reason.begin, reason.meaning, reason.weight});
   }
   return words;
 }
@@ -47,10 +47,10 @@ Reading ModelReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay 
   reading.words = Words(suggestion.reasons);
   reading.question = suggestion.question;
   for (const suggest::AppliedExclusion& applied : suggestion.exclusions) {
-    reading.exclusions.push_back({applied.item->code(), applied.exclusion,
-                                  ReadWord{applied.word.text, static_cast<int>(applied.word.begin),
-                                           applied.word.meaning, applied.word.weight},
-                                  applied.instead == nullptr ? "" : applied.instead->code(), applied.note});
+    reading.exclusions.push_back(
+        {applied.item->code(), applied.exclusion,
+         ReadWord{applied.word.text, applied.word.begin, applied.word.meaning, applied.word.weight},
+         applied.instead == nullptr ? "" : applied.instead->code(), applied.note});
   }
   return reading;
 }

@@ -83,7 +83,7 @@ Reading PhraseReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay
   for (const CatalogueItem& item : catalogue.message().items()) {
     const auto tally = tallies.find(&item);
     if (tally == tallies.end()) continue;
-    const catalogue::FoundExclusion found = catalogue::FindExclusion(item, text);
+    const catalogue::FoundExclusion found = catalogue::FindExclusion(catalogue, item, text);
     if (found.exclusion == nullptr) continue;
     const CatalogueItem* const instead = catalogue.FindItem(found.exclusion->instead_item(), day);
     if (instead == nullptr && tally->second.weight < most) continue;

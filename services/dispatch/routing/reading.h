@@ -74,6 +74,8 @@ class TextReader {
   // Does what the first Read would otherwise have to do, a second of work perhaps. Any number of calls do it
   // once.
   virtual void Prepare() const {}
+  // False: until it is prepared, Read answers at once by something simpler.
+  virtual bool IsPrepared() const { return true; }
   // By the items of `catalogue` that hold on `day`. Any bytes will do.
   virtual Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
                        const Source& source) const = 0;

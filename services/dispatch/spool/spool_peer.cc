@@ -21,7 +21,10 @@ using exchange::v1::BundleRefusal;
 using exchange::v1::DeliverRequest;
 using exchange::v1::LinkReceipt;
 
+// For emergencies there is room for as many more, and for what holds no batch for as many more again.
 constexpr int kMaxOutFiles = 50'000;
+constexpr int kMoreFiles = 1'000;
+constexpr int64_t kMoreBundles = 2;
 constexpr int kMaxListed = 65'536;
 constexpr int64_t kMaxStateBytes = int64_t{1} << 20;
 constexpr size_t kMaxQuestions = 64;
@@ -72,7 +75,7 @@ void SpoolPeer::Deliver(const CallContext&, DeliverRequest request,
       pending_refusals_.erase(refusal);
       return done(why);
     }
-    const absl::Status status = request.envelopes().empty() ? Probe() : Write(&request);
+    const absl::Status status = request.envelopes().empty() ? Probe(lane) : Write(&request);
     if (!status.ok()) return done(status);
     exchange::v1::DeliverResponse response;
     if (const auto known = peer_receipts_.find(lane); known != peer_receipts_.end()) {
@@ -342,10 +345,10 @@ absl::Status SpoolPeer::SaveState() {
   return absl::OkStatus();
 }
 
-absl::Status SpoolPeer::Probe() {
-  if (refused_bytes_ > 0) {
-    if (absl::Status status = Reserve(refused_bytes_, /*for_part=*/true); !status.ok()) return status;
-    refused_bytes_ = 0;
+absl::Status SpoolPeer::Probe(Lane lane) {
+  if (const auto refused = refused_bytes_.find(lane); refused != refused_bytes_.end()) {
+    if (absl::Status status = Reserve(refused->second, lane); !status.ok()) return status;
+    refused_bytes_.erase(lane);
   }
   return receipt_due_ || write_failed_ ? Write(nullptr) : absl::OkStatus();
 }
@@ -361,6 +364,7 @@ absl::Status SpoolPeer::Write(DeliverRequest* part) {
 
 absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   const absl::Time now = clock_->Now();
+  const Lane lane = part == nullptr ? exchange::v1::LANE_UNSPECIFIED : LaneOf(part->lane());
   Bundle bundle;
   BundleHeader& header = *bundle.mutable_header();
   header.set_protocol_version(part == nullptr ? options_.supported_versions.front()
@@ -374,8 +378,13 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
     header.set_seen_incarnation(newest_.incarnation());
     header.set_seen_number(newest_.number());
   }
-  for (const auto& [lane, receipt] : receipts_) *bundle.add_receipts() = receipt;
-  for (const auto& [lane, refusal] : refusals_) *bundle.add_refusals() = refusal;
+  for (const auto& [of_lane, receipt] : receipts_) {
+    LinkReceipt* const told = bundle.add_receipts();
+    *told = receipt;
+    if (!options_.sign_receipt) continue;
+    if (absl::Status status = options_.sign_receipt(told, now); !status.ok()) return status;
+  }
+  for (const auto& [of_lane, refusal] : refusals_) *bundle.add_refusals() = refusal;
 
   int64_t room = Room();
   const auto fits = [&room](const google::protobuf::Message& message) {
@@ -407,8 +416,8 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   if (!signature.ok()) return signature.status();
   const std::string file = EncodeFile(std::move(signed_bytes), *signature);
   const int64_t bytes = static_cast<int64_t>(file.size());
-  if (absl::Status status = Reserve(bytes, part != nullptr); !status.ok()) {
-    if (part != nullptr) refused_bytes_ = bytes;
+  if (absl::Status status = Reserve(bytes, lane); !status.ok()) {
+    if (part != nullptr) refused_bytes_[lane] = bytes;
     return status;
   }
   own_ = order;
@@ -417,7 +426,7 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
       ToFileName({.from = options_.hotline, .to = options_.peer, .number = order.number});
   if (absl::Status status = files_->Write(options_.out_directory, name, file); !status.ok()) return status;
 
-  if (part != nullptr) refused_bytes_ = 0;
+  refused_bytes_.erase(lane);
   receipt_due_ = false;
   for (Question* question : asked) question->write_time = now;
   answers_.erase(answers_.begin(), answers_.begin() + static_cast<std::ptrdiff_t>(answered));
@@ -435,11 +444,11 @@ absl::Status SpoolPeer::WriteNow(DeliverRequest* part) {
   return absl::OkStatus();
 }
 
-absl::Status SpoolPeer::Reserve(int64_t bytes, bool for_part) {
-  const int64_t limit = options_.quota_bytes + (for_part ? 0 : 2 * options_.max_bundle_bytes);
-  const auto room = [&] {
-    return out_bytes_ + bytes <= limit && static_cast<int>(out_.size()) < kMaxOutFiles;
-  };
+absl::Status SpoolPeer::Reserve(int64_t bytes, Lane lane) {
+  const int beyond = lane == exchange::v1::LANE_ORDINARY ? 0 : lane == exchange::v1::LANE_EMERGENCY ? 1 : 2;
+  const int64_t limit = options_.quota_bytes + beyond * kMoreBundles * options_.max_bundle_bytes;
+  const int files = kMaxOutFiles + beyond * kMoreFiles;
+  const auto room = [&] { return out_bytes_ + bytes <= limit && static_cast<int>(out_.size()) < files; };
   if (room()) return absl::OkStatus();
   if (absl::Status status = Refresh(); !status.ok()) return status;
   Settle(/*in_need=*/true);

@@ -55,8 +55,9 @@ struct SpoolOptions {
   std::string in_directory;
   // A bundle with a batch of 4 MiB must fit.
   int64_t max_bundle_bytes = int64_t{8} << 20;
-  // Of all files in the directory out. What holds no batch may go beyond it by two bundles, so that two sites
-  // whose directories are both full can still tell each other what may be removed.
+  // Of all files in the directory out. Emergencies may go beyond it by two bundles, so that they pass what
+  // nobody fetches; and what holds no batch by four, so that two sites whose directories are both full can
+  // still tell each other what may be removed.
   int64_t quota_bytes = int64_t{1} << 30;
   absl::Duration scan_interval = absl::Milliseconds(500);
   // Questions without an answer are written again after this; files that a later one has made unnecessary are
@@ -68,6 +69,9 @@ struct SpoolOptions {
   // Versions of the exchange protocol spoken here, and what this site can do beyond the least.
   std::vector<int> supported_versions = {1};
   std::vector<std::string> capabilities;
+  // Signs a receipt as of now, so that what an idle lane repeats is not by a key that has ended. Empty: as it
+  // was given.
+  std::function<absl::Status(exchange::v1::LinkReceipt* receipt, absl::Time now)> sign_receipt;
   // Told of each file that is put aside. May be empty.
   std::function<void(const std::string& name, Reject why, const absl::Status& detail)> on_reject;
   // Told when a directory cannot be used, and (OK) when it can again. May be empty.
@@ -166,15 +170,15 @@ class SpoolPeer final : public Peer {
   absl::Status Open();
   std::string StateName() const;
   absl::Status SaveState();
-  // OK if a batch could be written now; writes a receipt that is due.
-  absl::Status Probe();
+  // OK if a batch of the lane could be written now; writes a receipt that is due.
+  absl::Status Probe(Lane lane);
   // One bundle with `part`, if not null, and of what is owed whatever has room.
   absl::Status Write(exchange::v1::DeliverRequest* part);
   absl::Status WriteNow(exchange::v1::DeliverRequest* part);
   // What parts, questions and answers may take together in one bundle.
   int64_t Room() const { return options_.max_bundle_bytes - kBundleOverheadBytes; }
-  // Makes room for `bytes` in the directory.
-  absl::Status Reserve(int64_t bytes, bool for_part);
+  // Makes room for `bytes` in the directory: for a batch of `lane`, or for what holds none (UNSPECIFIED).
+  absl::Status Reserve(int64_t bytes, Lane lane);
   // Everything owed, in as many bundles as it takes.
   void Flush();
   bool Owes() const;
@@ -225,8 +229,8 @@ class SpoolPeer final : public Peer {
   std::deque<exchange::v1::BundleAnswer> answers_;
   std::map<std::string, OutFile> out_;
   int64_t out_bytes_ = 0;
-  int64_t refused_bytes_ = 0;  // size of the batch that did not fit the quota; 0 for none
-  bool write_failed_ = false;  // the last one, for another reason
+  std::map<Lane, int64_t> refused_bytes_;  // size of the lane's batch that did not fit the quota
+  bool write_failed_ = false;              // the last one, for another reason
   bool flush_posted_ = false;
   absl::Status trouble_;
 };

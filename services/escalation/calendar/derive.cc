@@ -117,8 +117,8 @@ v1::DeadlineDerivation DeriveClockTime(absl::Time start, int64_t seconds) {
   return derivation;
 }
 
-absl::StatusOr<v1::DeadlineDerivation> Calendar::Derive(absl::Time start, int64_t amount,
-                                                        TimeKind kind) const {
+absl::StatusOr<v1::DeadlineDerivation> Calendar::Derive(absl::Time start, int64_t amount, TimeKind kind,
+                                                        absl::Time until) const {
   const absl::StatusOr<Deadline> deadline = AddWorkingTime(start, amount, kind);
   if (!deadline.ok()) return deadline.status();
   const int64_t begin = SecondOf(start);
@@ -173,9 +173,11 @@ absl::StatusOr<v1::DeadlineDerivation> Calendar::Derive(absl::Time start, int64_
     }
   }
 
-  if (by_calendar && amount > 0) {
+  const bool further = until > absl::FromUnixSeconds(result);
+  if (by_calendar && (amount > 0 || further)) {
+    const Day end = further ? DayOf(SecondOf(until) - 1) : last;
     for (const Layer& layer : table_->layers_) {
-      *derivation.add_layers() = Excerpt(layer.message(), first, last);
+      *derivation.add_layers() = Excerpt(layer.message(), first, end);
     }
     derivation.set_provisional(deadline->certainty.provisional);
     if (deadline->certainty.gap) {

@@ -35,10 +35,12 @@ class Source {
   }
 
   absl::Status CheckSize(std::string_view text) const {
-    if (text.size() > kMaxImportBytes) {
-      return Bad(1, "file", "is larger than 1 MiB", "超过1MiB", Reason::ERROR_REASON_LIST_INVALID);
-    }
-    int line = 1;
+    if (text.size() <= kMaxImportBytes) return absl::OkStatus();
+    return Bad(1, "file", "is larger than 1 MiB", "超过1MiB", Reason::ERROR_REASON_LIST_INVALID);
+  }
+
+  // `line` is that of the file on which `text` begins.
+  absl::Status CheckUtf8(int line, std::string_view text) const {
     for (std::string_view rest = text; !rest.empty(); ++line) {
       const size_t end = rest.find('\n');
       if (!CountCodePoints(rest.substr(0, end)).has_value()) {
@@ -86,6 +88,7 @@ class HolidayReader {
 
   absl::StatusOr<Days> Run() {
     if (absl::Status status = source_.CheckSize(rest_); !status.ok()) return status;
+    if (absl::Status status = source_.CheckUtf8(line_, rest_); !status.ok()) return status;
     rest_ = WithoutByteOrderMark(rest_);
     if (!Take('[')) return Expected("file", "a list in [ ]", "以[ ]括起的列表");
     if (!Take(']')) {
@@ -341,6 +344,8 @@ class ICalendarReader {
       Physical(&physical);
       text += physical.substr(1);
     }
+    // Not before: a line may be folded within a character (RFC 5545, 3.1).
+    if (absl::Status status = source_.CheckUtf8(out->line, text); !status.ok()) return status;
     return Split(text, out);
   }
 
@@ -403,8 +408,13 @@ class ICalendarReader {
         if (!absl::EqualsIgnoreCase(line.value, "GREGORIAN")) {
           return source_.Bad(line.line, "CALSCALE", "must be GREGORIAN", "须为GREGORIAN（公历）");
         }
-      } else if (line.name != "PRODID" && line.name != "METHOD" && line.name != "NAME" &&
-                 !MayBePassedOver(line.name)) {
+      } else if (line.name == "METHOD") {
+        // Others take days back, or only talk of them.
+        if (!absl::EqualsIgnoreCase(line.value, "PUBLISH") &&
+            !absl::EqualsIgnoreCase(line.value, "REQUEST")) {
+          return source_.Bad(line.line, "METHOD", "must be PUBLISH or REQUEST", "须为PUBLISH或REQUEST");
+        }
+      } else if (line.name != "PRODID" && line.name != "NAME" && !MayBePassedOver(line.name)) {
         return NotUnderstood(line);
       }
       return absl::OkStatus();

@@ -30,8 +30,9 @@ absl::StatusOr<std::vector<config::v1::DayRule>> ParseHolidayJson(std::string_vi
 // One VCALENDAR (lines end in CR LF, LF or CR) of VEVENTs of whole days: DTSTART and DTEND (excluded; unset:
 // one day) with VALUE=DATE; SUMMARY is the day's name and ends in （休） or （班）, unless
 // X-APPLE-SPECIAL-DAY says WORK-HOLIDAY or ALTERNATE-WORKDAY. X-HOTLINE-HOURS holds hours of these days only.
-// Recurrence, durations, cancelled events and times of day are refused; VTIMEZONE, VALARM, other X-
-// properties and those without bearing on dates are passed over.
+// Lines may be folded anywhere, within a character too. A METHOD is PUBLISH or REQUEST. Recurrence,
+// durations, cancelled events and times of day are refused; VTIMEZONE, VALARM, other X- properties and those
+// without bearing on dates are passed over.
 absl::StatusOr<std::vector<config::v1::DayRule>> ParseICalendar(std::string_view text, std::string_view name,
                                                                 std::string_view document);
 

@@ -421,11 +421,25 @@ absl::Status Within(const std::string& path, const absl::Status& status) {
   return status.ok() ? status : error::WithFieldPrefix(status, path);
 }
 
-// How long work was on between a derivation's start and its result.
-int64_t WorkedIn(const DeadlineDerivation& derivation) {
+bool IsWork(type::v1::TimeKind kind) {
+  return kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
+}
+
+// Seconds of work from `from` to `to` by the rules in `derivation`; nothing if these do not speak of each day
+// between.
+std::optional<int64_t> WorkBetween(const DeadlineDerivation& derivation, int64_t from, int64_t to) {
   int64_t seconds = 0;
-  for (const DerivationSegment& segment : derivation.segments()) {
-    if (segment.counted()) seconds += segment.end_time().seconds() - segment.begin_time().seconds();
+  absl::CivilDay day = absl::ToCivilDay(absl::FromUnixSeconds(from), Beijing());
+  for (int walked = 0; absl::ToUnixSeconds(At(day, 0)) < to; ++walked, ++day) {
+    if (walked > kMaxDays) return std::nullopt;
+    const Verdict verdict = Judge(derivation, day);
+    if (verdict.day_rule.layer().empty()) return std::nullopt;
+    if (!verdict.worked) continue;
+    for (const auto& [open, close] : verdict.hours) {
+      const int64_t opens = std::max(from, absl::ToUnixSeconds(At(day, open)));
+      const int64_t closes = std::min(to, absl::ToUnixSeconds(At(day, close)));
+      seconds += std::max<int64_t>(0, closes - opens);
+    }
   }
   return seconds;
 }
@@ -441,6 +455,7 @@ class Replay {
       if (absl::Status status = Part("limit", given_.limit(), SecondUp(given_.start_time())); !status.ok()) {
         return status;
       }
+      work_ = IsWork(given_.limit().amount().kind());
       due_ = given_.limit().result_time().seconds();
     } else {
       due_ = given_.carried_time().seconds();
@@ -448,12 +463,14 @@ class Replay {
     }
     for (int i = 0; i < given_.steps_size(); ++i) {
       const std::string path = StrCat("steps[", i, "]");
-      if (absl::Status status = Step(path, given_.steps(i)); !status.ok()) return status;
+      if (absl::Status status = Step(path, i); !status.ok()) return status;
     }
     if (given_.result_time().seconds() != due_ || given_.result_time().nanos() != due_nanos_) {
       return DoesNotFollow("result_time");
     }
-    if (given_.paused() != (paused_ && !given_.has_stop_time())) return DoesNotFollow("paused");
+    // Stopped while it stood still, its deadline is what the last step makes of it.
+    if (paused_ && given_.has_stop_time()) return DoesNotFollow("steps");
+    if (given_.paused() != paused_) return DoesNotFollow("paused");
     if (given_.paused() && given_.left_seconds() != left_) return DoesNotFollow("left_seconds");
     if (given_.provisional() != provisional_) return DoesNotFollow("provisional");
     return absl::OkStatus();
@@ -463,90 +480,164 @@ class Replay {
   absl::Status Part(const std::string& path, const DeadlineDerivation& part, int64_t start) {
     if (absl::Status status = Within(path, VerifyDerivation(part)); !status.ok()) return status;
     if (part.start_time().seconds() != start) return DoesNotFollow(path + ".start_time");
+    if (IsWork(part.amount().kind())) {
+      // All of it is by one rule, so by one calendar as long as one party has the duty.
+      if (!calendar_.empty() && calendar_ != part.calendar()) return DoesNotFollow(path + ".calendar");
+      calendar_ = part.calendar();
+    }
     provisional_ |= part.provisional() || part.gaps_size() > 0;
     return absl::OkStatus();
   }
 
+  // Part over something that is left, which is kept in the unit of the limit.
+  absl::Status LeftPart(const std::string& path, const DeadlineDerivation& part, int64_t start) {
+    if (absl::Status status = Part(path, part, start); !status.ok()) return status;
+    const auto kind = work_ ? type::v1::TIME_KIND_WORKING_HOURS : type::v1::TIME_KIND_CLOCK_TIME;
+    return part.amount().kind() == kind ? absl::OkStatus() : DoesNotFollow(path + ".amount.kind");
+  }
+
   // What is left at the step, until the deadline as it is.
-  absl::Status Stand(const std::string& path, const v1::DerivationStep& step, bool by_instant) {
+  absl::Status Stand(const std::string& path, const v1::DerivationStep& step) {
     const int64_t now = SecondUp(step.time());
     if (due_ <= now) {
       if (step.has_derivation()) return DoesNotFollow(path + ".derivation");
       left_ = due_ - now;
       return absl::OkStatus();
     }
-    if (!step.has_derivation()) {
-      // A deadline that was set to an instant can lie where no work is done before it.
-      left_ = 0;
-      return by_instant ? absl::OkStatus() : DoesNotFollow(path + ".derivation");
+    if (!step.has_derivation()) return DoesNotFollow(path + ".derivation");
+    const DeadlineDerivation& part = step.derivation();
+    if (absl::Status status = LeftPart(path + ".derivation", part, now); !status.ok()) return status;
+    const int64_t result = part.result_time().seconds();
+    if (work_ && by_instant_ && result < due_) {
+      // A deadline that was set to an instant can lie where no work is done before it: a second more of work
+      // would pass it.
+      const std::optional<int64_t> more = WorkBetween(part, result, due_);
+      if (!more.has_value() || *more > 0) return DoesNotFollow(path + ".derivation.amount");
+    } else if (result != due_) {
+      return DoesNotFollow(path + ".derivation.result_time");
     }
-    if (absl::Status status = Part(path + ".derivation", step.derivation(), now); !status.ok()) return status;
-    const int64_t result = step.derivation().result_time().seconds();
-    if (by_instant ? result > due_ : result != due_) return DoesNotFollow(path + ".derivation.result_time");
-    left_ = step.derivation().amount().value();
+    left_ = part.amount().value();
     return absl::OkStatus();
   }
 
-  absl::Status Step(const std::string& path, const v1::DerivationStep& step) {
+  // What was left is used up from the step on.
+  absl::Status RunAgain(const std::string& path, const v1::DerivationStep& step) {
+    if (!paused_) return DoesNotFollow(path + ".kind");
+    const int64_t now = SecondUp(step.time());
+    if (left_ > 0) {
+      if (absl::Status status = LeftPart(path + ".derivation", step.derivation(), now); !status.ok()) {
+        return status;
+      }
+      if (step.derivation().amount().value() != left_) return DoesNotFollow(path + ".derivation.amount");
+      due_ = step.derivation().result_time().seconds();
+    } else {
+      if (step.has_derivation()) return DoesNotFollow(path + ".derivation");
+      due_ = now + left_;
+    }
+    due_nanos_ = 0;
+    left_ = 0;
+    paused_ = false;
+    by_instant_ = false;
+    return absl::OkStatus();
+  }
+
+  // The deadline became an instant, which rests on no days.
+  absl::Status Fix(const std::string& path, const v1::DerivationStep& step) {
+    due_ = SecondUp(step.until_time());
+    due_nanos_ = 0;
+    by_instant_ = true;
+    provisional_ = false;
+    return paused_ ? Stand(path, step) : absl::OkStatus();
+  }
+
+  absl::Status Pass(const std::string& path, int index) {
+    const v1::DerivationStep& step = given_.steps(index);
+    int64_t standing = due_;
+    if (step.has_standing() != (paused_ && left_ > 0)) return DoesNotFollow(path + ".standing");
+    if (paused_) {
+      standing = SecondUp(step.time()) + left_;
+      if (left_ > 0) {
+        const std::string part = path + ".standing";
+        if (absl::Status status = LeftPart(part, step.standing(), SecondUp(step.time())); !status.ok()) {
+          return status;
+        }
+        if (step.standing().amount().value() != left_) return DoesNotFollow(part + ".amount");
+        standing = step.standing().result_time().seconds();
+      }
+    }
+    // It stands as it was by the rules of then: all but a later publication gives the same.
+    bool moved = false;
+    for (int i = index + 1; i < given_.steps_size(); ++i) {
+      moved |= given_.steps(i).kind() == v1::DERIVATION_STEP_KIND_MOVED;
+    }
+    if (!moved && SecondUp(step.until_time()) != standing) return DoesNotFollow(path + ".until_time");
+    work_ = !step.calendar().empty();
+    calendar_ = work_ ? step.calendar() : "";
+    return Fix(path, step);
+  }
+
+  absl::Status ExtendBy(const std::string& path, const v1::DerivationStep& step) {
+    const DeadlineDerivation& part = step.derivation();
+    if (absl::Status status = Part(path + ".derivation", part, due_); !status.ok()) return status;
+    const auto kind = part.amount().kind();
+    const int64_t result = part.result_time().seconds();
+    if (paused_) {
+      if (!work_) {
+        left_ += result - due_;
+      } else if (IsWork(kind)) {
+        const std::optional<int64_t> more = WorkBetween(part, due_, result);
+        if (!more.has_value()) return DoesNotFollow(path + ".derivation");
+        left_ += *more;
+      } else {
+        // How much work there is in clock time, its derivation does not tell.
+        const int64_t more = step.left_seconds() - left_;
+        if (more < 0 || more > result - due_) return DoesNotFollow(path + ".left_seconds");
+        left_ = step.left_seconds();
+      }
+    }
+    due_ = result;
+    due_nanos_ = 0;
+    by_instant_ = !IsWork(kind);
+    return absl::OkStatus();
+  }
+
+  absl::Status Step(const std::string& path, int index) {
+    const v1::DerivationStep& step = given_.steps(index);
     const int64_t now = SecondUp(step.time());
     if (now < now_) return DoesNotFollow(path + ".time");
     now_ = now;
+    absl::Status status;
     switch (step.kind()) {
       case v1::DERIVATION_STEP_KIND_PAUSED:
         if (paused_) return DoesNotFollow(path + ".kind");
         paused_ = true;
-        if (absl::Status status = Stand(path, step, by_instant_); !status.ok()) return status;
+        status = Stand(path, step);
         break;
       case v1::DERIVATION_STEP_KIND_RESUMED:
-        if (!paused_) return DoesNotFollow(path + ".kind");
-        paused_ = false;
-        if (left_ > 0) {
-          if (absl::Status status = Part(path + ".derivation", step.derivation(), now); !status.ok())
-            return status;
-          if (step.derivation().amount().value() != left_) return DoesNotFollow(path + ".derivation.amount");
-          due_ = step.derivation().result_time().seconds();
-        } else {
-          due_ = now + left_;
-        }
-        due_nanos_ = 0;
-        left_ = 0;
-        by_instant_ = false;
+        status = RunAgain(path, step);
         break;
       case v1::DERIVATION_STEP_KIND_EXTENDED_UNTIL:
-        due_ = SecondUp(step.until_time());
-        due_nanos_ = 0;
-        by_instant_ = true;
-        if (paused_) {
-          if (absl::Status status = Stand(path, step, true); !status.ok()) return status;
-        }
+        status = Fix(path, step);
         break;
       case v1::DERIVATION_STEP_KIND_EXTENDED_BY:
-        if (absl::Status status = Part(path + ".derivation", step.derivation(), due_); !status.ok())
-          return status;
-        if (paused_) {
-          const auto kind = step.derivation().amount().kind();
-          const auto counted = given_.limit().amount().kind();
-          const bool work =
-              counted == type::v1::TIME_KIND_WORKING_DAYS || counted == type::v1::TIME_KIND_WORKING_HOURS;
-          if (work && kind == type::v1::TIME_KIND_WORKING_HOURS) {
-            left_ += WorkedIn(step.derivation());
-          } else if (!work) {
-            left_ += step.derivation().result_time().seconds() - due_;
-          } else {
-            // How much work whole days hold, their derivation does not tell.
-            left_ = step.left_seconds();
-          }
-        }
-        due_ = step.derivation().result_time().seconds();
-        due_nanos_ = 0;
-        by_instant_ = step.derivation().amount().kind() == type::v1::TIME_KIND_CLOCK_TIME ||
-                      step.derivation().amount().kind() == type::v1::TIME_KIND_NATURAL_DAYS;
+        status = ExtendBy(path, step);
         break;
       case v1::DERIVATION_STEP_KIND_MOVED:
+        break;
+      case v1::DERIVATION_STEP_KIND_PASSED:
+        status = Pass(path, index);
+        break;
+      case v1::DERIVATION_STEP_KIND_STOPPED:
+        if (!given_.has_stop_time() || index + 1 != given_.steps_size()) return DoesNotFollow(path + ".kind");
+        if (step.time().SerializeAsString() != given_.stop_time().SerializeAsString()) {
+          return DoesNotFollow(path + ".time");
+        }
+        status = RunAgain(path, step);
         break;
       default:
         return DoesNotFollow(path + ".kind");
     }
+    if (!status.ok()) return status;
     if (step.due_time().seconds() != due_) return DoesNotFollow(path + ".due_time");
     if (paused_ && step.left_seconds() != left_) return DoesNotFollow(path + ".left_seconds");
     return absl::OkStatus();
@@ -557,6 +648,9 @@ class Replay {
   int64_t due_ = 0;
   int32_t due_nanos_ = 0;
   int64_t left_ = 0;
+  // What is left is counted as work, by `calendar_`; that is empty before the first part by one.
+  bool work_ = false;
+  std::string calendar_;
   bool paused_ = false;
   bool by_instant_ = false;
   bool provisional_ = false;

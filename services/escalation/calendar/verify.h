@@ -17,8 +17,10 @@ namespace hotline::escalation::calendar {
 absl::Status VerifyDerivation(const v1::DeadlineDerivation& derivation);
 
 // OK if the limit and each step in `derivation` verify, follow each other, and give exactly its result:
-// pauses keep what was left, extensions begin at the deadline before them. Safe on any message. Errors as
-// above, with paths like `steps[2].derivation.segments[3]`.
+// pauses keep all that was left, in the unit of the limit; extensions begin at the deadline before them; work
+// is counted by one calendar as long as one party has the duty. Safe on any message. Errors as above, with
+// paths like `steps[2].derivation.segments[3]`. How much work an extension by clock time or natural days adds
+// to a limit in working time while it stands still it can only bound.
 absl::Status VerifyClockDerivation(const v1::ClockDerivation& derivation);
 
 }  // namespace hotline::escalation::calendar

@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
-#include "hotline/escalation/v1/clock_history.pb.h"
 
 namespace hotline::escalation {
 
@@ -142,44 +141,74 @@ void Plan(const Deadlines& deadlines, OrderClock* clock) {
   }
 }
 
-// `adjustment` of `clock`, whose deadline is `*due` and of which `*remaining` is left if it stands still.
-void ApplyAdjustment(const v1::ClockAdjustment& adjustment, const OrderClock& clock, RuleRef rule,
+// `adjustment` of a clock whose deadline is `*due` and of which `*remaining` is left if it stands still, by
+// the days of `duty`, who has it from then on.
+void ApplyAdjustment(const v1::ClockAdjustment& adjustment, std::string_view duty, RuleRef rule,
                      const Deadlines& deadlines, absl::Time* due, absl::Duration* remaining,
                      bool* provisional) {
   const absl::Time at = FromProto(adjustment.time());
-  const std::string& duty = clock.duty_party;
   // Told from a clock that runs by the smallest debt there is.
   const absl::Duration kNothingLeft = -absl::Nanoseconds(1);
   const bool paused = *remaining != absl::ZeroDuration();
+  // Each piece of a deadline may rest on days that are not decided.
   const auto set_due = [&](DueTime time) {
     *due = time.time;
-    *provisional = time.provisional;
+    *provisional |= time.provisional;
+  };
+  const auto keep = [&](absl::Duration left) {
+    *remaining = left == absl::ZeroDuration() ? kNothingLeft : left;
+  };
+  const auto stand = [&] {
+    keep(deadlines.Left(rule, duty, at, *due));
+    *provisional |= deadlines.Resume(rule, duty, at, *remaining).provisional;
+  };
+  const auto fix = [&](const google::protobuf::Timestamp& until) {
+    *due = SecondUp(FromProto(until));
+    // An instant rests on no days; what is left until it does.
+    *provisional = false;
+    if (paused) stand();
   };
   switch (adjustment.change_case()) {
     case v1::ClockAdjustment::kPause:
-      *remaining = deadlines.Left(rule, duty, at, *due);
-      if (*remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
-      return;
+      return stand();
     case v1::ClockAdjustment::kResume:
       set_due(deadlines.Resume(rule, duty, at, *remaining));
       *remaining = absl::ZeroDuration();
       return;
     case v1::ClockAdjustment::kUntilTime:
-      *due = SecondUp(FromProto(adjustment.until_time()));
-      if (paused) *remaining = deadlines.Left(rule, duty, at, *due);
-      if (paused && *remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
-      return;
+      return fix(adjustment.until_time());
+    case v1::ClockAdjustment::kPassed:
+      return fix(adjustment.passed().until_time());
     case v1::ClockAdjustment::kMore: {
       const DueTime more =
           deadlines.Add(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
-      if (paused) *remaining += deadlines.Left(rule, duty, *due, more.time);
-      if (paused && *remaining == absl::ZeroDuration()) *remaining = kNothingLeft;
+      if (paused) {
+        if (*remaining == kNothingLeft) *remaining = absl::ZeroDuration();
+        keep(*remaining + deadlines.Left(rule, duty, *due, more.time));
+      }
       set_due(more);
       return;
     }
     default:
       return;
   }
+}
+
+// The rule by which `clock` goes on at `at`: see the head of clocks.h.
+struct Basis {
+  RuleRef rule;
+  bool provisional = false;
+};
+Basis BasisAt(const OrderClocks& order, const OrderClock& clock, absl::Time at, const Deadlines& deadlines) {
+  const Basis own = {clock.rule, clock.provisional};
+  const int64_t latest = deadlines.OpenAt(at);
+  if (!clock.live() || IsCarried(clock.kind) || clock.rule.publication >= latest) return own;
+  const RuleRef rule =
+      deadlines.FindIn(latest, clock.kind, TraitsOf(order, !clock.assist_unit.empty()), clock.start);
+  if (rule.rule < 0) return own;
+  const Reckoned reckoned = Reckon(clock, rule, deadlines);
+  if (reckoned.due.time != clock.due || reckoned.remaining != clock.remaining) return own;
+  return {rule, reckoned.due.provisional};
 }
 
 // One event being applied to one order.
@@ -482,6 +511,7 @@ class Step {
         continue;
       }
       MarkBreach(&clock);
+      Rebase(&clock);
       Adjust(adjustment, &clock);
     }
   }
@@ -499,6 +529,7 @@ class Step {
     for (OrderClock& clock : order_.clocks) {
       if (clock.state != v1::CLOCK_STATE_RUNNING) continue;
       MarkBreach(&clock);
+      Rebase(&clock);
       clock.state = v1::CLOCK_STATE_PAUSED;
       v1::ClockAdjustment adjustment;
       adjustment.mutable_pause();
@@ -514,6 +545,7 @@ class Step {
     Stop(type::v1::CLOCK_KIND_SUSPENSION_REVIEW);
     for (OrderClock& clock : order_.clocks) {
       if (clock.state != v1::CLOCK_STATE_PAUSED) continue;
+      Rebase(&clock);
       clock.state = v1::CLOCK_STATE_RUNNING;
       v1::ClockAdjustment adjustment;
       adjustment.mutable_resume();
@@ -523,13 +555,29 @@ class Step {
 
   // Notes what happened to `clock` and reckons anew.
   void Adjust(v1::ClockAdjustment adjustment, OrderClock* clock) {
-    v1::ClockHistory history = HistoryOf(*clock);
-    adjustment.set_sequence(event_.sequence());
-    *adjustment.mutable_time() = event_.commit_time();
-    ApplyAdjustment(adjustment, *clock, clock->rule, deadlines_, &clock->due, &clock->remaining,
+    Note(&adjustment, clock);
+    ApplyAdjustment(adjustment, clock->duty_party, clock->rule, deadlines_, &clock->due, &clock->remaining,
                     &clock->provisional);
-    *history.add_adjustments() = std::move(adjustment);
+    Schedule(clock);
+  }
+
+  void Note(v1::ClockAdjustment* adjustment, OrderClock* clock) {
+    adjustment->set_sequence(event_.sequence());
+    *adjustment->mutable_time() = event_.commit_time();
+    v1::ClockHistory history = HistoryOf(*clock);
+    *history.add_adjustments() = *adjustment;
     history.SerializeToString(&clock->history);
+  }
+
+  // Before anything is reckoned anew: a publication that left its deadline where it was holds for it, too.
+  void Rebase(OrderClock* clock) {
+    const Basis basis = BasisAt(order_, *clock, at_, deadlines_);
+    if (basis.rule == clock->rule) return;
+    v1::ClockAdjustment adjustment;
+    adjustment.set_publication(basis.rule.publication);
+    Note(&adjustment, clock);
+    clock->rule = basis.rule;
+    clock->provisional = basis.provisional;
     Schedule(clock);
   }
 
@@ -545,13 +593,13 @@ class Step {
     for (OrderClock& clock : order_.clocks) {
       if (!IsAbout(move, clock) || !clock.live()) continue;
       MarkBreach(&clock);
+      // It went by that already, as something came in between: the deadline was the same.
+      if (clock.rule.publication >= move.publication()) continue;
       const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind,
                                              TraitsOf(order_, !clock.assist_unit.empty()), clock.start);
-      v1::ClockHistory history = HistoryOf(clock);
-      v1::ClockAdjustment& adjustment = *history.add_adjustments();
-      adjustment.set_sequence(event_.sequence());
-      *adjustment.mutable_time() = event_.commit_time();
+      v1::ClockAdjustment adjustment;
       adjustment.set_publication(move.publication());
+      Note(&adjustment, &clock);
       // What crossed the move (an extension, a resumption, another duty party) is not in what the log says.
       const bool crossed =
           FromProto(move.old_due_time()) != clock.due || move.duty_party() != clock.duty_party;
@@ -564,7 +612,6 @@ class Step {
         clock.remaining = reckoned.remaining;
       }
       clock.due = due;
-      history.SerializeToString(&clock.history);
       Schedule(&clock);
     }
   }
@@ -577,6 +624,7 @@ class Step {
       // Of a rung that a higher one has overtaken nothing follows, nor of the last.
       if (!clock.live() || report.rung() != clock.rung || clock.next_rung == type::v1::RUNG_UNSPECIFIED)
         continue;
+      Rebase(&clock);
       v1::ClockHistory history = HistoryOf(clock);
       history.set_hurried_rung(clock.next_rung);
       *history.mutable_hurry_time() = event_.commit_time();
@@ -614,14 +662,17 @@ class Step {
 
   // The deadline stands, though whoever has the duty now may work by other days.
   void PassTo(const std::string& duty_party, OrderClock* clock) {
+    Rebase(clock);
     const bool other_calendar = deadlines_.CalendarOf(clock->rule, clock->duty_party) !=
                                 deadlines_.CalendarOf(clock->rule, duty_party);
     // By the days of whoever had it so far.
     const absl::Time due = DueAt(*clock, at_, deadlines_);
-    clock->duty_party = duty_party;
+    const std::string from = std::exchange(clock->duty_party, duty_party);
     if (!other_calendar) return;
     v1::ClockAdjustment adjustment;
-    *adjustment.mutable_until_time() = ToProto(due);
+    adjustment.mutable_passed()->set_from_party(from);
+    adjustment.mutable_passed()->set_to_party(duty_party);
+    *adjustment.mutable_passed()->mutable_until_time() = ToProto(due);
     Adjust(std::move(adjustment), clock);
   }
 
@@ -655,6 +706,7 @@ class Step {
       }
       if (escalation.rung() >= type::v1::RUNG_URGE) clock.breached = true;
       if (escalation.rung() <= clock.rung) continue;
+      Rebase(&clock);
       clock.rung = escalation.rung();
       Plan(deadlines_, &clock);
     }
@@ -741,7 +793,10 @@ class Step {
     // While what is left is still known: a clock that stands still misses nothing.
     MarkBreach(clock);
     if (clock->state == v1::CLOCK_STATE_PAUSED) {
-      clock->due = DueAt(*clock, at_, deadlines_);
+      Rebase(clock);
+      const DueTime due = deadlines_.Resume(clock->rule, clock->duty_party, at_, clock->remaining);
+      clock->due = due.time;
+      clock->provisional |= due.provisional;
       clock->remaining = absl::ZeroDuration();
     }
     clock->state = v1::CLOCK_STATE_STOPPED;
@@ -822,20 +877,27 @@ v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
   return at >= clock.remind ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
 }
 
+std::string_view DutyAt(const v1::ClockHistory& history, int index, std::string_view duty_party) {
+  for (int i = index; i < history.adjustments_size(); ++i) {
+    if (history.adjustments(i).has_passed()) return history.adjustments(i).passed().from_party();
+  }
+  return duty_party;
+}
+
 Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines) {
   Reckoned reckoned;
   // A deadline that the order itself carried stays that.
   const bool carried = deadlines.Limit(clock.rule).value == 0;
-  reckoned.due =
-      carried ? DueTime{clock.due, false} : deadlines.DueAfter(rule, clock.duty_party, clock.start);
+  const v1::ClockHistory history = HistoryOf(clock);
+  reckoned.due = carried ? DueTime{clock.due, false}
+                         : deadlines.DueAfter(rule, DutyAt(history, 0, clock.duty_party), clock.start);
   if (carried || clock.history.empty()) {
     reckoned.remaining = clock.remaining;
     return reckoned;
   }
-  const v1::ClockHistory history = HistoryOf(clock);
-  for (const v1::ClockAdjustment& adjustment : history.adjustments()) {
-    ApplyAdjustment(adjustment, clock, rule, deadlines, &reckoned.due.time, &reckoned.remaining,
-                    &reckoned.due.provisional);
+  for (int i = 0; i < history.adjustments_size(); ++i) {
+    ApplyAdjustment(history.adjustments(i), DutyAt(history, i + 1, clock.duty_party), rule, deadlines,
+                    &reckoned.due.time, &reckoned.remaining, &reckoned.due.provisional);
   }
   return reckoned;
 }
@@ -962,11 +1024,16 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   deadline.set_order_number(order.number);
   deadline.set_clock(clock.kind);
   deadline.set_duty_party(clock.duty_party);
-  const absl::Time due = DueAt(clock, now, deadlines);
+  // As it would be resumed now.
+  const RuleRef rule =
+      clock.state == v1::CLOCK_STATE_PAUSED ? BasisAt(order, clock, now, deadlines).rule : clock.rule;
+  const absl::Time due = clock.state == v1::CLOCK_STATE_PAUSED
+                             ? deadlines.Resume(rule, clock.duty_party, now, clock.remaining).time
+                             : clock.due;
   *deadline.mutable_start_time() = ToProto(clock.start);
   *deadline.mutable_due_time() = ToProto(due);
   const absl::Time remind =
-      due == clock.due ? clock.remind : deadlines.RemindTime(clock.rule, clock.duty_party, due);
+      due == clock.due ? clock.remind : deadlines.RemindTime(rule, clock.duty_party, due);
   if (remind != absl::InfiniteFuture()) *deadline.mutable_remind_time() = ToProto(remind);
   deadline.set_clock_state(clock.state);
   deadline.set_lamp(LampAt(clock, now));

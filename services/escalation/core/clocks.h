@@ -37,6 +37,12 @@
 // another. A suspension pauses all of an order but SUSPENSION_REVIEW, which watches it; what is left is kept
 // in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
 //
+// A publication moves the open clocks that it moves by events of their own (Follower). Those that it leaves
+// where they are go by it as well: before anything is reckoned for such a clock anew (an extension, what is
+// left, a resumption, another duty party, a rung after the deadline), it takes the rule of the latest
+// publication that moves open clocks and was in force at that event, if that gives the same deadline; else an
+// event that moves it is on its way. This follows from the log and the publications alone.
+//
 // The ladder: 提醒, 催办 at the deadline, then what the rule's ladder says, each rung once per clock and in
 // order. CONFIRM, VOICE and UNIT_RETURN have one rung each, RUNG_DOUBT, RUNG_KEEP and RUNG_CLOSE_RETURN, and
 // no reminder. A CONFIRM clock
@@ -61,6 +67,7 @@
 
 #include "absl/time/time.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "hotline/escalation/v1/clock_history.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
 #include "hotline/type/v1/event.pb.h"
@@ -94,7 +101,7 @@ struct OrderClock {
   bool breached = false;
   // The deadline rests on days that no notice has decided yet.
   bool provisional = false;
-  // What it was armed with.
+  // What it goes by: what it was armed with, or what it was moved to since.
   RuleRef rule;
   // The rung that comes next, and when; UNSPECIFIED and InfiniteFuture if it is not running or has taken all.
   type::v1::Rung next_rung = type::v1::RUNG_UNSPECIFIED;
@@ -175,6 +182,9 @@ struct Reckoned {
   absl::Duration remaining;
 };
 Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines);
+// Whose days `history.adjustments(index)`, and the limit before the first, are reckoned by; `index` may be
+// one beyond the last. `duty_party` is who has the duty now.
+std::string_view DutyAt(const v1::ClockHistory& history, int index, std::string_view duty_party);
 // `clock` as it would be by the publication with this number; nothing if that changes neither its deadline,
 // its reminder, its next rung nor whether it is provisional, or if the publication has no rule for it.
 // Stopped clocks never move.

@@ -266,6 +266,12 @@ RuleRef Deadlines::FindIn(int64_t publication, type::v1::ClockKind clock, const 
   return found;
 }
 
+int64_t Deadlines::OpenAt(absl::Time at) const {
+  int index = book_->IndexAt(at);
+  while (index > 0 && !book_->publications[static_cast<size_t>(index)].moves_open) --index;
+  return index + 1;
+}
+
 const Calendar* Deadlines::CalendarOf(RuleRef ref, std::string_view duty_party) const {
   const Rule* rule = Get(ref);
   if (rule == nullptr) return nullptr;

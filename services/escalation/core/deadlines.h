@@ -113,6 +113,8 @@ class Deadlines {
   RuleRef Find(type::v1::ClockKind clock, const Traits& traits, absl::Time at) const;
   // The same as if the publication with this number had been in force then.
   RuleRef FindIn(int64_t publication, type::v1::ClockKind clock, const Traits& traits, absl::Time at) const;
+  // Number of the latest publication in force at `at` that open clocks are moved to; 1 if there is no other.
+  int64_t OpenAt(absl::Time at) const;
 
   // The arithmetic of a rule for whoever has the duty. Where a calendar has no such dates it goes on around
   // the clock, and the result is provisional.

@@ -15,20 +15,28 @@ namespace {
 
 using type::v1::TimeKind;
 
-// `amount` from `from` on, by the calendar of `rule`; clock time and natural days need none.
-absl::StatusOr<v1::DeadlineDerivation> Derive(const Deadlines& deadlines, RuleRef rule,
-                                              const std::string& duty, absl::Time from, Amount amount) {
+// `amount` from `from` on, by the calendar of `rule`, with its rules up to `until`, too; clock time and
+// natural days need none.
+absl::StatusOr<v1::DeadlineDerivation> Derive(const Deadlines& deadlines, RuleRef rule, std::string_view duty,
+                                              absl::Time from, Amount amount,
+                                              absl::Time until = absl::InfinitePast()) {
   if (const calendar::Calendar* calendar = deadlines.CalendarOf(rule, duty); calendar != nullptr) {
-    return calendar->Derive(from, amount.value, amount.kind);
+    return calendar->Derive(from, amount.value, amount.kind, until);
   }
   // Around the clock.
   return calendar::DeriveClockTime(from, absl::ToInt64Seconds(ClockLength(amount)));
 }
 
-bool CountsWork(const Deadlines& deadlines, RuleRef rule, const std::string& duty) {
+// The calendar that a limit is counted by; null if it runs around the clock.
+const calendar::Calendar* CountedBy(const Deadlines& deadlines, RuleRef rule, std::string_view duty) {
   const TimeKind kind = deadlines.Limit(rule).kind;
-  return (kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS) &&
-         deadlines.CalendarOf(rule, duty) != nullptr;
+  const bool work = kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
+  return work ? deadlines.CalendarOf(rule, duty) : nullptr;
+}
+
+// In which what is left of such a limit is kept.
+TimeKind LeftKind(const calendar::Calendar* counted_by) {
+  return counted_by != nullptr ? type::v1::TIME_KIND_WORKING_HOURS : type::v1::TIME_KIND_CLOCK_TIME;
 }
 
 std::string TimeZh(const google::protobuf::Timestamp& time) {
@@ -45,6 +53,12 @@ std::string SecondsZh(int64_t seconds) {
   if (seconds % 3600 >= 60) text += StrCat(seconds % 3600 / 60, "分钟");
   if (seconds % 60 != 0 || seconds == 0) text += StrCat(seconds % 60, "秒");
   return text;
+}
+
+// What is left after a step in which a clock stands still before its deadline.
+std::string LeftZh(const v1::DerivationStep& step) {
+  const bool work = step.derivation().amount().kind() == type::v1::TIME_KIND_WORKING_HOURS;
+  return SecondsZh(step.left_seconds()) + (work ? "工作时间" : "");
 }
 
 std::string AmountZh(const type::v1::TimeAmount& amount) {
@@ -179,10 +193,11 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
   derivation.set_breached(clock.breached);
   if (!clock.live()) *derivation.mutable_stop_time() = ToProto(clock.stop);
 
+  v1::ClockHistory history;
+  history.ParseFromString(clock.history);
   const RuleRef rule = clock.rule;
-  const std::string& duty = clock.duty_party;
-  const bool work = CountsWork(deadlines, rule, duty);
-  const TimeKind left_kind = work ? type::v1::TIME_KIND_WORKING_HOURS : type::v1::TIME_KIND_CLOCK_TIME;
+  std::string_view duty = DutyAt(history, 0, clock.duty_party);
+  const calendar::Calendar* counted_by = CountedBy(deadlines, rule, duty);
   bool provisional = false;
   absl::Time due;
   absl::Duration left = absl::ZeroDuration();
@@ -196,16 +211,29 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
     due = clock.due;
     *derivation.mutable_carried_time() = ToProto(due);
   }
-  v1::ClockHistory history;
-  history.ParseFromString(clock.history);
   bool paused = false;
-  for (const v1::ClockAdjustment& adjustment : history.adjustments()) {
+  // Of what is left, from `at` on.
+  const auto left_amount = [&] { return Amount{LeftKind(counted_by), absl::ToInt64Seconds(left)}; };
+  const auto run_again = [&](absl::Time at, v1::DerivationStep* step) -> absl::Status {
+    if (left > absl::ZeroDuration()) {
+      auto part = Derive(deadlines, rule, duty, at, left_amount());
+      if (!part.ok()) return part.status();
+      provisional |= part->provisional() || part->gaps_size() > 0;
+      *step->mutable_derivation() = *std::move(part);
+    }
+    due = deadlines.Resume(rule, duty, at, left).time;
+    left = absl::ZeroDuration();
+    paused = false;
+    return absl::OkStatus();
+  };
+  for (int i = 0; i < history.adjustments_size(); ++i) {
+    const v1::ClockAdjustment& adjustment = history.adjustments(i);
     v1::DerivationStep& step = *derivation.add_steps();
     step.set_sequence(adjustment.sequence());
     *step.mutable_time() = adjustment.time();
     const absl::Time at = FromProto(adjustment.time());
-    const auto derive = [&](absl::Time from, Amount amount) -> absl::Status {
-      auto part = Derive(deadlines, rule, duty, from, amount);
+    const auto derive = [&](absl::Time from, Amount amount, absl::Time until) -> absl::Status {
+      auto part = Derive(deadlines, rule, duty, from, amount, until);
       if (!part.ok()) return part.status();
       provisional |= part->provisional() || part->gaps_size() > 0;
       *step.mutable_derivation() = *std::move(part);
@@ -213,8 +241,8 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
     };
     const auto derive_left = [&]() -> absl::Status {
       left = deadlines.Left(rule, duty, at, due);
-      if (left <= absl::ZeroDuration()) return absl::OkStatus();
-      return derive(at, {left_kind, absl::ToInt64Seconds(left)});
+      if (due <= SecondUp(at)) return absl::OkStatus();
+      return derive(at, left_amount(), due);
     };
     absl::Status status;
     switch (adjustment.change_case()) {
@@ -225,22 +253,36 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
         break;
       case v1::ClockAdjustment::kResume:
         step.set_kind(v1::DERIVATION_STEP_KIND_RESUMED);
-        paused = false;
-        if (left > absl::ZeroDuration()) status = derive(at, {left_kind, absl::ToInt64Seconds(left)});
-        due = deadlines.Resume(rule, duty, at, left).time;
-        left = absl::ZeroDuration();
+        status = run_again(at, &step);
         break;
       case v1::ClockAdjustment::kUntilTime:
         step.set_kind(v1::DERIVATION_STEP_KIND_EXTENDED_UNTIL);
         *step.mutable_until_time() = adjustment.until_time();
         due = SecondUp(FromProto(adjustment.until_time()));
+        provisional = false;
+        if (paused) status = derive_left();
+        break;
+      case v1::ClockAdjustment::kPassed:
+        step.set_kind(v1::DERIVATION_STEP_KIND_PASSED);
+        step.set_duty_party(adjustment.passed().to_party());
+        *step.mutable_until_time() = adjustment.passed().until_time();
+        if (paused && left > absl::ZeroDuration()) {
+          auto standing = Derive(deadlines, rule, duty, at, left_amount());
+          if (!standing.ok()) return standing.status();
+          *step.mutable_standing() = *std::move(standing);
+        }
+        duty = DutyAt(history, i + 1, clock.duty_party);
+        counted_by = CountedBy(deadlines, rule, duty);
+        if (counted_by != nullptr) step.set_calendar(counted_by->version());
+        due = SecondUp(FromProto(adjustment.passed().until_time()));
+        provisional = false;
         if (paused) status = derive_left();
         break;
       case v1::ClockAdjustment::kMore: {
         step.set_kind(v1::DERIVATION_STEP_KIND_EXTENDED_BY);
         const absl::Time before = due;
         const Amount more{adjustment.more().kind(), adjustment.more().value()};
-        status = derive(before, more);
+        status = derive(before, more, absl::InfinitePast());
         due = deadlines.Add(rule, duty, before, more).time;
         if (paused) left += deadlines.Left(rule, duty, before, due);
         break;
@@ -256,9 +298,16 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
     *step.mutable_due_time() = ToProto(due);
     if (paused) step.set_left_seconds(absl::ToInt64Seconds(left));
   }
+  if (paused && !clock.live()) {
+    v1::DerivationStep& step = *derivation.add_steps();
+    step.set_kind(v1::DERIVATION_STEP_KIND_STOPPED);
+    *step.mutable_time() = ToProto(clock.stop);
+    if (absl::Status status = run_again(clock.stop, &step); !status.ok()) return status;
+    *step.mutable_due_time() = ToProto(due);
+  }
   *derivation.mutable_result_time() = ToProto(due);
-  derivation.set_paused(paused && clock.live());
-  if (derivation.paused()) derivation.set_left_seconds(absl::ToInt64Seconds(left));
+  derivation.set_paused(paused);
+  if (paused) derivation.set_left_seconds(absl::ToInt64Seconds(left));
   derivation.set_provisional(provisional);
   return derivation;
 }
@@ -283,16 +332,12 @@ std::string ExplainInChinese(const v1::ClockDerivation& derivation) {
   int number = 1;
   for (const v1::DerivationStep& step : derivation.steps()) {
     if (number == 1) text += "三、此后的变动：\n";
-    text += StrCat("  ", number++, ". ", TimeZh(step.time()), "（事件#", step.sequence(), "）");
+    text += StrCat("  ", number++, ". ", TimeZh(step.time()));
+    text += step.sequence() == 0 ? "，" : StrCat("（事件#", step.sequence(), "）");
     switch (step.kind()) {
       case v1::DERIVATION_STEP_KIND_PAUSED:
-        text +=
-            step.left_seconds() > 0
-                ? StrCat("挂起，剩余", SecondsZh(step.left_seconds()),
-                         step.derivation().amount().kind() == type::v1::TIME_KIND_WORKING_HOURS ? "工作时间"
-                                                                                                : "",
-                         "，停止计时。\n")
-                : "挂起，此时已超过时限。\n";
+        text += step.has_derivation() ? StrCat("挂起，剩余", LeftZh(step), "，停止计时。\n")
+                                      : "挂起，此时已超过时限。\n";
         break;
       case v1::DERIVATION_STEP_KIND_RESUMED:
         text += StrCat("恢复计时，时限顺延至", TimeZh(step.due_time()), "。\n");
@@ -306,6 +351,14 @@ std::string ExplainInChinese(const v1::ClockDerivation& derivation) {
         break;
       case v1::DERIVATION_STEP_KIND_MOVED:
         text += StrCat("改按第", step.publication(), "次发布的规则和日历计算。\n");
+        break;
+      case v1::DERIVATION_STEP_KIND_PASSED:
+        text += StrCat(
+            "责任转由", step.duty_party(), "，时限不变，",
+            step.has_derivation() ? StrCat("剩余", LeftZh(step)) : "仍为" + TimeZh(step.due_time()), "。\n");
+        break;
+      case v1::DERIVATION_STEP_KIND_STOPPED:
+        text += StrCat("挂起中终止，如此时恢复，时限为", TimeZh(step.due_time()), "。\n");
         break;
       default:
         text += "。\n";

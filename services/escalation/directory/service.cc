@@ -185,6 +185,18 @@ void Service::Look() {
   summary.units = static_cast<int32_t>(units.size());
   summary.unit_count = static_cast<int32_t>(directory->Units().size());
   listener_->OnPreflight(summary);
+  // Changes are rare and this comes after each of them.
+  NoteStore(store_->Checkpoint());
+}
+
+void Service::NoteStore(const absl::Status& status) {
+  if (!status.ok()) {
+    store_failed_ = true;
+    listener_->OnStoreFailed(status);
+  } else if (store_failed_ && !commit_failed_) {
+    store_failed_ = false;
+    listener_->OnStoreWorks();
+  }
 }
 
 absl::StatusOr<std::string> Service::CodeOf(std::string_view field, const std::string& name) const {
@@ -254,7 +266,7 @@ absl::StatusOr<Response> Service::Apply(absl::Time now, const Request& request,
   if (!request.validate_only()) {
     auto known = store_->FindRequest(header.request_id());
     if (!known.ok()) {
-      listener_->OnStoreFailed(known.status());
+      NoteStore(known.status());
       return known.status();
     }
     if (known->has_value()) {
@@ -290,12 +302,11 @@ absl::StatusOr<Response> Service::Apply(absl::Time now, const Request& request,
   Response response = respond(outcome, changes);
   response.set_version(outcome.after.version());
   if (request.validate_only()) return response;
-  if (absl::Status status = store_->Commit(changes, outcome.after.version(), header.request_id(),
-                                           {digest, response.SerializeAsString()});
-      !status.ok()) {
-    listener_->OnStoreFailed(status);
-    return status;
-  }
+  const absl::Status committed = store_->Commit(changes, outcome.after.version(), header.request_id(),
+                                                {digest, response.SerializeAsString()});
+  commit_failed_ = !committed.ok() && !absl::IsResourceExhausted(committed);
+  NoteStore(committed);
+  if (!committed.ok()) return committed;
   {
     MutexLock lock(&mu_);
     directory_ = std::make_shared<const Directory>(std::move(outcome.after));

@@ -39,8 +39,11 @@ class Listener {
   virtual void OnPreflight(const PreflightSummary& summary) = 0;
   // The units of the site's list could not be brought in.
   virtual void OnSeedFailed(const absl::Status& status) = 0;
-  // The preflight or a change could not reach the store.
+  // A change or a checkpoint could not reach the store.
   virtual void OnStoreFailed(const absl::Status& status) = 0;
+  // One has reached it since. A checkpoint proves nothing after a commit that failed for another reason than
+  // a full disk: changes are refused then until the process is started again.
+  virtual void OnStoreWorks() = 0;
 };
 
 // Thread-safe. Promises and errors of the methods are in directory_service.proto.
@@ -78,8 +81,6 @@ class Service {
   // The directory as it stands.
   std::shared_ptr<const Directory> snapshot() const;
   const Reach& reach() const { return reach_; }
-  // See sql::Database.
-  absl::Status Checkpoint() { return store_->Checkpoint(); }
 
  private:
   absl::StatusOr<v1::ListDirectoryResponse> List(const v1::ListDirectoryRequest& request);
@@ -100,13 +101,17 @@ class Service {
   absl::StatusOr<std::string> CodeOf(std::string_view field, const std::string& name) const;
   void LookAhead();
   void Look();
+  // How the store took a commit or a checkpoint.
+  void NoteStore(const absl::Status& status);
 
   Executor* const executor_;
   const Clock* const clock_;
   const std::unique_ptr<Store> store_;
   const Reach reach_;
   Listener* const listener_;
-  bool started_ = false;  // set before there are tasks
+  bool started_ = false;        // set before there are tasks
+  bool store_failed_ = false;   // as the listener was told
+  bool commit_failed_ = false;  // the last one, and not for a full disk
   mutable Mutex mu_;
   std::shared_ptr<const Directory> directory_ ABSL_GUARDED_BY(mu_) = std::make_shared<const Directory>();
 };

@@ -181,25 +181,43 @@ void Notifier::Wake() {
   });
 }
 
-void Notifier::Acknowledged(const RungRef& ref, absl::Time until) {
-  executor_->Post([this, ref, until] {
-    if (failed_ || stopped_) return;
-    auto all = store_->ToldOf(ref.order_id);
-    if (!all.ok()) return Fail(all.status());
-    const absl::Status status = InTransaction([&]() -> absl::Status {
+void Notifier::Acknowledged(const RungRef& ref, int64_t sequence, absl::Time until) {
+  executor_->Post([this, ref, sequence, until] {
+    // Most of a log that is read anew is history.
+    if (failed_ || until <= clock_->Now()) return;
+    unkept_.push_back({.ref = ref, .sequence = sequence, .until = until});
+    // With those that come at the same time.
+    if (unkept_.size() > 1) return;
+    executor_->Post([this] {
+      if (failed_) return;
+      if (const absl::Status status = KeepAcknowledgements(); !status.ok()) Fail(status);
+    });
+  });
+}
+
+absl::Status Notifier::KeepAcknowledgements() {
+  if (unkept_.empty()) return absl::OkStatus();
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    if (absl::Status drop = store_->DropAcknowledgements(clock_->Now()); !drop.ok()) return drop;
+    for (const Acknowledgement& acknowledgement : unkept_) {
+      if (absl::Status add = store_->AddAcknowledgement(acknowledgement); !add.ok()) return add;
+      auto all = store_->ToldOf(acknowledgement.ref.order_id);
+      if (!all.ok()) return all.status();
       for (Told& told : *all) {
-        const bool meant = told.ref.clock == ref.clock && told.ref.rung <= ref.rung &&
-                           (ref.armed_by == 0 || told.ref.armed_by == ref.armed_by) &&
-                           told.ref.assist_unit == ref.assist_unit;
-        if (!meant || told.acknowledged_until >= until) continue;
-        told.acknowledged_until = until;
-        if (told.stage == Stage::kResting) told.at = std::max(told.at, until);
+        if (!Covers(acknowledgement, told.ref, told.sequence)) continue;
+        PutOff(acknowledgement.until, &told);
         if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       }
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return Fail(status);
+    }
+    return absl::OkStatus();
   });
+  if (status.ok()) unkept_.clear();
+  return status;
+}
+
+void Notifier::PutOff(absl::Time until, Told* told) {
+  told->acknowledged_until = std::max(told->acknowledged_until, until);
+  if (told->stage == Stage::kResting) told->at = std::max(told->at, until);
 }
 
 void Notifier::Drain() {
@@ -210,17 +228,20 @@ void Notifier::Drain() {
 
 void Notifier::Step() {
   step_posted_ = false;
+  if (failed_) return;
+  // What a full disk kept from being written.
+  if (const absl::Status status = KeepAcknowledgements(); !status.ok()) return Fail(status);
   // Woken again when the log has been read.
-  if (failed_ || stopped_ || !source_->Ready()) return;
+  if (stopped_ || !source_->Ready()) return;
   const absl::Time now = clock_->Now();
   bool more = false;
-  for (const auto part :
-       {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle, &Notifier::Forget}) {
+  for (const auto part : {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle,
+                          &Notifier::Forget, &Notifier::Deliver}) {
     const auto again = (this->*part)(now);
     if (!again.ok()) return Fail(again.status());
     more |= *again;
   }
-  for (const auto part : {&Notifier::Deliver, &Notifier::Report, &Notifier::CountAll}) {
+  for (const auto part : {&Notifier::Report, &Notifier::CountAll}) {
     if (const absl::Status status = (this->*part)(now); !status.ok()) return Fail(status);
   }
   if (more) return Wake();
@@ -306,6 +327,12 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
         told.urgency = facts->has_value() ? (*facts)->urgency : type::v1::URGENCY_NORMAL;
         told.due = rung.due;
         told.round_at = absl::UnixEpoch();
+        // The log told of it before the rung was planned.
+        const auto acknowledgements = store_->AcknowledgementsOf(rung.ref.order_id);
+        if (!acknowledgements.ok()) return acknowledgements.status();
+        for (const Acknowledgement& one : *acknowledgements) {
+          if (Covers(one, rung.ref, rung.sequence)) PutOff(one.until, &told);
+        }
         told.at = policy_.SendTime(now, told.urgency, told.ref.rung);
         if (told.at > now) {
           // Whom nobody could be told in the morning is known now: the next rung need not wait for it.
@@ -401,7 +428,8 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
     }
     std::string unit = told.unit;
     if (!facts->has_value()) {
-      alike[{{}, false, std::move(unit)}].push_back(std::move(told));
+      // It may be restricted.
+      alike[{{}, true, std::move(unit)}].push_back(std::move(told));
     } else {
       alike[{(*facts)->accused_units, (*facts)->restricted, std::move(unit)}].push_back(std::move(told));
     }
@@ -435,7 +463,7 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
         full |= !contact.webhook().empty() && queued_[contact.webhook()] >= options_.queue_limit;
       }
     }
-    if (full && like.urgency != type::v1::URGENCY_EMERGENCY) {
+    if (full && like.urgency <= type::v1::URGENCY_NORMAL) {
       for (Told& told : rows) {
         told.at = now + kQueueFullPause;
         if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
@@ -621,15 +649,20 @@ absl::StatusOr<bool> Notifier::IsMoot(int64_t delivery) {
   return true;
 }
 
-absl::Status Notifier::Deliver(absl::Time now) {
+absl::StatusOr<bool> Notifier::Deliver(absl::Time now) {
+  bool more = false;
   for (const auto& [name, webhook] : options_.webhooks) {
     std::set<int64_t>& in_flight = in_flight_[name];
     const auto due =
         store_->DueDeliveries(name, now, webhook.concurrency + static_cast<int>(in_flight.size()));
     if (!due.ok()) return due.status();
     for (DeliveryRow delivery : *due) {
-      if (static_cast<int>(in_flight.size()) >= webhook.concurrency) break;
       if (in_flight.contains(delivery.number)) continue;
+      const v1::Notification& notification = delivery.notification;
+      // Emergencies come first, and find a place free where there are several.
+      const bool emergency = notification.urgency() == type::v1::URGENCY_EMERGENCY;
+      const int places = emergency ? webhook.concurrency : std::max(1, webhook.concurrency - 1);
+      if (static_cast<int>(in_flight.size()) >= places) break;
       const auto moot = IsMoot(delivery.number);
       if (!moot.ok()) return moot.status();
       if (*moot) {
@@ -640,6 +673,15 @@ absl::Status Notifier::Deliver(absl::Time now) {
           return SettleRoundsOf(delivery, now);
         });
         if (!status.ok()) return status;
+        more = true;
+        continue;
+      }
+      // It was told of before the quiet hours, and is tried again within them.
+      if (policy_.IsQuiet(now, notification.urgency(), notification.rung())) {
+        delivery.next_at = policy_.SendTime(now, notification.urgency(), notification.rung());
+        const absl::Status status = InTransaction([&] { return WaitForMorning(delivery); });
+        if (!status.ok()) return status;
+        more = true;
         continue;
       }
       in_flight.insert(delivery.number);
@@ -654,6 +696,21 @@ absl::Status Notifier::Deliver(absl::Time now) {
             });
           });
     }
+  }
+  return more;
+}
+
+absl::Status Notifier::WaitForMorning(const DeliveryRow& delivery) {
+  if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+  // Nobody is said to be out of reach whom it has not been tried to reach.
+  const auto notices = store_->NoticesIn(delivery.number);
+  if (!notices.ok()) return notices.status();
+  for (const NoticeRow& notice : *notices) {
+    auto told = store_->FindTold(notice.ref);
+    if (!told.ok()) return told.status();
+    if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice.round) continue;
+    (*told)->at = std::max((*told)->at, delivery.next_at + policy_.RoundTime((*told)->urgency));
+    if (absl::Status put = store_->UpdateTold(**told); !put.ok()) return put;
   }
   return absl::OkStatus();
 }
@@ -893,8 +950,7 @@ void Notifier::AcknowledgeNotification(const CallContext& call, v1::AcknowledgeN
           auto told = store_->FindTold(notice.ref);
           if (!told.ok()) return told.status();
           if (!told->has_value()) continue;
-          (*told)->acknowledged_until = until;
-          if ((*told)->stage == Stage::kResting) (*told)->at = std::max((*told)->at, until);
+          PutOff(until, &**told);
           if (absl::Status put = store_->UpdateTold(**told); !put.ok()) return put;
         }
         return SettleRoundsOf(*delivery, call.now);
@@ -962,13 +1018,14 @@ void Notifier::ListNotifications(const CallContext& call, v1::ListNotificationsR
       }
       const auto facts = source_->FindFacts(row.ref);
       if (!facts.ok()) return done(facts.status());
-      const bool hidden =
-          facts->has_value() && !discretion_->MayKnow(call, (*facts)->restricted, (*facts)->registered_by);
+      // Until the log has been read an order that is not known may be restricted; afterwards there is none
+      // such, of which anything could be recorded.
+      const bool known = facts->has_value();
+      const bool hidden = known ? !discretion_->MayKnow(call, (*facts)->restricted, (*facts)->registered_by)
+                                : source_->Ready() || !discretion_->Covers(call);
       // Asked for by its order, it would be named after all.
       if (hidden && query.order_id != 0) return done(error::Restricted());
-      if (facts->has_value() && (*facts)->restricted && !hidden) {
-        restricted.insert(FormatOrderId(row.ref.order_id));
-      }
+      if (!hidden && (!known || (*facts)->restricted)) restricted.insert(FormatOrderId(row.ref.order_id));
       v1::Notice& notice = *response.add_notices();
       notice.set_id(row.id);
       *notice.mutable_order() = Describe(row.ref, row.order_number, row.due, row.round, hidden);

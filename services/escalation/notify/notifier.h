@@ -146,9 +146,9 @@ class Notifier {
   void Start();
   // There may be rungs that were not there before.
   void Wake();
-  // The log says that a person has taken note of a rung, and of those below it, by whatever way: none of them
-  // is told again before `until`. `ref.armed_by` 0: of any clock of the kind. Told again it changes nothing.
-  void Acknowledged(const RungRef& ref, absl::Time until);
+  // The log's event `sequence` says that a person has taken note, by whatever way: see Acknowledgement. Its
+  // rungs may be not planned yet. Told again it changes nothing.
+  void Acknowledged(const RungRef& ref, int64_t sequence, absl::Time until);
   // Begins nothing any more; ends the streams with a last message.
   void Drain();
 
@@ -179,10 +179,17 @@ class Notifier {
   absl::StatusOr<bool> Settle(absl::Time now);
   absl::StatusOr<bool> Resume(absl::Time now);
   absl::StatusOr<bool> Forget(absl::Time now);
-  absl::Status Deliver(absl::Time now);
+  absl::StatusOr<bool> Deliver(absl::Time now);
   absl::Status Report(absl::Time now);
   absl::StatusOr<bool> IsMoot(int64_t delivery);
 
+  // Writes down what the log said of acknowledgements.
+  absl::Status KeepAcknowledgements();
+  // No round of `told` before `until`.
+  static void PutOff(absl::Time until, Told* told);
+  // `delivery`, whose next attempt falls into the quiet hours, is put off to `next_at`, and with it the end
+  // of its rounds. Within a transaction.
+  absl::Status WaitForMorning(const DeliveryRow& delivery);
   absl::Status TellGroup(absl::Time now, std::vector<Told> group);
   absl::Status TellNobody(absl::Time now, Told told);
   // Rung `told` after its round: another, or none.
@@ -230,6 +237,7 @@ class Notifier {
   int64_t last_notice_ = 0, last_delivery_ = 0, last_sequence_ = 0;
   uint64_t timer_ = 0;  // the latest; an earlier one that fires is not needed any more
   absl::Time counted_at_ = absl::InfinitePast();
+  std::vector<Acknowledgement> unkept_;                 // that the store does not have yet
   std::map<std::string, std::set<int64_t>> in_flight_;  // deliveries, by webhook
   std::vector<DeliveryRow> fresh_;                      // for desktops, of the transaction under way
   std::vector<std::function<void()>> told_;             // what the listener hears once it is committed

@@ -219,10 +219,14 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       if (!clock.live() || clock.kind == type::v1::CLOCK_KIND_UNIT_RETURN) continue;
       running.push_back(RunningOf(history, clock, now, *rules));
     }
+    // A dispute that nobody has settled is on every meeting's table, at a hotline with nothing to do, too.
+    const bool disputed =
+        std::any_of(history.disputes.begin(), history.disputes.end(),
+                    [](const Dispute& one) { return one.item.state() == v1::DOCKET_STATE_OPEN; });
     TrackedRow order{.id = id,
                      .number = history.number,
                      .first = std::min(history.register_time, now),
-                     .last = running.empty() ? now : absl::InfiniteFuture()};
+                     .last = running.empty() && !disputed ? now : absl::InfiniteFuture()};
     if (absl::Status status = store_->PutOrder(order); !status.ok()) return status;
     if (absl::Status status = store_->PutRunning(id, running); !status.ok()) return status;
     for (const Dispute& dispute : history.disputes) {

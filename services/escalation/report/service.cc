@@ -97,12 +97,12 @@ absl::Status CheckFormat(v1::DocumentFormat format) {
 }  // namespace
 
 ReportService::ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive,
-                             WorkedSeconds worked, const Names* names, const Discretion* discretion)
+                             WorkedSeconds worked, NamesNow names, const Discretion* discretion)
     : executor_(executor),
       clock_(clock),
       archive_(archive),
       worked_(std::move(worked)),
-      names_(names),
+      names_(std::move(names)),
       discretion_(discretion) {}
 
 void ReportService::GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
@@ -273,7 +273,7 @@ absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const CallCon
   if (!history->has_value()) return error::OrderNotFound(request.order_id());
   const auto events = archive_->Events(found->id);
   if (!events.ok()) return events.status();
-  const auto page = DocumentPage(request.kind(), **history, *events, now, *names_);
+  const auto page = DocumentPage(request.kind(), **history, *events, now, *names_.Get());
   if (!page.has_value()) return error::NoBreach();
   v1::RenderDocumentResponse response;
   response.set_text(page->Render(request.format(), response.mutable_media_type()));
@@ -282,12 +282,12 @@ absl::StatusOr<v1::RenderDocumentResponse> ReportService::Document(const CallCon
 }
 
 MeetingService::MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
-                               const Names* names, const Discretion* discretion)
+                               NamesNow names, const Discretion* discretion)
     : executor_(executor),
       archive_(archive),
       ledger_(ledger),
       worked_(std::move(worked)),
-      names_(names),
+      names_(std::move(names)),
       discretion_(discretion) {}
 
 void MeetingService::ListDocket(const CallContext& call, v1::ListDocketRequest request,
@@ -342,7 +342,8 @@ absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const CallContext&
 }
 
 absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const CallContext& call, const std::string& account,
-                                                        const std::string& item_id) {
+                                                        const std::string& item_id,
+                                                        std::set<std::string>* restricted) {
   if (item_id.empty()) return error::Required("item_id");
   if (absl::Status status = CheckCode("item_id", item_id); !status.ok()) return status;
   const size_t dash = item_id.rfind('-');
@@ -360,7 +361,11 @@ absl::StatusOr<v1::DocketItem> MeetingService::FindItem(const CallContext& call,
       if (who.account.empty()) who.account = account;
       if (!discretion_->MayKnow(who, (*history)->clocks)) return error::Restricted();
       for (const Dispute& dispute : (*history)->disputes) {
-        if (dispute.item.item_id() == item_id) return dispute.item;
+        if (dispute.item.item_id() != item_id) continue;
+        if (restricted != nullptr && (*history)->clocks.restricted) {
+          restricted->insert(FormatOrderId((*row)->order_id));
+        }
+        return dispute.item;
       }
     }
   }
@@ -439,7 +444,7 @@ absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& c
   *scorecard.mutable_knowledge_time() = ToProto(*knowledge);
   v1::RenderPackResponse response;
   *response.mutable_figures() = pack.Figures();
-  response.set_text(PackPage(response.figures(), pack.Disputes(), scorecard, request.period(), *names_)
+  response.set_text(PackPage(response.figures(), pack.Disputes(), scorecard, request.period(), *names_.Get())
                         .Render(request.format(), response.mutable_media_type()));
   *response.mutable_start_time() = scorecard.start_time();
   *response.mutable_end_time() = scorecard.end_time();
@@ -450,15 +455,16 @@ absl::StatusOr<v1::RenderPackResponse> MeetingService::Pack(const CallContext& c
 
 void MeetingService::ExportProposal(const CallContext& call, v1::ExportProposalRequest request,
                                     Done<v1::ExportProposalResponse> done) {
-  Answer(executor_, std::move(done),
-         [this, call, request = std::move(request)]() -> absl::StatusOr<v1::ExportProposalResponse> {
-           const auto item = FindItem(call, "", request.item_id());
-           if (!item.ok()) return item.status();
-           if (!item->has_ruling()) return error::NotRuled();
-           v1::ExportProposalResponse response;
-           response.set_yaml(ProposalYaml(*item, *names_));
-           return response;
-         });
+  executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
+    std::set<std::string> restricted;
+    const auto item = FindItem(call, "", request.item_id(), &restricted);
+    if (!item.ok()) return done(item.status());
+    if (!item->has_ruling()) return done(error::NotRuled());
+    v1::ExportProposalResponse response;
+    response.set_yaml(ProposalYaml(*item, *names_.Get()));
+    discretion_->Show(call, std::move(restricted), type::v1::DISCLOSURE_KIND_HISTORY, std::move(response),
+                      std::move(done));
+  });
 }
 
 }  // namespace hotline::escalation::report

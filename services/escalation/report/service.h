@@ -30,10 +30,10 @@ class ReportService {
   static constexpr int kScanLimit = 20'000;
 
   // `executor` is for reading: neither a follower's nor that of the lists of clocks; it is stopped before
-  // this object is destroyed. `archive` is used on it only, and outlives this, as do `clock`, `names` and
+  // this object is destroyed. `archive` is used on it only, and outlives this, as do `clock` and
   // `discretion`.
   ReportService(Executor* executor, const hotline::Clock* clock, Archive* archive, WorkedSeconds worked,
-                const Names* names, const Discretion* discretion);
+                NamesNow names, const Discretion* discretion);
 
   void GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
                     Done<v1::GetScorecardResponse> done);
@@ -63,7 +63,7 @@ class ReportService {
   const hotline::Clock* const clock_;
   Archive* const archive_;
   const WorkedSeconds worked_;
-  const Names* const names_;
+  const NamesNow names_;
   const Discretion* const discretion_;
 };
 
@@ -71,8 +71,8 @@ class ReportService {
 class MeetingService {
  public:
   // As ReportService; `ledger` outlives this too.
-  MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked,
-                 const Names* names, const Discretion* discretion);
+  MeetingService(Executor* executor, Archive* archive, Ledger* ledger, WorkedSeconds worked, NamesNow names,
+                 const Discretion* discretion);
 
   void ListDocket(const CallContext& call, v1::ListDocketRequest request, Done<v1::ListDocketResponse> done);
   void RuleDocketItem(const CallContext& call, v1::RuleDocketItemRequest request,
@@ -87,15 +87,16 @@ class MeetingService {
                                                 std::set<std::string>* restricted);
   absl::StatusOr<v1::RenderPackResponse> Pack(const CallContext& call, const v1::RenderPackRequest& request,
                                               std::set<std::string>* restricted);
-  // `account` asks, if the call does not say who.
+  // `account` asks, if the call does not say who. `restricted`: the item's order, if it is.
   absl::StatusOr<v1::DocketItem> FindItem(const CallContext& call, const std::string& account,
-                                          const std::string& item_id);
+                                          const std::string& item_id,
+                                          std::set<std::string>* restricted = nullptr);
 
   Executor* const executor_;
   Archive* const archive_;
   Ledger* const ledger_;
   const WorkedSeconds worked_;
-  const Names* const names_;
+  const NamesNow names_;
   const Discretion* const discretion_;
 };
 

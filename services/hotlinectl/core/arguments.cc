@@ -444,7 +444,11 @@ std::vector<CommandSpec> MakeCommands() {
        "backup",
        say::kCmdBackup,
        Operand::kOperation,
-       {{"config", ValueKind::kFile, say::kFlagSiteConfig}}},
+       {{"config", ValueKind::kFile, say::kFlagBackupConfig},
+        {.name = "only",
+         .kind = ValueKind::kWord,
+         .help = say::kFlagOnlyPart,
+         .choices = "work_order|escalation"}}},
       {CommandId::kHold, "hold", say::kCmdHold, Operand::kOperation,
        Change({{"reason", ValueKind::kText, say::kFlagReason},
                {"reference", ValueKind::kText, say::kFlagHoldReference}})},
@@ -522,10 +526,10 @@ struct Operation {
   std::string_view flags;  // each between spaces
 };
 constexpr Operation kOperations[] = {
-    {CommandId::kBackup, "create", Operation::Needs::kMayName, " "},
-    {CommandId::kBackup, "list", Operation::Needs::kNothing, " "},
-    {CommandId::kBackup, "verify", Operation::Needs::kName, " "},
-    {CommandId::kBackup, "restore", Operation::Needs::kName, " config "},
+    {CommandId::kBackup, "create", Operation::Needs::kMayName, " config "},
+    {CommandId::kBackup, "list", Operation::Needs::kNothing, " config "},
+    {CommandId::kBackup, "verify", Operation::Needs::kName, " config "},
+    {CommandId::kBackup, "restore", Operation::Needs::kName, " config only "},
     {CommandId::kHold, "place", Operation::Needs::kName, " reason reference request-id version "},
     {CommandId::kHold, "release", Operation::Needs::kName, " reason request-id version "},
     {CommandId::kHold, "list", Operation::Needs::kNothing, " "},
@@ -1432,6 +1436,10 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
   const DemoSite& fallback = kDemoSites[0];
   arguments.site_named =
       !first({global("dispatch"), std::string(site.dispatch), environment("HOTLINE_DISPATCH")}).empty();
+  arguments.work_order_named =
+      !first({global("work-order"), std::string(site.work_order), environment("HOTLINE_WORK_ORDER")}).empty();
+  arguments.escalation_named =
+      !first({global("escalation"), std::string(site.escalation), environment("HOTLINE_ESCALATION")}).empty();
   arguments.dispatch = first({global("dispatch"), std::string(site.dispatch), environment("HOTLINE_DISPATCH"),
                               std::string(fallback.dispatch)});
   arguments.work_order = first({global("work-order"), std::string(site.work_order),

@@ -153,6 +153,9 @@ class Arguments {
   Language language = Language::kEnglish;
   // A site was named, by `--site` or an address of dispatch.
   bool site_named = false;
+  // An address of the service was named, by `--site`, a flag or the environment.
+  bool work_order_named = false;
+  bool escalation_named = false;
   std::string dispatch;
   std::string work_order;
   std::string escalation;

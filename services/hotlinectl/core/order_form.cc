@@ -322,7 +322,6 @@ void ApplyFormDefaults(Request& request) {
   if (!request.header().order_id().empty()) return;
   auto& content = *request.mutable_content();
   if (content.channel() == type::v1::CHANNEL_UNSPECIFIED) content.set_channel(type::v1::CHANNEL_PHONE);
-  if (content.urgency() == type::v1::URGENCY_UNSPECIFIED) content.set_urgency(type::v1::URGENCY_NORMAL);
 }
 
 Request MergeForms(const Request& defaults, const Request& row) {

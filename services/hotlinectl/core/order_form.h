@@ -48,7 +48,8 @@ absl::Status SetFormField(const FormField& field, std::string_view value,
 // Rules between fields, given the names of those set: one coordinate does not go without the other.
 absl::Status CheckFormFields(const std::set<std::string_view>& names);
 
-// What the flat form leaves out by custom: a phone call, of normal urgency. Only for a new order.
+// What the flat form leaves out by custom: a phone call. Only for a new order. An urgency that nobody stated
+// stays open, so that the site reads it from the text: NORMAL said unasked would slow an emergency.
 void ApplyFormDefaults(dispatch::v1::PushWorkOrderRequest& request);
 
 // `row` over `defaults`: what the row sets wins; its assisting units replace the default ones.

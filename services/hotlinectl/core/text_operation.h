@@ -19,6 +19,12 @@ inline constexpr Phrase kCmdRetention{"show, run: how long what is over is kept;
                                       "保存期限：show 查看、run 立即清除到期内容"};
 inline constexpr Phrase kFlagSiteConfig{"the site's configuration (default: /etc/hotline-handoff/site.yaml)",
                                         "平台配置文件（默认 /etc/hotline-handoff/site.yaml）"};
+inline constexpr Phrase kFlagBackupConfig{
+    "the site's configuration; create, list: where its services are, and the certificate of the role admin; "
+    "verify: which parts must be there; restore: where to (default: /etc/hotline-handoff/site.yaml)",
+    "平台配置文件；create、list：各服务地址及admin角色证书；verify：须有哪些部分；restore：恢复到何处（默认 "
+    "/etc/hotline-handoff/site.yaml）"};
+inline constexpr Phrase kFlagOnlyPart{"restore this service's part alone", "仅恢复该服务的部分"};
 inline constexpr Phrase kFlagDeep{"also read every byte of every store", "同时逐字节检查全部数据库"};
 inline constexpr Phrase kFlagHoldReference{"number of the document that asks for it", "依据文书的文号"};
 inline constexpr Phrase kNeedsOperation{"`$0` needs one of: $1", "“$0”需要指定以下之一：$1"};
@@ -34,6 +40,20 @@ inline constexpr Phrase kBackupWhole{"backup $0 is complete; copy it to another 
 inline constexpr Phrase kBackupSound{"$0 is whole: $1 events in the log", "$0 完整：日志共$1条事件"};
 inline constexpr Phrase kBackupDamaged{"$0 cannot be relied on: see the lines marked `FAILED`",
                                        "$0 不可用：见标为“未通过”的各行"};
+inline constexpr Phrase kBackupOneOfTwo{
+    "$0 has no part of escalation: where a site has it, this is half a backup (`--config` tells)",
+    "$0 缺少escalation部分：若平台设有该服务，这只是半份备份（可用 --config 判断）"};
+inline constexpr Phrase kOnlyAdvice{
+    "a whole backup is the better one; `--only $0` restores this part without the other",
+    "请优先使用完整备份；如只恢复这一部分，请加 --only $0"};
+inline constexpr Phrase kNoSuchPart{"$0 has no part of $1", "$0 中没有 $1 部分"};
+inline constexpr Phrase kOnlyOrdersNext{
+    "before escalation starts: delete escalation.db and report.db (they are rebuilt) from its data_dir and "
+    "put "
+    "notify.db aside, each with its -wal and -shm; leave directory.db and publications/",
+    "启动escalation之前，请从其data_dir删除escalation.db、report.db（将自动重建），移走notify.db（均连同 "
+    "-wal、"
+    "-shm），保留directory.db和publications/"};
 inline constexpr Phrase kBackupOfOther{"the backup is of hotline $0, the configuration of $1",
                                        "备份属于热线$0，配置属于热线$1"};
 inline constexpr Phrase kPartRestored{"$0 restored into $1", "$0 已恢复到 $1"};

@@ -480,8 +480,7 @@ class Step {
         *event_.mutable_resumed() = command_.resumption();
         break;
       case Verb::kFinish:
-        Finish();
-        break;
+        return Finish();
       case Verb::kCallBack:
         CallBack();
         break;
@@ -864,6 +863,31 @@ class Step {
     event_.mutable_contacted()->clear_note();
   }
 
+  // More time never takes any away: whether `until` is later than the deadline, as far as the order knows
+  // that.
+  absl::Status CheckLater(const google::protobuf::Timestamp& until, const char* field) const {
+    const type::v1::Facts& facts = before_->facts();
+    const auto refused = [&](const char* english, const char* chinese) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, field, english, chinese);
+    };
+    if (facts.has_finish_due_time()) {
+      return FromProto(until) > FromProto(facts.finish_due_time())
+                 ? absl::OkStatus()
+                 : refused("must be later than the deadline", "必须晚于现有时限");
+    }
+    if (facts.has_extend_until_time()) {
+      return FromProto(until) > FromProto(facts.extend_until_time())
+                 ? absl::OkStatus()
+                 : refused("must be later than any earlier extension", "必须晚于此前的延期时间");
+    }
+    return facts.extension_count() == 0
+               ? absl::OkStatus()
+               : refused(
+                     "cannot be compared: the deadline is the end of an extension by length, which no "
+                     "rung has told yet; ask for a length",
+                     "此前已按时长延期，新时限尚未通知，无法比较；请按时长申请延期");
+  }
+
   absl::Status RequestExtension() {
     const type::v1::Facts& facts = before_->facts();
     if (before_->has_extension_request()) return error::ExtensionPending(true);
@@ -871,12 +895,16 @@ class Step {
       return error::ExtensionLimit(site_.extensions_per_order);
     }
     type::v1::ExtensionRequest request = command_.extension_request();
-    if (facts.has_finish_due_time()) {
-      if (FromProto(facts.finish_due_time()) <= now_) return error::ExtensionTooLate();
-      if (request.has_until_time() && FromProto(request.until_time()) <= FromProto(facts.finish_due_time())) {
-        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_request.until_time",
-                               "must be later than the deadline", "必须晚于现有时限");
+    if (facts.has_finish_due_time() && FromProto(facts.finish_due_time()) <= now_) {
+      return error::ExtensionTooLate();
+    }
+    if (request.has_until_time()) {
+      if (absl::Status status = CheckLater(request.until_time(), "extension_request.until_time");
+          !status.ok()) {
+        return status;
       }
+    }
+    if (facts.has_finish_due_time()) {
       // A reminder comes before the last tenth (the policy sees to that), so until it there is nothing to
       // mark.
       request.set_last_minute(facts.has_last_tenth_time() && FromProto(facts.last_tenth_time()) <= now_);
@@ -914,6 +942,9 @@ class Step {
         return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_decision.until_time",
                                "must be given, as what was asked for has passed",
                                "申请的时间已过，须另行指定");
+      }
+      if (absl::Status status = CheckLater(until, "extension_decision.until_time"); !status.ok()) {
+        return status;
       }
       *facts->mutable_extend_until_time() = until;
       *detail->mutable_decision()->mutable_until_time() = until;
@@ -1007,12 +1038,10 @@ class Step {
 
   absl::Status Extend() {
     const type::v1::Extension& extension = command_.extension();
-    type::v1::Facts* facts = after_.mutable_facts();
-    if (facts->has_extend_until_time() &&
-        FromProto(extension.until_time()) <= FromProto(facts->extend_until_time())) {
-      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension.until_time",
-                             "must be later than any earlier extension", "必须晚于此前的延期时间");
+    if (absl::Status status = CheckLater(extension.until_time(), "extension.until_time"); !status.ok()) {
+      return status;
     }
+    type::v1::Facts* facts = after_.mutable_facts();
     facts->set_extension_count(facts->extension_count() + 1);
     *facts->mutable_extend_until_time() = extension.until_time();
     facts->clear_finish_due_time();
@@ -1026,18 +1055,27 @@ class Step {
     facts->set_suspended(true);
     ToProto(now_, facts->mutable_suspend_time());
     *facts->mutable_review_time() = command_.suspension().review_time();
-    // While the clocks stand still nobody knows when they will end.
-    facts->clear_finish_due_time();
-    facts->clear_last_tenth_time();
+    // While the clocks stand still nobody knows when they will end; what has passed has passed for good.
+    if (FromProto(facts->finish_due_time()) > now_) {
+      facts->clear_finish_due_time();
+      facts->clear_last_tenth_time();
+    }
     *event_.mutable_suspended() = command_.suspension();
   }
 
-  void Finish() {
-    *after_.mutable_reply() = command_.completion().reply();
+  absl::Status Finish() {
+    const type::v1::Reply& reply = command_.completion().reply();
+    const auto& units = before_->units();
+    const bool at_work = std::any_of(units.begin(), units.end(), [&](const type::v1::UnitTask& task) {
+      return task.unit() == reply.unit();
+    });
+    if (!reply.unit().empty() && !units.empty() && !at_work) return error::UnitNotAssigned(reply.unit());
+    *after_.mutable_reply() = reply;
     // A call-back was about an earlier reply.
     after_.clear_call_back();
     *event_.mutable_replied()->mutable_reply() = after_.reply();
     event_.mutable_replied()->mutable_reply()->clear_internal_reply();
+    return absl::OkStatus();
   }
 
   void CallBack() {
@@ -1347,6 +1385,8 @@ Command WithRoute(Command command) {
     content.set_lead_unit(route.lead_unit());
     *content.mutable_assist_units() = route.assist_units();
   }
+  // Left open, or less than danger demands.
+  if (content.urgency() < route.urgency()) content.set_urgency(route.urgency());
   return command;
 }
 
@@ -1407,11 +1447,13 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     if (header.order_id().empty()) return error::Required("header.order_id");
     if (before == nullptr) return error::OrderNotFound(header.order_id());
   }
-  const int64_t version = before == nullptr ? 0 : before->version();
-  if (header.expected_version() != 0 && header.expected_version() != version) {
-    return error::StaleVersion(header.expected_version(), version);
-  }
   const WorkOrder& standing = before == nullptr ? WorkOrder::default_instance() : *before;
+  // Whoever read it before others were shown it has read all there is.
+  const int64_t changed = standing.changed_version() == 0 ? standing.version() : standing.changed_version();
+  if (header.expected_version() != 0 &&
+      (header.expected_version() < changed || header.expected_version() > standing.version())) {
+    return error::StaleVersion(header.expected_version(), standing.version());
+  }
   if (standing.facts().restricted() && verb != Verb::kDisclose &&
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();

@@ -227,8 +227,11 @@ struct Received {
 // confirmation by voice moves nothing.
 // A mirror that a reconciliation sends again (`resync`) is installed whatever this site's state is, if its
 // sender holds the order or has ended the handoff; it changes nothing where both sites agree already.
+// `skew` is what the link knows of the peer's clock: whether an emergency is late is reckoned across the two
+// clocks only with it; else the giver's alarm alone says so.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
-                        std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now);
+                        std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now,
+                        std::optional<ClockSkew> skew = std::nullopt);
 
 // Decides the first receipt: the peer durably received the offer with `handoff_id` at `receive_time` (its
 // clock). `skew` is what the link knows of that clock. The state moves only from OFFERED; but the receipt is

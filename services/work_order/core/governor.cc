@@ -162,6 +162,15 @@ absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
   return CheckDispatchDuty(order, dispatch.lead_unit(), site);
 }
 
+// 回避: a unit that the matter accuses does none of the work and does not speak to whom complained, whether
+// it is named (in `field`) or whoever acts works for it.
+absl::Status CheckPart(const WorkOrder& order, std::string_view field, const std::string& unit,
+                       const Command& command) {
+  if (IsRecused(order, unit)) return error::UnitRecused(field, unit);
+  const std::string& own = command.header().actor().unit();
+  return IsRecused(order, own) ? error::UnitRecused("header.actor.unit", own) : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
@@ -183,6 +192,17 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return CheckUnits(order, "unit_dispatch", command.unit_dispatch(), site);
     case Command::kUnitReassignment:
       return CheckUnits(order, "unit_reassignment.dispatch", command.unit_reassignment().dispatch(), site);
+    case Command::kSignature:
+      return CheckPart(order, "signature.unit", command.signature().unit(), command);
+    case Command::kProgress:
+      return CheckPart(order, "progress.unit", command.progress().unit(), command);
+    case Command::kCompletion:
+      return CheckPart(order, "completion.reply.unit", command.completion().reply().unit(), command);
+    case Command::kCallerContact:
+      return CheckPart(order, "caller_contact.unit", command.caller_contact().unit(), command);
+    case Command::kCallBackRecord:
+    case Command::kExtensionRequest:
+      return CheckPart(order, "", "", command);
     case Command::kAccusation: {
       if (!command.accusation().has_dispatch()) return absl::OkStatus();
       WorkOrder accused;
@@ -230,7 +250,8 @@ absl::StatusOr<workorder::v1::PreviewReturnResponse> PreviewReturn(
   command.mutable_header()->mutable_actor()->set_account("preview");
   command.mutable_header()->mutable_actor()->set_unit(request.unit());
   type::v1::HandoffReturn* returned = command.mutable_handoff_return();
-  returned->set_ground(type::v1::RETURN_GROUND_OTHER);
+  returned->set_ground(request.ground() == type::v1::RETURN_GROUND_UNSPECIFIED ? type::v1::RETURN_GROUND_OTHER
+                                                                               : request.ground());
   returned->set_reason("preview");
   returned->set_proposed_hotline(request.proposed_hotline());
   returned->set_proposed_unit(request.proposed_unit());

@@ -59,11 +59,8 @@ void ReplaceInTexts(const std::vector<std::string>& words, Message* message) {
   }
 }
 
-}  // namespace
-
-void MaskCaller(type::v1::WorkOrder* order) {
-  type::v1::OrderContent* content = order->mutable_content();
-  const type::v1::Caller caller = content->caller();
+// What the caller is called and reached by.
+std::vector<std::string> WordsOf(const type::v1::Caller& caller) {
   std::vector<std::string> words;
   if (caller.name().size() >= kMinNameBytes) words.push_back(caller.name());
   for (const std::string* number : {&caller.phone(), &caller.contact_phone()}) {
@@ -71,6 +68,22 @@ void MaskCaller(type::v1::WorkOrder* order) {
     words.push_back(*number);
     if (std::string plain = NormalizePhone(*number); plain != *number) words.push_back(std::move(plain));
   }
+  return words;
+}
+
+type::v1::RegisteredDetail* RegistrationIn(type::v1::Event* event) {
+  if (event->has_registered()) return event->mutable_registered();
+  if (event->offered().has_registered()) return event->mutable_offered()->mutable_registered();
+  if (event->understood().has_registered()) return event->mutable_understood()->mutable_registered();
+  return nullptr;
+}
+
+}  // namespace
+
+void MaskCaller(type::v1::WorkOrder* order) {
+  type::v1::OrderContent* content = order->mutable_content();
+  const type::v1::Caller caller = content->caller();
+  const std::vector<std::string> words = WordsOf(caller);
   ReplaceInTexts(words, order);
   // Retention deletes a content whole, so that its text is not among those.
   for (const std::string& word : words) Replace(word, content->mutable_text());
@@ -83,6 +96,17 @@ void MaskCaller(type::v1::WorkOrder* order) {
   // What a newer peer sent and this version does not know could be anything.
   order->DiscardUnknownFields();
   order->clear_content_salt();
+}
+
+void MaskEvent(const type::v1::OrderContent* content, type::v1::Event* event) {
+  if (content == nullptr) {
+    retention::EraseTexts(event);
+    return;
+  }
+  ReplaceInTexts(WordsOf(content->caller()), event);
+  // Other orders of the same number have the same.
+  if (auto* registered = RegistrationIn(event); registered != nullptr) registered->clear_caller_hash();
+  event->DiscardUnknownFields();
 }
 
 }  // namespace hotline::work_order

@@ -373,14 +373,21 @@ void DescribeContent(const type::v1::OrderContent& content, const WorkOrder& ord
 void Seal(const WorkOrder* before, absl::Time now, Change* change) {
   WorkOrder& after = change->after;
   after.set_version(before == nullptr ? 1 : before->version() + 1);
-  ToProto(now, after.mutable_update_time());
+  // To be shown changes nothing. Whatever a peer says is news.
+  const bool shown = before != nullptr && change->event.has_disclosed() && !change->event.mirrored();
+  if (!shown) {
+    after.clear_changed_version();
+    ToProto(now, after.mutable_update_time());
+  } else if (after.changed_version() == 0) {
+    after.set_changed_version(before->version());
+  }
   // Both sites work on it again, and compare what is there.
   if (!Contains(kEnded, after.state())) after.clear_erased_view();
   type::v1::Event& event = change->event;
   event.set_order_id(after.id());
   event.set_order_number(after.number());
   event.set_order_version(after.version());
-  *event.mutable_commit_time() = after.update_time();
+  ToProto(now, event.mutable_commit_time());
   event.set_state_before(before == nullptr ? type::v1::ORDER_STATE_UNSPECIFIED : before->state());
   event.set_state(after.state());
   *event.mutable_custody() = after.custody();

@@ -151,7 +151,7 @@ void DescribeContent(const type::v1::OrderContent& content, const type::v1::Work
                      type::v1::RegisteredDetail* detail);
 
 // Fills what every change has: version and update time of `after`, and the event's place, time, states and
-// custody. The event's actor, trace and detail are the caller's.
+// custody. The event's actor, trace and detail are the caller's, and set before.
 void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
 // True if `change` has to be told to the other site of the handoff that `before` is in.
 bool HasCounterpart(const type::v1::WorkOrder& before);

@@ -43,13 +43,37 @@ constexpr StateSet kOriginsMoves =
 // of it.
 constexpr StateSet kReopens = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_ARCHIVED);
 
+// Whether an emergency came later than the limit: it was durable at the taker at `arrived` by the giver's
+// clock, give or take `uncertainty`.
+bool IsLate(const WorkOrder& order, const type::v1::Handoff& handoff, absl::Time arrived,
+            absl::Duration uncertainty, const Site& site) {
+  return order.urgency() == type::v1::URGENCY_EMERGENCY && handoff.has_offer_time() &&
+         arrived - uncertainty - FromProto(handoff.offer_time()) > site.emergency_receipt;
+}
+
+// The same as this site, the giver, knows it: its own alarm, or what the peer's clock says of the receipt.
+bool IsLateForGiver(const WorkOrder& order, const type::v1::Handoff& handoff,
+                    const std::optional<ClockSkew>& skew, absl::Time now, const Site& site) {
+  if (order.facts().receipt_alarm()) return true;
+  if (!skew.has_value()) return false;
+  // Not after this site knew of it.
+  const absl::Time arrived = std::min(FromProto(handoff.receive_time()) - skew->offset, now);
+  return IsLate(order, handoff, arrived, skew->uncertainty, site);
+}
+
 // One envelope at work. Each kind's function either fills the change or says what was wrong with the
 // envelope.
 class Receiving {
  public:
   Receiving(const WorkOrder* before, const Envelope& envelope, std::string_view peer, const NewOrder& fresh,
-            const Site& site, absl::Time now)
-      : before_(before), envelope_(envelope), peer_(peer), fresh_(fresh), site_(site), now_(now) {}
+            const Site& site, absl::Time now, std::optional<ClockSkew> skew)
+      : before_(before),
+        envelope_(envelope),
+        peer_(peer),
+        fresh_(fresh),
+        site_(site),
+        now_(now),
+        skew_(std::move(skew)) {}
 
   Received Run() {
     absl::Status status = Dispatch();
@@ -206,8 +230,10 @@ class Receiving {
     handoff->clear_receipt_record();
     handoff->clear_voice();
     handoff->clear_scene_record();
-    handoff->set_late(after.urgency() == type::v1::URGENCY_EMERGENCY && handoff->has_offer_time() &&
-                      now_ - FromProto(handoff->offer_time()) > site_.emergency_receipt);
+    // The offer's time is by the giver's clock. Without knowing how far that is from this one's, the giver
+    // alone can tell.
+    handoff->set_late(skew_.has_value() &&
+                      IsLate(after, *handoff, now_ + skew_->offset, skew_->uncertainty, site_));
     handoff->set_spoken_code(SpokenCode(handoff->id(), after.content_digest()));
     handoff->clear_onward_hotline();
     handoff->clear_onward_handoff_id();
@@ -278,12 +304,13 @@ class Receiving {
       ToProto(now_, handoff->mutable_understand_time());
     }
     ToProto(now_, handoff->mutable_receipt_record()->mutable_understand_record_time());
-    handoff->set_late(handoff->late() || body.late() || before_->facts().receipt_alarm());
     // This may overtake the link's receipt, which is recorded when it comes.
     if (!handoff->has_receive_time()) {
       *handoff->mutable_receive_time() =
           body.has_receive_time() ? body.receive_time() : handoff->understand_time();
     }
+    // Not because the taker says so, whose clock may be wrong.
+    handoff->set_late(handoff->late() || IsLateForGiver(*before_, *handoff, skew_, now_, site_));
     *change.event.mutable_understood()->mutable_handoff() = *handoff;
     Finish(peer_, /*mirrored=*/true);
     return absl::OkStatus();
@@ -551,6 +578,10 @@ class Receiving {
       *change.after.mutable_units() = std::move(*body.mutable_units());
       if (again) DropAccusedSince();
       MergeReply(body);
+      if (IsTakersReturn(body, disputed)) {
+        type::v1::Facts* facts = change.after.mutable_facts();
+        facts->set_return_count(std::max(facts->return_count(), before_->facts().return_count() + 1));
+      }
       TakeHops(body.hops());
       if (body.hops().empty() && body.state() == type::v1::ORDER_STATE_RETURNED &&
           SharedAfter()->has_returned()) {
@@ -642,6 +673,13 @@ class Receiving {
       const bool moved = before_->custody().epoch() != after.custody().epoch() || EndedInDispute(after);
       if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change, resync);
     }
+  }
+
+  // The taker gives it back, as people decided there. It counts, also if the taker's platform keeps no count.
+  bool IsTakersReturn(const exchange::v1::MirrorBody& body, bool disputed) {
+    return body.state() == type::v1::ORDER_STATE_RETURNED && !disputed && !body.resync() &&
+           SharedAfter()->to_hotline() == peer_ &&
+           SharedAfter()->returned().ground() != type::v1::RETURN_GROUND_NOT_UNDERSTOOD;
   }
 
   // The peer tells what became of a handoff that is over: that its giver disputes it, or that a dispute is
@@ -808,8 +846,10 @@ class Receiving {
         if (by_receiver) {
           theirs->clear_receipt_record();
           theirs->clear_keep_by_time();
+          theirs->clear_late();
         }
       } else if (by_receiver) {
+        theirs->clear_late();
         theirs->clear_receipt_record();
         theirs->clear_keep_by_time();
         theirs->clear_kind();
@@ -953,6 +993,7 @@ class Receiving {
   const NewOrder& fresh_;
   const Site& site_;
   const absl::Time now_;
+  const std::optional<ClockSkew> skew_;
   // The envelope is in the handoff by which the order came here; it has been passed on since.
   bool passes_on_ = false;
   bool dropped_ = false;  // units that were accused here, from those that the peer sent
@@ -962,8 +1003,9 @@ class Receiving {
 }  // namespace
 
 Received DecideEnvelope(const WorkOrder* before, const Envelope& envelope, std::string_view peer,
-                        const NewOrder& fresh, const Site& site, absl::Time now) {
-  return Receiving(before, envelope, peer, fresh, site, now).Run();
+                        const NewOrder& fresh, const Site& site, absl::Time now,
+                        std::optional<ClockSkew> skew) {
+  return Receiving(before, envelope, peer, fresh, site, now, std::move(skew)).Run();
 }
 
 Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, absl::Time receive_time,
@@ -1005,7 +1047,7 @@ Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, abs
     if (before.state() == type::v1::ORDER_STATE_OFFERED) {
       change.after.set_state(type::v1::ORDER_STATE_RECEIVED);
     }
-    if (before.facts().receipt_alarm()) handoff->set_late(true);
+    handoff->set_late(handoff->late() || IsLateForGiver(before, *handoff, skew, now, site));
   }
   detail->set_handoff_id(handoff->id());
   *detail->mutable_receive_time() = handoff->receive_time();

@@ -24,6 +24,9 @@ absl::Status ValidateContent(const type::v1::OrderContent& content, const Site& 
 // The same for the content of a peer's offer, where a newer peer with other lists and another clock is no
 // fault: enum values unknown here, units and catalogue items unknown here and late times pass.
 absl::Status ValidateOfferedContent(const type::v1::OrderContent& content);
+// What is known of a matter that is compared with others: title, text, number, place and time, any of which
+// may be missing.
+absl::Status ValidateKnownContent(const type::v1::OrderContent& content, absl::Time now);
 // What every command carries. Paths start with `header.`. That an order is named, or none, depends on the
 // action and is checked with it.
 absl::Status ValidateHeader(const type::v1::CommandHeader& header);
@@ -32,9 +35,14 @@ absl::Status ValidateHeader(const type::v1::CommandHeader& header);
 absl::Status ValidateAction(const type::v1::Command& command, const Site& site, absl::Time now);
 
 // `text` has at most `max` code points of well-formed UTF-8 without control characters. Line breaks are
-// allowed in long texts (`multi_line`). Empty or blank is an error if `required`.
+// allowed in long texts (`multi_line`). Empty, or nothing that can be seen, is an error if `required`.
 absl::Status ValidateText(std::string_view field, std::string_view text, int64_t max, bool required,
                           bool multi_line);
+
+// A caller's number in the form of `Caller.phone`, or none.
+absl::Status ValidatePhone(std::string_view field, const std::string& phone);
+// A time of protobuf, if there is one.
+absl::Status ValidateTime(std::string_view field, bool has, const google::protobuf::Timestamp& time);
 
 // Every string and time in `message`, at any depth, is well formed; no string is longer than 32,000 bytes.
 // For what a peer sent, whose other bounds may differ. The path starts with the first field's name.

@@ -1066,7 +1066,8 @@ class SqlStore : public Store {
   }
 
   absl::Status UpdateOrder(int64_t id, const WorkOrder& order) override {
-    const std::string_view lead_unit = LeadUnitAtWork(order);
+    absl::StatusOr<std::string> lead_unit = ListedUnit(id, order);
+    if (!lead_unit.ok()) return lead_unit.status();
     bool same_state = false;
     bool same_unit = false;
     {
@@ -1076,16 +1077,22 @@ class SqlStore : public Store {
       if (!row.ok()) return Explain(row.status());
       if (!*row) return error::Internal("an order to be updated is not there");
       same_state = find_columns_->Int64(0) == order.state();
-      same_unit = lead_unit.empty() || find_columns_->Text(1) == lead_unit;
+      same_unit = find_columns_->Text(1) == *lead_unit;
     }
-    if (absl::Status status = WriteOrder(id, order, same_state, same_unit); !status.ok()) return status;
+    if (absl::Status status = WriteOrder(id, order, same_state, same_unit ? nullptr : &*lead_unit);
+        !status.ok()) {
+      return status;
+    }
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
   }
 
   absl::Status UpdateKnownOrder(int64_t id, const WorkOrder& order, const WorkOrder& before) override {
-    const std::string_view lead_unit = LeadUnitAtWork(order);
-    const bool same_unit = lead_unit.empty() || LeadUnitAtWork(before) == lead_unit;
-    if (absl::Status status = WriteOrder(id, order, before.state() == order.state(), same_unit);
+    absl::StatusOr<std::string> lead_unit = std::string();
+    const bool same_unit = LeadUnitAtWork(before) == LeadUnitAtWork(order);
+    if (!same_unit) lead_unit = ListedUnit(id, order);
+    if (!lead_unit.ok()) return lead_unit.status();
+    if (absl::Status status =
+            WriteOrder(id, order, before.state() == order.state(), same_unit ? nullptr : &*lead_unit);
         !status.ok()) {
       return status;
     }
@@ -1266,15 +1273,25 @@ class SqlStore : public Store {
     return absl::OkStatus();
   }
 
-  // SQLite rewrites the entries of every index whose column is named, changed or not.
-  absl::Status WriteOrder(int64_t id, const WorkOrder& order, bool same_state, bool same_unit) {
+  // The unit that lists find the order by: see ListFilter.unit. Empty if there is none.
+  absl::StatusOr<std::string> ListedUnit(int64_t id, const WorkOrder& order) {
+    if (const std::string_view at_work = LeadUnitAtWork(order); !at_work.empty()) return std::string(at_work);
+    absl::StatusOr<std::string> content = reader_.FindContent(id);
+    if (!content.ok()) return content.status();
+    return LeadUnitOf(*content);
+  }
+
+  // `unit`: the unit that lists find it by, null if it is the same as before. SQLite rewrites the entries of
+  // every index whose column is named, changed or not.
+  absl::Status WriteOrder(int64_t id, const WorkOrder& order, bool same_state, const std::string* unit) {
     if (absl::Status status = Serialize(order); !status.ok()) return status;
+    const bool same_unit = unit == nullptr;
     sql::Statement& update = !same_unit ? *update_unit_ : !same_state ? *update_state_ : *update_record_;
     update.BindInt64(1, id);
     update.BindBlob(2, record_);
     if (!same_unit || !same_state) update.BindInt64(3, order.state());
-    const std::string_view lead_unit = LeadUnitAtWork(order);
-    if (!same_unit) update.BindText(4, lead_unit);
+    if (!same_unit && unit->empty()) update.BindNull(4);
+    if (!same_unit && !unit->empty()) update.BindText(4, *unit);
     return Explain(update.Run());
   }
 

@@ -1,9 +1,12 @@
 // What a part of a backup must hold, which backups are the newest, and what a restore refuses to touch.
 #include "common/backup/backup.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "common/backup/verify.h"
+#include "common/error/error.h"
 
 namespace hotline::backup {
 namespace {
@@ -20,6 +24,7 @@ namespace fs = std::filesystem;
 using operation::v1::BackupManifest;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 class BackupTest : public testing::Test {
  protected:
@@ -46,6 +51,22 @@ class BackupTest : public testing::Test {
     const auto manifest = Write(Backups(), name, {.hotline = "110", .service = service}, {source}, clock_);
     EXPECT_TRUE(manifest.ok()) << manifest.status();
     return manifest.ok() ? *manifest : BackupManifest();
+  }
+  void MakeEscalation(const std::string& name) {
+    Make(name, "escalation", {"directory.db", "escalation.db", "notify.db", "report.db"});
+  }
+  // Of 5 bytes, in the order of `hotlinectl backup create`.
+  void MakeWhole(const std::string& name) {
+    MakeEscalation(name);
+    Make(name, "work_order", {"work_order.db"});
+  }
+  // `name` for a whole one, `name/service` for a half; the newest first.
+  std::vector<std::string> Found() const {
+    std::vector<std::string> found;
+    for (const Stored& backup : ListStored(Backups())) {
+      found.push_back(backup.folder + (backup.parts.size() == 2 ? "" : "/" + backup.parts.front().service()));
+    }
+    return found;
   }
   std::string Backups() const { return folder_ + "/backups"; }
   std::string Data() const { return folder_ + "/data"; }
@@ -123,6 +144,123 @@ TEST_F(BackupTest, ARenamedBackupIsRemovedByItsFolder) {
   Make("two", "work_order", {"work_order.db"});
   EXPECT_EQ(Prune(Backups(), "work_order", 1, "two"), 1);
   EXPECT_FALSE(fs::exists(Backups() + "/kept"));
+}
+
+// work_order is down: escalation's parts alone must not push out what brings a site back.
+TEST_F(BackupTest, HalvesGoBeforeWholeOnesAndTakeNoneApart) {
+  MakeWhole("good1");
+  MakeWhole("good2");
+  MakeEscalation("half1");
+  EXPECT_EQ(Prune(Backups(), "escalation", 2, "half1"), 0);
+  EXPECT_THAT(Found(), ElementsAre("half1/escalation", "good2", "good1"));
+  MakeEscalation("half2");
+  EXPECT_EQ(Prune(Backups(), "escalation", 2, "half2"), 1);
+  EXPECT_THAT(Found(), ElementsAre("half2/escalation", "good2", "good1"));
+  // The next whole one: of the oldest nothing is left, by whichever service's doing.
+  MakeEscalation("good3");
+  EXPECT_EQ(Prune(Backups(), "escalation", 2, "good3"), 1);
+  EXPECT_THAT(Found(), ElementsAre("good3/escalation", "good2", "good1"));
+  Make("good3", "work_order", {"work_order.db"});
+  EXPECT_EQ(Prune(Backups(), "work_order", 2, "good3"), 1);
+  EXPECT_THAT(Found(), ElementsAre("good3", "good2"));
+  EXPECT_FALSE(fs::exists(Backups() + "/good1"));
+}
+
+TEST_F(BackupTest, AHalfWhoseOtherPartIsBeingWrittenStays) {
+  MakeWhole("good");
+  MakeEscalation("slow");
+  fs::create_directory(Backups() + "/.slow.work_order.partial");
+  MakeEscalation("next");
+  EXPECT_EQ(Prune(Backups(), "escalation", 1, "next"), 0);
+  EXPECT_THAT(Found(), ElementsAre("next/escalation", "slow/escalation", "good"));
+}
+
+TEST_F(BackupTest, WhatAKilledProcessLeftGoesAndWhatALivingOneWritesStays) {
+  for (const char* name : {"dead", "alive"}) {
+    Put(Backups() + "/." + name + ".work_order.partial/work_order.db");
+  }
+  Put(Backups() + "/.other.escalation.partial/report.db");
+  const std::string alive = Backups() + "/.alive.work_order.partial";
+  const int lock = open(alive.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  // A failure is enough to clear it: nothing need succeed first.
+  const auto failed = Write(Backups(), "alive", {.hotline = "110", .service = "work_order"}, {}, clock_);
+  EXPECT_EQ(error::ReasonOf(failed.status()), error::Reason::ERROR_REASON_BACKUP_RUNNING) << failed.status();
+  EXPECT_FALSE(fs::exists(Backups() + "/.dead.work_order.partial"));
+  EXPECT_TRUE(fs::exists(alive + "/work_order.db"));
+  EXPECT_TRUE(fs::exists(Backups() + "/.other.escalation.partial")) << "the other service's own affair";
+  close(lock);
+  RemoveLeftovers(Backups(), "work_order");
+  EXPECT_FALSE(fs::exists(alive));
+  // Locked while it is written, so that none of these takes it.
+  bool locked = false;
+  const Source source = [&](const std::string& folder) {
+    RemoveLeftovers(Backups(), "work_order");
+    locked = fs::exists(folder);
+    Put(folder + "/work_order.db");
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(Write(Backups(), "b", {.hotline = "110", .service = "work_order"}, {source}, clock_).ok());
+  EXPECT_TRUE(locked);
+}
+
+TEST_F(BackupTest, ACopyThatDoesNotFitIsRefusedOrOldOnesMakeRoom) {
+  MakeEscalation("half");
+  for (const char* name : {"one", "two", "three", "four"}) MakeWhole(name);
+  MakeEscalation("new");
+  // 100 of 1,000 bytes stay free; what is stored is 20 in whole ones and 4 in each half.
+  const auto disk = [&](const std::string&) {
+    int64_t free = 140;
+    for (const Stored& backup : ListStored(Backups())) free -= backup.bytes();
+    return std::optional(Disk{.free = free, .size = 1000});
+  };
+  const auto make_room = [&](int64_t bytes, bool may_remove, bool only_ask = false) {
+    return MakeRoom(Backups(), "work_order", "new", bytes,
+                    {.may_remove = may_remove, .only_ask = only_ask, .disk = disk});
+  };
+  const std::vector<std::string> all = Found();
+  const Room fits = make_room(12, true);
+  EXPECT_TRUE(fits.status.ok()) << fits.status;
+  EXPECT_EQ(fits.free, 112);
+  EXPECT_EQ(fits.reserve, 100);
+  EXPECT_EQ(fits.removed, 0);
+  // None may go; or all that may would not do.
+  for (const Room& full : {make_room(13, false), make_room(23, true), make_room(23, true, true)}) {
+    EXPECT_EQ(error::ReasonOf(full.status), error::Reason::ERROR_REASON_DISK_FULL) << full.status;
+    EXPECT_EQ(full.removed, 0);
+  }
+  EXPECT_TRUE(make_room(22, true, /*only_ask=*/true).status.ok());
+  EXPECT_EQ(Found(), all);
+  const Room one = make_room(17, true);
+  EXPECT_TRUE(one.status.ok()) << one.status;
+  EXPECT_EQ(one.removed, 1);
+  EXPECT_THAT(Found(), ElementsAre("new/escalation", "four", "three", "two", "half/escalation"))
+      << "the half has no part of work_order's to take away";
+  EXPECT_TRUE(make_room(22, true).status.ok());
+  EXPECT_THAT(Found(), ElementsAre("new/escalation", "four", "three", "half/escalation"));
+  EXPECT_FALSE(make_room(23, true).status.ok()) << "two whole ones stay";
+  // escalation's halves go before whole ones.
+  MakeWhole("five");
+  const Room of_half = MakeRoom(Backups(), "escalation", "new", 20, {.may_remove = true, .disk = disk});
+  EXPECT_TRUE(of_half.status.ok()) << of_half.status;
+  EXPECT_THAT(Found(), ElementsAre("five", "new/escalation", "four", "three"));
+  // What the system does not tell is found out by the copy.
+  EXPECT_TRUE(MakeRoom(Backups(), "escalation", "x", 1 << 30,
+                       {.disk = [](const std::string&) { return std::optional<Disk>(); }})
+                  .status.ok());
+}
+
+TEST_F(BackupTest, TheDiskOfAFolderThatIsNotThereYetIsKnown) {
+  const std::optional<Disk> disk = DiskOf(folder_ + "/not/yet");
+  ASSERT_TRUE(disk.has_value());
+  EXPECT_GT(disk->size, 0);
+  EXPECT_EQ(ReserveOf({.free = 0, .size = 1000}), 100);
+  EXPECT_EQ(ReserveOf({.free = 0, .size = int64_t{1} << 50}), int64_t{1} << 30);
+  Put(Data() + "/a.db");
+  Put(Data() + "/publications/1.publication");
+  EXPECT_EQ(BytesIn(Data()), 2);
+  EXPECT_EQ(BytesIn(folder_ + "/none"), 0);
+  EXPECT_THAT(ListStored(folder_ + "/none"), IsEmpty());
 }
 
 TEST_F(BackupTest, APartWithoutItsDatabasesIsNotWhole) {

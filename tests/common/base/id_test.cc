@@ -45,6 +45,16 @@ TEST(OrderNumberTest, HasTheDayAndSixDigits) {
   EXPECT_EQ(FormatOrderNumber("110", absl::CivilDay(2026, 1, 2), 1'234'567), "110-20260102-1234567");
 }
 
+TEST(OrderNumberTest, ADayThatDoesNotExistNamesNothing) {
+  EXPECT_EQ(ParseOrderNumber("110", "110-20261130-000045"),
+            std::pair(absl::CivilDay(2026, 11, 30), int64_t{45}));
+  for (const char* slip : {"110-20261131-000045", "110-20260229-000045", "110-20261301-000045",
+                           "110-20261200-000045", "110-20260001-000045", "110-99999999-000045"}) {
+    EXPECT_EQ(ParseOrderNumber("110", slip), std::nullopt) << slip;
+  }
+  EXPECT_TRUE(ParseOrderNumber("110", "110-20240229-000045").has_value());
+}
+
 TEST(RequestIdTest, IsATimeOrderedUuid) {
   const absl::Time now = absl::FromUnixMillis(1'795'000'000'123);
   const std::string a = NewRequestId(now);

@@ -35,6 +35,25 @@ TEST(Utf8Test, FindsControlCharacters) {
   EXPECT_FALSE(HasControlCharacters("ئۇيغۇرچە", false));
 }
 
+TEST(Utf8Test, FindsLineSeparators) {
+  EXPECT_TRUE(HasLineSeparators("一行\u2028两行"));
+  EXPECT_TRUE(HasLineSeparators("\u2029"));
+  EXPECT_FALSE(HasLineSeparators("一行\n"));
+  EXPECT_FALSE(HasLineSeparators("\u2027\u202a"));
+}
+
+TEST(Utf8Test, BlankIsWhatShowsNothing) {
+  for (const char* blank :
+       {"", " \t\r\n", "\u3000", "\u00a0\u1680\u2003\u205f", "\u200b\u200c\u200d\u200e", "\u2028\u2029\u202f",
+        "\u2060\ufeff\u00ad", "\u3164\u115f\uffa0", "\ufe0f", "\U000e0041", "\u3000 \u200b"}) {
+    EXPECT_TRUE(IsBlank(blank)) << blank;
+  }
+  for (const char* seen :
+       {"a", " a", "乌", "\u3000乌", "ئۇيغۇر\u200cچە", "\u2027", "\u3001", "\u061b", "😀", "\xff"}) {
+    EXPECT_FALSE(IsBlank(seen)) << seen;
+  }
+}
+
 TEST(Utf8Test, TruncatesBetweenCodePoints) {
   EXPECT_EQ(TruncateCodePoints("乌恰县", 2), "乌恰");
   EXPECT_EQ(TruncateCodePoints("乌恰县", 9), "乌恰县");

@@ -290,6 +290,15 @@ TEST_F(RunServiceTest, ServesAndDrains) {
       "READY dispatch 12345 grpc=127.0.0.1:[0-9]+ metrics=127.0.0.1:[0-9]+\n(.|\n)*\"msg\":\"stopped\"");
 }
 
+TEST_F(RunServiceTest, AHangUpEndsNothing) {
+  EXPECT_EXIT(Run({"--config", path_},
+                  [] {
+                    kill(getpid(), SIGHUP);
+                    Terminate();
+                  }),
+              ::testing::ExitedWithCode(0), "\"signal\":\"SIGTERM\"(.|\n)*\"msg\":\"stopped\"");
+}
+
 TEST_F(RunServiceTest, ASecondSignalExitsAtOnce) {
   EXPECT_EXIT(Run({"--config=" + path_}, Terminate,
                   [] {

@@ -39,8 +39,10 @@ TEST(LogTest, WritesToAFileFromTheLevelOn) {
   ASSERT_NE(mkdtemp(pattern.data()), nullptr);
   const std::string path = pattern + "/x.log";
   ASSERT_TRUE(Configure({.service = "s", .hotline = "h", .level = Level::kWarn, .file = path}).ok());
+  testing::internal::CaptureStderr();
   Info("not this");
   Warn("this {}", {{"n", 1}});
+  const std::string shown = testing::internal::GetCapturedStderr();
   ASSERT_TRUE(Configure({}).ok());
   std::ifstream file(path);
   std::string line;
@@ -48,6 +50,7 @@ TEST(LogTest, WritesToAFileFromTheLevelOn) {
   EXPECT_NE(line.find(R"("level":"warn","service":"s","hotline":"h","msg":"this {}","n":1})"),
             std::string::npos)
       << line;
+  EXPECT_EQ(shown, line + "\n") << "what a supervisor keeps has it too";
   EXPECT_FALSE(std::getline(file, line));
   std::filesystem::remove_all(pattern);
   EXPECT_FALSE(Configure({.file = "/proc/none/x.log"}).ok());

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "common/boot/config.h"
 
 namespace hotline::boot {
@@ -388,7 +389,13 @@ escalation:
   listen: {address: "127.0.0.1:12303"}
   data_dir: /var/lib/hotline
   policy_file: ./conf/../policy.yaml
+log: {file: "logs/{role}.log"}
 )";
+
+// kSite with what `lines` say of notifications.
+std::string WithNotify(const std::string& lines) {
+  return absl::StrReplaceAll(kSite, {{"log: {", "  notify:\n" + lines + "log: {"}});
+}
 
 TEST_F(LoadSiteTest, FilesAreRelativeToTheFileThatNamesThem) {
   const std::string path = Put("site.yaml", kSite);
@@ -398,6 +405,7 @@ TEST_F(LoadSiteTest, FilesAreRelativeToTheFileThatNamesThem) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->site.tls().certificate_file(), folder_ + "/certs/escalation.crt");
   EXPECT_EQ(loaded->site.tls().key_file(), folder_ + "/certs/escalation.key");
+  EXPECT_EQ(loaded->site.log().file(), folder_ + "/logs/escalation.log") << "a file for each program";
   EXPECT_EQ(loaded->site.work_order().data_dir(), folder_ + "/data");
   EXPECT_EQ(loaded->site.escalation().data_dir(), "/var/lib/hotline");
   EXPECT_EQ(loaded->units.units_size(), 1);
@@ -407,9 +415,8 @@ TEST_F(LoadSiteTest, FilesAreRelativeToTheFileThatNamesThem) {
 
 TEST_F(LoadSiteTest, SecretsOfWebhooksAreReadForEscalationAlone) {
   const std::string path =
-      Put("site.yaml", std::string(kSite) +
-                           "  notify:\n    webhooks:\n      - name: sms\n        url: https://x/y\n"
-                           "        secrets: [{key_id: k, file: k.secret}]\n");
+      Put("site.yaml", WithNotify("    webhooks:\n      - name: sms\n        url: https://x/y\n"
+                                  "        secrets: [{key_id: k, file: k.secret}]\n"));
   Put("units.yaml", "units: [{code: scjgj, display_name: 市场监督管理局}]\n");
   Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
   const std::string file = Put("k.secret", "sixteen bytes or more\n");
@@ -430,9 +437,9 @@ TEST_F(LoadSiteTest, SecretsOfWebhooksAreReadForEscalationAlone) {
 
 TEST_F(LoadSiteTest, AnAuthorityOfAWebhookIsReadBeforeTheFirstMessage) {
   const std::string path =
-      Put("site.yaml", std::string(kSite) +
-                           "  notify:\n    webhooks:\n      - name: sms\n        url: https://x/y\n"
-                           "        ca_file: gateway.crt\n        secrets: [{key_id: k, file: k.secret}]\n");
+      Put("site.yaml",
+          WithNotify("    webhooks:\n      - name: sms\n        url: https://x/y\n"
+                     "        ca_file: gateway.crt\n        secrets: [{key_id: k, file: k.secret}]\n"));
   Put("units.yaml", "units: [{code: scjgj, display_name: 市场监督管理局}]\n");
   Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
   std::filesystem::permissions(Put("k.secret", "sixteen bytes or more\n"),

@@ -66,7 +66,7 @@ TEST(ExclusionsTest, AreReadInCallersWords) {
   for (const Case& one : kCases) {
     const config::v1::CatalogueItem* const item = Shipped().FindItem(one.item);
     ASSERT_NE(item, nullptr) << one.item;
-    const FoundExclusion found = FindExclusion(*item, Normalize(one.text));
+    const FoundExclusion found = FindExclusion(Shipped(), *item, Normalize(one.text));
     if (one.kind == config::v1::EXCLUSION_KIND_UNSPECIFIED) {
       EXPECT_EQ(found.exclusion, nullptr) << one.item << " " << one.text << " by " << found.word;
       continue;
@@ -82,10 +82,10 @@ TEST(ExclusionsTest, AreReadInCallersWords) {
 TEST(ExclusionsTest, AreFoundInAnySpelling) {
   const config::v1::CatalogueItem& item = *Shipped().FindItem("A19");
   for (const char* text : {"已经 起诉 了", "已经起诉了!!!", "……已经起诉……", "已　经　起　诉"}) {
-    EXPECT_NE(FindExclusion(item, Normalize(text)).exclusion, nullptr) << text;
+    EXPECT_NE(FindExclusion(Shipped(), item, Normalize(text)).exclusion, nullptr) << text;
   }
   for (const char* text : {"\xff\xfe", "没", "不", "\xe6", " ", "没没没没没"}) {
-    EXPECT_EQ(FindExclusion(item, Normalize(text)).exclusion, nullptr);
+    EXPECT_EQ(FindExclusion(Shipped(), item, Normalize(text)).exclusion, nullptr);
   }
 }
 
@@ -94,15 +94,18 @@ TEST(ExclusionsTest, EachClauseIsReachableAndNoPhraseExcludesItself) {
   std::set<int> kinds;
   for (const config::v1::CatalogueItem& item : Shipped().message().items()) {
     for (const std::string& phrase : item.phrases()) {
-      EXPECT_EQ(FindExclusion(item, Normalize(phrase)).exclusion, nullptr) << item.code() << " " << phrase;
+      EXPECT_EQ(FindExclusion(Shipped(), item, Normalize(phrase)).exclusion, nullptr)
+          << item.code() << " " << phrase;
     }
     for (const config::v1::Exclusion& exclusion : item.exclusions()) {
       kinds.insert(exclusion.kind());
       for (const std::string& word : exclusion.words()) {
-        EXPECT_NE(FindExclusion(item, Normalize(word)).exclusion, nullptr) << item.code() << " " << word;
+        EXPECT_NE(FindExclusion(Shipped(), item, Normalize(word)).exclusion, nullptr)
+            << item.code() << " " << word;
       }
       for (const std::string& denial : exclusion.denials()) {
-        EXPECT_EQ(FindExclusion(item, Normalize(denial)).exclusion, nullptr) << item.code() << " " << denial;
+        EXPECT_EQ(FindExclusion(Shipped(), item, Normalize(denial)).exclusion, nullptr)
+            << item.code() << " " << denial;
       }
     }
   }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <string>
+
 #include "tests/common/catalogue/shipped.h"
 
 namespace hotline::catalogue {
@@ -24,6 +27,24 @@ TEST(PlacesTest, WordsTellTheTownship) {
   EXPECT_EQ(ByText("托云牧场有雪"), "653024501");
   // Two places tell nothing.
   EXPECT_EQ(ByText("从康苏镇到吉根乡的班车"), "");
+}
+
+// All pairs of what was found took minutes.
+TEST(PlacesTest, ATextFullOfPlacesIsReadInOnePass) {
+  std::string one, two;
+  for (int i = 0; i < 200'000; ++i) one += "康苏";
+  for (int i = 0; i < 100'000; ++i) two += "康苏镇吉根乡";
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(ByText(one), "653024101");
+  EXPECT_EQ(ByText(two), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+}
+
+TEST(PlacesTest, TheLongestWordCountsWhereverItBegins) {
+  EXPECT_EQ(ByText("铁列克乡和波斯坦铁列克乡"), "");
+  EXPECT_EQ(ByText("波斯坦铁列克乡，波斯坦铁列克乡"), "653024207");
+  EXPECT_EQ(ByText("吉根吉根乡吉"), "653024208");
+  EXPECT_EQ(ByText("\xe5\xba"), "") << "half a character";
 }
 
 TEST(PlacesTest, CodeThenPositionThenAddressThenText) {

@@ -9,6 +9,7 @@
 namespace hotline::catalogue {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -59,6 +60,60 @@ TEST(ReviewTest, OneUnitUnderTwoNames) {
   unit->set_display_name("民政局");
   EXPECT_THAT(Findings(Message(), options), Contains(HasSubstr("\"民政局\" is unit mzj in the site's list")));
   EXPECT_THAT(Findings(Message(), options), Contains(HasSubstr("minzhengju is not in the site's list")));
+}
+
+// The county before a name, and spaces, make no other unit of it.
+TEST(ReviewTest, OneUnitUnderTwoNamesHoweverItIsWritten) {
+  for (const char* name : {"乌恰县市监局", "市监局 ", "乌恰县 市场监督管理局"}) {
+    config::v1::Catalogue message = Message();
+    for (config::v1::CatalogueUnit& unit : *message.mutable_units()) {
+      if (unit.code() == "shijianju") {
+        unit.clear_aliases();
+        unit.add_aliases("县市监局");
+      }
+    }
+    config::v1::CatalogueUnit* twin = message.add_units();
+    twin->set_code("shijianju2");
+    twin->set_display_name(name);
+    twin->set_kind(config::v1::UNIT_KIND_OFFICE);
+    EXPECT_THAT(Findings(message), Contains(HasSubstr("a name of shijianju"))) << name;
+  }
+}
+
+TEST(ReviewTest, DutyWordsAreAFew) {
+  config::v1::Catalogue message = Message();
+  config::v1::CatalogueUnit* unit = message.mutable_units(0);
+  unit->clear_duty_words();
+  for (int i = 0; i < 64; ++i) unit->add_duty_words("职责" + std::to_string(i));
+  EXPECT_THAT(CheckCatalogue(message), IsEmpty());
+  unit->add_duty_words("职责64");
+  ASSERT_THAT(CheckCatalogue(message), testing::SizeIs(1));
+  EXPECT_EQ(CheckCatalogue(message)[0].path, "units[0].duty_words");
+}
+
+TEST(ReviewTest, WhatIsReferredToHoldsAsLongAsWhatRefersToIt) {
+  config::v1::Catalogue message = Message();
+  const auto item = [&](const std::string& code) -> config::v1::CatalogueItem& {
+    for (config::v1::CatalogueItem& one : *message.mutable_items()) {
+      if (one.code() == code) return one;
+    }
+    ADD_FAILURE() << code;
+    return *message.mutable_items(0);
+  };
+  // Complaints about police go to B8, which has ended; A16 has not.
+  item("B8").set_last_date("2026-12-31");
+  EXPECT_THAT(Findings(message),
+              Contains(AllOf(HasSubstr(".exclusions[0].instead_item"), HasSubstr("B8 does not hold"))));
+  item("A16").set_last_date("2026-12-31");
+  EXPECT_THAT(Findings(message), IsEmpty());
+  item("A16").set_last_date("2027-01-01");
+  EXPECT_THAT(Findings(message), testing::SizeIs(1));
+  // Threats are B7's.
+  message = Message();
+  item("B7").set_last_date("2026-12-31");
+  EXPECT_THAT(Findings(message), Contains(AllOf(HasSubstr("signs["), HasSubstr("B7 does not hold"))));
+  message.set_last_date("2026-12-31");
+  EXPECT_THAT(Findings(message), IsEmpty());
 }
 
 TEST(ReviewTest, AUnitWithoutLiaison) {

@@ -109,6 +109,16 @@ TEST(UnitsTest, ThePoliceSendTheirOwn) {
   EXPECT_THAT(choice.proposed, ElementsAre("jiaojing"));
 }
 
+// A7: the civil affairs office leads, the township assists, and which one is not known.
+TEST(UnitsTest, WhoLeadsInsteadOfAnAccusedUnitIsAskedBeforeWhereItIs) {
+  const UnitChoice choice = Choose("A7", "没钱看病", "", {"minzhengju"});
+  EXPECT_TRUE(choice.ask);
+  EXPECT_NE(choice.question.find("回避"), std::string::npos) << choice.question;
+  const UnitChoice farm = Choose("A7", "没钱看病", "653024501", {"minzhengju"});
+  EXPECT_NE(farm.question.find("回避"), std::string::npos) << farm.question;
+  EXPECT_THAT(farm.proposed, Contains("tuoyunmuchang"));
+}
+
 TEST(UnitsTest, AnAccusedUnitIsRecusedAndAPersonSaysWhoInstead) {
   const UnitChoice choice = Choose("A4", "出租车拒载，交通局的人不管", "", {"jiaotongju"});
   EXPECT_EQ(choice.lead, "");

@@ -26,6 +26,7 @@ constexpr char kPeer[] = "110";
 constexpr char kOrder[] = "12345-20261123-000007";
 constexpr char kOrderId[] = "0001K2B3C4D5E";
 constexpr char kHandoff[] = "12345-0001K2B3C4D5E-1";
+constexpr char kTheirNumber[] = "110-20261123-000009";
 constexpr exchange::v1::Lane kLane = exchange::v1::LANE_ORDINARY;
 
 absl::Time At(int second) { return absl::FromUnixSeconds(1'795'000'000 + second); }
@@ -172,16 +173,36 @@ class EvidenceTest : public ::testing::Test {
     handoff.set_id(kHandoff);
     *handoff.mutable_offer_time() = ToTimestamp(At(5));
     log_.Add(event, type::v1::ORDER_STATE_OFFERED, kOwn, 1);
+    event.set_mirrored(true);
+    event.mutable_actor()->set_hotline(kPeer);
     event.mutable_received()->set_handoff_id(kHandoff);
     *event.mutable_received()->mutable_receive_time() = ToTimestamp(At(6));
     log_.Add(event, type::v1::ORDER_STATE_RECEIVED, kOwn, 1);
-    event.mutable_understood()->mutable_handoff()->set_id(kHandoff);
-    *event.mutable_understood()->mutable_handoff()->mutable_understand_time() = ToTimestamp(At(6));
+    type::v1::Handoff& understood = *event.mutable_understood()->mutable_handoff();
+    understood.set_id(kHandoff);
+    understood.set_to_number(kTheirNumber);
+    *understood.mutable_understand_time() = ToTimestamp(At(6));
+    event.set_received_sequence(3);
     log_.Add(event, type::v1::ORDER_STATE_UNDERSTOOD, kOwn, 1);
     event.mutable_accepted()->set_handoff_id(kHandoff);
-    event.set_mirrored(true);
+    event.set_received_sequence(5);
     log_.Add(event, type::v1::ORDER_STATE_ACCEPTED, kPeer, 2);
     log_.Others(3);
+  }
+
+  static std::string UnderstoodBody() {
+    exchange::v1::UnderstoodBody body;
+    body.set_to_number(kTheirNumber);
+    *body.mutable_understand_time() = ToTimestamp(At(6));
+    return body.SerializeAsString();
+  }
+  static exchange::v1::MirrorBody AcceptedBody() {
+    exchange::v1::MirrorBody body;
+    body.set_state(type::v1::ORDER_STATE_ACCEPTED);
+    body.mutable_custody()->set_holder(kPeer);
+    body.mutable_custody()->set_epoch(2);
+    body.mutable_event()->mutable_accepted();
+    return body;
   }
 
   void MakeLinks() {
@@ -194,9 +215,9 @@ class EvidenceTest : public ::testing::Test {
     out_.AddOthers(3);
     out_.Receive(7, 6);
     in_.AddOthers(2);
-    in_.Add(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, kHandoff, "understood", true);
+    in_.Add(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, kHandoff, UnderstoodBody(), true);
     in_.AddOthers(1);
-    in_.Add(exchange::v1::ENVELOPE_KIND_MIRROR, kHandoff, "mirror", true);
+    in_.Add(exchange::v1::ENVELOPE_KIND_MIRROR, kHandoff, AcceptedBody().SerializeAsString(), true);
     in_.AddOthers(2);
     in_.Sign(2, 3, 7);
     in_.Sign(4, 6, 8);
@@ -271,6 +292,7 @@ TEST_F(EvidenceTest, AWholeFileIsGood) {
        {"exporter's signature | key a | 12345 signed every byte", "events | #3 … #15 | 5 events",
         "custody | #3 … #15 | exactly one holder at each event; 110 at the last, epoch 2",
         "three receipts | 12345-0001K2B3C4D5E-1 | received, understood and accepted",
+        "others' acts |  | 3 events tell what others did, each shown by what they signed",
         "content | 12345 → 110 ordinary #5 | it is what the log recorded",
         "receipt | 12345 → 110 ordinary … #7 | 110 signed that it had it at 2026-11-18T",
         "batch | 110 → 12345 ordinary #2 … #3 | 110 signed it", "batch | 110 → 12345 ordinary #4 … #6 |",
@@ -446,10 +468,177 @@ TEST_F(EvidenceTest, WhatIsNotProvenIsAGapAndNamed) {
   const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
   EXPECT_EQ(Text(report, Verdict::kFailed), "");
   EXPECT_EQ(Text(report, Verdict::kGap),
-            "three receipts | 12345-0001K2B3C4D5E-1 | not there: accepted\n"
             "receipt | 12345 → 110 ordinary #5 | no receipt signed by 110 covers it\n"
-            "batch | 110 → 12345 ordinary #3 | no batch signed by 110 covers it\n");
+            "batch | 110 → 12345 ordinary #3 | no batch signed by 110 covers it\n"
+            "event | #9 | nothing signed by 110 shows it\n"
+            "event | #12 | nothing signed by 110 shows it\n"
+            "three receipts | 12345-0001K2B3C4D5E-1 | not there: received, understood, accepted\n");
   EXPECT_EQ(report.overall(), Verdict::kGap);
+  // All that the peer ever said is left out.
+  parts = Parts();
+  parts.lanes.pop_back();
+  EXPECT_EQ(Text(VerifyEvidence(Build(parts), ring_), Verdict::kGap),
+            "event | #12 | nothing signed by 110 shows it\n"
+            "event | #15 | nothing signed by 110 shows it\n"
+            "three receipts | 12345-0001K2B3C4D5E-1 | not there: understood, accepted\n");
+}
+
+// A site alone once made a file that said that the other had accepted: it wrote the acceptance into its own
+// log, and left out the lane on which it never came.
+TEST_F(EvidenceTest, NobodyIsMadeAccountableByWhatAnotherWrites) {
+  struct Case {
+    const char* name;
+    std::function<void(type::v1::Event*)> change;  // of the acceptance
+  };
+  const Case cases[] = {
+      {"as it comes by a mirror", [](auto*) {}},
+      {"as its own act",
+       [](auto* e) {
+         e->clear_mirrored();
+         e->mutable_actor()->set_hotline(kOwn);
+       }},
+      {"as an acceptance without a handoff",
+       [](auto* e) {
+         e->clear_mirrored();
+         e->mutable_accepted()->clear_handoff_id();
+       }},
+      {"as something else",
+       [](auto* e) {
+         e->clear_mirrored();
+         e->mutable_progressed();
+       }},
+      {"as a demand to do again what was never done",
+       [](auto* e) {
+         e->clear_mirrored();
+         e->mutable_redo_demanded();
+       }},
+      {"with an envelope about something else", [](auto* e) { e->set_received_sequence(6); }},
+  };
+  for (const Case& c : cases) {
+    EvidenceParts parts = Parts();
+    parts.lanes.pop_back();
+    type::v1::Event event;
+    EventPart& last = parts.events.back();
+    ASSERT_TRUE(event.ParseFromString(last.bytes));
+    c.change(&event);
+    last.bytes = event.SerializeAsString();
+    last.hash = EventHash(last.previous_hash, last.bytes);
+    const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
+    EXPECT_EQ(report.overall(), Verdict::kGap) << c.name << "\n" << Text(report, Verdict::kFailed);
+    const std::string gaps = Text(report, Verdict::kGap);
+    EXPECT_NE(gaps.find("event | #15 | nothing signed by "), std::string::npos) << c.name << "\n" << gaps;
+    EXPECT_NE(gaps.find("accepted\n"), std::string::npos) << c.name << "\n" << gaps;
+  }
+  // An order that was the other's from its first event on.
+  EvidenceParts parts = Parts();
+  parts.lanes.clear();
+  parts.events.resize(1);
+  type::v1::Event first;
+  ASSERT_TRUE(first.ParseFromString(parts.events[0].bytes));
+  first.mutable_custody()->set_holder(kPeer);
+  parts.events[0].bytes = first.SerializeAsString();
+  parts.events[0].hash = EventHash(parts.events[0].previous_hash, parts.events[0].bytes);
+  EXPECT_EQ(Text(VerifyEvidence(Build(parts), ring_), Verdict::kGap),
+            "event | #3 | nothing signed by 110 shows it\n");
+}
+
+TEST_F(EvidenceTest, AnEventThatTheOthersEnvelopeContradictsIsSeen) {
+  struct Case {
+    const char* part;
+    std::function<void(exchange::v1::MirrorBody*)> change;
+  };
+  const Case cases[] = {
+      {"event | #15 | what 110 sent says something else",
+       [](auto* b) { b->mutable_custody()->set_holder(kOwn); }},
+      {"event | #15 | what 110 sent says something else",
+       [](auto* b) { b->mutable_custody()->set_epoch(3); }},
+      {"event | #15 | what 110 sent says something else",
+       [](auto* b) { b->set_state(type::v1::ORDER_STATE_RETURNED); }},
+      {"event | #15 | what 110 sent says something else",
+       [](auto* b) { b->mutable_event()->mutable_progressed(); }},
+  };
+  for (const Case& c : cases) {
+    exchange::v1::MirrorBody body = AcceptedBody();
+    c.change(&body);
+    LaneMaker in(kPeer, kOwn, &peer_, &own_);
+    in.AddOthers(2);
+    in.Add(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, kHandoff, UnderstoodBody(), true);
+    in.AddOthers(1);
+    in.Add(exchange::v1::ENVELOPE_KIND_MIRROR, kHandoff, body.SerializeAsString(), true);
+    in.Sign(2, 5, 7);
+    EvidenceParts parts = Parts();
+    parts.lanes[1] = in.part();
+    const std::string text = Text(VerifyEvidence(Build(parts), ring_), Verdict::kFailed);
+    EXPECT_NE(text.find(c.part), std::string::npos) << text;
+  }
+  // The event points at an envelope of another kind, or tells other times than it.
+  const std::function<void(type::v1::Event*)> changes[] = {
+      [](auto* e) { e->set_received_sequence(5); },
+      [](auto* e) { e->mutable_understood()->mutable_handoff()->set_to_number("110-20261123-000010"); },
+      [](auto* e) {
+        *e->mutable_understood()->mutable_handoff()->mutable_understand_time() = ToTimestamp(At(1));
+      },
+  };
+  for (const auto& change : changes) {
+    EvidenceParts parts = Parts();
+    parts.events.pop_back();
+    type::v1::Event event;
+    EventPart& last = parts.events.back();
+    ASSERT_TRUE(event.ParseFromString(last.bytes));
+    change(&event);
+    last.bytes = event.SerializeAsString();
+    last.hash = EventHash(last.previous_hash, last.bytes);
+    EXPECT_EQ(Text(VerifyEvidence(Build(parts), ring_), Verdict::kFailed),
+              "event | #12 | what 110 sent says something else\n");
+  }
+}
+
+TEST_F(EvidenceTest, WhatIsGivenBackNeedsNoOthersSignature) {
+  // The taker's own file: what it was offered, accepted and gave back.
+  constexpr char kTheirs[] = "110-0001K2B3C4D5E-1";
+  LogMaker log;
+  type::v1::Event event;
+  event.mutable_actor()->set_hotline(kOwn);
+  event.set_handoff_id(kTheirs);
+  event.set_received_sequence(1);
+  type::v1::Handoff& handoff = *event.mutable_understood()->mutable_handoff();
+  handoff.set_id(kTheirs);
+  *handoff.mutable_receive_time() = ToTimestamp(At(1));
+  *handoff.mutable_understand_time() = ToTimestamp(At(1));
+  event.mutable_understood()->mutable_registered()->set_content_digest(
+      Sha256({"salt-salt-salt-s", "content"}));
+  log.Add(event, type::v1::ORDER_STATE_UNDERSTOOD, kPeer, 1);
+  event.clear_received_sequence();
+  event.mutable_accepted()->set_handoff_id(kTheirs);
+  log.Add(event, type::v1::ORDER_STATE_ACCEPTED, kOwn, 2);
+  event.mutable_returned()->set_handoff_id(kTheirs);
+  log.Add(event, type::v1::ORDER_STATE_RETURNED, kPeer, 3);
+  const auto make = [&](const std::string& giver) {
+    exchange::v1::OfferBody offer;
+    offer.mutable_custody()->set_holder(giver);
+    offer.mutable_custody()->set_epoch(1);
+    offer.set_content_salt("salt-salt-salt-s");
+    offer.set_content("content");
+    LaneMaker in(kPeer, kOwn, &peer_, &own_);
+    in.Add(exchange::v1::ENVELOPE_KIND_OFFER, kTheirs, offer.SerializeAsString(), true);
+    in.Sign(1, 1, 1);
+    EvidenceParts parts = Parts();
+    parts.events = log.parts();
+    parts.head_sequence = log.sequence();
+    parts.head_hash = log.hash();
+    parts.lanes = {in.part()};
+    return parts;
+  };
+  EvidenceParts parts = make(kPeer);
+  const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
+  EXPECT_EQ(report.overall(), Verdict::kOk) << Text(report, Verdict::kGap) << Text(report, Verdict::kFailed);
+  // But not that it was the giver's before, if the giver's offer says otherwise or is not there.
+  EXPECT_EQ(Text(VerifyEvidence(Build(make(kOwn)), ring_), Verdict::kFailed),
+            "event | #3 | what 110 sent says something else\n");
+  parts.lanes.clear();
+  EXPECT_EQ(Text(VerifyEvidence(Build(parts), ring_), Verdict::kGap),
+            "event | #3 | nothing signed by 110 shows it\n"
+            "offer | 110-0001K2B3C4D5E-1 | the envelope that carried it is not there\n");
 }
 
 TEST_F(EvidenceTest, ABatchWhoseEnvelopesAreNotAllThereIsLeftOut) {
@@ -457,7 +646,9 @@ TEST_F(EvidenceTest, ABatchWhoseEnvelopesAreNotAllThereIsLeftOut) {
   parts.lanes[1].envelopes.erase(parts.lanes[1].envelopes.begin() + 5);  // 6, of 4 to 6
   const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
   EXPECT_EQ(Text(report, Verdict::kGap),
-            "batch | 110 → 12345 ordinary #5 | no batch signed by 110 covers it\n");
+            "batch | 110 → 12345 ordinary #5 | no batch signed by 110 covers it\n"
+            "event | #15 | nothing signed by 110 shows it\n"
+            "three receipts | 12345-0001K2B3C4D5E-1 | not there: accepted\n");
 }
 
 TEST_F(EvidenceTest, KeysOfTheFileItselfAreSaidToBeUnchecked) {

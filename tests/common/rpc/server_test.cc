@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <future>
@@ -223,8 +224,9 @@ class ServerTest : public ::testing::Test {
     builder.RegisterService(watch_.get());
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
+    address_ = "127.0.0.1:" + std::to_string(port);
     security_ = *Security::Create({});
-    channel_ = *security_->NewChannel("127.0.0.1:" + std::to_string(port));
+    channel_ = *security_->NewChannel(address_);
     client_ = std::make_unique<RpcPeer>(channel_);
   }
 
@@ -253,6 +255,7 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<ExchangeEdge> exchange_;
   std::unique_ptr<WatchEdge> watch_;
   std::unique_ptr<grpc::Server> server_;
+  std::string address_;
   std::unique_ptr<Security> security_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<RpcPeer> client_;
@@ -355,6 +358,76 @@ TEST_F(ServerTest, RichErrorsArriveWhole) {
     EXPECT_EQ(error::ChineseOf(status), error::ChineseOf(sent));
     EXPECT_EQ(error::RetryDelayOf(status), error::RetryDelayOf(sent));
   }
+}
+
+// What a gRPC library is told of when to try again; empty: nothing.
+std::string PushbackOf(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto it = trailers.find(kRetryPushbackKey);
+  return it == trailers.end() ? std::string() : std::string(it->second.data(), it->second.size());
+}
+
+TEST_F(ServerTest, GrpcLibrariesAreToldWhenToTryAgain) {
+  absl::Status answer;
+  Start([&](const CallContext&, DeliverRequest, Done<DeliverResponse> done) { done(answer); },
+        [&](const CallContext&, const WatchWorkOrdersRequest&) { return hub_.Open(); });
+  const auto stub = ExchangeService::NewStub(channel_);
+  const auto told = [&](absl::Status status) {
+    answer = std::move(status);
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(Soon()));
+    DeliverResponse response;
+    EXPECT_FALSE(stub->Deliver(&context, {}, &response).ok());
+    return PushbackOf(context);
+  };
+  EXPECT_EQ(told(error::Overloaded("queue", absl::Milliseconds(250))), "250");
+  EXPECT_EQ(told(error::DiskFull()), "-1") << "RetryInfo says 10 s: whoever waits should know now";
+  EXPECT_EQ(told(error::StaleVersion(3, 4)), "") << "the same request would fail again";
+  host_->BeginDrain();
+  EXPECT_EQ(told(absl::OkStatus()), "1000");
+  grpc::ClientContext context;
+  const auto stream = WorkOrderService::NewStub(channel_)->WatchWorkOrders(&context, {});
+  WatchWorkOrdersResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(error::ReasonOf(FromGrpc(stream->Finish())), type::v1::ERROR_REASON_DRAINING);
+  EXPECT_EQ(PushbackOf(context), "1000");
+}
+
+TEST(RetryPushback, GrowsWithTheTriesAndNeverSaysLessThanRetryInfo) {
+  const absl::Duration delay = absl::Milliseconds(250);
+  EXPECT_EQ(RetryPushbackMs(delay, 0), 250);
+  EXPECT_EQ(RetryPushbackMs(delay, 1), 500);
+  EXPECT_EQ(RetryPushbackMs(delay, 2), 1000);
+  EXPECT_EQ(RetryPushbackMs(delay, 3), 2000);
+  EXPECT_EQ(RetryPushbackMs(delay, 2'000'000'000), 2000) << "whatever a client says";
+  EXPECT_EQ(RetryPushbackMs(delay, -1), 250);
+  EXPECT_EQ(RetryPushbackMs(absl::Microseconds(1500), 0), 2);
+  EXPECT_EQ(RetryPushbackMs(absl::Seconds(2), 5), 2000);
+  EXPECT_EQ(RetryPushbackMs(absl::Seconds(2) + absl::Nanoseconds(1), 0), -1);
+}
+
+TEST_F(ServerTest, AGrpcLibraryTriesAgainWhenItWasTold) {
+  std::atomic<int> calls = 0;
+  Start([&](const CallContext&, DeliverRequest, Done<DeliverResponse> done) {
+    if (++calls <= 2) return done(error::Overloaded("queue", absl::Milliseconds(50)));
+    done(DeliverResponse());
+  });
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(R"({"methodConfig": [{
+      "name": [{"service": "hotline.exchange.v1.ExchangeService"}],
+      "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.001s", "maxBackoff": "0.001s",
+                      "backoffMultiplier": 1, "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]})");
+  const auto stub = ExchangeService::NewStub(
+      grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(Soon()));
+  DeliverResponse response;
+  const auto begun = std::chrono::steady_clock::now();
+  const grpc::Status status = stub->Deliver(&context, {}, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(calls, 3);
+  // 50 ms and then 100; of its own accord it would have waited for 1 ms each.
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(140));
 }
 
 TEST_F(ServerTest, AnOversizedErrorKeepsItsCode) {

@@ -1,9 +1,12 @@
 // The conformance suite on each driver, and what is particular to SQLite and to the fault wrapper.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -136,6 +139,35 @@ TEST(Sqlite, IsSetUpAsPromised) {
   EXPECT_TRUE(std::filesystem::exists(folder.path() + "/test.db-wal"));
 }
 
+// SQLite's own way to write, with the quota used up while `quota_full`.
+std::atomic<bool> quota_full{false};
+ssize_t WriteUnderAQuota(int file, const void* from, size_t count, off_t at) {
+  if (!quota_full) return pwrite(file, from, count, at);
+  errno = EDQUOT;
+  return -1;
+}
+
+TEST(Sqlite, AFullQuotaPassesLikeAFullDisk) {
+  sqlite3_vfs* const system = sqlite3_vfs_find("unix");
+  ASSERT_NE(system, nullptr);
+  const ScratchFolder folder;
+  auto database = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(database.ok());
+  Counted counted(**database);
+  ASSERT_TRUE(counted.Add(1).ok());
+  for (const char* name : {"pwrite", "pwrite64"}) {
+    system->xSetSystemCall(system, name, reinterpret_cast<sqlite3_syscall_ptr>(&WriteUnderAQuota));
+  }
+  quota_full = true;
+  const absl::Status full = counted.Add(2);
+  quota_full = false;
+  for (const char* name : {"pwrite", "pwrite64"}) system->xSetSystemCall(system, name, nullptr);
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted) << full;
+  EXPECT_FALSE((*database)->stats().poisoned);
+  EXPECT_EQ(counted.Count(), 1);
+  EXPECT_TRUE(counted.Add(2).ok());
+}
+
 // The write fails in the middle of a commit: nobody knows what is on the disk, so the writer refuses until
 // reopened.
 TEST(Sqlite, FailedCommitPoisonsTheWriter) {
@@ -263,9 +295,11 @@ TEST(Sqlite, WhatIsOverwrittenIsGoneFromEveryFile) {
   ASSERT_TRUE(database->Checkpoint().ok());
   EXPECT_GE(holds(), 1);
   reader->Rollback();
+  EXPECT_TRUE(IsCheckpointDue(database->stats(), int64_t{1} << 40)) << "however little there is in the log";
   ASSERT_TRUE(database->Checkpoint().ok());
   EXPECT_EQ(holds(), 0);
   EXPECT_EQ(count(*reader), kRows / 2 + 1);
+  EXPECT_FALSE(IsCheckpointDue(database->stats(), int64_t{1} << 40));
 }
 
 TEST(Faulty, FailsBeforeTheCommit) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <tuple>
 
 #include "common/error/error.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
@@ -171,6 +172,112 @@ TEST_F(EventHubTest, FiltersByOrderAndHidesWhatIsNotShown) {
   EXPECT_EQ((*message)->watermark(), 3);
 }
 
+// An order that was plain at first.
+TEST_F(EventHubTest, WhatIsKeptOfAnOrderIsKeptOfItsEarlierEventsToo) {
+  hub_->SetHead(0);
+  EventHub::Items items;
+  for (const auto& [order, previous, restricted] :
+       {std::tuple("a", 0, false), {"b", 0, false}, {"a", 1, false}, {"a", 3, true}}) {
+    items.push_back(MakeItem(static_cast<int64_t>(items.size()) + 1, order));
+    items.back().previous = previous;
+    items.back().restricted = restricted;
+  }
+  hub_->Publish(items);
+  steps_.RunDue();
+  const auto everybody = hub_->Open(1, "", absl::Seconds(10));
+  const auto message = Next(everybody.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_EQ(Sequences(**message), (std::vector<int64_t>{2}));
+  EXPECT_EQ((*message)->watermark(), 4);
+  const auto cleared = hub_->Open(1, "", absl::Seconds(10), true);
+  std::vector<int64_t> seen;
+  while (seen.size() < 4) {
+    const auto next = Next(cleared.get());
+    ASSERT_TRUE(next.has_value() && next->ok());
+    for (int64_t sequence : Sequences(**next)) seen.push_back(sequence);
+  }
+  EXPECT_EQ(seen, (std::vector<int64_t>{1, 2, 3, 4}));
+}
+
+TEST_F(EventHubTest, AVeiledEventIsSentWithoutWhatWasWritten) {
+  hub_->SetHead(0);
+  type::v1::Event event;
+  event.set_sequence(1);
+  event.set_order_id("a");
+  event.mutable_progressed()->set_note("已电话告知阿依努尔");
+  event.mutable_progressed()->set_unit("housing");
+  EventHub::Item item = MakeItem(1, "a");
+  item.veiled = true;
+  item.bytes = std::make_shared<const std::string>(event.SerializeAsString());
+  hub_->Publish({item});
+  steps_.RunDue();
+  for (const auto& [cleared, whole, note] :
+       {std::tuple(false, false, ""), {true, false, ""}, {true, true, "已电话告知阿依努尔"}}) {
+    const auto stream =
+        hub_->Open(1, "", absl::Seconds(10), EventHub::Viewer{.cleared = cleared, .whole = whole});
+    const auto message = Next(stream.get());
+    ASSERT_TRUE(message.has_value() && message->ok());
+    ASSERT_EQ((*message)->events_size(), 1);
+    EXPECT_EQ((*message)->events(0).progressed().note(), note) << cleared << whole;
+    EXPECT_EQ((*message)->events(0).progressed().unit(), "housing") << "what happened is told";
+  }
+}
+
+TEST_F(EventHubTest, ThatARestrictedOrderIsShownIsRecordedFirstAndOnce) {
+  hub_->SetHead(0);
+  std::vector<std::string> recorded;
+  absl::AnyInvocable<void(absl::Status)> then;
+  EventHub::Viewer viewer{.cleared = true, .whole = true};
+  viewer.record = [&](const std::vector<std::string>& orders, absl::AnyInvocable<void(absl::Status)> done) {
+    recorded.insert(recorded.end(), orders.begin(), orders.end());
+    then = std::move(done);
+  };
+  const auto publish = [&](const std::string& order, bool restricted, bool echo) {
+    EventHub::Item item = MakeItem(static_cast<int64_t>(log_.size()) + 1, order);
+    item.restricted = restricted;
+    item.echo = echo;
+    log_.push_back(item);
+    hub_->Publish({item});
+    steps_.RunDue();
+  };
+  const auto stream = hub_->Open(1, "", absl::Seconds(10), std::move(viewer));
+  publish("open", false, false);
+  ASSERT_TRUE(Next(stream.get()).has_value());
+  EXPECT_TRUE(recorded.empty());
+  publish("a", true, true);
+  ASSERT_TRUE(Next(stream.get()).has_value());
+  EXPECT_TRUE(recorded.empty()) << "the record of another watch alone is not recorded";
+  publish("a", true, false);
+  std::vector<int64_t> got;
+  stream->Next([&got](absl::StatusOr<SharedMessage> message) {
+    ASSERT_TRUE(message.ok());
+    Response response;
+    response.ParseFromString(**message);
+    got = Sequences(response);
+  });
+  steps_.RunDue();
+  EXPECT_EQ(recorded, std::vector<std::string>{"a"});
+  EXPECT_TRUE(got.empty()) << "not before it is recorded";
+  publish("a", true, true);
+  EXPECT_TRUE(got.empty());
+  then(absl::OkStatus());
+  steps_.RunDue();
+  EXPECT_EQ(got, std::vector<int64_t>{3});
+  publish("a", true, false);
+  const auto rest = Next(stream.get());
+  ASSERT_TRUE(rest.has_value() && rest->ok());
+  EXPECT_EQ(Sequences(**rest), (std::vector<int64_t>{4, 5}));
+  EXPECT_EQ(recorded.size(), 1u) << "once for a stream and an order";
+  // What cannot be recorded is not shown.
+  publish("b", true, false);
+  absl::Status ended;
+  stream->Next([&ended](absl::StatusOr<SharedMessage> message) { ended = message.status(); });
+  steps_.RunDue();
+  then(error::StoreFailed("disk"));
+  steps_.RunDue();
+  EXPECT_EQ(error::ReasonOf(ended), error::Reason::ERROR_REASON_STORE_FAILED);
+}
+
 TEST_F(EventHubTest, BeatsWhenSilentAndTellsTheTime) {
   hub_->SetHead(0);
   Commit("a");
@@ -222,6 +329,23 @@ TEST_F(EventHubTest, ALogThatWasSetBackEndsEveryStreamAndIsServedAnew) {
   ASSERT_TRUE(message.has_value() && message->ok());
   ASSERT_EQ((*message)->events_size(), 2) << "nothing of what was there before";
   EXPECT_EQ((*message)->events(1).order_id(), "b");
+}
+
+TEST_F(EventHubTest, WhoWaitsForTheLogHearsHeartbeatsAndTheDrain) {
+  const auto late = hub_->Open(5, "", absl::Seconds(10));
+  waiting_ = absl::Seconds(10);
+  const auto beat = Next(late.get());
+  ASSERT_TRUE(beat.has_value() && beat->ok()) << "the head of the log is not known";
+  EXPECT_EQ((*beat)->watermark(), 4);
+  const auto now = hub_->Open(0, "", absl::Seconds(10));
+  EXPECT_FALSE(Next(now.get()).has_value()) << "it has no watermark yet";
+  waiting_ = absl::ZeroDuration();
+  hub_->Drain();
+  for (MessageStream* const stream : {late.get(), now.get()}) {
+    const auto end = Next(stream);
+    ASSERT_TRUE(end.has_value());
+    EXPECT_EQ(error::ReasonOf(end->status()), type::v1::ERROR_REASON_DRAINING);
+  }
 }
 
 TEST_F(EventHubTest, DrainSaysSoThenEnds) {

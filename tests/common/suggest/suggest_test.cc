@@ -113,6 +113,7 @@ void CheckLaws(std::string_view text, const Suggestion& suggestion) {
   EXPECT_LE(suggestion.confidence, 1);
   if (suggestion.emergency) {
     EXPECT_EQ(suggestion.verdict, Verdict::kPolice) << text;
+    EXPECT_FALSE(suggestion.reasons.empty()) << text;
   }
   if (suggestion.verdict == Verdict::kNone) {
     EXPECT_TRUE(suggestion.items.empty()) << text;
@@ -134,6 +135,8 @@ void CheckLaws(std::string_view text, const Suggestion& suggestion) {
   for (const Reason& reason : suggestion.reasons) {
     EXPECT_TRUE(ValidUtf8(reason.text)) << text;
     EXPECT_NE(text.find(reason.text), std::string_view::npos) << text;
+    EXPECT_GE(reason.begin, 0) << text;
+    EXPECT_FALSE(reason.text.empty()) << text;
     EXPECT_FALSE(reason.meaning.empty()) << text;
   }
 }
@@ -243,6 +246,34 @@ TEST(SuggesterTest, ContextTakesASignBack) {
   EXPECT_FALSE(Ask("有人落水了！哦看错了，没事了，不用来了").danger >= kCertainDanger);
 }
 
+TEST(SuggesterTest, WhatIsLikeDangerIsNone) {
+  EXPECT_LT(Ask("楼板震得跟要塌了一样").danger, kCertainDanger);
+  EXPECT_LT(Ask("充电的时候像要爆炸了似的，要求退货").danger, kCertainDanger);
+  EXPECT_FALSE(Ask("打死我也不去那家饭馆了，又贵又难吃").emergency);
+  EXPECT_FALSE(Ask("物业扬言要涨停车费").emergency);
+  EXPECT_TRUE(Ask("有人扬言要把加油站炸了").emergency);
+}
+
+// Whom one met before is told of who it is; what they do now counts.
+TEST(SuggesterTest, WhatWasIsNotWhatIsNow) {
+  EXPECT_TRUE(Ask("上个月打过我的人现在又拿着刀来了").danger >= kCertainDanger);
+  EXPECT_LT(Ask("上个月他拿着刀来过我家，想问怎么处理").danger, kCertainDanger);
+}
+
+TEST(SuggesterTest, AGreetingAsksNothingAndAnUrgingImaginesNothing) {
+  EXPECT_TRUE(Ask("请问110吗，有人被车撞倒了").danger >= kCertainDanger);
+  EXPECT_TRUE(Ask("如果再没人来，车里被困的人就没命了").danger >= kCertainDanger);
+}
+
+TEST(SuggesterTest, WhereEverySignIsDeniedThereIsNoEmergency) {
+  for (const std::string_view text :
+       {"没人拿刀，也没着火，就是吵架", "没发生火灾，没有人受伤，就是警报器老响",
+        "没人扬言要炸什么，就是装修声音大"}) {
+    EXPECT_FALSE(Ask(text).emergency) << text;
+  }
+  EXPECT_TRUE(Ask("没人拿刀，可是有人被打得满脸血").emergency);
+}
+
 TEST(SuggesterTest, SaysWhy) {
   const Suggestion suggestion = Ask("老板拖欠我三个月工资不给");
   ASSERT_EQ(suggestion.verdict, Verdict::kGovernment);
@@ -254,7 +285,8 @@ TEST(SuggesterTest, SaysWhy) {
   for (const Reason& reason : suggestion.items[0].reasons) {
     words += reason.text;
     sum += reason.weight;
-    EXPECT_EQ(reason.begin < 12, true);
+    EXPECT_GE(reason.begin, 0);
+    EXPECT_LT(reason.begin, 12);
   }
   EXPECT_THAT(words, HasSubstr("工资"));
   EXPECT_LE(sum, 1.0 + 1e-9);
@@ -305,7 +337,24 @@ RC_GTEST_PROP(SuggesterTest, AnyBytesAreAnsweredWithinTheLaws, (const std::vecto
   const Suggestion suggestion = Trained().Suggest(query);
   RC_ASSERT(suggestion.confidence >= 0 && suggestion.confidence <= 1);
   RC_ASSERT(!suggestion.emergency || suggestion.verdict == Verdict::kPolice);
+  RC_ASSERT(!suggestion.emergency || !suggestion.reasons.empty());
   for (const Reason& reason : suggestion.reasons) RC_ASSERT(ValidUtf8(reason.text));
+}
+
+// Heard by its sound, by single characters, in between another language: there is always something to read.
+TEST(SuggesterTest, AnEmergencySaysWhatItWasHeardBy) {
+  int heard = 0;
+  for (const std::string_view text : {"抢结", "救明啊", "着fire了", "持棍", "他掐我", "路塌", "难产"}) {
+    const Suggestion suggestion = Ask(text);
+    CheckLaws(text, suggestion);
+    heard += suggestion.emergency ? 1 : 0;
+  }
+  EXPECT_GT(heard, 0);
+  for (const SuggestExample& example : Files().examples) {
+    if (!example.emergency()) continue;
+    const Suggestion suggestion = Ask(example.text());
+    EXPECT_TRUE(!suggestion.emergency || !suggestion.reasons.empty()) << example.text();
+  }
 }
 
 // A word of letters and broken bytes after it were one word: two ends of clauses in a row are to ICU.
@@ -326,12 +375,55 @@ TEST(ExclusionTest, WhatACourtHasTakenUpIsNotAcceptedAndTheClauseIsTold) {
     EXPECT_EQ(applied.item->code(), "A19") << text;
     EXPECT_EQ(applied.exclusion->kind(), config::v1::EXCLUSION_KIND_IN_COURT);
     EXPECT_EQ(applied.instead, nullptr);
+    ASSERT_FALSE(suggestion.reasons.empty());
     if (suggestion.verdict == Verdict::kNone) {
       EXPECT_THAT(suggestion.question, HasSubstr("已进入司法程序"));
+      EXPECT_THAT(suggestion.reasons[0].meaning, HasSubstr("已进入司法程序")) << "the clause comes first";
     }
-    ASSERT_FALSE(suggestion.reasons.empty());
-    EXPECT_THAT(suggestion.reasons[0].meaning, HasSubstr("已进入司法程序")) << "the clause comes first";
   }
+}
+
+// Confidence, question and reasons are those of the verdict that is told, not of the one before the clause.
+TEST(ExclusionTest, WhatAClauseChangedIsToldAsWhatItBecame) {
+  int changed = 0;
+  for (const std::string text :
+       {"派出所的工作人员态度恶劣，不给办", "派出所窗口的人态度恶劣，推来推去不给办",
+        "公安局办事大厅的工作人员作风散漫，不作为", "公安局窗口的人玩手机不理人", "民警不作为，推来推去"}) {
+    const Suggestion suggestion = Ask(text);
+    CheckLaws(text, suggestion);
+    if (suggestion.verdict != Verdict::kUnclear || suggestion.exclusions.empty()) continue;
+    const AppliedExclusion& applied = suggestion.exclusions[0];
+    if (!applied.decided || suggestion.question != applied.item->question()) continue;
+    // The model thought of another office alone, and the clause of the police.
+    ++changed;
+    EXPECT_LT(suggestion.confidence, 0.5) << text;
+    EXPECT_EQ(suggestion.reasons[0].text, applied.word.text) << text;
+    EXPECT_EQ(suggestion.reasons[0].begin, applied.word.begin) << text;
+    EXPECT_EQ(applied.word.begin, 0) << text;
+  }
+  EXPECT_GT(changed, 0);
+  // Spelled otherwise, its word stands nowhere, and leads nothing.
+  const std::string_view spaced = "派 出 所的工作人员态度恶劣，不给办";
+  const Suggestion suggestion = Ask(spaced);
+  CheckLaws(spaced, suggestion);
+  for (const AppliedExclusion& applied : suggestion.exclusions) {
+    EXPECT_EQ(applied.word.begin >= 0, spaced.find(applied.word.text) != std::string_view::npos);
+  }
+}
+
+// A clause of an item that was not the best changes nothing, so it is told among the exclusions alone.
+TEST(ExclusionTest, OnlyAClauseThatDecidedLeadsTheReasons) {
+  int lesser = 0;
+  for (const SuggestExample& example : Split().test) {
+    const Suggestion suggestion = Ask(example.text());
+    for (const AppliedExclusion& applied : suggestion.exclusions) {
+      if (applied.decided) continue;
+      ++lesser;
+      for (const Reason& reason : suggestion.reasons)
+        EXPECT_NE(reason.meaning, applied.word.meaning) << example.text();
+    }
+  }
+  EXPECT_GT(lesser, 0);
 }
 
 TEST(ExclusionTest, AComplaintAboutPoliceIsNeverOfAnotherOffice) {
@@ -362,8 +454,8 @@ double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(
 // As callers speak: of the test part, all but what was written to be hard (see README.md of the set). Bounds
 // against getting worse; false alarms are at their goal, those of hotlines and of missed emergencies are not.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
-  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1",
-                                      "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"};
+  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2",
+                                      "t3", "t4", "t5", "t6", "t7", "t8", "t9", "u1"};
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
     if (!hard.contains(example.batch())) typical.push_back(example);
@@ -372,13 +464,14 @@ TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   const Scores scores = Evaluate(Trained(), typical);
   EXPECT_GE(scores.emergencies, 50);
   EXPECT_LE(scores.emergencies_missed, 4);
-  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.05);
-  EXPECT_GE(Share(scores.clear_right, scores.clear), 0.92);
-  EXPECT_GE(Share(scores.item_first, scores.items), 0.88);
-  EXPECT_GE(Share(scores.item_in_three, scores.items), 0.95);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.045);
+  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.93);
+  EXPECT_GE(Share(scores.clear_right, scores.clear), 0.945);
+  EXPECT_GE(Share(scores.item_first, scores.items), 0.905);
+  EXPECT_GE(Share(scores.item_in_three, scores.items), 0.97);
   EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.76);
-  EXPECT_GE(Share(scores.unit_first, scores.units), 0.85);
-  EXPECT_LE(scores.CalibrationError(), 0.04);
+  EXPECT_GE(Share(scores.unit_first, scores.units), 0.92);
+  EXPECT_LE(scores.CalibrationError(), 0.03);
 }
 
 // What somebody wrote who knew the regulation and none of the examples: how well strangers are understood.
@@ -391,13 +484,13 @@ TEST(GoalsTest, StrangersAreUnderstood) {
   auto all = Suggester::Create(Annex(), Files().terms, Files().examples);
   ASSERT_TRUE(all.ok()) << all.status();
   const Scores scores = Evaluate(**all, *set);
-  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.955);
-  EXPECT_LE(scores.emergencies_missed, 3);
-  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.03);
-  EXPECT_GE(Share(scores.item_first, scores.items), 0.92);
+  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.965);
+  EXPECT_LE(scores.emergencies_missed, 2);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.025);
+  EXPECT_GE(Share(scores.item_first, scores.items), 0.93);
   EXPECT_GE(Share(scores.item_in_three, scores.items), 0.98);
-  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.89);
-  EXPECT_LE(scores.CalibrationError(), 0.04);
+  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.91);
+  EXPECT_LE(scores.CalibrationError(), 0.03);
 }
 
 TEST(ExamplesTest, EveryItemIsThereOftenEnough) {
@@ -442,6 +535,24 @@ TEST(ExamplesTest, PersonalDataIsMasked) {
   EXPECT_EQ(MaskPersonal("我叫张三丰，电话13812345678"), "我叫＊＊，电话＊＊＊");
   EXPECT_EQ(MaskPersonal("电话一三八零零一一二二三三"), "电话＊＊＊");
   EXPECT_EQ(MaskPersonal("欠我3000块，三个月了"), "欠我3000块，三个月了");
+  // Names after spaces, of any length, with dots; surnames; other scripts.
+  EXPECT_EQ(MaskPersonal("我叫 张三丰，住康苏"), "我叫 ＊＊，住康苏");
+  EXPECT_EQ(MaskPersonal("我叫阿卜杜热合曼·买买提伊敏，停水了"), "我叫＊＊，停水了");
+  EXPECT_EQ(MaskPersonal("我姓王，水管爆了"), "我姓＊＊，水管爆了");
+  EXPECT_EQ(MaskPersonal("我是张三，我家停水了"), "我是＊＊，我家停水了");
+  EXPECT_EQ(MaskPersonal("我是 古丽·买买提 停水了"), "我是 ＊＊ 停水了");
+  EXPECT_EQ(MaskPersonal("我叫Ahmat Tohti，停水了"), "我叫＊＊，停水了");
+  EXPECT_EQ(MaskPersonal("我叫 ئەخمەت توختى، سۇ يوق"), "我叫 ＊＊، سۇ يوق");
+  EXPECT_EQ(MaskPersonal("我是外地来的，我是牧民，我是谁"), "我是外地来的，我是牧民，我是谁");
+  // Numbers in groups.
+  EXPECT_EQ(MaskPersonal("电话139 9912 3456，家里0908-462 1234"), "电话＊＊＊，家里＊＊＊");
+  EXPECT_EQ(MaskPersonal("139-9912-3457"), "＊＊＊");
+  EXPECT_EQ(MaskPersonal("一三九 九九一二 三四五六"), "＊＊＊");
+  EXPECT_EQ(MaskPersonal("12345 110都打过，3 5天了"), "12345 110都打过，3 5天了");
+  // What the order has of its caller, however the caller says it.
+  const std::string known[] = {"刘女士", "62134", ""};
+  EXPECT_EQ(MaskPersonal("找刘女士，打621 34或六二一三四，别打62135", known),
+            "找＊＊，打＊＊＊或＊＊＊，别打62135");
 }
 
 TEST(SuggesterTest, TermsAndExamplesAreChecked) {

@@ -210,6 +210,37 @@ TEST_F(LinkTest, AForkIsNamedByItsFirstEnvelope) {
   EXPECT_TRUE(peer_.deliveries.empty());
 }
 
+// Halving once ended at the first envelope that retention had erased: the fork was never named.
+TEST_F(LinkTest, AForkIsNamedAboveWhatIsErasedAtEitherSite) {
+  Greet(32);
+  Take(ledger_.pulls).done(error::LinkBehind("110", 32, 32));
+  HandOut(2, 2, 0);
+  exchange::v1::BackfillResponse theirs;
+  for (int64_t sequence = 3; sequence <= 32; ++sequence) theirs.add_envelopes()->set_sequence(sequence);
+  Take(peer_.backfills).done(theirs);
+  Take(ledger_.recoveries).done(error::LinkForked("110", 3));
+  // They agree up to 21; this site has erased all up to 16, the peer up to 20.
+  while (!ledger_.pulls.empty()) {
+    const int64_t asked = ledger_.pulls.front().request.after_sequence() + 1;
+    if (asked <= 16) {
+      Take(ledger_.pulls).done(error::ContentErased());
+      continue;
+    }
+    workorder::v1::PullOutboxResponse ours;
+    ours.add_envelopes()->set_hash("ours");
+    Take(ledger_.pulls).done(ours);
+    if (asked <= 20) {
+      Take(peer_.backfills).done(error::ContentErased());
+      continue;
+    }
+    exchange::v1::BackfillResponse answer;
+    answer.add_envelopes()->set_hash(asked <= 21 ? "ours" : "theirs");
+    Take(peer_.backfills).done(answer);
+  }
+  EXPECT_EQ(link_->health().forked_at, 22);
+  EXPECT_EQ(error::ReasonOf(link_->health().last_error), error::Reason::ERROR_REASON_LINK_FORKED);
+}
+
 TEST_F(LinkTest, GoesOnFromWhereThePeerSaysItStands) {
   Greet();
   HandOut(0, 0, 5);

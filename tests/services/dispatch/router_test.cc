@@ -193,6 +193,70 @@ TEST_F(RouterTest, OwnMattersAndDangerStay) {
   EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_OWN_MATTER);
 }
 
+TEST_F(RouterTest, AnUrgencyLeftOpenIsAsTheTextSays) {
+  Use("12345", SetOf({Message()}));
+  const auto route = [this](const std::string& text, const std::string& target = "") {
+    type::v1::Command command = Push(text);
+    command.mutable_registration()->mutable_content()->clear_urgency();
+    command.mutable_offer()->set_to_hotline(target);
+    EXPECT_TRUE(Route(&command).ok()) << text;
+    EXPECT_EQ(command.registration().content().urgency(), type::v1::URGENCY_UNSPECIFIED)
+        << "what the client sent stays";
+    EXPECT_FALSE(command.registration().route().against_advice()) << text;
+    return command.registration().route();
+  };
+  EXPECT_EQ(route("我家着火了，人还在里面出不来").urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(route("我家着火了，人还在里面出不来", "110").urgency(), type::v1::URGENCY_EMERGENCY);
+  const type::v1::RouteRecord clue = route("他扬言要把煤气罐抱到大厅点了");
+  EXPECT_EQ(clue.kind(), type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  EXPECT_EQ(clue.urgency(), type::v1::URGENCY_URGENT);
+  EXPECT_EQ(route("你们帮帮忙", "110").urgency(), type::v1::URGENCY_NORMAL) << "nothing was read";
+}
+
+TEST_F(RouterTest, NoFormSlowsAnEmergencyAndWhoKnowsBetterSaysSo) {
+  Use("12345", SetOf({Message()}));
+  type::v1::Command command = Push("餐馆里打起来了，有人受伤");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_TRUE(command.registration().route().against_advice());
+  command = Push("他扬言要把煤气罐抱到大厅点了");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().urgency(), type::v1::URGENCY_URGENT);
+  EXPECT_TRUE(command.registration().route().against_advice());
+  // What was stated as more stays.
+  command.mutable_registration()->mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_FALSE(command.registration().route().against_advice());
+  // A person who names the target decides, on record.
+  command = Push("餐馆里打起来了，有人受伤");
+  command.mutable_offer()->set_to_hotline("110");
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().urgency(), type::v1::URGENCY_NORMAL);
+  EXPECT_TRUE(command.registration().route().against_advice());
+  EXPECT_EQ(router_->counters().against_advice, 3);
+  // And one who says that there is no danger.
+  command = Push("餐馆里打起来了，有人受伤");
+  type::v1::RouteFacts facts;
+  facts.set_danger(type::v1::ANSWER_NO);
+  ASSERT_TRUE(Route(&command, kNow, facts).ok());
+  EXPECT_EQ(command.registration().route().urgency(), type::v1::URGENCY_NORMAL);
+  EXPECT_FALSE(command.registration().route().against_advice());
+}
+
+// Title and text together are longer than what may be asked about.
+TEST_F(RouterTest, AnOrderAsLongAsItMayBeIsRouted) {
+  type::v1::Command command = Push("包工头跑了，工资没发");
+  std::string& text = *command.mutable_registration()->mutable_content()->mutable_text();
+  for (int i = 10; i < 8000; ++i) text += "啊";
+  std::string title;
+  for (int i = 0; i < 100; ++i) title += "电";
+  command.mutable_registration()->mutable_content()->set_title(title);
+  ASSERT_TRUE(Route(&command).ok());
+  EXPECT_EQ(command.registration().route().hotline(), "12345");
+  EXPECT_EQ(command.registration().route().item().item(), "A2");
+}
+
 TEST_F(RouterTest, TheUnitThatTheAnnexLeavesOpenIsLeftOpen) {
   type::v1::Command command = Push("工地外墙没系安全绳");
   ASSERT_TRUE(Route(&command).ok());

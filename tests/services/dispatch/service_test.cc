@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/boot/catalogue_file.h"
+#include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "services/dispatch/routing/phrase_reader.h"
 #include "tests/services/dispatch/fakes.h"
@@ -120,8 +121,142 @@ TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
   EXPECT_EQ(ledger_.executes.front().request.commands(0).registration().route().hotline(), "110");
   EXPECT_EQ(ledger_.executes.front().request.commands(0).offer().to_hotline(), "");
   Commit(type::v1::URGENCY_NORMAL);
+
+  // Read as an emergency, it goes ahead of what waits, whatever the form said.
+  v1::PushWorkOrderRequest calm = request;
+  calm.mutable_content()->set_text("路灯坏了");
+  calm.mutable_offer()->set_to_hotline("110");
+  for (int i = 0; i < 3; ++i) Push(calm);
+  EXPECT_EQ(ledger_.executes.size(), 2u) << "the third waits";
+  Push(request);
+  ASSERT_EQ(ledger_.executes.size(), 3u);
+  EXPECT_EQ(ledger_.executes.back().request.commands(0).registration().route().urgency(),
+            type::v1::URGENCY_EMERGENCY);
+  for (int i = 0; i < 8; ++i) {
+    if (!ledger_.executes.empty()) Commit(type::v1::URGENCY_NORMAL);
+    steps_.Advance(absl::Milliseconds(100));
+  }
+  EXPECT_TRUE(ledger_.executes.empty());
   steps_.Clear();
   service_.reset();
+}
+
+// A reader whose model takes its time.
+class SlowReader final : public routing::TextReader {
+ public:
+  void Prepare() const override { prepared_ = true; }
+  bool IsPrepared() const override { return prepared_; }
+  routing::Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
+                        const routing::Source& source) const override {
+    return phrases_.Read(catalogue, day, source);
+  }
+
+ private:
+  const routing::PhraseReader phrases_;
+  mutable std::atomic<bool> prepared_{false};
+};
+
+TEST_F(DispatchServiceTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
+  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+  ASSERT_TRUE(loaded.ok());
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; }, [](const auto&) { return std::make_shared<const SlowReader>(); },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  test::Steps reloader(absl::FromUnixSeconds(1'795'000'000));
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.router = router->get();
+  options.reloader = &reloader;
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  reloader.Post([&] { (*router)->Prepare(steps_.clock()->Now()); });
+
+  // With its target, and in an emergency, at once.
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_NORMAL);
+  v1::PushWorkOrderRequest open = NewPush(type::v1::URGENCY_EMERGENCY);
+  open.mutable_offer()->clear_to_hotline();
+  open.mutable_content()->set_text("有人打架，拿刀砍人");
+  Push(open);
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_EMERGENCY);
+  // Its alarm, as no link is up.
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  workorder::v1::ExecuteResponse noted;
+  noted.add_results();
+  Take(ledger_.executes).done(noted);
+
+  open.mutable_content()->set_urgency(type::v1::URGENCY_NORMAL);
+  open.mutable_content()->set_text("我在网上被诈骗了三万块钱");
+  Push(open);
+  std::optional<absl::StatusOr<v1::SuggestRouteResponse>> suggested;
+  v1::SuggestRouteRequest question;
+  question.set_text("路灯坏了");
+  service_->SuggestRoute(Call(), question, [&](auto response) { suggested = std::move(response); });
+  std::optional<absl::StatusOr<v1::BatchPushWorkOrdersResponse>> batched;
+  v1::BatchPushWorkOrdersRequest batch;
+  *batch.add_requests() = open;
+  service_->BatchPushWorkOrders(Call(), batch, [&](auto response) { batched = std::move(response); });
+  EXPECT_TRUE(ledger_.executes.empty());
+  EXPECT_FALSE(suggested.has_value());
+  reloader.RunDue();
+  ASSERT_TRUE(suggested.has_value() && suggested->ok());
+  EXPECT_EQ(ledger_.executes.size(), 2u) << "the push and the batch";
+  Commit(type::v1::URGENCY_NORMAL);
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_TRUE(batched.has_value());
+
+  // Now it is there.
+  Push(open);
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_NORMAL);
+  steps_.Clear();
+  service_.reset();
+}
+
+TEST_F(DispatchServiceTest, ADrainEndsTheWaitForTheModel) {
+  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+  ASSERT_TRUE(loaded.ok());
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; }, [](const auto&) { return std::make_shared<const SlowReader>(); },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  test::Steps reloader(absl::FromUnixSeconds(1'795'000'000));
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.router = router->get();
+  options.reloader = &reloader;
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  std::vector<absl::Status> answers;
+  const auto ask = [&] {
+    v1::SuggestRouteRequest question;
+    question.set_text("路灯坏了");
+    service_->SuggestRoute(Call(), question, [&](auto response) { answers.push_back(response.status()); });
+  };
+  ask();
+  EXPECT_TRUE(answers.empty());
+  service_->Drain();
+  ask();
+  ASSERT_EQ(answers.size(), 2u);
+  for (const absl::Status& status : answers) {
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_DRAINING);
+  }
+  reloader.RunDue();
+  EXPECT_EQ(answers.size(), 2u);
+  steps_.Clear();
+  service_.reset();
+}
+
+TEST_F(DispatchServiceTest, AnUrgencyLeftOpenIsNormalWhereNothingIsAdvised) {
+  Push(NewPush(type::v1::URGENCY_UNSPECIFIED));
+  const auto& registration = ledger_.executes.front().request.commands(0).registration();
+  EXPECT_EQ(registration.route().urgency(), type::v1::URGENCY_NORMAL);
+  EXPECT_FALSE(registration.route().has_advice());
+  EXPECT_EQ(registration.content().urgency(), type::v1::URGENCY_UNSPECIFIED) << "what the client sent stays";
+  Commit(type::v1::URGENCY_NORMAL);
 }
 
 TEST_F(DispatchServiceTest, WithoutACatalogueNothingIsAdvised) {
@@ -226,6 +361,34 @@ TEST_F(DispatchServiceTest, ABatchGivesEachItsOutcomeInOrder) {
   ASSERT_EQ(got->results_size(), 2);
   EXPECT_TRUE(got->results(0).has_response());
   EXPECT_EQ(error::FieldOf(error::FromProto(got->results(1).error())), "requests[1].content");
+}
+
+TEST_F(DispatchServiceTest, OfAnEmergencyItIsToldHowFarTheClocksAreApart) {
+  LinkUp();
+  const auto deliver = [&](exchange::v1::Lane lane) {
+    exchange::v1::DeliverRequest request;
+    request.set_protocol_version(1);
+    request.set_from_hotline("110");
+    request.set_to_hotline("12345");
+    request.set_lane(lane);
+    request.add_envelopes()->set_sequence(1);
+    CallContext call = Call();
+    call.identity = "110/dispatch";
+    service_->Deliver(call, request, [](absl::StatusOr<exchange::v1::DeliverResponse>) {});
+    return Take(ledger_.inboxes).request;
+  };
+  EXPECT_FALSE(deliver(exchange::v1::LANE_EMERGENCY).has_clock_skew()) << "nothing was measured yet";
+  TakePull(exchange::v1::LANE_EMERGENCY).done(workorder::v1::PullOutboxResponse());
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  exchange::v1::DeliverResponse measured;
+  *measured.mutable_receipt() = exchange::v1::LinkReceipt();
+  *measured.mutable_arrive_time() = ToTimestamp(steps_.clock()->Now() + absl::Seconds(90));
+  *measured.mutable_answer_time() = measured.arrive_time();
+  Take(peer_.deliveries).done(measured);
+  const workorder::v1::ApplyInboxRequest emergency = deliver(exchange::v1::LANE_EMERGENCY);
+  EXPECT_EQ(emergency.clock_skew().seconds(), 90);
+  EXPECT_TRUE(emergency.has_clock_uncertainty());
+  EXPECT_FALSE(deliver(exchange::v1::LANE_ORDINARY).has_clock_skew());
 }
 
 TEST_F(DispatchServiceTest, OnlyAPeerThatIsWhoItSaysMayDeliver) {

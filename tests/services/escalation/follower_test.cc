@@ -714,6 +714,51 @@ TEST_F(FollowerTest, APublicationMovesOpenClocksOnceThroughEveryKill) {
   EXPECT_EQ(world_.ledger.log().size(), events);
 }
 
+// Killed while it moves, and a configured file is changed before it starts again: that holds for what is
+// armed from then on, and the move goes on.
+TEST_F(FollowerTest, AFileChangedBeforeTheRestartEndsNoMove) {
+  world_.options.move_limit = 1;
+  world_.Restart();
+  for (int64_t id = 1; id <= 10; ++id) {
+    world_.ledger.Append(world_.ledger.make.Registered(id, world_.now()));
+    world_.ledger.Append(world_.ledger.make.Accepted(id, world_.now()));
+  }
+  world_.Advance(absl::Seconds(1));
+  std::vector<Publication> all = {Publication{.policy = world_.policy}};
+  world_.alive->follower().Publish(
+      Rules(2, 5, "延长"),
+      [&](const Publication& publication) {
+        all.push_back(publication);
+        return absl::OkStatus();
+      },
+      [](absl::StatusOr<int64_t>) {});
+  for (int i = 0; i < 1000 && Moves(world_.ledger) < 3; ++i) world_.executor->Run(1);
+  ASSERT_EQ(Moves(world_.ledger), 3);
+  ASSERT_EQ(all.size(), 2u);
+  Publication edited = Rules(3, 8, "文件");
+  edited.time = all.back().time + absl::Seconds(1);
+  edited.moves_open = false;
+  all.push_back(std::move(edited));
+  world_.deadlines = std::make_unique<Deadlines>(all, Parties());
+  for (int start = 0; start < 2; ++start) {
+    world_.Restart();
+    world_.Advance(absl::Minutes(1));
+    EXPECT_EQ(Moves(world_.ledger), 10);
+    EXPECT_TRUE(world_.alive->follower().stats().moving.done);
+    EXPECT_EQ(world_.alive->follower().stats().moving.publication, 2);
+  }
+  for (int64_t id = 1; id <= 10; ++id) {
+    const OrderClocks order = world_.Find(id);
+    ASSERT_EQ(order.clocks.size(), 1u);
+    EXPECT_EQ(order.clocks[0].rule.publication, 2);
+    EXPECT_EQ(order.clocks[0].due, order.clocks[0].start + absl::Hours(5));
+  }
+  world_.ledger.Append(world_.ledger.make.Registered(11, world_.now()));
+  world_.ledger.Append(world_.ledger.make.Accepted(11, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  EXPECT_EQ(world_.Find(11).clocks[0].rule.publication, 3);
+}
+
 TEST_F(FollowerTest, OnePublicationAtATimeAndUrgentRungsGoOn) {
   world_.options.move_limit = 1;
   world_.Restart();

@@ -233,6 +233,26 @@ TEST(PolicyTest, AnotherPolicyThanTheFilesIsCheckedAgainstTheCalendars) {
               HasSubstr("moon is not in escalation.calendars_file"));
 }
 
+TEST(PolicyTest, AUnitsCalendarIsThere) {
+  config::v1::EscalationConfig config;
+  config.set_policy_file("nosuch.yaml");
+  const char* policy = "version: a\nrules:\n  - {clock: SIGN, limit: {hours: 1}}\n";
+  config::v1::UnitList units;
+  units.add_units()->set_code("chengguan");
+  config::v1::Unit& power = *units.add_units();
+  power.set_code("dianli");
+  power.set_calendar("allways");
+  EXPECT_TRUE(LoadRules(config, policy, units).ok()) << "without calendars all work around the clock";
+  config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
+  const absl::Status refused = LoadRules(config, policy, units).status();
+  EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("units[1].calendar: allways (of dianli) is not in escalation.calendars_file"));
+  EXPECT_NE(error::ChineseOf(refused), "");
+  power.set_calendar("always");
+  EXPECT_TRUE(LoadRules(config, policy, units).ok());
+}
+
 TEST(PolicyTest, PublicationsAreKeptWholeAndInOrder) {
   TemporaryFolder folder;
   config::v1::EscalationConfig config;
@@ -434,6 +454,40 @@ TEST_F(NextRulesTest, ACalendarThatThePolicyNeedsCannotGo) {
   EXPECT_THAT(
       std::string(NextRules(config_, published_, change).status().message()),
       HasSubstr("the policy that holds: rules[0].calendar: office is not in escalation.calendars_file"));
+}
+
+TEST_F(NextRulesTest, ACalendarThatAUnitWorksByCannotGo) {
+  config::v1::UnitList units;
+  config::v1::Unit& power = *units.add_units();
+  power.set_code("dianli");
+  power.set_calendar("always");
+  EXPECT_TRUE(NextRules(config_, published_, {}, units).ok());
+  Write("wuqia.yaml", "version: \"2\"\ncalendars:\n  - {code: office, layers: [china.yaml]}\n");
+  EXPECT_TRUE(NextRules(config_, published_, {}).ok());
+  EXPECT_THAT(std::string(NextRules(config_, published_, {}, units).status().message()),
+              HasSubstr("units[0].calendar: always (of dianli) is not in escalation.calendars_file"));
+}
+
+// A deadline names the versions of its layers: one name for two calendars would tell nothing.
+TEST_F(NextRulesTest, ALayerThatSaysSomethingElseHasAnotherVersion) {
+  const std::string china = Read("china.yaml");
+  const std::string edited = absl::StrReplaceAll(china, {{"09:00-12:00", "08:30-12:00"}});
+  ASSERT_NE(edited, china);
+  Write("china.yaml", edited);
+  const absl::Status refused = NextRules(config_, published_, {}).status();
+  EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(refused), "escalation.calendars_file");
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("the layer china says something else than its version 2026-1"));
+  EXPECT_NE(error::ChineseOf(refused), "");
+  // A start takes it, and tells.
+  absl::Status unversioned;
+  const auto taken = NextRules(config_, published_, {}, {}, &unversioned);
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(unversioned, refused);
+  EXPECT_NE(DigestOf(*taken), DigestOf(published_[0]));
+  Write("china.yaml", absl::StrReplaceAll(edited, {{"version: \"2026-1\"", "version: \"2026-2\""}}));
+  EXPECT_EQ(Same({}), 0);
 }
 
 }  // namespace

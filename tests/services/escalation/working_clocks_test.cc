@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/error/error.h"
 #include "services/escalation/calendar/verify.h"
 #include "services/escalation/core/explain.h"
 #include "services/escalation/core/time_ledger.h"
@@ -59,8 +60,9 @@ const Deadlines& County() {
   return *kCounty;
 }
 
-// With another publication in which a day that was worked is off.
-Deadlines WithHoliday(const Deadlines& before, const char* date, absl::Time at) {
+// With another publication in which a day that was worked is off, or all from `date` to `last`.
+Deadlines WithHoliday(const Deadlines& before, const std::string& date, absl::Time at,
+                      const std::string& last = "") {
   Publication next = Shipped();
   auto calendars = std::make_shared<Calendars>();
   for (const auto& [code, calendar] : *next.calendars) {
@@ -71,6 +73,7 @@ Deadlines WithHoliday(const Deadlines& before, const char* date, absl::Time at) 
       config::v1::DayRule* day = layer.add_days();
       day->set_document(layer.documents(0).number());
       day->set_first_date(date);
+      day->set_last_date(last);
       day->set_kind(config::v1::DAY_KIND_OFF);
       day->set_name("临时放假");
     }
@@ -159,9 +162,20 @@ class WorkingClocksTest : public testing::Test {
     ASSERT_TRUE(derivation.ok()) << derivation.status();
     const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
     EXPECT_TRUE(verified.ok()) << verified << "\n" << derivation->DebugString();
-    if (!derivation->paused() && Clock(kind).live()) {
+    if (!derivation->paused()) {
       EXPECT_EQ(FromProto(derivation->result_time()), Clock(kind).due);
     }
+    EXPECT_EQ(derivation->provisional(), Clock(kind).provisional);
+  }
+  std::string ExplainedInChinese(type::v1::ClockKind kind) {
+    const auto derivation = Explain(order_, Clock(kind), deadlines_);
+    return derivation.ok() ? ExplainInChinese(*derivation) : std::string(derivation.status().message());
+  }
+  // The events give the same once more, and by what is in force at the end.
+  void ExpectReplayed() {
+    OrderClocks again;
+    for (const type::v1::Event& event : events_) again = Apply(again, event, deadlines_, "12345");
+    EXPECT_TRUE(again == order_);
   }
 
   EventMaker make_;
@@ -495,6 +509,137 @@ TEST_F(WorkingClocksTest, AMoveTakesBackNothingThatCrossedIt) {
   }
 }
 
+// 古尔邦节, announced after an order was dispatched, and off the days after its deadline: nothing moves, but
+// whatever is reckoned from then on is reckoned as for an order that was dispatched after the notice.
+TEST_F(WorkingClocksTest, APublicationHoldsForWhatItLeavesWhereItIs) {
+  const absl::Time start = At("2026-11-27 11:00");
+  const auto holiday = [&](absl::Time at) { return WithHoliday(County(), "2026-12-07", at, "2026-12-09"); };
+  const auto publish = [&](absl::Time at) {
+    deadlines_ = holiday(at);
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-04 19:30");
+    EXPECT_FALSE(MovedTo(order_, Clock(CLOCK_KIND_FINISH), 2, deadlines_).has_value());
+  };
+  const auto begin = [&] {
+    order_ = OrderClocks();
+    events_.clear();
+    deadlines_ = County();
+    Dispatch(start);
+  };
+  const auto expect = [&](const char* due) {
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), due);
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).rule.publication, 2);
+    ExpectExplained(CLOCK_KIND_FINISH);
+    EXPECT_THAT(ExplainedInChinese(CLOCK_KIND_FINISH), HasSubstr("改按第2次发布"));
+    ExpectReplayed();
+    // What was on its way meanwhile changes nothing.
+    const OrderClock before = Clock(CLOCK_KIND_FINISH);
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At("2026-12-31 10:00"));
+    event.mutable_deadline_moved()->set_clock(CLOCK_KIND_FINISH);
+    event.mutable_deadline_moved()->set_armed_by_sequence(before.armed_by);
+    event.mutable_deadline_moved()->set_publication(2);
+    *event.mutable_deadline_moved()->mutable_old_due_time() = ToProto(before.due);
+    *event.mutable_deadline_moved()->mutable_new_due_time() = ToProto(before.due);
+    OrderClocks after = Apply(order_, event, deadlines_, "12345");
+    for (OrderClock& clock : after.clocks) {
+      if (clock.kind != CLOCK_KIND_FINISH || clock.armed_by != before.armed_by) continue;
+      clock.breached = before.breached;
+      EXPECT_TRUE(clock == before);
+    }
+  };
+  {
+    SCOPED_TRACE("extended");
+    begin();
+    publish(At("2026-11-28 09:00"));
+    Use(Granted(At("2026-11-30 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 3));
+    expect("2026-12-14 19:30");
+    // As with the notice from the start.
+    order_ = OrderClocks();
+    deadlines_ = holiday(start - absl::Hours(1));
+    for (const type::v1::Event& event : std::exchange(events_, {})) Use(event);
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-14 19:30");
+  }
+  {
+    SCOPED_TRACE("resumed");
+    begin();
+    Use(Suspended(At("2026-11-30 10:00"), At("2026-12-20 10:00")));
+    publish(At("2026-11-30 12:00"));
+    const absl::Time resume = At("2026-12-04 10:00");
+    EXPECT_EQ(Show(FromProto(Describe(order_, Clock(CLOCK_KIND_FINISH), resume, deadlines_).due_time())),
+              "2026-12-15 19:30");
+    Use(make_.Resumed(kId, resume));
+    expect("2026-12-15 19:30");
+  }
+  {
+    SCOPED_TRACE("stopped while it stood still");
+    begin();
+    Use(Suspended(At("2026-11-30 10:00"), At("2026-12-20 10:00")));
+    publish(At("2026-11-30 12:00"));
+    Use(make_.Replied(kId, At("2026-12-04 10:00")));
+    expect("2026-12-15 19:30");
+  }
+  {
+    SCOPED_TRACE("urged");
+    begin();
+    Climb(CLOCK_KIND_FINISH, At("2026-12-02 10:00"));
+    publish(At("2026-12-03 09:00"));
+    Climb(CLOCK_KIND_FINISH, At("2026-12-04 19:30"));
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).next_rung, type::v1::RUNG_SUPERVISE);
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-12-10 19:30");
+    expect("2026-12-04 19:30");
+  }
+  {
+    SCOPED_TRACE("what a file holds from a start on is for clocks armed since");
+    begin();
+    Publication edited = holiday(At("2026-11-28 09:00")).publications().back();
+    edited.moves_open = false;
+    deadlines_ = County().With(std::move(edited));
+    Use(Granted(At("2026-11-30 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 3));
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-09 19:30");
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).rule.publication, 1);
+  }
+}
+
+TEST_F(WorkingClocksTest, AClockStoppedWhileSuspendedIsExplainedToItsEnd) {
+  Dispatch(At("2026-09-21 11:00"));
+  Use(Suspended(At("2026-09-22 12:00"), At("2026-10-12 10:00")));
+  const absl::Time stop = At("2026-10-09 23:00");
+  const absl::Time due = DueAt(Clock(CLOCK_KIND_FINISH), stop, deadlines_);
+  Use(make_.Replied(kId, stop));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, due);
+  ExpectExplained(CLOCK_KIND_FINISH);
+  EXPECT_THAT(ExplainedInChinese(CLOCK_KIND_FINISH), HasSubstr("挂起中终止"));
+  v1::ClockDerivation altered = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+  altered.mutable_steps()->RemoveLast();
+  *altered.mutable_result_time() = altered.steps().rbegin()->due_time();
+  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(altered)), "steps");
+}
+
+// Its pieces may each rest on days that are not decided, and an instant on none.
+TEST_F(WorkingClocksTest, ADeadlineIsAsProvisionalAsAnyOfItsPieces) {
+  Dispatch(At("2026-09-21 11:00"));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).provisional);
+  Use(Granted(At("2026-09-22 11:00"), type::v1::TIME_KIND_CLOCK_TIME, 3600));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).provisional);
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(make_.Extended(kId, At("2026-09-23 11:00"), At("2026-10-15 12:00")));
+  EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).provisional);
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
+// With nothing left, what is granted is all that is left.
+TEST_F(WorkingClocksTest, AnExtensionOfAClockThatStandsStillAtItsEndLosesNoSecond) {
+  Dispatch(At("2026-09-21 11:00"));
+  Use(make_.Extended(kId, At("2026-09-22 11:00"), At("2026-09-22 22:00")));
+  Use(Suspended(At("2026-09-22 21:00"), At("2026-10-12 10:00")));
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(Granted(At("2026-09-22 21:30"), type::v1::TIME_KIND_WORKING_HOURS, 3600));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(1));
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(make_.Resumed(kId, At("2026-09-28 09:00")));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-09-28 11:00");
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
 // A notice that leaves a deadline where it is settles it all the same.
 TEST_F(WorkingClocksTest, AnAnnouncedYearSettlesWhatItDoesNotMove) {
   const auto read = [](const std::string& name) {
@@ -569,6 +714,64 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
     d->mutable_steps(1)->mutable_derivation()->mutable_segments(0)->set_counted(false);
   }));
   EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->set_paused(true); }));
+  // Each derivation in these is sound in itself, with its digest.
+  const RuleRef rule = Clock(CLOCK_KIND_FINISH).rule;
+  const absl::Time resume = At("2026-09-18 12:00");
+  const int64_t left = good.steps(0).left_seconds();
+  const auto forged = [&](const v1::ClockDerivation& from, int step, v1::DeadlineDerivation part) {
+    v1::ClockDerivation altered = from;
+    v1::DerivationStep& changed = *altered.mutable_steps(step);
+    if (altered.paused()) {
+      changed.set_left_seconds(part.amount().value());
+      altered.set_left_seconds(part.amount().value());
+    } else {
+      *changed.mutable_due_time() = part.result_time();
+      *altered.mutable_result_time() = part.result_time();
+    }
+    *changed.mutable_derivation() = std::move(part);
+    return error::FieldOf(calendar::VerifyClockDerivation(altered));
+  };
+  EXPECT_EQ(forged(good, 1, good.steps(1).derivation()), "");
+  EXPECT_EQ(forged(good, 1, calendar::DeriveClockTime(resume, left)), "steps[1].derivation.amount.kind");
+  EXPECT_EQ(
+      forged(good, 1,
+             *deadlines_.CalendarOf(rule, "gongan")->Derive(resume, left, type::v1::TIME_KIND_WORKING_HOURS)),
+      "steps[1].derivation.calendar");
+
+  // Until an instant after work: what was left of the day may not vanish.
+  const absl::Time pause = At("2026-09-21 19:00");
+  const absl::Time until = At("2026-09-22 22:00");
+  Use(make_.Extended(kId, At("2026-09-21 12:00"), until));
+  Use(Suspended(pause, At("2026-10-12 10:00")));
+  const v1::ClockDerivation still = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+  ASSERT_TRUE(calendar::VerifyClockDerivation(still).ok());
+  const int last = still.steps_size() - 1;
+  EXPECT_EQ(still.left_seconds(), 8 * 3600);
+  const auto worked = [&](int64_t seconds) {
+    return *deadlines_.CalendarOf(rule, "chengguan")
+                ->Derive(pause, seconds, type::v1::TIME_KIND_WORKING_HOURS, until);
+  };
+  const std::string at = absl::StrCat("steps[", last, "].derivation");
+  EXPECT_EQ(forged(still, last, worked(8 * 3600)), "");
+  EXPECT_EQ(forged(still, last, worked(8 * 3600 - 1)), at + ".amount");
+  EXPECT_EQ(forged(still, last, worked(0)), at + ".amount");
+  EXPECT_EQ(forged(still, last, worked(8 * 3600 + 1)), at + ".result_time");
+  EXPECT_EQ(forged(still, last, calendar::DeriveClockTime(pause, 8 * 3600)), at + ".amount.kind");
+  v1::ClockDerivation vanished = still;
+  vanished.mutable_steps(last)->clear_derivation();
+  vanished.mutable_steps(last)->set_left_seconds(0);
+  vanished.set_left_seconds(0);
+  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(vanished)), at);
+
+  // Days that are granted while it stands still hold so much work and no more.
+  Use(Granted(At("2026-09-22 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
+  v1::ClockDerivation more = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+  ASSERT_TRUE(calendar::VerifyClockDerivation(more).ok());
+  EXPECT_EQ(more.left_seconds(), 15 * 3600);
+  more.mutable_steps(more.steps_size() - 1)->set_left_seconds(16 * 3600);
+  more.set_left_seconds(16 * 3600);
+  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(more)),
+            absl::StrCat("steps[", more.steps_size() - 1, "].left_seconds"));
 }
 
 // Whatever happens to an order, each of its clocks can be reckoned anew from what is kept with it, explained
@@ -593,7 +796,21 @@ RC_GTEST_PROP(WorkingClocksLaw, EveryClockIsExplainedAndEverySecondIsBooked, ())
   for (int i = 0; i < steps; ++i) {
     now += absl::Milliseconds(*rc::gen::inRange<int64_t>(0, 3 * 86'400'000));
     type::v1::Event event = make.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, now);
-    switch (*rc::gen::inRange(0, 11)) {
+    switch (*rc::gen::inRange(0, 13)) {
+      case 11:
+        // Published: what it moves is moved later, or never.
+        if (deadlines.publications().size() > 1) continue;
+        now += absl::Milliseconds(1);
+        deadlines = WithHoliday(
+            deadlines, absl::FormatCivilTime(absl::ToCivilDay(now, Beijing()) + *rc::gen::inRange(0, 20)),
+            now);
+        continue;
+      case 12:
+        if (order.lead_unit.empty()) continue;
+        event.set_state(type::v1::ORDER_STATE_ACCEPTED);
+        event.mutable_accused()->mutable_accusation()->add_units(order.lead_unit);
+        event.mutable_accused()->set_recused_lead(order.lead_unit);
+        break;
       case 0:
         event.set_state(type::v1::ORDER_STATE_DISPATCHED);
         event.mutable_dispatched()->set_lead_unit(*rc::gen::arbitrary<bool>() ? "chengguan" : "gongan");
@@ -662,8 +879,13 @@ RC_GTEST_PROP(WorkingClocksLaw, EveryClockIsExplainedAndEverySecondIsBooked, ())
     RC_ASSERT(derivation.ok());
     const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
     if (!verified.ok()) RC_FAIL(std::string(verified.message()) + derivation->DebugString());
+    if (!derivation->paused()) RC_ASSERT(FromProto(derivation->result_time()) == clock.due);
+    RC_ASSERT(derivation->provisional() == clock.provisional);
     RC_ASSERT(!ExplainInChinese(*derivation).empty());
   }
+  OrderClocks again;
+  for (const type::v1::Event& event : events) again = Apply(std::move(again), event, deadlines, "12345");
+  RC_ASSERT(again == order);
   const v1::TimeLedger ledger = BuildTimeLedger(events, deadlines, "12345", now + absl::Hours(5));
   const std::string fault = UnsoundLedger(ledger);
   if (!fault.empty()) RC_FAIL(fault + ledger.DebugString());

@@ -375,6 +375,25 @@ TEST(ArgumentsTest, HelpTellsWhichFlagsGoWithWhat) {
   }
 }
 
+TEST(ArgumentsTest, WhatAMachinesConfigurationSaysGivesWayToWhatIsNamed) {
+  for (const char* action : {"create", "list"}) {
+    const Parsed parsed = Parse({"backup", action, "--config", "site.yaml"});
+    ASSERT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+    EXPECT_EQ(parsed.arguments->Text("config"), "site.yaml");
+    EXPECT_FALSE(parsed.arguments->work_order_named || parsed.arguments->escalation_named);
+  }
+  const Parsed by_flag = Parse({"--work-order", "h:1", "backup", "list"});
+  EXPECT_TRUE(by_flag.arguments->work_order_named);
+  EXPECT_FALSE(by_flag.arguments->escalation_named);
+  EXPECT_TRUE(Parse({"backup", "list"}, {{"HOTLINE_ESCALATION", "h:1"}}).arguments->escalation_named);
+  const Parsed by_site = Parse({"--site", "110", "backup", "list"});
+  EXPECT_TRUE(by_site.arguments->work_order_named && by_site.arguments->escalation_named);
+  // Half of a backup is restored by name alone.
+  EXPECT_EQ(Parse({"backup", "restore", "b", "--only", "work_order"}).arguments->Text("only"), "work_order");
+  EXPECT_FALSE(Parse({"backup", "restore", "b", "--only", "dispatch"}).arguments.ok());
+  EXPECT_FALSE(Parse({"backup", "create", "--only", "work_order"}).arguments.ok());
+}
+
 TEST(ArgumentsTest, FlagsAreNamedOnce) {
   for (const CommandSpec& command : Commands()) {
     std::map<std::string_view, int> count;

@@ -328,7 +328,7 @@ TEST(OrderFormTest, DefaultsAndMerging) {
   EXPECT_EQ(merged.offer().to_hotline(), "110");
   EXPECT_THAT(merged.content().assist_units(), testing::ElementsAre("b"));
   EXPECT_EQ(merged.content().channel(), type::v1::CHANNEL_WEB);
-  EXPECT_EQ(merged.content().urgency(), type::v1::URGENCY_NORMAL);
+  EXPECT_EQ(merged.content().urgency(), type::v1::URGENCY_UNSPECIFIED) << "the site reads the text";
   // An order that exists gets no content from anywhere.
   PushWorkOrderRequest existing;
   existing.mutable_header()->set_order_id("12345-20261123-000001");

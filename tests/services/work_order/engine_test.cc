@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
+#include <set>
 
 #include "common/base/id.h"
 #include "common/base/sha256.h"
@@ -73,6 +75,17 @@ class EngineTest : public testing::Test {
     content.set_title("路灯不亮");
     content.set_text("小区门口的路灯坏了三天");
     content.mutable_caller()->set_anonymous(true);
+    return command;
+  }
+
+  // By a caller who asked for secrecy.
+  static type::v1::Command SecretPush(const std::string& request_id) {
+    type::v1::Command command = NewPush(request_id);
+    type::v1::Caller& caller = *command.mutable_registration()->mutable_content()->mutable_caller();
+    caller.Clear();
+    caller.set_name("阿依努尔");
+    caller.set_phone("139-0000-1234");
+    caller.set_secret(true);
     return command;
   }
 
@@ -249,6 +262,174 @@ TEST_F(EngineTest, ACommitThatSucceedsAndReportsFailureIsFoundByTheRetry) {
   EXPECT_TRUE(again->replayed());
   EXPECT_EQ(engine_->head_sequence(), 1);
   EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, FollowersAreToldWhatIsToBeKeptOfAnOrderAsItIsNow) {
+  type::v1::Command plain = NewPush("request-1", type::v1::URGENCY_URGENT);
+  plain.clear_offer();
+  const Result registered = Run(plain);
+  ASSERT_TRUE(registered.ok()) << registered.status();
+  type::v1::Command clue = On(registered->order().id(), "request-2");
+  clue.mutable_offer()->set_to_hotline("110");
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  ASSERT_TRUE(Run(clue).ok());
+  ASSERT_TRUE(Run(SecretPush("request-3")).ok());
+  ASSERT_TRUE(Run(NewPush("request-4")).ok());
+  const auto kept = [&](bool asked) {
+    workorder::v1::ReadEventsRequest request;
+    request.set_start_sequence(1);
+    request.set_limit(10);
+    request.set_with_discretions(asked);
+    std::string text;
+    engine_->ReadEvents({}, request, [&](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+      ASSERT_TRUE(response.ok()) << response.status();
+      EXPECT_EQ(response->events_size(), 4);
+      for (const auto& one : response->discretions()) {
+        text += StrCat(one.sequence(), one.restricted() ? " restricted" : "", one.veiled() ? " veiled" : "",
+                       "; ");
+      }
+    });
+    steps_.RunDue();
+    return text;
+  };
+  // The first event is of before the order was restricted.
+  constexpr char kKept[] = "1 restricted; 2 restricted; 3 veiled; ";
+  EXPECT_EQ(kept(true), kKept) << "from memory";
+  EXPECT_EQ(kept(false), "");
+  Reopen();
+  EXPECT_EQ(kept(true), kKept) << "from the store";
+  EXPECT_EQ(kept(false), "");
+}
+
+TEST_F(EngineTest, AHistoryTellsNotWhoASecretCallerIs) {
+  const Result pushed = Run(SecretPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  type::v1::Command recall = On(pushed->order().id(), "request-2");
+  recall.mutable_recall()->set_reason("阿依努尔（13900001234）要求撤回");
+  ASSERT_TRUE(Run(recall).ok());
+  const auto history = [&](const std::string& account) {
+    workorder::v1::ListOrderEventsRequest request;
+    request.set_order_id(pushed->order().id());
+    std::string reason = "no answer";
+    service_->ListOrderEvents({.account = account}, request,
+                              [&](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) {
+                                ASSERT_TRUE(response.ok()) << response.status();
+                                ASSERT_EQ(response->events_size(), 2);
+                                reason = response->events(1).recall_requested().recall().reason();
+                              });
+    steps_.RunDue();
+    return reason;
+  };
+  EXPECT_EQ(history("1001"), "阿依努尔（13900001234）要求撤回") << "whoever registered it knows";
+  for (const char* account : {"", "2002"}) EXPECT_EQ(history(account), "＊＊＊（＊＊＊）要求撤回");
+}
+
+TEST_F(EngineTest, ToFindASecretCallerByTheNumberIsRecorded) {
+  const Result pushed = Run(SecretPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  const auto list = [&](const std::string& account, const std::string& phone) {
+    workorder::v1::ListWorkOrdersRequest request;
+    request.mutable_filter()->set_caller_phone(phone);
+    int count = -1;
+    service_->ListWorkOrders({.now = steps_.clock()->Now(), .account = account}, request,
+                             [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+                               ASSERT_TRUE(response.ok()) << response.status();
+                               count = response->orders_size();
+                             });
+    steps_.RunDue();
+    Commit();
+    return count;
+  };
+  EXPECT_EQ(list("1001", ""), 1);
+  EXPECT_EQ(list("2002", "139-0000-1234"), 0);
+  EXPECT_EQ(engine_->head_sequence(), 1) << "nobody learned anything";
+  EXPECT_EQ(list("1001", "139-0000-1234"), 1);
+  EXPECT_EQ(engine_->head_sequence(), 2) << "who the caller is was shown";
+}
+
+TEST_F(EngineTest, AFilterThatCannotBeMeantIsRefused) {
+  const auto refused = [&](const std::function<void(workorder::v1::ListFilter*)>& set) {
+    workorder::v1::ListWorkOrdersRequest request;
+    set(request.mutable_filter());
+    std::string why = "no answer";
+    service_->ListWorkOrders({}, request,
+                             [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+                               why = StrCat(error::ReasonName(error::ReasonOf(response.status())), " ",
+                                            error::FieldOf(response.status()));
+                             });
+    steps_.RunDue();
+    return why;
+  };
+  using Filter = workorder::v1::ListFilter;
+  EXPECT_EQ(refused([](Filter* filter) { filter->set_caller_phone("-"); }),
+            "PHONE_INVALID filter.caller_phone");
+  EXPECT_EQ(refused([](Filter* filter) { filter->mutable_register_start_time()->set_nanos(-5); }),
+            "TIME_INVALID filter.register_start_time");
+  EXPECT_EQ(
+      refused([](Filter* filter) { filter->mutable_register_end_time()->set_seconds(int64_t{1} << 62); }),
+      "TIME_INVALID filter.register_end_time");
+}
+
+TEST_F(EngineTest, LaterOrdersOfTheSameCallerAreSaidToBe) {
+  const auto matter = [](const std::string& request_id, const std::string& phone, bool secret) {
+    type::v1::Command command = NewPush(request_id);
+    type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+    content.set_title("北门路口水管爆了");
+    content.set_text("北门路口自来水管爆了，路都淹了");
+    content.mutable_place()->set_township_code("653024100");
+    content.mutable_caller()->Clear();
+    content.mutable_caller()->set_phone(phone);
+    content.mutable_caller()->set_secret(secret);
+    return command;
+  };
+  const Result first = Run(matter("request-1", "0908-1000001", false));
+  ASSERT_TRUE(first.ok()) << first.status();
+  const Result later = Run(matter("request-2", "09081000001", false));
+  ASSERT_TRUE(later.ok()) << later.status();
+  const Result secret = Run(matter("request-3", "0908-1000001", true));
+  ASSERT_TRUE(secret.ok()) << secret.status();
+  const Result other = Run(matter("request-4", "0908-1000002", false));
+  ASSERT_TRUE(other.ok()) << other.status();
+  const auto same = [&](const std::string& account) {
+    workorder::v1::FindSimilarOrdersRequest request;
+    request.set_order_id(first->order().id());
+    std::set<std::string> ids;
+    service_->FindSimilarOrders({.now = steps_.clock()->Now(), .account = account}, request,
+                                [&](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> response) {
+                                  ASSERT_TRUE(response.ok()) << response.status();
+                                  EXPECT_EQ(response->similar_orders_size(), 3);
+                                  EXPECT_EQ(response->earlier_orders_size(), 0);
+                                  for (const auto& similar : response->similar_orders()) {
+                                    if (similar.same_caller()) ids.insert(similar.order().id());
+                                  }
+                                });
+    steps_.RunDue();
+    Commit();
+    return ids;
+  };
+  const int64_t head = engine_->head_sequence();
+  EXPECT_EQ(same("2002"), std::set<std::string>{later->order().id()});
+  EXPECT_EQ(engine_->head_sequence(), head);
+  EXPECT_EQ(same("1001"), (std::set<std::string>{later->order().id(), secret->order().id()}));
+  EXPECT_EQ(engine_->head_sequence(), head + 1) << "who the secret caller is was shown";
+}
+
+TEST_F(EngineTest, OnlyACommitShowsThatTheStoreIsHealthyAgain) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  fault_ = sql::Fault::kFailAfterCommit;
+  EXPECT_FALSE(Run(NewPush("request-2")).ok());
+  fault_ = sql::Fault::kNone;
+  ASSERT_FALSE(engine_->healthy());
+  // Neither of these needs one.
+  EXPECT_TRUE(Run(NewPush("request-1")).ok());
+  EXPECT_FALSE(engine_->healthy()) << "after a repeated request";
+  type::v1::Command nothing = NewPush("request-3");
+  nothing.mutable_registration()->mutable_content()->clear_title();
+  EXPECT_FALSE(Run(nothing).ok());
+  EXPECT_FALSE(engine_->healthy()) << "after a refused command";
+  Reopen();
+  EXPECT_TRUE(Run(NewPush("request-4")).ok());
+  EXPECT_TRUE(engine_->healthy());
 }
 
 TEST_F(EngineTest, WhatNeverWentThroughMemoryIsGivenFromTheStore) {
@@ -433,6 +614,52 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   EXPECT_EQ(Verify(), "");
 }
 
+// A peer once sent, before what was new, garbage under numbers that had been received: what it signed of the
+// whole was kept, and the evidence failed for no fault of this site.
+TEST_F(EngineTest, ABatchIsKeptOnlyIfWhatItRepeatsIsWhatCame) {
+  const std::vector<exchange::v1::Envelope> good = BadOffers(6);
+  const auto apply = [&](std::vector<exchange::v1::Envelope> envelopes) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    for (exchange::v1::Envelope& envelope : envelopes) *request.add_envelopes() = std::move(envelope);
+    request.mutable_batch()->set_statement("signed");
+    absl::StatusOr<workorder::v1::ApplyInboxResponse> got = absl::InternalError("no answer");
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      got = std::move(response);
+    });
+    Commit();
+    return got;
+  };
+  const auto batches = [&] {
+    const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+    const auto kept = engine_->store().reader().ReadBatches(key, 1, 6);
+    EXPECT_TRUE(kept.ok()) << kept.status();
+    return kept.ok() ? static_cast<int>(kept->size()) : -1;
+  };
+  ASSERT_EQ(apply({good[0], good[1], good[2]})->receipt().received_through(), 3);
+  EXPECT_EQ(batches(), 1);
+
+  // The head is right, the one before it is not.
+  exchange::v1::Envelope garbage = good[1];
+  garbage.set_body("garbage");
+  const auto altered = apply({garbage, good[2], good[3]});
+  EXPECT_EQ(error::ReasonOf(altered.status()), Reason::ERROR_REASON_LINK_FORKED);
+  garbage.set_hash(EnvelopeHash(garbage));
+  const auto unchained = apply({garbage, good[2], good[3]});
+  EXPECT_EQ(error::ReasonOf(unchained.status()), Reason::ERROR_REASON_LINK_FORKED);
+  const auto gap = apply({good[0], good[2], good[3]});
+  EXPECT_EQ(error::ReasonOf(gap.status()), Reason::ERROR_REASON_LINK_FORKED);
+  EXPECT_EQ(apply({})->receipt().received_through(), 3) << "nothing was applied";
+  EXPECT_EQ(batches(), 1);
+
+  EXPECT_EQ(apply({good[1], good[2], good[3]})->receipt().received_through(), 4);
+  EXPECT_EQ(batches(), 2);
+  // Of what is known whole nothing is kept, whatever it holds.
+  EXPECT_EQ(apply({garbage})->receipt().received_through(), 4);
+  EXPECT_EQ(batches(), 2);
+  EXPECT_EQ(Verify(), "");
+}
+
 // It may have been restored from an older backup, and have offered the order once more since that was made.
 TEST_F(EngineTest, ARestartedSiteGivesNoIdOfAHandoffAgain) {
   std::vector<std::string> ids;
@@ -501,6 +728,33 @@ TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
   EXPECT_EQ((*order)->handoff().link_sequence(), 2);
   EXPECT_EQ(Verify(), "");
+}
+
+// What is owed between a recovery and the peer's redelivery.
+TEST_F(EngineTest, WhatWasSeenGoesNotBackWhileHistoryComesAgain) {
+  workorder::v1::RecoverRequest request;
+  request.set_peer("110");
+  exchange::v1::Envelope* lost = request.add_envelopes();
+  lost->set_sequence(1);
+  lost->set_handoff_id("110-0000000000001-1");
+  lost->set_kind(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+  lost->set_seen_sequence(5);
+  lost->set_previous_hash(LaneStart(exchange::v1::LANE_ORDINARY));
+  lost->set_hash(EnvelopeHash(*lost));
+  absl::StatusOr<workorder::v1::RecoverResponse> recovered = absl::InternalError("no answer");
+  engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+    recovered = std::move(response);
+  });
+  Commit();
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  ASSERT_TRUE(Run(NewPush("request-2")).ok());
+  const auto pulled = Pull(0);
+  ASSERT_TRUE(pulled.ok()) << pulled.status();
+  ASSERT_EQ(pulled->envelopes_size(), 3);
+  for (const exchange::v1::Envelope& envelope : pulled->envelopes()) {
+    EXPECT_EQ(envelope.seen_sequence(), 5) << envelope.sequence();
+  }
 }
 
 TEST_F(EngineTest, LongPollsAreAnsweredByACommitByTimeAndByADrain) {

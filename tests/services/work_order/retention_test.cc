@@ -174,6 +174,21 @@ TEST_F(RetentionTest, WhatIsOverGoesAfterItsTimeAndTheLogStands) {
   EXPECT_EQ(error::ReasonOf(Run(*service_, reopen).status()), Reason::ERROR_REASON_CONTENT_ERASED);
 }
 
+TEST_F(RetentionTest, WhatIsLookedAtGoesInItsTimeToo) {
+  const std::string over = Closed();
+  retention_->Start();
+  PassDays(kDays);
+  type::v1::Command look = On(over);
+  look.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_CONTENT);
+  ASSERT_TRUE(Run(*service_, look).ok());
+  EXPECT_FALSE(Erased(over));
+  PassDays(1);
+  EXPECT_TRUE(Erased(over)) << "to be shown is no change";
+  EXPECT_EQ(ContentOf(over), "");
+  EXPECT_EQ(Verify(), "");
+  EXPECT_EQ(RunNow().erased_count(), 0);
+}
+
 TEST_F(RetentionTest, AHoldKeepsAnOrderUntilItIsReleased) {
   const std::string held = Closed();
   const std::string other = Closed();

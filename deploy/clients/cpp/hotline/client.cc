@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "hotline/service_config.h"
 
 namespace hotline::client {
@@ -54,6 +56,19 @@ bool IsWorthRepeating(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::CANCELLED ||
          status.error_code() == grpc::StatusCode::UNAVAILABLE ||
          status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+}
+
+// How long the service asks to be left alone (RetryInfo), rounded up, an hour at most; zero if it does not.
+milliseconds AskedPause(const grpc::Status& status) {
+  google::rpc::Status rich;
+  google::rpc::RetryInfo retry;
+  if (rich.ParseFromString(status.error_details())) {
+    for (const google::protobuf::Any& detail : rich.details()) {
+      if (detail.UnpackTo(&retry)) break;
+    }
+  }
+  const std::chrono::seconds whole(std::clamp<int64_t>(retry.retry_delay().seconds(), 0, 3600));
+  return std::chrono::ceil<milliseconds>(whole + std::chrono::nanoseconds(retry.retry_delay().nanos()));
 }
 
 }  // namespace
@@ -108,8 +123,9 @@ grpc::Status Client::Repeat(const std::function<grpc::Status(grpc::ClientContext
     context.set_deadline(system_clock::now() +
                          std::chrono::duration_cast<milliseconds>(end - steady_clock::now()));
     const grpc::Status status = call(&context);
-    if (!IsWorthRepeating(status) || steady_clock::now() + pause >= end) return status;
-    Pause(pause);
+    const milliseconds wait = std::max(pause, AskedPause(status));
+    if (!IsWorthRepeating(status) || steady_clock::now() + wait >= end) return status;
+    Pause(wait);
     pause = std::min(2 * pause, kLongestPause);
   }
 }
@@ -177,7 +193,7 @@ grpc::Status Client::Watch(int64_t start,
     if (!wanted) return grpc::Status::OK;
     // CANCELLED may be our own doing, too: silence.
     if (!status.ok() && !IsWorthRepeating(status)) return status;
-    if (!Pause(pause)) return grpc::Status::CANCELLED;
+    if (!Pause(std::max(pause, AskedPause(status)))) return grpc::Status::CANCELLED;
     pause = std::min(2 * pause, kLongestPause);
   }
 }

@@ -54,7 +54,7 @@ class Client {
 
   // Calls a method of DispatchService: `client.Call(&Client::Stub::AcceptHandoff, request, &response)`. A
   // change without a request id gets one. UNAVAILABLE, CANCELLED and RESOURCE_EXHAUSTED are tried again, with
-  // the same id, until `timeout` has passed; other failures are answers.
+  // the same id and not before RetryInfo says, until `timeout` has passed; other failures are answers.
   template <typename Request, typename Response>
   grpc::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     std::type_identity_t<Request> request, Response* response) {

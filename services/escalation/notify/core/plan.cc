@@ -135,6 +135,13 @@ bool Failed(v1::DeliveryState state) {
 
 }  // namespace
 
+bool Covers(const Acknowledgement& acknowledgement, const RungRef& rung, int64_t sequence) {
+  const RungRef& known = acknowledgement.ref;
+  return sequence < acknowledgement.sequence && rung.order_id == known.order_id &&
+         rung.clock == known.clock && rung.rung <= known.rung && rung.assist_unit == known.assist_unit &&
+         (known.armed_by == 0 || rung.armed_by == known.armed_by);
+}
+
 int ParseMinute(std::string_view text) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   if (text.size() != 5 || text[2] != ':' || !digit(text[0]) || !digit(text[1]) || !digit(text[3]) ||

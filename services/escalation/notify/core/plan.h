@@ -26,6 +26,17 @@ struct RungRef {
   friend auto operator<=>(const RungRef&, const RungRef&) = default;
 };
 
+// The log says that a person has taken note of a rung, and of those below it: none of them is told before
+// `until`.
+struct Acknowledgement {
+  RungRef ref;           // `armed_by` 0: of any clock of the kind
+  int64_t sequence = 0;  // of its event in the log
+  absl::Time until;
+};
+// It is about `rung` too, which event `sequence` of the log recorded. Of what was taken after it nobody has
+// taken note.
+bool Covers(const Acknowledgement& acknowledgement, const RungRef& rung, int64_t sequence);
+
 // `escalation.notify` of the configuration, by type::v1::Urgency where times differ.
 class Policy {
  public:

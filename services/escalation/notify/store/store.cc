@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS delivery (
   id TEXT NOT NULL,
   sequence {int} NOT NULL,
   webhook TEXT NOT NULL,
+  urgency {int} NOT NULL,
   body {blob} NOT NULL,
   state {int} NOT NULL,
   attempts {int} NOT NULL,
@@ -83,9 +84,19 @@ CREATE TABLE IF NOT EXISTS delivery (
 ) {rows};
 CREATE UNIQUE INDEX IF NOT EXISTS delivery_by_id ON delivery (id);
 CREATE INDEX IF NOT EXISTS delivery_by_sequence ON delivery (sequence) WHERE sequence > 0;
-CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (webhook, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (webhook, urgency, next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_by_state ON delivery (state, webhook, number);
 CREATE INDEX IF NOT EXISTS delivery_by_webhook ON delivery (webhook, number);
+CREATE TABLE IF NOT EXISTS acknowledgement (
+  order_id {int} NOT NULL,
+  sequence {int} NOT NULL,
+  armed_by {int} NOT NULL,
+  clock {int} NOT NULL,
+  rung {int} NOT NULL,
+  assist_unit TEXT NOT NULL,
+  until_at {int} NOT NULL,
+  PRIMARY KEY (order_id, sequence)
+) {keyed};
 )sql";
 
 // Version 1 knew no assisting units: its tables stand aside, with their indexes gone, while those of this
@@ -109,7 +120,12 @@ constexpr const char* kTo2[] = {
     " FROM notice_1",
     "DROP TABLE told_1",
     "DROP TABLE notice_1",
-    "UPDATE site SET schema_version = 2 WHERE id = 1",
+};
+// Version 2 had its messages wait in one line, the urgent behind the others: how urgent each is stood in its
+// body alone.
+constexpr const char* kFrom2[] = {
+    "DROP INDEX delivery_by_time",
+    "ALTER TABLE delivery ADD COLUMN urgency {int} NOT NULL DEFAULT 0",
 };
 
 #define TOLD_COLUMNS                                                                                  \
@@ -310,14 +326,15 @@ class SqlStore final : public Store {
     const std::string body = delivery.notification.SerializeAsString();
     return Write(
         "INSERT INTO delivery (number, state, attempts, next_at, last_at, last_status, last_error, reach_at,"
-        " acknowledged_by, id, sequence, webhook, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-        "?11, ?12, ?13)",
+        " acknowledged_by, id, sequence, webhook, body, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14)",
         [&](sql::Statement& put) {
           BindState(put, delivery);
           put.BindText(10, delivery.notification.id());
           put.BindInt64(11, delivery.sequence);
           put.BindText(12, delivery.notification.webhook());
           put.BindBlob(13, body);
+          put.BindInt64(14, delivery.notification.urgency());
         });
   }
 
@@ -327,6 +344,22 @@ class SqlStore final : public Store {
         "last_error = ?7,"
         " reach_at = ?8, acknowledged_by = ?9 WHERE number = ?1",
         [&](sql::Statement& put) { BindState(put, delivery); });
+  }
+
+  absl::Status AddAcknowledgement(const Acknowledgement& acknowledgement) override {
+    return Write(
+        "INSERT INTO acknowledgement (order_id, armed_by, clock, rung, assist_unit, sequence, until_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_id, sequence) DO NOTHING",
+        [&](sql::Statement& put) {
+          BindRef(put, acknowledgement.ref, 5);
+          put.BindInt64(6, acknowledgement.sequence);
+          put.BindInt64(7, absl::ToUnixNanos(acknowledgement.until));
+        });
+  }
+
+  absl::Status DropAcknowledgements(absl::Time until) override {
+    return Write("DELETE FROM acknowledgement WHERE until_at <= ?1",
+                 [&](sql::Statement& put) { put.BindInt64(1, absl::ToUnixNanos(until)); });
   }
 
   absl::StatusOr<std::vector<Told>> Due(Stage stage, absl::Time now, int limit) override {
@@ -383,14 +416,18 @@ class SqlStore final : public Store {
       }
     }
     for (const std::string& webhook : webhooks) {
-      const absl::Status status = Read(
-          "SELECT MIN(next_at) FROM delivery WHERE webhook = ?1 AND next_at IS NOT NULL AND next_at > ?2",
-          [&](sql::Statement& select) {
-            select.BindText(1, webhook);
-            select.BindInt64(2, absl::ToUnixNanos(now));
-          },
-          consider);
-      if (!status.ok()) return status;
+      for (int urgency = 0; urgency <= type::v1::Urgency_MAX; ++urgency) {
+        const absl::Status status = Read(
+            "SELECT MIN(next_at) FROM delivery WHERE webhook = ?1 AND urgency = ?2 AND next_at IS NOT NULL "
+            "AND next_at > ?3",
+            [&](sql::Statement& select) {
+              select.BindText(1, webhook);
+              select.BindInt64(2, urgency);
+              select.BindInt64(3, absl::ToUnixNanos(now));
+            },
+            consider);
+        if (!status.ok()) return status;
+      }
     }
     return next;
   }
@@ -410,6 +447,17 @@ class SqlStore final : public Store {
     return ReadAll<Told>(
         "SELECT " TOLD_COLUMNS " FROM told WHERE order_id = ?1",
         [&](sql::Statement& select) { select.BindInt64(1, order_id); }, ReadTold);
+  }
+
+  absl::StatusOr<std::vector<Acknowledgement>> AcknowledgementsOf(int64_t order_id) override {
+    return ReadAll<Acknowledgement>(
+        "SELECT order_id, armed_by, clock, rung, assist_unit, sequence, until_at FROM acknowledgement"
+        " WHERE order_id = ?1",
+        [&](sql::Statement& select) { select.BindInt64(1, order_id); },
+        [](const sql::Statement& row) {
+          return Acknowledgement{
+              .ref = ReadRef(row, 0, 4), .sequence = row.Int64(5), .until = ReadTime(row, 6)};
+        });
   }
 
   absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) override {
@@ -450,16 +498,24 @@ class SqlStore final : public Store {
 
   absl::StatusOr<std::vector<DeliveryRow>> DueDeliveries(std::string_view webhook, absl::Time now,
                                                          int limit) override {
-    return ReadAll<DeliveryRow>(
-        "SELECT " DELIVERY_COLUMNS
-        " FROM delivery WHERE webhook = ?1 AND next_at IS NOT NULL AND next_at <= ?2"
-        " ORDER BY next_at, number LIMIT ?3",
-        [&](sql::Statement& select) {
-          select.BindText(1, webhook);
-          select.BindInt64(2, absl::ToUnixNanos(now));
-          select.BindInt64(3, limit);
-        },
-        ReadDelivery);
+    // As Due.
+    std::vector<DeliveryRow> due;
+    for (int urgency = type::v1::Urgency_MAX; urgency >= 0 && static_cast<int>(due.size()) < limit;
+         --urgency) {
+      const absl::Status status = Read(
+          "SELECT " DELIVERY_COLUMNS
+          " FROM delivery WHERE webhook = ?1 AND urgency = ?2 AND next_at IS NOT NULL AND next_at <= ?3"
+          " ORDER BY next_at, number LIMIT ?4",
+          [&](sql::Statement& select) {
+            select.BindText(1, webhook);
+            select.BindInt64(2, urgency);
+            select.BindInt64(3, absl::ToUnixNanos(now));
+            select.BindInt64(4, limit - static_cast<int>(due.size()));
+          },
+          [&](const sql::Statement& row) { due.push_back(ReadDelivery(row)); });
+      if (!status.ok()) return status;
+    }
+    return due;
   }
 
   absl::StatusOr<std::optional<DeliveryRow>> FindDelivery(std::string_view id) override {
@@ -675,16 +731,38 @@ class SqlStore final : public Store {
   absl::Status Upgrade() {
     const auto version = sql::SchemaOf(writer_.get());
     if (!version.ok()) return version.status();
-    if (*version == 1) {
-      for (const char* text : kFrom1) {
-        if (absl::Status status = writer_->Execute(text); !status.ok()) return status;
+    absl::Status status;
+    const auto run = [&](const auto& texts) {
+      for (const char* text : texts) {
+        if (status.ok()) status = writer_->Execute(text);
       }
+    };
+    if (*version == 1) run(kFrom1);
+    if (*version == 1 || *version == 2) run(kFrom2);
+    if (status.ok()) status = writer_->Execute(kSchema);
+    if (*version == 1) run(kTo2);
+    if (!status.ok() || (*version != 1 && *version != 2)) return status;
+    if (status = NoteUrgencies(); !status.ok()) return status;
+    return writer_->Execute("UPDATE site SET schema_version = 3 WHERE id = 1");
+  }
+
+  // Of each message, from its body.
+  absl::Status NoteUrgencies() {
+    std::vector<std::pair<int64_t, int64_t>> urgencies;
+    absl::Status status = Read(
+        "SELECT " DELIVERY_COLUMNS " FROM delivery", [](sql::Statement&) {},
+        [&](const sql::Statement& row) {
+          const DeliveryRow delivery = ReadDelivery(row);
+          urgencies.emplace_back(delivery.number, delivery.notification.urgency());
+        });
+    for (const auto& one : urgencies) {
+      if (!status.ok()) return status;
+      status = Write("UPDATE delivery SET urgency = ?2 WHERE number = ?1", [&](sql::Statement& put) {
+        put.BindInt64(1, one.first);
+        put.BindInt64(2, one.second);
+      });
     }
-    if (absl::Status status = writer_->Execute(kSchema); !status.ok() || *version != 1) return status;
-    for (const char* text : kTo2) {
-      if (absl::Status status = writer_->Execute(text); !status.ok()) return status;
-    }
-    return absl::OkStatus();
+    return status;
   }
 
   const std::unique_ptr<sql::Database> database_;

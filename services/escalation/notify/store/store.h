@@ -5,7 +5,8 @@
 //
 // Tables: site (whose it is, how far the rungs are planned), told (each rung, in which round it is and what
 // comes next when), notice (one order's rung, one person, one contact), delivery (a message with its notices;
-// by its number, that of the desktop stream beside it).
+// by its number, that of the desktop stream beside it), acknowledgement (what the log said of persons who
+// took note of rungs, while it holds: a rung may be planned after that).
 #ifndef SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
 #define SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
 
@@ -47,7 +48,7 @@ struct Told {
   absl::Time at;                                      // of what comes next; InfiniteFuture when done
   absl::Time round_at;                                // when this round was told; the epoch before
   std::string report;                                 // serialized type::v1::NotificationReport
-  absl::Time acknowledged_until = absl::UnixEpoch();  // by a message of it; no round before
+  absl::Time acknowledged_until = absl::UnixEpoch();  // somebody took note; no round before
 };
 
 struct NoticeRow {
@@ -131,6 +132,10 @@ class Store {
   virtual absl::Status AddNotice(const NoticeRow& notice) = 0;
   virtual absl::Status AddDelivery(const DeliveryRow& delivery) = 0;
   virtual absl::Status UpdateDelivery(const DeliveryRow& delivery) = 0;
+  // Changes nothing if it is there already.
+  virtual absl::Status AddAcknowledgement(const Acknowledgement& acknowledgement) = 0;
+  // Forgets those that hold until `until` or less.
+  virtual absl::Status DropAcknowledgements(absl::Time until) = 0;
 
   // At most `limit` rungs of `stage` whose time has come, the urgent first, then the oldest.
   virtual absl::StatusOr<std::vector<Told>> Due(Stage stage, absl::Time now, int limit) = 0;
@@ -142,10 +147,11 @@ class Store {
   virtual absl::StatusOr<std::optional<Told>> FindTold(const RungRef& ref) = 0;
   // All rungs of an order.
   virtual absl::StatusOr<std::vector<Told>> ToldOf(int64_t order_id) = 0;
+  virtual absl::StatusOr<std::vector<Acknowledgement>> AcknowledgementsOf(int64_t order_id) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> NoticesOf(const RungRef& ref, int round) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> NoticesIn(int64_t delivery) = 0;
   virtual absl::StatusOr<std::vector<NoticeRow>> ListNotices(const NoticeQuery& query) = 0;
-  // Queued for `webhook` and due, the oldest first.
+  // Queued for `webhook` and due, the urgent first, then the oldest.
   virtual absl::StatusOr<std::vector<DeliveryRow>> DueDeliveries(std::string_view webhook, absl::Time now,
                                                                  int limit) = 0;
   virtual absl::StatusOr<std::optional<DeliveryRow>> FindDelivery(std::string_view id) = 0;

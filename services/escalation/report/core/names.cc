@@ -13,6 +13,17 @@ std::string Find(const std::map<std::string, std::string, std::less<>>& names, c
 
 }  // namespace
 
+bool Names::IsTownshipCode(std::string_view text) {
+  return text.size() == 9 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+Names WithDirectory(Names names, const directory::Directory& directory) {
+  for (const v1::DirectoryUnit* unit : directory.Units()) {
+    names.Add(unit->code(), unit->display_name(), unit->aliases());
+  }
+  return names;
+}
+
 std::string Names::Party(const std::string& code) const { return Find(parties, code); }
 std::string Names::Township(const std::string& code) const { return Find(townships, code); }
 

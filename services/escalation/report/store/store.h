@@ -28,7 +28,7 @@ struct TrackedRow {
   int64_t id = 0;
   std::string number;
   absl::Time first;
-  // InfiniteFuture while a clock of it is live: any period from `first` on may need it.
+  // InfiniteFuture while a clock of it is live or a dispute open: any period from `first` on may need it.
   absl::Time last;
 };
 

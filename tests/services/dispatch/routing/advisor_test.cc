@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <limits>
 #include <set>
 
 #include "common/boot/suggest_file.h"
@@ -182,6 +183,45 @@ TEST(AdvisorTest, APersonKnowsBetter) {
   EXPECT_EQ(At("110", request).response.decision().hotline(), "110");
 }
 
+// The deadlines shown are those of the decision.
+TEST(AdvisorTest, WhatAPersonSaysOfDangerReachesTheSuggestions) {
+  config::v1::Policy policy;
+  policy.set_version("p1");
+  for (const auto& [urgency, seconds] :
+       {std::pair(type::v1::URGENCY_EMERGENCY, 60), std::pair(type::v1::URGENCY_UNSPECIFIED, 7200)}) {
+    config::v1::DeadlineRule* rule = policy.add_rules();
+    rule->set_clock(type::v1::CLOCK_KIND_SIGN);
+    rule->set_urgency(urgency);
+    rule->set_limit_s(seconds);
+  }
+  AdvisorInput input;
+  input.catalogue = &Shipped();
+  input.reader = &kReader;
+  input.policy = &policy;
+  input.hotline = "12345";
+  input.now = Noon();
+  const auto advise = [&](const std::string& text, type::v1::Answer danger) {
+    v1::SuggestRouteRequest request = Of(text);
+    request.mutable_facts()->set_danger(danger);
+    return Advise(input, request, ReadMatter(input, request)).response;
+  };
+  // The text says nothing of danger, the person does.
+  const auto stated = advise("派出所的工作人员态度不好", type::v1::ANSWER_YES);
+  ASSERT_EQ(stated.suggestions(0).advice().item().item()[0], 'B');
+  EXPECT_TRUE(stated.suggestions(0).advice().emergency());
+  EXPECT_EQ(stated.suggestions(0).advice().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(stated.suggestions(0).deadlines(0).limit(), "1分钟");
+  EXPECT_EQ(stated.decision().urgency(), type::v1::URGENCY_EMERGENCY);
+  // The text reads as danger, and the person knows that there is none.
+  const auto denied = advise("餐馆里打起来了，有人受伤", type::v1::ANSWER_NO);
+  EXPECT_FALSE(denied.emergency());
+  EXPECT_FALSE(denied.suggestions(0).advice().emergency());
+  EXPECT_NE(denied.suggestions(0).advice().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(denied.suggestions(0).deadlines(0).limit(), "2小时");
+  EXPECT_NE(denied.decision().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_FALSE(denied.decision().emergency());
+}
+
 TEST(AdvisorTest, PlaceAndAccusedUnitsCount) {
   v1::SuggestRouteRequest request = Of("吉根乡，家里没钱看病");
   auto response = At("110", request).response;
@@ -293,6 +333,50 @@ TEST(AdvisorTest, BoundsOfARequest) {
   EXPECT_EQ(field([](R& r) { r.mutable_facts()->set_agreement(type::v1::AGREEMENT_STATE_AGREED); }),
             "facts.agreed_hotline");
   EXPECT_EQ(field([](R& r) { r.set_channel(static_cast<type::v1::Channel>(99)); }), "channel");
+  // A place, as an order's.
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_township_code("6530242080"); }), "place.township_code");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_township_code("65302420x"); }), "place.township_code");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_address(std::string(201, 'a')); }), "place.address");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_address("\xff"); }), "place.address");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_address("a\nb"); }), "place.address");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->set_address(std::string(200, 'a')); }), "");
+  EXPECT_EQ(field([](R& r) { r.mutable_place()->mutable_manual_coordinates()->set_latitude(90.5); }),
+            "place.manual_coordinates");
+  EXPECT_EQ(field([](R& r) {
+              r.mutable_place()->mutable_automatic_coordinates()->set_longitude(
+                  std::numeric_limits<double>::quiet_NaN());
+            }),
+            "place.automatic_coordinates");
+  // Whatever its length, it is refused at a look.
+  v1::SuggestRouteRequest huge = Of("工资");
+  for (int i = 0; i < 100'000; ++i) huge.mutable_place()->mutable_address()->append("康苏");
+  const absl::Status refused = CheckSuggestRequest(huge, Shipped());
+  EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(refused), "place.address");
+  EXPECT_NE(error::ChineseOf(refused), "");
+}
+
+// A clause's word that the caller spelled otherwise stands nowhere in the text.
+TEST(ModelReaderTest, TellsWhereAClausesWordStands) {
+  const auto files = boot::LoadSuggestFiles(HOTLINE_SOURCE_DIR "/deploy/catalogue");
+  ASSERT_TRUE(files.ok()) << files.status();
+  std::vector<config::v1::SuggestExample> few;
+  for (size_t i = 0; i < files->examples.size(); i += 10) few.push_back(files->examples[i]);
+  const auto suggester = suggest::Suggester::Create(catalogue::SharedShipped(), files->terms, few);
+  ASSERT_TRUE(suggester.ok()) << suggester.status();
+  const ModelReader reader(*suggester);
+  int spelled_otherwise = 0;
+  for (const char* text : {"欠钱不还，两家扯皮，已经起诉了", "欠钱不还，两家扯皮，已 经 起 诉 了",
+                           "派出所的工作人员态度恶劣，不给办", "派 出 所的工作人员态度恶劣，不给办"}) {
+    const Reading reading = reader.Read(Shipped(), kDay, {.text = text, .explain = true});
+    for (const ReadExclusion& exclusion : reading.exclusions) {
+      const bool stands = std::string_view(text).find(exclusion.word.text) != std::string_view::npos;
+      EXPECT_EQ(exclusion.word.begin >= 0, stands) << text;
+      spelled_otherwise += stands ? 0 : 1;
+    }
+    for (const ReadWord& word : reading.words) EXPECT_GE(word.begin, 0) << text;
+  }
+  EXPECT_GT(spelled_otherwise, 0);
 }
 
 }  // namespace

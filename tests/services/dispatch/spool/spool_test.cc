@@ -571,6 +571,51 @@ TEST(SpoolTest, OverQuotaTheLinkIsToldAndGoesOnWhenFilesAreGone) {
   EXPECT_TRUE(world.a.sender().last_status.ok());
 }
 
+TEST(SpoolTest, AnEmergencyPassesAFullSpool) {
+  World world;
+  world.a.options.quota_bytes = 200'000;
+  world.Start();
+  world.Settle();
+  for (int i = 1; i <= 10; ++i) {
+    world.a.sender().Commit(std::string(50'000, 'x'));
+    world.a.Pump();
+  }
+  Sender& emergencies = world.a.sender(exchange::v1::LANE_EMERGENCY);
+  EXPECT_TRUE(emergencies.last_status.ok()) << "asking says of each lane what holds for it";
+  emergencies.Commit("emergency");
+  world.a.Pump();
+  EXPECT_TRUE(emergencies.last_status.ok()) << emergencies.last_status;
+  EXPECT_EQ(error::ReasonOf(world.a.sender().last_status), Reason::ERROR_REASON_OVERLOADED);
+  World::Copy(world.a, world.b);
+  world.Pass(absl::Seconds(1));
+  EXPECT_THAT(world.b.log(exchange::v1::LANE_EMERGENCY).bodies, ElementsAre("emergency"));
+}
+
+TEST(SpoolTest, EmergenciesLeaveRoomForReceipts) {
+  World world;
+  for (Side* side : {&world.a, &world.b}) {
+    side->options.quota_bytes = 120'000;
+    side->options.max_bundle_bytes = 100'000;
+  }
+  world.Start();
+  for (int i = 1; i <= 10; ++i) {
+    for (Side* side : {&world.a, &world.b}) {
+      for (const Lane lane : kLanes) side->sender(lane).Commit(std::string(30'000, 'x'));
+      side->Pump(/*limit=*/1);
+    }
+  }
+  for (Side* side : {&world.a, &world.b}) {
+    for (const Lane lane : kLanes) {
+      EXPECT_EQ(error::ReasonOf(side->sender(lane).last_status), Reason::ERROR_REASON_OVERLOADED);
+    }
+    EXPECT_LE(side->peer->status().out_bytes, 320'000);
+  }
+  world.Settle(40, /*limit=*/1);
+  for (Side* side : {&world.a, &world.b}) {
+    for (const Lane lane : kLanes) EXPECT_THAT(side->log(lane).bodies, SizeIs(10));
+  }
+}
+
 TEST(SpoolTest, TwoFullSitesStillExchangeReceipts) {
   World world;
   for (Side* side : {&world.a, &world.b}) side->options.quota_bytes = 200'000;

@@ -156,8 +156,8 @@ TEST_F(CalendarChangeTest, ALayerTakesThePlaceOfTheOneWithItsCode) {
   china.replace(hours, 5, "08:30");
   files_[0].set_content(china);
   EXPECT_THAT(Error(),
-              HasSubstr("china.yaml: holds something else than the layer china of the version 2026-1 "
-                        "that holds: give it another version"));
+              HasSubstr("calendar_files: the layer china says something else than its version 2026-1, which "
+                        "is in force: give it another version"));
   china.replace(china.find("version: \"2026-1\""), 17, "version: \"2026-2\"");
   files_[0].set_content(china);
   const auto made = Run();
@@ -187,6 +187,16 @@ TEST_F(CalendarChangeTest, AListTakesThePlaceOfAll) {
   EXPECT_EQ(made->at("night").version(), "night: always@1");
   // Where there was none, too.
   EXPECT_TRUE(ChangeCalendars(nullptr, files_, notice_).ok());
+  // With what it brings a layer may say something else, but not by the same version.
+  std::string china = Text("china.yaml");
+  china.replace(china.find("09:00-12:00"), 5, "08:30");
+  files_[1].set_content(china);
+  EXPECT_THAT(Error(),
+              HasSubstr("calendar_files: the layer china says something else than its version 2026-1"));
+  EXPECT_TRUE(ChangeCalendars(nullptr, files_, notice_).ok());
+  china.replace(china.find("version: \"2026-1\""), 17, "version: \"2026-2\"");
+  files_[1].set_content(china);
+  EXPECT_EQ(Error(), "no error");
   files_.erase(files_.begin());
   EXPECT_THAT(std::string(ChangeCalendars(nullptr, files_, notice_).status().message()),
               HasSubstr("china.yaml: no calendar has a layer china; there are: -"));

@@ -138,6 +138,8 @@ TEST(ICalendarTest, EachMistakeIsToldWithLineAndProperty) {
       {"BEGIN:VCALENDAR\nVERSION:1.0\n", "VERSION: f.ics:2: must be 2.0"},
       {"BEGIN:VCALENDAR\nEND:VCALENDAR\n", "VERSION: f.ics:2: is required"},
       {"BEGIN:VCALENDAR\nCALSCALE:CHINESE\n", "CALSCALE: f.ics:2: must be GREGORIAN"},
+      {"BEGIN:VCALENDAR\nMETHOD:CANCEL\n", "METHOD: f.ics:2: must be PUBLISH or REQUEST"},
+      {"BEGIN:VCALENDAR\nMETHOD:REPLY\n", "METHOD: f.ics:2: must be PUBLISH or REQUEST"},
       {"BEGIN:VCALENDAR\nBEGIN:VTODO\n", "BEGIN: f.ics:2: opens a component that is not understood here"},
       {"BEGIN:VCALENDAR\nEND:VEVENT\n", "END: f.ics:2: does not close the component that is open"},
       {"BEGIN:VCALENDAR\nVERSION:2.0\n", "VCALENDAR: f.ics:3: has no END"},
@@ -181,10 +183,24 @@ TEST(ICalendarTest, EachMistakeIsToldWithLineAndProperty) {
       {Ics("DTSTART;VALUE=DATE\n :2026\n 0101\nSUMMARY:元旦（休\n ）\nRRULE:X\n"),
        "RRULE: f.ics:10: is not understood here: days may be meant that it changes"},
       {"BEGIN:VCALENDAR\n\xff\n", "file: f.ics:2: is not UTF-8 text"},
+      {Ics(start + "SUMMARY:\xe5\n \x85\n（休）\n"), "file: f.ics:6: is not UTF-8 text"},
   };
   for (const Case& c : cases) EXPECT_EQ(Error(ParseICalendar(c.text, "f.ics", "x")), c.message) << c.text;
   EXPECT_EQ(error::ChineseOf(ParseICalendar(Ics(good + "RRULE:X\n"), "f.ics", "x").status()),
             "字段 RRULE：f.ics第7行：无法识别，可能影响日期，已拒绝导入");
+}
+
+// As writers do that count bytes and know of no characters.
+TEST(ICalendarTest, ALineMayBeFoldedWithinACharacter) {
+  const std::string summary = "SUMMARY:元旦（休）";
+  for (size_t at = 1; at < summary.size(); ++at) {
+    const std::string folded = absl::StrCat(summary.substr(0, at), "\n ", summary.substr(at), "\n");
+    const auto days = ParseICalendar(absl::StrReplaceAll(Ics("DTSTART;VALUE=DATE:20260101\n" + folded),
+                                                         {{"PRODID", "METHOD:request\nPRODID"}}),
+                                     "f.ics", "x");
+    ASSERT_TRUE(days.ok()) << at << ": " << days.status();
+    EXPECT_EQ(Show(*days), "2026-01-01 off 元旦\n");
+  }
 }
 
 TEST(ICalendarTest, LinesAreFoldedAt75BytesBetweenCharacters) {

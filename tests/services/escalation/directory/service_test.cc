@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "common/error/error.h"
+#include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "tests/services/escalation/directory/world.h"
 #include "tests/support/sql_scratch.h"
@@ -17,6 +18,7 @@ namespace {
 
 using error::ReasonOf;
 using hotline::test::Steps;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -29,7 +31,8 @@ class DirectoryServiceTest : public testing::Test, public Listener {
     service_.reset();
     auto database = sql::OpenSqlite({.path = scratch_.path() + "/directory.db"});
     ASSERT_TRUE(database.ok()) << database.status();
-    auto store = Store::Open(*std::move(database), "12345");
+    auto store =
+        Store::Open(sql::MakeFaulty(*std::move(database), [this](int64_t) { return fault_; }), "12345");
     ASSERT_TRUE(store.ok()) << store.status();
     service_ =
         std::make_unique<Service>(&steps_, steps_.clock(), *std::move(store),
@@ -79,13 +82,19 @@ class DirectoryServiceTest : public testing::Test, public Listener {
 
   void OnPreflight(const PreflightSummary& summary) override { preflights_.push_back(summary); }
   void OnSeedFailed(const absl::Status& status) override { ADD_FAILURE() << status; }
-  void OnStoreFailed(const absl::Status& status) override { ADD_FAILURE() << status; }
+  void OnStoreFailed(const absl::Status& status) override {
+    if (fault_ == sql::Fault::kNone) ADD_FAILURE() << status;
+    store_.emplace_back("failed");
+  }
+  void OnStoreWorks() override { store_.emplace_back("works"); }
 
   ScratchFolder scratch_;
   Steps steps_;
   PlainHours hours_;
   std::unique_ptr<Service> service_;
   std::vector<PreflightSummary> preflights_;
+  sql::Fault fault_ = sql::Fault::kNone;  // of each commit
+  std::vector<std::string> store_;        // what was said of it
   int requests_ = 0;
 };
 
@@ -226,6 +235,32 @@ TEST_F(DirectoryServiceTest, LooksAheadAtTheStartAfterChangesAndEveryHour) {
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->unreachable_rungs(), preflights_.back().unreachable_rungs);
   EXPECT_EQ(answer->end_time().seconds() - answer->start_time().seconds(), 7 * 86400);
+}
+
+TEST_F(DirectoryServiceTest, AfterAFullDiskTheStoreWorksAgain) {
+  const v1::ChangeDirectoryRequest change = Change(Staff());
+  fault_ = sql::Fault::kDiskFull;
+  EXPECT_EQ(ReasonOf(Call(&Service::ChangeDirectory, change).status()), type::v1::ERROR_REASON_DISK_FULL);
+  EXPECT_THAT(store_, ElementsAre("failed"));
+  fault_ = sql::Fault::kNone;
+  ASSERT_TRUE(Call(&Service::ChangeDirectory, change).ok());
+  EXPECT_THAT(store_, ElementsAre("failed", "works"));
+  // Nobody changes anything: the next look finds out.
+  fault_ = sql::Fault::kDiskFull;
+  EXPECT_FALSE(Call(&Service::ChangeDirectory, Change({Put(Somebody("a4", "zhujianju"))})).ok());
+  fault_ = sql::Fault::kNone;
+  steps_.Advance(absl::Hours(1));
+  EXPECT_THAT(store_, ElementsAre("failed", "works", "failed", "works"));
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(store_, SizeIs(4)) << "told on a change only";
+}
+
+TEST_F(DirectoryServiceTest, AfterAFailedCommitACheckpointProvesNothing) {
+  fault_ = sql::Fault::kFailBeforeCommit;
+  EXPECT_EQ(ReasonOf(Call(&Service::ChangeDirectory, Change(Staff())).status()),
+            type::v1::ERROR_REASON_STORE_FAILED);
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(store_, ElementsAre("failed"));
 }
 
 TEST_F(DirectoryServiceTest, ResolvesByAnyName) {

@@ -265,5 +265,31 @@ TEST(ReportTest, WhatARoundComesTo) {
   EXPECT_LE(command.header().request_id().size(), 64u);
 }
 
+TEST(AcknowledgementTest, IsAboutWhatWasTakenByThen) {
+  const RungRef rung{
+      .order_id = 5, .armed_by = 40, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE};
+  Acknowledgement known{.ref = rung, .sequence = 60, .until = absl::UnixEpoch()};
+  EXPECT_TRUE(Covers(known, rung, 50));
+  EXPECT_FALSE(Covers(known, rung, 70)) << "it was taken later";
+  RungRef other = rung;
+  other.rung = type::v1::RUNG_REMIND;
+  EXPECT_TRUE(Covers(known, other, 45)) << "those below it, too";
+  other.rung = type::v1::RUNG_SUPERVISE;
+  EXPECT_FALSE(Covers(known, other, 50));
+  other = rung;
+  other.armed_by = 41;
+  EXPECT_FALSE(Covers(known, other, 50));
+  known.ref.armed_by = 0;
+  EXPECT_TRUE(Covers(known, other, 50)) << "any clock of the kind";
+  other.assist_unit = "shuiwu";
+  EXPECT_FALSE(Covers(known, other, 50));
+  other = rung;
+  other.order_id = 6;
+  EXPECT_FALSE(Covers(known, other, 50));
+  other = rung;
+  other.clock = type::v1::CLOCK_KIND_FINISH;
+  EXPECT_FALSE(Covers(known, other, 50));
+}
+
 }  // namespace
 }  // namespace hotline::escalation::notify

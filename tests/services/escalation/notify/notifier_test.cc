@@ -4,14 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <set>
 
 #include "common/base/id.h"
 #include "common/error/error.h"
+#include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "google/protobuf/util/json_util.h"
+#include "services/work_order/core/validate.h"
 #include "tests/services/escalation/directory/world.h"
 #include "tests/support/sql_scratch.h"
 #include "tests/support/steps.h"
@@ -72,17 +75,24 @@ class FakeRungs final : public RungSource {
   std::set<int64_t> held;
 };
 
-// work_order as far as it is asked: keeps each request id once, and refuses another body under it.
+// work_order as far as it is asked: refuses what work_order's rules do, keeps each request id once, and
+// refuses another body under it.
 class FakeLedger final : public Ledger {
  public:
   explicit FakeLedger(Executor* executor) : executor_(executor) {}
-  void Execute(const CallContext&, workorder::v1::ExecuteRequest request,
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
                Done<workorder::v1::ExecuteResponse> done) override {
     if (meanwhile) std::exchange(meanwhile, {})();
     if (down) return done(error::WorkOrderUnreachable("test"));
     workorder::v1::ExecuteResponse response;
     for (const type::v1::Command& command : request.commands()) {
       workorder::v1::CommandResult& result = *response.add_results();
+      absl::Status valid = work_order::ValidateHeader(command.header());
+      if (valid.ok()) valid = work_order::ValidateAction(command, site_, call.now);
+      if (!valid.ok()) {
+        *result.mutable_error() = error::ToProto(valid);
+        continue;
+      }
       const auto [it, fresh] = commands.try_emplace(command.header().request_id(), command);
       if (!fresh && it->second.SerializeAsString() != command.SerializeAsString()) {
         *result.mutable_error() = error::ToProto(error::RequestIdReused(command.header().request_id()));
@@ -124,6 +134,7 @@ class FakeLedger final : public Ledger {
 
  private:
   Executor* const executor_;
+  const work_order::Site site_ = {.hotline = "12345", .peers = {"110"}, .units = {}};
 };
 
 // A gateway that answers as it is told, after a moment.
@@ -131,6 +142,7 @@ class FakeGateway final : public Sender {
  public:
   explicit FakeGateway(Executor* executor) : executor_(executor) {}
   void Send(Outgoing request, absl::AnyInvocable<void(Attempt)> done) override {
+    sent.push_back(request.id);
     bodies[request.id].insert(request.body);
     ++attempts[request.id];
     ++open;
@@ -152,6 +164,7 @@ class FakeGateway final : public Sender {
   Attempt next = Status(200);
   std::deque<Attempt> queue;
   absl::Duration latency = absl::Milliseconds(20);
+  std::vector<std::string> sent;  // ids, in order
   std::map<std::string, std::set<std::string>> bodies;
   std::map<std::string, int> attempts;
   int open = 0;
@@ -181,14 +194,15 @@ class NotifierTest : public testing::Test, public Listener {
     }
     auto database = sql::OpenSqlite({.path = scratch_.path() + "/notify.db"});
     ASSERT_TRUE(database.ok()) << database.status();
-    auto store = Store::Open(*std::move(database), "12345");
+    auto store =
+        Store::Open(sql::MakeFaulty(*std::move(database), [this](int64_t) { return fault_; }), "12345");
     ASSERT_TRUE(store.ok()) << store.status();
     NotifierOptions options;
     options.hotline = "12345";
     options.webhooks["sms"] = {.max_attempts = 4,
                                .backoff_min = absl::Seconds(1),
                                .backoff_max = absl::Seconds(60),
-                               .concurrency = 2};
+                               .concurrency = concurrency_};
     options.queue_limit = 50;
     options.jitter_seed = 1;
     // The clock here is not set behind its back, and days pass.
@@ -236,11 +250,19 @@ class NotifierTest : public testing::Test, public Listener {
     facts.duty_party = std::move(unit);
   }
 
+  // Somebody takes note of `rung` by another way, as the log says.
+  void AcknowledgeElsewhere(int64_t order, type::v1::Rung rung, absl::Time until) {
+    notifier_->Acknowledged(
+        {.order_id = order, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = rung},
+        ++rungs_.watermark, until);
+  }
+
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(void (Notifier::*method)(const CallContext&, Request, Done<Response>),
-                                Request request) {
+                                Request request, std::string identity = {}) {
     absl::StatusOr<Response> result = absl::UnknownError("not answered");
-    (notifier_.get()->*method)({.now = steps_.clock()->Now()}, std::move(request),
+    (notifier_.get()->*method)({.now = steps_.clock()->Now(), .identity = std::move(identity)},
+                               std::move(request),
                                [&](absl::StatusOr<Response> response) { result = std::move(response); });
     steps_.Advance(absl::Milliseconds(10));
     return result;
@@ -281,6 +303,8 @@ class NotifierTest : public testing::Test, public Listener {
   FakeGateway gateway_;
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::string> results_;
+  sql::Fault fault_ = sql::Fault::kNone;  // of each commit
+  int concurrency_ = 2;                   // of the gateway, from the next start
   int unreachable_ = 0;
   std::map<std::string, std::string> unreachable_units_;  // by order, the latest
 };
@@ -352,6 +376,42 @@ TEST_F(NotifierTest, ARestrictedOrderIsToldOfAndNotNamed) {
   of_it.set_order_id(FormatOrderId(1));
   EXPECT_EQ(error::ReasonOf(Call(&Notifier::ListNotifications, of_it).status()),
             error::Reason::ERROR_REASON_RESTRICTED);
+}
+
+// The clocks' store is made anew: what is restricted is known once the log has been read.
+TEST_F(NotifierTest, BehindTheLogEveryOrderMayBeRestricted) {
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2));
+  rungs_.ready = false;
+  const OrderFacts facts = rungs_.facts[1];
+  rungs_.facts.clear();
+  const v1::ListNotificationsRequest request;
+  v1::ListNotificationsRequest of_it;
+  of_it.set_order_id(FormatOrderId(1));
+  auto listed = Call(&Notifier::ListNotifications, request);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_THAT(listed->notices(), SizeIs(2));
+  EXPECT_TRUE(listed->notices(0).order().restricted());
+  EXPECT_THAT(listed->SerializeAsString(), Not(HasSubstr("20261201-100001")));
+  EXPECT_EQ(error::ReasonOf(Call(&Notifier::ListNotifications, of_it).status()),
+            error::Reason::ERROR_REASON_RESTRICTED);
+  // Whoever is cleared for every order sees it, and that is recorded.
+  const auto disclosures = [this] {
+    return std::count_if(ledger_.commands.begin(), ledger_.commands.end(),
+                         [](const auto& one) { return one.second.has_disclosure(); });
+  };
+  EXPECT_EQ(disclosures(), 0);
+  listed = Call(&Notifier::ListNotifications, of_it, "12345/supervisor");
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->notices(0).order().order_number(), "12345-20261201-100001");
+  EXPECT_EQ(disclosures(), 1);
+  rungs_.ready = true;
+  rungs_.facts[1] = facts;
+  listed = Call(&Notifier::ListNotifications, request);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->notices(0).order().order_number(), "12345-20261201-100001");
+  EXPECT_EQ(disclosures(), 1);
 }
 
 TEST_F(NotifierTest, NobodyOfAnAccusedUnitIsTold) {
@@ -433,9 +493,7 @@ TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {
 TEST_F(NotifierTest, WhatIsHeldUpIntoTheNightWaitsForTheMorning) {
   // Its acknowledgement ends at 23:00.
   Rung(1, type::v1::RUNG_URGE);
-  notifier_->Acknowledged(
-      {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE},
-      steps_.clock()->Now() + absl::Hours(11));
+  AcknowledgeElsewhere(1, type::v1::RUNG_URGE, steps_.clock()->Now() + absl::Hours(11));
   steps_.Advance(absl::Hours(9) + absl::Minutes(50));
   // Killed before it was told, and started again at 23:20.
   Rung(2, type::v1::RUNG_REMIND);
@@ -469,6 +527,30 @@ TEST_F(NotifierTest, AQueueThatTakesMoreAtNightGetsNothingOrdinary) {
   EXPECT_EQ(ordinary(), 0);
   steps_.Advance(absl::Hours(2));
   EXPECT_EQ(ordinary(), 1);
+}
+
+TEST_F(NotifierTest, AGatewayThatFailsInTheEveningGetsItAgainInTheMorning) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  steps_.Advance(absl::Hours(9) + absl::Minutes(58));
+  Rung(1, type::v1::RUNG_REMIND);
+  Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.attempts, SizeIs(2));
+  gateway_.next = FakeGateway::Status(200);
+  steps_.Advance(absl::Hours(9));
+  EXPECT_THAT(gateway_.sent, SizeIs(3)) << "the urgent one again";
+  EXPECT_EQ(unreachable_, 0) << "nobody has been given up: the round goes on in the morning";
+  ASSERT_THAT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED), SizeIs(1));
+  steps_.Advance(absl::Hours(1) + absl::Minutes(10));
+  EXPECT_THAT(gateway_.sent, SizeIs(4));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(2));
+  steps_.Advance(absl::Hours(24));
+  EXPECT_EQ(unreachable_, 0);
+  for (const type::v1::NotificationReport& report : ledger_.Reports()) {
+    EXPECT_EQ(report.notices(0).result(), type::v1::NOTIFICATION_RESULT_REACHED);
+  }
+  EXPECT_THAT(ledger_.Reports(), SizeIs(2));
 }
 
 TEST_F(NotifierTest, AnEmptyRungIsReportedAtOnceAlsoAtNight) {
@@ -536,6 +618,45 @@ TEST_F(NotifierTest, NoMoreAtOnceThanTheGatewayTakes) {
   steps_.Advance(absl::Minutes(2));
   EXPECT_THAT(gateway_.attempts, SizeIs(9));
   EXPECT_EQ(gateway_.most_open, 2);
+}
+
+TEST_F(NotifierTest, AnEmergencyIsTheNextThatTheGatewayGets) {
+  concurrency_ = 1;
+  Start();
+  UseSms();
+  gateway_.latency = absl::Hours(1);
+  for (int order = 1; order <= 20; ++order) {
+    Rung(order, type::v1::RUNG_REMIND);
+    steps_.Advance(absl::Seconds(61));
+  }
+  ASSERT_THAT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED), SizeIs(20));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  Rung(100, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+  steps_.Advance(absl::Seconds(3));
+  Rung(101, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  std::map<std::string, std::string> numbers;  // by id of the message
+  for (const v1::Delivery& delivery : Deliveries("sms")) {
+    numbers[delivery.notification().id()] = delivery.notification().orders(0).order_number();
+  }
+  steps_.Advance(absl::Hours(3));
+  ASSERT_GE(gateway_.sent.size(), 4u);
+  EXPECT_EQ(numbers[gateway_.sent[1]], "12345-20261201-100101");
+  EXPECT_EQ(numbers[gateway_.sent[2]], "12345-20261201-100100");
+  EXPECT_EQ(numbers[gateway_.sent[3]], "12345-20261201-100002") << "then the oldest";
+  EXPECT_EQ(gateway_.most_open, 1);
+}
+
+TEST_F(NotifierTest, OfSeveralPlacesAtTheGatewayOneIsKeptForEmergencies) {
+  UseSms();
+  gateway_.latency = absl::Hours(1);
+  for (int order = 1; order <= 3; ++order) {
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+    steps_.Advance(absl::Seconds(3));
+  }
+  EXPECT_EQ(gateway_.open, 1);
+  Rung(4, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Milliseconds(10));
+  EXPECT_EQ(gateway_.open, 2) << "at once";
 }
 
 TEST_F(NotifierTest, ADesktopThatIsNotReadIsToldAgainUntilTheLastRound) {
@@ -616,10 +737,7 @@ TEST_F(NotifierTest, AnAcknowledgementStopsTheRoundsUntilItTimesOut) {
 TEST_F(NotifierTest, AnAcknowledgementMadeElsewhereCountsAsWell) {
   Rung(1, type::v1::RUNG_URGE);
   Rung(2, type::v1::RUNG_URGE);
-  const absl::Time until = steps_.clock()->Now() + absl::Hours(30);
-  notifier_->Acknowledged(
-      {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_SUPERVISE},
-      until);
+  AcknowledgeElsewhere(1, type::v1::RUNG_SUPERVISE, steps_.clock()->Now() + absl::Hours(30));
   steps_.Advance(absl::Seconds(31));
   ASSERT_THAT(Deliveries("desktop"), SizeIs(2)) << "of the second order alone";
   EXPECT_EQ(Deliveries("desktop")[0].notification().orders(0).order_id(), FormatOrderId(2));
@@ -628,6 +746,54 @@ TEST_F(NotifierTest, AnAcknowledgementMadeElsewhereCountsAsWell) {
   EXPECT_THAT(Deliveries("desktop"), SizeIs(2));
   steps_.Advance(absl::Hours(2));
   EXPECT_THAT(Deliveries("desktop"), SizeIs(4));
+}
+
+// The log is read faster than rungs are planned.
+TEST_F(NotifierTest, AnAcknowledgementIsKnownWhenItsRungIsPlanned) {
+  Add(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY, "zhujianju");
+  Add(2, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY, "zhujianju");
+  AcknowledgeElsewhere(1, type::v1::RUNG_SUPERVISE, steps_.clock()->Now() + absl::Hours(10));
+  steps_.RunDue();
+  // Killed before it is planned.
+  rungs_.ready = false;
+  Start();
+  rungs_.ready = true;
+  notifier_->Wake();
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2)) << "of the second order alone";
+  EXPECT_EQ(Deliveries("desktop")[0].notification().orders(0).order_id(), FormatOrderId(2));
+  // Of a rung that was taken since then nobody has taken note.
+  Add(1, type::v1::RUNG_SUPERVISE, type::v1::URGENCY_EMERGENCY, "zhujianju");
+  notifier_->Wake();
+  steps_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Deliveries("desktop")[0].notification().orders(0).order_id(), FormatOrderId(1));
+  EXPECT_EQ(Deliveries("desktop")[0].notification().rung(), type::v1::RUNG_SUPERVISE);
+}
+
+TEST_F(NotifierTest, AnAcknowledgementIsKeptOverAFullDisk) {
+  Rung(1, type::v1::RUNG_URGE);
+  fault_ = sql::Fault::kDiskFull;
+  AcknowledgeElsewhere(1, type::v1::RUNG_URGE, steps_.clock()->Now() + absl::Hours(30));
+  steps_.RunDue();
+  fault_ = sql::Fault::kNone;
+  steps_.Advance(absl::Hours(9));
+  EXPECT_THAT(Deliveries("desktop"), IsEmpty());
+  steps_.Advance(absl::Hours(24));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2)) << "when it is over";
+}
+
+TEST_F(NotifierTest, AShortAcknowledgementLeavesALongerOne) {
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  const std::vector<v1::Delivery> first = Deliveries("desktop");
+  ASSERT_THAT(first, SizeIs(2));
+  AcknowledgeElsewhere(1, type::v1::RUNG_URGE, steps_.clock()->Now() + absl::Hours(10));
+  // By the message itself it is half an hour.
+  for (const v1::Delivery& delivery : first) ASSERT_TRUE(Acknowledge(delivery.notification().id()).ok());
+  steps_.Advance(absl::Hours(9));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2));
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(testing::Gt(2u)));
 }
 
 TEST_F(NotifierTest, AHigherRungEndsTheLowerOnesRounds) {
@@ -730,11 +896,7 @@ TEST_F(NotifierTest, AnAcknowledgementThatComesWhileTheRecordFailsCounts) {
   Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
   ledger_.down = true;
   const absl::Time until = steps_.clock()->Now() + absl::Hours(10);
-  ledger_.meanwhile = [&] {
-    notifier_->Acknowledged(
-        {.order_id = 1, .armed_by = 0, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE},
-        until);
-  };
+  ledger_.meanwhile = [&] { AcknowledgeElsewhere(1, type::v1::RUNG_URGE, until); };
   steps_.Advance(absl::Minutes(6));
   ASSERT_FALSE(ledger_.meanwhile) << "the round is over, and to be recorded";
   ledger_.down = false;
@@ -763,13 +925,18 @@ TEST_F(NotifierTest, AFullQueueHoldsUpWhatIsOrdinary) {
   UseSms();
   gateway_.latency = absl::Hours(1);
   for (int order = 1; order <= 60; ++order) {
-    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT, "zhujianju");
-    steps_.Advance(absl::Seconds(3));
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_NORMAL, "zhujianju");
+    steps_.Advance(absl::Seconds(61));
   }
   EXPECT_LE(Deliveries("sms", v1::DELIVERY_STATE_QUEUED).size(), 51u);
+  const auto latest = [this] { return Deliveries("sms").at(0).notification().urgency(); };
+  ASSERT_EQ(latest(), type::v1::URGENCY_NORMAL);
   Rung(100, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
   steps_.Advance(absl::Seconds(1));
-  EXPECT_EQ(Deliveries("sms").at(0).notification().urgency(), type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(latest(), type::v1::URGENCY_EMERGENCY);
+  Rung(101, type::v1::RUNG_REMIND, type::v1::URGENCY_URGENT);
+  steps_.Advance(absl::Seconds(3));
+  EXPECT_EQ(latest(), type::v1::URGENCY_URGENT);
 }
 
 TEST_F(NotifierTest, DesktopsWatchFromAnySequenceByAccountOrUnit) {

@@ -32,26 +32,54 @@ CREATE INDEX notice_by_rung ON notice (order_id, armed_by, clock, rung, round);
 CREATE INDEX notice_by_delivery ON notice (delivery);
 CREATE INDEX notice_by_unit ON notice (unit, number);
 CREATE INDEX notice_by_person ON notice (person, number);
+CREATE TABLE delivery (
+  number {int} PRIMARY KEY, id TEXT NOT NULL, sequence {int} NOT NULL, webhook TEXT NOT NULL, body {blob} NOT NULL,
+  state {int} NOT NULL, attempts {int} NOT NULL, next_at {int}, last_at {int} NOT NULL, last_status {int} NOT NULL,
+  last_error TEXT NOT NULL, reach_at {int} NOT NULL, acknowledged_by TEXT NOT NULL
+) {rows};
+CREATE UNIQUE INDEX delivery_by_id ON delivery (id);
+CREATE INDEX delivery_by_sequence ON delivery (sequence) WHERE sequence > 0;
+CREATE INDEX delivery_by_time ON delivery (webhook, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_by_state ON delivery (state, webhook, number);
+CREATE INDEX delivery_by_webhook ON delivery (webhook, number);
 INSERT INTO site VALUES (1, 1, '12345', 77);
 INSERT INTO told VALUES (5, 40, 3, 2, 41, '12345-20261201-000005', 'zhujianju', 1, 1000, 4, 2, 5000, 900, X'', 0);
 INSERT INTO notice VALUES (9, 'abc', 5, 40, 3, 2, '12345-20261201-000005', 1000, 2, 'zhujianju', 'a2', 'handler', 'to', 'desktop', 0, 900);
+-- Two that wait for a gateway: an ordinary one and, after it, an emergency.
+INSERT INTO delivery VALUES (1, 'm1', 0, 'sms', X'5001', 1, 0, 100, 0, 0, '', 0, '');
+INSERT INTO delivery VALUES (2, 'm2', 0, 'sms', X'5003', 1, 0, 200, 0, 0, '', 0, '');
 )sql";
+
+// What version 3 has beyond version 2, taken away.
+constexpr char kBackTo2[] = R"sql(
+DROP INDEX delivery_by_time;
+ALTER TABLE delivery DROP COLUMN urgency;
+CREATE INDEX delivery_by_time ON delivery (webhook, next_at) WHERE next_at IS NOT NULL;
+DROP TABLE acknowledgement;
+UPDATE site SET schema_version = 2 WHERE id = 1;
+)sql";
+
+void Script(const std::string& path, const char* script) {
+  auto database = sql::OpenSqlite({.path = path});
+  ASSERT_TRUE(database.ok()) << database.status();
+  auto writer = (*database)->OpenWriter();
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE((*writer)->Begin().ok());
+  const absl::Status made = (*writer)->Execute(script);
+  ASSERT_TRUE(made.ok()) << made;
+  ASSERT_TRUE((*writer)->Commit().ok());
+}
 
 TEST(NotifyStoreTest, AnOlderVersionsRowsAreKept) {
   ScratchFolder scratch;
   const std::string path = scratch.path() + "/notify.db";
-  {
-    auto database = sql::OpenSqlite({.path = path});
-    ASSERT_TRUE(database.ok()) << database.status();
-    auto writer = (*database)->OpenWriter();
-    ASSERT_TRUE(writer.ok()) << writer.status();
-    ASSERT_TRUE((*writer)->Begin().ok());
-    const absl::Status made = (*writer)->Execute(kVersion1);
-    ASSERT_TRUE(made.ok()) << made;
-    ASSERT_TRUE((*writer)->Commit().ok());
-  }
-  // The second time there is nothing to do any more.
-  for (int time = 0; time < 2; ++time) {
+  ASSERT_NO_FATAL_FAILURE(Script(path, kVersion1));
+  // The second time there is nothing to do any more; the third time version 2 is brought forward.
+  for (int time = 0; time < 3; ++time) {
+    SCOPED_TRACE(time);
+    if (time == 2) {
+      ASSERT_NO_FATAL_FAILURE(Script(path, kBackTo2));
+    }
     auto database = sql::OpenSqlite({.path = path});
     ASSERT_TRUE(database.ok()) << database.status();
     auto store = Store::Open(*std::move(database), "12345");
@@ -73,6 +101,12 @@ TEST(NotifyStoreTest, AnOlderVersionsRowsAreKept) {
     RungRef assisting = ref;
     assisting.assist_unit = "shuiwu";
     EXPECT_FALSE((*store)->FindTold(assisting)->has_value());
+    // The emergency goes first, as its body says.
+    const auto next = (*store)->DueDeliveries("sms", absl::FromUnixNanos(1000), 1);
+    ASSERT_TRUE(next.ok()) << next.status();
+    ASSERT_EQ(next->size(), 1u);
+    EXPECT_EQ(next->front().number, 2);
+    EXPECT_TRUE((*store)->AcknowledgementsOf(5)->empty());
   }
 }
 

@@ -6,6 +6,7 @@
 #include "common/retention/erase.h"
 #include "services/escalation/report/archive.h"
 #include "services/escalation/report/service.h"
+#include "tests/services/escalation/directory/world.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation::report {
@@ -36,9 +37,11 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
     const WorkedSeconds worked = [](const std::string&, absl::Time from, absl::Time to) {
       return absl::ToInt64Seconds(to - from);
     };
-    report_ = std::make_unique<ReportService>(executor_.get(), &clock_, archive_.get(), worked, &names_,
+    const NamesNow names(
+        [this] { return std::make_shared<const Names>(WithDirectory(names_, county_.directory)); });
+    report_ = std::make_unique<ReportService>(executor_.get(), &clock_, archive_.get(), worked, names,
                                               &discretion_);
-    meeting_ = std::make_unique<MeetingService>(executor_.get(), archive_.get(), &ledger_, worked, &names_,
+    meeting_ = std::make_unique<MeetingService>(executor_.get(), archive_.get(), &ledger_, worked, names,
                                                 &discretion_);
     ASSERT_TRUE(follower_->Start().ok());
   }
@@ -104,6 +107,7 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
   FakeLedger ledger_{executor_.get(), &clock_};
   const Deadlines deadlines_{TestPolicy()};
   const Names names_{.site = "12345", .parties = {{"shuiwu", "水务局"}}};
+  directory::test::County county_;
   bool failed_ = false;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Follower> follower_;
@@ -298,6 +302,57 @@ TEST_F(ReportWorld, DocumentsNeedABreach) {
   EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::RenderDocument, request).status()), "kind");
 }
 
+// The directory is changed while the site runs; the list of units is read at its start.
+TEST_F(ReportWorld, DocumentsCallAUnitAsTheDirectoryDoesNow) {
+  Fill(1);
+  executor_->Advance(absl::Hours(1));
+  v1::RenderDocumentRequest request;
+  request.set_order_id(FormatOrderId(1));
+  request.set_kind(v1::DOCUMENT_KIND_CIRCULATE);
+  const auto text = [&] {
+    const auto document = Call(*report_, &ReportService::RenderDocument, request);
+    EXPECT_TRUE(document.ok()) << document.status();
+    return document.ok() ? document->text() : "";
+  };
+  EXPECT_NE(text().find("水务局"), std::string::npos) << "it is not in the directory";
+  v1::DirectoryEntry renamed = directory::test::Unit("shuiwu");
+  renamed.mutable_unit()->set_display_name("水利局");
+  renamed.mutable_unit()->add_aliases("653024100");
+  ASSERT_TRUE(county_.Do({directory::test::Put(renamed)}, /*allow_missing_roles=*/true));
+  EXPECT_NE(text().find("水利局"), std::string::npos);
+  EXPECT_EQ(text().find("水务局"), std::string::npos);
+  EXPECT_EQ(WithDirectory(names_, county_.directory).Township("653024100"), "水利局");
+}
+
+// At the hotline that refused nothing is left to do; the meeting of the next quarter has it on the table
+// still.
+TEST_F(ReportWorld, AnOldDisputeIsInThePackUntilItIsSettled) {
+  ledger_.Append(ledger_.make.Understood(1, clock_.Now(), "110"));
+  Event disputed = ledger_.make.Make(1, type::v1::ORDER_STATE_RETURNED, clock_.Now());
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("应由对方承办");
+  ledger_.Append(disputed);
+  executor_->Advance(absl::Minutes(1));
+  clock_.Advance(absl::Hours(24 * 30));
+  ledger_.Append(ledger_.make.Registered(2, clock_.Now()));
+  executor_->Advance(absl::Minutes(1));
+  const auto page = store_->reader().ListRunning({.limit = 10, .scan_limit = 10});
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_TRUE(page->rows.empty());
+  const auto pack = [&](const std::string& period) {
+    v1::RenderPackRequest request;
+    request.set_period(period);
+    const auto paper = Call(*meeting_, &MeetingService::RenderPack, request);
+    EXPECT_TRUE(paper.ok()) << paper.status();
+    return paper.ok() ? paper->text() : "";
+  };
+  EXPECT_NE(pack("2026-Q4").find("应由对方承办"), std::string::npos);
+  Event ended = ledger_.make.Make(1, type::v1::ORDER_STATE_ARCHIVED, clock_.Now());
+  ended.mutable_archived();
+  ledger_.Append(ended);
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(pack("2026-Q4").find("应由对方承办"), std::string::npos) << "it was settled without the meeting";
+}
+
 TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
   ledger_.Append(ledger_.make.Offered(1, clock_.Now()));
   ledger_.Append(ledger_.make.Understood(1, clock_.Now()));
@@ -397,6 +452,43 @@ TEST_F(ReportWorld, ARestrictedOrderIsCountedAndNotNamed) {
   document.set_format(v1::DOCUMENT_FORMAT_HTML);
   EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::RenderDocument, document).status()),
             error::Reason::ERROR_REASON_RESTRICTED);
+}
+
+TEST_F(ReportWorld, AProposalOfARestrictedOrderIsRecordedAsShown) {
+  Event registered = ledger_.make.Registered(1, clock_.Now());
+  registered.mutable_actor()->set_account("registrar");
+  Event disputed = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("不是我们的");
+  Event ruled = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  ruled.mutable_ruled()->set_unit("shuiwu");
+  for (Event event : {registered, disputed, ruled}) {
+    event.set_restricted(true);
+    ledger_.Append(event);
+  }
+  executor_->Advance(absl::Minutes(1));
+  const auto shown = [&] {
+    return std::count(ledger_.order_of_commands.begin(), ledger_.order_of_commands.end(), FormatOrderId(1));
+  };
+  const auto before = shown();
+  const auto yaml = [&](const std::string& account) {
+    v1::ExportProposalRequest request;
+    request.set_item_id(absl::StrCat(FormatOrderId(1), "-", disputed.sequence()));
+    absl::StatusOr<v1::ExportProposalResponse> answer = absl::UnknownError("no answer");
+    meeting_->ExportProposal(
+        {.now = clock_.Now(), .account = account}, request,
+        [&](absl::StatusOr<v1::ExportProposalResponse> response) { answer = std::move(response); });
+    executor_->Run();
+    return answer;
+  };
+  EXPECT_EQ(error::ReasonOf(yaml("somebody").status()), error::Reason::ERROR_REASON_RESTRICTED);
+  EXPECT_EQ(shown(), before);
+  const auto answer = yaml("registrar");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_NE(answer->yaml().find("lead_unit: \"shuiwu\""), std::string::npos);
+  EXPECT_EQ(shown(), before + 1) << "as each showing is";
+  // What cannot be recorded is not shown.
+  ledger_.refuse_calls = 1;
+  EXPECT_FALSE(yaml("registrar").ok());
 }
 
 }  // namespace

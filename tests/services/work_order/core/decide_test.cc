@@ -891,6 +891,83 @@ TEST(Decide, AnAssistingUnitReportsItsPartDone) {
   EXPECT_EQ(world.fault(), "");
 }
 
+TEST(Decide, AReplyIsOfAUnitThatIsAtWork) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  const auto finish = [&](const std::string& unit) {
+    Command command = MakeCommand(Act::kFinish, id, "110", world.now());
+    command.mutable_completion()->mutable_reply()->set_unit(unit);
+    return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+  };
+  EXPECT_TRUE(finish("chengguan").ok()) << "no unit is at work: the desk says whose it is";
+  world.Do(0, Act::kDispatch, id);
+  world.Do(0, Act::kSign, id);
+  EXPECT_EQ(error::ReasonOf(finish("chengguan")), Reason::ERROR_REASON_UNIT_NOT_ASSIGNED);
+  for (const char* unit : {"", "housing", "water"}) EXPECT_TRUE(finish(unit).ok()) << unit;
+}
+
+TEST(Decide, WhatHasPassedBeforeASuspensionHasPassed) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  Command urge = MakeCommand(Act::kUrge, id, "110", world.now());
+  urge.mutable_escalation()->set_duty_party("housing");
+  ASSERT_TRUE(world.Execute(0, urge).ok());
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kAskExtension, id).status()),
+            Reason::ERROR_REASON_EXTENSION_TOO_LATE);
+  world.Do(0, Act::kSuspend, id);
+  EXPECT_TRUE(world.Order(0, id).facts().has_finish_due_time());
+  world.Do(0, Act::kResume, id);
+  EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kAskExtension, id).status()),
+            Reason::ERROR_REASON_EXTENSION_TOO_LATE);
+  world.Do(0, Act::kExtend, id);
+  EXPECT_FALSE(world.Order(0, id).facts().has_finish_due_time()) << "the desk may still give more";
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnExtensionNeverTakesTimeAway) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  const auto extend = [&](absl::Time until) {
+    Command command = MakeCommand(Act::kExtend, id, "110", world.now());
+    ToProto(until, command.mutable_extension()->mutable_until_time());
+    return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+  };
+  const absl::Time due = world.now() + absl::Hours(10);
+  Command remind = MakeCommand(Act::kRemind, id, "110", world.now());
+  remind.mutable_escalation()->set_duty_party("housing");
+  ToProto(due, remind.mutable_escalation()->mutable_due_time());
+  ASSERT_TRUE(world.Execute(0, remind).ok());
+  EXPECT_EQ(error::ReasonOf(extend(due)), Reason::ERROR_REASON_TIME_INVALID);
+  EXPECT_EQ(error::FieldOf(extend(due)), "extension.until_time");
+  EXPECT_TRUE(extend(due + absl::Hours(1)).ok());
+  // Nor does a decision on what was asked for.
+  world.Do(0, Act::kAskExtension, id);
+  Command grant = MakeCommand(Act::kGrantExtension, id, "110", world.now());
+  ToProto(due - absl::Hours(1), grant.mutable_extension_decision()->mutable_until_time());
+  EXPECT_EQ(error::FieldOf(world.Execute(0, grant).status()), "extension_decision.until_time");
+  // Where a length ends is escalation's to reckon: until a rung tells, no time can be compared with it.
+  world.Do(0, Act::kGrantExtension, id);
+  EXPECT_EQ(error::FieldOf(extend(due + absl::Hours(1))), "extension.until_time");
+  EXPECT_NE(error::ChineseOf(extend(due + absl::Hours(1))).find("按时长"), std::string::npos);
+  world.mutable_site(0)->extensions_per_order = 2;
+  Command ask = MakeCommand(Act::kAskExtension, id, "110", world.now());
+  EXPECT_TRUE(Decide(&world.Order(0, id), ask, NewOrder(), world.site(0), world.now()).ok());
+  ask.mutable_extension_request()->clear_length();
+  ToProto(due + absl::Hours(1), ask.mutable_extension_request()->mutable_until_time());
+  EXPECT_EQ(error::FieldOf(world.Execute(0, ask).status()), "extension_request.until_time");
+  remind.mutable_header()->set_request_id("escalate/again");
+  ToProto(due + absl::Hours(72), remind.mutable_escalation()->mutable_due_time());
+  ASSERT_TRUE(world.Execute(0, remind).ok());
+  EXPECT_FALSE(extend(due + absl::Hours(72)).ok());
+  EXPECT_TRUE(extend(due + absl::Hours(73)).ok());
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(Decide, UnitsReturnOnceThenARulingSaysWho) {
   World world;
   world.mutable_site(0)->free_returns_per_unit = 1;

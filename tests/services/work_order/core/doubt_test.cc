@@ -311,6 +311,77 @@ TEST_F(DoubtTest, EmergencyThatComesLateIsMarkedAtBothSites) {
   EXPECT_TRUE(world_.LastEvent(1).understood().handoff().late());
 }
 
+// Two clocks that are an hour apart once made every emergency late, or none.
+TEST_F(DoubtTest, ClocksThatAreApartMakeNoEmergencyLateAndHideNone) {
+  for (const absl::Duration shift : {absl::Hours(1), -absl::Hours(1)}) {
+    world_.Shift(1, shift);
+    Push(type::v1::URGENCY_EMERGENCY);
+    world_.Settle();
+    EXPECT_FALSE(Taker().handoff().late()) << shift;
+    EXPECT_FALSE(Giver().handoff().late()) << shift;
+    Push(type::v1::URGENCY_EMERGENCY);
+    world_.Pass(absl::Seconds(11));
+    world_.Settle();
+    EXPECT_TRUE(Taker().handoff().late()) << shift;
+    EXPECT_TRUE(Giver().handoff().late()) << shift << ": by the receipts' times, without an alarm";
+  }
+}
+
+TEST_F(DoubtTest, WithoutKnowingTheClocksTheGiversAlarmAloneSaysWhatIsLate) {
+  world_.ForgetClocks();
+  for (const absl::Duration shift : {absl::Hours(1), -absl::Hours(1)}) {
+    world_.Shift(1, shift);
+    Push(type::v1::URGENCY_EMERGENCY);
+    world_.Settle();
+    EXPECT_FALSE(Taker().handoff().late()) << shift;
+    EXPECT_FALSE(Giver().handoff().late()) << shift;
+    Push(type::v1::URGENCY_EMERGENCY);
+    world_.Do(0, Act::kAlarm, id_);
+    world_.Settle();
+    EXPECT_TRUE(Giver().handoff().late()) << shift;
+  }
+}
+
+TEST_F(DoubtTest, TheReceiptsTimeIsReckonedByTheMeasuredClock) {
+  for (const absl::Duration shift : {absl::Hours(1), -absl::Hours(1)}) {
+    const ClockSkew skew = {.offset = shift, .uncertainty = absl::Seconds(1)};
+    for (const bool late : {false, true}) {
+      Push(type::v1::URGENCY_EMERGENCY);
+      const absl::Time arrived = world_.now() + absl::Seconds(late ? 12 : 10);
+      const Received received = DecideReceipt(Giver(), Giver().handoff().id(), arrived + shift,
+                                              world_.site(0), arrived + absl::Seconds(60), skew);
+      ASSERT_TRUE(received.changes);
+      EXPECT_EQ(received.change.after.handoff().late(), late) << shift;
+      EXPECT_EQ(received.change.event.received().late(), late) << shift;
+    }
+  }
+}
+
+TEST_F(DoubtTest, TheTakersMarkIsNotTheGivers) {
+  Push(type::v1::URGENCY_EMERGENCY);
+  while (world_.Deliver(0)) {
+  }
+  exchange::v1::Envelope& answer = world_.Owed(1).back();
+  ASSERT_EQ(answer.kind(), exchange::v1::ENVELOPE_KIND_UNDERSTOOD);
+  exchange::v1::UnderstoodBody body;
+  ASSERT_TRUE(body.ParseFromString(answer.body()));
+  body.set_late(true);
+  answer.set_body(body.SerializeAsString());
+  world_.Settle();
+  EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  EXPECT_FALSE(Giver().handoff().late());
+  // Nor does it come with a later mirror.
+  twin_ = world_.Twin(0, id_);
+  world_.Do(1, Act::kAccept, twin_);
+  exchange::v1::MirrorBody mirror;
+  ASSERT_TRUE(mirror.ParseFromString(world_.Owed(1).back().body()));
+  mirror.mutable_handoff()->set_late(true);
+  world_.Owed(1).back().set_body(mirror.SerializeAsString());
+  world_.Settle();
+  EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_FALSE(Giver().handoff().late());
+}
+
 TEST_F(DoubtTest, AlarmIsOfOneOffer) {
   type::v1::Command alarm = MakeCommand(Act::kAlarm, id_, "110", world_.now());
   FitTo(Giver(), &alarm);

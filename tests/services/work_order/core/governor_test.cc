@@ -149,6 +149,20 @@ TEST_F(GovernorTest, OneFreeReturnPerUnitAndTwoPerOrderThenARuling) {
   EXPECT_EQ(Theirs().state(), type::v1::ORDER_STATE_CLOSED);
 }
 
+TEST_F(GovernorTest, APreviewNamesTheGroundThatTheReturnWouldName) {
+  Push();
+  EXPECT_EQ(Preview(1, theirs_).hops(0).ground(), type::v1::RETURN_GROUND_OTHER);
+  workorder::v1::PreviewReturnRequest request;
+  request.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  const auto preview = PreviewReturn(Theirs(), request, world_.site(1), world_.now());
+  ASSERT_TRUE(preview.ok()) << preview.status();
+  EXPECT_TRUE(preview->allowed());
+  EXPECT_EQ(preview->hops(0).ground(), type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  request.set_ground(static_cast<type::v1::ReturnGround>(999));
+  EXPECT_EQ(error::ReasonOf(PreviewReturn(Theirs(), request, world_.site(1), world_.now()).status()),
+            Reason::ERROR_REASON_ENUM_INVALID);
+}
+
 TEST_F(GovernorTest, WhatAPeersMachineCannotReadIsNoReturn) {
   Push();
   Do(1, Act::kReturn, theirs_);

@@ -559,6 +559,31 @@ TEST_F(ReceiveTest, ASparseMirrorIsCompleted) {
       << "taken from the event";
 }
 
+// A giver once did not count what a platform that says only the least gave back, and could not dispute it.
+TEST_F(ReceiveTest, ASparseReturnCountsAndMayBeDisputed) {
+  Arrive();
+  world_.Do(1, Act::kReturn, twin_);
+  const Received returned = At(0, MirrorWith(1, [](MirrorBody& body) {
+                                 body.clear_facts();
+                                 body.clear_event();
+                               }));
+  ASSERT_TRUE(returned.changes);
+  EXPECT_EQ(returned.change.after.facts().return_count(), 1);
+  const type::v1::Command dispute = MakeCommand(Act::kDispute, id_, "110", world_.now());
+  const absl::StatusOr<Change> disputed =
+      Decide(&returned.change.after, dispute, Fresh(), world_.site(0), world_.now());
+  EXPECT_TRUE(disputed.ok()) << disputed.status();
+  // Whoever counts is not counted for; and what was not understood, nobody gave back.
+  EXPECT_EQ(At(0, MirrorWith(1, [](MirrorBody&) {})).change.after.facts().return_count(), 1);
+  const Received not_read =
+      At(0, MirrorWith(1, [](MirrorBody& body) {
+           body.clear_facts();
+           body.mutable_handoff()->mutable_returned()->set_ground(type::v1::RETURN_GROUND_NOT_UNDERSTOOD);
+         }));
+  ASSERT_TRUE(not_read.changes);
+  EXPECT_EQ(not_read.change.after.facts().return_count(), 0);
+}
+
 TEST_F(ReceiveTest, AnOlderEpochChangesNothing) {
   Arrive();
   world_.Do(1, Act::kAccept, twin_);

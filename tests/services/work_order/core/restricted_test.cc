@@ -195,6 +195,37 @@ TEST_F(RestrictedTest, ADisclosureIsRecordedInEveryStateAndTellsNobody) {
   EXPECT_EQ(error::FieldOf(world_.Execute(0, disclosure).status()), "disclosure.kind");
 }
 
+TEST_F(RestrictedTest, WhoIsShownItDoesNotMakeItStaleForOthers) {
+  Push();
+  const WorkOrder read = world_.Order(0, id_);
+  const auto disclose = [&] {
+    Command disclosure = MakeCommand(Act::kProgress, id_, "", world_.now());
+    disclosure.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_CONTENT);
+    ASSERT_TRUE(world_.Execute(0, disclosure).ok());
+  };
+  const auto recall = [&](int64_t version) {
+    Command command = MakeCommand(Act::kRecall, id_, "", world_.now());
+    command.mutable_header()->set_expected_version(version);
+    return error::ReasonOf(
+        Decide(&world_.Order(0, id_), command, NewOrder(), world_.site(0), world_.now()).status());
+  };
+  disclose();
+  disclose();
+  const WorkOrder& shown = world_.Order(0, id_);
+  EXPECT_EQ(shown.version(), read.version() + 2) << "the log counts them";
+  EXPECT_EQ(FromProto(shown.update_time()), FromProto(read.update_time())) << "nothing has changed";
+  EXPECT_EQ(FromProto(world_.LastEvent(0).commit_time()), world_.now());
+  EXPECT_EQ(recall(read.version() - 1), Reason::ERROR_REASON_STALE_VERSION);
+  for (int64_t version = read.version(); version <= shown.version(); ++version) {
+    EXPECT_EQ(recall(version), Reason::ERROR_REASON_UNSPECIFIED) << version;
+  }
+  EXPECT_EQ(recall(shown.version() + 1), Reason::ERROR_REASON_STALE_VERSION);
+  world_.Do(0, Act::kUrge, id_);
+  EXPECT_EQ(recall(read.version()), Reason::ERROR_REASON_STALE_VERSION) << "that was a change";
+  EXPECT_EQ(recall(world_.Order(0, id_).version()), Reason::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(world_.Order(0, id_).changed_version(), 0);
+}
+
 TEST(SightTest, WhoSeesWhat) {
   WorkOrder order;
   order.set_registered_by("1001");
@@ -219,6 +250,51 @@ TEST(SightTest, WhoSeesWhat) {
   EXPECT_FALSE(clearance.Covers({}));
   clearance.accounts.insert("3003");
   EXPECT_TRUE(clearance.Covers({.identity = "110/desktop", .account = "3003"}));
+}
+
+TEST(SightTest, AnAnswerTellsNothingOfWhatWasWritten) {
+  WorkOrder order;
+  order.mutable_facts()->set_secret(true);
+  order.set_registered_by("1001");
+  order.set_title("阿依努尔反映噪音");
+  order.set_content_salt("salt");
+  order.mutable_reply()->set_public_reply("已电话告知阿依努尔");
+  order.mutable_reply()->set_disposition(type::v1::DISPOSITION_RESOLVED);
+  order.mutable_call_back()->set_note("阿依努尔满意");
+  order.mutable_last_contact()->set_note("与阿依努尔通话");
+  order.add_partner_outcomes()->set_note("已回复阿依努尔");
+  order.mutable_handoff()->set_note("请回阿依努尔电话");
+  order.mutable_handoff()->mutable_returned()->set_reason("阿依努尔称已解决");
+  order.mutable_extension_request()->set_ground("阿依努尔要求延后");
+  order.mutable_merged_into()->set_reason("均为阿依努尔反映");
+  type::v1::Actor actor;
+  actor.set_account("1001");
+  WorkOrder whole = order;
+  HideCallerInAnswer(actor, false, &whole);
+  EXPECT_EQ(whole.SerializeAsString(), order.SerializeAsString()) << "whoever registered it knows";
+  actor.set_account("2002");
+  HideCallerInAnswer(actor, false, &order);
+  EXPECT_THAT(order.SerializeAsString(), Not(HasSubstr("阿依努尔")));
+  EXPECT_EQ(order.content_salt(), "");
+  EXPECT_EQ(order.reply().disposition(), type::v1::DISPOSITION_RESOLVED) << "how it stands is told";
+}
+
+TEST(MaskTest, AnEventTellsNothingOfTheCaller) {
+  type::v1::OrderContent content = SampleContent();
+  content.mutable_caller()->set_name("阿依努尔");
+  type::v1::Event event;
+  event.mutable_replied()->mutable_reply()->set_public_reply("已电话0908-4621234告知阿依努尔：路灯已修好");
+  type::v1::Event masked = event;
+  MaskEvent(&content, &masked);
+  EXPECT_EQ(masked.replied().reply().public_reply(), "已电话＊＊＊告知＊＊＊：路灯已修好");
+  masked = event;
+  MaskEvent(nullptr, &masked);
+  EXPECT_EQ(masked.replied().reply().public_reply(), "") << "nobody knows what to look for";
+  event.mutable_offered()->mutable_handoff()->set_note("请回09084621234");
+  event.mutable_offered()->mutable_registered()->set_caller_hash("12345678");
+  MaskEvent(&content, &event);
+  EXPECT_EQ(event.offered().handoff().note(), "请回＊＊＊");
+  EXPECT_EQ(event.offered().registered().caller_hash(), "") << "it leads to the caller's other orders";
 }
 
 TEST(MaskTest, NothingOfTheCallerIsLeft) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "common/error/error.h"
 #include "services/work_order/core/decide.h"
 #include "services/work_order/core/order.h"
@@ -96,6 +98,26 @@ TEST(RouteTest, WhatAPersonWroteStays) {
   EXPECT_EQ(ContentAt(world, 0, *other).catalogue().version(), "v1");
 }
 
+TEST(RouteTest, AnUrgencyIsNeverLessThanRoutingReadOfDanger) {
+  World world;
+  OrderContent content = Open();
+  for (const auto& [stated, read, got] :
+       {std::tuple(type::v1::URGENCY_UNSPECIFIED, type::v1::URGENCY_EMERGENCY, type::v1::URGENCY_EMERGENCY),
+        {type::v1::URGENCY_NORMAL, type::v1::URGENCY_URGENT, type::v1::URGENCY_URGENT},
+        {type::v1::URGENCY_EMERGENCY, type::v1::URGENCY_URGENT, type::v1::URGENCY_EMERGENCY}}) {
+    content.set_urgency(stated);
+    Command command = Routed(content, "");
+    command.mutable_registration()->mutable_route()->set_urgency(read);
+    const auto id = world.Execute(0, command);
+    ASSERT_TRUE(id.ok()) << id.status();
+    EXPECT_EQ(world.Order(0, *id).urgency(), got);
+    EXPECT_EQ(ContentAt(world, 0, *id).urgency(), got);
+  }
+  // A record of an earlier release has none.
+  content.clear_urgency();
+  EXPECT_EQ(error::FieldOf(world.Execute(0, Routed(content, "")).status()), "content.urgency");
+}
+
 TEST(RouteTest, WithoutATargetThereIsNoPush) {
   World world;
   Command command = MakeRegistration(Open(), "110");
@@ -141,6 +163,48 @@ TEST(RecusalTest, AnAccusedUnitNeitherLeadsNorAssists) {
   EXPECT_THAT(world.LastEvent(1).dispatched().recused_units(), ElementsAre("gongan"));
   world.Settle();
   EXPECT_THAT(world.Order(0, *id).facts().recused_units(), ElementsAre("gongan"));
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(RecusalTest, AnAccusedUnitDoesNoneOfTheWorkNorSpeaksToWhomComplained) {
+  World world;
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string id = world.Register(0, content, /*push=*/false);
+  world.Do(0, Act::kAccept, id);
+  const auto refused = [&](const Command& command) {
+    const absl::Status status = world.Execute(0, command).status();
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_UNIT_RECUSED) << command.DebugString();
+    EXPECT_NE(error::ChineseOf(status).find("回避"), std::string::npos);
+    return error::FieldOf(status);
+  };
+  Command progress = MakeCommand(Act::kProgress, id, "", world.now());
+  progress.mutable_progress()->set_unit("gongan");
+  EXPECT_EQ(refused(progress), "progress.unit");
+  Command contact = MakeCommand(Act::kContact, id, "", world.now());
+  contact.mutable_caller_contact()->set_unit("gongan");
+  EXPECT_EQ(refused(contact), "caller_contact.unit");
+  Command finish = MakeCommand(Act::kFinish, id, "", world.now());
+  finish.mutable_completion()->mutable_reply()->set_unit("gongan");
+  EXPECT_EQ(refused(finish), "completion.reply.unit");
+  // Nor in somebody else's name.
+  for (const Act act : {Act::kProgress, Act::kContact, Act::kFinish, Act::kAskExtension}) {
+    Command command = MakeCommand(act, id, "", world.now());
+    command.mutable_header()->mutable_actor()->set_unit("gongan");
+    EXPECT_EQ(refused(command), "header.actor.unit");
+    command.mutable_header()->mutable_actor()->set_unit("housing");
+    EXPECT_TRUE(Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).ok());
+  }
+  world.Do(0, Act::kDispatch, id);
+  Command sign = MakeCommand(Act::kSign, id, "", world.now());
+  sign.mutable_header()->mutable_actor()->set_unit("gongan");
+  EXPECT_EQ(refused(sign), "header.actor.unit");
+  world.Do(0, Act::kSign, id);
+  world.Do(0, Act::kFinish, id);
+  Command call_back = MakeCommand(Act::kCallBack, id, "", world.now());
+  call_back.mutable_header()->mutable_actor()->set_unit("gongan");
+  EXPECT_EQ(refused(call_back), "header.actor.unit");
+  world.Do(0, Act::kCallBack, id);
   EXPECT_EQ(world.fault(), "");
 }
 

@@ -159,6 +159,13 @@ TEST(ValidateContent, Texts) {
     EXPECT_EQ(with("a\nb"), text.multi_line ? "OK" : "TEXT_INVALID " + path);
     EXPECT_EQ(with(""), text.required ? "FIELD_REQUIRED " + path : "OK");
     EXPECT_EQ(with("  "), text.required ? "FIELD_REQUIRED " + path : "OK");
+    // What a Chinese keyboard's space bar writes, and what nobody sees.
+    for (const char* blank : {"\u3000", "\u00a0\u2003", "\u200b\u200d", "\u3164"}) {
+      EXPECT_EQ(with(blank), text.required ? "FIELD_REQUIRED " + path : "OK") << blank;
+    }
+    for (const char* lines : {"a\u2028b", "a\u2029b"}) {
+      EXPECT_EQ(with(lines), text.multi_line ? "OK" : "TEXT_INVALID " + path) << lines;
+    }
   }
 }
 
@@ -650,6 +657,17 @@ TEST(ValidateAction, UnitsAndRungs) {
   EXPECT_EQ(person("p-001"), "OK");
   EXPECT_EQ(person("13800001111"), "FIELD_INVALID notification_report.notices[0].person_id");
   EXPECT_EQ(person(""), "FIELD_REQUIRED notification_report.notices[0].person_id");
+  const auto nobody = [](type::v1::NotificationResult result) {
+    return Action(Act::kNotify, [&](Command& c) {
+      type::v1::Notice& notice = *c.mutable_notification_report()->mutable_notices(0);
+      notice.Clear();
+      notice.set_unit("housing");
+      notice.set_result(result);
+    });
+  };
+  EXPECT_EQ(nobody(type::v1::NOTIFICATION_RESULT_NOBODY), "OK") << "there is no person, and so no role";
+  EXPECT_EQ(nobody(type::v1::NOTIFICATION_RESULT_NOT_REACHED),
+            "FIELD_REQUIRED notification_report.notices[0].person_id");
   EXPECT_EQ(Action(Act::kNotify, [](Command& c) { c.mutable_notification_report()->set_round(0); }),
             "FIELD_INVALID notification_report.round");
   EXPECT_EQ(Action(Act::kMoveDeadline, [](Command& c) { c.mutable_deadline_move()->clear_reason(); }),
@@ -745,11 +763,59 @@ TEST(ValidateOfferedContent, FormIsCheckedAndListsAreNot) {
   content.clear_type();
   EXPECT_EQ(Say(ValidateOfferedContent(content)), "ENUM_INVALID content.type");
   content = SampleContent();
+  content.set_title("\u3000");
+  EXPECT_EQ(Say(ValidateOfferedContent(content)), "OK") << "a peer of an earlier release let it pass";
+  content.set_title("路灯\u2028不亮");
+  EXPECT_EQ(Say(ValidateOfferedContent(content)), "OK");
+  content.set_title(" ");
+  EXPECT_EQ(Say(ValidateOfferedContent(content)), "FIELD_REQUIRED content.title");
+  content = SampleContent();
   content.set_title(Han(101));
   EXPECT_EQ(Say(ValidateOfferedContent(content)), "TEXT_TOO_LONG content.title");
   content = SampleContent();
   content.mutable_occur_time()->set_nanos(-1);
   EXPECT_EQ(Say(ValidateOfferedContent(content)), "TIME_INVALID content.occur_time");
+}
+
+TEST(ValidateKnownContent, WhatIsGivenIsWellFormed) {
+  const auto known = [](const std::function<void(OrderContent&)>& change) {
+    OrderContent content;
+    change(content);
+    return Say(ValidateKnownContent(content, kNow));
+  };
+  EXPECT_EQ(known([](OrderContent&) {}), "OK") << "any of it may be missing";
+  EXPECT_EQ(known([](OrderContent& c) { c.set_text("水管爆了"); }), "OK");
+  EXPECT_EQ(known([](OrderContent& c) { c.set_text(kBroken); }), "TEXT_INVALID content.text");
+  EXPECT_EQ(known([](OrderContent& c) { c.set_title(Han(101)); }), "TEXT_TOO_LONG content.title");
+  EXPECT_EQ(known([](OrderContent& c) { c.mutable_caller()->set_phone("-"); }),
+            "PHONE_INVALID content.caller.phone");
+  EXPECT_EQ(known([](OrderContent& c) {
+              c.mutable_place()->mutable_manual_coordinates()->set_latitude(
+                  std::numeric_limits<double>::quiet_NaN());
+            }),
+            "COORDINATES_INVALID content.place.manual_coordinates");
+  EXPECT_EQ(
+      known([](OrderContent& c) { c.mutable_place()->mutable_automatic_coordinates()->set_longitude(1e9); }),
+      "COORDINATES_INVALID content.place.automatic_coordinates");
+  EXPECT_EQ(known([](OrderContent& c) { c.mutable_place()->set_township_code("x"); }),
+            "FIELD_INVALID content.place.township_code");
+  EXPECT_EQ(known([](OrderContent& c) { c.mutable_occur_time()->set_nanos(-5); }),
+            "TIME_INVALID content.occur_time");
+  EXPECT_EQ(
+      known([](OrderContent& c) { c.mutable_occur_time()->set_seconds(absl::ToUnixSeconds(kNow) + 3600); }),
+      "TIME_INVALID content.occur_time");
+}
+
+TEST(ValidateText, PhonesAndTimesOfAFilter) {
+  EXPECT_EQ(Say(ValidatePhone("filter.caller_phone", "")), "OK");
+  EXPECT_EQ(Say(ValidatePhone("filter.caller_phone", "+86-908-462-1234")), "OK");
+  EXPECT_EQ(Say(ValidatePhone("filter.caller_phone", "-")), "PHONE_INVALID filter.caller_phone");
+  google::protobuf::Timestamp time;
+  EXPECT_EQ(Say(ValidateTime("filter.register_start_time", true, time)), "OK");
+  time.set_seconds(int64_t{1} << 62);
+  EXPECT_EQ(Say(ValidateTime("filter.register_start_time", true, time)),
+            "TIME_INVALID filter.register_start_time");
+  EXPECT_EQ(Say(ValidateTime("filter.register_start_time", false, time)), "OK");
 }
 
 TEST(NormalizePhone, LeavesDigits) {

@@ -309,7 +309,7 @@ void World::Commit(State* state, Change change) {
       event.order_version() != after.version() || event.state_before() != before.state() ||
       event.state() != after.state() ||
       event.custody().SerializeAsString() != after.custody().SerializeAsString() ||
-      event.handoff_id() != after.handoff().id() || FromProto(event.commit_time()) != now_) {
+      event.handoff_id() != after.handoff().id() || FromProto(event.commit_time()) != NowAt(*state)) {
     Fault("the event is not about the change");
   }
   if (event.detail_case() == type::v1::Event::DETAIL_NOT_SET) Fault("an event without a detail");
@@ -330,7 +330,7 @@ void World::Commit(State* state, Change change) {
     const auto related = state->orders.find(id);
     if (related == state->orders.end()) continue;
     std::optional<Change> next =
-        DecideRelated(related->second, created ? nullptr : &before, after, event, state->site, now_);
+        DecideRelated(related->second, created ? nullptr : &before, after, event, state->site, NowAt(*state));
     if (next.has_value()) Commit(state, *std::move(next));
   }
 }
@@ -347,8 +347,8 @@ absl::StatusOr<std::string> World::Execute(int at, const Command& command) {
   fresh.kept = bound(command.merger().into_order_id());
   fresh.parent = bound(command.registration().parent_order_id());
   if (fresh.parent != nullptr) fresh.parent_content = state->contents[fresh.parent->id()];
-  absl::StatusOr<Change> change =
-      Decide(order == state->orders.end() ? nullptr : &order->second, command, fresh, state->site, now_);
+  absl::StatusOr<Change> change = Decide(order == state->orders.end() ? nullptr : &order->second, command,
+                                         fresh, state->site, NowAt(*state));
   if (!change.ok()) return change.status();
   std::string id = change->after.id();
   Commit(state, *std::move(change));
@@ -389,10 +389,12 @@ bool World::Deliver(int from, int to_index) {
   const exchange::v1::Envelope envelope = std::move(owed.front());
   owed.pop_front();
   State* to = &sites_[to_index];
+  std::optional<ClockSkew> skew;
+  if (measured_) skew = {.offset = sites_[from].shift - to->shift, .uncertainty = absl::ZeroDuration()};
   const auto order = to->handoffs.find(envelope.handoff_id());
   const Received received =
       DecideEnvelope(order == to->handoffs.end() ? nullptr : &to->orders.at(order->second), envelope,
-                     sites_[from].site.hotline, Fresh(to), to->site, now_);
+                     sites_[from].site.hotline, Fresh(to), to->site, NowAt(*to), skew);
   if (received.changes) Commit(to, received.change);
   for (const EnvelopeDraft& draft : received.envelopes) {
     if (draft.kind == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD && strict_)
@@ -400,7 +402,7 @@ bool World::Deliver(int from, int to_index) {
     Owe(to, draft, "");
   }
   if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
-    sites_[from].receipts.emplace_back(envelope.handoff_id(), now_);
+    sites_[from].receipts.emplace_back(envelope.handoff_id(), NowAt(*to));
   }
   return true;
 }
@@ -412,7 +414,7 @@ bool World::Receipt(int to, std::optional<ClockSkew> skew) {
   const auto [handoff_id, time] = state->receipts.front();
   state->receipts.pop_front();
   const WorkOrder& order = state->orders.at(state->handoffs.at(handoff_id));
-  Received received = DecideReceipt(order, handoff_id, time, state->site, now_, skew);
+  Received received = DecideReceipt(order, handoff_id, time, state->site, NowAt(*state), skew);
   if (received.changes) Commit(state, std::move(received.change));
   return true;
 }

@@ -110,6 +110,10 @@ class World {
   Site* mutable_site(int at) { return &sites_[at].site; }
   absl::Time now() const { return now_; }
   void Pass(absl::Duration time) { now_ += time; }
+  // From now on the clock of `at` is ahead by `shift`.
+  void Shift(int at, absl::Duration shift) { sites_[at].shift = shift; }
+  // From now on the links do not know how far the clocks are apart.
+  void ForgetClocks() { measured_ = false; }
   // From now on an envelope that is not understood is a fault: what sites of this kind say to each other is.
   void BeStrict() { strict_ = true; }
   // The first broken law, or empty.
@@ -126,7 +130,10 @@ class World {
     std::deque<std::pair<std::string, absl::Time>> receipts;
     int next_order = 1;
     int64_t next_envelope = 1;
+    absl::Duration shift;
   };
+
+  absl::Time NowAt(const State& state) const { return now_ + state.shift; }
 
   NewOrder Fresh(State* state);
   void Commit(State* state, Change change);
@@ -135,6 +142,7 @@ class World {
 
   std::vector<State> sites_;
   absl::Time now_;
+  bool measured_ = true;
   std::string fault_;
   bool strict_ = false;
 };

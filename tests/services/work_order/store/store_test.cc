@@ -509,7 +509,29 @@ TEST_F(StoreTest, UpdateMovesAnOrderBetweenLists) {
     order->clear_units();
   });
   EXPECT_THAT(List(registered), ElementsAre(other, id));
-  EXPECT_THAT(List(roads), ElementsAre(other, id)) << "the last unit that was at work";
+  EXPECT_THAT(List(roads), ElementsAre(other)) << "it has it no more";
+  EXPECT_THAT(List(water), ElementsAre(id)) << "the one that the content names";
+  // The engine knows how it was before.
+  const auto known = [&](int64_t order_id, const char* unit) {
+    ASSERT_TRUE(store_->Begin().ok());
+    const WorkOrder before = **store_->reader().FindOrder(order_id);
+    WorkOrder after = before;
+    after.clear_units();
+    if (unit != nullptr) {
+      after.add_units()->set_unit(unit);
+      after.mutable_units(0)->set_lead(true);
+    }
+    ASSERT_TRUE(store_->UpdateKnownOrder(order_id, after, before).ok());
+    ASSERT_TRUE(store_->Commit().ok());
+  };
+  const int64_t open = Add({});
+  for (const int64_t order_id : {id, open}) {
+    known(order_id, "roads");
+    EXPECT_THAT(List(roads), ElementsAre(std::max(order_id, other), std::min(order_id, other)));
+    known(order_id, nullptr);
+    EXPECT_THAT(List(roads), ElementsAre(other));
+  }
+  EXPECT_THAT(List(water), ElementsAre(id));
 }
 
 TEST_F(StoreTest, UpdateLearnsANewHandoff) {
