@@ -245,11 +245,16 @@ bool IsBeingMade(const std::string& directory, const std::string& folder) {
 }
 
 // Those of `stored` that have a part of `service`, but for `spared`. Whole is what has a part of each service
-// that any of them has one of: where the services have disks of their own, each part is a whole.
+// that any of them has one of: where the services have disks of their own, each part is a whole. But a
+// service that is not `configured` any more (empty: all are) is no part of a whole.
 std::vector<Candidate> CandidatesOf(const std::string& directory, const std::vector<Stored>& stored,
-                                    const std::string& service, std::string_view spared) {
+                                    const std::string& service, std::string_view spared,
+                                    const std::vector<std::string>& configured) {
   std::vector<std::string_view> parties;
   for (std::string_view one : kServices) {
+    if (!configured.empty() && std::find(configured.begin(), configured.end(), one) == configured.end()) {
+      continue;
+    }
     if (std::any_of(stored.begin(), stored.end(), [&](const Stored& backup) { return backup.Has(one); })) {
       parties.push_back(one);
     }
@@ -462,13 +467,14 @@ std::vector<Stored> ListStored(const std::string& directory) {
   return stored;
 }
 
-int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made) {
+int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made,
+          const std::vector<std::string>& configured) {
   const std::vector<Stored> stored = ListStored(directory);
   auto count =
       std::count_if(stored.begin(), stored.end(), [&](const Stored& backup) { return backup.Has(service); });
   int gone = 0;
   // `made` is spared even where a clock that was set back makes it the oldest.
-  for (const Candidate& candidate : CandidatesOf(directory, stored, service, made)) {
+  for (const Candidate& candidate : CandidatesOf(directory, stored, service, made, configured)) {
     if (count <= keep) break;
     if (candidate.whole && candidate.newer_whole < static_cast<size_t>(keep)) continue;
     if (!Remove(directory, candidate.backup->folder, service)) continue;
@@ -505,7 +511,7 @@ Room MakeRoom(const std::string& directory, const std::string& service, const st
   room.status = error::DiskFull();
   if (!options.may_remove) return room;
   const std::vector<Stored> stored = ListStored(directory);
-  std::vector<Candidate> candidates = CandidatesOf(directory, stored, service, name);
+  std::vector<Candidate> candidates = CandidatesOf(directory, stored, service, name, options.configured);
   std::erase_if(candidates, [](const Candidate& candidate) {
     return candidate.whole && candidate.newer_whole < kFewestWhole;
   });

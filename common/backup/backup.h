@@ -84,8 +84,11 @@ std::vector<Stored> ListStored(const std::string& directory);
 // Removes backups that have a part of `service` and are too many: first halves, which lack the part of
 // another service that has parts in this directory, then whole ones, each time the oldest; but no whole one
 // to which not `keep` newer whole ones are there, nor `made`, the name of the one just made, nor one that is
-// being made. What goes goes with all that is in its folder. Returns how many went.
-int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made);
+// being made. What goes goes with all that is in its folder. `configured`: the services that the site has
+// (empty: all that have parts here); one that it has no more makes no half of what is made without it.
+// Returns how many went.
+int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made,
+          const std::vector<std::string>& configured = {});
 
 // Removes what processes left behind that were killed while they wrote parts of `service`. What a living one
 // writes is locked, and stays.
@@ -103,6 +106,8 @@ struct RoomOptions {
   bool may_remove = false;
   // Only says whether it could be had.
   bool only_ask = false;
+  // As for Prune.
+  std::vector<std::string> configured = {};
   std::function<std::optional<Disk>(const std::string& path)> disk = &DiskOf;
 };
 Room MakeRoom(const std::string& directory, const std::string& service, const std::string& name,

@@ -333,12 +333,13 @@ bool Report::ok() const {
   return std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
 }
 
-Report Verify(const std::string& folder) {
+Report Verify(const std::string& folder, std::string_view only) {
   Report report;
   std::vector<std::string> names;
   std::error_code code;
   for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
-    if (it->is_directory()) names.push_back(it->path().filename().string());
+    const std::string name = it->path().filename().string();
+    if (it->is_directory() && (only.empty() || name == only)) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
   std::map<std::string, int64_t> cursors;  // by part and file
@@ -383,8 +384,9 @@ Report Verify(const std::string& folder) {
     whole.Bad({"backup", "备份"}, {StrCat("there is none in ", folder), StrCat(folder, "中没有备份")});
     return report;
   }
-  if (std::none_of(report.parts.begin(), report.parts.end(),
-                   [](const BackupManifest& part) { return part.service() == "work_order"; })) {
+  if (only.empty() && std::none_of(report.parts.begin(), report.parts.end(), [](const BackupManifest& part) {
+        return part.service() == "work_order";
+      })) {
     whole.Bad({"backup", "备份"}, {"it has no part of work_order, which holds the orders and the log",
                                    "缺少存放工单与日志的work_order部分"});
   }

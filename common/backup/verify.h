@@ -40,7 +40,8 @@ struct Report {
 // store of escalation's has read beyond that log. Fails without a part of work_order, and with a part that
 // lacks a database of its service. Whether a part of escalation must be there, the site's configuration
 // knows.
-Report Verify(const std::string& folder);
+// `only`: looks at this service's part alone, as if there were no other.
+Report Verify(const std::string& folder, std::string_view only = {});
 
 // Looks at the store `file` (`work_order.db` …, by its name) of a `data_dir`: schema version; with `deep`
 // also its integrity and, of work_order, the log's chain, which takes as long as reading all of it. `still`:

@@ -30,6 +30,7 @@ class BackupMaker {
                .service = environment.service,
                .program_version = ProgramVersion()},
         data_dir_(DataDirOf(environment)),
+        configured_(ServicesOf(environment.site->site)),
         sources_(std::move(sources)),
         loop_("backup") {
     if (config_.directory().empty()) return;
@@ -65,7 +66,8 @@ class BackupMaker {
       if (!response.ok()) {
         log::Error("a backup failed", {{"error", std::string(response.status().message())}});
       } else if (config_.keep() > 0 && !request.validate_only()) {
-        const int gone = backup::Prune(config_.directory(), owner_.service, config_.keep(), request.name());
+        const int gone =
+            backup::Prune(config_.directory(), owner_.service, config_.keep(), request.name(), configured_);
         if (gone > 0) log::Info("older backups were removed", {{"count", gone}});
       }
       done(std::move(response));
@@ -92,6 +94,14 @@ class BackupMaker {
     return environment.service == "work_order" ? site.work_order().data_dir() : site.escalation().data_dir();
   }
 
+  // Those that have stores.
+  static std::vector<std::string> ServicesOf(const config::v1::SiteConfig& site) {
+    std::vector<std::string> services;
+    if (site.has_work_order()) services.push_back("work_order");
+    if (site.has_escalation()) services.push_back("escalation");
+    return services;
+  }
+
   absl::StatusOr<v1::CreateBackupResponse> Make(const std::string& name, bool validate_only) {
     if (absl::Status status = MakeRoom(name, validate_only); !status.ok()) return status;
     v1::CreateBackupResponse response;
@@ -116,8 +126,9 @@ class BackupMaker {
       return status;
     }
     const int64_t bytes = backup::BytesIn(data_dir_);
-    const backup::Room room = backup::MakeRoom(config_.directory(), owner_.service, name, bytes,
-                                               {.may_remove = config_.keep() > 0, .only_ask = only_ask});
+    const backup::Room room =
+        backup::MakeRoom(config_.directory(), owner_.service, name, bytes,
+                         {.may_remove = config_.keep() > 0, .only_ask = only_ask, .configured = configured_});
     if (room.removed > 0) log::Warn("older backups made room for a new one", {{"count", room.removed}});
     if (!room.status.ok()) {
       log::Error("no room for a backup",
@@ -134,6 +145,7 @@ class BackupMaker {
   const config::v1::BackupConfig config_;
   const backup::Owner owner_;
   const std::string data_dir_;
+  const std::vector<std::string> configured_;
   const std::vector<backup::Source> sources_;
   prometheus::Gauge* last_ = nullptr;  // null without a directory
   Mutex mu_;

@@ -29,7 +29,7 @@ struct HandoffStory {
   bool understood = false;
   bool accepted = false;
   bool offer = false;  // the envelope of the offer is in the file
-  bool ended = false;  // returned or recalled: the receipts that are missing will not come
+  bool ended = false;  // returned, recalled or disputed: the receipts that are missing will not come
 };
 
 // `<giver>-<order id>-<attempt>`; empty if it is not such an id.
@@ -300,6 +300,8 @@ class Verifier {
         return event.returned().handoff_id();
       case Event::kRecalled:
         return event.recalled().handoff_id();
+      case Event::kDisputed:
+        return event.disputed().handoff_id();
       default:
         return event.handoff_id();
     }
@@ -377,6 +379,14 @@ class Verifier {
       const bool covered = !moved && received_.contains({by, event.received().handoff_id()});
       return covered ? Showing::kShown : Showing::kNot;
     }
+    if (event.recovered() && event.received_sequence() == 0) {
+      // From this site's own relay, which came back before what it relays: any envelope that says it will do.
+      const bool shown = std::any_of(told_.begin(), told_.end(), [&](const auto& entry) {
+        return std::get<0>(entry.first) == by && entry.second.is_signed &&
+               Compare(event, *entry.second.envelope, moved) == Showing::kShown;
+      });
+      return shown ? Showing::kShown : Showing::kNot;
+    }
     for (const exchange::v1::Lane lane : kLanes) {
       const auto it = told_.find({by, lane, event.received_sequence()});
       if (it == told_.end()) continue;
@@ -425,8 +435,9 @@ class Verifier {
     if (strict && body.state() != event.state() && !body.handoff().has_dispute_time()) {
       return Showing::kContradicted;
     }
-    // One that is relayed names a handoff further on.
-    const bool elsewhere = strict && !same_handoff && GiverOf(HandoffOf(event)) == bundle_.hotline();
+    // One that is relayed names a handoff further on. It is no proof for another one of this order.
+    const bool elsewhere = strict && !same_handoff && handoffs_.contains(HandoffOf(event)) &&
+                           GiverOf(HandoffOf(event)) == bundle_.hotline();
     return elsewhere ? Showing::kNot : Showing::kShown;
   }
 
@@ -451,6 +462,7 @@ class Verifier {
         break;
       case Event::kReturned:
       case Event::kRecalled:
+      case Event::kDisputed:
         story.ended = true;
         break;
       default:

@@ -16,7 +16,7 @@
 namespace hotline::sql {
 
 inline constexpr int64_t kWorkOrderSchema = 5;
-inline constexpr int64_t kClocksSchema = 5;
+inline constexpr int64_t kClocksSchema = 6;
 inline constexpr int64_t kDirectorySchema = 1;
 inline constexpr int64_t kNotifySchema = 3;
 inline constexpr int64_t kReportSchema = 4;

@@ -338,6 +338,12 @@ void DispatchService::WaitForModel(absl::AnyInvocable<void(const absl::Status&)>
   go(error::Draining());
 }
 
+absl::Status DispatchService::InTime(const CallContext& call) const {
+  // Whoever asked has gone, and asks again with the same request id.
+  return call.deadline > clock_->Now() ? absl::OkStatus()
+                                       : absl::DeadlineExceededError("advice was not ready in time");
+}
+
 void DispatchService::GoOnWithModel() {
   std::vector<absl::AnyInvocable<void(const absl::Status&)>> waiting;
   {
@@ -350,11 +356,12 @@ void DispatchService::GoOnWithModel() {
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
   if (!IsModelReady() && NeedsAdvice(request)) {
-    return WaitForModel([this, call, request = std::move(request),
-                         done = std::move(done)](const absl::Status& ready) mutable {
-      if (!ready.ok()) return done(ready);
-      Push(call, std::move(request), std::move(done));
-    });
+    return WaitForModel(
+        [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
+          ready.Update(InTime(call));
+          if (!ready.ok()) return done(ready);
+          Push(call, std::move(request), std::move(done));
+        });
   }
   Push(call, std::move(request), std::move(done));
 }
@@ -569,12 +576,19 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
 
 void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                                           Done<v1::BatchPushWorkOrdersResponse> done) {
-  if (!IsModelReady() && std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
-    return WaitForModel([this, call, request = std::move(request),
-                         done = std::move(done)](const absl::Status& ready) mutable {
-      if (!ready.ok()) return done(ready);
-      BatchPush(call, std::move(request), std::move(done));
-    });
+  // With an emergency among them the others go by the catalogue's phrases rather than hold it up.
+  const bool urgent = std::any_of(request.requests().begin(), request.requests().end(),
+                                  [](const v1::PushWorkOrderRequest& one) {
+                                    return one.content().urgency() == type::v1::URGENCY_EMERGENCY;
+                                  });
+  if (!urgent && !IsModelReady() &&
+      std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
+    return WaitForModel(
+        [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
+          ready.Update(InTime(call));
+          if (!ready.ok()) return done(ready);
+          BatchPush(call, std::move(request), std::move(done));
+        });
   }
   BatchPush(call, std::move(request), std::move(done));
 }
@@ -633,7 +647,8 @@ void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequ
   if (options_.router == nullptr) return done(error::NoCatalogue());
   if (IsModelReady()) return Suggest(call, std::move(request), std::move(done));
   WaitForModel(
-      [this, call, request = std::move(request), done = std::move(done)](const absl::Status& ready) mutable {
+      [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
+        ready.Update(InTime(call));
         if (!ready.ok()) return done(ready);
         Suggest(call, std::move(request), std::move(done));
       });
@@ -654,12 +669,27 @@ void DispatchService::Suggest(const CallContext& call, v1::SuggestRouteRequest r
   if (content.place().township_code().empty()) {
     content.mutable_place()->set_township_code(advised->township_code());
   }
+  const auto answer = [](v1::SuggestRouteResponse advice, Done<v1::SuggestRouteResponse> then,
+                         absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) {
+    if (similar.ok()) *advice.mutable_similar() = *std::move(similar);
+    then(std::move(advice));
+  };
+  workorder::v1::FindSimilarOrdersRequest again = find;
+  again.mutable_content()->mutable_caller()->clear_phone();
   options_.finder->FindSimilarOrders(
       search, std::move(find),
-      [advised = *std::move(advised),
+      [this, answer, search, again = std::move(again), advised = *std::move(advised),
        done = std::move(done)](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> similar) mutable {
-        if (similar.ok()) *advised.mutable_similar() = *std::move(similar);
-        done(std::move(advised));
+        // Half typed, or in another form, a number finds nothing; text and place may.
+        if (error::ReasonOf(similar.status()) != Reason::ERROR_REASON_PHONE_INVALID) {
+          return answer(std::move(advised), std::move(done), std::move(similar));
+        }
+        options_.finder->FindSimilarOrders(
+            search, std::move(again),
+            [answer, advised = std::move(advised), done = std::move(done)](
+                absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> by_text) mutable {
+              answer(std::move(advised), std::move(done), std::move(by_text));
+            });
       });
 }
 

@@ -140,6 +140,8 @@ class DispatchService : public Peer {
   // Calls `go` with OK when the model is made, or with DRAINING.
   void WaitForModel(absl::AnyInvocable<void(const absl::Status&)> go);
   void GoOnWithModel();
+  // DEADLINE_EXCEEDED if the caller waits no more.
+  absl::Status InTime(const CallContext& call) const;
   // One reload of the catalogue, for all who ask before it begins.
   void ReloadForWaiting();
   void Take(const CallContext& call, exchange::v1::DeliverRequest request,

@@ -79,8 +79,9 @@ void CheckUnitCalendars(const config::v1::UnitList& units, const Calendars* cale
   for (int i = 0; i < units.units_size(); ++i) {
     const config::v1::Unit& unit = units.units(i);
     if (unit.calendar().empty() || calendars->contains(unit.calendar())) continue;
-    *lines += StrCat(lines->empty() ? "" : "\n", "units[", i, "].calendar: ", unit.calendar(), " (of ",
-                     unit.code(), ") is not in escalation.calendars_file");
+    *lines +=
+        StrCat(lines->empty() ? "" : "\n", "units[", i, "].calendar: ", unit.calendar(), " (of ", unit.code(),
+               ") is not in escalation.calendars_file, or in the calendars published since");
   }
 }
 
@@ -372,6 +373,16 @@ absl::Status PublicationFiles::Note(const Publication& next, Publication* latest
   if (absl::Status status = Keep(noted); !status.ok()) return status;
   *latest = std::move(noted);
   return absl::OkStatus();
+}
+
+absl::Status CheckRulesInForce(const config::v1::EscalationConfig& config,
+                               const config::v1::UnitList& units) {
+  const absl::StatusOr<std::vector<Publication>> published =
+      PublicationFiles(StrCat(config.data_dir(), "/publications")).Load();
+  if (!published.ok()) return published.status();
+  if (published->empty()) return LoadRules(config, "", units).status();
+  absl::Status unversioned;
+  return NextRules(config, *published, {}, units, &unversioned).status();
 }
 
 }  // namespace hotline::escalation

@@ -54,6 +54,10 @@ class PublicationFiles {
   const std::string folder_;
 };
 
+// What a start would find wrong with the rules: in the configured files, or, where rules were published, in
+// what holds then. Writes nothing. Errors: those of PublicationFiles::Load, LoadRules and NextRules.
+absl::Status CheckRulesInForce(const config::v1::EscalationConfig& config, const config::v1::UnitList& units);
+
 }  // namespace hotline::escalation
 
 #endif  // SERVICES_ESCALATION_EDGE_RULES_H_

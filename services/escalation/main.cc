@@ -608,9 +608,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
 }  // namespace hotline::escalation
 
 int main(int argc, char** argv) {
-  return hotline::boot::RunService(
-      argc, argv, "escalation", hotline::escalation::EscalationProcess::Create,
-      [](const hotline::boot::LoadedSite& site) {
-        return hotline::escalation::LoadRules(site.site.escalation(), "", site.units).status();
-      });
+  return hotline::boot::RunService(argc, argv, "escalation", hotline::escalation::EscalationProcess::Create,
+                                   [](const hotline::boot::LoadedSite& site) {
+                                     return hotline::escalation::CheckRulesInForce(site.site.escalation(),
+                                                                                   site.units);
+                                   });
 }

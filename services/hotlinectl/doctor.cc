@@ -606,10 +606,12 @@ class Examination {
                  {"hotlinectl backup create; copy it to another machine",
                   "执行 hotlinectl backup create，并复制到其他机器"});
     }
-    // What lacks the part of a service that the site has brings no site back.
+    // What lacks the part of a service brings no site back.
+    // A service that has its stores on another machine is backed up there.
+    std::error_code code;
     std::vector<std::string_view> wanted;
-    if (!site_.work_order().data_dir().empty()) wanted.push_back("work_order");
-    if (!site_.escalation().data_dir().empty()) wanted.push_back("escalation");
+    if (fs::exists(site_.work_order().data_dir(), code)) wanted.push_back("work_order");
+    if (fs::exists(site_.escalation().data_dir(), code)) wanted.push_back("escalation");
     const auto lacks = [&](const backup::Stored& one) {
       const auto lacking = std::find_if(wanted.begin(), wanted.end(),
                                         [&](std::string_view service) { return !one.Has(service); });

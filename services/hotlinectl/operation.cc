@@ -197,10 +197,10 @@ std::map<std::string, std::string> DataDirsOf(const config::v1::SiteConfig& site
 }
 
 // Whether the backup can be relied on, after saying what was found. With `site` it must have a part for each
-// store that this has.
+// store that this has. `only`: of this service's part alone.
 bool VerifyAndTell(Session& session, const std::string& folder, const config::v1::SiteConfig* site,
-                   backup::Report* report) {
-  *report = backup::Verify(folder);
+                   backup::Report* report, std::string_view only = {}) {
+  *report = backup::Verify(folder, only);
   bool lacks = false;
   if (site != nullptr && !report->parts.empty()) {
     for (const auto& [service, data_dir] : DataDirsOf(*site)) {
@@ -216,7 +216,7 @@ bool VerifyAndTell(Session& session, const std::string& folder, const config::v1
   }
   PrintChecks(session, report->checks);
   Console& console = session.console;
-  if (site == nullptr && report->ok() && !HasPart(*report, "escalation")) {
+  if (site == nullptr && only.empty() && report->ok() && !HasPart(*report, "escalation")) {
     console.ErrLine(Say(console.language(), say::kBackupOneOfTwo, folder), Colour::kYellow);
   }
   if (lacks && session.arguments.action == "restore") {
@@ -247,12 +247,11 @@ int RestoreBackup(Session& session) {
   absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
   if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
   backup::Report report;
-  if (!VerifyAndTell(session, folder, only.empty() ? &site->site : nullptr, &report)) {
-    return kExitVerifyFailed;
+  if (!only.empty() && absl::IsNotFound(backup::ReadManifest(StrCat(folder, "/", only)).status())) {
+    return console.Fail(Misuse(say::kNoSuchPart, folder, only));
   }
-  if (!only.empty()) {
-    if (!HasPart(report, only)) return console.Fail(Misuse(say::kNoSuchPart, folder, only));
-    std::erase_if(report.parts, [&](const BackupManifest& part) { return part.service() != only; });
+  if (!VerifyAndTell(session, folder, only.empty() ? &site->site : nullptr, &report, only)) {
+    return kExitVerifyFailed;
   }
   for (const BackupManifest& part : report.parts) {
     if (part.hotline() != site->site.hotline()) {

@@ -96,7 +96,12 @@ TEST(DoubtTest, OfferThatWasReadIsConfirmedByTelephone) {
   const type::v1::WorkOrder there = Get(sites.b, pushed.handoff().id());
   EXPECT_THAT(here.handoff().spoken_code(), testing::MatchesRegex("[0-9]{4}"));
   EXPECT_EQ(here.handoff().spoken_code(), there.handoff().spoken_code()) << "both desks see the same code";
-  EXPECT_EQ(History(sites.a, here.id()).back().in_doubt().spoken_code(), here.handoff().spoken_code());
+  // That it reached nobody, as the directory is empty, may stand behind it by now.
+  std::vector<std::string> codes;
+  for (const Event& event : History(sites.a, here.id())) {
+    if (event.has_in_doubt()) codes.push_back(event.in_doubt().spoken_code());
+  }
+  EXPECT_THAT(codes, ElementsAre(here.handoff().spoken_code()));
 
   auto wrong = Confirm(here, type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
   wrong.mutable_confirm_by_voice()->set_code(here.handoff().spoken_code() == "0000" ? "0001" : "0000");

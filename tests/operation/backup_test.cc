@@ -352,9 +352,23 @@ TEST_F(BackupTest, AHalfIsNoBackup) {
   EXPECT_TRUE(fs::exists(sites_.a.folder() + "/work_order/work_order.db"));
   EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation"));
   EXPECT_EQ(run({"backup", "restore", torso, "--only", "escalation"}).exit, 2);
-  // The people come back from a whole one, and the orders stay as they are.
-  EXPECT_EQ(run({"backup", "restore", Backups(sites_.a) + "/good1", "--only", "escalation"}).exit, 0);
+  // The people come back from a whole one, and the orders stay as they are: also if the other part lies
+  // elsewhere, or is damaged; not if their own is.
+  const std::string people = sites_.folder.path() + "/people";
+  const auto restore_people = [&] {
+    fs::remove_all(sites_.a.folder() + "/escalation");
+    return run({"backup", "restore", people, "--only", "escalation"}).exit;
+  };
+  fs::copy(Backups(sites_.a) + "/good1", people, fs::copy_options::recursive);
+  EXPECT_EQ(restore_people(), 0);
   EXPECT_TRUE(fs::exists(sites_.a.folder() + "/escalation/directory.db"));
+  fs::remove(people + "/work_order/work_order.db");
+  EXPECT_EQ(restore_people(), 0);
+  fs::remove_all(people + "/work_order");
+  EXPECT_EQ(restore_people(), 0);
+  fs::remove(people + "/escalation/notify.db");
+  EXPECT_EQ(restore_people(), 9);
+  EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation/directory.db"));
 }
 
 // A disk of its own for what is in a folder, while this lives.

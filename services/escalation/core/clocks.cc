@@ -1025,8 +1025,9 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   deadline.set_clock(clock.kind);
   deadline.set_duty_party(clock.duty_party);
   // As it would be resumed now.
-  const RuleRef rule =
-      clock.state == v1::CLOCK_STATE_PAUSED ? BasisAt(order, clock, now, deadlines).rule : clock.rule;
+  const Basis basis = clock.state == v1::CLOCK_STATE_PAUSED ? BasisAt(order, clock, now, deadlines)
+                                                            : Basis{clock.rule, clock.provisional};
+  const RuleRef rule = basis.rule;
   const absl::Time due = clock.state == v1::CLOCK_STATE_PAUSED
                              ? deadlines.Resume(rule, clock.duty_party, now, clock.remaining).time
                              : clock.due;
@@ -1043,10 +1044,10 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   if (!clock.live()) *deadline.mutable_stop_time() = ToProto(clock.stop);
   deadline.set_breached(clock.breached ||
                         (clock.live() && due <= now && clock.kind != type::v1::CLOCK_KIND_UNIT_RETURN));
-  deadline.set_policy_version(deadlines.VersionOf(clock.rule));
-  deadline.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
-  deadline.set_provisional(clock.provisional);
-  deadline.set_publication(clock.rule.publication);
+  deadline.set_policy_version(deadlines.VersionOf(rule));
+  deadline.set_calendar_version(CalendarVersion(clock, rule, deadlines));
+  deadline.set_provisional(basis.provisional);
+  deadline.set_publication(rule.publication);
   deadline.set_armed_by_sequence(clock.armed_by);
   deadline.set_assist_unit(clock.assist_unit);
   if (clock.next != absl::InfiniteFuture()) {

@@ -463,7 +463,9 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
         full |= !contact.webhook().empty() && queued_[contact.webhook()] >= options_.queue_limit;
       }
     }
-    if (full && like.urgency <= type::v1::URGENCY_NORMAL) {
+    // What is told at night too does not wait behind what waits for the morning.
+    const bool by_night = like.ref.rung == type::v1::RUNG_DOUBT || like.ref.rung == type::v1::RUNG_KEEP;
+    if (full && like.urgency <= type::v1::URGENCY_NORMAL && !by_night) {
       for (Told& told : rows) {
         told.at = now + kQueueFullPause;
         if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;

@@ -761,6 +761,8 @@ class Step {
   void GiveBackToReplier() {
     MoveCustody(&after_, IsHandedOver(after_) ? TakerOf(after_.handoff()) : site_.hotline, now_);
     after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
+    // What is to be done again has a deadline of its own.
+    after_.mutable_facts()->clear_extend_until_time();
     for (type::v1::UnitTask& task : *after_.mutable_units()) task.clear_finish_time();
     // Not by a unit that has been accused since.
     DropRecusedUnits(site_, &after_, nullptr);
@@ -880,7 +882,8 @@ class Step {
                  ? absl::OkStatus()
                  : refused("must be later than any earlier extension", "必须晚于此前的延期时间");
     }
-    return facts.extension_count() == 0
+    // An extension before a redo was of another deadline; the order cannot tell which.
+    return facts.extension_count() == 0 || facts.redo_count() > 0
                ? absl::OkStatus()
                : refused(
                      "cannot be compared: the deadline is the end of an extension by length, which no "
@@ -1463,8 +1466,9 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
                            "must be service/retention", "只能由系统到期清除任务执行");
   }
   if (standing.has_erase_time() && NeedsContent(verb, standing)) return error::ContentErased();
-  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && !IsEscalations(verb) && !IsRetention(verb) &&
-      FollowsAnotherCopy(standing, site)) {
+  // To be shown is no work: see Disclosure.
+  if (verb != Verb::kArchive && verb != Verb::kAcknowledge && verb != Verb::kDisclose &&
+      !IsEscalations(verb) && !IsRetention(verb) && FollowsAnotherCopy(standing, site)) {
     return error::OtherCopy(CopyToWorkWith(standing, site));
   }
   if (IsMergedAtWork(standing) && IsWork(verb) && MayDo(Who::kHolder, standing, site)) {

@@ -166,6 +166,28 @@ TEST_F(BackupTest, HalvesGoBeforeWholeOnesAndTakeNoneApart) {
   EXPECT_FALSE(fs::exists(Backups() + "/good1"));
 }
 
+// escalation was taken from this machine: its last parts make no halves of what is made without it.
+TEST_F(BackupTest, AServiceThatIsNoMoreMakesNoHalves) {
+  for (const char* name : {"a1", "a2", "a3"}) MakeWhole(name);
+  for (const char* name : {"b1", "b2", "b3", "b4"}) {
+    Make(name, "work_order", {"work_order.db"});
+    EXPECT_EQ(Prune(Backups(), "work_order", 3, name, {"work_order"}), 1) << name;
+  }
+  EXPECT_THAT(Names(), ElementsAre("b4", "b3", "b2"));
+  int64_t free = 100;
+  const auto disk = [&](const std::string&) {
+    int64_t left = free;
+    for (const Stored& backup : ListStored(Backups())) left -= backup.bytes();
+    return std::optional(Disk{.free = left, .size = 100});
+  };
+  for (const Stored& backup : ListStored(Backups())) free += backup.bytes();
+  free -= 89;  // one byte more than the tenth that stays free
+  EXPECT_TRUE(MakeRoom(Backups(), "work_order", "b5", 2,
+                       {.may_remove = true, .configured = {"work_order"}, .disk = disk})
+                  .status.ok());
+  EXPECT_THAT(Names(), ElementsAre("b4", "b3"));
+}
+
 TEST_F(BackupTest, AHalfWhoseOtherPartIsBeingWrittenStays) {
   MakeWhole("good");
   MakeEscalation("slow");

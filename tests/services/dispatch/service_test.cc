@@ -156,22 +156,39 @@ class SlowReader final : public routing::TextReader {
   mutable std::atomic<bool> prepared_{false};
 };
 
-TEST_F(DispatchServiceTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
-  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
-  ASSERT_TRUE(loaded.ok());
-  const auto router = Router::Create(
-      "12345", [&] { return loaded; }, [](const auto&) { return std::make_shared<const SlowReader>(); },
-      config::v1::Policy());
-  ASSERT_TRUE(router.ok());
-  test::Steps reloader(absl::FromUnixSeconds(1'795'000'000));
-  DispatchOptions options;
-  options.hotline = "12345";
-  options.router = router->get();
-  options.reloader = &reloader;
-  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
-                                               &notary_, &steps_, steps_.clock(), options);
-  reloader.Post([&] { (*router)->Prepare(steps_.clock()->Now()); });
+// A site whose model of advice is still made.
+class SlowModelTest : public DispatchServiceTest {
+ protected:
+  SlowModelTest() {
+    const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+    router_ = *Router::Create(
+        "12345", [loaded] { return loaded; },
+        [](const auto&) { return std::make_shared<const SlowReader>(); }, config::v1::Policy());
+    DispatchOptions options;
+    options.hotline = "12345";
+    options.router = router_.get();
+    options.reloader = &reloader_;
+    service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                                 &notary_, &steps_, steps_.clock(), options);
+    reloader_.Post([this] { router_->Prepare(steps_.clock()->Now()); });
+  }
+  ~SlowModelTest() override {
+    steps_.Clear();
+    service_.reset();
+  }
+  // Only advice can say where it goes.
+  v1::PushWorkOrderRequest Open(type::v1::Urgency urgency = type::v1::URGENCY_NORMAL) {
+    v1::PushWorkOrderRequest request = NewPush(urgency);
+    request.mutable_offer()->clear_to_hotline();
+    request.mutable_content()->set_text("我在网上被诈骗了三万块钱");
+    return request;
+  }
 
+  test::Steps reloader_{absl::FromUnixSeconds(1'795'000'000)};
+  std::unique_ptr<Router> router_;
+};
+
+TEST_F(SlowModelTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
   // With its target, and in an emergency, at once.
   Push(NewPush(type::v1::URGENCY_NORMAL));
   EXPECT_EQ(ledger_.executes.size(), 1u);
@@ -201,7 +218,7 @@ TEST_F(DispatchServiceTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
   service_->BatchPushWorkOrders(Call(), batch, [&](auto response) { batched = std::move(response); });
   EXPECT_TRUE(ledger_.executes.empty());
   EXPECT_FALSE(suggested.has_value());
-  reloader.RunDue();
+  reloader_.RunDue();
   ASSERT_TRUE(suggested.has_value() && suggested->ok());
   EXPECT_EQ(ledger_.executes.size(), 2u) << "the push and the batch";
   Commit(type::v1::URGENCY_NORMAL);
@@ -212,24 +229,9 @@ TEST_F(DispatchServiceTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
   Push(open);
   EXPECT_EQ(ledger_.executes.size(), 1u);
   Commit(type::v1::URGENCY_NORMAL);
-  steps_.Clear();
-  service_.reset();
 }
 
-TEST_F(DispatchServiceTest, ADrainEndsTheWaitForTheModel) {
-  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
-  ASSERT_TRUE(loaded.ok());
-  const auto router = Router::Create(
-      "12345", [&] { return loaded; }, [](const auto&) { return std::make_shared<const SlowReader>(); },
-      config::v1::Policy());
-  ASSERT_TRUE(router.ok());
-  test::Steps reloader(absl::FromUnixSeconds(1'795'000'000));
-  DispatchOptions options;
-  options.hotline = "12345";
-  options.router = router->get();
-  options.reloader = &reloader;
-  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
-                                               &notary_, &steps_, steps_.clock(), options);
+TEST_F(SlowModelTest, ADrainEndsTheWaitForTheModel) {
   std::vector<absl::Status> answers;
   const auto ask = [&] {
     v1::SuggestRouteRequest question;
@@ -244,10 +246,31 @@ TEST_F(DispatchServiceTest, ADrainEndsTheWaitForTheModel) {
   for (const absl::Status& status : answers) {
     EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_DRAINING);
   }
-  reloader.RunDue();
+  reloader_.RunDue();
   EXPECT_EQ(answers.size(), 2u);
-  steps_.Clear();
-  service_.reset();
+}
+
+TEST_F(SlowModelTest, ABatchWithAnEmergencyWaitsForNothing) {
+  v1::BatchPushWorkOrdersRequest batch;
+  *batch.add_requests() = Open();
+  service_->BatchPushWorkOrders(Call(), batch, [](auto) {});
+  EXPECT_TRUE(ledger_.executes.empty());
+  *batch.add_requests() = Open(type::v1::URGENCY_EMERGENCY);
+  service_->BatchPushWorkOrders(Call(), batch, [](auto) {});
+  EXPECT_EQ(ledger_.executes.size(), 2u) << "the emergency, and what came with it";
+}
+
+TEST_F(SlowModelTest, WhatNobodyWaitsForAnyMoreIsNotCommitted) {
+  CallContext call;
+  call.now = steps_.clock()->Now();
+  call.deadline = call.now + absl::Seconds(1);
+  std::optional<absl::Status> status;
+  service_->PushWorkOrder(call, Open(), [&](auto response) { status = response.status(); });
+  steps_.Advance(absl::Seconds(2));
+  reloader_.RunDue();
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(ledger_.executes.empty());
 }
 
 TEST_F(DispatchServiceTest, AnUrgencyLeftOpenIsNormalWhereNothingIsAdvised) {

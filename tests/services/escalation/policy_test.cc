@@ -468,6 +468,31 @@ TEST_F(NextRulesTest, ACalendarThatAUnitWorksByCannotGo) {
               HasSubstr("units[0].calendar: always (of dianli) is not in escalation.calendars_file"));
 }
 
+TEST_F(NextRulesTest, ACheckAsksWhatAStartAsks) {
+  config_.set_data_dir(Path("data"));
+  config::v1::UnitList units;
+  config::v1::Unit& power = *units.add_units();
+  power.set_code("dianli");
+  power.set_calendar("night");
+  const auto check = [&] { return CheckRulesInForce(config_, units); };
+  EXPECT_FALSE(check().ok()) << "nothing is published, and no file has it";
+  // Published without the files: a start goes by what was published.
+  const std::string list = Read("wuqia.yaml");
+  Write("wuqia.yaml", list + "  - {code: night, layers: [always.yaml]}\n");
+  const auto with_night = LoadRules(config_, "");
+  ASSERT_TRUE(with_night.ok()) << with_night.status();
+  EXPECT_TRUE(check().ok()) << check();
+  Publication published = *with_night;
+  published.number = 1;
+  published.time = Start();
+  std::filesystem::create_directories(Path("data/publications"));
+  ASSERT_TRUE(PublicationFiles(Path("data/publications")).Keep(published).ok());
+  EXPECT_TRUE(check().ok()) << check();
+  EXPECT_EQ(check(), NextRules(config_, {published}, {}, units).status());
+  Write("wuqia.yaml", list);
+  EXPECT_FALSE(check().ok()) << "the file has changed since, and it holds";
+}
+
 // A deadline names the versions of its layers: one name for two calendars would tell nothing.
 TEST_F(NextRulesTest, ALayerThatSaysSomethingElseHasAnotherVersion) {
   const std::string china = Read("china.yaml");

@@ -965,6 +965,9 @@ TEST(Decide, AnExtensionNeverTakesTimeAway) {
   ASSERT_TRUE(world.Execute(0, remind).ok());
   EXPECT_FALSE(extend(due + absl::Hours(72)).ok());
   EXPECT_TRUE(extend(due + absl::Hours(73)).ok());
+  // What is to be done again has a deadline of its own, which what was granted before says nothing of.
+  for (const Act act : {Act::kSign, Act::kFinish, Act::kRedo}) world.Do(0, act, id);
+  EXPECT_TRUE(extend(due - absl::Hours(1)).ok()) << extend(due - absl::Hours(1));
   EXPECT_EQ(world.fault(), "");
 }
 

@@ -282,6 +282,10 @@ TEST_F(GovernorTest, DangerFirstActsFirst) {
     EXPECT_EQ(order->custody().epoch(), 3);
     EXPECT_EQ(order->state(), type::v1::ORDER_STATE_ACCEPTED);
   }
+  // To be shown is no work, also of a copy that nobody works with.
+  Command disclosure = MakeCommand(Act::kProgress, mine_, "", world_.now());
+  disclosure.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_WATCH);
+  EXPECT_TRUE(world_.Execute(0, disclosure).ok());
   // Only the later copy is worked with; the first one follows it to the end.
   EXPECT_EQ(Try(0, Act::kProgress, mine_), Reason::ERROR_REASON_NOT_HOLDER);
   EXPECT_EQ(Try(0, Act::kReturn, again), Reason::ERROR_REASON_WRONG_STATE) << "首接负责";
