@@ -273,9 +273,8 @@ inline constexpr Phrase kFlagTitle{"one line, at most 100 characters", "标题�
 inline constexpr Phrase kFlagText{"the matter as told, at most 8,000 characters", "诉求内容，至多 8,000 字"};
 inline constexpr Phrase kFlagType{"what the caller wants", "诉求类型"};
 inline constexpr Phrase kFlagChannel{"how it came in (default phone)", "来源渠道（默认电话）"};
-inline constexpr Phrase kFlagUrgency{
-    "how fast it must be handled (default: what the text says, else normal)",
-    "紧急程度（默认由内容判断，无从判断则为普通）"};
+inline constexpr Phrase kFlagUrgency{"how fast it must be handled (default: what the text says, else normal)",
+                                     "紧急程度（默认由内容判断，无从判断则为普通）"};
 inline constexpr Phrase kFlagPhone{"the caller's number", "来电号码"};
 inline constexpr Phrase kFlagContactPhone{"number to reach the caller on, if another",
                                           "联系电话（与来电号码不同时填）"};
