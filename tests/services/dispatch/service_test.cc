@@ -99,6 +99,8 @@ TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
   DispatchOptions options;
   options.hotline = "12345";
   options.router = router->get();
+  // What the one before was to do later goes with it.
+  steps_.Clear();
   service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
                                                &notary_, &steps_, steps_.clock(), options);
   v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
@@ -168,6 +170,8 @@ class SlowModelTest : public DispatchServiceTest {
     options.hotline = "12345";
     options.router = router_.get();
     options.reloader = &reloader_;
+    // What the one before was to do later goes with it.
+    steps_.Clear();
     service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
                                                  &notary_, &steps_, steps_.clock(), options);
     reloader_.Post([this] { router_->Prepare(steps_.clock()->Now()); });
@@ -320,6 +324,8 @@ TEST_F(DispatchServiceTest, AClockThatIsSetBackLeavesTheClientItsAnswer) {
   service_.reset();
   ledger_.pulls.clear();
   peer_.questions.clear();
+  // What the one before was to do later goes with it.
+  steps_.Clear();
   service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
                                                &notary_, &steps_, &wall, options);
   service_->Start();
