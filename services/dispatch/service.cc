@@ -226,14 +226,14 @@ void DispatchService::Drain() {
   reconciler_.Stop();
   for (const auto& [key, link] : links_) link->Stop();
   std::vector<WaitingReload> waiting;
-  std::vector<absl::AnyInvocable<void(const absl::Status&)>> for_model;
+  std::vector<WaitingForModel> for_model;
   {
     MutexLock lock(&reload_mu_);
     waiting.swap(reload_waiting_);
     for_model.swap(model_waiting_);
   }
   for (WaitingReload& one : waiting) one.done(error::Draining());
-  for (auto& go : for_model) go(error::Draining());
+  for (WaitingForModel& one : for_model) one.go(error::Draining());
 }
 
 // ---- Commands
@@ -325,11 +325,12 @@ bool DispatchService::IsModelReady() const {
   return ready;
 }
 
-void DispatchService::WaitForModel(absl::AnyInvocable<void(const absl::Status&)> go) {
+void DispatchService::WaitForModel(const CallContext& call,
+                                   absl::AnyInvocable<void(const absl::Status&)> go) {
   {
     MutexLock lock(&reload_mu_);
     if (!draining_) {
-      model_waiting_.push_back(std::move(go));
+      model_waiting_.push_back({.deadline = call.deadline, .go = std::move(go)});
       if (model_waiting_.size() > 1) return;
       // Behind what makes the model there.
       return options_.reloader->Post([this] { GoOnWithModel(); });
@@ -338,30 +339,28 @@ void DispatchService::WaitForModel(absl::AnyInvocable<void(const absl::Status&)>
   go(error::Draining());
 }
 
-absl::Status DispatchService::InTime(const CallContext& call) const {
-  // Whoever asked has gone, and asks again with the same request id.
-  return call.deadline > clock_->Now() ? absl::OkStatus()
-                                       : absl::DeadlineExceededError("advice was not ready in time");
-}
-
 void DispatchService::GoOnWithModel() {
-  std::vector<absl::AnyInvocable<void(const absl::Status&)>> waiting;
+  std::vector<WaitingForModel> waiting;
   {
     MutexLock lock(&reload_mu_);
     waiting.swap(model_waiting_);
   }
-  for (auto& go : waiting) go(absl::OkStatus());
+  const absl::Time now = clock_->Now();
+  for (WaitingForModel& one : waiting) {
+    // Whoever waits no more asks again with the same request id.
+    one.go(one.deadline > now ? absl::OkStatus()
+                              : absl::DeadlineExceededError("advice was not ready in time"));
+  }
 }
 
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
   if (!IsModelReady() && NeedsAdvice(request)) {
-    return WaitForModel(
-        [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
-          ready.Update(InTime(call));
-          if (!ready.ok()) return done(ready);
-          Push(call, std::move(request), std::move(done));
-        });
+    return WaitForModel(call, [this, call, request = std::move(request),
+                               done = std::move(done)](const absl::Status& ready) mutable {
+      if (!ready.ok()) return done(ready);
+      Push(call, std::move(request), std::move(done));
+    });
   }
   Push(call, std::move(request), std::move(done));
 }
@@ -583,12 +582,11 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
                                   });
   if (!urgent && !IsModelReady() &&
       std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
-    return WaitForModel(
-        [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
-          ready.Update(InTime(call));
-          if (!ready.ok()) return done(ready);
-          BatchPush(call, std::move(request), std::move(done));
-        });
+    return WaitForModel(call, [this, call, request = std::move(request),
+                               done = std::move(done)](const absl::Status& ready) mutable {
+      if (!ready.ok()) return done(ready);
+      BatchPush(call, std::move(request), std::move(done));
+    });
   }
   BatchPush(call, std::move(request), std::move(done));
 }
@@ -646,12 +644,11 @@ void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequ
                                    Done<v1::SuggestRouteResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
   if (IsModelReady()) return Suggest(call, std::move(request), std::move(done));
-  WaitForModel(
-      [this, call, request = std::move(request), done = std::move(done)](absl::Status ready) mutable {
-        ready.Update(InTime(call));
-        if (!ready.ok()) return done(ready);
-        Suggest(call, std::move(request), std::move(done));
-      });
+  WaitForModel(call, [this, call, request = std::move(request),
+                      done = std::move(done)](const absl::Status& ready) mutable {
+    if (!ready.ok()) return done(ready);
+    Suggest(call, std::move(request), std::move(done));
+  });
 }
 
 void DispatchService::Suggest(const CallContext& call, v1::SuggestRouteRequest request,

@@ -137,11 +137,10 @@ class DispatchService : public Peer {
   // send somewhere, and a question for advice, wait there for it and hold up nobody; what names its target,
   // and an emergency, goes at once.
   bool IsModelReady() const;
-  // Calls `go` with OK when the model is made, or with DRAINING.
-  void WaitForModel(absl::AnyInvocable<void(const absl::Status&)> go);
+  // Calls `go` with OK when the model is made, or with DRAINING or, if the caller waits no more by then,
+  // DEADLINE_EXCEEDED.
+  void WaitForModel(const CallContext& call, absl::AnyInvocable<void(const absl::Status&)> go);
   void GoOnWithModel();
-  // DEADLINE_EXCEEDED if the caller waits no more.
-  absl::Status InTime(const CallContext& call) const;
   // One reload of the catalogue, for all who ask before it begins.
   void ReloadForWaiting();
   void Take(const CallContext& call, exchange::v1::DeliverRequest request,
@@ -177,7 +176,11 @@ class DispatchService : public Peer {
   };
   Mutex reload_mu_;
   std::vector<WaitingReload> reload_waiting_ ABSL_GUARDED_BY(reload_mu_);  // for one that has not begun
-  std::vector<absl::AnyInvocable<void(const absl::Status&)>> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
+  struct WaitingForModel {
+    absl::Time deadline;
+    absl::AnyInvocable<void(const absl::Status&)> go;
+  };
+  std::vector<WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
   // Asked for until it is true.
   mutable std::atomic<bool> model_ready_{false};
   Mutex told_mu_;

@@ -1,9 +1,7 @@
 // Evidence made from parts and checked as a third person would, whole and altered.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,6 +15,7 @@
 #include "common/exchange/chain.h"
 #include "hotline/evidence/v1/evidence.pb.h"
 #include "hotline/type/v1/event.pb.h"
+#include "tests/support/made_keys.h"
 
 namespace hotline::evidence {
 namespace {
@@ -137,23 +136,11 @@ class LogMaker {
 
 class EvidenceTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-evidence-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = new std::string(pattern);
-    const std::string make = HOTLINE_SOURCE_DIR "/deploy/keys/make --dir " + pattern;
-    ASSERT_EQ(system((make + " --id a 12345 110 > " + pattern + "/log 2>&1").c_str()), 0);
-    ASSERT_EQ(system((make + " --id s --sm2 12345 110 >> " + pattern + "/log 2>&1").c_str()), 0);
-  }
-  static void TearDownTestSuite() {
-    std::filesystem::remove_all(*folder_);
-    delete folder_;
-  }
+  static void SetUpTestSuite() { keys_ = new test::MadeKeys({"--id a 12345 110", "--id s --sm2 12345 110"}); }
+  static void TearDownTestSuite() { delete keys_; }
 
   static crypto::Signer Key(const std::string& party, const std::string& id) {
-    auto signer = crypto::Signer::Load(id, StrCat(*folder_, "/", party, "/", id, ".key"));
-    EXPECT_TRUE(signer.ok()) << signer.status();
-    return *signer;
+    return keys_->Signer(party, id);
   }
 
   void SetUp() override {
@@ -268,7 +255,7 @@ class EvidenceTest : public ::testing::Test {
     return text;
   }
 
-  static std::string* folder_;
+  static test::MadeKeys* keys_;
   const crypto::Signer own_ = Key(kOwn, "a");
   const crypto::Signer peer_ = Key(kPeer, "a");
   crypto::KeyRing ring_;
@@ -276,7 +263,7 @@ class EvidenceTest : public ::testing::Test {
   LaneMaker out_{kOwn, kPeer, &own_, &peer_};
   LaneMaker in_{kPeer, kOwn, &peer_, &own_};
 };
-std::string* EvidenceTest::folder_ = nullptr;
+test::MadeKeys* EvidenceTest::keys_ = nullptr;
 
 TEST_F(EvidenceTest, AWholeFileIsGood) {
   const EvidenceReport report = VerifyEvidence(Build(Parts()), ring_);

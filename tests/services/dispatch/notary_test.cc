@@ -2,9 +2,7 @@
 #include "services/dispatch/notary.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include "common/contract/proto_time.h"
 #include "common/crypto/statement.h"
 #include "common/error/error.h"
+#include "tests/support/made_keys.h"
 
 namespace hotline::dispatch {
 namespace {
@@ -24,23 +23,10 @@ constexpr exchange::v1::Lane kLane = exchange::v1::LANE_ORDINARY;
 
 class NotaryTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-notary-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = new std::string(pattern);
-    const std::string make = HOTLINE_SOURCE_DIR "/deploy/keys/make --dir " + pattern;
-    ASSERT_EQ(system((make + " --id a 110 > " + pattern + "/log 2>&1").c_str()), 0);
-  }
-  static void TearDownTestSuite() {
-    std::filesystem::remove_all(*folder_);
-    delete folder_;
-  }
+  static void SetUpTestSuite() { keys_ = new test::MadeKeys({"--id a 110"}); }
+  static void TearDownTestSuite() { delete keys_; }
 
-  static crypto::Signer Key() {
-    auto signer = crypto::Signer::Load("a", StrCat(*folder_, "/110/a.key"));
-    EXPECT_TRUE(signer.ok()) << signer.status();
-    return *signer;
-  }
+  static crypto::Signer Key() { return keys_->Signer("110", "a"); }
   Notary Theirs() const {
     crypto::SigningKeys keys;
     EXPECT_TRUE(keys.Add(key_, absl::InfinitePast()).ok());
@@ -79,11 +65,11 @@ class NotaryTest : public ::testing::Test {
     return receipt;
   }
 
-  static std::string* folder_;
+  static test::MadeKeys* keys_;
   const crypto::Signer key_ = Key();
   const absl::Time now_ = absl::FromUnixSeconds(1'795'000'000);
 };
-std::string* NotaryTest::folder_ = nullptr;
+test::MadeKeys* NotaryTest::keys_ = nullptr;
 
 TEST_F(NotaryTest, ABatchIsRefusedIfItsStatementIsAboutAnother) {
   const Notary ours = Ours();

@@ -1,14 +1,13 @@
 // Two sites that only files join change their keys while the emergency lane is idle.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "common/contract/proto_time.h"
 #include "services/dispatch/link.h"
 #include "tests/services/dispatch/spool/world.h"
+#include "tests/support/made_keys.h"
 #include "tests/support/partial.h"
 
 namespace hotline::dispatch {
@@ -149,24 +148,11 @@ class KeyedSide {
 
 class RotationTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-rotation-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = new std::string(pattern);
-    const std::string make = HOTLINE_SOURCE_DIR "/deploy/keys/make --dir " + pattern;
-    for (const char* id : {"old", "new"}) {
-      ASSERT_EQ(system(StrCat(make, " --id ", id, " 12345 110 >> ", pattern, "/log 2>&1").c_str()), 0);
-    }
-  }
-  static void TearDownTestSuite() {
-    std::filesystem::remove_all(*folder_);
-    delete folder_;
-  }
+  static void SetUpTestSuite() { keys_ = new test::MadeKeys({"--id old 12345 110", "--id new 12345 110"}); }
+  static void TearDownTestSuite() { delete keys_; }
 
   static crypto::Signer Key(const std::string& party, const std::string& id) {
-    auto signer = crypto::Signer::Load(id, StrCat(*folder_, "/", party, "/", id, ".key"));
-    EXPECT_TRUE(signer.ok()) << signer.status();
-    return *signer;
+    return keys_->Signer(party, id);
   }
   static crypto::SigningKeys Own(const std::string& party) {
     crypto::SigningKeys keys;
@@ -197,13 +183,13 @@ class RotationTest : public ::testing::Test {
     }
   }
 
-  static std::string* folder_;
+  static test::MadeKeys* keys_;
   test::Steps steps_{kStart};
   test::MemoryFiles files_;
   KeyedSide a_{"12345", "110", Own("12345"), Ring(), &steps_, &files_};
   KeyedSide b_{"110", "12345", Own("110"), Ring(), &steps_, &files_};
 };
-std::string* RotationTest::folder_ = nullptr;
+test::MadeKeys* RotationTest::keys_ = nullptr;
 
 TEST_F(RotationTest, AnEmergencyLeavesAfterTheKeyOfTheLastReceiptHasEnded) {
   a_.Start();
