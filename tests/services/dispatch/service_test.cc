@@ -143,6 +143,44 @@ TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
   service_.reset();
 }
 
+// Refuses a number, and finds by text.
+struct PickyFinder final : OrderFinder {
+  void FindSimilarOrders(const CallContext&, workorder::v1::FindSimilarOrdersRequest request,
+                         Done<workorder::v1::FindSimilarOrdersResponse> done) override {
+    asked.push_back(request.content().caller().phone());
+    if (!asked.back().empty()) return done(error::BadField(Reason::ERROR_REASON_PHONE_INVALID, "", "", ""));
+    workorder::v1::FindSimilarOrdersResponse found;
+    found.add_similar_orders();
+    done(std::move(found));
+  }
+  std::vector<std::string> asked;
+};
+
+TEST_F(DispatchServiceTest, AHalfTypedNumberHidesNothingThatIsAlike) {
+  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; },
+      [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  PickyFinder finder;
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.router = router->get();
+  options.finder = &finder;
+  steps_.Clear();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  v1::SuggestRouteRequest question;
+  question.set_text("路灯坏了");
+  question.set_caller_phone("09");
+  question.set_find_similar(true);
+  std::optional<absl::StatusOr<v1::SuggestRouteResponse>> advised;
+  service_->SuggestRoute(Call(), question, [&](auto response) { advised = std::move(response); });
+  ASSERT_TRUE(advised.has_value() && advised->ok());
+  EXPECT_EQ((*advised)->similar().similar_orders_size(), 1);
+  EXPECT_EQ(finder.asked, (std::vector<std::string>{"09", ""}));
+}
+
 // A reader whose model takes its time.
 class SlowReader final : public routing::TextReader {
  public:

@@ -564,8 +564,9 @@ TEST_F(WorkingClocksTest, APublicationHoldsForWhatItLeavesWhereItIs) {
     Use(Suspended(At("2026-11-30 10:00"), At("2026-12-20 10:00")));
     publish(At("2026-11-30 12:00"));
     const absl::Time resume = At("2026-12-04 10:00");
-    EXPECT_EQ(Show(FromProto(Describe(order_, Clock(CLOCK_KIND_FINISH), resume, deadlines_).due_time())),
-              "2026-12-15 19:30");
+    const v1::Deadline told = Describe(order_, Clock(CLOCK_KIND_FINISH), resume, deadlines_);
+    EXPECT_EQ(Show(FromProto(told.due_time())), "2026-12-15 19:30");
+    EXPECT_EQ(told.publication(), 2) << "by which it is reckoned";
     Use(make_.Resumed(kId, resume));
     expect("2026-12-15 19:30");
   }

@@ -522,11 +522,15 @@ TEST_F(NotifierTest, AQueueThatTakesMoreAtNightGetsNothingOrdinary) {
     }
     return count;
   };
-  steps_.Advance(absl::Hours(9));
-  EXPECT_LT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED).size(), 50u);
-  EXPECT_EQ(ordinary(), 0);
-  steps_.Advance(absl::Hours(2));
+  // What is told at night too waits for no room.
+  Rung(101, type::v1::RUNG_DOUBT);
+  steps_.Advance(absl::Minutes(40));
   EXPECT_EQ(ordinary(), 1);
+  steps_.Advance(absl::Hours(9) - absl::Minutes(40));
+  EXPECT_LT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED).size(), 50u);
+  EXPECT_EQ(ordinary(), 1);
+  steps_.Advance(absl::Hours(2));
+  EXPECT_EQ(ordinary(), 2);
 }
 
 TEST_F(NotifierTest, AGatewayThatFailsInTheEveningGetsItAgainInTheMorning) {
