@@ -98,11 +98,14 @@ bool IsSameTold(const exchange::v1::Envelope& one, const exchange::v1::Envelope&
          one.kind() == other.kind() && one.handoff_id() == other.handoff_id() && one.body() == other.body();
 }
 
-// Gives an answer read from the store what was left out of it.
-void FillConstant(const WorkOrder& source, WorkOrder* order) {
+// Gives an answer read from the store what was left out of it, and the number that its offer has by now: by
+// the one it had before a recovery, a receipt of something else would be taken for its own.
+void Complete(const WorkOrder& source, WorkOrder* order) {
   order->set_title(source.title());
   order->set_content_digest(source.content_digest());
   order->set_content_salt(source.content_salt());
+  if (order->handoff().id() != source.handoff().id() || source.handoff().link_sequence() == 0) return;
+  order->mutable_handoff()->set_link_sequence(source.handoff().link_sequence());
 }
 
 }  // namespace
@@ -1059,7 +1062,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
       absl::StatusOr<const WorkOrder*> order = LoadOrder(*id);
       if (!order.ok()) return store_failed(order.status());
       if (*order == nullptr) return error::Internal("a stored answer names no order");
-      FillConstant(**order, result.mutable_order());
+      Complete(**order, result.mutable_order());
       result.set_replayed(true);
       return result;
     }

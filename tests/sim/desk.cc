@@ -426,12 +426,15 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
   if (wish->emergency) {
     const absl::Duration limit =
         wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
+    const bool asked = std::any_of(emergencies_.begin(), emergencies_.end(), [&](const Waiting& waiting) {
+      return waiting.site == &site && waiting.account == wish->account;
+    });
     emergencies_.push_back({.server = site.life(Part::kDispatch),
                             .account = wish->account,
                             .site = &site,
                             .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
                             .turn_before = site.turns(),
-                            .again = witness_->Did(site.index(), wish->account),
+                            .again = asked || witness_->Did(site.index(), wish->account),
                             .answered = answered});
   }
   site.dispatch()->PushWorkOrder(call, wish->push,

@@ -82,6 +82,11 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {5000464, 20, "what was told before the receipts took them back when it was recovered",
      /*plain=*/false, /*without_units=*/false},
+    {7103299, 20, "a push asked for again was told received by the number it had before a recovery",
+     /*plain=*/false, /*without_units=*/false},
+    {7106729, 20,
+     "an emergency asked for twice before a slow disk took it was held to have waited since then",
+     /*plain=*/false, /*without_units=*/false},
     {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,
      /*without_units=*/false},
 };

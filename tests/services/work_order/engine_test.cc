@@ -727,6 +727,11 @@ TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   EXPECT_EQ(engine_->head_sequence(), confirmed->event_sequence());
   const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
   EXPECT_EQ((*order)->handoff().link_sequence(), 2);
+  // Who asks again must not wait for the receipt of what has the old number now.
+  const Result again = Run(NewPush("push-0001"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->replayed());
+  EXPECT_EQ(again->order().handoff().link_sequence(), 2);
   EXPECT_EQ(Verify(), "");
 }
 
