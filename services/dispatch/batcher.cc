@@ -41,6 +41,7 @@ void Batcher::CountWaiting() {
 void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done) {
   const size_t bytes = command.ByteSizeLong();
   if (bytes > kMaxCommandBytes) return done(TooLarge(command));
+  const Room room = RoomOf(emergency);
   bool send = false;
   bool full = false;
   {
@@ -56,7 +57,7 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
       queue.waiting.push_back({std::move(command), std::move(done), bytes});
       queue.bytes += bytes;
       CountWaiting();
-      send = queue.under_way < (emergency ? 1 : options_.batches);
+      send = queue.under_way < room.batches;
       if (send) ++queue.under_way;
     }
   }
@@ -64,20 +65,28 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
   if (send) emergency ? Send(true) : SendOrdinary();
 }
 
+Batcher::Room Batcher::RoomOf(bool emergency) const {
+  const auto limit = static_cast<size_t>(options_.batch_limit);
+  if (emergency) return {.batches = 1, .commands = limit};
+  if (way_->IsTravelled()) return {.batches = 1, .commands = (limit + 1) / 2};
+  return {.batches = options_.batches, .commands = limit};
+}
+
 absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetryAfter); }
 
 void Batcher::Send(bool emergency) {
   workorder::v1::ExecuteRequest request;
   Dones dones;
+  const Room room = RoomOf(emergency);
   {
     MutexLock lock(&mu_);
     Queue& queue = emergency ? emergencies_ : ordinary_;
-    if (queue.waiting.empty()) {
+    if (queue.waiting.empty() || queue.under_way > room.batches) {
       --queue.under_way;
       return;
     }
     size_t bytes = 0;
-    while (!queue.waiting.empty() && dones.size() < static_cast<size_t>(options_.batch_limit)) {
+    while (!queue.waiting.empty() && dones.size() < room.commands) {
       const size_t more = queue.waiting.front().bytes;
       if (!dones.empty() && bytes + more > options_.batch_bytes) break;
       bytes += more;

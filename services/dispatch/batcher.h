@@ -23,13 +23,14 @@ struct BatcherOptions {
   // Most commands in one batch: small, so that little is in an emergency's way anywhere. Work_order commits
   // several at once.
   int batch_limit = 32;
-  // And their bytes, of which work_order takes 4 MiB at once; a single command may have more.
+  // And their bytes, of which work_order takes 5 MiB at once; a single command may have more.
   size_t batch_bytes = size_t{1} << 20;
   // Bytes that may wait, and how many more for emergencies only.
   size_t queue_bytes = size_t{64} << 20;
   size_t emergency_bytes = size_t{8} << 20;
   // Batches under way at once. A second one keeps both sides busy while the first waits for the disk. One of
-  // emergencies comes on top.
+  // emergencies comes on top. Where there are emergencies there is one ordinary batch only, of half the size:
+  // the next of them meets less of it, at this site and at the peer.
   int batches = 2;
   absl::Duration timeout = absl::Seconds(20);
 };
@@ -70,6 +71,12 @@ class Batcher {
     size_t bytes = 0;  // of them
     int under_way = 0;
   };
+  // How many batches of a queue may be under way now, and how many commands each may have.
+  struct Room {
+    int batches;
+    size_t commands;
+  };
+  Room RoomOf(bool emergency) const;
   // Sends the next batch of the queue; called with one place under way taken.
   void Send(bool emergency);
   void SendOrdinary() {

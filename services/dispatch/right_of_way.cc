@@ -9,6 +9,7 @@ namespace hotline::dispatch {
 namespace {
 
 constexpr absl::Duration kMostHeld = absl::Milliseconds(50);
+constexpr absl::Duration kTravelled = absl::Seconds(2);
 using Pieces = std::map<int64_t, absl::AnyInvocable<void()>>;
 
 }  // namespace
@@ -37,6 +38,13 @@ RightOfWay::Pass RightOfWay::Enter() {
   ++state_->under_way;
   state_->last_enter = clock_->Now();
   return Pass(state_);
+}
+
+bool RightOfWay::IsTravelled() const {
+  MutexLock lock(&state_->mu);
+  // The clock may have been set back meanwhile.
+  const absl::Duration since = clock_->Now() - state_->last_enter;
+  return since >= absl::ZeroDuration() && since < kTravelled;
 }
 
 RightOfWay::Pass::~Pass() {

@@ -40,6 +40,9 @@ class RightOfWay {
   // for 50 ms is in nobody's way any more: its peer does not answer.
   void Yield(absl::AnyInvocable<void()> piece);
 
+  // Whether one entered within the last two seconds: where there was an emergency there are more.
+  bool IsTravelled() const;
+
   // What waits is dropped, and is not called when the last emergency ends: whom it belongs to is going.
   void Close();
 

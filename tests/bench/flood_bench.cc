@@ -137,6 +137,8 @@ int Main(int argc, char** argv) {
   };
   double capacity = 0;
   {
+    // Where an emergency was a moment ago, a site takes less of what is ordinary.
+    absl::SleepFor(absl::Seconds(3));
     Flood alone(sites, with("--in_flight", 256));
     absl::SleepFor(absl::Seconds(3));
     alone.End();

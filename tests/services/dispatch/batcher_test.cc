@@ -124,6 +124,36 @@ TEST_F(BatcherTest, OrdinaryBatchesWaitWhileAnEmergencyIsUnderWay) {
   EXPECT_EQ(answered_, (std::vector<std::string>{"a"}));
 }
 
+// What is under way when an emergency comes is in its way at both sites.
+TEST_F(BatcherTest, WhereThereAreEmergenciesOrdinaryBatchesAreFewAndSmall) {
+  Batcher two(&ledger_, &way_, &clock_, {.queue_limit = 16, .batch_limit = 4, .batches = 2});
+  const auto submit = [&](const std::string& id) {
+    two.Submit(Named(id), false, [](absl::StatusOr<workorder::v1::CommandResult>) {});
+  };
+  const auto answer = [&] {
+    auto batch = Take(ledger_.executes);
+    batch.done(AnswersFor(batch.request));
+  };
+  for (const char* id : {"a", "b", "c", "d", "e", "f", "g"}) submit(id);
+  ASSERT_EQ(ledger_.executes.size(), 2u);
+  { const RightOfWay::Pass emergency = way_.Enter(); }
+  answer();
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "one of the two is not followed";
+  answer();
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"c", "d"}));
+  submit("h");
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+  steps_.Advance(absl::Seconds(2));
+  submit("i");
+  ASSERT_EQ(ledger_.executes.size(), 2u);
+  EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"e", "f", "g", "h"}));
+  answer();
+  EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"i"}));
+  while (!ledger_.executes.empty()) answer();
+  EXPECT_EQ(two.waiting(), 0);
+}
+
 type::v1::Command WithText(const std::string& id, size_t bytes) {
   type::v1::Command command = Named(id);
   command.mutable_registration()->mutable_content()->set_text(std::string(bytes, 'x'));

@@ -42,6 +42,16 @@ TEST_F(RightOfWayTest, WhatWaitsGoesOnInOrderWhenTheLastEmergencyHasPassed) {
   EXPECT_EQ(done_, "ab") << "once";
 }
 
+TEST_F(RightOfWayTest, IsTravelledForTwoSecondsAfterTheLastEmergencyCame) {
+  EXPECT_FALSE(way_.IsTravelled());
+  { const RightOfWay::Pass pass = way_.Enter(); }
+  EXPECT_TRUE(way_.IsTravelled());
+  steps_.Advance(absl::Milliseconds(1999));
+  EXPECT_TRUE(way_.IsTravelled());
+  steps_.Advance(absl::Milliseconds(1));
+  EXPECT_FALSE(way_.IsTravelled());
+}
+
 // A service that ends drops its emergencies: what waited for them does not run in its ruins.
 TEST_F(RightOfWayTest, ClosedItRunsNothingMore) {
   int ran = 0;
