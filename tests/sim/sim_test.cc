@@ -87,6 +87,8 @@ constexpr Pinned kPinned[] = {
     {7106729, 20,
      "an emergency asked for twice before a slow disk took it was held to have waited since then",
      /*plain=*/false, /*without_units=*/false},
+    {7119558, 20, "what was recovered took back the doubt that had come since, and its clock ran for ever",
+     /*plain=*/false, /*without_units=*/false},
     {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,
      /*without_units=*/false},
 };

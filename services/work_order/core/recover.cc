@@ -255,6 +255,12 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& s
     // What is known here first, whatever the list that came back holds.
     const google::protobuf::RepeatedPtrField<std::string> theirs = body.facts().recused_units();
     *body.mutable_facts()->mutable_recused_units() = before.facts().recused_units();
+    // The doubt that has come since over the same offer stays: its clock runs.
+    if (before.facts().in_doubt() && !body.facts().in_doubt() && Contains(kOnOffer, after.state()) &&
+        !body.handoff().has_voice()) {
+      body.mutable_facts()->set_in_doubt(true);
+      body.mutable_facts()->set_voice_confirmation_required(before.facts().voice_confirmation_required());
+    }
     after.mutable_facts()->Swap(body.mutable_facts());
     Recuse(theirs, &after);
   }
