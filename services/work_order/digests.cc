@@ -145,14 +145,21 @@ absl::StatusOr<InMotion> FindInMotion(Reader& reader,
 SharedScan::SharedScan(std::string_view own, std::string_view peer, DigestRange range)
     : own_(own), peer_(peer), range_(std::move(range)), level_(LevelOf(range_).value_or(kLevelStep)) {
   next_order_ = range_.first_order_id();
-  next_handoff_ = StrCat(peer_, "-", FormatOrderId(range_.first_order_id()));
+  next_handoff_ = StrCat(range_.giver(), "-", FormatOrderId(range_.first_order_id()));
 }
 
 absl::StatusOr<bool> SharedScan::Step(Reader& reader, const InMotion& in_motion) {
-  return range_.giver() == own_ ? StepGiven(reader, in_motion) : StepReceived(reader, in_motion);
+  return range_.giver() == own_ ? StepGiven(reader, in_motion) : StepIndexed(reader, in_motion);
 }
 
 absl::StatusOr<bool> SharedScan::StepGiven(Reader& reader, const InMotion& in_motion) {
+  if (!lost_scanned_) {
+    // First those given under the id of an order that is lost: few or none.
+    absl::StatusOr<bool> more = StepIndexed(reader, in_motion);
+    if (!more.ok()) return more.status();
+    lost_scanned_ = !*more;
+    return true;
+  }
   absl::StatusOr<std::vector<WorkOrder>> orders =
       reader.OrdersBetween(next_order_, range_.last_order_id(), kScanLimit);
   if (!orders.ok()) return orders.status();
@@ -174,26 +181,31 @@ absl::StatusOr<bool> SharedScan::StepGiven(Reader& reader, const InMotion& in_mo
   return true;
 }
 
-absl::StatusOr<bool> SharedScan::StepReceived(Reader& reader, const InMotion& in_motion) {
+// By the index of handoffs, which holds all that the giver's own id of the order does not lead to.
+absl::StatusOr<bool> SharedScan::StepIndexed(Reader& reader, const InMotion& in_motion) {
+  const std::string& giver = range_.giver();
+  const auto between = [&](const Handoff& handoff) {
+    return handoff.from_hotline() == giver && handoff.to_hotline() == (giver == own_ ? peer_ : own_);
+  };
   // '.' comes right after the '-' behind the order's id.
-  const std::string end = StrCat(peer_, "-", FormatOrderId(range_.last_order_id()), ".");
+  const std::string end = StrCat(giver, "-", FormatOrderId(range_.last_order_id()), ".");
   absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> handoffs =
       reader.HandoffsBetween(next_handoff_, end, kScanLimit);
   if (!handoffs.ok()) return handoffs.status();
   for (const auto& [handoff_id, order_id] : *handoffs) {
-    const std::optional<int64_t> giver_order_id = SharedOrderId(peer_, handoff_id);
+    const std::optional<int64_t> giver_order_id = SharedOrderId(giver, handoff_id);
     if (!giver_order_id.has_value()) continue;
     absl::StatusOr<std::optional<WorkOrder>> order = reader.FindOrder(order_id);
     if (!order.ok()) return order.status();
     if (!order->has_value()) continue;
     std::string view;
     if ((*order)->handoff().id() == handoff_id) {
-      view = SharedView(**order);
+      if (between((*order)->handoff())) view = SharedView(**order);
     } else if ((*order)->inbound().id() == handoff_id) {
-      view = InboundView(**order);
+      if (between((*order)->inbound())) view = InboundView(**order);
     } else {
       for (const Handoff& past : (*order)->past_handoffs()) {
-        if (past.id() == handoff_id) view = EndedView(past);
+        if (past.id() == handoff_id && between(past)) view = EndedView(past);
       }
     }
     Count(handoff_id, *giver_order_id, view, order_id, in_motion);

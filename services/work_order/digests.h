@@ -58,7 +58,7 @@ class SharedScan {
   void Count(const std::string& handoff_id, int64_t giver_order_id, const std::string& view, int64_t order_id,
              const InMotion& in_motion);
   absl::StatusOr<bool> StepGiven(Reader& reader, const InMotion& in_motion);
-  absl::StatusOr<bool> StepReceived(Reader& reader, const InMotion& in_motion);
+  absl::StatusOr<bool> StepIndexed(Reader& reader, const InMotion& in_motion);
 
   const std::string own_;
   const std::string peer_;
@@ -66,6 +66,7 @@ class SharedScan {
   const int level_;
   int64_t next_order_ = 0;
   std::string next_handoff_;
+  bool lost_scanned_ = false;  // of those that this site gave
   DigestSum whole_;
   std::map<int64_t, DigestSum> parts_;
   std::map<int64_t, DigestSum> buckets_;

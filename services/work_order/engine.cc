@@ -1242,6 +1242,17 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
+  if (before == nullptr && former_id == 0 && envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+    absl::StatusOr<std::optional<NewOrder>> lost = FindLostOrder(envelope);
+    if (!lost.ok()) return store_failed(lost.status());
+    if (lost->has_value()) {
+      fresh.id = (*lost)->id;
+      former_id = ParseOrderId(fresh.id).value_or(0);
+      absl::StatusOr<bool> taken = IsTaken((*lost)->number);
+      if (!taken.ok()) return store_failed(taken.status());
+      if (!*taken) fresh.number = (*lost)->number;
+    }
+  }
   Received received =
       DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now, SkewOf(work.inbox));
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
@@ -1465,12 +1476,12 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
     if (std::erase_if(later, [&](const EnvelopeRow& row) { return IsSameTold(row.envelope, envelope); }) >
             0 &&
         envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
-      absl::StatusOr<int64_t> offered = ResolveHandoff(envelope.handoff_id());
+      absl::StatusOr<int64_t> offered = OrderOfRecovered(envelope);
       absl::Status status = offered.status();
       if (status.ok()) status = Renumber({.envelope = envelope, .order_id = *offered, .commit_time = tx.now});
       if (!status.ok()) return failed(std::move(status));
     }
-    absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+    absl::StatusOr<int64_t> order_id = OrderOfRecovered(envelope);
     if (!order_id.ok()) return failed(order_id.status());
     if (!link.replaying()) link.replay_next = envelope.sequence();
     link.replay_end = envelope.sequence();
@@ -1927,11 +1938,73 @@ absl::StatusOr<int64_t> Engine::ResolveHandoff(const std::string& handoff_id) {
   const std::string prefix = StrCat(options_.site.hotline, "-");
   if (std::string_view(handoff_id).starts_with(prefix)) {
     const std::optional<int64_t> id = ParseOrderId(std::string_view(handoff_id).substr(prefix.size(), 13));
-    return id.value_or(0);
+    if (!id.has_value()) return 0;
+    absl::StatusOr<const WorkOrder*> order = LoadOrder(*id);
+    if (!order.ok()) return order.status();
+    if (*order != nullptr) return *id;
+    // That order is lost. Another one may have taken its place since, see OrderOfRecovered.
+    absl::StatusOr<std::optional<int64_t>> heir = store_->reader().FindIdByHandoff(handoff_id);
+    if (!heir.ok()) return heir.status();
+    return heir->value_or(*id);
   }
   absl::StatusOr<std::optional<int64_t>> id = store_->reader().FindIdByHandoff(handoff_id);
   if (!id.ok()) return id.status();
   return id->value_or(0);
+}
+
+// The order of an own envelope that came back. An offer that passed on what a peer had offered may name an
+// order that this site made of that and lost, before the peer heard of it. If the peer has offered it once
+// more meanwhile, the matter has another order by now, and two of one matter would be one too many: then the
+// offer is that one's, and all that follows it.
+absl::StatusOr<int64_t> Engine::OrderOfRecovered(const exchange::v1::Envelope& envelope) {
+  absl::StatusOr<int64_t> order_id = ResolveHandoff(envelope.handoff_id());
+  exchange::v1::OfferBody body;
+  if (!order_id.ok() || *order_id == 0 || envelope.kind() != exchange::v1::ENVELOPE_KIND_OFFER ||
+      !body.ParseFromString(envelope.body()) || body.handoff().previous_handoff_id().empty()) {
+    return order_id;
+  }
+  absl::StatusOr<const WorkOrder*> order = LoadOrder(*order_id);
+  if (!order.ok()) return order.status();
+  if (*order != nullptr) return order_id;
+  absl::StatusOr<int64_t> heir = ResolveHandoff(body.handoff().previous_handoff_id());
+  if (!heir.ok() || *heir == 0) return heir.ok() ? order_id : heir;
+  order = LoadOrder(*heir);
+  if (!order.ok()) return order.status();
+  if (*order == nullptr || (*order)->content_salt() != body.content_salt()) return order_id;
+  if (absl::Status status = store_->IndexLostHandoff(*heir, envelope.handoff_id()); !status.ok())
+    return status;
+  return heir;
+}
+
+// What this site had made of an offer, if an offer by which it passed that on has come back and is not played
+// back yet: the id of that order, and its number. Nothing if there is none.
+absl::StatusOr<std::optional<NewOrder>> Engine::FindLostOrder(const exchange::v1::Envelope& offer) {
+  for (const auto& [key, link] : links_) {
+    for (int64_t after = link.replay_next - 1; link.replaying() && after < link.replay_end;) {
+      absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(key, after, kMaxBatch);
+      if (!rows.ok()) return rows.status();
+      if (rows->empty()) return error::Internal("the outbox has a gap");
+      after += static_cast<int64_t>(rows->size());
+      for (const EnvelopeRow& row : *rows) {
+        exchange::v1::OfferBody body;
+        const bool passes_on = row.envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER &&
+                               row.envelope.sequence() <= link.replay_end &&
+                               body.ParseFromString(row.envelope.body()) &&
+                               body.handoff().previous_handoff_id() == offer.handoff_id();
+        if (!passes_on) continue;
+        absl::StatusOr<int64_t> id = ResolveHandoff(row.envelope.handoff_id());
+        if (!id.ok()) return id.status();
+        absl::StatusOr<const WorkOrder*> known = *id == 0 ? nullptr : LoadOrder(*id);
+        if (!known.ok()) return known.status();
+        if (*id == 0 || *known != nullptr) continue;
+        NewOrder lost;
+        lost.id = FormatOrderId(*id);
+        lost.number = body.handoff().from_number();
+        return lost;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 absl::StatusOr<int64_t> Engine::ResolveOrder(const std::string& id_or_number) {

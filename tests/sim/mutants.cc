@@ -106,6 +106,9 @@ class StoreWrap : public work_order::Store {
   absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
     return real_->TruncateOutbox(key, after);
   }
+  absl::Status IndexLostHandoff(int64_t id, const std::string& handoff_id) override {
+    return real_->IndexLostHandoff(id, handoff_id);
+  }
   absl::Status AppendInbox(const LaneKey& key, const work_order::EnvelopeRow& row,
                            std::string_view content) override {
     return real_->AppendInbox(key, row, content);

@@ -21,11 +21,10 @@ TEST_P(PlantedBugTest, IsCaught) {
     world.Run();
     if (world.witness().content()) continue;
     const Witness::Violation& violation = world.witness().violation();
+    // In some worlds another promise is broken first.
+    if (!bug.caught_by.empty() && violation.invariant != bug.caught_by) continue;
     std::cout << bug.name << " (" << bug.what << "): caught by " << violation.invariant << " at seed " << seed
               << ": " << violation.what << "\n";
-    if (!bug.caught_by.empty()) {
-      EXPECT_EQ(violation.invariant, bug.caught_by);
-    }
     return;
   }
   FAIL() << bug.name << " (" << bug.what << ") was not caught within " << bug.within_seeds << " seeds";

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/base/text.h"
-#include "tests/sim/world.h"
 
 namespace hotline::sim {
 namespace {
@@ -30,8 +29,8 @@ std::string Totals::Text() const {
   return text;
 }
 
-std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool whole) {
-  World world(static_cast<uint64_t>(seed), {.old_backups_percent = old_backups_percent});
+std::string RunSeed(int64_t seed, const WorldOptions& options, Totals* totals, bool whole) {
+  World world(static_cast<uint64_t>(seed), options);
   world.Run();
   totals->Add({.seeds = 1,
                .steps = world.steps(),
@@ -48,11 +47,14 @@ std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool 
   if (world.witness().content()) return "";
   const Witness::Violation& violation = world.witness().violation();
   // A seed repeats, so the trace is made only when it is wanted.
-  World again(static_cast<uint64_t>(seed), {.traced = true, .old_backups_percent = old_backups_percent});
+  WorldOptions traced = options;
+  traced.traced = true;
+  World again(static_cast<uint64_t>(seed), traced);
   again.Run();
   return StrCat("seed ", seed, " broke ", violation.invariant, ": ", violation.what, "\n",
                 "alone: sim_campaign --first ", seed, " --seeds 1 --whole 1 --old-backups ",
-                old_backups_percent, "\n", whole ? "its steps:\n" : "its last steps:\n",
+                options.old_backups_percent, options.chain > 0 ? StrCat(" --chain ", options.chain) : "",
+                "\n", whole ? "its steps:\n" : "its last steps:\n",
                 again.Trace(whole ? SIZE_MAX : kTraceLines), whole ? again.witness().Logs() : "");
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/sim/world.h"
+
 namespace hotline::sim {
 
 // In the order of `kCounts`.
@@ -30,7 +32,7 @@ struct Totals {
 
 // Runs one seed and adds it to `totals`. Empty if every promise held; else what was broken, and the seed's
 // last steps; if `whole`, all of them and every site's log.
-std::string RunSeed(int64_t seed, int old_backups_percent, Totals* totals, bool whole = false);
+std::string RunSeed(int64_t seed, const WorldOptions& options, Totals* totals, bool whole = false);
 
 }  // namespace hotline::sim
 

@@ -33,7 +33,7 @@ TEST_P(SimTest, SeedsKeepEveryPromise) {
   Totals totals;
   const auto begun = std::chrono::steady_clock::now();
   for (int64_t seed = begin; seed < end; ++seed) {
-    const std::string failure = RunSeed(seed, kOldBackups, &totals);
+    const std::string failure = RunSeed(seed, {.old_backups_percent = kOldBackups}, &totals);
     ASSERT_EQ(failure, "");
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -61,6 +61,7 @@ struct Pinned {
   const char* bug;
   bool plain = true;          // of the time before desks did all that there is to do
   bool without_units = true;  // and before units helped and returned late
+  int chain = 0;
 };
 constexpr Pinned kPinned[] = {
     {100885, 0,
@@ -91,13 +92,20 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,
      /*without_units=*/false},
+    {7, 100, "what came of an accusation was told as the accusation once more", /*plain=*/false,
+     /*without_units=*/false, /*chain=*/3},
+    {1289, 100, "what a restored site in the middle of three had passed on was told twice", /*plain=*/false,
+     /*without_units=*/false, /*chain=*/3},
+    {22275, 100, "an order that came back accepted beyond did not say who has it", /*plain=*/false,
+     /*without_units=*/false, /*chain=*/3},
 };
 
 TEST(SimPinnedTest, WhatWasMendedStaysMended) {
   for (const Pinned& pinned : kPinned) {
     World world(pinned.seed, {.old_backups_percent = pinned.old_backups,
                               .plain = pinned.plain,
-                              .without_units = pinned.without_units});
+                              .without_units = pinned.without_units,
+                              .chain = pinned.chain});
     world.Run();
     EXPECT_TRUE(world.witness().content())
         << "seed " << pinned.seed << " (" << pinned.bug << ") broke " << world.witness().violation().invariant

@@ -117,6 +117,7 @@ class Site {
   // Null while down.
   work_order::Engine* engine() { return engine_.get(); }
   dispatch::DispatchService* dispatch() { return dispatch_.get(); }
+  const dispatch::Notary* notary() const { return notary_.get(); }
   escalation::Follower* follower() { return follower_.get(); }
   escalation::Store* escalation_store() { return escalation_store_.get(); }
   // While work_order is up, until it goes down; made when first asked for.

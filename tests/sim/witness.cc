@@ -12,6 +12,8 @@
 #include "common/contract/proto_time.h"
 #include "common/exchange/digest_sum.h"
 #include "services/escalation/core/time_ledger.h"
+#include "services/work_order/core/custody.h"
+#include "services/work_order/core/order.h"
 #include "services/work_order/digests.h"
 #include "tests/sim/site.h"
 
@@ -54,6 +56,28 @@ std::string ReadAll(work_order::Reader& reader, std::map<std::string, WorkOrder>
       orders->emplace(order.id(), std::move(order));
     }
   }
+}
+
+// WhoHolds has one answer at every instant, and the last is the last event's.
+std::string FaultOfCustody(const std::vector<Event>& events, const std::string& hotline) {
+  const auto chain = work_order::CustodyChain(events, hotline, absl::InfiniteFuture());
+  if (chain.empty()) return "nobody ever held it";
+  for (size_t i = 0; i < chain.size(); ++i) {
+    const bool last = i + 1 == chain.size();
+    if (chain[i].holder().empty()) return StrCat("nobody holds it in tenure ", i);
+    if (last ? chain[i].has_until_time()
+             : chain[i].until_time().SerializeAsString() != chain[i + 1].from_time().SerializeAsString()) {
+      return StrCat("tenure ", i, " does not end where the next begins");
+    }
+  }
+  if (chain.front().from_time().SerializeAsString() != events.front().commit_time().SerializeAsString()) {
+    return "its chain does not begin with it";
+  }
+  if (chain.back().holder() != events.back().custody().holder() ||
+      chain.back().epoch() != events.back().custody().epoch()) {
+    return StrCat("its chain ends with ", chain.back().holder());
+  }
+  return "";
 }
 
 // Clocks that one event armed have no order among themselves.
@@ -162,6 +186,7 @@ void Witness::Take(int site, SharedMessage bytes) {
   CheckCustody(site, event, order);
   if (const type::v1::RegisteredDetail* registered = RegisteredOf(event); registered != nullptr) {
     order.origin = registered->origin_hotline();
+    order.matter = registered->content_digest();
     order.emergency = registered->urgency() == type::v1::URGENCY_EMERGENCY;
   }
   order.last_sequence = event.sequence();
@@ -235,27 +260,15 @@ void Witness::CheckOnce(SiteView& view, const Event& event, const OrderView& ord
     }
     return;
   }
-  // Who was restored from an old backup hears again what it had passed on, from whom did it and from whom it
-  // told, and passes it on again: nobody in a chain of sites can tell that from news. It moves nothing.
-  const bool any_rewound =
-      std::any_of(sites_.begin(), sites_.end(), [](const SiteView& site) { return site.rewound; });
-  const bool unmoved = event.state_before() == event.state() && event.custody().holder() == order.holder &&
-                       event.custody().epoch() == order.epoch;
-  // The account names the site of the desk.
-  const bool passed_on = !account.ends_with("-" + event.actor().hotline());
-  std::vector<SiteView::Mirrored>& known = view.mirrored_accounts[account];
-  for (const SiteView::Mirrored& one : known) {
-    if (one.order_id == event.order_id()) {
-      const bool echo = any_rewound && unmoved && (passed_on || one.recovered || event.recovered());
-      if (!echo) twice(", mirrored");
-      continue;
-    }
-    if (order.origin != view.hotline ||
-        view.orders[view.order_index.at(one.order_id)].origin != view.hotline) {
-      twice(StrCat(", mirrored, with another order (", one.order_id, ")"));
+  std::vector<std::string>& known = view.mirrored_accounts[account];
+  for (const std::string& one : known) {
+    if (one == event.order_id()) {
+      twice(", mirrored");
+    } else if (view.orders[view.order_index.at(one)].matter != order.matter) {
+      twice(StrCat(", mirrored, with another order (", one, ")"));
     }
   }
-  known.push_back({event.order_id(), event.recovered()});
+  known.push_back(event.order_id());
 }
 
 void Witness::CheckUnits(const SiteView& view, const Event& event, OrderView* order) {
@@ -411,7 +424,75 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
       if (site->index() < peer->index()) InspectPair(*site, *peer);
     }
   }
-  for (size_t i = 0; i < sites.size(); ++i) InspectClocks(*sites[i], sites_[i]);
+  InspectAccountable(sites);
+  for (size_t i = 0; i < sites.size(); ++i) {
+    InspectClocks(*sites[i], sites_[i]);
+    for (Site* peer : sites[i]->peers()) InspectProof(*sites[i], *peer);
+  }
+}
+
+// Of each matter somebody is accountable, and nobody else: one copy of all that the sites have is its
+// holder's own and the one to work with, and every copy names that site. The salt tells matters apart, which
+// all copies of one share.
+void Witness::InspectAccountable(const std::vector<std::unique_ptr<Site>>& sites) {
+  struct Matter {
+    std::vector<std::string> own;    // copies whose site says that it holds them
+    std::vector<std::string> stand;  // all that say who holds them
+    std::set<std::string> holders;
+  };
+  std::map<std::string, Matter> matters;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    work_order::Site site;
+    site.hotline = sites_[i].hotline;
+    for (const auto& [id, order] : final_orders_[i]) {
+      // What a partner is asked has the incident's content; sites of a world may draw the same salt.
+      Matter& matter = matters[StrCat(order.parent_number(), " ", order.content_digest())];
+      const bool ended = work_order::Contains(work_order::kEnded, order.state());
+      if (ended || work_order::FollowsAnotherCopy(order, site)) continue;
+      // Given back: what became of it since is no matter of this copy's.
+      const bool gave_back = order.handoff().has_end_time() && order.handoff().to_hotline() == site.hotline;
+      const std::string& holder = order.custody().holder();
+      const std::string copy =
+          StrCat(site.hotline, "'s ", id, " (", type::v1::OrderState_Name(order.state()), " in handoff ",
+                 order.handoff().id(), ", held by ", holder, "/", order.custody().epoch(), ")");
+      if (holder == site.hotline) matter.own.push_back(copy);
+      if (gave_back) continue;
+      matter.stand.push_back(copy);
+      matter.holders.insert(holder);
+    }
+  }
+  for (const auto& [digest, matter] : matters) {
+    if (matter.stand.empty() && matter.own.empty()) continue;
+    if (matter.own.size() == 1 && matter.holders.size() <= 1) continue;
+    std::string what = StrCat("a matter is held by ", matter.own.size(), " copies:");
+    for (const std::string& copy : matter.own) what += StrCat(" ", copy);
+    what += "; it stands as";
+    for (const std::string& copy : matter.stand) what += StrCat(" ", copy);
+    return Violate("one_accountable", what);
+  }
+}
+
+// What a site has received from a peer that signs it can hand back with that peer's proof that it sent it, to
+// the last envelope.
+void Witness::InspectProof(Site& site, Site& peer) {
+  if (!peer.notary()->signs()) return;
+  work_order::Reader& reader = site.engine()->store().reader();
+  auto links = reader.Links();
+  if (!links.ok()) return;
+  for (const work_order::LinkRow& link : *links) {
+    if (link.key.peer != peer.hotline() || link.incoming_sequence == 0) continue;
+    exchange::v1::BackfillResponse response;
+    auto rows = reader.ReadInbox(link.key, 0, static_cast<int>(link.incoming_sequence));
+    auto batches = reader.ReadBatches(link.key, 1, link.incoming_sequence);
+    if (!rows.ok() || !batches.ok()) return;
+    for (work_order::EnvelopeRow& row : *rows) *response.add_envelopes() = std::move(row.envelope);
+    for (exchange::v1::SignedBatch& batch : *batches) *response.add_batches() = std::move(batch);
+    const int proven = peer.notary()->CountProven(site.hotline(), response);
+    if (proven == link.incoming_sequence) continue;
+    return Violate("provable",
+                   StrCat(site.hotline(), " has ", link.incoming_sequence, " envelopes of ", peer.hotline(),
+                          "'s ", LaneName(link.key.lane), " lane and proof of ", proven));
+  }
 }
 
 void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
@@ -436,9 +517,9 @@ void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
         const std::string& account = body.event().actor().account();
         const auto order = theirs.handoffs.find(envelope.handoff_id());
         const auto known = theirs.mirrored_accounts.find(account);
-        const bool told = order != theirs.handoffs.end() && known != theirs.mirrored_accounts.end() &&
-                          std::any_of(known->second.begin(), known->second.end(),
-                                      [&](const auto& one) { return one.order_id == order->second; });
+        const bool told =
+            order != theirs.handoffs.end() && known != theirs.mirrored_accounts.end() &&
+            std::find(known->second.begin(), known->second.end(), order->second) != known->second.end();
         if (told) continue;
         return Violate("told", StrCat("what ", account, " did (", DetailName(body.event()), ") in handoff ",
                                       envelope.handoff_id(), " was told by ", site->hotline(), " with #",
@@ -583,6 +664,7 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
       ours.facts().redo_count() != theirs.facts().redo_count()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": reply, units or facts differ"));
   }
+  if (!rewound) InspectReceipts(ours.handoff(), theirs.handoff());
   if (!rewound &&
       ours.handoff().voice().SerializeAsString() != theirs.handoff().voice().SerializeAsString()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": the records of telephone calls differ"));
@@ -590,6 +672,24 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
   if (ours.facts().recall_requested()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": a recall was never answered"));
   }
+}
+
+// The giver has the receipts that the taker gave, as they were given, and when it knew of each.
+void Witness::InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken) {
+  const type::v1::ReceiptRecord& record = given.receipt_record();
+  const auto same = [](const auto& one, const auto& other) {
+    return one.SerializeAsString() == other.SerializeAsString();
+  };
+  const char* const fault = !taken.has_receive_time() || !taken.has_understand_time() ? "was never received"
+                            : given.to_number() != taken.to_number() ? "has another number at the giver"
+                            : !same(given.understand_time(), taken.understand_time())
+                                ? "was understood at two times"
+                            : !same(given.accept_time(), taken.accept_time()) ? "was accepted at two times"
+                            : !record.has_receive_record_time() || !record.has_understand_record_time() ||
+                                    (given.has_accept_time() && !record.has_accept_record_time())
+                                ? "has a receipt that the giver does not know when it had"
+                                : nullptr;
+  if (fault != nullptr) Violate("receipts", StrCat("handoff ", given.id(), " ", fault));
 }
 
 void Witness::InspectClocks(Site& site, SiteView& view) {
@@ -617,6 +717,9 @@ void Witness::InspectClocks(Site& site, SiteView& view) {
         events, deadlines, view.hotline, std::max(now, escalation::FromProto(events.front().commit_time())));
     if (const std::string fault = escalation::UnsoundLedger(ledger); !fault.empty()) {
       return Violate("time_booked", StrCat(view.hotline, ": ", FormatOrderId(id), ": ", fault));
+    }
+    if (const std::string fault = FaultOfCustody(events, view.hotline); !fault.empty()) {
+      return Violate("custody_chain", StrCat(view.hotline, ": ", FormatOrderId(id), ": ", fault));
     }
   }
   for (const auto& [id, clocks] : expected) {

@@ -7,8 +7,7 @@
 //   one_holder         two sites never both believe themselves holder of one handoff in the same epoch
 //   one_order          a handoff has one order at a site
 //   applied_once       no command is in a log twice, and none twice with an order that mirrors it, nor with
-//                      two, unless the matter came back to its origin, which then has two; an echo after
-//                      an old backup is none (CheckOnce)
+//                      two, unless the matter came back to a site that it had passed, which then has two
 //   rung_once          no rung of a clock's arming is in a log twice
 //   durable            what was committed is there after every restart, bytes and all
 //   receipt_durable    and so is what a receipt acknowledged
@@ -29,6 +28,10 @@
 //   reconciled         the sites' own comparison finds nothing, or after an old backup nothing once repaired
 //   sums               what is kept for that comparison is what the orders add up to
 //   agreed             both sites have the same view of a handoff
+//   one_accountable    of a matter one copy at one site is its holder's, whatever sites it passed
+//   receipts           the giver has the taker's receipts of a handoff, with their times
+//   custody_chain      WhoHolds has one answer at every instant of an order's life
+//   provable           what a peer signed can be handed back with proof, to the last envelope
 //   in_order           events that a site mirrors come in their order
 //   clocks             escalation's projection is what the log says
 //   rungs_taken        and every rung that is due was taken
@@ -70,6 +73,7 @@ struct OrderView {
   std::string to;
   std::string spoken_code;  // of it
   std::string origin;
+  std::string matter;  // the digest of its content, which all copies of one matter share
   bool emergency = false;
   bool suspended = false;
   std::string lead_unit;       // as last dispatched
@@ -136,11 +140,7 @@ class Witness {
     std::unordered_map<std::string, size_t> order_index;
     std::unordered_map<std::string, std::string> handoffs;  // id → order id
     std::unordered_set<std::string> own_accounts;
-    struct Mirrored {
-      std::string order_id;
-      bool recovered;
-    };
-    std::unordered_map<std::string, std::vector<Mirrored>> mirrored_accounts;
+    std::unordered_map<std::string, std::vector<std::string>> mirrored_accounts;  // and in which orders
     std::set<std::tuple<std::string, int, int64_t, int, std::string>> rungs;
     std::unordered_set<std::string> alarmed;  // handoffs
     std::map<LaneKey, int64_t> promised;      // what receipts have acknowledged
@@ -154,6 +154,9 @@ class Witness {
   void InspectLog(Site& site, SiteView& view);
   void InspectSums(Site& site, const Site& peer, const std::string& giver);
   void InspectPair(Site& a, Site& b);
+  void InspectAccountable(const std::vector<std::unique_ptr<Site>>& sites);
+  void InspectProof(Site& site, Site& peer);
+  void InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken);
   void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs, bool rewound);
   void InspectClocks(Site& site, SiteView& view);
   int IndexOf(const std::string& hotline) const;

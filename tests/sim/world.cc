@@ -62,11 +62,13 @@ World::~World() {
 void World::Build() {
   // What worlds can have beside what they all have is drawn apart, so that those without it stay as they are.
   Dice more(seed_ ^ 0x5b00'1f11e5ull);
-  const bool wanted = options_.mutant == nullptr ? more.Percent(60) : options_.mutant->in_full_worlds();
+  const bool wanted = options_.chain > 0           ? true
+                      : options_.mutant == nullptr ? more.Percent(60)
+                                                   : options_.mutant->in_full_worlds();
   const bool full = wanted && !options_.plain;
   const bool spooled = full && more.Percent(45);
   const int64_t size = dice_.Below(100);
-  const int count = size < 60 ? 2 : size < 85 ? 3 : 4;
+  const int count = options_.chain > 0 ? options_.chain : size < 60 ? 2 : size < 85 ? 3 : 4;
   climate_ = {.rough_paths = dice_.Percent(70),
               .late_messages = dice_.Percent(30),
               .partitions = dice_.Percent(50),
@@ -86,6 +88,7 @@ void World::Build() {
   const bool units = full && !options_.without_units;
   desk_.set_repertoire(units ? Repertoire::kUnits : full ? Repertoire::kAll : Repertoire::kCommon);
   if (options_.mutant != nullptr) desk_.set_favours(options_.mutant->favours());
+  if (options_.chain > 0) desk_.set_favours({"accept", "pass on"});
   Dice unit_dice(seed_ ^ 0x0c10'5e0fu);
   // Offers fall into doubt within the run, or never.
   const bool doubts = full && more.Percent(60);
@@ -129,7 +132,7 @@ void World::Build() {
         std::make_unique<Site>(std::move(setup), &kernel_, &dice_, &paths_, &witness_, options_.mutant));
   }
   // All pairs, or a chain.
-  const bool chain = count > 2 && dice_.Percent(30);
+  const bool chain = count > 2 && (options_.chain > 0 || dice_.Percent(30));
   for (int i = 0; i < count; ++i) {
     for (int j = 0; j < count; ++j) {
       if (i == j || (chain && std::abs(i - j) != 1)) continue;

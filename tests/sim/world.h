@@ -50,6 +50,8 @@ struct WorldOptions {
   bool plain = false;
   // Desks do nothing with units that help or return late, as before they could: for seeds of that time.
   bool without_units = false;
+  // In a chain of so many sites, whose desks pass on what they can; 0: as it is drawn.
+  int chain = 0;
 };
 
 class World {

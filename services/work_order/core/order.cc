@@ -27,6 +27,12 @@ const std::string& Nobody() {
   return *kNobody;
 }
 
+uint64_t FirstBytes(const std::string& hash) {
+  uint64_t number = 0;
+  for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<unsigned char>(hash[i]);
+  return number;
+}
+
 // The first fault in who holds the order; null if there is none.
 const char* UnsoundCustody(const WorkOrder& order, const Site& site) {
   const std::string& holder = order.custody().holder();
@@ -458,6 +464,32 @@ type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
   return passing ? type::v1::ORDER_STATE_ACCEPTED : order.state();
 }
 
+uint64_t ToldKey(const type::v1::Event& event) {
+  if (event.told_key() != 0) return event.told_key();
+  // What a platform does not number may be done twice alike.
+  if (event.order_version() == 0) return 0;
+  const std::string hash = Sha256({"hotline.exchange.v1/told", event.SerializeAsString()});
+  return std::max<uint64_t>(FirstBytes(hash), 1);
+}
+
+uint64_t AnswerKey(uint64_t key, std::string_view hotline) {
+  if (key == 0) return 0;
+  return std::max<uint64_t>(FirstBytes(Sha256({"hotline.exchange.v1/answer", std::to_string(key), hotline})),
+                            1);
+}
+
+bool WasTold(const WorkOrder& order, uint64_t key) {
+  return key != 0 &&
+         std::find(order.told_keys().begin(), order.told_keys().end(), key) != order.told_keys().end();
+}
+
+void NoteTold(uint64_t key, WorkOrder* order) {
+  if (key == 0) return;
+  auto* keys = order->mutable_told_keys();
+  while (keys->size() >= kMaxToldKeys) keys->erase(keys->begin());
+  keys->Add(key);
+}
+
 void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::OrderState state, Change* change,
                bool resync) {
   // An accusation that ended nothing tells nothing of how the order stands: the giver only notes it.
@@ -492,6 +524,7 @@ void OweMirror(const Site& site, const type::v1::Handoff& handoff, type::v1::Ord
   event->clear_order_number();
   event->clear_traceparent();
   event->mutable_actor()->clear_seat();
+  event->set_told_key(ToldKey(*event));
   change->envelopes.push_back({.peer = OtherSite(handoff, site),
                                .handoff_id = handoff.id(),
                                .kind = exchange::v1::ENVELOPE_KIND_MIRROR,
@@ -506,9 +539,7 @@ std::string HandoffId(std::string_view giver, std::string_view order_id, int att
 
 std::string SpokenCode(std::string_view handoff_id, std::string_view content_digest) {
   const std::string hash = Sha256({"hotline.exchange.v1/spoken-code", handoff_id, content_digest});
-  uint64_t number = 0;
-  for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<unsigned char>(hash[i]);
-  return absl::StrFormat("%04d", static_cast<int>(number % 10'000));
+  return absl::StrFormat("%04d", static_cast<int>(FirstBytes(hash) % 10'000));
 }
 
 std::string Unsound(const WorkOrder& order, const Site& site) {

@@ -40,6 +40,7 @@ inline constexpr StateSet kEnded =
 inline constexpr int kMaxPastHandoffs = 8;
 inline constexpr int kMaxMergedOrders = 32;
 inline constexpr int kMaxPartnerOutcomes = 64;
+inline constexpr int kMaxToldKeys = 64;
 inline constexpr int kMaxRecusedUnits = 64;
 // Characters of a unit's code or name.
 inline constexpr int64_t kMaxUnitName = 32;
@@ -149,6 +150,14 @@ void AdoptContent(const type::v1::OrderContent& content, std::string_view bytes,
 // What the log keeps of a content. No personal data.
 void DescribeContent(const type::v1::OrderContent& content, const type::v1::WorkOrder& order,
                      type::v1::RegisteredDetail* detail);
+
+// The key of an event as a peer tells it or as this site tells it to one: see `Event.told_key`.
+uint64_t ToldKey(const type::v1::Event& event);
+// The key of what a site tells back of what came of an event with `key` there; 0 of 0.
+uint64_t AnswerKey(uint64_t key, std::string_view hotline);
+// Whether peers have told this site of the event before.
+bool WasTold(const type::v1::WorkOrder& order, uint64_t key);
+void NoteTold(uint64_t key, type::v1::WorkOrder* order);
 
 // Fills what every change has: version and update time of `after`, and the event's place, time, states and
 // custody. The event's actor, trace and detail are the caller's, and set before.

@@ -82,6 +82,7 @@ class Receiving {
         status = error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "body", fault, "与工单状态不符");
       }
     }
+    if (status.ok() && received_.changes) NoteTold(told_key_, &received_.change.after);
     if (status.ok()) return std::move(received_);
     received_ = Received();
     // Never an answer to an answer of this kind, or two sites would send them to and fro for ever.
@@ -198,6 +199,8 @@ class Receiving {
     TakeOffered(std::move(*body.mutable_handoff()), after, inbound);
     // It was accepted before it was passed on, and it has been this site's since then.
     *inbound->mutable_accept_time() = before_->handoff().offer_time();
+    // Whom it went to may have it by now.
+    NoteOnward();
     after.set_inbound_view(ViewForGiver(after, site_));
     *received_.change.event.mutable_understood()->mutable_handoff() = *inbound;
     Finish(site_.hotline, /*mirrored=*/false);
@@ -491,6 +494,14 @@ class Receiving {
     change.event.mutable_actor()->set_unit(actor.unit());
     const bool ended = !detail->recused_lead().empty() || detail->recused_assists_size() > 0;
     WorkOrder& after = change.after;
+    const type::v1::Event accusation = change.event;
+    if (ended) {
+      // What ended is this site's doing, and no accusation once more.
+      change.event.mutable_actor()->Clear();
+      change.event.mutable_actor()->set_hotline(site_.hotline);
+      change.event.mutable_actor()->set_account(kRecorder);
+      change.event.set_told_key(AnswerKey(told_key_, site_.hotline));
+    }
     // Along the way that the order came and went, behind an offer whether the peer has read that or not; and
     // back if something ended here.
     if (IsOpen(after) && (passes_on_ || ended)) {
@@ -499,6 +510,7 @@ class Receiving {
     if (HasOpenInbound(after) && (!passes_on_ || ended)) {
       OweMirror(site_, after.inbound(), StateForGiver(after, site_), &change);
     }
+    change.event = accusation;
     return absl::OkStatus();
   }
 
@@ -521,6 +533,13 @@ class Receiving {
   absl::Status Mirror() {
     exchange::v1::MirrorBody body;
     if (absl::Status status = Read(&body); !status.ok()) return status;
+    if (!body.resync()) {
+      // Whoever of a chain of sites was restored from an old backup tells once more what it had passed on. It
+      // is in the log, and what came after it stands.
+      told_key_ = ToldKey(body.event());
+      if (WasTold(*before_, told_key_)) return absl::OkStatus();
+      body.mutable_event()->set_told_key(told_key_);
+    }
     if (body.event().has_voice_confirmed()) return Voice(body);
     if (body.event().has_scene_recorded()) return Scene(body);
     if (body.event().has_accused()) {
@@ -631,6 +650,7 @@ class Receiving {
     if (!IsOpen(change.after)) return;
     const type::v1::Event demand = change.event;
     change.event.mutable_resent()->set_handoff_id(change.after.handoff().id());
+    change.event.clear_told_key();
     change.event.mutable_actor()->set_hotline(site_.hotline);
     change.event.mutable_actor()->set_account(kRecorder);
     OweMirror(site_, change.after.handoff(), change.after.state(), &change, /*resync=*/true);
@@ -655,24 +675,29 @@ class Receiving {
       }
     } else if (HasOpenInbound(*before_)) {
       // From whom it went to: back to whom it came from, who need not know of offers that came to nothing.
-      type::v1::Handoff* inbound = after.mutable_inbound();
-      const bool beyond = IsHandedOver(after);
-      inbound->clear_onward_hotline();
-      inbound->clear_onward_handoff_id();
-      inbound->clear_origin_handoff_id();
-      if (beyond) {
-        const type::v1::Handoff& handoff = after.handoff();
-        const bool further = !handoff.onward_hotline().empty();
-        inbound->set_onward_hotline(TakerOf(handoff));
-        inbound->set_onward_handoff_id(further ? handoff.onward_handoff_id() : handoff.id());
-        // The last copy at the origin is the one that counts.
-        const bool at_origin = handoff.to_hotline() == after.origin_hotline();
-        inbound->set_origin_handoff_id(
-            !handoff.origin_handoff_id().empty() || !at_origin ? handoff.origin_handoff_id() : handoff.id());
-      }
+      const bool beyond = NoteOnward();
       const bool moved = before_->custody().epoch() != after.custody().epoch() || EndedInDispute(after);
-      if (beyond || moved) OweMirror(site_, *inbound, StateForGiver(after, site_), &change, resync);
+      if (beyond || moved) OweMirror(site_, after.inbound(), StateForGiver(after, site_), &change, resync);
     }
+  }
+
+  // Whom the order went to, for whom it came from; true if somebody beyond has it.
+  bool NoteOnward() {
+    WorkOrder& after = received_.change.after;
+    type::v1::Handoff* inbound = after.mutable_inbound();
+    inbound->clear_onward_hotline();
+    inbound->clear_onward_handoff_id();
+    inbound->clear_origin_handoff_id();
+    if (!IsHandedOver(after)) return false;
+    const type::v1::Handoff& handoff = after.handoff();
+    const bool further = !handoff.onward_hotline().empty();
+    inbound->set_onward_hotline(TakerOf(handoff));
+    inbound->set_onward_handoff_id(further ? handoff.onward_handoff_id() : handoff.id());
+    // The last copy at the origin is the one that counts.
+    const bool at_origin = handoff.to_hotline() == after.origin_hotline();
+    inbound->set_origin_handoff_id(
+        !handoff.origin_handoff_id().empty() || !at_origin ? handoff.origin_handoff_id() : handoff.id());
+    return true;
   }
 
   // The taker gives it back, as people decided there. It counts, also if the taker's platform keeps no count.
@@ -965,6 +990,7 @@ class Receiving {
     change.event.mutable_actor()->set_hotline(std::string(hotline));
     change.event.mutable_actor()->set_account(kRecorder);
     change.event.set_mirrored(mirrored);
+    change.event.set_told_key(told_key_);
     change.event.set_traceparent(Trace());
     Seal(before_, now_, &change);
   }
@@ -996,7 +1022,8 @@ class Receiving {
   const std::optional<ClockSkew> skew_;
   // The envelope is in the handoff by which the order came here; it has been passed on since.
   bool passes_on_ = false;
-  bool dropped_ = false;  // units that were accused here, from those that the peer sent
+  uint64_t told_key_ = 0;  // of a mirror's event; 0 if there is none
+  bool dropped_ = false;   // units that were accused here, from those that the peer sent
   Received received_;
 };
 

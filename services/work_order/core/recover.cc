@@ -71,9 +71,14 @@ bool AcceptedOffer(exchange::v1::OfferBody& body, const Envelope& envelope, cons
       came.onward_hotline().empty() || body.handoff().previous_handoff_id() != came.id()) {
     return false;
   }
-  // Beyond whom it was offered to, it may have gone further; but not by another offer of this site's.
-  const bool further = came.onward_handoff_id() != envelope.handoff_id();
-  if (further && came.onward_handoff_id().starts_with(site.hotline + "-" + before.id() + "-")) return false;
+  // Beyond whom it was offered to, it may have gone further; but not by another offer of this site's, also
+  // under the id that the order had before it was lost.
+  const std::string& beyond = came.onward_handoff_id();
+  const bool further = beyond != envelope.handoff_id();
+  const std::string lost = envelope.handoff_id().substr(0, envelope.handoff_id().rfind('-') + 1);
+  if (further && (beyond.starts_with(lost) || beyond.starts_with(site.hotline + "-" + before.id() + "-"))) {
+    return false;
+  }
   WorkOrder& after = change->after;
   after.mutable_inbound()->Swap(after.mutable_handoff());
   after.set_inbound_view(SharedView(before));
@@ -114,7 +119,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     // A clock that was set back can have given the same id to another matter since.
     if (before->content_salt() != body.content_salt()) return false;
     if (before->custody().epoch() > body.custody().epoch() ||
-        LastAttempt(*before) > body.handoff().attempt() || Contains(kDone, before->state())) {
+        LastAttempt(*before) >= body.handoff().attempt() || Contains(kDone, before->state())) {
       if (AcceptedOffer(body, envelope, *before, site, change)) return true;
       return before->has_handoff() ? EarlierOffer(body, envelope, change)
                                    : OnlyOffer(body, envelope, now, change);
@@ -211,16 +216,19 @@ void Tell(const Envelope& envelope, const Standing& standing, exchange::v1::Mirr
     change->event.mutable_resent()->set_handoff_id(envelope.handoff_id());
     return;
   }
+  NoteTold(ToldKey(body.event()), &change->after);
   change->event = std::move(*body.mutable_event());
   change->event.clear_sequence();
   change->event.clear_previous_order_sequence();
 }
 
 // This site moved the order, and told the peer so.
-bool Mirror(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
+bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing, absl::Time now,
             Change* change) {
   exchange::v1::MirrorBody body;
   if (!body.ParseFromString(envelope.body())) return false;
+  // Passed on by this site: it may have heard it again from whom it had it, or got it back from another.
+  standing.logged |= WasTold(before, ToldKey(body.event()));
   constexpr StateSet kWorked = kAtWork | In(type::v1::ORDER_STATE_REPLIED);
   if (standing.goes_on && before.custody().epoch() == body.custody().epoch() &&
       Contains(kAtWork, body.state()) && Contains(kWorked, before.state())) {

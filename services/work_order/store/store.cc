@@ -1111,6 +1111,10 @@ class SqlStore : public Store {
     return AppendEnvelope(*insert_outbox_, key, row, content);
   }
 
+  absl::Status IndexLostHandoff(int64_t id, const std::string& handoff_id) override {
+    return IndexHandoff(id, handoff_id, /*is_new=*/false);
+  }
+
   absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
     absl::StatusOr<int64_t> number = LinkNumber(key);
     if (!number.ok()) return number.status();
@@ -1295,7 +1299,8 @@ class SqlStore : public Store {
     return Explain(update.Run());
   }
 
-  // Lets an order be found by the id of a handoff that a peer gave. Its own it is found by without.
+  // Lets an order be found by the id of a handoff that a peer gave, or that this site gave under the id of an
+  // order that is lost. Its own it is found by without.
   absl::Status IndexHandoff(int64_t id, const std::string& handoff_id, bool is_new) {
     if (handoff_id.empty() || GivenOrder(identity_.hotline, handoff_id) == id) return absl::OkStatus();
     // A new order takes the place of one that is gone from this store, and is only made if there is none.

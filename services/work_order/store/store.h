@@ -216,6 +216,9 @@ class Store {
   virtual absl::Status AppendOutbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) = 0;
   // Forgets all envelopes for the peer after `after`.
   virtual absl::Status TruncateOutbox(const LaneKey& key, int64_t after) = 0;
+  // Lets the order be found by a handoff that this site gave under the id of another order, which it has
+  // lost: what that was about is this order's. The order is there.
+  virtual absl::Status IndexLostHandoff(int64_t id, const std::string& handoff_id) = 0;
   virtual absl::Status AppendInbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) = 0;
   // What the peer signed of its batch `first` to `last`. The same again changes nothing.
   virtual absl::Status PutBatch(const LaneKey& key, int64_t first, int64_t last,

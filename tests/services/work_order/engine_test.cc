@@ -29,7 +29,7 @@ class EngineTest : public testing::Test {
   ~EngineTest() override { Close(); }
 
   void Open(int queue_limit = 100) {
-    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    auto database = sql::OpenSqlite({.path = StrCat(folder_.path(), "/", file_)});
     ASSERT_TRUE(database.ok()) << database.status();
     auto store =
         Store::OpenOn(sql::MakeFaulty(*std::move(database), [this](int64_t) { return fault_; }), "12345");
@@ -38,7 +38,7 @@ class EngineTest : public testing::Test {
     ASSERT_TRUE(reader.ok());
     EngineOptions options;
     options.site.hotline = "12345";
-    options.site.peers = {"110"};
+    options.site.peers = peers_;
     options.queue_limit = queue_limit;
     options.emergency_room = 1;
     options.ring_items = 4;
@@ -138,6 +138,8 @@ class EngineTest : public testing::Test {
   }
 
   ScratchFolder folder_;
+  std::string file_ = "work_order.db";
+  absl::flat_hash_set<std::string> peers_ = {"110"};
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
   sql::Fault fault_ = sql::Fault::kNone;
   // Called once, while the next new order is decided.
@@ -733,6 +735,147 @@ TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   EXPECT_TRUE(again->replayed());
   EXPECT_EQ(again->order().handoff().link_sequence(), 2);
   EXPECT_EQ(Verify(), "");
+}
+
+// 110 offered an order, which this site accepted and passed on to 119. Then an old backup is restored that
+// knows nothing of it; and 110 had no word of it yet, so that it cannot say what this site had made of its
+// offer.
+class LostOrderTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    peers_ = {"110", "119"};
+    Reopen();
+    exchange::v1::OfferBody body;
+    type::v1::Handoff& handoff = *body.mutable_handoff();
+    handoff.set_id("110-0000000000001-1");
+    handoff.set_from_hotline("110");
+    handoff.set_to_hotline("12345");
+    handoff.set_from_number("110-20261123-000001");
+    handoff.set_attempt(1);
+    body.set_origin_hotline("110");
+    body.mutable_custody()->set_holder("110");
+    body.mutable_custody()->set_epoch(1);
+    body.mutable_custody()->mutable_hold_time()->set_seconds(1'795'000'000);
+    body.set_content_salt(std::string(16, 'p'));
+    body.set_content(NewPush("").registration().content().SerializeAsString());
+    offer_ = Envelope(exchange::v1::ENVELOPE_KIND_OFFER, handoff.id(), body.SerializeAsString());
+    ASSERT_TRUE(Apply("110", offer_));
+    lost_id_ = OnlyOrder().id();
+    ASSERT_NE(lost_id_, "");
+    type::v1::Command accept = On(lost_id_, "accept-0001");
+    accept.mutable_acceptance();
+    ASSERT_TRUE(Run(accept).ok());
+    type::v1::Command pass_on = On(lost_id_, "pass-on-0001");
+    pass_on.mutable_offer()->set_to_hotline("119");
+    const Result passed_on = Run(pass_on);
+    ASSERT_TRUE(passed_on.ok()) << passed_on.status();
+    onward_id_ = passed_on->order().handoff().id();
+    const LaneKey key{.peer = "119", .lane = exchange::v1::LANE_ORDINARY};
+    const auto rows = engine_->store().reader().ReadOutbox(key, 0, 10);
+    ASSERT_TRUE(rows.ok() && rows->size() == 1);
+    onward_ = (*rows)[0].envelope;
+    Close();
+    file_ = "restored.db";
+    steps_.Advance(absl::Minutes(1));
+    Open();
+  }
+
+  // The next one after `after`; the first of a lane if that is none.
+  static exchange::v1::Envelope Envelope(exchange::v1::EnvelopeKind kind, const std::string& handoff_id,
+                                         const std::string& body, const exchange::v1::Envelope& after = {}) {
+    exchange::v1::Envelope envelope;
+    envelope.set_sequence(after.sequence() + 1);
+    envelope.set_kind(kind);
+    envelope.set_handoff_id(handoff_id);
+    envelope.set_body(body);
+    envelope.set_previous_hash(after.sequence() > 0 ? after.hash() : LaneStart(exchange::v1::LANE_ORDINARY));
+    envelope.set_hash(EnvelopeHash(envelope));
+    return envelope;
+  }
+  bool Apply(const std::string& peer, const exchange::v1::Envelope& envelope) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer(peer);
+    *request.add_envelopes() = envelope;
+    int64_t through = 0;
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      if (response.ok()) through = response->receipt().received_through();
+    });
+    Commit();
+    return through == envelope.sequence();
+  }
+  void Recover() {
+    workorder::v1::RecoverRequest request;
+    request.set_peer("119");
+    request.set_proven(true);
+    *request.add_envelopes() = onward_;
+    absl::Status status = absl::InternalError("no answer");
+    engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+      status = response.status();
+    });
+    Commit();
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  type::v1::WorkOrder OnlyOrder() {
+    const auto orders = engine_->store().reader().OrdersBetween(0, INT64_MAX, 10);
+    EXPECT_TRUE(orders.ok() && orders->size() == 1);
+    return orders.ok() && orders->size() == 1 ? (*orders)[0] : type::v1::WorkOrder();
+  }
+  // It is the order of both handoffs, also for 119, and for whoever compares.
+  void ExpectPassedOn(const exchange::v1::Envelope& told_before = {}) {
+    const type::v1::WorkOrder order = OnlyOrder();
+    EXPECT_EQ(order.handoff().id(), onward_id_);
+    EXPECT_EQ(order.inbound().id(), offer_.handoff_id());
+    EXPECT_EQ(order.state(), type::v1::ORDER_STATE_OFFERED);
+    EXPECT_EQ(order.custody().holder(), "12345");
+    exchange::v1::UnderstoodBody understood;
+    understood.set_to_number("119-20261123-000001");
+    understood.set_to_order_id("0000000000009");
+    ASSERT_TRUE(Apply("119", Envelope(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, onward_id_,
+                                      understood.SerializeAsString(), told_before)));
+    EXPECT_EQ(OnlyOrder().state(), type::v1::ORDER_STATE_UNDERSTOOD);
+    workorder::v1::ReadDigestsRequest request;
+    request.set_peer("119");
+    request.set_recount(true);
+    exchange::v1::DigestRange& all = *request.add_ranges();
+    all.set_giver("12345");
+    all.set_last_order_id(INT64_MAX);
+    absl::StatusOr<workorder::v1::ReadDigestsResponse> read = absl::InternalError("no answer");
+    engine_->ReadDigests({}, request, [&](absl::StatusOr<workorder::v1::ReadDigestsResponse> response) {
+      read = std::move(response);
+    });
+    Commit();
+    ASSERT_TRUE(read.ok()) << read.status();
+    ASSERT_EQ(read->answers(0).items_size(), 1);
+    EXPECT_EQ(read->answers(0).items(0).handoff_id(), onward_id_);
+    EXPECT_FALSE(engine_->RunBatch()) << "the sums are right";
+    EXPECT_EQ(Verify(), "");
+  }
+
+  exchange::v1::Envelope offer_;
+  exchange::v1::Envelope onward_;
+  std::string lost_id_;
+  std::string onward_id_;
+};
+
+TEST_F(LostOrderTest, IsOneWithWhatWasMadeOfTheOfferSince) {
+  ASSERT_TRUE(Apply("110", offer_));
+  EXPECT_NE(OnlyOrder().id(), lost_id_);
+  Recover();
+  ExpectPassedOn();
+}
+
+TEST_F(LostOrderTest, IsMadeOfTheOfferWhereItIsKnownBeforeItIsPlayedBack) {
+  // 119 had said something that comes again only after 110's offer.
+  onward_.set_seen_sequence(1);
+  onward_.set_hash(EnvelopeHash(onward_));
+  Recover();
+  ASSERT_TRUE(Apply("110", offer_));
+  EXPECT_EQ(OnlyOrder().id(), lost_id_);
+  const exchange::v1::Envelope told =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, "12345-0000000000001-1", "");
+  ASSERT_TRUE(Apply("119", told));
+  ExpectPassedOn(told);
+  EXPECT_EQ(OnlyOrder().id(), lost_id_);
 }
 
 // What is owed between a recovery and the peer's redelivery.

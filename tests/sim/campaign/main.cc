@@ -1,6 +1,6 @@
 // Runs any number of seeds on all cores: `sim_campaign [--first S] [--seeds N] [--jobs J] [--old-backups
-// PERCENT] [--whole 1]`. Prints how far it is, each failing seed with its last steps (with --whole, all steps
-// and the sites' logs), and a last line that says how it ended; status 0 if none failed.
+// PERCENT] [--chain SITES] [--whole 1]`. Prints how far it is, each failing seed with its last steps (with
+// --whole, all steps and the sites' logs), and a last line that says how it ended; status 0 if none failed.
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +40,12 @@ void WriteAll(int file, const void* bytes, size_t count) {
 }
 
 // Seeds from `seed` to `end`, each `step`-th.
-[[noreturn]] void Work(int64_t seed, int64_t end, int64_t step, int old_backups_percent, bool whole,
+[[noreturn]] void Work(int64_t seed, int64_t end, int64_t step, const WorldOptions& options, bool whole,
                        int file) {
   for (; seed < end; seed += step) {
     Record record = {.seed = seed, .failure_bytes = -1, .totals = {}};
     WriteAll(file, &record, sizeof(record));
-    const std::string failure = RunSeed(seed, old_backups_percent, &record.totals, whole);
+    const std::string failure = RunSeed(seed, options, &record.totals, whole);
     record.failure_bytes = static_cast<int64_t>(failure.size());
     WriteAll(file, &record, sizeof(record));
     WriteAll(file, failure.data(), failure.size());
@@ -63,12 +63,8 @@ struct Worker {
 
 class Campaign {
  public:
-  Campaign(int64_t first, int64_t seeds, int64_t jobs, int64_t old_backups, bool whole)
-      : end_(first + seeds),
-        jobs_(jobs),
-        seeds_(seeds),
-        old_backups_percent_(static_cast<int>(old_backups)),
-        whole_(whole) {
+  Campaign(int64_t first, int64_t seeds, int64_t jobs, const WorldOptions& options, bool whole)
+      : end_(first + seeds), jobs_(jobs), seeds_(seeds), options_(options), whole_(whole) {
     for (int64_t job = 0; job < jobs; ++job) workers_.emplace_back().next = first + job;
   }
 
@@ -123,7 +119,7 @@ class Campaign {
     if (worker.pid < 0) abort();
     if (worker.pid == 0) {
       close(files[0]);
-      Work(worker.next, end_, jobs_, old_backups_percent_, whole_, files[1]);
+      Work(worker.next, end_, jobs_, options_, whole_, files[1]);
     }
     close(files[1]);
     worker.file = files[0];
@@ -181,7 +177,7 @@ class Campaign {
   const int64_t end_;
   const int64_t jobs_;
   const int64_t seeds_;
-  const int old_backups_percent_;
+  const WorldOptions options_;
   const bool whole_;
   const SteadyClock::time_point begun_ = SteadyClock::now();
   std::vector<Worker> workers_;
@@ -196,6 +192,7 @@ int main(int argc, char** argv) {
   int64_t first = 1;
   int64_t seeds = 2000;
   int64_t old_backups = 0;
+  int64_t chain = 0;
   int64_t whole = 0;
   int64_t jobs = std::max<int64_t>(1, std::thread::hardware_concurrency());
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -203,15 +200,23 @@ int main(int argc, char** argv) {
                            : strcmp(argv[i], "--seeds") == 0       ? &seeds
                            : strcmp(argv[i], "--jobs") == 0        ? &jobs
                            : strcmp(argv[i], "--old-backups") == 0 ? &old_backups
+                           : strcmp(argv[i], "--chain") == 0       ? &chain
                            : strcmp(argv[i], "--whole") == 0       ? &whole
                                                                    : nullptr;
     char* rest = nullptr;
     if (value != nullptr) *value = strtoll(argv[i + 1], &rest, 10);
-    if (value == nullptr || *rest != '\0' || *value < (value == &old_backups || value == &whole ? 0 : 1)) {
-      fprintf(stderr,
-              "usage: sim_campaign [--first S] [--seeds N] [--jobs J] [--old-backups PERCENT] [--whole 1]\n");
+    const bool may_be_none = value == &old_backups || value == &chain || value == &whole;
+    const bool right = value != nullptr && *rest == '\0' && *value >= (may_be_none ? 0 : 1) && chain != 1 &&
+                       chain <= hotline::sim::kMaxSites;
+    if (!right) {
+      fprintf(
+          stderr,
+          "usage: sim_campaign [--first S] [--seeds N] [--jobs J] [--old-backups PERCENT] [--chain SITES] "
+          "[--whole 1]\n");
       return 2;
     }
   }
-  return hotline::sim::Campaign(first, seeds, jobs, old_backups, whole != 0).Run();
+  const hotline::sim::WorldOptions options = {.old_backups_percent = static_cast<int>(old_backups),
+                                              .chain = static_cast<int>(chain)};
+  return hotline::sim::Campaign(first, seeds, jobs, options, whole != 0).Run();
 }

@@ -516,8 +516,13 @@ TEST_F(ReceiveTest, UnknownFieldsOfAMirrorSurvive) {
   EXPECT_TRUE(kept(received.change.after.handoff()));
   EXPECT_TRUE(kept(received.change.event));
   // And they do not pile up when the peer sends them with every move.
+  Envelope next = envelope;
+  MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(envelope.body()));
+  body.mutable_event()->set_told_key(body.event().told_key() + 1);
+  next.set_body(body.SerializeAsString());
   const Received again =
-      DecideEnvelope(&received.change.after, envelope, "110", Fresh(), world_.site(0), world_.now());
+      DecideEnvelope(&received.change.after, next, "110", Fresh(), world_.site(0), world_.now());
   ASSERT_TRUE(again.changes);
   EXPECT_EQ(again.change.after.handoff().SerializeAsString(),
             received.change.after.handoff().SerializeAsString());

@@ -407,6 +407,62 @@ TEST_F(LostPassingOnTest, WhatTheTakerAcceptedIsNotOverWhenTheOfferComesBackLast
       DecideEnvelope(&numbered.change.after, understood, "119", {}, world_.site(1), world_.now()).changes);
 }
 
+// 119 has signed. 110 passed that on to 12345, has lost it and hears it once more.
+TEST_F(LostPassingOnTest, WhatWasPassedOnTwiceIsTakenOnce) {
+  const std::string& here = before_.id();
+  const std::string there = world_.Twin(1, here);
+  for (const Act act : {Act::kAccept, Act::kDispatch}) {
+    world_.Do(2, act, there);
+    world_.Settle();
+  }
+  const WorkOrder restored = world_.Order(1, here);
+  world_.Do(2, Act::kSign, there);
+  const Envelope heard = world_.Owed(2, 1).front();
+  const auto pass_on = [&](absl::Time now) {
+    const Received received = DecideEnvelope(&restored, heard, "119", {}, world_.site(1), now);
+    EXPECT_EQ(received.change.envelopes.size(), 1u);
+    Envelope told;
+    told.set_kind(received.change.envelopes[0].kind);
+    told.set_handoff_id(received.change.envelopes[0].handoff_id);
+    told.set_body(received.change.envelopes[0].body);
+    return std::make_pair(received.change.after, told);
+  };
+  const auto [first, told_first] = pass_on(world_.now());
+  const auto [again, told_again] = pass_on(world_.now() + absl::Hours(1));
+  EXPECT_NE(told_first.body(), told_again.body()) << "110 has its own time for it";
+  const WorkOrder& giver = world_.Order(0, world_.Twin(1, before_.inbound()));
+  const auto at_giver = [&](const WorkOrder& order, const Envelope& told) {
+    return DecideEnvelope(&order, told, "110", {}, world_.site(0), world_.now());
+  };
+  const Received taken = at_giver(giver, told_first);
+  ASSERT_TRUE(taken.changes);
+  EXPECT_NE(taken.change.event.told_key(), 0u);
+  const Received echo = at_giver(taken.change.after, told_again);
+  EXPECT_FALSE(echo.changes);
+  EXPECT_TRUE(echo.envelopes.empty());
+  // Nor where the first is what 110 gets back from 12345, before 119 tells it.
+  EXPECT_FALSE(DecideEnvelope(&first, heard, "119", {}, world_.site(1), world_.now()).changes);
+}
+
+// A platform that does not number its events may do the same twice in one second.
+TEST_F(LostPassingOnTest, WhatIsNotNumberedIsNews) {
+  const std::string there = world_.Twin(1, before_.id());
+  for (const Act act : {Act::kAccept, Act::kDispatch, Act::kSign}) {
+    world_.Settle();
+    world_.Do(2, act, there);
+  }
+  Envelope heard = world_.Owed(2, 1).front();
+  exchange::v1::MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(heard.body()));
+  body.mutable_event()->clear_order_version();
+  body.mutable_event()->clear_told_key();
+  heard.set_body(body.SerializeAsString());
+  const Received once =
+      DecideEnvelope(&world_.Order(1, before_.id()), heard, "119", {}, world_.site(1), world_.now());
+  ASSERT_TRUE(once.changes);
+  EXPECT_TRUE(DecideEnvelope(&once.change.after, heard, "119", {}, world_.site(1), world_.now()).changes);
+}
+
 TEST_F(LostPassingOnTest, WhatWasGivenBackIsNotPassedOnAnyMore) {
   const std::string& here = before_.id();
   world_.Do(2, Act::kReturn, world_.Twin(1, here));
