@@ -104,7 +104,10 @@ void CountChange(const WorkOrder* before, const WorkOrder& after, std::string_vi
   }
   for (const Viewed& viewed : now) {
     const Viewed* old = Find(then, viewed.handoff->id());
-    Replace(*viewed.handoff, old == nullptr ? std::string() : old->view, viewed.view, own, deltas);
+    // One that was left behind and is the current one again counts as over until now.
+    const Handoff* past = before == nullptr ? nullptr : FindPast(*before, viewed.handoff->id());
+    const std::string left = past == nullptr ? std::string() : EndedView(*past);
+    Replace(*viewed.handoff, old == nullptr ? left : old->view, viewed.view, own, deltas);
   }
   // An earlier one that was lost and came back, or the answer to it.
   for (const Handoff& past : after.past_handoffs()) {

@@ -1242,23 +1242,49 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
       if (former_id != 0) fresh.id = understood.to_order_id();
     }
   }
-  if (before == nullptr && former_id == 0 && envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
-    absl::StatusOr<std::optional<NewOrder>> lost = FindLostOrder(envelope);
+  bool passed_on = false;
+  if (former_id == 0 && envelope.kind() == (before == nullptr ? exchange::v1::ENVELOPE_KIND_OFFER
+                                                              : exchange::v1::ENVELOPE_KIND_RECALL)) {
+    absl::StatusOr<std::optional<NewOrder>> lost = FindPassingOn(envelope.handoff_id());
     if (!lost.ok()) return store_failed(lost.status());
-    if (lost->has_value()) {
+    passed_on = before != nullptr && lost->has_value();
+    absl::StatusOr<const WorkOrder*> known = static_cast<const WorkOrder*>(nullptr);
+    if (lost->has_value()) known = LoadOrder(ParseOrderId((*lost)->id).value_or(0));
+    if (!known.ok()) return store_failed(known.status());
+    if (before == nullptr && lost->has_value() && *known == nullptr) {
       fresh.id = (*lost)->id;
       former_id = ParseOrderId(fresh.id).value_or(0);
       absl::StatusOr<bool> taken = IsTaken((*lost)->number);
       if (!taken.ok()) return store_failed(taken.status());
       if (!*taken) fresh.number = (*lost)->number;
     }
+    // Loading another order may have moved it.
+    if (before != nullptr) {
+      known = LoadOrder(*order_id);
+      if (!known.ok()) return store_failed(known.status());
+      before = *known;
+    }
   }
-  Received received =
-      DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now, SkewOf(work.inbox));
+  Received received;
+  if (passed_on) {
+    // It was accepted here before it was passed on, and only that is not known again yet.
+    exchange::v1::RecallRefusedBody refused;
+    refused.set_state(type::v1::ORDER_STATE_ACCEPTED);
+    received.envelopes.push_back({.peer = link.key.peer,
+                                  .handoff_id = envelope.handoff_id(),
+                                  .kind = exchange::v1::ENVELOPE_KIND_RECALL_REFUSED,
+                                  .body = refused.SerializeAsString()});
+  } else {
+    received =
+        DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now, SkewOf(work.inbox));
+  }
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
   if (answered) {
     received.envelopes.clear();
-    received.change.envelopes.clear();
+    // But not an offer that was made since, not knowing of all this, and is called back now.
+    std::erase_if(received.change.envelopes, [&](const EnvelopeDraft& draft) {
+      return draft.kind != exchange::v1::ENVELOPE_KIND_RECALL || draft.handoff_id == envelope.handoff_id();
+    });
   }
 
   std::string content;
@@ -1976,9 +2002,9 @@ absl::StatusOr<int64_t> Engine::OrderOfRecovered(const exchange::v1::Envelope& e
   return heir;
 }
 
-// What this site had made of an offer, if an offer by which it passed that on has come back and is not played
-// back yet: the id of that order, and its number. Nothing if there is none.
-absl::StatusOr<std::optional<NewOrder>> Engine::FindLostOrder(const exchange::v1::Envelope& offer) {
+// What this site had made of a peer's offer, if an offer by which it passed that on has come back and is not
+// played back yet: the id of that order, and its number. Nothing if there is none.
+absl::StatusOr<std::optional<NewOrder>> Engine::FindPassingOn(const std::string& handoff_id) {
   for (const auto& [key, link] : links_) {
     for (int64_t after = link.replay_next - 1; link.replaying() && after < link.replay_end;) {
       absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(key, after, kMaxBatch);
@@ -1990,13 +2016,11 @@ absl::StatusOr<std::optional<NewOrder>> Engine::FindLostOrder(const exchange::v1
         const bool passes_on = row.envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER &&
                                row.envelope.sequence() <= link.replay_end &&
                                body.ParseFromString(row.envelope.body()) &&
-                               body.handoff().previous_handoff_id() == offer.handoff_id();
+                               body.handoff().previous_handoff_id() == handoff_id;
         if (!passes_on) continue;
         absl::StatusOr<int64_t> id = ResolveHandoff(row.envelope.handoff_id());
         if (!id.ok()) return id.status();
-        absl::StatusOr<const WorkOrder*> known = *id == 0 ? nullptr : LoadOrder(*id);
-        if (!known.ok()) return known.status();
-        if (*id == 0 || *known != nullptr) continue;
+        if (*id == 0) continue;
         NewOrder lost;
         lost.id = FormatOrderId(*id);
         lost.number = body.handoff().from_number();

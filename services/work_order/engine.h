@@ -150,7 +150,7 @@ class Engine : public Ledger {
   absl::StatusOr<const type::v1::WorkOrder*> LoadOrder(int64_t id);
   absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
   absl::StatusOr<int64_t> OrderOfRecovered(const exchange::v1::Envelope& envelope);
-  absl::StatusOr<std::optional<NewOrder>> FindLostOrder(const exchange::v1::Envelope& offer);
+  absl::StatusOr<std::optional<NewOrder>> FindPassingOn(const std::string& handoff_id);
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
   int Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch);

@@ -96,6 +96,10 @@ constexpr Pinned kPinned[] = {
      /*without_units=*/false, /*chain=*/3},
     {1289, 100, "what a restored site in the middle of three had passed on was told twice", /*plain=*/false,
      /*without_units=*/false, /*chain=*/3},
+    {20809, 100, "an offer that was left behind and accepted all the same had two holders", /*plain=*/false,
+     /*without_units=*/false, /*chain=*/3},
+    {21801, 100, "an order that was passed on was recalled before that came back", /*plain=*/false,
+     /*without_units=*/false, /*chain=*/3},
     {22275, 100, "an order that came back accepted beyond did not say who has it", /*plain=*/false,
      /*without_units=*/false, /*chain=*/3},
 };

@@ -225,6 +225,9 @@ struct Received {
 // Overdue, reminded, urged, secret, doubt, alarm and the giver's pending recall stay this site's own; so do
 // the parts of the handoff that this site stamps, the internal reply and the call-back's note. A mirror of a
 // confirmation by voice moves nothing.
+// One whose event the order was told of before (`Event.told_key`) changes nothing. One that tells that the
+// taker accepted an offer that this site had lost and left behind makes that the current handoff again, and
+// recalls what was offered since.
 // A mirror that a reconciliation sends again (`resync`) is installed whatever this site's state is, if its
 // sender holds the order or has ended the handoff; it changes nothing where both sites agree already.
 // `skew` is what the link knows of the peer's clock: whether an emergency is late is reckoned across the two

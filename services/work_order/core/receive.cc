@@ -104,6 +104,7 @@ class Receiving {
       // An answer in an earlier handoff of the order: that one is over, whatever it says.
       for (int i = 0; i < before_->past_handoffs_size(); ++i) {
         if (before_->past_handoffs(i).id() != envelope_.handoff_id()) continue;
+        if (TakesUp(before_->past_handoffs(i))) return TakeUp(i);
         return envelope_.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD ? UnderstoodLate(i)
                                                                           : absl::OkStatus();
       }
@@ -342,6 +343,53 @@ class Receiving {
     *received_.change.event.mutable_understood()->mutable_handoff() = *handoff;
     Finish(peer_, /*mirrored=*/true);
     return absl::OkStatus();
+  }
+
+  // The peer has accepted an offer that this site has left behind: it had lost it, and offered the order anew
+  // before it had it back. Custody has moved with the acceptance, and the epoch says so.
+  bool TakesUp(const type::v1::Handoff& past) const {
+    exchange::v1::MirrorBody body;
+    return envelope_.kind() == exchange::v1::ENVELOPE_KIND_MIRROR && body.ParseFromString(envelope_.body()) &&
+           past.from_hotline() == site_.hotline && past.to_hotline() == peer_ && !past.has_end_time() &&
+           before_->custody().holder() == site_.hotline &&
+           Contains(kOnOffer | kAtWork | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED),
+                    before_->state()) &&
+           body.custody().holder() == peer_ && body.custody().epoch() > before_->custody().epoch() &&
+           Contains(kAtWork, body.state());
+  }
+
+  // The handoff among the past ones is the current one again, and what was made of the order since is over.
+  absl::Status TakeUp(int past) {
+    WorkOrder stands = *before_;
+    const type::v1::Handoff since = stands.handoff();
+    type::v1::Handoff taken = stands.past_handoffs(past);
+    stands.mutable_past_handoffs()->erase(stands.past_handoffs().begin() + past);
+    const bool passes_on = since.to_hotline() == site_.hotline && since.id() == taken.previous_handoff_id() &&
+                           !since.has_end_time();
+    if (passes_on) {
+      stands.mutable_inbound()->Swap(stands.mutable_handoff());
+      stands.clear_handoff();
+    } else {
+      KeepPastHandoff(&stands);
+    }
+    *stands.mutable_handoff() = std::move(taken);
+    if (!stands.handoff().has_understand_time())
+      *stands.mutable_handoff()->mutable_understand_time() = stands.handoff().offer_time();
+    stands.set_state(type::v1::ORDER_STATE_UNDERSTOOD);
+    stands.clear_units();
+    DropExtensions(&stands);
+    DropFactsOfOtherStates(&stands);
+    stands.mutable_facts()->clear_recall_requested();
+    const WorkOrder* const before = std::exchange(before_, &stands);
+    absl::Status status = Mirror();
+    before_ = before;
+    if (!status.ok() || !received_.changes) return status;
+    received_.change.event.set_state_before(before->state());
+    const bool asked = before->facts().recall_requested();
+    if (Contains(kOnOffer, before->state()) && since.from_hotline() == site_.hotline && !asked) {
+      received_.change.envelopes.push_back(RecallDraft(since, "工单已由对方受理"));
+    }
+    return status;
   }
 
   absl::Status NotUnderstood() {
@@ -1013,7 +1061,7 @@ class Receiving {
     received_.envelopes.push_back(Draft(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, body));
   }
 
-  const WorkOrder* const before_;
+  const WorkOrder* before_;
   const Envelope& envelope_;
   const std::string_view peer_;
   const NewOrder& fresh_;

@@ -151,6 +151,33 @@ TEST_F(OfferedTwiceTest, AnOfferOfAnOrderThatIsAnsweredSinceIsRecalled) {
   }
 }
 
+// 110 had not returned it: that is what the site, not knowing of the offer, made up for with the second one.
+TEST_F(OfferedTwiceTest, WhoAcceptedTheOfferThatWasLeftBehindHasTheOrder) {
+  World world{3};
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Deliver(0, 1);
+  world.Do(1, Act::kAccept, world.Twin(0, id));
+  const Envelope accepted = world.Owed(1, 0).back();
+  ASSERT_EQ(accepted.handoff_id(), first_.handoff_id());
+  const WorkOrder second = Recover(nullptr, second_).change.after;
+  const WorkOrder order = Recover(&second, first_).change.after;
+  const Received received = Receive(order, accepted);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.handoff().id(), first_.handoff_id());
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(after.custody().holder(), "110");
+  ASSERT_EQ(after.past_handoffs_size(), 1);
+  EXPECT_EQ(after.past_handoffs(0).id(), second_.handoff_id());
+  EXPECT_EQ(received.change.event.state_before(), order.state());
+  EXPECT_EQ(Unsound(after, world_.site(0)), "");
+  // And 119 is not to have it too.
+  ASSERT_EQ(received.change.envelopes.size(), 1u);
+  EXPECT_EQ(received.change.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_RECALL);
+  EXPECT_EQ(received.change.envelopes[0].peer, "119");
+  EXPECT_FALSE(Receive(after, accepted).changes);
+}
+
 TEST_F(OfferedTwiceTest, AReceiptThatIsKnownChangesNothing) {
   EXPECT_FALSE(Receive(before_, understood_).changes);
 }
