@@ -90,20 +90,22 @@ const config::v1::ListenConfig& ListenOf(const config::v1::SiteConfig& site, std
   return site.escalation().listen();
 }
 
-rpc::SecurityOptions SecurityOf(const config::v1::SiteConfig& site, bool insecure_listen,
-                                absl::Duration refresh) {
+rpc::SecurityOptions SecurityOf(const config::v1::SiteConfig& site, std::string_view service,
+                                bool insecure_listen, absl::Duration refresh) {
   return {.certificate_file = site.tls().certificate_file(),
           .key_file = site.tls().key_file(),
           .ca_file = site.tls().ca_file(),
+          .identity = fmt::format("spiffe://hotline/{}/{}", site.hotline(), service),
           .insecure_beyond_loopback = insecure_listen,
           .refresh = refresh};
 }
 
 // gRPC takes any key; one that everybody on the machine can read proves nobody.
 absl::StatusOr<std::unique_ptr<rpc::Security>> MakeSecurity(const config::v1::SiteConfig& site,
-                                                            bool insecure_listen, absl::Duration refresh) {
+                                                            std::string_view service, bool insecure_listen,
+                                                            absl::Duration refresh) {
   if (absl::Status status = CheckPrivate(site.tls().key_file()); !status.ok()) return status;
-  return rpc::Security::Create(SecurityOf(site, insecure_listen, refresh));
+  return rpc::Security::Create(SecurityOf(site, service, insecure_listen, refresh));
 }
 
 void LogFailure(const rpc::CallFailure& failure) {
@@ -153,7 +155,7 @@ class ServerImpl final : public Server {
   absl::Status Start(const CreateService& create) {
     PrepareGrpc();
     absl::StatusOr<std::unique_ptr<rpc::Security>> security =
-        MakeSecurity(site_.site, options_.insecure_listen, options_.certificate_refresh);
+        MakeSecurity(site_.site, name_, options_.insecure_listen, options_.certificate_refresh);
     if (!security.ok()) return security.status();
     security_ = *std::move(security);
     absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
@@ -433,7 +435,7 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   if (!site.ok()) return Fail(service, site.status());
   if (flags->check) {
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
-        MakeSecurity(site->site, flags->insecure_listen, absl::Seconds(5));
+        MakeSecurity(site->site, service, flags->insecure_listen, absl::Seconds(5));
     if (!security.ok()) return Fail(service, security.status());
     if (check != nullptr) {
       if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);

@@ -55,10 +55,6 @@ absl::Status Configure(const Options& options);
 // beyond 8 KiB are left out.
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields = {},
            std::string_view traceparent = {});
-inline void Debug(std::string_view message, std::initializer_list<Field> fields = {},
-                  std::string_view traceparent = {}) {
-  Write(Level::kDebug, message, fields, traceparent);
-}
 inline void Info(std::string_view message, std::initializer_list<Field> fields = {},
                  std::string_view traceparent = {}) {
   Write(Level::kInfo, message, fields, traceparent);

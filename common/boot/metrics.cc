@@ -220,7 +220,10 @@ absl::Status Metrics::Serve(const std::string& address) {
   // The HTTP server knows numbers only.
   const std::string host = parsed->host == "localhost" ? "127.0.0.1" : parsed->host;
   try {
-    exposer_ = std::make_unique<prometheus::Exposer>(rpc::FormatAddress(host, parsed->port), 1);
+    // Who connects and says nothing holds a thread until it times out.
+    exposer_ = std::make_unique<prometheus::Exposer>(
+        std::vector<std::string>{"listening_ports", rpc::FormatAddress(host, parsed->port), "num_threads",
+                                 "4", "request_timeout_ms", "2000"});
   } catch (const std::exception&) {
     return absl::FailedPreconditionError(fmt::format("cannot listen on {} for metrics", address));
   }

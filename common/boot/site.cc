@@ -242,7 +242,8 @@ void Default(int32_t value, int32_t fallback, void (ListenConfig::*set)(int32_t)
 }
 
 void ResolveListen(ListenConfig* listen) {
-  Default(listen->max_message_bytes(), 4 << 20, &ListenConfig::set_max_message_bytes, listen);
+  // A peer's largest batch is 4 MiB of envelopes; framing, statement and receipt come on top.
+  Default(listen->max_message_bytes(), 5 << 20, &ListenConfig::set_max_message_bytes, listen);
   Default(listen->max_deadline_ms(), 30'000, &ListenConfig::set_max_deadline_ms, listen);
   Default(listen->drain_ms(), 10'000, &ListenConfig::set_drain_ms, listen);
   Default(listen->max_streams(), 4096, &ListenConfig::set_max_streams, listen);

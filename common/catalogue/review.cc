@@ -3,11 +3,12 @@
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
-#include <map>
+#include <memory>
 #include <utility>
 
 #include "common/base/text.h"
 #include "common/catalogue/exclusions.h"
+#include "common/error/error.h"
 
 namespace hotline::catalogue {
 namespace {
@@ -108,23 +109,6 @@ class Reviewer {
     return {};
   }
 
-  // Units that an item or a township needs, with the field that does.
-  std::map<std::string, std::string> Needed() const {
-    std::map<std::string, std::string> needed;
-    for (int i = 0; i < message_.items_size(); ++i) {
-      const CatalogueItem& item = message_.items(i);
-      for (int u = 0; u < item.units_size(); ++u) {
-        if (!item.units(u).unit().empty()) {
-          needed.try_emplace(item.units(u).unit(), StrCat("items[", i, "].units[", u, "].unit"));
-        }
-      }
-    }
-    for (int t = 0; t < message_.townships_size(); ++t) {
-      needed.try_emplace(message_.townships(t).unit(), StrCat("townships[", t, "].unit"));
-    }
-    return needed;
-  }
-
   void ReviewSiteUnits() {
     if (!options_.units.has_value()) return;
     std::map<std::string, std::string> owner;  // name → code in the site's list
@@ -152,7 +136,7 @@ class Reviewer {
 
   void ReviewLiaisons() {
     if (!options_.liaisons.has_value()) return;
-    for (const auto& [unit, path] : Needed()) {
+    for (const auto& [unit, path] : NeededUnits(message_)) {
       if (options_.liaisons->contains(unit)) continue;
       Add(path, StrCat("unit ", unit, " has no liaison in the directory"),
           StrCat("单位", unit, "在通讯录中没有联络人"));
@@ -376,6 +360,45 @@ class Differ {
 };
 
 }  // namespace
+
+std::map<std::string, std::string> NeededUnits(const config::v1::Catalogue& catalogue) {
+  std::map<std::string, std::string> needed;
+  for (int i = 0; i < catalogue.items_size(); ++i) {
+    const CatalogueItem& item = catalogue.items(i);
+    for (int u = 0; u < item.units_size(); ++u) {
+      if (!item.units(u).unit().empty()) {
+        needed.try_emplace(item.units(u).unit(), StrCat("items[", i, "].units[", u, "].unit"));
+      }
+    }
+  }
+  for (int t = 0; t < catalogue.townships_size(); ++t) {
+    needed.try_emplace(catalogue.townships(t).unit(), StrCat("townships[", t, "].unit"));
+  }
+  return needed;
+}
+
+absl::Status CheckNeededUnits(const CatalogueSet& set, const config::v1::UnitList& units,
+                              absl::CivilDay today) {
+  if (units.units().empty()) return absl::OkStatus();
+  std::set<std::string> known;
+  for (const config::v1::Unit& unit : units.units()) known.insert(unit.code());
+  const std::shared_ptr<const Catalogue> in_force = set.InForce(today);
+  for (const auto& [name, version] : set.versions()) {
+    if (version != in_force && version->first_day() <= today) continue;
+    std::string english;
+    std::string chinese;
+    for (const auto& [unit, path] : NeededUnits(version->message())) {
+      if (known.contains(unit)) continue;
+      english += StrCat(english.empty() ? "" : ", ", unit);
+      chinese += StrCat(chinese.empty() ? "" : "、", unit);
+    }
+    if (english.empty()) continue;
+    return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "units",
+                           StrCat("catalogue ", name, ": not in units_file: ", english),
+                           StrCat("清单 ", name, " 的单位不在 units_file 中：", chinese));
+  }
+  return absl::OkStatus();
+}
 
 std::vector<Problem> Review(const Catalogue& catalogue, const ReviewOptions& options) {
   return Reviewer(catalogue, options).Run();

@@ -2,11 +2,14 @@
 #ifndef COMMON_CATALOGUE_REVIEW_H_
 #define COMMON_CATALOGUE_REVIEW_H_
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/time/civil_time.h"
 #include "common/catalogue/catalogue.h"
 #include "hotline/config/v1/site.pb.h"
 
@@ -33,6 +36,15 @@ struct ReviewOptions {
 // - an item that an exclusion or a sign refers to, which does not hold as long as they do.
 // `catalogue` passed CheckCatalogue.
 std::vector<Problem> Review(const Catalogue& catalogue, const ReviewOptions& options);
+
+// Codes of the units that an item or a township means, each with the first field that does.
+std::map<std::string, std::string> NeededUnits(const config::v1::Catalogue& catalogue);
+
+// That no order is routed to a unit that would then be refused: the version of `set` in force on `today` and
+// those to come need no unit that `units` lacks, unless that is empty. Versions of the past may name units
+// that are no more. Errors: FIELD_INVALID with the first such version and what it lacks.
+absl::Status CheckNeededUnits(const CatalogueSet& set, const config::v1::UnitList& units,
+                              absl::CivilDay today);
 
 enum class Difference { kAdded, kRemoved, kChanged };
 

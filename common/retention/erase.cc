@@ -22,6 +22,7 @@ using std::string_view_literals::operator""sv;
 // views, which are made of such. Sorted.
 constexpr std::array kKept = {"account"sv,
                               "accused_units"sv,
+                              "acting_hotline"sv,
                               "agreed_hotline"sv,
                               "assist_unit"sv,
                               "assist_units"sv,

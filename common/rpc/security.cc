@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/access.h"
@@ -30,30 +32,38 @@ struct Freer {
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY, EVP_PKEY_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES, GENERAL_NAMES_free>>;
 
-bool HasIdentity(X509* certificate) {
+// The URI names by which a certificate says whose it is.
+std::vector<std::string> IdentitiesOf(X509* certificate) {
+  std::vector<std::string> identities;
   const NamesPtr names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  if (names == nullptr) return false;
+  if (names == nullptr) return identities;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type != GEN_URI) continue;
     const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
-    if (ParseSpiffeId({reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                       static_cast<size_t>(ASN1_STRING_length(uri))})) {
-      return true;
-    }
+    std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                     static_cast<size_t>(ASN1_STRING_length(uri)));
+    if (ParseSpiffeId(text)) identities.push_back(std::move(text));
   }
-  return false;
+  return identities;
 }
 
 // gRPC itself is silent about bad files and then refuses every handshake, so they are looked at before.
 absl::Status CheckFiles(const SecurityOptions& options) {
   absl::StatusOr<CertificatePtr> certificate = ReadCertificate(options.certificate_file);
   if (!certificate.ok()) return certificate.status();
-  if (!HasIdentity(certificate->get())) {
+  const std::vector<std::string> identities = IdentitiesOf(certificate->get());
+  if (identities.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the certificate in ", options.certificate_file,
                      " has no URI name of the form spiffe://hotline/<hotline>/<role>"));
+  }
+  if (!options.identity.empty() &&
+      std::find(identities.begin(), identities.end(), options.identity) == identities.end()) {
+    return absl::FailedPreconditionError(absl::StrCat("the certificate in ", options.certificate_file,
+                                                      " names ", identities.front(), ", not ",
+                                                      options.identity, ": others would refuse it"));
   }
   absl::StatusOr<FilePtr> key_file = OpenFile(options.key_file);
   if (!key_file.ok()) return key_file.status();

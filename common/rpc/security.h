@@ -25,6 +25,8 @@ struct SecurityOptions {
   std::string certificate_file;  // this party's chain; its URI SAN says who it is
   std::string key_file;
   std::string ca_file;  // authorities whose certificates are trusted
+  // URI that the certificate must have when it is first read; empty: any that says who it is.
+  std::string identity;
   // Plain text is allowed beyond loopback. Anyone on the network can read and forge everything then.
   bool insecure_beyond_loopback = false;
   // How often the files are looked at. At least 1 s.

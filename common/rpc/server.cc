@@ -8,12 +8,14 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
 #include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "common/error/error.h"
 #include "common/rpc/access.h"
 #include "common/rpc/client.h"
@@ -39,13 +41,17 @@ std::string Traceparent(const grpc::CallbackServerContext& context) {
   return NewTraceparent();
 }
 
-// What the caller says of itself under `key`, in either form. What is too long to be a name is nobody's.
+// What the caller says of itself under `key`, in either form. What is too long to be a name, or no UTF-8, is
+// nobody's.
 std::string Named(const grpc::CallbackServerContext& context, const std::string& key) {
   constexpr size_t kMaxName = 256;  // 64 characters, at most four bytes each
   const auto& metadata = context.client_metadata();
   for (const std::string& form : {key, BinaryKey(key)}) {
     const auto it = metadata.find(form);
-    if (it != metadata.end() && it->second.size() <= kMaxName) return {it->second.data(), it->second.size()};
+    if (it == metadata.end() || it->second.size() > kMaxName) continue;
+    // It goes into messages: one that is no UTF-8 would spoil whatever travels with it.
+    const std::string_view name(it->second.data(), it->second.size());
+    if (CountCodePoints(name).has_value()) return std::string(name);
   }
   return {};
 }

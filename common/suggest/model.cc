@@ -27,7 +27,7 @@ constexpr float kSquareShare = 0.125F;
 }  // namespace
 
 Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> priors, uint32_t classes,
-             uint32_t groups, const TrainingOptions& options)
+             uint32_t groups, const TrainingOptions& options, const std::atomic<bool>* stop)
     : classes_(classes), groups_(groups), stride_((classes + groups + 1 + 7) / 8 * 8), options_(options) {
   absl::flat_hash_map<uint64_t, uint32_t> counts;
   absl::flat_hash_set<uint64_t> concepts;
@@ -96,6 +96,7 @@ Model::Model(std::span<const TrainingExample> examples, std::span<const Prior> p
     }
     shuffle();
     for (const uint32_t at : order) {
+      if (stop != nullptr && *stop) return;
       const TrainingExample& example = examples[at];
       std::fill(logits.begin(), logits.end(), 0.0F);
       looked_at.clear();

@@ -25,8 +25,9 @@ constexpr uint32_t kNoneGroup = 3;
 // The police's with danger now; kPoliceGroup is without.
 constexpr uint32_t kDangerGroup = 4;
 constexpr uint32_t kGroups = 5;
-// How much of a verdict's probability comes from the model of hotlines; the rest from the items'.
-constexpr double kGroupShare = 0.5;
+// How much of a verdict's probability comes from the model of hotlines; the rest from the items', which errs
+// less on writers whom neither has learnt from.
+constexpr double kGroupShare = 0.3;
 // What words of the catalogue and of the terms count beside a labelled example.
 constexpr float kPhraseWeight = 0.4F;
 constexpr float kTermWeight = 0.3F;
@@ -200,13 +201,15 @@ absl::Status Suggester::Check(const catalogue::Catalogue& catalogue, const Sugge
 
 absl::StatusOr<std::shared_ptr<const Suggester>> Suggester::Create(
     std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& terms,
-    std::span<const config::v1::SuggestExample> examples) {
+    std::span<const config::v1::SuggestExample> examples, const std::atomic<bool>* stop) {
   if (absl::Status status = Check(*catalogue, terms, examples); !status.ok()) return status;
-  return std::shared_ptr<const Suggester>(new Suggester(std::move(catalogue), terms, examples));
+  std::shared_ptr<const Suggester> made(new Suggester(std::move(catalogue), terms, examples, stop));
+  if (stop != nullptr && *stop) return absl::CancelledError("the training was stopped");
+  return made;
 }
 
 Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const SuggestTerms& given,
-                     std::span<const config::v1::SuggestExample> examples)
+                     std::span<const config::v1::SuggestExample> examples, const std::atomic<bool>* stop)
     : catalogue_(std::move(catalogue)), decision_(WithDefaults(given.decision())) {
   for (const CatalogueItem& item : catalogue_->message().items()) {
     class_of_[item.code()] = static_cast<uint32_t>(items_.size());
@@ -264,6 +267,7 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     }
   }
   for (const auto& example : examples) {
+    if (stop != nullptr && *stop) return;
     std::vector<std::pair<uint32_t, float>> classes;
     if (example.hotline() == "unclear") classes.emplace_back(unclear, 1.0F);
     if (example.hotline() == "none") classes.emplace_back(none, 1.0F);
@@ -293,7 +297,7 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   options.rate = 0.15F;
   options.dropout = 0.45F;
   options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
-  model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options);
+  model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options, stop);
   report_.features = model_->features();
   report_.bytes = model_->bytes();
 }

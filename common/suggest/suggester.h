@@ -5,6 +5,7 @@
 #ifndef COMMON_SUGGEST_SUGGESTER_H_
 #define COMMON_SUGGEST_SUGGESTER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -114,10 +115,11 @@ class Suggester {
   // INVALID_ARGUMENT if the terms break a rule written beside their fields, or an example lacks a label.
   static absl::Status Check(const catalogue::Catalogue& catalogue, const config::v1::SuggestTerms& terms,
                             std::span<const config::v1::SuggestExample> examples);
-  // Takes a second or so of one core. Errors: those of Check.
+  // Takes about four seconds of one core. Errors: those of Check; CANCELLED soon after another thread has set
+  // `*stop`, which may be null.
   static absl::StatusOr<std::shared_ptr<const Suggester>> Create(
       std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
-      std::span<const config::v1::SuggestExample> examples);
+      std::span<const config::v1::SuggestExample> examples, const std::atomic<bool>* stop = nullptr);
 
   Suggestion Suggest(const Query& query) const;
 
@@ -134,8 +136,9 @@ class Suggester {
     bool concept_word = false;
   };
 
+  // Of no use if `*stop` was set meanwhile.
   Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
-            std::span<const config::v1::SuggestExample> examples);
+            std::span<const config::v1::SuggestExample> examples, const std::atomic<bool>* stop);
 
   // What can be shown as a reason: the longest concepts' words, and between them whole words.
   std::vector<Span> Spans(const Featuriser::View& view) const;

@@ -139,6 +139,17 @@ def await_links(sites, seconds):
             threading.Event().wait(0.05)
 
 
+def await_models(sites, seconds):
+    """A dispatch makes the model of its advice after its start, seconds of work, and minutes on a loaded machine; an order pushed by
+    its text waits for that, longer than a desk does."""
+    print("等待各平台的派单建议模型就绪……", flush=True)
+    begin = time.monotonic()
+    for site in sites.values():
+        site.dispatch.call("hotline.dispatch.v1.DispatchService/SuggestRoute", {"text": "路灯坏了"}, timeout=15,
+                           patience=max(0, begin + seconds - time.monotonic()))
+    print("已就绪（%.1f 秒）" % (time.monotonic() - begin), flush=True)
+
+
 class Journey:
     """One order and the desks that handle it."""
 
@@ -501,6 +512,7 @@ def main():
     with open(options.orders, encoding="utf-8") as file:
         journeys = [Journey(json.loads(line), sites, board, units, options.timeout, options.pace) for line in file if line.strip()]
 
+    await_models(sites, 120)
     await_links(sites, 15)
     board.began = time.monotonic()
     threads = [threading.Thread(target=journey.run, daemon=True) for journey in journeys]

@@ -53,7 +53,7 @@ hotline_step() {
   if ((status != 0)); then
     printf '%s    %s failed (status %d). The end of %s:%s\n' "$red" "$name" "$status" "$log" "$plain" >&2
     # A compiler's message stands before what ninja says last, so the lines with "error" are shown too.
-    grep -nE 'error:|Error|FAILED|^E:' "$log" | head -n 20 >&2
+    grep -m 20 -nE 'error:|Error|FAILED|^E:' "$log" >&2
     tail -n 25 "$log" >&2
   fi
   return "$status"

@@ -21,9 +21,12 @@ std::shared_ptr<const routing::TextReader> LazyReader::reader() const {
 void LazyReader::Prepare() const {
   MutexLock one_at_a_time(&train_mu_);
   if (material_ == nullptr) return;
-  // What was checked is made.
-  auto trained = std::make_shared<const routing::ModelReader>(
-      *suggest::Suggester::Create(version_, material_->terms, material_->examples));
+  const std::atomic<bool>* const stop = material_->stop.get();
+  if (stop != nullptr && *stop) return;
+  auto made = suggest::Suggester::Create(version_, material_->terms, material_->examples, stop);
+  // What was checked is made, unless it was stopped.
+  if (!made.ok()) return;
+  auto trained = std::make_shared<const routing::ModelReader>(*std::move(made));
   material_.reset();
   MutexLock lock(&mu_);
   reader_ = std::move(trained);

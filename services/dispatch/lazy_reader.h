@@ -3,6 +3,7 @@
 #ifndef SERVICES_DISPATCH_LAZY_READER_H_
 #define SERVICES_DISPATCH_LAZY_READER_H_
 
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -21,12 +22,15 @@ class LazyReader final : public routing::TextReader {
   struct Material {
     config::v1::SuggestTerms terms;
     std::vector<config::v1::SuggestExample> examples;
+    // True: the process goes down, and no model is made any more. Null: it never does.
+    std::shared_ptr<const std::atomic<bool>> stop;
   };
 
   // `version` is the one that Read will be asked by. Errors: those of Suggester::Check.
   static absl::StatusOr<std::shared_ptr<const LazyReader>> Create(
       std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material);
 
+  // Leaves it unprepared once the process goes down: the phrases serve to the end.
   void Prepare() const override;
   bool IsPrepared() const override { return reader() != nullptr; }
   routing::Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,

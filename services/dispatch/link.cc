@@ -164,7 +164,8 @@ void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
     if (!forked_ && !refused_) GoUp();
     return Pull();
   }
-  Fail(error::PeerUnknown(StrCat(options_.peer, " has no lane ", LaneName(options_.lane))));
+  Fail(absl::UnavailableError(StrCat("the peer's work_order has no lane ", LaneName(options_.lane),
+                                     " for this site yet: it has to be restarted")));
 }
 
 bool Link::Tells(bool has_receipt) const { return has_receipt || !peer_->store_and_forward(); }

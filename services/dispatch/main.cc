@@ -5,6 +5,7 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "common/base/mutex.h"
@@ -13,6 +14,7 @@
 #include "common/boot/catalogue_file.h"
 #include "common/boot/log.h"
 #include "common/boot/suggest_file.h"
+#include "common/catalogue/review.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/rpc/ledger_client.h"
@@ -36,17 +38,25 @@ constexpr absl::Duration kCursorsEvery = absl::Seconds(5);
 // are read for each set of versions once.
 class ReaderMaker {
  public:
-  explicit ReaderMaker(std::string directory) : directory_(std::move(directory)) {}
+  // `units` is the site's list, empty if it has none. `stop` is true once the process goes down; null: it
+  // never does.
+  ReaderMaker(std::string directory, config::v1::UnitList units, const Clock* clock,
+              std::shared_ptr<const std::atomic<bool>> stop)
+      : directory_(std::move(directory)), units_(std::move(units)), clock_(clock), stop_(std::move(stop)) {}
 
   absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> Load() {
     absl::StatusOr<boot::SuggestFiles> files = boot::LoadSuggestFiles(directory_);
     if (!files.ok() && !absl::IsNotFound(files.status())) return files.status();
     material_ = nullptr;
     if (files.ok()) {
-      material_ = std::make_shared<const LazyReader::Material>(
-          LazyReader::Material{.terms = std::move(files->terms), .examples = std::move(files->examples)});
+      material_ = std::make_shared<const LazyReader::Material>(LazyReader::Material{
+          .terms = std::move(files->terms), .examples = std::move(files->examples), .stop = stop_});
     }
-    return boot::LoadCatalogues(directory_);
+    absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = boot::LoadCatalogues(directory_);
+    if (!set.ok()) return set;
+    absl::Status status = catalogue::CheckNeededUnits(**set, units_, catalogue::DayOf(clock_->Now()));
+    if (!status.ok()) return status;
+    return set;
   }
 
   absl::StatusOr<std::shared_ptr<const routing::TextReader>> Make(
@@ -57,6 +67,9 @@ class ReaderMaker {
 
  private:
   const std::string directory_;
+  const config::v1::UnitList units_;
+  const Clock* const clock_;
+  const std::shared_ptr<const std::atomic<bool>> stop_;
   std::shared_ptr<const LazyReader::Material> material_;
 };
 
@@ -70,9 +83,10 @@ std::string OwnWords(const absl::Status& why) {
 }
 
 // What a start would find wrong with the files that advice is made from; nothing is trained.
-absl::Status CheckAdvice(const std::string& directory) {
+absl::Status CheckAdvice(const boot::LoadedSite& site) {
+  const std::string& directory = site.site.dispatch().catalogue_dir();
   if (directory.empty()) return absl::OkStatus();
-  ReaderMaker maker(directory);
+  ReaderMaker maker(directory, site.units, SystemClock(), nullptr);
   const absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>> set = maker.Load();
   if (!set.ok()) return set.status();
   for (const auto& [name, version] : (*set)->versions()) {
@@ -138,7 +152,8 @@ class DispatchProcess final : public boot::Service {
     options.clearance = boot::ClearanceOf(config);
     options.finder = process->ledger_.get();
     if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
-      const auto maker = std::make_shared<ReaderMaker>(directory);
+      const auto maker = std::make_shared<ReaderMaker>(directory, environment.site->units, environment.clock,
+                                                       process->stop_training_);
       absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
           config.hotline(), [maker] { return maker->Load(); },
           [maker](std::shared_ptr<const catalogue::Catalogue> version) {
@@ -149,9 +164,8 @@ class DispatchProcess final : public boot::Service {
       process->router_ = *std::move(router);
       options.router = process->router_.get();
       options.reloader = &process->reloads_;
-      // While the rest starts; who asks before it is done waits for it.
-      process->reloads_.Post(
-          [router = process->router_.get(), clock = environment.clock] { router->Prepare(clock->Now()); });
+      // While the rest starts; who asks before the version in force is prepared waits for that.
+      process->router_->PrepareOn(&process->reloads_, environment.clock);
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
@@ -180,6 +194,7 @@ class DispatchProcess final : public boot::Service {
 
   ~DispatchProcess() override {
     // The service's callbacks run on the loop and on the clients' threads: both end before it does.
+    *stop_training_ = true;
     reloads_.Stop();
     loop_.Stop();
     spools_.Stop();
@@ -202,6 +217,8 @@ class DispatchProcess final : public boot::Service {
   void Drain() override {
     spools_.Drain();
     service_->Drain();
+    // Who waited for a model has been answered, so that nothing is sent by a lesser reading now.
+    *stop_training_ = true;
   }
 
  private:
@@ -357,6 +374,8 @@ class DispatchProcess final : public boot::Service {
   Spools spools_;
   Loop loop_;
   Loop reloads_;  // so that links and calls do not wait for a model to be made
+  // Making one takes longer than a drain may.
+  const std::shared_ptr<std::atomic<bool>> stop_training_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<rpc::RpcLedger> ledger_;
   std::vector<std::unique_ptr<rpc::RpcPeer>> peers_;
   std::unique_ptr<Notary> notary_;
@@ -372,9 +391,6 @@ class DispatchProcess final : public boot::Service {
 }  // namespace hotline::dispatch
 
 int main(int argc, char** argv) {
-  return hotline::boot::RunService(
-      argc, argv, "dispatch", hotline::dispatch::DispatchProcess::Create,
-      [](const hotline::boot::LoadedSite& site) {
-        return hotline::dispatch::CheckAdvice(site.site.dispatch().catalogue_dir());
-      });
+  return hotline::boot::RunService(argc, argv, "dispatch", hotline::dispatch::DispatchProcess::Create,
+                                   hotline::dispatch::CheckAdvice);
 }

@@ -200,15 +200,25 @@ bool Router::IsPrepared(absl::Time now) const {
   return !chosen.ok() || chosen->reader->IsPrepared();
 }
 
-void Router::PrepareInForce(const Editions& editions, absl::Time now) {
+bool Router::PrepareInForce(const Editions& editions, absl::Time now) {
   const auto version = editions.set->InForce(catalogue::DayOf(now));
-  if (version != nullptr) editions.readers.find(version->version())->second->Prepare();
+  if (version == nullptr) return true;
+  const auto reader = editions.readers.find(version->version())->second;
+  reader->Prepare();
+  return reader->IsPrepared();
 }
 
 void Router::Prepare(absl::Time now) const {
   const std::shared_ptr<const Editions> editions = loaded();
   PrepareInForce(*editions, now);
   for (const auto& [version, reader] : editions->readers) reader->Prepare();
+}
+
+void Router::PrepareOn(Executor* executor, const Clock* clock) const {
+  executor->Post([this, executor, clock] {
+    PrepareInForce(*loaded(), clock->Now());
+    executor->Post([this, clock] { Prepare(clock->Now()); });
+  });
 }
 
 absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
@@ -218,7 +228,8 @@ absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   if (!fresh.ok()) {
     return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));
   }
-  PrepareInForce(**fresh, now);
+  // Those that are loaded read better than new ones that are not prepared.
+  if (!PrepareInForce(**fresh, now)) return error::Draining();
   {
     MutexLock lock(&mu_);
     editions_ = *fresh;

@@ -12,6 +12,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/loop.h"
 #include "common/base/mutex.h"
 #include "common/catalogue/catalogue.h"
 #include "hotline/config/v1/policy.pb.h"
@@ -31,9 +33,9 @@ struct RouterCounters {
   std::atomic<int64_t> failed_reloads{0};
 };
 
-// Thread-safe. Nothing blocks but Reload, which reads files, and Prepare; and what is asked before its
-// version was prepared, which waits for that. A request sees one set of versions from its begin to its end,
-// whatever is reloaded meanwhile.
+// Thread-safe. Nothing blocks but Reload, which reads files, and Prepare; what is asked before its version
+// was prepared is answered by something simpler (see TextReader). A request sees one set of versions from its
+// begin to its end, whatever is reloaded meanwhile.
 class Router {
  public:
   using Loader = std::function<absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>>()>;
@@ -63,10 +65,13 @@ class Router {
   // Prepares the readers of all versions, that in force first, which may take seconds: call it where that is
   // no harm.
   void Prepare(absl::Time now) const;
+  // The same on `executor`, that in force as a task of its own: what is posted before that one ends does not
+  // wait for the others. `executor` is stopped before this is destroyed; `clock` outlives both.
+  void PrepareOn(Executor* executor, const Clock* clock) const;
 
   // Reads all versions again and prepares their readers, which may take seconds: call it where that is no
   // harm. The new ones answer when that in force is prepared. On any error the ones that are loaded stay.
-  // Errors: CATALOGUE_INVALID.
+  // Errors: CATALOGUE_INVALID; DRAINING if it was not prepared as the process goes down.
   absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
@@ -88,7 +93,8 @@ class Router {
   Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
 
   absl::StatusOr<std::shared_ptr<const Editions>> Load() const;
-  static void PrepareInForce(const Editions& editions, absl::Time now);
+  // False: it was left undone.
+  static bool PrepareInForce(const Editions& editions, absl::Time now);
   std::shared_ptr<const Editions> loaded() const;
   absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
 

@@ -119,6 +119,12 @@ ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotl
   return options;
 }
 
+// Who names its unit by metadata alone acts for it none the less: what a unit may not do (回避) is told by
+// the command.
+void NameUnit(const CallContext& call, type::v1::CommandHeader* header) {
+  if (!call.unit.empty() && header->actor().unit().empty()) header->mutable_actor()->set_unit(call.unit);
+}
+
 // `call` on behalf of whoever acts by `header`.
 CallContext ActingAs(const type::v1::CommandHeader& header, CallContext call) {
   call.account = header.actor().account();
@@ -242,6 +248,7 @@ void DispatchService::Drain() {
 void DispatchService::Execute(const CallContext& call, type::v1::Command command,
                               Done<workorder::v1::CommandResult> done) {
   command.set_traceparent(call.traceparent);
+  NameUnit(call, command.mutable_header());
   type::v1::Actor actor = command.header().actor();
   const bool cleared =
       options_.clearance.Covers(call) || options_.clearance.accounts.contains(actor.account());
@@ -277,6 +284,7 @@ absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& 
   if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
   type::v1::Command command;
   *command.mutable_header() = std::move(*request.mutable_header());
+  NameUnit(call, command.mutable_header());
   *command.mutable_offer() = std::move(*request.mutable_offer());
   if (request.has_content())
     *command.mutable_registration()->mutable_content() = std::move(*request.mutable_content());
@@ -503,6 +511,7 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
     return done(error::BadField(Reason::ERROR_REASON_REQUEST_ID_INVALID, "header.request_id",
                                 "must be 8 to 47 characters here", "在此应为8至47位"));
   }
+  NameUnit(call, request.mutable_header());
   // First the incident, which also settles whether the same id is used for the same call; then its children,
   // all in one batch. A death between the two is mended by sending the request again.
   type::v1::Command incident;
@@ -964,11 +973,13 @@ void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest
 
 void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
                               Done<exchange::v1::GetLinkResponse> done) {
-  // Any version that both speak will do; the caller's first wish need not be it.
+  // Any version that both speak will do; the caller's first wish need not be it, and counts only alone.
   int version = request.protocol_version();
   if (std::find(request.supported_versions().begin(), request.supported_versions().end(), kProtocolVersion) !=
       request.supported_versions().end()) {
     version = kProtocolVersion;
+  } else if (!request.supported_versions().empty()) {
+    version = request.supported_versions(0);
   }
   if (absl::Status status = CheckPeer(call, version, request.from_hotline(), request.to_hotline());
       !status.ok()) {

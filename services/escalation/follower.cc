@@ -247,6 +247,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     request.set_limit(std::min(options_.read_limit + (again ? 1 : 0), kMostRead));
     // The first answer, and the first after a failure, says where the head is: not to be waited for.
     *request.mutable_wait() = ToDuration(fresh_ ? options_.read_wait : absl::ZeroDuration());
+    asked_ = now;
+    // Behind the head there may be a backlog.
+    waited_ = fresh_ && !again && progress_.cursor == head_;
     const CallContext call{
         .now = now, .deadline = now + options_.read_wait + absl::Seconds(5), .traceparent = NewTraceparent()};
     ledger_->ReadEvents(call, std::move(request),
@@ -776,12 +779,21 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
   }
 
-  // An event that was waited for has just been committed: its time is work_order's clock.
+  // When the last event was committed is told by work_order's clock.
   void NoteSkew(const Events& events, absl::Time now) {
     if (events.empty() || !fresh_ || events.size() >= options_.read_limit) return;
-    const absl::Duration skew = FromProto(events.rbegin()->commit_time()) - now;
-    // A commit in the future is skew; one in the past may be of a backlog, unless it came alone.
-    if (skew < absl::ZeroDuration() && events.size() > 1) return;
+    const absl::Time commit = FromProto(events.rbegin()->commit_time());
+    // A commit in the future is skew. One in the past may be of a backlog: only what was committed after it
+    // was asked for tells; how long its answer took says nothing.
+    absl::Duration skew = commit - now;
+    if (skew < absl::ZeroDuration()) {
+      if (!waited_) return;
+      // The clock may have been set back since. What was known, and may still be so, stands.
+      const absl::Duration most = std::min(absl::ZeroDuration(), commit - std::min(asked_, now));
+      skew = std::clamp(trust_.skew, skew, most);
+      // Several may have gathered before they were asked for. They can still show that the clocks agree.
+      if (events.size() > 1 && -skew > options_.skew_tolerance) return;
+    }
     trust_.skew = skew;
     JudgeTrust();
   }
@@ -906,10 +918,12 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   bool failed_ = false;
   bool fresh_ = false;
   bool caught_up_ = false;
-  bool compares_ = true;       // the next read makes sure that the log is still the one that was followed
-  Events gathered_;            // read, to be applied with what follows
-  bool read_resting_ = false;  // the next read waits for more to read
-  int64_t read_rest_ = 0;      // which pause it is
+  bool compares_ = true;  // the next read makes sure that the log is still the one that was followed
+  Events gathered_;       // read, to be applied with what follows
+  absl::Time asked_ = absl::InfinitePast();  // when the last read was sent
+  bool waited_ = false;                      // it was sent when all there was had been read
+  bool read_resting_ = false;                // the next read waits for more to read
+  int64_t read_rest_ = 0;                    // which pause it is
   std::optional<absl::StatusCode> told_ledger_;
   Progress progress_;   // what has been applied
   Progress committed_;  // what the store has

@@ -90,8 +90,9 @@ struct ClockTrust {
   // Steps seen since the start, and the last one's size (forwards is positive).
   int64_t steps = 0;
   absl::Duration last_step = absl::ZeroDuration();
-  // work_order's clock minus this one, as seen in events that were waited for; the true difference is not
-  // more than that, as an event is read after it was committed.
+  // work_order's clock minus this one, as the last event showed that tells: it was committed before it was
+  // read, and, if it was waited for, after it was asked for. As it was known before, as far
+  // as these allow.
   absl::Duration skew = absl::ZeroDuration();
   // A peer's clock minus work_order's, as the receipt of an offer measured it last, taken as near to zero as
   // the measurement allows; zero once that is old.

@@ -113,7 +113,7 @@ int PreviewReturn(Session& session) {
   Console& console = session.console;
   workorder::v1::PreviewReturnRequest request;
   request.set_order_id(arguments.operand);
-  request.set_unit(arguments.Text("unit"));
+  request.set_unit(ActorOf(arguments).unit());
   request.set_proposed_hotline(arguments.Text("proposed-hotline"));
   request.set_proposed_unit(arguments.Text("proposed-unit"));
   request.set_ground(arguments.Word<type::v1::ReturnGround>("ground"));
@@ -139,11 +139,7 @@ type::v1::CommandHeader MakeHeader(const Session& session) {
                                                     : NewRequestId(session.now));
   header.set_order_id(arguments.operand);
   header.set_expected_version(arguments.Integer("version", 0));
-  header.mutable_actor()->set_account(arguments.account);
-  // Elsewhere `--unit` names who is to work, not who acts.
-  const CommandId id = arguments.command->id;
-  if (id == CommandId::kReturn || id == CommandId::kAskExtension)
-    header.mutable_actor()->set_unit(arguments.Text("unit"));
+  *header.mutable_actor() = ActorOf(arguments);
   return header;
 }
 

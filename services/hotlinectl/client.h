@@ -59,9 +59,10 @@ class Client {
 
   // Calls a method of the service that `method` belongs to, e.g.
   //   client.Call(&DispatchService::StubInterface::ListLinks, request, &response)
-  // within `--timeout` (`timeout` if that was not given). UNAVAILABLE, and overload that says when to come
-  // back, are retried a few times with growing pauses: a change carries its request id, so that the service
-  // answers a repetition as it answered the first time. Nothing: it succeeded.
+  // within `--timeout` (`timeout` if that was not given). UNAVAILABLE, CANCELLED (a server went down), and
+  // overload that says when to come back, are retried a few times with growing pauses: a change carries its
+  // request id, so that the service answers a repetition as it answered the first time. Nothing: it
+  // succeeded.
   template <typename Interface, typename Request, typename Response>
   std::optional<Failure> Call(grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
                                                                 Response*),

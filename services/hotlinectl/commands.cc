@@ -330,6 +330,7 @@ int Health(Session& session) {
       {Target::kWorkOrder, "work_order", "store"},   {Target::kEscalation, "escalation", ""},
       {Target::kEscalation, "escalation", "store"},  {Target::kEscalation, "escalation", "directory"},
       {Target::kEscalation, "escalation", "notify"}, {Target::kEscalation, "escalation", "work_order"},
+      {Target::kEscalation, "escalation", "clock"},  {Target::kEscalation, "escalation", "report_store"},
   };
   Console& console = session.console;
   // One service alone is judged by its own word: what it depends on has its own probe.

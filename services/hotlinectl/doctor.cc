@@ -123,6 +123,8 @@ class Examination {
     LookAtCertificates();
     LookAtTime();
     LookAtServices();
+    LookAtClock();
+    LookAtPeople();
     LookAtPeers();
     LookAtStores();
     LookAtDisk();
@@ -387,6 +389,55 @@ class Examination {
     }
   }
 
+  // What escalation thinks of the clock; a release that does not say is passed over.
+  void LookAtClock() {
+    if (!running_.contains("escalation")) return;  // told above
+    grpc::health::v1::HealthCheckResponse response;
+    if (client().Check(Target::kEscalation, "clock", &response)) return;
+    if (response.status() == grpc::health::v1::HealthCheckResponse::SERVING) return;
+    Add(Verdict::kLook, {"clock of escalation", "escalation的时钟"},
+        {"cannot be trusted: it was stepped, or differs from work_order's or a peer's",
+         "不可信：发生过跳变，或与work_order、对端的时钟相差"},
+        {"look with `timedatectl` at each machine; runbook HotlineClockUntrusted",
+         "请在各机器上用 timedatectl 核对；参见处置手册 HotlineClockUntrusted"});
+  }
+
+  // Whether anybody is told: as installed, the directory holds units and no people.
+  void LookAtPeople() {
+    if (!running_.contains("escalation")) return;  // told above
+    const Words what = {"directory of people", "通讯录"};
+    escalation::v1::RunPreflightResponse response;
+    if (auto failure = client().Call(&DirectoryService::StubInterface::RunPreflight, {}, &response);
+        failure) {
+      const std::string text(failure->status.message());
+      return Add(Verdict::kFailed, what, {text, text},
+                 {"ask as the role admin or supervisor; if escalation's directory failed, journalctl -u "
+                  "hotline-escalation",
+                  "请以admin或supervisor角色查询；若通讯录数据库故障，用 journalctl -u hotline-escalation "
+                  "查看原因"});
+    }
+    const Words advice = {
+        "hotlinectl directory import --file … --reported-by …; hotlinectl directory preflight says which",
+        "执行 hotlinectl directory import --file … --reported-by …；用 hotlinectl directory preflight "
+        "查看明细"};
+    if (response.unit_count() == 0) {
+      return Add(Verdict::kLook, what, {"empty: rungs reach nobody", "为空：催办无人可达"}, advice);
+    }
+    if (response.unreachable_rungs() > 0) {
+      std::set<std::string> units;
+      for (const escalation::v1::PreflightGap& gap : response.gaps()) units.insert(gap.unit());
+      return Add(Verdict::kLook, what,
+                 {StrCat(response.unreachable_rungs(), " rungs at ", units.size(),
+                         " units reach nobody at some time of the next seven days"),
+                  StrCat("今后七天内，", units.size(), "个单位的", response.unreachable_rungs(),
+                         "级催办有时无人可达")},
+                 advice);
+    }
+    Add(Verdict::kOk, what,
+        {StrCat("every rung of ", response.unit_count(), " units reaches somebody for seven days"),
+         StrCat("今后七天内，", response.unit_count(), "个单位各级催办均有人可达")});
+  }
+
   void LookAtPeers() {
     if (site_.peers().empty()) {
       return Add(Verdict::kLook, {"peers", "对端"}, {"none is configured", "未配置对端"},
@@ -400,7 +451,21 @@ class Examination {
       return Add(Verdict::kFailed, {"peers", "对端"}, {text, text},
                  {"ask as the role admin or supervisor", "请以admin或supervisor角色查询"});
     }
+    // Work_order names the links; one that dispatch does not have has no transport.
+    std::set<std::string> known, missing;
     for (const auto& link : links.links()) {
+      if (link.transport() != dispatch::v1::LINK_TRANSPORT_UNSPECIFIED) known.insert(link.peer());
+    }
+    for (const config::v1::PeerConfig& peer : site_.peers()) {
+      if (known.contains(peer.hotline())) continue;
+      missing.insert(peer.hotline());
+      Add(Verdict::kFailed, {StrCat("peer ", peer.hotline()), StrCat("对端 ", peer.hotline())},
+          {"is configured, but the running services do not know it", "已配置，但运行中的服务尚未启用"},
+          {"systemctl restart hotline-work-order hotline-dispatch",
+           "执行 systemctl restart hotline-work-order hotline-dispatch"});
+    }
+    for (const auto& link : links.links()) {
+      if (missing.contains(link.peer())) continue;  // told above
       const bool ordinary = link.lane() != exchange::v1::LANE_EMERGENCY;
       const Words what = {StrCat("peer ", link.peer(), ordinary ? "" : ", emergencies"),
                           StrCat("对端 ", link.peer(), ordinary ? "" : "（特急）")};

@@ -394,6 +394,9 @@ int RetentionCommand(Session& session) {
       return kExitOk;
     }
     console.OutLine(Say(language, say::kRetentionRan, response.erased_count()));
+    if (response.failed_count() > 0) {
+      console.OutLine(Say(language, say::kRetentionFailed, response.failed_count()));
+    }
     if (!response.done()) console.OutLine(Say(language, say::kRetentionMore));
     return kExitOk;
   }

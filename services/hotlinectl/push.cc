@@ -160,7 +160,10 @@ class FilePush {
       if (order.flat) ApplyFormDefaults(row.request);
       auto& header = *row.request.mutable_header();
       if (header.request_id().empty()) header.set_request_id(RowRequestId(digest, order.row));
-      if (header.actor().account().empty()) header.mutable_actor()->set_account(session_.arguments.account);
+      // What the row leaves out of who acts.
+      type::v1::Actor actor = ActorOf(session_.arguments);
+      actor.MergeFrom(header.actor());
+      *header.mutable_actor() = std::move(actor);
       rows.push_back(std::move(row));
     }
     return rows;

@@ -67,7 +67,7 @@ int Publish(Session& session, escalation::v1::PublishRulesRequest request) {
   Console& console = session.console;
   request.set_digest(arguments.Text("digest"));
   request.set_note(arguments.Text("note"));
-  request.mutable_actor()->set_account(arguments.account);
+  *request.mutable_actor() = ActorOf(arguments);
   escalation::v1::PublishRulesResponse response;
   if (auto failure = session.client.Call(&Escalations::PublishRules, request, &response); failure) {
     return console.Fail(*failure);

@@ -78,6 +78,12 @@ std::string Fingerprint(const Command& command) {
   return Sha256({sent.SerializeAsString()});
 }
 
+// As earlier releases took it, which did not write into a command the unit that its call's metadata names.
+std::string FingerprintWithoutUnit(Command command) {
+  command.mutable_header()->mutable_actor()->clear_unit();
+  return Fingerprint(command);
+}
+
 // What a request tells of the peer's clock.
 template <typename Request>
 std::optional<ClockSkew> SkewOf(const Request& request) {
@@ -519,6 +525,16 @@ void Engine::ListLinkCursors(const CallContext&, workorder::v1::ListLinkCursorsR
       });
 }
 
+std::map<std::string, int64_t> Engine::OwedToFormerPeers() {
+  std::map<std::string, int64_t> owed;
+  MutexLock lock(&tail_mu_);
+  for (const auto& [key, tail] : tails_) {
+    if (options_.site.peers.contains(key.peer) || tail.acknowledged >= tail.outgoing) continue;
+    owed[key.peer] += tail.outgoing - tail.acknowledged;
+  }
+  return owed;
+}
+
 void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest request,
                        Done<workorder::v1::ReadInboxResponse> done) {
   if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
@@ -543,7 +559,7 @@ void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest reque
         if (response.envelopes_size() > 0) break;
         return done(error::ContentErased());
       }
-      bytes += row.envelope.body().size();
+      bytes += row.envelope.ByteSizeLong();
       if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
       *response.add_envelopes() = std::move(row.envelope);
     }
@@ -715,7 +731,7 @@ void Engine::AnswerPull(WaitingPull pull) {
         for (size_t i = static_cast<size_t>(pull.after + 1 - ring.rows.front().envelope.sequence());
              i < ring.rows.size() && response.envelopes_size() < pull.limit; ++i) {
           const exchange::v1::Envelope& envelope = ring.rows[i].envelope;
-          bytes += envelope.body().size();
+          bytes += envelope.ByteSizeLong();
           if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
           *response.add_envelopes() = envelope;
         }
@@ -733,7 +749,7 @@ void Engine::AnswerPull(WaitingPull pull) {
         if (response.envelopes_size() > 0) break;
         return pull.done(error::ContentErased());
       }
-      bytes += row.envelope.body().size();
+      bytes += row.envelope.ByteSizeLong();
       if (bytes > kMaxPullBytes && response.envelopes_size() > 0) break;
       *response.add_envelopes() = std::move(row.envelope);
     }
@@ -1012,6 +1028,7 @@ int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
 void Engine::Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch) {
   counters_.failed_commits.fetch_add(1);
   healthy_ = false;
+  last_failure_ = why;
   // If they cannot be read now, they are read before anything else is decided: numbering never runs ahead.
   heads_stale_ = !LoadHeads().ok();
   for (const auto& work : batch) work->Fail(why);
@@ -1054,7 +1071,9 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     absl::StatusOr<std::optional<RequestRow>> known = store_->reader().FindRequest(request_id);
     if (!known.ok()) return store_failed(known.status());
     if (known->has_value()) {
-      if ((*known)->fingerprint != fingerprint) return error::RequestIdReused(request_id);
+      if ((*known)->fingerprint != fingerprint && (*known)->fingerprint != FingerprintWithoutUnit(command)) {
+        return error::RequestIdReused(request_id);
+      }
       workorder::v1::CommandResult result;
       const bool readable = result.ParseFromString((*known)->result);
       const std::optional<int64_t> id = ParseOrderId(result.order().id());
@@ -1121,6 +1140,8 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   if (!stands.ok()) return store_failed(stands.status());
   *result.mutable_order() = **stands;
   result.set_event_sequence(tx.applied_sequence);
+  // Only this site's own affair.
+  result.mutable_order()->clear_told_keys();
   // The fields of an order that never change are not stored once more with each answer.
   std::string title, digest, salt;
   WorkOrder& order = *result.mutable_order();
@@ -1245,7 +1266,7 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
   bool passed_on = false;
   if (former_id == 0 && envelope.kind() == (before == nullptr ? exchange::v1::ENVELOPE_KIND_OFFER
                                                               : exchange::v1::ENVELOPE_KIND_RECALL)) {
-    absl::StatusOr<std::optional<NewOrder>> lost = FindPassingOn(envelope.handoff_id());
+    absl::StatusOr<std::optional<NewOrder>> lost = FindPassingOn(envelope.handoff_id(), link.key.lane);
     if (!lost.ok()) return store_failed(lost.status());
     passed_on = before != nullptr && lost->has_value();
     absl::StatusOr<const WorkOrder*> known = static_cast<const WorkOrder*>(nullptr);
@@ -1275,8 +1296,8 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
                                   .kind = exchange::v1::ENVELOPE_KIND_RECALL_REFUSED,
                                   .body = refused.SerializeAsString()});
   } else {
-    received =
-        DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now, SkewOf(work.inbox));
+    received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now,
+                              SkewOf(work.inbox), link.key.lane);
   }
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
   if (answered) {
@@ -1397,7 +1418,8 @@ void Engine::RunReceipt(Work& work, Transaction& tx) {
     tx.store_failure = std::move(status);
     return;
   }
-  const absl::Time receive_time = FromTimestamp(receipt.receive_time());
+  // A peer that signs nothing may leave it out.
+  const absl::Time receive_time = receipt.has_receive_time() ? FromTimestamp(receipt.receive_time()) : tx.now;
   const std::optional<ClockSkew> skew = SkewOf(work.pull);
   for (const Acknowledged& one : acknowledged) {
     if (one.kind != exchange::v1::ENVELOPE_KIND_OFFER || one.order_id == 0) continue;
@@ -1466,6 +1488,11 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
       work.failure = error::LinkForked(link.key.peer, differs);
       return;
     }
+  }
+  if (differs == 0 && envelopes.rbegin()->sequence() <= link.outgoing_sequence) {
+    // Nothing is lost. What of it has arrived the peer's receipt says, and is on record with that.
+    work.recovered.set_outgoing_sequence(link.outgoing_sequence);
+    return;
   }
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return failed(std::move(status));
   for (const exchange::v1::Envelope& envelope : envelopes) {
@@ -1804,7 +1831,7 @@ absl::StatusOr<int64_t> Engine::ApplyOne(Change change, int64_t order_id, const 
     type::v1::Event& event = change.event;
     event.set_sequence(sequence);
     event.set_previous_order_sequence(before == nullptr ? 0 : before->last_event_sequence());
-    if (event.traceparent().empty()) event.set_traceparent(traceparent);
+    if (event.traceparent().empty() && IsTraceparent(traceparent)) event.set_traceparent(traceparent);
     event.set_handoff_id(change.after.handoff().id());
     change.after.set_last_event_sequence(sequence);
     const exchange::v1::Lane lane = LaneFor(change.after.urgency());
@@ -1909,6 +1936,8 @@ absl::Status Engine::Owe(const EnvelopeDraft& draft, const LaneKey& key, int64_t
 }
 
 absl::Status Engine::Append(LinkRow& link, EnvelopeRow row, std::string_view content, Transaction& tx) {
+  // It comes from a peer where this answers one or came back from one, is in no hash, and goes out again.
+  if (!IsTraceparent(row.envelope.traceparent())) row.envelope.clear_traceparent();
   if (absl::Status status = store_->AppendOutbox(link.key, row, content); !status.ok()) return status;
   link.outgoing_sequence = row.envelope.sequence();
   link.outgoing_hash = row.envelope.hash();
@@ -2004,8 +2033,10 @@ absl::StatusOr<int64_t> Engine::OrderOfRecovered(const exchange::v1::Envelope& e
 
 // What this site had made of a peer's offer, if an offer by which it passed that on has come back and is not
 // played back yet: the id of that order, and its number. Nothing if there is none.
-absl::StatusOr<std::optional<NewOrder>> Engine::FindPassingOn(const std::string& handoff_id) {
+absl::StatusOr<std::optional<NewOrder>> Engine::FindPassingOn(const std::string& handoff_id,
+                                                              exchange::v1::Lane lane) {
   for (const auto& [key, link] : links_) {
+    if (key.lane != lane) continue;  // all of an order goes by one lane
     for (int64_t after = link.replay_next - 1; link.replaying() && after < link.replay_end;) {
       absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(key, after, kMaxBatch);
       if (!rows.ok()) return rows.status();

@@ -116,6 +116,12 @@ class Engine : public Ledger {
   Store& store() { return *store_; }
   // False after a failed sync: the store refuses until restart.
   bool healthy() const { return healthy_.load(); }
+  // Why the last commit that failed did, as those who waited for it were told. For the committing thread.
+  const absl::Status& last_failure() const { return last_failure_; }
+
+  // How many envelopes wait for peers that the site no longer has, by peer; those for whom none do are left
+  // out.
+  std::map<std::string, int64_t> OwedToFormerPeers();
 
  private:
   struct Work;
@@ -150,7 +156,8 @@ class Engine : public Ledger {
   absl::StatusOr<const type::v1::WorkOrder*> LoadOrder(int64_t id);
   absl::StatusOr<int64_t> ResolveHandoff(const std::string& handoff_id);
   absl::StatusOr<int64_t> OrderOfRecovered(const exchange::v1::Envelope& envelope);
-  absl::StatusOr<std::optional<NewOrder>> FindPassingOn(const std::string& handoff_id);
+  absl::StatusOr<std::optional<NewOrder>> FindPassingOn(const std::string& handoff_id,
+                                                        exchange::v1::Lane lane);
   absl::StatusOr<int64_t> ResolveOrder(const std::string& id_or_number);
   absl::StatusOr<bool> IsTaken(const std::string& number);
   int Take(absl::Time now, std::vector<std::unique_ptr<Work>>* batch);
@@ -222,6 +229,7 @@ class Engine : public Ledger {
 
   // The committer's alone.
   Heads heads_;
+  absl::Status last_failure_;
   bool interruptible_ = false;                        // the batch under way is of ordinary work
   absl::Time emergency_time_ = absl::InfinitePast();  // of the last commit with an emergency in it
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it

@@ -11,6 +11,7 @@
 #include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/error/error.h"
 #include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
 #include "hotline/operation/v1/retention_service.grpc.pb.h"
@@ -79,6 +80,10 @@ class WorkOrderProcess final : public boot::Service {
         Engine::Create(*std::move(store), std::move(options), environment.clock, &process->readers_);
     if (!engine.ok()) return engine.status();
     process->engine_ = *std::move(engine);
+    for (const auto& [peer, count] : process->engine_->OwedToFormerPeers()) {
+      log::Error("envelopes wait for a peer that is no longer configured: nothing delivers them",
+                 {{"peer", peer}, {"envelopes", count}});
+    }
     process->service_ = std::make_unique<WorkOrderService>(
         process->engine_.get(), *std::move(reader), &process->readers_, &process->hub_, environment.clock,
         EvidenceKeys{.signing = environment.site->signing, .ring = environment.site->keys},
@@ -96,6 +101,9 @@ class WorkOrderProcess final : public boot::Service {
     retention.hour = config.retention().hour();
     retention.on_run = [](int64_t erased) {
       log::Info("what was due has been erased", {{"orders", erased}});
+    };
+    retention.on_failure = [](const absl::Status& status) {
+      log::Error("what is due cannot be erased", {{"error", ToStd(status.message())}});
     };
     process->retention_ =
         std::make_unique<Retention>(process->engine_.get(), *std::move(reader), &process->retained_,
@@ -136,8 +144,13 @@ class WorkOrderProcess final : public boot::Service {
           told_healthy_ = engine_->healthy();
           environment_.health->SetServing("store", told_healthy_);
           environment_.health->SetServing("", told_healthy_);
-          log::Write(told_healthy_ ? log::Level::kInfo : log::Level::kError,
-                     told_healthy_ ? "the store commits again" : "the store refuses to commit");
+          if (told_healthy_) {
+            log::Info("the store commits again");
+          } else {
+            const absl::Status& why = engine_->last_failure();
+            log::Error("the store refuses to commit", {{"reason", error::ReasonName(error::ReasonOf(why))},
+                                                       {"error", ToStd(why.message())}});
+          }
         }
       }
     });

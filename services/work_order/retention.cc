@@ -55,7 +55,12 @@ void Retention::Watch() {
     auto run = std::make_shared<Run>();
     run->now = now;
     run->ended = [this](const absl::Status& status, const Run& ended, bool) {
-      if (status.ok()) options_.on_run(ended.erased);
+      if (!status.ok()) {
+        last_day_ = absl::CivilDay();  // the next look tries again
+        return options_.on_failure(status);
+      }
+      options_.on_run(ended.erased);
+      if (ended.failed > 0) options_.on_failure(ended.failure);
     };
     Step(std::move(run));
   }
@@ -153,6 +158,10 @@ absl::StatusOr<retention::Attestation> Retention::Attest(int64_t last_sequence) 
   return attestation;
 }
 
+void Retention::PassOver(Run& run, const absl::Status& why) {
+  if (run.failed++ == 0) run.failure = why;
+}
+
 void Retention::Step(std::shared_ptr<Run> run) {
   if (run->after_id == 0) {
     if (absl::Status status = LookAtLinks(*run); !status.ok()) return run->ended(status, *run, false);
@@ -169,11 +178,14 @@ void Retention::Step(std::shared_ptr<Run> run) {
     // Others' turn on the executor between two steps.
     executor_->Post([this, run] { Step(run); });
   };
-  if (due->empty()) return go_on();
 
   workorder::v1::ExecuteRequest request;
   for (const WorkOrder& order : *due) {
     const absl::StatusOr<retention::Attestation> attestation = Attest(order.last_event_sequence());
+    if (error::ReasonOf(attestation.status()) == error::Reason::ERROR_REASON_INTERNAL) {
+      PassOver(*run, attestation.status());
+      continue;
+    }
     if (!attestation.ok()) return run->ended(attestation.status(), *run, false);
     type::v1::Command& command = *request.add_commands();
     type::v1::CommandHeader& header = *command.mutable_header();
@@ -188,16 +200,21 @@ void Retention::Step(std::shared_ptr<Run> run) {
     command.mutable_erasure()->set_retention_days(options_.content_days);
     attestation->Write(command.mutable_erasure());
   }
+  if (request.commands().empty()) return go_on();
   ledger_->Execute({.now = run->now}, std::move(request),
                    [this, run, go_on](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
                      executor_->Post([this, run, go_on, response = std::move(response)] {
                        if (!response.ok()) return run->ended(response.status(), *run, false);
-                       // One that was refused has changed meanwhile, and is not due any more.
-                       const int64_t erased =
-                           std::count_if(response->results().begin(), response->results().end(),
-                                         [](const auto& result) { return !result.has_error(); });
-                       run->erased += erased;
-                       erased_ += erased;
+                       for (const workorder::v1::CommandResult& result : response->results()) {
+                         if (!result.has_error()) {
+                           ++run->erased;
+                           ++erased_;
+                         } else if (const absl::Status why = error::FromProto(result.error());
+                                    error::ReasonOf(why) == error::Reason::ERROR_REASON_INTERNAL) {
+                           PassOver(*run, why);
+                         }
+                         // Any other that was refused has changed meanwhile, and is not due any more.
+                       }
                        go_on();
                      });
                    });
@@ -275,6 +292,7 @@ void Retention::RunRetention(const CallContext& call, operation::v1::RunRetentio
     RunRetentionResponse response;
     response.set_erased_count(ended.erased);
     response.set_done(all);
+    response.set_failed_count(ended.failed);
     (*answer)(std::move(response));
   };
   executor_->Post([this, run] { Step(run); });

@@ -33,6 +33,9 @@ struct RetentionOptions {
   int content_days = 1095;  // -1: nothing is erased
   int hour = 3;             // of the day in Beijing at which the job begins
   std::function<void(int64_t erased)> on_run = [](int64_t) {};  // a run of the job has ended
+  // A run of the job could not go on, and is tried again in five minutes; or it has ended, but some orders
+  // cannot be erased, the first of them for this reason. No personal data.
+  std::function<void(const absl::Status&)> on_failure = [](const absl::Status&) {};
 };
 
 // Methods are thread-safe. `executor` is stopped before this is destroyed.
@@ -63,6 +66,8 @@ class Retention {
     absl::Time deadline = absl::InfiniteFuture();
     int64_t after_id = 0;
     int64_t erased = 0;
+    int64_t failed = 0;                   // orders that were passed over
+    absl::Status failure;                 // why the first of them was
     std::set<int64_t> owed;               // orders with envelopes that a peer has not acknowledged
     std::set<std::string> unclear_peers;  // with more of them than are looked through
     std::function<void(const absl::Status&, const Run&, bool done)> ended;
@@ -73,6 +78,8 @@ class Retention {
   // What the erasure of an order will leave of its events, the latest of which is `last_sequence`.
   absl::StatusOr<retention::Attestation> Attest(int64_t last_sequence);
   bool IsDue(const type::v1::WorkOrder& order, const Run& run) const;
+  // One that cannot be erased does not keep the later ones.
+  static void PassOver(Run& run, const absl::Status& why);
   void Step(std::shared_ptr<Run> run);
   void Watch();
 

@@ -82,6 +82,10 @@ Answer<Response> Caller::Call(grpc::Status (ExchangeService::Stub::*method)(grpc
     case grpc::StatusCode::UNIMPLEMENTED:
     case grpc::StatusCode::CANCELLED:
       break;  // the transport's, with no reason of ours
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      // So is this, where a limit of gRPC's is too small for the message.
+      if (answer.refusal.reason.empty() && request.ByteSizeLong() > kMaxBatchBytes) break;
+      [[fallthrough]];
     default:
       ++refusals_;
       if (answer.refusal.domain != "hotline" || answer.refusal.reason.empty()) {
@@ -92,16 +96,28 @@ Answer<Response> Caller::Call(grpc::Status (ExchangeService::Stub::*method)(grpc
   return answer;
 }
 
+void Caller::JudgeReceipt(exchange::v1::Lane lane, const exchange::v1::LinkReceipt& receipt,
+                          const std::string& where) {
+  if (LaneOf(receipt.lane()) != lane) {
+    Fault("X-RECEIPT-5", absl::StrCat("a receipt of lane ", static_cast<int>(receipt.lane()), " ", where));
+  }
+  if (receipt.received_through() > 0 && !receipt.has_receive_time()) {
+    Fault("X-RECEIPT-5", absl::StrCat("a receipt without receive_time ", where));
+  }
+  if (!options_.target_key.has_value()) return;
+  if (const std::string fault = FaultOfReceipt(*options_.target_key, options_.to, options_.as, receipt);
+      !fault.empty()) {
+    Fault("X-SIGN-4", absl::StrCat("a receipt with ", fault, " ", where));
+  }
+}
+
 void Caller::Judge(const DeliverRequest& request, const DeliverResponse& response) {
   ++receipts_;
   const exchange::v1::LinkReceipt& receipt = response.receipt();
   const exchange::v1::Lane lane = LaneOf(request.lane());
   const int64_t through = receipt.received_through();
   auto& sent = sent_[lane];
-  if (LaneOf(receipt.lane()) != lane) {
-    Fault("X-RECEIPT-5", absl::StrCat("a receipt of lane ", static_cast<int>(receipt.lane()), " for lane ",
-                                      static_cast<int>(lane)));
-  }
+  JudgeReceipt(lane, receipt, absl::StrCat("for a delivery in the ", NameOf(lane), " lane"));
   const int64_t most = sent.empty() ? 0 : sent.rbegin()->first;
   if (through > most) {
     Fault("X-RECEIPT-1", absl::StrCat(NameOf(lane), " received_through ", through, ", sent up to ", most));
@@ -121,12 +137,6 @@ void Caller::Judge(const DeliverRequest& request, const DeliverResponse& respons
       TimeOf(response.answer_time()) < TimeOf(response.arrive_time())) {
     Fault("X-TIME-1", absl::StrCat("arrive_time ", response.arrive_time().ShortDebugString(),
                                    ", answer_time ", response.answer_time().ShortDebugString()));
-  }
-  if (options_.target_key.has_value()) {
-    if (const std::string fault = FaultOfReceipt(*options_.target_key, options_.to, options_.as, receipt);
-        !fault.empty()) {
-      Fault("X-SIGN-4", absl::StrCat("a receipt with ", fault));
-    }
   }
 }
 
@@ -204,7 +214,14 @@ exchange::v1::GetLinkRequest Caller::LinkRequest() const {
 }
 
 Answer<exchange::v1::GetLinkResponse> Caller::GetLink(const exchange::v1::GetLinkRequest& request) {
-  return Call(&ExchangeService::Stub::GetLink, request);
+  auto answer = Call(&ExchangeService::Stub::GetLink, request);
+  if (!answer.ok()) return answer;
+  JudgeReceipt(exchange::v1::LANE_ORDINARY, answer.response.incoming(), "as `incoming` of GetLink");
+  for (const exchange::v1::LanePosition& position : answer.response.lanes()) {
+    const exchange::v1::Lane lane = LaneOf(position.lane());
+    JudgeReceipt(lane, position.incoming(), absl::StrCat("of the ", NameOf(lane), " lane in GetLink"));
+  }
+  return answer;
 }
 
 Answer<exchange::v1::BackfillResponse> Caller::Backfill(exchange::v1::Lane lane, int64_t after, int limit) {

@@ -98,6 +98,9 @@ class Caller {
                                                                                     Response*),
                         const Request& request);
   void Judge(const exchange::v1::DeliverRequest& request, const exchange::v1::DeliverResponse& response);
+  // What holds for a receipt of `lane` wherever it stands; `where` says where this one does.
+  void JudgeReceipt(exchange::v1::Lane lane, const exchange::v1::LinkReceipt& receipt,
+                    const std::string& where);
   void Fault(const std::string& clause, const std::string& what) { faults_.emplace(clause, what); }
 
   const CallerOptions options_;

@@ -1,13 +1,14 @@
 #include "tests/conformance/example_peer.h"
 
-#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
+#include "common/base/utf8.h"
 
 namespace hotline::conformance {
 namespace {
@@ -17,15 +18,16 @@ using exchange::v1::LANE_EMERGENCY;
 using exchange::v1::LANE_ORDINARY;
 using grpc::StatusCode;
 
-constexpr int kMaxEnvelopes = 512;
 constexpr size_t kMaxBody = 256 << 10;
+constexpr size_t kMaxHandoffId = 128;
+constexpr int kMaxMessage = 5 << 20;
+constexpr int64_t kMaxEpoch = int64_t{1} << 40;
 constexpr int64_t kAllIds = std::numeric_limits<int64_t>::max();
 
-// Whether `id` is `<giver>-…-<attempt>`.
-bool IsHandoffOf(const std::string& id, const std::string& giver, int attempt) {
-  const std::string prefix = giver + "-", suffix = absl::StrCat("-", attempt);
-  return id.size() > prefix.size() + suffix.size() && id.compare(0, prefix.size(), prefix) == 0 &&
-         id.compare(id.size() - suffix.size(), suffix.size(), suffix) == 0;
+// Whether `text` has `least` to `most` characters: not bytes, of which one in Chinese has three.
+bool HasLength(const std::string& text, int64_t least, int64_t most) {
+  const std::optional<int64_t> length = CountCodePoints(text);
+  return length.has_value() && *length >= least && *length <= most;
 }
 
 void AddTo(std::string* sum, const std::string& digest) {
@@ -61,6 +63,8 @@ void ExamplePeer::Start() {
   int port = 0;
   builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(this);
+  // A full batch is larger than what gRPC takes unless told.
+  if (!Has(Defect::kTakesSmallMessages)) builder.SetMaxReceiveMessageSize(kMaxMessage);
   server_ = builder.BuildAndStart();
   port_ = port;
   sender_ = std::thread([this] { SendUntilStopped(); });
@@ -125,8 +129,13 @@ exchange::v1::LinkReceipt ExamplePeer::ReceiptOf(exchange::v1::Lane name) {
   receipt.set_lane(name);
   receipt.set_received_through(lane.cursor);
   receipt.set_head_hash(lane.head);
-  SetTime(lane.time, receipt.mutable_receive_time());
+  if (!Has(Defect::kReceiptWithoutTime)) SetTime(lane.time, receipt.mutable_receive_time());
   return receipt;
+}
+
+void ExamplePeer::Sign(exchange::v1::LinkReceipt* receipt) const {
+  if (!options_.key.has_value() || Has(Defect::kSignsNothing)) return;
+  SignReceipt(*options_.key, options_.hotline, options_.peer, receipt);
 }
 
 grpc::Status ExamplePeer::Deliver(grpc::ServerContext*, const exchange::v1::DeliverRequest* request,
@@ -166,9 +175,7 @@ grpc::Status ExamplePeer::Deliver(grpc::ServerContext*, const exchange::v1::Deli
   exchange::v1::LinkReceipt* receipt = response->mutable_receipt();
   if (Has(Defect::kReceiptAhead)) receipt->set_received_through(receipt->received_through() + 1);
   if (Has(Defect::kReceiptWithWrongHash)) receipt->set_head_hash(std::string(32, '?'));
-  if (options_.key.has_value() && !Has(Defect::kSignsNothing)) {
-    SignReceipt(*options_.key, options_.hotline, options_.peer, receipt);
-  }
+  Sign(receipt);
   SetTime(absl::Now(), response->mutable_answer_time());
   return grpc::Status::OK;
 }
@@ -207,7 +214,7 @@ grpc::Status ExamplePeer::Take(const exchange::v1::DeliverRequest& batch) {
     if (Has(Defect::kStopsAtBadOffer) && envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
       exchange::v1::OfferBody body;
       if (envelope.body().size() > kMaxBody || !body.ParseFromString(envelope.body()) ||
-          CheckOffer(envelope, body).has_value()) {
+          CheckOffer(batch.lane(), envelope, body).has_value()) {
         return Refuse(StatusCode::INVALID_ARGUMENT, "FIELD_INVALID", "a bad offer");
       }
     }
@@ -231,12 +238,9 @@ grpc::Status ExamplePeer::Take(const exchange::v1::DeliverRequest& batch) {
 
 grpc::Status ExamplePeer::GetLink(grpc::ServerContext*, const exchange::v1::GetLinkRequest* request,
                                   exchange::v1::GetLinkResponse* response) {
-  const auto& versions = request->supported_versions();
-  const bool common =
-      request->protocol_version() == 1 || std::find(versions.begin(), versions.end(), 1) != versions.end();
-  if (auto status = CheckCaller(common ? 1 : request->protocol_version(), request->from_hotline(),
-                                request->to_hotline());
-      !status.ok()) {
+  int version = VersionFor(*request);
+  if (Has(Defect::kOverlooksVersionList) && request->protocol_version() == 1) version = 1;
+  if (auto status = CheckCaller(version, request->from_hotline(), request->to_hotline()); !status.ok()) {
     return status;
   }
   MutexLock lock(&mu_);
@@ -250,6 +254,7 @@ grpc::Status ExamplePeer::GetLink(grpc::ServerContext*, const exchange::v1::GetL
     auto* position = response->add_lanes();
     position->set_lane(name);
     *position->mutable_incoming() = ReceiptOf(name);
+    if (!Has(Defect::kSignsNoPosition)) Sign(position->mutable_incoming());
     position->set_outgoing_sequence(static_cast<int64_t>(lane.outbox.size()));
   }
   *response->mutable_incoming() = response->lanes(0).incoming();
@@ -358,7 +363,9 @@ void ExamplePeer::Apply(exchange::v1::Lane lane, const Envelope& envelope) {
   answer.set_message(fault->message);
   answer.set_sequence(envelope.sequence());
   answer.set_kind(envelope.kind());
-  Owe(lane, exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, envelope.handoff_id(), answer);
+  // No handoff has a longer id, but what is wrong with an envelope may be just that.
+  Owe(lane, exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, envelope.handoff_id().substr(0, kMaxHandoffId),
+      answer);
 }
 
 std::optional<ExamplePeer::Fault> ExamplePeer::TryApply(exchange::v1::Lane lane, const Envelope& envelope) {
@@ -410,7 +417,7 @@ std::optional<ExamplePeer::Fault> ExamplePeer::TryApply(exchange::v1::Lane lane,
 std::optional<ExamplePeer::Fault> ExamplePeer::TakeOffer(exchange::v1::Lane lane, const Envelope& envelope) {
   exchange::v1::OfferBody body;
   if (!body.ParseFromString(envelope.body())) return Fault{"FIELD_INVALID", "body", "cannot be read"};
-  if (std::optional<Fault> fault = CheckOffer(envelope, body); fault.has_value()) return fault;
+  if (std::optional<Fault> fault = CheckOffer(lane, envelope, body); fault.has_value()) return fault;
   const auto known = stored_.orders.find(envelope.handoff_id());
   const bool again = known != stored_.orders.end();
   if (again && !Has(Defect::kNewOrderForKnownHandoff) && !Has(Defect::kAppliesRepeats)) return std::nullopt;
@@ -435,28 +442,47 @@ std::optional<ExamplePeer::Fault> ExamplePeer::TakeOffer(exchange::v1::Lane lane
   return std::nullopt;
 }
 
-std::optional<ExamplePeer::Fault> ExamplePeer::CheckOffer(const Envelope& envelope,
+std::optional<ExamplePeer::Fault> ExamplePeer::CheckOffer(exchange::v1::Lane lane, const Envelope& envelope,
                                                           const exchange::v1::OfferBody& body) const {
   const type::v1::Handoff& handoff = body.handoff();
   if (handoff.id() != envelope.handoff_id() || handoff.attempt() < 1 ||
-      !IsHandoffOf(handoff.id(), options_.peer, handoff.attempt())) {
+      !(IsHandoffId(handoff.id(), options_.peer, handoff.attempt()) || Has(Defect::kTakesAnyHandoffId))) {
     return Fault{"FIELD_INVALID", "handoff.id", "is not <giver>-<order id>-<attempt>"};
   }
   if (handoff.from_hotline() != options_.peer)
     return Fault{"FIELD_INVALID", "handoff.from_hotline", "is another"};
   if (handoff.to_hotline() != options_.hotline)
     return Fault{"FIELD_INVALID", "handoff.to_hotline", "is another"};
-  if (body.origin_hotline().empty()) return Fault{"FIELD_REQUIRED", "origin_hotline", "is required"};
+  if (!HasLength(handoff.from_number(), 1, 64)) {
+    return Fault{"FIELD_INVALID", "handoff.from_number", "must be 1 to 64 characters"};
+  }
+  if (!HasLength(handoff.note(), 0, 500)) return Fault{"TEXT_TOO_LONG", "handoff.note", "is too long"};
+  if (!HasLength(body.origin_hotline(), 1, 32)) {
+    return Fault{"FIELD_INVALID", "origin_hotline", "must be 1 to 32 characters"};
+  }
   if (body.content_salt().size() != 16) return Fault{"FIELD_INVALID", "content_salt", "must be 16 bytes"};
   if (body.custody().holder() != options_.peer)
     return Fault{"FIELD_INVALID", "custody.holder", "is not the giver"};
-  if (body.custody().epoch() < 1) return Fault{"FIELD_INVALID", "custody.epoch", "must be 1 or more"};
+  if (body.custody().epoch() < 1 || body.custody().epoch() > kMaxEpoch) {
+    return Fault{"FIELD_INVALID", "custody.epoch", "must be 1 to 2^40"};
+  }
+  if (!body.custody().has_hold_time()) return Fault{"FIELD_REQUIRED", "custody.hold_time", "is required"};
   type::v1::OrderContent content;
   if (!content.ParseFromString(body.content())) return Fault{"FIELD_INVALID", "content", "cannot be read"};
   if (content.type() == 0) return Fault{"FIELD_REQUIRED", "content.type", "is required"};
-  if (content.title().empty()) return Fault{"FIELD_REQUIRED", "content.title", "is required"};
-  if (content.text().size() > 8000) return Fault{"TEXT_TOO_LONG", "content.text", "is too long"};
+  if (content.channel() == 0) return Fault{"FIELD_REQUIRED", "content.channel", "is required"};
+  if (content.urgency() == 0) return Fault{"FIELD_REQUIRED", "content.urgency", "is required"};
+  if (!HasLength(content.title(), 1, 100)) {
+    return Fault{"FIELD_INVALID", "content.title", "must be 1 to 100 characters"};
+  }
+  if (!HasLength(content.text(), 1, 8000)) {
+    return Fault{"FIELD_INVALID", "content.text", "must be 1 to 8,000 characters"};
+  }
   if (!content.has_caller()) return Fault{"FIELD_REQUIRED", "content.caller", "is required"};
+  const bool emergency = content.urgency() == type::v1::URGENCY_EMERGENCY;
+  if (emergency != (lane == LANE_EMERGENCY) && !Has(Defect::kTakesAnyLane)) {
+    return Fault{"FIELD_INVALID", "content.urgency", "belongs into the other lane"};
+  }
   if (Has(Defect::kRefusesUnknownEnums) && !type::v1::OrderType_IsValid(content.type())) {
     return Fault{"ENUM_INVALID", "content.type", "is unknown"};
   }

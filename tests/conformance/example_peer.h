@@ -32,14 +32,20 @@ enum class Defect {
   kAcceptsGap,
   kReceiptAhead,
   kReceiptWithWrongHash,
+  kReceiptWithoutTime,
   kIgnoresSignature,
   kSignsNothing,
+  kSignsNoPosition,
   kRefusesRepeats,
   kAppliesRepeats,
   kNewOrderForKnownHandoff,
   kStopsAtBadOffer,
   kTakesAnyVersion,
+  kOverlooksVersionList,
   kTakesAnyBatchSize,
+  kTakesSmallMessages,
+  kTakesAnyHandoffId,
+  kTakesAnyLane,
   kAnswersInOrdinaryLane,
   kSeesNothing,
   kAnswersNotUnderstood,
@@ -119,7 +125,10 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
   grpc::Status CheckSignature(const exchange::v1::DeliverRequest& request) const;
   grpc::Status Take(const exchange::v1::DeliverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyLate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where a lane stands. Signed by whoever sends it, as the last step.
   exchange::v1::LinkReceipt ReceiptOf(exchange::v1::Lane name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // If there is a key.
+  void Sign(exchange::v1::LinkReceipt* receipt) const;
 
   // Applies one envelope. Nothing here fails the link: a fault becomes an answer.
   void Apply(exchange::v1::Lane lane, const exchange::v1::Envelope& envelope)
@@ -128,7 +137,7 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<Fault> TakeOffer(exchange::v1::Lane lane, const exchange::v1::Envelope& envelope)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::optional<Fault> CheckOffer(const exchange::v1::Envelope& envelope,
+  std::optional<Fault> CheckOffer(exchange::v1::Lane lane, const exchange::v1::Envelope& envelope,
                                   const exchange::v1::OfferBody& body) const;
   std::optional<Fault> TakeMirror(Order& order, const exchange::v1::MirrorBody& body) const;
 

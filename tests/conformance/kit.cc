@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/id.h"
@@ -35,6 +36,7 @@ constexpr int kRecall = exchange::v1::ENVELOPE_KIND_RECALL;
 constexpr int kMirror = exchange::v1::ENVELOPE_KIND_MIRROR;
 constexpr int kRecallRefused = exchange::v1::ENVELOPE_KIND_RECALL_REFUSED;
 
+constexpr size_t kMaxHandoffId = 128;
 constexpr int kForeignVersion = 99;
 constexpr int kForeignEnum = 77;
 constexpr int kForeignField = 9999;
@@ -80,6 +82,8 @@ std::string Sum(std::string a, const std::string& b) {
 struct Breakage {
   const char* what;
   void (*apply)(OfferBody* body);
+  bool in_envelope = false;  // the envelope has the broken id too
+  Lane lane = LANE_ORDINARY;
 };
 
 void SetContent(OfferBody* body, const std::function<void(type::v1::OrderContent*)>& change) {
@@ -93,14 +97,30 @@ const Breakage kBreakages[] = {
     {"without a handoff", [](OfferBody* body) { body->clear_handoff(); }},
     {"with another handoff.id than its envelope's",
      [](OfferBody* body) { body->mutable_handoff()->mutable_id()->insert(3, "X"); }},
+    {"whose id holds no order id",
+     [](OfferBody* body) {
+       body->mutable_handoff()->set_id(absl::StrCat(body->handoff().from_hotline(), "-hello-1"));
+     },
+     /*in_envelope=*/true},
+    {"whose id is in lower case",
+     [](OfferBody* body) { absl::AsciiStrToLower(body->mutable_handoff()->mutable_id()); },
+     /*in_envelope=*/true},
     {"with attempt 0", [](OfferBody* body) { body->mutable_handoff()->set_attempt(0); }},
     {"whose attempt is not the one in its id",
      [](OfferBody* body) { body->mutable_handoff()->set_attempt(2); }},
     {"from another giver", [](OfferBody* body) { body->mutable_handoff()->set_from_hotline("nobody"); }},
     {"for another taker", [](OfferBody* body) { body->mutable_handoff()->set_to_hotline("nobody"); }},
+    {"without the number of the giver's order",
+     [](OfferBody* body) { body->mutable_handoff()->clear_from_number(); }},
+    {"with a note of 501 characters",
+     [](OfferBody* body) { body->mutable_handoff()->set_note(std::string(501, 'x')); }},
     {"without an origin", [](OfferBody* body) { body->clear_origin_hotline(); }},
     {"that the giver does not hold", [](OfferBody* body) { body->mutable_custody()->set_holder("nobody"); }},
     {"without an epoch", [](OfferBody* body) { body->mutable_custody()->clear_epoch(); }},
+    {"in epoch 2^40 + 1",
+     [](OfferBody* body) { body->mutable_custody()->set_epoch((int64_t{1} << 40) + 1); }},
+    {"without the time since when the giver holds",
+     [](OfferBody* body) { body->mutable_custody()->clear_hold_time(); }},
     {"with a salt of 15 bytes", [](OfferBody* body) { body->mutable_content_salt()->pop_back(); }},
     {"without content", [](OfferBody* body) { body->clear_content(); }},
     {"with unreadable content", [](OfferBody* body) { body->set_content("\x0a\xff\xff"); }},
@@ -112,6 +132,11 @@ const Breakage kBreakages[] = {
      }},
     {"without a caller",
      [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_caller(); }); }},
+    {"of an emergency in the ordinary lane",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) { content->set_urgency(type::v1::URGENCY_EMERGENCY); });
+     }},
+    {"of a normal order in the emergency lane", [](OfferBody*) {}, /*in_envelope=*/false, LANE_EMERGENCY},
 };
 
 CallerOptions WithSeen(CallerOptions options, Listener* listener) {
@@ -211,6 +236,7 @@ class Kit {
   Outcome Batch6();
   Outcome Batch7();
   Outcome Batch8();
+  Outcome Batch10();
   Outcome Receipt4();
   Outcome Time2();
   Outcome Time3();
@@ -340,8 +366,10 @@ std::optional<Arrived> Kit::Await(const std::string& handoff_id, int kind, size_
 std::optional<Arrived> Kit::AwaitNotUnderstood(const Envelope& of) {
   return listener_->Await(
       [&](const Arrived& one) {
-        if (one.envelope.kind() != kNotUnderstood || one.envelope.handoff_id() != of.handoff_id())
+        if (one.envelope.kind() != kNotUnderstood ||
+            one.envelope.handoff_id() != of.handoff_id().substr(0, kMaxHandoffId)) {
           return false;
+        }
         return BodyOf<NotUnderstoodBody>(one.envelope).sequence() == of.sequence();
       },
       options_.patience);
@@ -518,6 +546,10 @@ Outcome Kit::Version3() {
   const auto answer = caller_.GetLink(request);
   HOTLINE_NEED(Refused(answer.status, StatusCode::FAILED_PRECONDITION, "PROTOCOL_VERSION_UNSUPPORTED",
                        "GetLink by a caller that speaks only version 99"));
+  request.set_protocol_version(1);
+  HOTLINE_NEED(Refused(caller_.GetLink(request).status, StatusCode::FAILED_PRECONDITION,
+                       "PROTOCOL_VERSION_UNSUPPORTED",
+                       "GetLink by a caller that wishes for version 1 but lists only 99"));
   const auto supported = answer.refusal.metadata.find("supported");
   if (supported != answer.refusal.metadata.end() && supported->second.find('1') != std::string::npos) {
     return Pass();
@@ -793,6 +825,30 @@ Outcome Kit::Batch8() {
                         "513 envelopes");
 }
 
+// As full as a batch may be, to the byte.
+Outcome Kit::Batch10() {
+  constexpr size_t kEnvelopes = 20;
+  constexpr size_t kBody = kMaxBatchBytes / kEnvelopes - 200;
+  const std::string id = NewOfferBody().handoff().id();
+  std::vector<Envelope> batch;
+  Head before;
+  size_t bytes = 0;
+  for (size_t i = 0; i < kEnvelopes; ++i) {
+    before = caller_.head(LANE_ORDINARY);
+    batch.push_back(caller_.Make(LANE_ORDINARY, kNotUnderstood, id, std::string(kBody, 'x')));
+    bytes += batch.back().ByteSizeLong();
+  }
+  batch.back().mutable_body()->append(kMaxBatchBytes - bytes, 'x');
+  Chain(before.hash, &batch.back());
+  const DeliverRequest request = caller_.Batch(LANE_ORDINARY, batch);
+  const auto answer = caller_.Send(request);
+  if (!answer.ok()) {
+    return Fail(absl::StrCat("a receipt for envelopes of ", BytesOf(request.envelopes()), " bytes"),
+                answer.refusal.Describe());
+  }
+  return CursorIs(LANE_ORDINARY, batch.back().sequence(), "envelopes of 4 MiB");
+}
+
 Outcome Kit::Receipt4() {
   if (desk_ == nullptr) return Skip("needs --manual");
   Offered offer = MakeOffer();
@@ -964,10 +1020,11 @@ Outcome Kit::Offer3() {
   HOTLINE_NEED_LISTENER();
   for (const Breakage& breakage : kBreakages) {
     OfferBody body = NewOfferBody();
-    const std::string id = body.handoff().id();
+    std::string id = body.handoff().id();
     breakage.apply(&body);
-    const Envelope broken = caller_.Make(LANE_ORDINARY, kOffer, id, body.SerializeAsString());
-    HOTLINE_NEED(Take(LANE_ORDINARY, {broken}));
+    if (breakage.in_envelope) id = body.handoff().id();
+    const Envelope broken = caller_.Make(breakage.lane, kOffer, id, body.SerializeAsString());
+    HOTLINE_NEED(Take(breakage.lane, {broken}));
     const std::optional<Arrived> answer = AwaitNotUnderstood(broken);
     if (!answer.has_value()) {
       return Fail(absl::StrCat("NOT_UNDERSTOOD for an offer ", breakage.what),
@@ -975,6 +1032,10 @@ Outcome Kit::Offer3() {
     }
     if (BodyOf<NotUnderstoodBody>(answer->envelope).reason().empty()) {
       return Fail(absl::StrCat("a reason for an offer ", breakage.what), "none");
+    }
+    if (answer->lane != breakage.lane) {
+      return Fail(absl::StrCat("NOT_UNDERSTOOD in the lane of an offer ", breakage.what),
+                  absl::StrCat("one in the ", NameOf(answer->lane), " lane"));
     }
   }
   return Fence();
@@ -1021,15 +1082,10 @@ Outcome Kit::Offer7() {
   HOTLINE_NEED(TargetOffers(desk_->Push(), listener_->arrived(), &envelope, &body));
   const type::v1::Handoff& handoff = body.handoff();
   type::v1::OrderContent content;
-  const std::string prefix = absl::StrCat(to(), "-");
-  const std::string suffix = absl::StrCat("-", handoff.attempt());
   const std::string& id = envelope.handoff_id();
   std::string fault;
   if (handoff.id() != id) fault = "handoff.id is not the envelope's";
-  if (id.compare(0, prefix.size(), prefix) != 0 || id.size() <= prefix.size() + suffix.size() ||
-      id.compare(id.size() - suffix.size(), suffix.size(), suffix) != 0) {
-    fault = absl::StrCat("handoff id ", id);
-  }
+  if (!IsHandoffId(id, to(), handoff.attempt())) fault = absl::StrCat("handoff id ", id);
   if (handoff.from_hotline() != to() || handoff.to_hotline() != as()) fault = "another giver or taker";
   if (handoff.attempt() < 1) fault = "no attempt";
   if (handoff.from_number().empty()) fault = "no number of the giver's order";
@@ -1052,12 +1108,17 @@ Outcome Kit::Kind1() {
   HOTLINE_NEED_LISTENER();
   Offered offer;
   HOTLINE_NEED(Understood(&offer));
-  const Envelope strange = caller_.Make(LANE_ORDINARY, kForeignEnum, offer.id, "whatever");
-  HOTLINE_NEED(Take(LANE_ORDINARY, {strange}));
-  const std::optional<Arrived> answer = AwaitNotUnderstood(strange);
-  if (!answer.has_value()) return Missing("NOT_UNDERSTOOD");
-  const auto body = BodyOf<NotUnderstoodBody>(answer->envelope);
-  if (body.kind() != kForeignEnum) return Fail(absl::StrCat("kind ", kForeignEnum), KindName(body.kind()));
+  const std::string long_id = offer.id + std::string(kMaxHandoffId, '0');
+  for (const std::string& id : {offer.id, long_id}) {
+    const Envelope strange = caller_.Make(LANE_ORDINARY, kForeignEnum, id, "whatever");
+    HOTLINE_NEED(Take(LANE_ORDINARY, {strange}));
+    const std::optional<Arrived> answer = AwaitNotUnderstood(strange);
+    if (!answer.has_value()) {
+      return Missing(absl::StrCat("NOT_UNDERSTOOD about ", id.substr(0, kMaxHandoffId)));
+    }
+    const auto body = BodyOf<NotUnderstoodBody>(answer->envelope);
+    if (body.kind() != kForeignEnum) return Fail(absl::StrCat("kind ", kForeignEnum), KindName(body.kind()));
+  }
   return Fence();
 }
 
@@ -1570,6 +1631,7 @@ const std::vector<Kit::Check>& Kit::Checks() {
       {"X-BATCH-6", &Kit::Batch6},
       {"X-BATCH-7", &Kit::Batch7},
       {"X-BATCH-8", &Kit::Batch8},
+      {"X-BATCH-10", &Kit::Batch10},  // of what has no answer
       {"X-TIME-2", &Kit::Time2},
       {"X-TIME-3", &Kit::Time3},
       {"X-SIGN-1", &Kit::Sign1},

@@ -14,8 +14,6 @@ using exchange::v1::DeliverRequest;
 using exchange::v1::Envelope;
 using grpc::StatusCode;
 
-constexpr int kMaxEnvelopes = 512;
-constexpr size_t kMaxBytes = 4 << 20;
 constexpr int64_t kForgotten = 3;
 
 exchange::v1::Lane LaneOf(exchange::v1::Lane lane) {
@@ -160,9 +158,10 @@ exchange::v1::LinkReceipt Listener::ReceiptOf(exchange::v1::Lane name, const Lan
 
 // Everything the sender owes, whatever becomes of the batch.
 void Listener::Judge(const DeliverRequest& request, Lane& lane) {
-  if (request.envelopes_size() > kMaxEnvelopes || request.ByteSizeLong() > kMaxBytes) {
-    Fault("X-BATCH-9", absl::StrCat("a batch of ", request.envelopes_size(), " envelopes, ",
-                                    request.ByteSizeLong(), " bytes"));
+  if (const size_t bytes = BytesOf(request.envelopes());
+      request.envelopes_size() > kMaxEnvelopes || bytes > kMaxBatchBytes) {
+    Fault("X-BATCH-9",
+          absl::StrCat("a batch of ", request.envelopes_size(), " envelopes, ", bytes, " bytes"));
   }
   if (options_.target_key.has_value()) {
     if (const std::string fault = FaultOfBatch(*options_.target_key, request); !fault.empty()) {
@@ -257,8 +256,7 @@ grpc::Status Listener::Deliver(grpc::ServerContext*, const DeliverRequest* reque
 grpc::Status Listener::GetLink(grpc::ServerContext*, const exchange::v1::GetLinkRequest* request,
                                exchange::v1::GetLinkResponse* response) {
   MutexLock lock(&mu_);
-  if (grpc::Status status =
-          CheckCaller(request->protocol_version(), request->from_hotline(), request->to_hotline());
+  if (grpc::Status status = CheckCaller(VersionFor(*request), request->from_hotline(), request->to_hotline());
       !status.ok()) {
     return status;
   }

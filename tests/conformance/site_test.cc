@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/conformance/example_peer.h"
 #include "tests/conformance/kit.h"
 #include "tests/support/site.h"
 
@@ -114,6 +117,36 @@ TEST_F(SiteTest, SignsWithSm2AsWell) {
   UseKeys(/*sm2=*/true);
   options_.only = std::regex("X-SIGN|X-OFFER-1|X-BACKFILL");
   EXPECT_THAT(RunFor(Verdict::kSkipped), IsEmpty());
+}
+
+// What vendors read is enough to be a peer of a site that takes nothing unsigned.
+TEST_F(SiteTest, SignedExampleIsAPeerOfASignedSite) {
+  UseKeys(/*sm2=*/false);
+  ExamplePeer example({.hotline = "990",
+                       .peer = "110",
+                       .peer_address = options_.caller.target,
+                       .key = options_.caller.key,
+                       .peer_key = options_.caller.target_key});
+  site_.config().mutable_peers(0)->set_address(absl::StrCat("127.0.0.1:", example.port()));
+  const absl::Status started = site_.StartAll();
+  ASSERT_TRUE(started.ok()) << started.ToString();
+
+  dispatch::v1::ListLinksResponse links;
+  const auto all = [&](const std::function<bool(const dispatch::v1::LinkStatus&)>& holds) {
+    return test::Eventually([&] {
+      test::Call call;
+      return site_.dispatch().ListLinks(&call, {}, &links).ok() && links.links_size() == 2 &&
+             std::all_of(links.links().begin(), links.links().end(), holds);
+    });
+  };
+  ASSERT_TRUE(all([](const auto& link) { return link.up(); })) << links.ShortDebugString();
+  // Each gives the other an order, and hears that it is understood there.
+  ASSERT_TRUE(SiteDesk(&site_).Push().ok());
+  ASSERT_TRUE(example.Push().ok());
+  EXPECT_TRUE(all([](const auto& link) {
+    const int64_t envelopes = link.lane() == exchange::v1::LANE_ORDINARY ? 2 : 0;
+    return link.up() && link.incoming_sequence() == envelopes && link.acknowledged_sequence() == envelopes;
+  })) << links.ShortDebugString();
 }
 
 TEST_F(SiteTest, ProgramPrintsALineForEachClause) {

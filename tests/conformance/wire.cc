@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -51,6 +52,12 @@ std::string NameOf(exchange::v1::Lane lane) {
 
 std::string StartOf(exchange::v1::Lane lane) {
   return std::string(32, lane == exchange::v1::LANE_EMERGENCY ? '\x01' : '\x00');
+}
+
+size_t BytesOf(const google::protobuf::RepeatedPtrField<Envelope>& envelopes) {
+  size_t bytes = 0;
+  for (const Envelope& envelope : envelopes) bytes += envelope.ByteSizeLong();
+  return bytes;
 }
 
 std::string LeafOf(const Envelope& envelope) {
@@ -169,6 +176,25 @@ bool Key::Verifies(std::string_view domain, std::string_view statement, const Si
   return verdict == 1;
 }
 
+bool IsHandoffId(const std::string& id, const std::string& giver, int attempt) {
+  constexpr size_t kLength = 13;
+  constexpr char kDigits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  const std::string prefix = giver + "-", suffix = absl::StrCat("-", attempt);
+  if (id.size() != prefix.size() + kLength + suffix.size() || id.compare(0, prefix.size(), prefix) != 0 ||
+      id.compare(prefix.size() + kLength, suffix.size(), suffix) != 0) {
+    return false;
+  }
+  const std::string order = id.substr(prefix.size(), kLength);
+  // 13 digits have 65 bits, a number has 63.
+  return order[0] <= '7' && order.find_first_not_of(kDigits) == std::string::npos;
+}
+
+int VersionFor(const exchange::v1::GetLinkRequest& request) {
+  const auto& versions = request.supported_versions();
+  if (versions.empty()) return request.protocol_version();
+  return std::find(versions.begin(), versions.end(), 1) != versions.end() ? 1 : versions[0];
+}
+
 void SignBatch(const Key& key, exchange::v1::DeliverRequest* request) {
   if (request->envelopes().empty()) return;
   exchange::v1::BatchStatement statement;
@@ -227,7 +253,9 @@ std::string FaultOfReceipt(const Key& key, const std::string& from, const std::s
   const bool meant = statement.protocol_version() == 1 && statement.from_hotline() == from &&
                      statement.to_hotline() == to && statement.lane() == receipt.lane() &&
                      statement.received_through() == receipt.received_through() &&
-                     statement.head_hash() == receipt.head_hash();
+                     statement.head_hash() == receipt.head_hash() &&
+                     statement.receive_time().seconds() == receipt.receive_time().seconds() &&
+                     statement.receive_time().nanos() == receipt.receive_time().nanos();
   return meant ? "" : "a statement about another receipt";
 }
 

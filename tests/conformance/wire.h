@@ -24,6 +24,12 @@ using Signature = std::remove_cvref_t<decltype(std::declval<exchange::v1::Signed
 // Lanes by name, as errors and reports say them: `ordinary`, `emergency`.
 std::string NameOf(exchange::v1::Lane lane);
 
+// What a sender may put into one batch.
+inline constexpr int kMaxEnvelopes = 512;
+inline constexpr size_t kMaxBatchBytes = 4 << 20;
+// Sum of the envelopes as they are serialized.
+size_t BytesOf(const google::protobuf::RepeatedPtrField<exchange::v1::Envelope>& envelopes);
+
 // What the first envelope of a lane follows: 32 bytes.
 std::string StartOf(exchange::v1::Lane lane);
 std::string LeafOf(const exchange::v1::Envelope& envelope);
@@ -60,6 +66,12 @@ class Key {
   std::shared_ptr<Native> native_;
   std::string id_;
 };
+
+// `id` is `<giver>-<order id>-<attempt>`, with an order id as it has to be written.
+bool IsHandoffId(const std::string& id, const std::string& giver, int attempt);
+// The version to speak with who asks so: 1 if it is among the caller's, which are the list if there is one;
+// else one of the caller's.
+int VersionFor(const exchange::v1::GetLinkRequest& request);
 
 // Fills `statement` and `signature` of a batch that is otherwise complete.
 void SignBatch(const Key& key, exchange::v1::DeliverRequest* request);

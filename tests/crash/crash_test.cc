@@ -1,7 +1,7 @@
 // Two sites of real processes under load from both sides, each process killed with SIGKILL again and again at
 // random. What must hold at the end is in tests/support/campaign.h.
 //
-//   crash_test [--seconds N | --minutes N] [--seed N]      (HOTLINE_CRASH_SECONDS wins)
+//   crash_test [--seconds N | --minutes N] [--seed N]
 #include <stdio.h>
 
 #include <random>
@@ -30,7 +30,7 @@ class CrashCampaign final : public Campaign {
 int Main(int argc, char** argv) {
   double seconds = 25;
   uint64_t seed = std::random_device{}();
-  if (!ReadCampaignFlags(argc, argv, "HOTLINE_CRASH_SECONDS", &seconds, &seed)) return 2;
+  if (!ReadCampaignFlags(argc, argv, &seconds, &seed)) return 2;
   printf("crash seed=%llu\n", static_cast<unsigned long long>(seed));
   fflush(stdout);
   return CrashCampaign("crash", absl::Seconds(seconds), seed, absl::Milliseconds(6)).Run();

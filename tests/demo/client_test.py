@@ -24,7 +24,8 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
 
     def setUp(self):
         self.answers = []  # (code, seconds of RetryInfo) of the failures that come first
-        self.calls = []    # when they came
+        self.calls = []  # when they came
+        self.requests = []  # and with what
         self.server = grpc.server(futures.ThreadPoolExecutor(1), handlers=(self,))
         self.client = Client(self.protos, "127.0.0.1:%d" % self.server.add_insecure_port("127.0.0.1:0"))
         self.server.start()
@@ -36,8 +37,9 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
     def service(self, _details):
         return grpc.unary_unary_rpc_method_handler(self.answer)
 
-    def answer(self, _request, context):
+    def answer(self, request, context):
         self.calls.append(time.monotonic())
+        self.requests.append(request)
         if not self.answers:
             return b""
         code, seconds = self.answers.pop(0)
@@ -57,6 +59,13 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
         self.answers = [(grpc.StatusCode.CANCELLED, 0)]
         self.client.call(METHOD, patience=30)
         self.assertEqual(len(self.calls), 2)
+
+    def test_what_became_of_a_push_is_asked_with_the_same_request(self):
+        self.answers = [(grpc.StatusCode.DEADLINE_EXCEEDED, 0)]
+        self.client.call("hotline.dispatch.v1.DispatchService/PushWorkOrder", {"header": {"requestId": "one-and-the-same"}}, patience=30)
+        self.assertEqual(len(self.requests), 2)
+        self.assertEqual(self.requests[0], self.requests[1])
+        self.assertIn(b"one-and-the-same", self.requests[0])
 
     def test_a_wait_beyond_its_patience_is_the_callers(self):
         self.answers = [(grpc.StatusCode.RESOURCE_EXHAUSTED, 60)]

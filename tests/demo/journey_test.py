@@ -10,6 +10,8 @@ import types
 import unittest
 from unittest import mock
 
+import grpc
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "deploy", "lib"))
 sys.dont_write_bytecode = True
@@ -29,12 +31,18 @@ ORDER = {
 class PlayedSite:
     """Takes every command, and the stream tells of it at once."""
 
+    called = []  # (hotline, method, patience) of every call, in their order
+    failures = {}  # method → what it fails with
+
     def __init__(self, _protos, board, hotline, _addresses):
         self.board, self.hotline, self.resumed = board, hotline, 0
         self.dispatch = self.work_order = self
 
-    def call(self, path, _fields=None, **_):
+    def call(self, path, _fields=None, patience=0, **_):
         name = path.rsplit("/", 1)[1]
+        self.called.append((self.hotline, name, patience))
+        if name in self.failures:
+            raise self.failures[name]
         if name == "ListLinks":
             return types.SimpleNamespace(links=[])
         if name == "VerifyLog":
@@ -82,6 +90,20 @@ class JourneyTest(unittest.TestCase):
                 status, faults = self.play(**changes)
                 self.assertEqual(status, 1)
                 self.assertIn("✗ A5 标题：", faults)
+
+    def test_the_desks_wait_until_every_site_can_advise(self):
+        PlayedSite.called.clear()
+        self.assertEqual(self.play(), (0, ""))
+        first_push = [name for _, name, _ in PlayedSite.called].index("PushWorkOrder")
+        asked = [call for call in PlayedSite.called[:first_push] if call[1] == "SuggestRoute"]
+        self.assertEqual([hotline for hotline, _, _ in asked], ["12345", "110"])
+        for _, _, patience in asked:
+            self.assertTrue(60 < patience <= 120, patience)
+
+    def test_a_model_that_never_comes_ends_the_demo(self):
+        late = journey.Failure("SuggestRoute", grpc.StatusCode.DEADLINE_EXCEEDED, "")
+        with mock.patch.dict(PlayedSite.failures, {"SuggestRoute": late}), self.assertRaises(journey.Failure):
+            self.play()
 
     def test_an_order_that_nobody_played_is_a_failure(self):
         board = journey.Board()

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/support/desk.h"
@@ -171,6 +172,37 @@ TEST(OperationTest, ACheckFindsWhatAStartWouldFindInTheFilesOfAdvice) {
   const auto [status, log] = check();
   EXPECT_EQ(status, 1);
   EXPECT_THAT(log, HasSubstr("hotline"));
+}
+
+TEST(OperationTest, ACheckNamesTheUnitsOfTheCatalogueThatTheSiteDoesNotHave) {
+  TwoSites sites;
+  sites.UseCatalogue();
+  const std::string units = HOTLINE_SOURCE_DIR "/deploy/units/wuqia.yaml";
+  sites.a.config().set_units_file(units);
+  const auto check = [&] {
+    // Writes the configuration.
+    EXPECT_TRUE(sites.a.Launch(Service::kWorkOrder).ok());
+    sites.a.Kill(Service::kWorkOrder);
+    const std::string log_file = sites.a.folder() + "/check.log";
+    std::filesystem::remove(log_file);
+    auto process = Process::Start(
+        {BuildFolder() + "/services/dispatch/dispatch", "--config", sites.a.config_file(), "--check"},
+        log_file);
+    EXPECT_TRUE(process.ok());
+    const int status = (*process)->Wait(absl::Seconds(20));
+    return std::pair(status, ReadFile(log_file));
+  };
+  const auto [good, nothing] = check();
+  EXPECT_EQ(good, 0) << nothing;
+  const std::string fewer = sites.a.folder() + "/fewer.yaml";
+  WriteFile(fewer, absl::StrReplaceAll(ReadFile(units), {{"code: chengguan,", "code: another,"}}));
+  sites.a.config().set_units_file(fewer);
+  const auto [status, log] = check();
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(log, HasSubstr("catalogue wuqia-2024-6: not in units_file: chengguan"));
+  EXPECT_THAT(log, HasSubstr("清单 wuqia-2024-6 的单位不在 units_file 中：chengguan"));
+  // Nor does it start.
+  EXPECT_FALSE(sites.a.Start(Service::kDispatch).ok());
 }
 
 // Certificates of the development CA: the whole chain with mutual TLS, and who is kept out.

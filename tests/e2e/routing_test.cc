@@ -196,6 +196,13 @@ TEST_F(RoutingTest, AnOrderInHandTurnsOutToAccuseWhoHasIt) {
       << output;
   EXPECT_THAT(output, HasSubstr("ORDER_STATE_DISPATCHED"));
   EXPECT_THAT(output, HasSubstr("\"recusedUnits\":[\"gonganju\"]"));
+  // Nor does anybody who works there answer the complaint.
+  ASSERT_EQ(Ctl({"sign", number, "--unit", "sifaju"}, &output), 0) << output;
+  EXPECT_EQ(Ctl({"finish", number, "--for-unit", "gonganju", "--disposition", "unfounded", "--reply",
+                 "经核查不属实", "--json"},
+                &output),
+            5);
+  EXPECT_THAT(ReadAll(sites_.folder.path() + "/hotlinectl.log"), HasSubstr("UNIT_RECUSED"));
   ASSERT_EQ(Ctl({"show", number, "--lang", "zh"}, &output), 0);
   EXPECT_THAT(output, HasSubstr("被反映单位回避"));
   EXPECT_NE(Ctl({"accuse", number, "--unit", "gonganju", "--reason", "再次"}, &output), 0) << "it is known";
@@ -300,6 +307,39 @@ TEST_F(RoutingTest, TheCatalogueFromTheCommandLine) {
           &out),
       0);
   EXPECT_THAT(out, HasSubstr("110 → 12345"));
+}
+
+TEST(RoutingUnitsTest, ACatalogueWithAUnitThatTheSiteDoesNotHaveIsNotReloaded) {
+  TwoSites sites;
+  const std::string directory = sites.folder.path() + "/catalogue";
+  fs::create_directory(directory);
+  const std::string shipped = ReadAll(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml");
+  std::ofstream(directory + "/wuqia.yaml", std::ios::binary) << shipped;
+  sites.a.config().mutable_dispatch()->set_catalogue_dir(directory);
+  sites.a.config().set_units_file(HOTLINE_SOURCE_DIR "/deploy/units/wuqia.yaml");
+  ASSERT_TRUE(sites.a.Start(Service::kDispatch).ok());
+  std::ofstream(directory + "/wuqia-b.yaml", std::ios::binary) << absl::StrReplaceAll(
+      shipped, {{"version: wuqia-2024-6", "version: wuqia-2024-6b"}, {"zhujianju", "zhujianju2"}});
+  const RichError wrong = MustFail(sites.a.dispatch(), &Dispatch::ReloadCatalogue, {});
+  EXPECT_EQ(wrong.reason, "CATALOGUE_INVALID");
+  EXPECT_THAT(wrong.chinese, HasSubstr("清单 wuqia-2024-6b 的单位不在 units_file 中：zhujianju2"));
+  EXPECT_EQ(Must(sites.a.dispatch(), &Dispatch::GetCatalogue, {}).catalogue().version(), "wuqia-2024-6");
+}
+
+// Each version has a model, which takes seconds to make; together they take longer than a drain may.
+TEST(RoutingModelTest, WhoEndsTheProcessDoesNotWaitForItsModels) {
+  TwoSites sites;
+  const std::string directory = sites.folder.path() + "/catalogue";
+  fs::copy(HOTLINE_SOURCE_DIR "/deploy/catalogue", directory, fs::copy_options::recursive);
+  const std::string shipped = ReadAll(directory + "/wuqia.yaml");
+  for (char other = 'b'; other <= 'i'; ++other) {
+    const std::string name(1, other);
+    std::ofstream(directory + "/wuqia-" + name + ".yaml", std::ios::binary)
+        << absl::StrReplaceAll(shipped, {{"version: wuqia-2024-6", "version: wuqia-2024-6" + name}});
+  }
+  sites.a.config().mutable_dispatch()->set_catalogue_dir(directory);
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  EXPECT_EQ(sites.a.Terminate(Service::kDispatch), 0);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // An envelope that a peer sent, for an order in some state. First byte: which order (0: none, at 110). Second
-// byte: kind. Third byte: odd names the order's handoff. The rest: the body.
+// byte: kind. Third byte: its first bit names the order's handoff, its second the lane. The rest: the body.
 #include <cstddef>
 #include <cstdint>
 
@@ -19,8 +19,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   envelope.set_handoff_id(before != nullptr && (data[2] & 1) ? before->handoff().id()
                                                              : "12345-1M84FKSJJ0000-1");
   envelope.set_body(data + 3, size - 3);
-  const work_order::Received received =
-      work_order::DecideEnvelope(before, envelope, peer, fuzz::FreshOrder(), site, fuzz::Now());
+  const auto lane = data[2] & 2 ? exchange::v1::LANE_EMERGENCY : exchange::v1::LANE_ORDINARY;
+  const auto decide = [&] {
+    return work_order::DecideEnvelope(before, envelope, peer, fuzz::FreshOrder(), site, fuzz::Now(),
+                                      /*skew=*/std::nullopt, lane);
+  };
+  const work_order::Received received = decide();
   if (received.changes) fuzz::CheckChange(before, received.change, site);
   if (envelope.kind() == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) {
     for (const work_order::EnvelopeDraft& draft : received.envelopes) {
@@ -28,8 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 "two sites would not understand for ever");
     }
   }
-  const work_order::Received again =
-      work_order::DecideEnvelope(before, envelope, peer, fuzz::FreshOrder(), site, fuzz::Now());
+  const work_order::Received again = decide();
   fuzz::Law(again.changes == received.changes && again.envelopes.size() == received.envelopes.size() &&
                 again.change.after.SerializeAsString() == received.change.after.SerializeAsString(),
             "decided twice, it comes out differently");

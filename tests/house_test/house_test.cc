@@ -414,6 +414,34 @@ TEST(HouseTest, NothingIsLeftOpen) {
   EXPECT_NONE(found, "Do it, or write it in an issue.");
 }
 
+// In a shell with `pipefail` a pipeline fails with its writer, and whoever has read enough kills that, now
+// and then.
+TEST(HouseTest, NobodyClosesAPipeEarly) {
+  const std::regex early(R"re([^|]\|&?\s*(grep\s+(-\S+\s+)*-[A-Za-z]*[qm]|head\b))re");
+  EXPECT_TRUE(std::regex_search("ls | grep -iq x", early));
+  EXPECT_TRUE(std::regex_search("ls | head -n 1)", early));
+  EXPECT_FALSE(std::regex_search("grep -q x file || head -n 9 file", early));
+  std::vector<std::string> found;
+  int scripts = 0;
+  for (const std::string& path : Files()) {
+    const std::string text = ReadAll(fs::path(HOTLINE_SOURCE_DIR) / path);
+    // setup.sh runs in the shells of those who source it.
+    const bool script = StartsWith(text, "#!") && Contains(text.substr(0, text.find('\n')), "sh") &&
+                        Contains(text, "pipefail");
+    if (!script && path != "deploy/lib/setup.sh") continue;
+    ++scripts;
+    // A pipeline may go on in the next line.
+    std::istringstream lines(std::regex_replace(text, std::regex("\\|[ \t]*\n"), "| "));
+    for (std::string line; std::getline(lines, line);) {
+      if (std::regex_search(line, early)) found.push_back(path + ": " + line);
+    }
+  }
+  EXPECT_GT(scripts, 5);
+  EXPECT_NONE(found,
+              "Compare what the command says, [[ $(...) == *word* ]], or take the first line by `sed -n 1p`, "
+              "which reads to the end.");
+}
+
 TEST(HouseTest, TopLevelIsFixed) {
   const std::set<std::string> agreed = {"CMakeLists.txt", "proto", "services",           "common",
                                         "deploy",         "tests", "docker-compose.yml", "README.md"};

@@ -3,7 +3,7 @@
 // copies files, and loses and repeats some); processes are killed; the disk of one site fills up. What must
 // hold at the end is in tests/support/campaign.h, and reconciliation finds no difference.
 //
-//   netns_test [--spool] [--seconds N | --minutes N] [--seed N]      (HOTLINE_NETNS_SECONDS wins)
+//   netns_test [--spool] [--seconds N | --minutes N] [--seed N]
 //
 // Exit status 77: this machine has no namespaces for us. All addresses are inside namespaces that it makes
 // and that end with it.
@@ -350,7 +350,7 @@ int Main(int argc, char** argv) {
     spool = spool || flag == "--spool";
     return flag == "--spool";
   };
-  if (!ReadCampaignFlags(argc, argv, "HOTLINE_NETNS_SECONDS", &seconds, &seed, more)) return 2;
+  if (!ReadCampaignFlags(argc, argv, &seconds, &seed, more)) return 2;
   if (getenv(kInside) == nullptr) {
     // Everything from here on happens in a network and a mount namespace of our own.
     if (access("/usr/bin/unshare", X_OK) != 0 || access("/usr/bin/nsenter", X_OK) != 0 ||

@@ -68,6 +68,10 @@ TEST_F(DoctorTest, ASiteThatWorksNeedsNothingButABackup) {
   std::filesystem::rename(sites_.a.folder() + "/.elsewhere", sites_.a.folder() + "/escalation");
   std::filesystem::rename(backups + "/.away", name + "/escalation");
   EXPECT_THAT(second.out, Not(HasSubstr("\"failed\"")));
+  // Nobody has been named who could be told of what is late.
+  EXPECT_THAT(LineWith(second, "\"directory of people\""),
+              AllOf(HasSubstr("\"look\""), HasSubstr("directory import --file"), HasSubstr("无人可达")));
+  EXPECT_EQ(LineWith(second, "\"clock of escalation\""), "") << "it can be trusted";
   // Looking is not touching.
   EXPECT_EQ(ListAll(sites_.a).size(), 1u);
 }
@@ -89,6 +93,57 @@ TEST_F(DoctorTest, WhatIsDownIsToldWithWhatToDo) {
   const Said down = Look(sites_.a, {"--deep", "--json"});
   EXPECT_EQ(down.exit, 9);
   EXPECT_THAT(LineWith(down, "hash chain of the log"), HasSubstr("\"ok\""));
+}
+
+TEST_F(DoctorTest, APeerThatIsNotInForceIsFound) {
+  ASSERT_TRUE(sites_.StartAll().ok());
+  // Only escalation is started again, with the new configuration.
+  sites_.a.AddPeer("119", sites_.b.address(Service::kDispatch));
+  EXPECT_EQ(sites_.a.Terminate(Service::kEscalation), 0);
+  ASSERT_TRUE(sites_.a.Start(Service::kEscalation).ok());
+  const Said said = Look(sites_.a, {"--json"});
+  EXPECT_EQ(said.exit, 9);
+  EXPECT_THAT(LineWith(said, "\"peer 119\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("do not know it"), HasSubstr("尚未启用"),
+                    HasSubstr("systemctl restart hotline-work-order hotline-dispatch")));
+}
+
+TEST_F(DoctorTest, WhoeverCannotBeToldIsCounted) {
+  config::v1::Unit* unit = sites_.a.units().add_units();
+  sites_.a.units().set_version("1");
+  unit->set_code("chengguan");
+  unit->set_display_name("城管局");
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const auto said = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"directory of people\""); };
+  // The two hotlines are units too.
+  EXPECT_TRUE(Eventually([&] { return said().find("rungs at 3 units reach nobody") != std::string::npos; }))
+      << said();
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"look\""), HasSubstr("3个单位的"), HasSubstr("directory preflight")));
+  // With somebody for each rung there is nothing to do.
+  const std::string people = sites_.folder.path() + "/people.csv";
+  std::string rows = "kind,unit,person,display_name,account,role\n";
+  for (const std::string code : {"12345", "110", "chengguan"}) {
+    rows += "person," + code + "," + code + ".p,甲（示例）," + code + ".p,\n";
+    for (const std::string role : {"leader", "handler", "supervisor"}) {
+      if (role == "supervisor" && code == "chengguan") continue;
+      rows += "role," + code + "," + code + ".p,,," + role + "\n";
+    }
+  }
+  WriteFile(people, rows);
+  const Said imported =
+      RunCtl(sites_.folder, sites_.a,
+             {"--account", "1", "directory", "import", "--file", people, "--reported-by", "县政府办"});
+  ASSERT_EQ(imported.exit, 0) << imported.out << imported.err;
+  EXPECT_THAT(said(), HasSubstr("\"ok\""));
+}
+
+TEST_F(DoctorTest, HealthAsksForEveryPart) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const auto said = [&] { return RunCtl(sites_.folder, sites_.a, {"--json", "health"}); };
+  ASSERT_TRUE(Eventually([&] { return said().exit == 0; })) << said().out;
+  for (const std::string part : {"clock", "report_store", "store", "directory", "notify", "work_order"}) {
+    EXPECT_THAT(LineWith(said(), "\"escalation/" + part + "\""), HasSubstr("\"serving\":true")) << part;
+  }
 }
 
 TEST_F(DoctorTest, DamageAndMistakesAreFound) {

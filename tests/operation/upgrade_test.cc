@@ -200,6 +200,29 @@ TEST_F(UpgradeTest, StoresOfALaterReleaseAreRefusedInBothLanguages) {
   EXPECT_EQ(Numbers(sites.a).count(number), 1u);
 }
 
+// A service that goes down cancels what comes while it does, and a watch begins again soon enough for that.
+TEST_F(UpgradeTest, AWatchOnTheCommandLineOutlivesEveryRestart) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  auto watch =
+      Process::Start({BuildFolder() + "/services/hotlinectl/hotlinectl", "--dispatch",
+                      sites.a.address(Service::kDispatch), "watch", "--handoffs", "--from", "1", "--json"},
+                     sites.folder.path() + "/watch.log");
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  constexpr int kRestarts = 6;
+  for (int n = 1; n <= kRestarts + 1; ++n) {
+    // With the peer away, each is one event.
+    Push(sites.a, MakePush(n, "110"));
+    const absl::StatusOr<std::string> line = (*watch)->WaitForLine("", absl::Seconds(60));
+    ASSERT_TRUE(line.ok()) << line.status();
+    EXPECT_THAT(*line, HasSubstr(absl::StrCat("{\"sequence\":\"", n, "\",")));
+    if (n > kRestarts) break;
+    EXPECT_EQ(sites.a.Terminate(Service::kDispatch), 0);
+    ASSERT_TRUE(sites.a.Start(Service::kDispatch).ok());
+  }
+  EXPECT_TRUE((*watch)->Running());
+}
+
 TEST_F(UpgradeTest, EachServiceIsRestartedUnderLoadAndNoPushFails) {
   TwoSites sites;
   for (Site* site : {&sites.a, &sites.b}) site->config().mutable_dispatch()->set_backoff_max_ms(200);

@@ -1,7 +1,6 @@
 #include "tests/support/campaign.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <set>
@@ -388,7 +387,7 @@ int Campaign::Report(const std::string& what) {
   return 0;
 }
 
-bool ReadCampaignFlags(int argc, char** argv, const char* variable, double* seconds, uint64_t* seed,
+bool ReadCampaignFlags(int argc, char** argv, double* seconds, uint64_t* seed,
                        const std::function<bool(const std::string&)>& more) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
@@ -407,10 +406,6 @@ bool ReadCampaignFlags(int argc, char** argv, const char* variable, double* seco
       return false;
     }
     ++i;
-  }
-  if (const char* wanted = getenv(variable); wanted != nullptr && !absl::SimpleAtod(wanted, seconds)) {
-    fprintf(stderr, "%s is not a number\n", variable);
-    return false;
   }
   return true;
 }

@@ -91,10 +91,9 @@ class Campaign {
   int64_t commands_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-// Reads `[--seconds N | --minutes N] [--seed N]`, which the environment's `variable` (seconds) wins over.
-// `more` takes other flags; false from it, and anything that is not understood, is told and returned as
-// false.
-bool ReadCampaignFlags(int argc, char** argv, const char* variable, double* seconds, uint64_t* seed,
+// Reads `[--seconds N | --minutes N] [--seed N]`. `more` takes other flags; false from it, and anything that
+// is not understood, is told and returned as false.
+bool ReadCampaignFlags(int argc, char** argv, double* seconds, uint64_t* seed,
                        const std::function<bool(const std::string&)>& more = nullptr);
 
 }  // namespace hotline::test

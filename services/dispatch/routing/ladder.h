@@ -12,7 +12,6 @@ namespace hotline::dispatch::routing {
 
 // The two hotlines that the ladder is about.
 enum class Side { kPolice, kGovernment };
-inline Side OtherSide(Side side) { return side == Side::kPolice ? Side::kGovernment : Side::kPolice; }
 
 // Whose matter it is.
 enum class Scope { kUnclear, kPolice, kGovernment, kBoth, kNeither };

@@ -71,8 +71,8 @@ struct Source {
 class TextReader {
  public:
   virtual ~TextReader() = default;
-  // Does what the first Read would otherwise have to do, a second of work perhaps. Any number of calls do it
-  // once.
+  // Does what the first Read would otherwise have to do, seconds of work perhaps. Any number of calls do it
+  // once. Where the process goes down it may be left undone.
   virtual void Prepare() const {}
   // False: until it is prepared, Read answers at once by something simpler.
   virtual bool IsPrepared() const { return true; }

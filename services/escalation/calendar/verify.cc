@@ -421,6 +421,11 @@ absl::Status Within(const std::string& path, const absl::Status& status) {
   return status.ok() ? status : error::WithFieldPrefix(status, path);
 }
 
+bool IsMidnight(int64_t second) {
+  const absl::Time time = absl::FromUnixSeconds(second);
+  return At(absl::ToCivilDay(time, Beijing()), 0) == time;
+}
+
 bool IsWork(type::v1::TimeKind kind) {
   return kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
 }
@@ -578,8 +583,11 @@ class Replay {
 
   absl::Status ExtendBy(const std::string& path, const v1::DerivationStep& step) {
     const DeadlineDerivation& part = step.derivation();
-    if (absl::Status status = Part(path + ".derivation", part, due_); !status.ok()) return status;
     const auto kind = part.amount().kind();
+    const bool days = kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_NATURAL_DAYS;
+    // 24:00 is the end of its day, and days count from there.
+    const int64_t start = days && IsMidnight(due_) ? due_ - 1 : due_;
+    if (absl::Status status = Part(path + ".derivation", part, start); !status.ok()) return status;
     const int64_t result = part.result_time().seconds();
     if (paused_) {
       if (!work_) {

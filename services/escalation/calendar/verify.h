@@ -17,10 +17,11 @@ namespace hotline::escalation::calendar {
 absl::Status VerifyDerivation(const v1::DeadlineDerivation& derivation);
 
 // OK if the limit and each step in `derivation` verify, follow each other, and give exactly its result:
-// pauses keep all that was left, in the unit of the limit; extensions begin at the deadline before them; work
-// is counted by one calendar as long as one party has the duty. Safe on any message. Errors as above, with
-// paths like `steps[2].derivation.segments[3]`. How much work an extension by clock time or natural days adds
-// to a limit in working time while it stands still it can only bound.
+// pauses keep all that was left, in the unit of the limit; extensions begin at the deadline before them (of
+// days: with the second before a midnight, which is the end of its day); work is counted by one
+// calendar as long as one party has the duty. Safe on any message. Errors as above, with paths like
+// `steps[2].derivation.segments[3]`. How much work an extension by clock time or natural days adds to a limit
+// in working time while it stands still it can only bound.
 absl::Status VerifyClockDerivation(const v1::ClockDerivation& derivation);
 
 }  // namespace hotline::escalation::calendar

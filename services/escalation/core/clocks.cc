@@ -131,7 +131,7 @@ void Plan(const Deadlines& deadlines, OrderClock* clock) {
     clock->next_rung = step.rung;
     clock->next = step.after.value == 0
                       ? clock->due
-                      : deadlines.Add(clock->rule, clock->duty_party, clock->due, step.after).time;
+                      : deadlines.AddToDue(clock->rule, clock->duty_party, clock->due, step.after).time;
     break;
   }
   if (clock->history.empty() || clock->next_rung == type::v1::RUNG_UNSPECIFIED) return;
@@ -181,7 +181,7 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, std::string_view dut
       return fix(adjustment.passed().until_time());
     case v1::ClockAdjustment::kMore: {
       const DueTime more =
-          deadlines.Add(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
+          deadlines.AddToDue(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
       if (paused) {
         if (*remaining == kNothingLeft) *remaining = absl::ZeroDuration();
         keep(*remaining + deadlines.Left(rule, duty, *due, more.time));

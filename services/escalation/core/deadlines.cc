@@ -20,6 +20,10 @@ bool IsWorkingKind(TimeKind kind) {
   return kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
 }
 
+bool IsInDays(TimeKind kind) {
+  return kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_NATURAL_DAYS;
+}
+
 Day DayOfTime(absl::Time time) {
   if (time == absl::InfinitePast()) return std::numeric_limits<Day>::min();
   return calendar::DayOf(absl::ToUnixSeconds(time));
@@ -59,10 +63,14 @@ Amount AmountOf(const config::v1::Span& span) {
   return {TIME_KIND_CLOCK_TIME, span.seconds()};
 }
 
+absl::Time MoreFrom(absl::Time due, TimeKind kind) {
+  const int64_t second = absl::ToUnixSeconds(due);
+  const bool midnight = due == absl::FromUnixSeconds(second) && calendar::SecondOfDay(second) == 0;
+  return midnight && IsInDays(kind) ? due - absl::Seconds(1) : due;
+}
+
 absl::Duration ClockLength(Amount amount) {
-  const bool days =
-      amount.kind == type::v1::TIME_KIND_WORKING_DAYS || amount.kind == type::v1::TIME_KIND_NATURAL_DAYS;
-  return days ? amount.value * kDay : absl::Seconds(amount.value);
+  return IsInDays(amount.kind) ? amount.value * kDay : absl::Seconds(amount.value);
 }
 
 struct Deadlines::Rule {
@@ -284,14 +292,22 @@ const Calendar* Deadlines::CalendarOfParty(std::string_view party, absl::Time at
   return book_->FindCalendar(book_->IndexAt(at), book_->CalendarCodeOf(party));
 }
 
-DueTime Deadlines::Add(RuleRef ref, std::string_view duty_party, absl::Time from, Amount amount) const {
-  from = SecondUp(from);
-  if (amount.kind == type::v1::TIME_KIND_CLOCK_TIME) return {from + absl::Seconds(amount.value), false};
-  const Calendar* calendar = CalendarOf(ref, duty_party);
+DueTime Deadlines::Count(RuleRef ref, std::string_view duty_party, absl::Time from, absl::Time day_from,
+                         Amount amount) const {
+  const Calendar* calendar =
+      amount.kind == type::v1::TIME_KIND_CLOCK_TIME ? nullptr : CalendarOf(ref, duty_party);
   if (calendar == nullptr) return {from + ClockLength(amount), false};
-  const auto due = calendar->AddWorkingTime(from, amount.value, amount.kind);
+  const auto due = calendar->AddWorkingTime(day_from, amount.value, amount.kind);
   if (!due.ok()) return {from + ClockLength(amount), true};
   return {due->time, due->certainty.provisional || due->certainty.gap};
+}
+
+DueTime Deadlines::Add(RuleRef ref, std::string_view duty_party, absl::Time from, Amount amount) const {
+  return Count(ref, duty_party, SecondUp(from), SecondUp(from), amount);
+}
+
+DueTime Deadlines::AddToDue(RuleRef ref, std::string_view duty_party, absl::Time due, Amount amount) const {
+  return Count(ref, duty_party, SecondUp(due), MoreFrom(SecondUp(due), amount.kind), amount);
 }
 
 DueTime Deadlines::DueAfter(RuleRef ref, std::string_view duty_party, absl::Time start) const {

@@ -123,6 +123,8 @@ class Deadlines {
   DueTime DueAfter(RuleRef rule, std::string_view duty_party, absl::Time start) const;
   // Counted from the end of the second that `from` lies in.
   DueTime Add(RuleRef rule, std::string_view duty_party, absl::Time from, Amount amount) const;
+  // `amount` after a deadline: counted from MoreFrom.
+  DueTime AddToDue(RuleRef rule, std::string_view duty_party, absl::Time due, Amount amount) const;
   // What is left at `at` until `due`: of a limit in working time its seconds of work, else the time between;
   // negative, in clock time, once it has passed.
   absl::Duration Left(RuleRef rule, std::string_view duty_party, absl::Time at, absl::Time due) const;
@@ -150,6 +152,9 @@ class Deadlines {
   struct Version;
   explicit Deadlines(std::shared_ptr<const Book> book) : book_(std::move(book)) {}
   const Rule* Get(RuleRef rule) const;
+  // Days of a calendar count from `day_from`, all else from `from`.
+  DueTime Count(RuleRef rule, std::string_view duty_party, absl::Time from, absl::Time day_from,
+                Amount amount) const;
   std::shared_ptr<const Book> book_;
 };
 
@@ -175,6 +180,9 @@ Amount AmountOf(const config::v1::Span& span);
 // The end of the second that `time` lies in: deadlines have a grain of one second, and nobody gets less than
 // the limit.
 absl::Time SecondUp(absl::Time time);
+// From where the calendar counts what comes after a deadline. One at midnight is the end of the day before:
+// days count from that one.
+absl::Time MoreFrom(absl::Time due, type::v1::TimeKind kind);
 // `value` as a span of clock time; days have 24 hours.
 absl::Duration ClockLength(Amount amount);
 

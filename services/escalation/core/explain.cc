@@ -282,8 +282,9 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
         step.set_kind(v1::DERIVATION_STEP_KIND_EXTENDED_BY);
         const absl::Time before = due;
         const Amount more{adjustment.more().kind(), adjustment.more().value()};
-        status = derive(before, more, absl::InfinitePast());
-        due = deadlines.Add(rule, duty, before, more).time;
+        const bool by_calendar = deadlines.CalendarOf(rule, duty) != nullptr;
+        status = derive(by_calendar ? MoreFrom(before, more.kind) : before, more, absl::InfinitePast());
+        due = deadlines.AddToDue(rule, duty, before, more).time;
         if (paused) left += deadlines.Left(rule, duty, before, due);
         break;
       }

@@ -1464,6 +1464,17 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
   return arguments;
 }
 
+type::v1::Actor ActorOf(const Arguments& arguments) {
+  type::v1::Actor actor;
+  actor.set_account(arguments.account);
+  actor.set_unit(arguments.for_unit);
+  const CommandId id = arguments.command->id;
+  if ((id == CommandId::kReturn || id == CommandId::kAskExtension) && arguments.Has("unit")) {
+    actor.set_unit(arguments.Text("unit"));
+  }
+  return actor;
+}
+
 std::string HelpText(Language language) {
   std::string out(Say(language, say::kUsage));
   out += StrCat("\n", Say(language, say::kCommands), "\n");

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "hotline/type/v1/actor.pb.h"
 #include "services/hotlinectl/core/flag.h"
 #include "services/hotlinectl/core/text.h"
 
@@ -188,6 +189,10 @@ class Arguments {
 
   std::map<std::string, std::vector<std::string>, std::less<>> values;
 };
+
+// Who acts: the account, and the unit that it works for. `return` and `ask-extension` may name another unit
+// (`--unit`); with other commands that flag names who is to work.
+type::v1::Actor ActorOf(const Arguments& arguments);
 
 // An environment variable, or empty.
 using Environment = std::function<std::string(const std::string& name)>;

@@ -12,10 +12,17 @@
 namespace hotline::hotlinectl {
 namespace {
 
-// The transport says only that there is nobody, or nobody in time; who and where is what helps.
+// The transport says only that there is nobody, nobody in time, or nobody any more; who and where is what
+// helps.
 bool IsTransportFailure(const Failure& failure) {
   return !failure.service.empty() && error::ReasonOf(failure.status) == type::v1::ERROR_REASON_UNSPECIFIED &&
-         (absl::IsUnavailable(failure.status) || absl::IsDeadlineExceeded(failure.status));
+         (absl::IsUnavailable(failure.status) || absl::IsDeadlineExceeded(failure.status) ||
+          absl::IsCancelled(failure.status));
+}
+
+const Phrase& TransportMessage(const absl::Status& status) {
+  if (absl::IsUnavailable(status)) return say::kPlainUnreachable;
+  return absl::IsCancelled(status) ? say::kPlainWentDown : say::kPlainTimeout;
 }
 
 std::string StatusMessage(const absl::Status& status) { return std::string(ToStd(status.message())); }
@@ -68,6 +75,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return kExitUnreachable;
     case absl::StatusCode::kResourceExhausted:
+    // Nobody cancels here: a server went down with the call in its hands.
+    case absl::StatusCode::kCancelled:
       return kExitTryLater;
     default:
       return kExitInternal;
@@ -76,14 +85,13 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 
 bool IsWorthRetrying(const absl::Status& status) {
   // A full disk is RESOURCE_EXHAUSTED too, but does not say when to come back.
-  return absl::IsUnavailable(status) ||
+  return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
          (absl::IsResourceExhausted(status) && error::RetryDelayOf(status) > absl::ZeroDuration());
 }
 
 std::string FailureMessage(const Failure& failure, Language language) {
   if (IsTransportFailure(failure)) {
-    return Say(language, absl::IsUnavailable(failure.status) ? say::kPlainUnreachable : say::kPlainTimeout,
-               failure.service, failure.address);
+    return Say(language, TransportMessage(failure.status), failure.service, failure.address);
   }
   std::string chinese = error::ChineseOf(failure.status);
   if (chinese.empty()) chinese = failure.chinese;
@@ -163,7 +171,8 @@ std::string DescribeFailure(const Failure& failure, Language language) {
   }
   out += StrCat(Say(language, say::kErrorAdvice, FailureAdvice(failure, language)), "\n");
   // Only where the outcome is unknown does repeating need the id.
-  if (!failure.request_id.empty() && ExitCodeOf(failure.status) == kExitUnreachable) {
+  const bool unknown = ExitCodeOf(failure.status) == kExitUnreachable || absl::IsCancelled(failure.status);
+  if (!failure.request_id.empty() && unknown) {
     out += StrCat(Say(language, say::kErrorRequestId, failure.request_id), "\n");
   }
   if (failure.telephone_required) out += StrCat(Say(language, say::kTelephoneUnsure), "\n");

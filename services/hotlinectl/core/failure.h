@@ -64,7 +64,8 @@ inline ExitCode ExitCodeOf(const Failure& failure) {
   return failure.usage ? kExitUsage : ExitCodeOf(failure.status);
 }
 
-// The same request may be sent again soon: the server could not be reached, or it asked to come back.
+// The same request may be sent again soon: the server could not be reached, went down with it (CANCELLED), or
+// asked to come back.
 bool IsWorthRetrying(const absl::Status& status);
 
 // What went wrong, in one line, without reason and field.

@@ -111,7 +111,9 @@ std::string ReturnText(Language language, const type::v1::HandoffReturn& returne
 }
 
 std::string ActorText(const type::v1::Actor& actor) {
-  return With(With(actor.account(), "/", actor.unit()), "@", actor.hotline());
+  const std::string person = With(actor.account(), "/", actor.unit());
+  if (actor.acting_hotline().empty()) return With(person, "@", actor.hotline());
+  return StrCat(With(person, "@", actor.acting_hotline()), " (", actor.hotline(), ")");
 }
 
 Colour StateColour(OrderState state) {
@@ -166,9 +168,25 @@ std::string CallerText(Language language, const type::v1::Caller& caller) {
   return text;
 }
 
+// Days are days; what the contract counts in seconds is told in the largest unit that it is a whole number
+// of.
+std::string AmountText(Language language, const type::v1::TimeAmount& amount) {
+  const bool work = amount.kind() == type::v1::TIME_KIND_WORKING_HOURS;
+  if (!work && amount.kind() != type::v1::TIME_KIND_CLOCK_TIME) {
+    return StrCat(amount.value(), " ", EnumLabel(language, amount.kind()));
+  }
+  if (amount.value() % 3600 == 0) {
+    return StrCat(amount.value() / 3600, " ", Say(language, work ? say::kWorkingHours : say::kHours));
+  }
+  if (amount.value() % 60 == 0) {
+    return StrCat(amount.value() / 60, " ", Say(language, work ? say::kWorkingMinutes : say::kMinutes));
+  }
+  return StrCat(amount.value(), " ", Say(language, work ? say::kWorkingSeconds : say::kSeconds));
+}
+
 std::string ExtensionText(Language language, const type::v1::ExtensionRequest& request) {
   if (request.has_until_time()) return StrCat("→ ", TimeText(request.until_time()));
-  return StrCat("+", request.length().value(), " ", EnumLabel(language, request.length().kind()));
+  return StrCat("+", AmountText(language, request.length()));
 }
 
 std::string DutyText(Language language, const std::string& party, bool assists) {

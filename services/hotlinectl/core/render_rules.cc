@@ -1,6 +1,8 @@
 // Tables of deadlines explained, moved and booked. See render.h.
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -24,6 +26,24 @@ std::string Listed(const google::protobuf::RepeatedPtrField<std::string>& words)
   std::string text;
   for (const std::string& word : words) text += StrCat(text.empty() ? "" : "; ", word);
   return text;
+}
+
+// A stretch in seconds as they are shown: from one second that a line names to the next, so that lines add up
+// whatever fractions the log has.
+struct Shown {
+  int64_t length = 0;
+  int64_t off_hours = 0;  // of it
+};
+Shown ShownOf(const escalation::v1::TimeStretch& stretch) {
+  const auto& begin = stretch.begin_time();
+  const auto& end = stretch.end_time();
+  const auto& off = stretch.off_hours();
+  Shown shown{.length = end.seconds() - begin.seconds(), .off_hours = off.seconds()};
+  // All of it, and none, are so whatever is cut off.
+  const int64_t nanos =
+      (shown.length - off.seconds()) * 1'000'000'000 + end.nanos() - begin.nanos() - off.nanos();
+  if (nanos == 0) shown.off_hours = shown.length;
+  return shown;
 }
 
 void AddSegments(Language language, const escalation::v1::DeadlineDerivation& part, Table& table) {
@@ -115,11 +135,11 @@ Table StretchTable(Language language, const escalation::v1::TimeLedger& ledger) 
                Titled(language, say::kColLength, true), Titled(language, say::kColOffHours, true),
                Titled(language, say::kColSequence, true)});
   for (const auto& stretch : ledger.stretches()) {
-    table.AddRow({Cell(TimeText(stretch.begin_time())), Cell(TimeText(stretch.end_time())),
-                  Cell(stretch.party()), Cell(EnumLabel(language, stretch.use())),
-                  Cell(LengthText(stretch.end_time().seconds() - stretch.begin_time().seconds())),
-                  Cell(stretch.off_hours().seconds() == 0 ? "" : LengthText(stretch.off_hours().seconds())),
-                  Cell(StrCat(stretch.sequence()))});
+    const Shown shown = ShownOf(stretch);
+    table.AddRow(
+        {Cell(TimeText(stretch.begin_time())), Cell(TimeText(stretch.end_time())), Cell(stretch.party()),
+         Cell(EnumLabel(language, stretch.use())), Cell(LengthText(shown.length)),
+         Cell(shown.off_hours == 0 ? "" : LengthText(shown.off_hours)), Cell(StrCat(stretch.sequence()))});
   }
   return table;
 }
@@ -127,13 +147,22 @@ Table StretchTable(Language language, const escalation::v1::TimeLedger& ledger) 
 Table SumTable(Language language, const escalation::v1::TimeLedger& ledger) {
   Table table({Titled(language, say::kColParty), Titled(language, say::kColUse),
                Titled(language, say::kColLength, true)});
-  for (const auto& sum : ledger.sums()) {
-    table.AddRow(
-        {Cell(sum.party()), Cell(EnumLabel(language, sum.use())), Cell(LengthText(sum.length().seconds()))});
+  // Of what the stretches show. The ledger's own sums are exact; cut to seconds they come to less than their
+  // total.
+  std::map<std::pair<std::string, escalation::v1::TimeUse>, int64_t> lengths;
+  int64_t total = 0;
+  for (const auto& stretch : ledger.stretches()) {
+    const Shown shown = ShownOf(stretch);
+    lengths[{stretch.party(), stretch.use()}] += shown.length - shown.off_hours;
+    lengths[{stretch.party(), escalation::v1::TIME_USE_OFF_HOURS}] += shown.off_hours;
+    total += shown.length;
   }
-  table.AddRow(
-      {Cell(Say(language, say::kLedgerTotal), Colour::kBold), Cell(""),
-       Cell(LengthText(ledger.end_time().seconds() - ledger.begin_time().seconds()), Colour::kBold)});
+  for (const auto& sum : ledger.sums()) {
+    table.AddRow({Cell(sum.party()), Cell(EnumLabel(language, sum.use())),
+                  Cell(LengthText(lengths[{sum.party(), sum.use()}]))});
+  }
+  table.AddRow({Cell(Say(language, say::kLedgerTotal), Colour::kBold), Cell(""),
+                Cell(LengthText(total), Colour::kBold)});
   return table;
 }
 

@@ -140,7 +140,6 @@ inline constexpr Phrase kImportHelp{
     "同时给出的选项用于补足各行缺少的内容。请求号由文件内容和行号得出，同一文件重复执行不会重复推送。\n"
     "  个别行出错不影响其他行；--rejects F 把出错的行写入 F，改正后可再推送。\n"};
 inline constexpr Phrase kOneOf{"one of $0", "可选：$0"};
-inline constexpr Phrase kColumn{"column $0", "列名 $0"};
 inline constexpr Phrase kRequired{"required", "必填"};
 inline constexpr Phrase kMany{"may be given more than once", "可多次给出"};
 inline constexpr Phrase kOnlyWith{"with: $0", "用于：$0"};
@@ -302,8 +301,11 @@ inline constexpr Phrase kFlagAssist{"codes of assisting units, separated by comm
                                     "协办单位代码，以逗号分隔"};
 inline constexpr Phrase kFlagOccurTime{"when the matter happened", "事发时间"};
 inline constexpr Phrase kFlagTo{"hotline that is to take it", "推送到哪个热线"};
-inline constexpr Phrase kFlagKind{"on which ground it is handed over (default order-push)",
-                                  "移交依据（默认推送工单）"};
+inline constexpr Phrase kFlagKind{
+    "on which ground it is handed over (default order-push); for partners and police assistance to an order "
+    "at work: `hotlinectl partners push ORDER --kind police-assist`",
+    "移交依据（默认推送工单）；在办工单的多方联动和公安协助请用 hotlinectl partners push 工单 --kind "
+    "police-assist"};
 inline constexpr Phrase kFlagPushNote{"note to the other desk", "给对方坐席的备注"};
 inline constexpr Phrase kFlagWait{"longest wait for the peer's receipt, up to 30s",
                                   "等待对方回执的最长时间，至多 30s"};
@@ -351,8 +353,9 @@ inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"
 inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
 inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
 inline constexpr Phrase kFlagProposedHotline{"hotline that should have it instead", "建议的承办热线"};
-inline constexpr Phrase kFlagReturnUnit{"unit that returns it; empty: the hotline's own desk",
-                                        "退回单位；留空为热线坐席"};
+inline constexpr Phrase kFlagReturnUnit{
+    "unit that returns it (default --for-unit; neither: the hotline's own desk)",
+    "退回单位（默认 --for-unit；均未给出则为热线坐席）"};
 inline constexpr Phrase kFlagDryRun{"show what the return would come to, and send nothing",
                                     "仅预览退回的后果，不实际退回"};
 inline constexpr Phrase kFlagDangerFirst{"take it at once because of danger (110)",
@@ -397,7 +400,8 @@ inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系
 inline constexpr Phrase kFlagContactUnit{"unit that made it", "联系群众的单位"};
 inline constexpr Phrase kFlagMoreDays{"working days more", "延长的工作日数"};
 inline constexpr Phrase kFlagMoreHours{"working hours more", "延长的工作小时数"};
-inline constexpr Phrase kFlagAskUnit{"unit that asks, if not the lead unit", "申请单位（默认主办单位）"};
+inline constexpr Phrase kFlagAskUnit{"unit that asks (default --for-unit, else the lead unit)",
+                                     "申请单位（默认 --for-unit，未给出则为主办单位）"};
 inline constexpr Phrase kFlagApprove{"grant it", "同意"};
 inline constexpr Phrase kFlagRefuse{"refuse it; say why with --note", "不同意，用 --note 说明理由"};
 inline constexpr Phrase kFlagGrantUntil{"grant it until then instead of what was asked for",
@@ -545,7 +549,6 @@ inline constexpr Phrase kFlagAccount{"account of who acts [$HOTLINE_ACCOUNT, $US
                                      "操作人工号 [$HOTLINE_ACCOUNT、$USER]"};
 inline constexpr Phrase kFlagForUnit{"unit that the account works for [$HOTLINE_UNIT]",
                                      "操作人所属单位代码 [$HOTLINE_UNIT]"};
-inline constexpr Phrase kFlagHelp{"show help", "显示帮助"};
 
 // Wrong use.
 inline constexpr Phrase kTryHelp{"See: hotlinectl help $0", "请看：hotlinectl help $0"};
@@ -636,6 +639,7 @@ inline constexpr Phrase kDoCallUs{"this should not happen: keep this message and
                                   "这不应发生：请保留本信息并告知运维人员"};
 inline constexpr Phrase kPlainUnreachable{"cannot reach $0 at $1", "无法连接 $0（$1）"};
 inline constexpr Phrase kPlainTimeout{"no answer from $0 at $1 in time", "$0（$1）未在时限内答复"};
+inline constexpr Phrase kPlainWentDown{"$0 at $1 went down during the call", "$0（$1）在调用期间停机"};
 inline constexpr Phrase kNotLoopback{
     "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",
     "$0 不在本机：请给出 --ca（TLS），或用 --insecure 允许明文"};
@@ -1012,6 +1016,12 @@ inline constexpr Phrase kEvErased{"erased", "到期清除"};
 inline constexpr Phrase kEvNotified{"notification", "通知结果"};
 inline constexpr Phrase kCallerNotReached{"not reached", "未联系上"};
 inline constexpr Phrase kReachedIt{"reached", "已联系上"};
+inline constexpr Phrase kWorkingHours{"working hours", "工作小时"};
+inline constexpr Phrase kWorkingMinutes{"working minutes", "工作分钟"};
+inline constexpr Phrase kWorkingSeconds{"working seconds", "工作秒"};
+inline constexpr Phrase kHours{"hours", "小时"};
+inline constexpr Phrase kMinutes{"minutes", "分钟"};
+inline constexpr Phrase kSeconds{"seconds", "秒"};
 inline constexpr Phrase kLastMinute{"last-minute", "临期申请"};
 inline constexpr Phrase kGranted{"granted", "同意"};
 inline constexpr Phrase kRefusedIt{"refused", "不同意"};

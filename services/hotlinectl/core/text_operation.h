@@ -82,6 +82,8 @@ inline constexpr Phrase kRetentionDays{
 inline constexpr Phrase kRetentionForGood{"contents are kept for good; under a hold: $0",
                                           "工单内容永久保存；法律保全：$0"};
 inline constexpr Phrase kRetentionRan{"erased: $0", "已清除：$0"};
+inline constexpr Phrase kRetentionFailed{"due, but cannot be erased: $0 (see `hotlinectl verify`)",
+                                         "到期但无法清除：$0（请执行 hotlinectl verify）"};
 inline constexpr Phrase kRetentionMore{"more is due: run it again", "尚有到期内容，请再次执行"};
 
 inline constexpr Phrase kDoctorGood{"nothing to do", "一切正常，无需处理"};

@@ -1503,6 +1503,14 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
                            "must be URGENT or EMERGENCY: a clue touching stability goes at once",
                            "涉稳线索应立即推送，紧急程度应为紧急或特急");
   }
+  // A partner helps by an order of its own, which alone may be offered so once more.
+  if ((command.offer().kind() == type::v1::HANDOFF_KIND_POLICE_ASSIST ||
+       command.offer().kind() == type::v1::HANDOFF_KIND_PARTNER_FANOUT) &&
+      Contains(kAtWork, standing.state()) && standing.parent_id().empty()) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "offer.kind",
+                           "would hand the order itself over: call partners to it instead (CallPartners)",
+                           "将移交工单本身：请改用联动（partners push）");
+  }
   // Whoever sees a merged order is told what comes of this one.
   if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE && standing.merged_orders_size() > 0 &&
       !standing.facts().restricted()) {
@@ -1532,6 +1540,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
   DropFactsOfOtherStates(&change.after);
   *change.event.mutable_actor() = header.actor();
   change.event.mutable_actor()->set_hotline(site.hotline);
+  change.event.mutable_actor()->clear_acting_hotline();
   change.event.set_traceparent(command.traceparent());
   Seal(before, now, &change);
   if (before != nullptr && IsMirrored(verb)) step.Tell(verb);

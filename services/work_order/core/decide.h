@@ -232,9 +232,12 @@ struct Received {
 // sender holds the order or has ended the handoff; it changes nothing where both sites agree already.
 // `skew` is what the link knows of the peer's clock: whether an emergency is late is reckoned across the two
 // clocks only with it; else the giver's alarm alone says so.
+// `lane` is the one that the envelope came by: an offer of an emergency by the ordinary one, or the other way
+// round, is not understood. NOT_UNDERSTOOD goes back by it.
 Received DecideEnvelope(const type::v1::WorkOrder* before, const exchange::v1::Envelope& envelope,
                         std::string_view peer, const NewOrder& fresh, const Site& site, absl::Time now,
-                        std::optional<ClockSkew> skew = std::nullopt);
+                        std::optional<ClockSkew> skew = std::nullopt,
+                        exchange::v1::Lane lane = exchange::v1::LANE_ORDINARY);
 
 // Decides the first receipt: the peer durably received the offer with `handoff_id` at `receive_time` (its
 // clock). `skew` is what the link knows of that clock. The state moves only from OFFERED; but the receipt is

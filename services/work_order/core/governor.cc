@@ -162,8 +162,8 @@ absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
   return CheckDispatchDuty(order, dispatch.lead_unit(), site);
 }
 
-// 回避: a unit that the matter accuses does none of the work and does not speak to whom complained, whether
-// it is named (in `field`) or whoever acts works for it.
+// 回避: a unit that the matter accuses does none of the work, gives it to nobody, does not speak to whom
+// complained and does not end the matter, whether it is named (in `field`) or whoever acts works for it.
 absl::Status CheckPart(const WorkOrder& order, std::string_view field, const std::string& unit,
                        const Command& command) {
   if (IsRecused(order, unit)) return error::UnitRecused(field, unit);
@@ -182,15 +182,22 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return status;
     }
   }
-  if (command.has_offer()) return CheckPushDuty(order, command.offer(), site);
+  if (command.has_offer()) {
+    if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
+    return CheckPushDuty(order, command.offer(), site);
+  }
   switch (command.action_case()) {
     case Command::kHandoffReturn:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       return CheckReturnDuty(order, command.header().actor().unit(), site);
     case Command::kUnitReturn:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       return CheckUnitReturnDuty(order, site);
     case Command::kUnitDispatch:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       return CheckUnits(order, "unit_dispatch", command.unit_dispatch(), site);
     case Command::kUnitReassignment:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       return CheckUnits(order, "unit_reassignment.dispatch", command.unit_reassignment().dispatch(), site);
     case Command::kSignature:
       return CheckPart(order, "signature.unit", command.signature().unit(), command);
@@ -202,12 +209,21 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return CheckPart(order, "caller_contact.unit", command.caller_contact().unit(), command);
     case Command::kCallBackRecord:
     case Command::kExtensionRequest:
+    case Command::kExtensionDecision:
+    case Command::kExtension:
+    case Command::kSuspension:
+    case Command::kResumption:
+    case Command::kRedoDemand:
+    case Command::kClosure:
+    case Command::kCancellation:
+    case Command::kMerger:
       return CheckPart(order, "", "", command);
     case Command::kAccusation: {
       if (!command.accusation().has_dispatch()) return absl::OkStatus();
       WorkOrder accused;
       *accused.mutable_facts() = order.facts();
       Recuse(command.accusation().units(), &accused);
+      if (absl::Status status = CheckPart(accused, "", "", command); !status.ok()) return status;
       return CheckUnits(accused, "accusation.dispatch", command.accusation().dispatch(), site);
     }
     case Command::kDispute:

@@ -66,14 +66,15 @@ bool IsLateForGiver(const WorkOrder& order, const type::v1::Handoff& handoff,
 class Receiving {
  public:
   Receiving(const WorkOrder* before, const Envelope& envelope, std::string_view peer, const NewOrder& fresh,
-            const Site& site, absl::Time now, std::optional<ClockSkew> skew)
+            const Site& site, absl::Time now, std::optional<ClockSkew> skew, exchange::v1::Lane lane)
       : before_(before),
         envelope_(envelope),
         peer_(peer),
         fresh_(fresh),
         site_(site),
         now_(now),
-        skew_(std::move(skew)) {}
+        skew_(std::move(skew)),
+        lane_(lane) {}
 
   Received Run() {
     absl::Status status = Dispatch();
@@ -152,6 +153,7 @@ class Receiving {
     type::v1::OrderContent content;
     if (!content.ParseFromString(body.content())) return Bad("content", "cannot be read", "无法解析");
     if (absl::Status status = ValidateOfferedContent(content); !status.ok()) return status;
+    if (absl::Status status = CheckLane(content.urgency()); !status.ok()) return status;
 
     Change& change = Begin();
     change.creates = true;
@@ -195,6 +197,7 @@ class Receiving {
     if (body.content_salt() != before_->content_salt()) {
       return Bad("content", "is not that of the order", "与工单内容不符");
     }
+    if (absl::Status status = CheckLane(before_->urgency()); !status.ok()) return status;
     WorkOrder& after = Begin().after;
     type::v1::Handoff* inbound = after.mutable_inbound();
     TakeOffered(std::move(*body.mutable_handoff()), after, inbound);
@@ -261,8 +264,12 @@ class Receiving {
     if (id.size() <= giver.size() + attempt.size() || id.size() > 128 ||
         id.compare(0, giver.size(), giver) != 0 ||
         id.compare(id.size() - attempt.size(), attempt.size(), attempt) != 0) {
-      return Bad("handoff.id", "is not <giver>-<order id>-<attempt>", "应为<推送方>-<工单编号>-<次数>");
+      return BadHandoffId();
     }
+    // Reconciliation compares by the order id, which has one spelling.
+    const std::string order_id = id.substr(giver.size(), id.size() - giver.size() - attempt.size());
+    const std::optional<int64_t> number = ParseOrderId(order_id);
+    if (!number.has_value() || FormatOrderId(*number) != order_id) return BadHandoffId();
     if (handoff.from_hotline() != peer_)
       return Bad("handoff.from_hotline", "is not the sender", "与发送方不符");
     if (handoff.to_hotline() != site_.hotline)
@@ -289,6 +296,18 @@ class Receiving {
     if (!body.custody().has_hold_time()) return error::Required("custody.hold_time");
     if (body.return_count() < 0) return Bad("return_count", "is negative", "不能为负数");
     return CheckEpoch(body.custody().epoch());
+  }
+
+  static absl::Status BadHandoffId() {
+    return Bad("handoff.id", "is not <giver>-<order id>-<attempt>", "应为“推送方-工单编号-次数”");
+  }
+
+  // All that is told of an order goes by one lane: in the other one, an answer could not say whether it had
+  // seen a recall.
+  absl::Status CheckLane(type::v1::Urgency urgency) const {
+    const bool hurries = urgency == type::v1::URGENCY_EMERGENCY;
+    if (hurries == (lane_ == exchange::v1::LANE_EMERGENCY)) return absl::OkStatus();
+    return Bad("content.urgency", "belongs into the other lane", "与通道不符");
   }
 
   // Second receipt.
@@ -355,7 +374,10 @@ class Receiving {
            Contains(kOnOffer | kAtWork | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED),
                     before_->state()) &&
            body.custody().holder() == peer_ && body.custody().epoch() > before_->custody().epoch() &&
-           Contains(kAtWork, body.state());
+           Contains(kAtWork, body.state()) &&
+           // These move nothing, custody neither: what moves the order takes it up.
+           !body.event().has_voice_confirmed() && !body.event().has_scene_recorded() &&
+           !body.event().has_accused();
   }
 
   // The handoff among the past ones is the current one again, and what was made of the order since is over.
@@ -540,6 +562,7 @@ class Receiving {
     Finish(peer_, /*mirrored=*/true);
     change.event.mutable_actor()->set_account(actor.account());
     change.event.mutable_actor()->set_unit(actor.unit());
+    NameActing(actor, change.event.mutable_actor());
     const bool ended = !detail->recused_lead().empty() || detail->recused_assists_size() > 0;
     WorkOrder& after = change.after;
     const type::v1::Event accusation = change.event;
@@ -549,6 +572,8 @@ class Receiving {
       change.event.mutable_actor()->set_hotline(site_.hotline);
       change.event.mutable_actor()->set_account(kRecorder);
       change.event.set_told_key(AnswerKey(told_key_, site_.hotline));
+      // It comes back with this site's own history after a loss.
+      NoteTold(change.event.told_key(), &after);
     }
     // Along the way that the order came and went, behind an offer whether the peer has read that or not; and
     // back if something ended here.
@@ -672,6 +697,7 @@ class Receiving {
     if (change.event.has_replied()) change.event.mutable_replied()->mutable_reply()->clear_internal_reply();
     if (change.event.has_called_back()) change.event.mutable_called_back()->clear_note();
     type::v1::Actor* actor = change.event.mutable_actor();
+    NameActing(*actor, actor);
     actor->set_hotline(peer_.data(), peer_.size());
     actor->clear_seat();
     change.event.set_mirrored(true);
@@ -699,6 +725,7 @@ class Receiving {
     const type::v1::Event demand = change.event;
     change.event.mutable_resent()->set_handoff_id(change.after.handoff().id());
     change.event.clear_told_key();
+    change.event.clear_actor();
     change.event.mutable_actor()->set_hotline(site_.hotline);
     change.event.mutable_actor()->set_account(kRecorder);
     OweMirror(site_, change.after.handoff(), change.after.state(), &change, /*resync=*/true);
@@ -1015,6 +1042,8 @@ class Receiving {
     return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, field, english, chinese);
   }
 
+  // As long as an id of a handoff can be: what no handoff has may be of any length, and an answer would not
+  // get through.
   std::string KnownId() const { return std::string(TruncateCodePoints(envelope_.handoff_id(), 128)); }
 
   std::string Trace() const {
@@ -1031,6 +1060,13 @@ class Receiving {
     return received_.change;
   }
 
+  // Whose act it was, where the peer passes on what another site told it.
+  void NameActing(const type::v1::Actor& told, type::v1::Actor* actor) const {
+    const std::string acting = told.acting_hotline().empty() ? told.hotline() : told.acting_hotline();
+    actor->clear_acting_hotline();
+    if (acting != peer_) actor->set_acting_hotline(std::string(TruncateCodePoints(acting, 32)));
+  }
+
   // Completes a change that no person made: `hotline`'s work_order did.
   void Finish(std::string_view hotline, bool mirrored) {
     Change& change = received_.change;
@@ -1045,10 +1081,8 @@ class Receiving {
 
   template <typename Body>
   EnvelopeDraft Draft(exchange::v1::EnvelopeKind kind, const Body& body) const {
-    return {.peer = std::string(peer_),
-            .handoff_id = envelope_.handoff_id(),
-            .kind = kind,
-            .body = body.SerializeAsString()};
+    return {
+        .peer = std::string(peer_), .handoff_id = KnownId(), .kind = kind, .body = body.SerializeAsString()};
   }
 
   void AnswerNotUnderstood(const absl::Status& status) {
@@ -1068,6 +1102,7 @@ class Receiving {
   const Site& site_;
   const absl::Time now_;
   const std::optional<ClockSkew> skew_;
+  const exchange::v1::Lane lane_;
   // The envelope is in the handoff by which the order came here; it has been passed on since.
   bool passes_on_ = false;
   uint64_t told_key_ = 0;  // of a mirror's event; 0 if there is none
@@ -1079,8 +1114,8 @@ class Receiving {
 
 Received DecideEnvelope(const WorkOrder* before, const Envelope& envelope, std::string_view peer,
                         const NewOrder& fresh, const Site& site, absl::Time now,
-                        std::optional<ClockSkew> skew) {
-  return Receiving(before, envelope, peer, fresh, site, now, std::move(skew)).Run();
+                        std::optional<ClockSkew> skew, exchange::v1::Lane lane) {
+  return Receiving(before, envelope, peer, fresh, site, now, std::move(skew), lane).Run();
 }
 
 Received DecideReceipt(const WorkOrder& before, std::string_view handoff_id, absl::Time receive_time,

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -38,10 +39,20 @@ using exchange::v1::GetLinkResponse;
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-// Answers GetLink when the test says so.
-class Edge final : public ExchangeService::WithRawCallbackMethod_GetLink<ExchangeService::Service> {
+// Answers GetLink when the test says so, and Deliver at once.
+class Edge final : public ExchangeService::WithRawCallbackMethod_GetLink<
+                       ExchangeService::WithRawCallbackMethod_Deliver<ExchangeService::Service>> {
  public:
-  explicit Edge(rpc::Host* host) : get_link_(host, ExchangeService::service_full_name(), "GetLink") {}
+  explicit Edge(rpc::Host* host)
+      : get_link_(host, ExchangeService::service_full_name(), "GetLink"),
+        deliver_(host, ExchangeService::service_full_name(), "Deliver") {}
+  grpc::ServerUnaryReactor* Deliver(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override {
+    return rpc::Unary<exchange::v1::DeliverRequest, exchange::v1::DeliverResponse>(
+        context, request, response, deliver_,
+        [](const CallContext&, const exchange::v1::DeliverRequest&,
+           Done<exchange::v1::DeliverResponse> done) { done(exchange::v1::DeliverResponse()); });
+  }
   grpc::ServerUnaryReactor* GetLink(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* response) override {
     return rpc::Unary<GetLinkRequest, GetLinkResponse>(
@@ -58,6 +69,7 @@ class Edge final : public ExchangeService::WithRawCallbackMethod_GetLink<Exchang
 
  private:
   rpc::Method get_link_;
+  rpc::Method deliver_;
 };
 
 class TestService final : public Service {
@@ -121,8 +133,8 @@ class BootTest : public ::testing::Test {
     return response.status();
   }
 
-  // The body of GET /metrics.
-  static std::string Scrape(const std::string& address) {
+  // A connection to `address`, to be closed.
+  static int Connect(const std::string& address) {
     const auto parsed = rpc::ParseAddress(address);
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in to{};
@@ -130,6 +142,13 @@ class BootTest : public ::testing::Test {
     to.sin_port = htons(static_cast<uint16_t>(parsed->port));
     inet_pton(AF_INET, parsed->host.c_str(), &to.sin_addr);
     EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    return fd;
+  }
+  // The body of GET /metrics.
+  static std::string Scrape(const std::string& address) {
+    const int fd = Connect(address);
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    EXPECT_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
     EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
     std::string text;
@@ -197,6 +216,36 @@ TEST_F(BootTest, ServesMetrics) {
   }
 }
 
+TEST_F(BootTest, WhoConnectsAndSaysNothingDoesNotHideTheMetrics) {
+  Start();
+  const int idle[] = {Connect(server_->metrics_address()), Connect(server_->metrics_address())};
+  EXPECT_NE(Scrape(server_->metrics_address()).find("process_open_fds "), std::string::npos);
+  for (const int fd : idle) close(fd);
+}
+
+TEST_F(BootTest, ABatchAsLargeAsTheContractAllowsIsTaken) {
+  Start();
+  exchange::v1::DeliverRequest request;
+  size_t bytes = 0;
+  for (int i = 0; i < 512; ++i) {
+    exchange::v1::Envelope* envelope = request.add_envelopes();
+    envelope->set_sequence(i + 1);
+    envelope->set_hash(std::string(32, 'h'));
+    envelope->set_body(std::string(size_t{8} << 10, 'b'));
+    // To 8 KiB each, 4 MiB together.
+    envelope->mutable_body()->resize(2 * envelope->body().size() - envelope->ByteSizeLong());
+    bytes += envelope->ByteSizeLong();
+  }
+  ASSERT_EQ(bytes, size_t{4} << 20);
+  request.set_statement(std::string(512, 's'));
+  request.mutable_signature()->set_value(std::string(64, 's'));
+  request.mutable_receipt()->set_statement(std::string(512, 's'));
+  grpc::ClientContext context;
+  exchange::v1::DeliverResponse response;
+  const grpc::Status status = ExchangeService::NewStub(channel_)->Deliver(&context, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 TEST_F(BootTest, DrainFinishesWhatWasAccepted) {
   Start();
   auto first = std::async(std::launch::async, [&] {
@@ -240,6 +289,52 @@ TEST_F(BootTest, ATakenPortIsRefused) {
   second = Server::Start(site, "dispatch", create);
   EXPECT_EQ(std::string(second.status().message()),
             "cannot listen on " + server_->metrics_address() + " for metrics");
+}
+
+// Certificates as deploy/certs/make gives them, gone at the end.
+class Certificates {
+ public:
+  Certificates() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-boot-certs-XXXXXX").string();
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    const std::string command = fmt::format(
+        HOTLINE_SOURCE_DIR "/deploy/certs/make --role dispatch --role work_order --dir {} 12345 110",
+        folder_);
+    EXPECT_EQ(std::system(command.c_str()), 0);
+  }
+  ~Certificates() { std::filesystem::remove_all(folder_); }
+  std::string File(std::string_view name) const { return fmt::format("{}/{}", folder_, name); }
+  // Files of `name`, `12345/dispatch`.
+  config::v1::TlsConfig Tls(std::string_view name) const {
+    config::v1::TlsConfig tls;
+    tls.set_certificate_file(fmt::format("{}/{}.crt", folder_, name));
+    tls.set_key_file(fmt::format("{}/{}.key", folder_, name));
+    tls.set_ca_file(File("ca.crt"));
+    return tls;
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(BootTest, AnotherPartysCertificateDoesNotStart) {
+  const Certificates certificates;
+  const auto start = [&](std::string_view name) {
+    LoadedSite site = TestSite();
+    *site.site.mutable_tls() = certificates.Tls(name);
+    const auto server = Server::Start(site, "dispatch", [](Environment& environment) {
+      return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+    });
+    return std::string(server.status().message());
+  };
+  EXPECT_EQ(start("12345/dispatch"), "");
+  for (const std::string name : {"110/dispatch", "12345/work_order"}) {
+    EXPECT_NE(
+        start(name).find(fmt::format("names spiffe://hotline/{}, not spiffe://hotline/12345/dispatch", name)),
+        std::string::npos)
+        << start(name);
+  }
 }
 
 TEST_F(BootTest, AServiceThatCannotBeMadeDoesNotStart) {
@@ -314,6 +409,28 @@ TEST_F(RunServiceTest, ChecksWithoutServing) {
   EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
               ":2:1: unknown key \"dispach\" in SiteConfig; did you mean \"dispatch\"");
   EXPECT_EXIT(Run({"--config", path_}), ::testing::ExitedWithCode(1), "unknown key");
+}
+
+TEST_F(RunServiceTest, ACheckNamesTheCertificateOfAnotherParty) {
+  // The process that runs ends by std::exit.
+  static const Certificates certificates;
+  const auto put = [&](std::string_view name) {
+    const config::v1::TlsConfig tls = certificates.Tls(name);
+    Put(fmt::format(R"(hotline: 12345
+tls: {{certificate_file: {}, key_file: {}, ca_file: {}}}
+work_order: {{listen: {{address: "127.0.0.1:0"}}, data_dir: data, address: "127.0.0.1:1"}}
+dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
+)",
+                    tls.certificate_file(), tls.key_file(), tls.ca_file()));
+  };
+  put("12345/dispatch");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(0), "is fine");
+  put("110/dispatch");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
+              "names spiffe://hotline/110/dispatch, not spiffe://hotline/12345/dispatch");
+  put("12345/work_order");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
+              "names spiffe://hotline/12345/work_order, not spiffe://hotline/12345/dispatch");
 }
 
 TEST_F(RunServiceTest, PlainTextBeyondLoopbackNeedsTheFlag) {

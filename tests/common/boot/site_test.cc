@@ -301,7 +301,7 @@ TEST(SiteTest, BeyondLoopbackNeedsTlsOrTheFlag) {
 TEST(SiteTest, DefaultsAreThoseOfTheSchema) {
   SiteConfig site = GoodSite();
   ResolveDefaults(&site);
-  EXPECT_EQ(site.dispatch().listen().max_message_bytes(), 4 << 20);
+  EXPECT_EQ(site.dispatch().listen().max_message_bytes(), 5 << 20);
   EXPECT_EQ(site.dispatch().listen().max_deadline_ms(), 30'000);
   EXPECT_EQ(site.dispatch().listen().drain_ms(), 10'000);
   EXPECT_EQ(site.dispatch().listen().max_streams(), 4096);

@@ -5,6 +5,7 @@
 
 #include "common/boot/catalogue_file.h"
 #include "common/boot/config.h"
+#include "common/error/error.h"
 
 namespace hotline::catalogue {
 namespace {
@@ -39,6 +40,51 @@ TEST(ReviewTest, TheShippedCatalogueHasNoFindings) {
   options.units.emplace();
   ASSERT_TRUE(boot::LoadYaml(Deploy("units/wuqia.yaml"), &*options.units).ok());
   EXPECT_THAT(Findings(Message(), options), IsEmpty());
+}
+
+TEST(ReviewTest, UnitsThatOrdersWouldBeRoutedToAreTheSites) {
+  config::v1::UnitList units;
+  ASSERT_TRUE(boot::LoadYaml(Deploy("units/wuqia.yaml"), &units).ok());
+  config::v1::Catalogue former = Message();
+  former.set_version("former");
+  former.set_first_date("2020-01-01");
+  const auto set_of = [](const std::vector<config::v1::Catalogue>& messages) {
+    std::vector<std::shared_ptr<const Catalogue>> versions;
+    for (const config::v1::Catalogue& message : messages) {
+      auto version = Catalogue::Create(message);
+      EXPECT_TRUE(version.ok()) << version.status();
+      versions.push_back(*std::move(version));
+    }
+    return *CatalogueSet::Create(std::move(versions));
+  };
+  const absl::CivilDay today(2026, 1, 1);
+  EXPECT_TRUE(CheckNeededUnits(*set_of({former, Message()}), units, today).ok());
+  // A unit that is proposed by its duty alone may be missing.
+  const auto without = [&units](const std::string& code) {
+    config::v1::UnitList fewer;
+    for (const config::v1::Unit& unit : units.units()) {
+      if (unit.code() != code) *fewer.add_units() = unit;
+    }
+    return fewer;
+  };
+  EXPECT_TRUE(CheckNeededUnits(*set_of({Message()}), without("fagaiwei"), today).ok());
+  const absl::Status lacking = CheckNeededUnits(*set_of({former, Message()}), without("chengguan"), today);
+  EXPECT_EQ(error::ReasonOf(lacking), error::Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_THAT(std::string(lacking.message()), HasSubstr("wuqia-2024-6: not in units_file: chengguan"));
+  EXPECT_THAT(error::ChineseOf(lacking), HasSubstr("chengguan"));
+  EXPECT_TRUE(CheckNeededUnits(*set_of({Message()}), {}, today).ok()) << "any unit is accepted";
+  // What is over may name a unit that is no more; what comes may not name one that is not there.
+  for (const bool over : {true, false}) {
+    config::v1::Catalogue other = Message();
+    other.set_version("other");
+    other.set_first_date(over ? "2020-01-01" : "2030-01-01");
+    config::v1::CatalogueUnit& unit = *other.add_units();
+    unit.set_code("gone");
+    unit.set_display_name("已撤销的乡");
+    unit.set_kind(config::v1::UNIT_KIND_TOWNSHIP);
+    other.mutable_townships(0)->set_unit("gone");
+    EXPECT_EQ(CheckNeededUnits(*set_of({Message(), other}), units, today).ok(), over);
+  }
 }
 
 TEST(ReviewTest, OneUnitUnderTwoNames) {

@@ -274,6 +274,12 @@ TEST_F(SecurityTest, BadFilesAreNamed) {
   bad = good;
   bad.ca_file = "";
   EXPECT_NE(message(bad).find("cannot read"), std::string::npos);
+  bad = good;
+  bad.identity = "spiffe://hotline/110/work_order";
+  EXPECT_NE(message(bad).find("names spiffe://hotline/110/dispatch, not spiffe://hotline/110/work_order"),
+            std::string::npos);
+  bad.identity = "spiffe://hotline/110/dispatch";
+  EXPECT_TRUE(Security::Create(bad).ok());
 }
 
 TEST_F(SecurityTest, PlainTextStaysOnLoopback) {

@@ -299,6 +299,10 @@ TEST_F(ServerTest, NamesArriveWhateverTheyAreWrittenIn) {
   }
   ASSERT_TRUE(Deliver({}, {.deadline = Soon(), .account = std::string(257, 'a')}).ok());
   EXPECT_EQ(seen->account, "") << "no name is that long";
+  // In a message it would spoil whatever is sent with it.
+  ASSERT_TRUE(Deliver({}, {.deadline = Soon(), .account = "\xff\xfe", .unit = "\xb9\xab"}).ok());
+  EXPECT_EQ(seen->account, "");
+  EXPECT_EQ(seen->unit, "");
 }
 
 TEST_F(ServerTest, ClampsTheDeadline) {

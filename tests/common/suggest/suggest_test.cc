@@ -7,6 +7,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -575,6 +576,9 @@ TEST(SuggesterTest, TermsAndExamplesAreChecked) {
   const auto made = Suggester::Create(Annex(), terms, examples);
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ((*made)->report().skipped, 1u);
+  // Who makes it may think better of it.
+  const std::atomic<bool> stop = true;
+  EXPECT_EQ(Suggester::Create(Annex(), terms, examples, &stop).status().code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -92,6 +92,16 @@ TEST_F(LinkTest, APeerOfAnotherVersionIsRefused) {
   EXPECT_TRUE(ledger_.pulls.empty());
 }
 
+TEST_F(LinkTest, APeerWhoseWorkOrderDoesNotKnowThisSiteYetIsToldToRestartIt) {
+  exchange::v1::GetLinkResponse response = Standing();
+  response.clear_lanes();
+  Take(peer_.questions).done(std::move(response));
+  EXPECT_FALSE(link_->health().up);
+  EXPECT_EQ(link_->health().last_error.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(std::string(link_->health().last_error.message()),
+            "the peer's work_order has no lane ordinary for this site yet: it has to be restarted");
+}
+
 TEST_F(LinkTest, WhileItIsDownItStillSaysWhatWaits) {
   Take(peer_.questions).done(absl::UnavailableError("refused"));
   EXPECT_FALSE(link_->health().up);

@@ -115,6 +115,31 @@ TEST(RouterPrepareTest, AStartWaitsForNoReaderAndTheOneInForceIsFirst) {
   EXPECT_EQ(prepared, (std::vector<std::string>{Message().version(), "wuqia-2027-1"}));
 }
 
+TEST(RouterPrepareTest, AReloadThatTheEndOfTheProcessInterruptsChangesNothing) {
+  // As one that was told to stop.
+  class StoppedReader final : public routing::TextReader {
+   public:
+    bool IsPrepared() const override { return false; }
+    routing::Reading Read(const Catalogue&, absl::CivilDay, const routing::Source&) const override {
+      return {};
+    }
+  };
+  std::vector<std::string> prepared;
+  bool stopped = false;
+  const auto router = Router::Create(
+      "110", [&] { return SetOf({stopped ? Later() : Message()}); },
+      [&](const std::shared_ptr<const Catalogue>& version) -> std::shared_ptr<const routing::TextReader> {
+        if (stopped) return std::make_shared<StoppedReader>();
+        return std::make_shared<NotingReader>(version->version(), &prepared);
+      },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  stopped = true;
+  EXPECT_EQ(error::ReasonOf((*router)->Reload(kNextYear).status()), Reason::ERROR_REASON_DRAINING);
+  EXPECT_EQ((*router)->Get({}, kNextYear)->catalogue().version(), Message().version());
+  EXPECT_TRUE((*router)->IsPrepared(kNextYear));
+}
+
 TEST_F(RouterTest, APushWithoutATargetGoesWhereTheAnnexSays) {
   type::v1::Command command = Push("包工头跑了，工资没发");
   ASSERT_TRUE(Route(&command).ok());

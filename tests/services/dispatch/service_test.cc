@@ -129,9 +129,9 @@ TEST_F(DispatchServiceTest, APushWithoutATargetIsAskedUnlessItIsARepeat) {
   calm.mutable_content()->set_text("路灯坏了");
   calm.mutable_offer()->set_to_hotline("110");
   for (int i = 0; i < 3; ++i) Push(calm);
-  EXPECT_EQ(ledger_.executes.size(), 2u) << "the third waits";
+  EXPECT_EQ(ledger_.executes.size(), 1u) << "the others wait";
   Push(request);
-  ASSERT_EQ(ledger_.executes.size(), 3u);
+  ASSERT_EQ(ledger_.executes.size(), 2u);
   EXPECT_EQ(ledger_.executes.back().request.commands(0).registration().route().urgency(),
             type::v1::URGENCY_EMERGENCY);
   for (int i = 0; i < 8; ++i) {
@@ -200,10 +200,19 @@ class SlowReader final : public routing::TextReader {
 class SlowModelTest : public DispatchServiceTest {
  protected:
   SlowModelTest() {
-    const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+    const auto shipped =
+        boot::LoadCatalogue(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/wuqia.yaml");
+    config::v1::Catalogue later = (*shipped)->message();
+    later.set_version(kLater);
+    later.set_first_date("2027-01-01");
+    const auto set =
+        catalogue::CatalogueSet::Create({*shipped, *catalogue::Catalogue::Create(std::move(later))});
     router_ = *Router::Create(
-        "12345", [loaded] { return loaded; },
-        [](const auto&) { return std::make_shared<const SlowReader>(); }, config::v1::Policy());
+        "12345", [set] { return set; },
+        [this](const std::shared_ptr<const catalogue::Catalogue>& version) {
+          return readers_[version->version()] = std::make_shared<const SlowReader>();
+        },
+        config::v1::Policy());
     DispatchOptions options;
     options.hotline = "12345";
     options.router = router_.get();
@@ -212,7 +221,7 @@ class SlowModelTest : public DispatchServiceTest {
     steps_.Clear();
     service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
                                                  &notary_, &steps_, steps_.clock(), options);
-    reloader_.Post([this] { router_->Prepare(steps_.clock()->Now()); });
+    router_->PrepareOn(&reloader_, steps_.clock());
   }
   ~SlowModelTest() override {
     steps_.Clear();
@@ -226,9 +235,28 @@ class SlowModelTest : public DispatchServiceTest {
     return request;
   }
 
+  // A version that is not in force yet.
+  static constexpr char kLater[] = "wuqia-2027-1";
+
   test::Steps reloader_{absl::FromUnixSeconds(1'795'000'000)};
+  std::map<std::string, std::shared_ptr<const SlowReader>> readers_;  // by version
   std::unique_ptr<Router> router_;
 };
+
+TEST_F(SlowModelTest, WhoWaitsForAdviceWaitsForTheVersionInForceAlone) {
+  ASSERT_EQ(readers_.size(), 2u);
+  std::optional<bool> later_was_prepared;
+  v1::SuggestRouteRequest question;
+  question.set_text("路灯坏了");
+  service_->SuggestRoute(Call(), question, [&](const absl::StatusOr<v1::SuggestRouteResponse>& response) {
+    EXPECT_TRUE(response.ok()) << response.status();
+    later_was_prepared = readers_[kLater]->IsPrepared();
+  });
+  EXPECT_FALSE(later_was_prepared.has_value());
+  reloader_.RunDue();
+  EXPECT_EQ(later_was_prepared, false);
+  EXPECT_TRUE(readers_[kLater]->IsPrepared());
+}
 
 TEST_F(SlowModelTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
   // With its target, and in an emergency, at once.
@@ -262,8 +290,9 @@ TEST_F(SlowModelTest, OnlyWhatAdviceAloneCanSendWaitsForItsModel) {
   EXPECT_FALSE(suggested.has_value());
   reloader_.RunDue();
   ASSERT_TRUE(suggested.has_value() && suggested->ok());
-  EXPECT_EQ(ledger_.executes.size(), 2u) << "the push and the batch";
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "the push: an emergency was there a moment ago";
   Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "the batch";
   Commit(type::v1::URGENCY_NORMAL);
   EXPECT_TRUE(batched.has_value());
 
@@ -313,6 +342,35 @@ TEST_F(SlowModelTest, WhatNobodyWaitsForAnyMoreIsNotCommitted) {
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(status->code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(ledger_.executes.empty());
+}
+
+TEST_F(DispatchServiceTest, AUnitThatTheMetadataNamesActs) {
+  CallContext call = Call();
+  call.unit = "gonganju";
+  const auto unit_of_last = [this] {
+    return ledger_.executes.back().request.commands(0).header().actor().unit();
+  };
+  v1::PushWorkOrderRequest push = NewPush(type::v1::URGENCY_NORMAL);
+  service_->PushWorkOrder(call, push, [](auto) {});
+  EXPECT_EQ(unit_of_last(), "gonganju");
+  Commit(type::v1::URGENCY_NORMAL);
+  // What the request itself says goes before.
+  push.mutable_header()->mutable_actor()->set_unit("rensheju");
+  service_->PushWorkOrder(call, push, [](auto) {});
+  EXPECT_EQ(unit_of_last(), "rensheju");
+  Commit(type::v1::URGENCY_NORMAL);
+  type::v1::Command progress;
+  progress.mutable_progress()->set_note("到场");
+  service_->Execute(call, progress, [](auto) {});
+  EXPECT_EQ(unit_of_last(), "gonganju");
+  Commit(type::v1::URGENCY_NORMAL);
+  v1::PushToPartnersRequest partners;
+  partners.mutable_partner_call()->add_to_hotlines("110");
+  service_->PushToPartners(call, partners, [](auto) {});
+  EXPECT_EQ(unit_of_last(), "gonganju");
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_EQ(unit_of_last(), "gonganju") << "of the partner's own order";
+  Commit(type::v1::URGENCY_NORMAL);
 }
 
 TEST_F(DispatchServiceTest, AnUrgencyLeftOpenIsNormalWhereNothingIsAdvised) {
@@ -520,6 +578,15 @@ TEST_F(DispatchServiceTest, AGreetingNamesVersionsAndCapabilities) {
   };
   ask();
   EXPECT_EQ(error::ReasonOf(answer->status()), Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED);
+  // The list is what counts, if there is one.
+  request.set_protocol_version(1);
+  request.add_supported_versions(99);
+  answer.reset();
+  ask();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(error::ReasonOf(answer->status()), Reason::ERROR_REASON_PROTOCOL_VERSION_UNSUPPORTED);
+  request.set_protocol_version(2);
+  request.clear_supported_versions();
   request.add_supported_versions(1);
   request.add_supported_versions(2);
   ask();

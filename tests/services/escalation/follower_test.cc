@@ -371,6 +371,23 @@ TEST_F(FollowerTest, TenThousandDueAtOnceUrgentFirst) {
   EXPECT_EQ(order[200], FormatOrderId(1));
 }
 
+// An answer that is late tells less than one that is prompt, and takes back nothing that may still be so.
+TEST_F(FollowerTest, ALateAnswerDoesNotClearAClockThatIsAhead) {
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now() - absl::Seconds(5)));
+  world_.Advance(absl::Milliseconds(100));
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  world_.Advance(absl::Seconds(8));
+  world_.ledger.Append(world_.ledger.make.Registered(2, world_.now() - absl::Seconds(5)));
+  world_.Advance(absl::Milliseconds(100));
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  world_.Advance(absl::Seconds(1));
+  world_.ledger.Append(world_.ledger.make.Registered(3, world_.now()));
+  world_.Advance(absl::Milliseconds(100));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+}
+
 TEST_F(FollowerTest, WallClockSteps) {
   world_.Restart();
   world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
@@ -831,6 +848,57 @@ TEST_F(FollowerTest, AClockThatIsNotWorkOrdersIsNotTrusted) {
   world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));
   world_.Advance(absl::Seconds(1));
   EXPECT_TRUE(world_.alive->trust.trusted);
+}
+
+TEST_F(FollowerTest, AnEventOfABacklogSaysNothingOfTheClock) {
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.Advance(absl::Minutes(3));
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  EXPECT_TRUE(world_.alive->follower().stats().fresh);
+  EXPECT_EQ(world_.alive->follower().stats().trust.skew, absl::ZeroDuration());
+}
+
+TEST_F(FollowerTest, AnAnswerThatIsLateSaysNothingOfTheClock) {
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  world_.ledger.hold_reads = absl::Seconds(30);
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.ledger.hold_reads = absl::ZeroDuration();
+  world_.Advance(absl::Seconds(31));
+  ASSERT_EQ(world_.alive->follower().stats().cursor, 1);
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  EXPECT_TRUE(world_.alive->follower().stats().trust.trusted);
+}
+
+TEST_F(FollowerTest, AnEventOlderThanItsRequestShowsAClockThatIsBehind) {
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now() - absl::Seconds(30)));
+  world_.Advance(absl::Milliseconds(100));
+  EXPECT_FALSE(world_.alive->trust.trusted);
+  EXPECT_LT(world_.alive->trust.skew, -absl::Seconds(20));
+  // Several that come in the pause before the next request can clear a clock, but do not accuse it.
+  for (const int64_t id : {2, 3}) world_.ledger.Append(world_.ledger.make.Registered(id, world_.now()));
+  world_.Advance(absl::Milliseconds(150));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  for (const int64_t id : {4, 5}) {
+    world_.ledger.Append(world_.ledger.make.Registered(id, world_.now() - absl::Seconds(30)));
+  }
+  world_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world_.alive->trust.trusted);
+  EXPECT_EQ(world_.alive->follower().stats().cursor, 5);
+}
+
+TEST_F(FollowerTest, AClockThatIsSetBackWhileAnEventIsAwaitedIsSteppedOnly) {
+  world_.Restart();
+  world_.Advance(absl::Seconds(1));
+  world_.clock.Set(world_.now() - absl::Minutes(40));
+  world_.ledger.Append(world_.ledger.make.Registered(1, world_.now()));
+  world_.Advance(absl::Minutes(11));
+  EXPECT_EQ(world_.alive->trust.steps, 1);
+  EXPECT_TRUE(world_.alive->trust.trusted) << "after a while without steps";
 }
 
 TEST_F(FollowerTest, AClockThatIsNotThePeersIsNotTrusted) {

@@ -202,14 +202,14 @@ TEST_F(PassedClocksTest, ADutyThatPassesToOtherDaysIsNoExtension) {
   *altered.mutable_steps(0)->mutable_due_time() = altered.steps(0).until_time();
   *altered.mutable_result_time() = altered.steps(0).until_time();
   EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(altered)), "steps[0].until_time");
-  // What comes after is counted by the days of whoever has it now.
+  // What comes after is counted by the days of whoever has it now, from Wednesday, which its midnight ends.
   Event granted = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At("2026-12-01 10:00"));
   granted.mutable_extension_decided()->mutable_decision()->set_approved(true);
   type::v1::TimeAmount& length = *granted.mutable_extension_decided()->mutable_request()->mutable_length();
   length.set_kind(type::v1::TIME_KIND_WORKING_DAYS);
   length.set_value(1);
   Use(granted);
-  EXPECT_EQ(Show(Finish().due), "2026-12-04 19:30");
+  EXPECT_EQ(Show(Finish().due), "2026-12-03 19:30");
   EXPECT_THAT(Explained().steps(1).derivation().calendar(), testing::StartsWith("office: "));
 }
 

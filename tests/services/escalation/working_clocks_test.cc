@@ -324,6 +324,100 @@ TEST_F(WorkingClocksTest, AnExtensionCountsFromTheDeadline) {
   ExpectExplained(CLOCK_KIND_FINISH);
 }
 
+// Whoever works around the clock has deadlines at 24:00, which belong to the day that they end: two days more
+// are 48 hours more, in whatever they are counted, and while the clock stands still, too.
+TEST_F(WorkingClocksTest, MoreDaysAfterADeadlineAtMidnightCountFromTheDayItEnds) {
+  const struct {
+    type::v1::TimeKind kind;
+    int64_t value;
+  } kMore[] = {{type::v1::TIME_KIND_WORKING_DAYS, 2},
+               {type::v1::TIME_KIND_NATURAL_DAYS, 2},
+               {type::v1::TIME_KIND_WORKING_HOURS, 48 * 3600},
+               {type::v1::TIME_KIND_CLOCK_TIME, 48 * 3600}};
+  for (const auto& more : kMore) {
+    SCOPED_TRACE(type::v1::TimeKind_Name(more.kind));
+    for (const bool paused : {false, true}) {
+      order_ = {};
+      events_.clear();
+      Use(make_.Registered(kId, At("2026-12-01 10:00"), type::v1::URGENCY_NORMAL,
+                           type::v1::ORDER_TYPE_CONSULTATION));
+      Use(make_.Accepted(kId, At("2026-12-01 10:00")));
+      Use(make_.Dispatched(kId, At("2026-12-01 10:00"), "gongan"));
+      ASSERT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-04 00:00");
+      if (paused) {
+        Use(Suspended(At("2026-12-02 10:00"), At("2026-12-12 10:00")));
+        ASSERT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(38));
+      }
+      Use(Granted(At("2026-12-03 10:00"), more.kind, more.value));
+      EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-06 00:00");
+      ExpectExplained(CLOCK_KIND_FINISH);
+      if (paused) {
+        EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(38 + 48));
+        Use(make_.Resumed(kId, At("2026-12-07 10:00")));
+        EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-11 00:00");
+        ExpectExplained(CLOCK_KIND_FINISH);
+      }
+      // And more again.
+      const absl::Time before = Clock(CLOCK_KIND_FINISH).due;
+      Use(Granted(Clock(CLOCK_KIND_FINISH).due - absl::Hours(20), more.kind, more.value));
+      EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, before + absl::Hours(48));
+      ExpectExplained(CLOCK_KIND_FINISH);
+      ExpectReplayed();
+    }
+  }
+  // From midnight on it would be another day more, and a verifier sees that.
+  order_ = {};
+  Use(make_.Registered(kId, At("2026-12-01 10:00"), type::v1::URGENCY_NORMAL,
+                       type::v1::ORDER_TYPE_CONSULTATION));
+  Use(make_.Accepted(kId, At("2026-12-01 10:00")));
+  Use(make_.Dispatched(kId, At("2026-12-01 10:00"), "gongan"));
+  const absl::Time due = Clock(CLOCK_KIND_FINISH).due;
+  Use(Granted(At("2026-12-03 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 2));
+  EXPECT_THAT(ExplainedInChinese(CLOCK_KIND_FINISH),
+              HasSubstr("批准延期2个工作日，时限至2026年12月06日00:00:00"));
+  v1::ClockDerivation late = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+  v1::DerivationStep& step = *late.mutable_steps(0);
+  *step.mutable_derivation() = *deadlines_.CalendarOf(Clock(CLOCK_KIND_FINISH).rule, "gongan")
+                                    ->Derive(due, 2, type::v1::TIME_KIND_WORKING_DAYS);
+  *step.mutable_due_time() = step.derivation().result_time();
+  *late.mutable_result_time() = step.derivation().result_time();
+  EXPECT_EQ(Show(FromProto(late.result_time())), "2026-12-07 00:00");
+  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(late)), "steps[0].derivation.start_time");
+}
+
+// A unit with office hours that was given until midnight, and then a working day.
+TEST_F(WorkingClocksTest, MoreDaysAfterAnInstantAtMidnightCountFromTheDayItEnds) {
+  Dispatch(At("2026-12-01 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  Use(make_.Extended(kId, At("2026-12-02 11:00"), At("2026-12-04 00:00")));
+  Use(Granted(At("2026-12-03 11:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due).substr(0, 10), "2026-12-04") << "a Friday";
+  ExpectExplained(CLOCK_KIND_FINISH);
+  // Not where days are 24 hours, for want of a calendar.
+  order_ = {};
+  events_.clear();
+  deadlines_ = Deadlines(TestPolicy());
+  Dispatch(At("2026-12-03 23:00"));
+  ASSERT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-04 00:00");
+  Use(Granted(At("2026-12-03 23:30"), type::v1::TIME_KIND_WORKING_DAYS, 2));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At("2026-12-06 00:00"));
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
+TEST_F(WorkingClocksTest, TheLadderCountsDaysFromTheDayThatADeadlineEnds) {
+  Use(make_.Registered(kId, At("2026-12-01 10:00"), type::v1::URGENCY_NORMAL,
+                       type::v1::ORDER_TYPE_CONSULTATION));
+  Use(make_.Accepted(kId, At("2026-12-01 10:00")));
+  Use(make_.Dispatched(kId, At("2026-12-01 10:00"), "gongan"));
+  std::vector<std::string> rungs;
+  for (int i = 0; i < 10 && Clock(CLOCK_KIND_FINISH).next_rung != type::v1::RUNG_UNSPECIFIED; ++i) {
+    const OrderClock clock = Clock(CLOCK_KIND_FINISH);
+    rungs.push_back(absl::StrCat(RungName(clock.next_rung), " ", Show(clock.next)));
+    Climb(CLOCK_KIND_FINISH, clock.next);
+  }
+  EXPECT_THAT(rungs, ElementsAre("remind 2026-12-03 00:00", "urge 2026-12-04 00:00",
+                                 "supervise 2026-12-05 00:00", "circulate 2026-12-09 00:00"));
+}
+
 TEST_F(WorkingClocksTest, TheLadderGoesUpInWorkingDays) {
   Dispatch(At("2026-09-14 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
   std::vector<std::string> rungs;

@@ -298,8 +298,9 @@ class FakeLedger : public test::PartialLedger {
   int lose_answers = 0;  // does it, then reports UNAVAILABLE
   int hold_answers = 0;  // does it, and never answers: the caller was killed
   bool reads_fail = false;
-  std::set<int64_t> refused_orders;  // WRONG_STATE for these
-  absl::Time keep_by;                // of offers in doubt
+  absl::Duration hold_reads = absl::ZeroDuration();  // how long an answer that was waited for is under way
+  std::set<int64_t> refused_orders;                  // WRONG_STATE for these
+  absl::Time keep_by;                                // of offers in doubt
   int64_t execute_calls = 0;
   int64_t commands = 0;
   int64_t largest_batch = 0;
@@ -439,7 +440,10 @@ class FakeLedger : public test::PartialLedger {
     if (it == waiting_.end()) return;
     auto [request, done] = std::move(it->second);
     waiting_.erase(it);
-    done(Answer(request));
+    if (hold_reads == absl::ZeroDuration()) return done(Answer(request));
+    executor_->PostAfter(hold_reads, [answer = Answer(request), done = std::move(done)]() mutable {
+      done(std::move(answer));
+    });
   }
 
   Executor* const executor_;

@@ -262,6 +262,32 @@ TEST(ArgumentsTest, AccountOfWhoActs) {
   EXPECT_EQ(Parse({"links"}, {{"USER", "li"}, {"HOTLINE_ACCOUNT", "0417"}}).arguments->account, "0417");
 }
 
+// Whoever works for a unit acts for it in every command, and `--unit` is somebody else's but where a unit
+// speaks for itself.
+TEST(ArgumentsTest, UnitOfWhoActs) {
+  const auto unit = [](std::vector<std::string> words, const std::string& environment = "") {
+    const Parsed parsed = Parse(words, {{"HOTLINE_UNIT", environment}, {"HOTLINE_ACCOUNT", "0417"}});
+    EXPECT_TRUE(parsed.arguments.ok()) << parsed.arguments.status();
+    if (!parsed.arguments.ok()) return std::string("?");
+    const type::v1::Actor actor = ActorOf(*parsed.arguments);
+    EXPECT_EQ(actor.account(), "0417");
+    return actor.unit();
+  };
+  const std::vector<std::string> finish = {"finish", "7", "--disposition", "resolved", "--reply", "x"};
+  EXPECT_EQ(unit(finish), "");
+  EXPECT_EQ(unit(finish, "zhujianju"), "zhujianju");
+  std::vector<std::string> for_unit = finish;
+  for_unit.insert(for_unit.end(), {"--for-unit", "chengguan"});
+  EXPECT_EQ(unit(for_unit, "zhujianju"), "chengguan");
+  EXPECT_EQ(unit({"push", "--file", "f"}, "zhujianju"), "zhujianju");
+  EXPECT_EQ(unit({"dispatch", "7", "--unit", "chengguan"}, "zhujianju"), "zhujianju");
+  const std::vector<std::string> ask = {"ask-extension", "7", "--working-days", "2", "--ground", "x"};
+  std::vector<std::string> ask_for = ask;
+  ask_for.insert(ask_for.end(), {"--unit", "chengguan"});
+  EXPECT_EQ(unit(ask, "zhujianju"), "zhujianju");
+  EXPECT_EQ(unit(ask_for, "zhujianju"), "chengguan");
+}
+
 TEST(ArgumentsTest, HelpIsGivenToWhoIsLost) {
   EXPECT_TRUE(Parse({"--help"}).arguments->help);
   EXPECT_TRUE(Parse({"-h", "push"}).arguments->help);
@@ -274,6 +300,8 @@ TEST(ArgumentsTest, HelpIsGivenToWhoIsLost) {
       for (const FlagSpec& flag : command.flags) EXPECT_THAT(one, HasSubstr(StrCat("--", flag.name)));
     }
     for (int code = 0; code <= 9; ++code) EXPECT_THAT(help, HasSubstr(StrCat("\n  ", code, "  ")));
+    // What an order at work cannot be pushed as.
+    EXPECT_THAT(CommandHelpText(Commands().front(), language), HasSubstr("hotlinectl partners push"));
   }
 }
 

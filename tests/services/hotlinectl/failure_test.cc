@@ -49,6 +49,7 @@ TEST(FailureTest, ExitCodes) {
       {error::DiskFull(), kExitTryLater},
       {error::Draining(), kExitTryLater},
       {error::StoreFailed("x"), kExitTryLater},
+      {absl::CancelledError("CANCELLED"), kExitTryLater},
       {error::Internal("x"), kExitInternal},
       {error::LinkForked("110", 7), kExitInternal},
       {absl::UnknownError(""), kExitInternal},
@@ -61,6 +62,7 @@ TEST(FailureTest, ExitCodes) {
 TEST(FailureTest, RetriesOnlyWhatTimeCanMend) {
   EXPECT_TRUE(IsWorthRetrying(absl::UnavailableError("")));
   EXPECT_TRUE(IsWorthRetrying(error::WorkOrderUnreachable("x")));
+  EXPECT_TRUE(IsWorthRetrying(absl::CancelledError("CANCELLED"))) << "a server went down";
   EXPECT_TRUE(IsWorthRetrying(error::Overloaded("queue", absl::Milliseconds(50))));
   EXPECT_FALSE(IsWorthRetrying(absl::ResourceExhaustedError("message too large")));
   EXPECT_FALSE(IsWorthRetrying(error::Required("x")));
@@ -97,6 +99,14 @@ TEST(FailureTest, TellsWhoCouldNotBeReachedAndHowToRepeat) {
   EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("--request-id abcdefgh"));
   EXPECT_THAT(DescribeFailure(failure, Language::kChinese),
               HasSubstr("无法连接 dispatch（127.0.0.1:12301）"));
+  // Whether a server that went down had carried it out, nobody knows.
+  Failure went_down = failure;
+  went_down.status = absl::CancelledError("CANCELLED");
+  EXPECT_THAT(DescribeFailure(went_down, Language::kEnglish),
+              HasSubstr("dispatch at 127.0.0.1:12301 went down during the call"));
+  EXPECT_THAT(DescribeFailure(went_down, Language::kEnglish), HasSubstr("--request-id abcdefgh"));
+  EXPECT_THAT(DescribeFailure(went_down, Language::kChinese),
+              HasSubstr("dispatch（127.0.0.1:12301）在调用期间停机"));
   // A service that answers UNAVAILABLE itself is quoted.
   Failure answered = failure;
   answered.status = error::WorkOrderUnreachable("push");

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -11,6 +13,7 @@
 namespace hotline::hotlinectl {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -121,6 +124,81 @@ TEST(RenderTest, EventsTellTheirParticulars) {
   offered.set_to_hotline("110");
   offered.set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
   EXPECT_EQ(EventDetail(Language::kEnglish, event), "12345 → 110  order-push");
+}
+
+// The contract counts hours in seconds.
+TEST(RenderTest, AnExtensionIsToldInTheUnitItWasAskedIn) {
+  type::v1::Event event;
+  type::v1::TimeAmount& length = *event.mutable_extension_requested()->mutable_length();
+  const auto told = [&](type::v1::TimeKind kind, int64_t value, Language language) {
+    length.set_kind(kind);
+    length.set_value(value);
+    return EventDetail(language, event);
+  };
+  using type::v1::TIME_KIND_CLOCK_TIME;
+  using type::v1::TIME_KIND_WORKING_HOURS;
+  EXPECT_EQ(told(TIME_KIND_WORKING_HOURS, 10'800, Language::kEnglish), "+3 working hours");
+  EXPECT_EQ(told(TIME_KIND_WORKING_HOURS, 10'800, Language::kChinese), "+3 工作小时");
+  EXPECT_EQ(told(TIME_KIND_WORKING_HOURS, 5'400, Language::kEnglish), "+90 working minutes");
+  EXPECT_EQ(told(TIME_KIND_WORKING_HOURS, 5'400, Language::kChinese), "+90 工作分钟");
+  EXPECT_EQ(told(TIME_KIND_CLOCK_TIME, 7'200, Language::kEnglish), "+2 hours");
+  EXPECT_EQ(told(TIME_KIND_CLOCK_TIME, 1'800, Language::kChinese), "+30 分钟");
+  EXPECT_EQ(told(TIME_KIND_CLOCK_TIME, 61, Language::kEnglish), "+61 seconds");
+  EXPECT_EQ(told(type::v1::TIME_KIND_WORKING_DAYS, 2, Language::kChinese), "+2 工作日");
+}
+
+// The times of a log have fractions of a second: what is shown adds up all the same.
+TEST(RenderTest, ALedgersLinesAddUpToItsTotal) {
+  escalation::v1::TimeLedger ledger;
+  int64_t now_ms = 1'795'397'400'900;
+  const auto set = [](int64_t ms, google::protobuf::Timestamp* time) {
+    time->set_seconds(ms / 1000);
+    time->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+  };
+  const auto stretch = [&](const char* party, escalation::v1::TimeUse use, int64_t ms, int64_t off_ms) {
+    auto& made = *ledger.add_stretches();
+    made.set_party(party);
+    made.set_use(use);
+    set(now_ms, made.mutable_begin_time());
+    set(now_ms += ms, made.mutable_end_time());
+    made.mutable_off_hours()->set_seconds(off_ms / 1000);
+    made.mutable_off_hours()->set_nanos(static_cast<int32_t>(off_ms % 1000 * 1'000'000));
+  };
+  const auto sum = [&](const char* party, escalation::v1::TimeUse use, int64_t ms) {
+    auto& made = *ledger.add_sums();
+    made.set_party(party);
+    made.set_use(use);
+    made.mutable_length()->set_seconds(ms / 1000);
+    made.mutable_length()->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+  };
+  set(now_ms, ledger.mutable_begin_time());
+  stretch("110", escalation::v1::TIME_USE_IN_TRANSIT, 9'700, 0);
+  stretch("chengguan", escalation::v1::TIME_USE_WORKING, 10'900, 0);
+  stretch("12345", escalation::v1::TIME_USE_WORKING, 10'900, 10'900);
+  stretch("chengguan", escalation::v1::TIME_USE_WORKING, 10'900, 5'500);
+  set(now_ms, ledger.mutable_end_time());
+  sum("110", escalation::v1::TIME_USE_IN_TRANSIT, 9'700);
+  sum("chengguan", escalation::v1::TIME_USE_WORKING, 16'300);
+  sum("12345", escalation::v1::TIME_USE_OFF_HOURS, 10'900);
+  sum("chengguan", escalation::v1::TIME_USE_OFF_HOURS, 5'500);
+  // The seconds after each `0:00:`.
+  const auto seconds = [](const std::string& text) {
+    std::vector<int> all;
+    for (size_t at = text.find("0:00:"); at != std::string::npos; at = text.find("0:00:", at + 1)) {
+      all.push_back(std::atoi(text.c_str() + at + 5));
+    }
+    return all;
+  };
+  EXPECT_THAT(seconds(SumTable(Language::kEnglish, ledger).Render({})), ElementsAre(10, 17, 11, 5, 43));
+  // The same stretch by stretch: length, and what of it was off hours.
+  std::string stretches;
+  for (const auto& one : ledger.stretches()) {
+    escalation::v1::TimeLedger alone;
+    *alone.add_stretches() = one;
+    const std::string text = StretchTable(Language::kEnglish, alone).RenderRows({});
+    stretches += text.substr(text.find(one.party()));
+  }
+  EXPECT_THAT(seconds(stretches), ElementsAre(10, 11, 11, 11, 11, 5));
 }
 
 TEST(RenderTest, DeadlinesTellTheTimeLeft) {

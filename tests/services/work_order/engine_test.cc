@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 
+#include "absl/container/flat_hash_set.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
@@ -139,9 +141,9 @@ class EngineTest : public testing::Test {
 
   ScratchFolder folder_;
   std::string file_ = "work_order.db";
-  absl::flat_hash_set<std::string> peers_ = {"110"};
   test::Steps steps_{absl::FromUnixSeconds(1'795'000'000)};
   sql::Fault fault_ = sql::Fault::kNone;
+  absl::flat_hash_set<std::string> peers_ = {"110"};  // from the next Open on
   // Called once, while the next new order is decided.
   std::function<void()> in_batch_;
   std::unique_ptr<Engine> engine_;
@@ -245,12 +247,23 @@ TEST_F(EngineTest, AFailedCommitUndoesTheWholeBatchAndSaysSo) {
   EXPECT_EQ(error::ReasonOf((*second)->status()), Reason::ERROR_REASON_DISK_FULL);
   EXPECT_EQ(engine_->head_sequence(), 1);
   EXPECT_FALSE(engine_->healthy());
+  EXPECT_EQ(error::ReasonOf(engine_->last_failure()), Reason::ERROR_REASON_DISK_FULL) << "as the log says it";
   fault_ = sql::Fault::kNone;
   const Result again = Run(NewPush("request-2"));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->order().number(), "12345-20261118-000002");
   EXPECT_TRUE(engine_->healthy());
   EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, WhatIsOwedToAPeerThatWasTakenOutIsKnown) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  ASSERT_TRUE(Run(NewPush("request-2", type::v1::URGENCY_EMERGENCY)).ok());
+  EXPECT_TRUE(engine_->OwedToFormerPeers().empty()) << "it is a peer";
+  Close();
+  peers_ = {"119"};
+  Open();
+  EXPECT_EQ(engine_->OwedToFormerPeers(), (std::map<std::string, int64_t>{{"110", 2}}));
 }
 
 TEST_F(EngineTest, ACommitThatSucceedsAndReportsFailureIsFoundByTheRetry) {
@@ -568,6 +581,160 @@ std::vector<exchange::v1::Envelope> BadOffers(int count) {
     envelope.set_hash(hash);
   }
   return envelopes;
+}
+
+// An offer by 110 that is understood.
+exchange::v1::Envelope GoodOffer() {
+  exchange::v1::OfferBody body;
+  type::v1::Handoff& handoff = *body.mutable_handoff();
+  handoff.set_id("110-00000000000AB-1");
+  handoff.set_attempt(1);
+  handoff.set_from_hotline("110");
+  handoff.set_to_hotline("12345");
+  handoff.set_from_number("110-20261118-000001");
+  body.set_origin_hotline("110");
+  body.set_content_salt(std::string(16, 't'));
+  body.mutable_custody()->set_holder("110");
+  body.mutable_custody()->set_epoch(1);
+  body.mutable_custody()->mutable_hold_time()->set_seconds(1'795'000'000);
+  type::v1::OrderContent content;
+  content.set_type(type::v1::ORDER_TYPE_HELP);
+  content.set_channel(type::v1::CHANNEL_PHONE);
+  content.set_urgency(type::v1::URGENCY_NORMAL);
+  content.set_title("路灯不亮");
+  content.set_text("小区门口的路灯坏了三天");
+  content.mutable_caller()->set_anonymous(true);
+  body.set_content(content.SerializeAsString());
+  exchange::v1::Envelope envelope;
+  envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+  envelope.set_handoff_id(handoff.id());
+  envelope.set_body(body.SerializeAsString());
+  return envelope;
+}
+
+// What was answered repeated all of it: too large for a message, it stopped the lane for good.
+TEST_F(EngineTest, WhatAPeerWritesAtLengthIsNotRepeated) {
+  constexpr size_t kLong = 1 << 20;
+  workorder::v1::ApplyInboxRequest request;
+  request.set_peer("110");
+  for (int i = 0; i < 3; ++i) {
+    exchange::v1::Envelope& unknown = *request.add_envelopes();
+    unknown.set_kind(static_cast<exchange::v1::EnvelopeKind>(42));
+    unknown.set_handoff_id(std::string(kLong, 'x'));
+  }
+  *request.add_envelopes() = GoodOffer();
+  std::string hash = ChainStart();
+  for (int i = 0; i < request.envelopes_size(); ++i) {
+    exchange::v1::Envelope& envelope = *request.mutable_envelopes(i);
+    envelope.set_traceparent(std::string(60'000, 'x'));
+    envelope.set_sequence(i + 1);
+    envelope.set_previous_hash(hash);
+    hash = EnvelopeHash(envelope);
+    envelope.set_hash(hash);
+  }
+  int64_t through = -1;
+  engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+    through = response.ok() ? response->receipt().received_through() : -2;
+  });
+  Commit();
+  ASSERT_EQ(through, 4);
+  const auto owed = Pull(0);
+  ASSERT_TRUE(owed.ok()) << owed.status();
+  ASSERT_EQ(owed->envelopes_size(), 4);
+  for (const exchange::v1::Envelope& answer : owed->envelopes()) {
+    EXPECT_LE(answer.handoff_id().size(), 128u);
+    EXPECT_EQ(answer.traceparent(), "");
+  }
+  EXPECT_EQ(owed->envelopes(2).kind(), exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+  EXPECT_EQ(owed->envelopes(3).kind(), exchange::v1::ENVELOPE_KIND_UNDERSTOOD);
+  const auto events = engine_->store().reader().ReadEvents(1, 2);
+  ASSERT_TRUE(events.ok()) << events.status();
+  ASSERT_EQ(events->size(), 1u);
+  EXPECT_LT(events->front().bytes.size(), 4000u) << "nor in the log";
+  // And what it wrote is handed back in parts that fit into a message.
+  const auto read = [&](int64_t after) {
+    workorder::v1::ReadInboxRequest inbox;
+    inbox.set_peer("110");
+    inbox.set_after_sequence(after);
+    inbox.set_limit(100);
+    int size = -1;
+    engine_->ReadInbox({}, inbox, [&](absl::StatusOr<workorder::v1::ReadInboxResponse> response) {
+      if (response.ok()) size = response->envelopes_size();
+    });
+    steps_.RunDue();
+    return size;
+  };
+  EXPECT_EQ(read(0), 1);
+  EXPECT_EQ(read(2), 2);
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(EngineTest, AnOfferByTheOtherLaneIsAnsweredThere) {
+  exchange::v1::Envelope offer = GoodOffer();
+  offer.set_sequence(1);
+  offer.set_previous_hash(LaneStart(exchange::v1::LANE_EMERGENCY));
+  offer.set_hash(EnvelopeHash(offer));
+  workorder::v1::ApplyInboxRequest request;
+  request.set_peer("110");
+  request.set_lane(exchange::v1::LANE_EMERGENCY);
+  *request.add_envelopes() = offer;
+  engine_->ApplyInbox({}, request, [](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+    EXPECT_TRUE(response.ok()) << response.status();
+  });
+  Commit();
+  EXPECT_EQ(engine_->head_sequence(), 0) << "no order";
+  EXPECT_EQ(Pull(0)->envelopes_size(), 0);
+  const auto rows =
+      engine_->store().reader().ReadOutbox({.peer = "110", .lane = exchange::v1::LANE_EMERGENCY}, 0, 10);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(rows->front().envelope.kind(), exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD);
+  EXPECT_EQ(rows->front().envelope.seen_sequence(), 1);
+}
+
+// It entered the log as 1970.
+TEST_F(EngineTest, AReceiptThatNamesNoTimeIsOfNow) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  const auto owed = Pull(0);
+  ASSERT_EQ(owed->envelopes_size(), 1);
+  ASSERT_TRUE(Pull(1, 1, owed->envelopes(0).hash()).ok());
+  ASSERT_EQ(engine_->head_sequence(), 2);
+  const auto events = engine_->store().reader().ReadEvents(2, 1);
+  ASSERT_TRUE(events.ok()) << events.status();
+  type::v1::Event event;
+  ASSERT_TRUE(event.ParseFromString(events->front().bytes));
+  EXPECT_EQ(event.received().receive_time().seconds(), absl::ToUnixSeconds(steps_.clock()->Now()));
+}
+
+// Who left it out of the request, and named it beside it as for a read, did all the work.
+TEST_F(EngineTest, AnAccusedUnitIsKnownByWhatItsClientSaysBesideTheRequest) {
+  type::v1::Command registration = NewPush("request-1");
+  registration.clear_offer();
+  registration.mutable_registration()->mutable_content()->add_accused_units("gongan");
+  const Result registered = Run(registration);
+  ASSERT_TRUE(registered.ok()) << registered.status();
+  const std::string id = registered->order().id();
+  type::v1::Command accept = On(id, "request-2");
+  accept.mutable_acceptance();
+  ASSERT_TRUE(Run(accept).ok());
+  const auto report = [&](const std::string& unit, const std::string& request_id) {
+    type::v1::Command progress = On(id, request_id);
+    progress.mutable_progress()->set_note("已到现场");
+    Result result = absl::InternalError("no answer");
+    service_->Execute({.unit = unit}, progress, [&](Result answer) { result = std::move(answer); });
+    Commit();
+    return result;
+  };
+  const absl::Status refused = report("gongan", "request-3").status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED);
+  EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+  const Result other = report("minzheng", "request-4");
+  ASSERT_TRUE(other.ok()) << other.status();
+  const auto events = engine_->store().reader().ReadEvents(other->event_sequence(), 1);
+  ASSERT_TRUE(events.ok()) << events.status();
+  type::v1::Event event;
+  ASSERT_TRUE(event.ParseFromString(events->front().bytes));
+  EXPECT_EQ(event.actor().unit(), "minzheng");
 }
 
 TEST_F(EngineTest, AnEmergencyPartsADeliveryAndTheRestIsAppliedAfterIt) {
@@ -903,6 +1070,48 @@ TEST_F(EngineTest, WhatWasSeenGoesNotBackWhileHistoryComesAgain) {
   for (const exchange::v1::Envelope& envelope : pulled->envelopes()) {
     EXPECT_EQ(envelope.seen_sequence(), 5) << envelope.sequence();
   }
+}
+
+// The last release did not write into a command the unit that the call's metadata names, and this one does.
+TEST_F(EngineTest, ARequestRepeatedAcrossAnUpgradeIsTheSame) {
+  const Result pushed = Run(NewPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  type::v1::Command named = NewPush("request-1");
+  named.mutable_header()->mutable_actor()->set_unit("gonganju");
+  const Result again = Run(named);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->replayed());
+  EXPECT_EQ(again->order().id(), pushed->order().id());
+  type::v1::Command first = NewPush("request-2");
+  first.mutable_header()->mutable_actor()->set_unit("gonganju");
+  ASSERT_TRUE(Run(first).ok());
+  first.mutable_header()->mutable_actor()->set_unit("rensheju");
+  EXPECT_EQ(error::ReasonOf(Run(first).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+}
+
+// Asked for what it might have lost, the peer sends what is here, of which no receipt is on record: dispatch
+// once asked for ever for what the receipt had changed, and it had changed nothing.
+TEST_F(EngineTest, WhatIsNotLostIsAcknowledgedByAReceipt) {
+  const Result pushed = Run(NewPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  ASSERT_TRUE(Run(NewPush("request-2")).ok());
+  const auto before = Pull(0);
+  ASSERT_EQ(before->envelopes_size(), 2);
+  workorder::v1::RecoverRequest request;
+  request.set_peer("110");
+  *request.add_envelopes() = before->envelopes(0);
+  absl::StatusOr<workorder::v1::RecoverResponse> recovered = absl::InternalError("no answer");
+  engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+    recovered = std::move(response);
+  });
+  Commit();
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->outgoing_sequence(), 2);
+  EXPECT_EQ(Pull(0)->acknowledged_through(), 0);
+  EXPECT_EQ(Pull(1, 1, before->envelopes(0).hash())->acknowledged_through(), 1);
+  const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
+  EXPECT_TRUE((*order)->handoff().has_receive_time());
+  EXPECT_EQ(Verify(), "");
 }
 
 TEST_F(EngineTest, LongPollsAreAnsweredByACommitByTimeAndByADrain) {

@@ -25,7 +25,10 @@ constexpr int kDays = 200;
 
 class RetentionTest : public testing::Test {
  protected:
-  RetentionTest() {
+  RetentionTest() { Open(); }
+  ~RetentionTest() override { Close(); }
+
+  void Open() {
     auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
     EXPECT_TRUE(database.ok()) << database.status();
     auto store = Store::OpenOn(*std::move(database), "12345");
@@ -36,6 +39,7 @@ class RetentionTest : public testing::Test {
     EngineOptions options;
     options.site.hotline = "12345";
     options.site.peers = {"110"};
+    options.queue_limit = 1;  // one that waits is enough to overload it
     options.draw_salt = [] { return std::string(16, 's'); };
     engine_ = *Engine::Create(*std::move(store), std::move(options), steps_.clock(), &steps_);
     service_ = std::make_unique<WorkOrderService>(engine_.get(), *std::move(reader), &steps_, &steps_,
@@ -44,10 +48,17 @@ class RetentionTest : public testing::Test {
     periods.hotline = "12345";
     periods.content_days = kDays;
     periods.on_run = [this](int64_t erased) { runs_.push_back(erased); };
+    periods.on_failure = [this](const absl::Status& status) { failures_.push_back(error::ReasonOf(status)); };
     retention_ = std::make_unique<Retention>(engine_.get(), *std::move(own), &steps_, steps_.clock(),
                                              std::move(periods));
   }
-  ~RetentionTest() override { steps_.Clear(); }
+  void Close() {
+    steps_.Clear();
+    retention_.reset();
+    service_.reset();
+    look_.reset();
+    engine_.reset();
+  }
 
   // Everything that is ready runs, the committer too.
   void Settle() {
@@ -143,6 +154,7 @@ class RetentionTest : public testing::Test {
   std::unique_ptr<WorkOrderService> service_;
   std::unique_ptr<Retention> retention_;
   std::vector<int64_t> runs_;
+  std::vector<Reason> failures_;
   int requests_ = 0;
 };
 
@@ -279,6 +291,64 @@ TEST_F(RetentionTest, OnlyTheJobErases) {
   erase.mutable_erasure()->mutable_unchanged_since_time()->set_seconds(
       absl::ToUnixSeconds(steps_.clock()->Now() + kDay));
   EXPECT_EQ(error::ReasonOf(Run(*service_, erase).status()), Reason::ERROR_REASON_WRONG_STATE);
+}
+
+// It was not tried again before the next day, and nobody heard of it.
+TEST_F(RetentionTest, ARunThatFailsIsToldAndTriedAgain) {
+  const std::string over = Closed();
+  const std::string open = Register();
+  retention_->Start();
+  PassDays(kDays);
+  type::v1::Command waits = On(open);
+  waits.mutable_header()->set_request_id("request-waits");
+  waits.mutable_header()->mutable_actor()->set_account("1001");
+  waits.mutable_acceptance();
+  service_->Execute({.now = steps_.clock()->Now()}, waits,
+                    [](const Result& result) { EXPECT_TRUE(result.ok()) << result.status(); });
+  runs_.clear();
+  steps_.clock()->Set(steps_.clock()->Now() + kDay);
+  steps_.RunDue();
+  EXPECT_EQ(failures_, std::vector<Reason>{Reason::ERROR_REASON_OVERLOADED});
+  EXPECT_EQ(runs_, std::vector<int64_t>());
+  Settle();
+  EXPECT_FALSE(Erased(over));
+  for (int looks = 0; looks < 3; ++looks) {
+    steps_.clock()->Set(steps_.clock()->Now() + absl::Minutes(5));
+    Settle();
+  }
+  EXPECT_TRUE(Erased(over));
+  EXPECT_EQ(runs_, std::vector<int64_t>{1}) << "and then not before the next day";
+  EXPECT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(Verify(), "");
+}
+
+// It kept all later ones from being erased.
+TEST_F(RetentionTest, WhatCannotBeErasedIsPassedOverAndTold) {
+  const std::string broken = Closed();
+  const std::string over = Closed();
+  Close();
+  {
+    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    ASSERT_TRUE(database.ok()) << database.status();
+    auto connection = (*database)->OpenWriter();
+    ASSERT_TRUE(connection.ok());
+    ASSERT_TRUE((*connection)->Begin().ok());
+    auto statement = (*connection)->Prepare("UPDATE event SET bytes = x'ff' WHERE sequence = 1");
+    ASSERT_TRUE(statement.ok()) << statement.status();
+    ASSERT_TRUE((*statement)->Step().ok());
+    ASSERT_TRUE((*connection)->Commit().ok());
+  }
+  Open();
+  retention_->Start();
+  PassDays(kDays + 1);
+  EXPECT_TRUE(Erased(over));
+  EXPECT_FALSE(Erased(broken));
+  EXPECT_EQ(runs_.back(), 1);
+  EXPECT_EQ(failures_, std::vector<Reason>{Reason::ERROR_REASON_INTERNAL});
+  const auto ran = RunNow();
+  EXPECT_EQ(ran.erased_count(), 0);
+  EXPECT_EQ(ran.failed_count(), 1);
+  EXPECT_TRUE(ran.done());
 }
 
 TEST_F(RetentionTest, ManyGoInOneRun) {

@@ -28,7 +28,8 @@ struct Options {
   std::string dispatch;  // `host:port`
   // Mutual TLS (PEM files), or plain text if all are empty. Read once.
   std::string ca_file, certificate_file, key_file;
-  // Who asks, and for which unit; may be empty. At most 64 bytes.
+  // Who asks, at most 64 bytes, and for which unit: its code, at most 32 characters; in UTF-8. May be empty.
+  // A request that names no unit itself is that unit's.
   std::string account, unit;
   // Of a call with all its repetitions. A push that waits for the peer's receipt needs more than its
   // `receipt_wait`.

@@ -1076,6 +1076,53 @@ TEST(Decide, AnOrderCanBePushedAgainAndAgain) {
   EXPECT_EQ(world.fault(), "");
 }
 
+// It gave the whole order away, where the incident was to stay open.
+TEST(Decide, APartnerIsCalledToAnOrderAtWorkNotGivenIt) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  const auto push = [&](const std::string& order, type::v1::HandoffKind kind) {
+    Command command = MakeCommand(Act::kOffer, order, "110", world.now());
+    command.mutable_offer()->set_kind(kind);
+    return Decide(&world.Order(0, order), command, NewOrder(), world.site(0), world.now()).status();
+  };
+  constexpr type::v1::HandoffKind kHelp[] = {type::v1::HANDOFF_KIND_POLICE_ASSIST,
+                                             type::v1::HANDOFF_KIND_PARTNER_FANOUT};
+  for (const auto kind : kHelp) EXPECT_TRUE(push(id, kind).ok()) << "nobody works on it";
+  for (const Act act : {Act::kAccept, Act::kDispatch, Act::kSign, Act::kProgress}) {
+    world.Do(0, act, id);
+    for (const auto kind : kHelp) {
+      const absl::Status status = push(id, kind);
+      EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_FIELD_INVALID);
+      EXPECT_EQ(error::FieldOf(status), "offer.kind");
+      EXPECT_NE(error::ChineseOf(status).find("联动"), std::string::npos);
+    }
+    EXPECT_TRUE(push(id, type::v1::HANDOFF_KIND_ORDER_PUSH).ok());
+  }
+  // The order of a partner that gave it back goes to the next one.
+  Command call = MakeRegistration(SampleContent(), "110");
+  call.mutable_registration()->set_parent_order_id(id);
+  call.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_PARTNER_FANOUT);
+  const absl::StatusOr<std::string> partners = world.Execute(0, call);
+  ASSERT_TRUE(partners.ok()) << partners.status();
+  world.Settle();
+  world.Do(1, Act::kReturn, world.Twin(0, *partners));
+  world.Settle();
+  world.Do(0, Act::kAccept, *partners);
+  EXPECT_TRUE(push(*partners, type::v1::HANDOFF_KIND_PARTNER_FANOUT).ok());
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, WhoActsForWhomIsNotTheClientsToSay) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  Command accept = MakeCommand(Act::kAccept, id, "", world.now());
+  accept.mutable_header()->mutable_actor()->set_hotline("110");
+  accept.mutable_header()->mutable_actor()->set_acting_hotline("110");
+  ASSERT_TRUE(world.Execute(0, accept).ok());
+  EXPECT_EQ(world.LastEvent(0).actor().hotline(), "12345");
+  EXPECT_EQ(world.LastEvent(0).actor().acting_hotline(), "");
+}
+
 TEST(Unsound, NamesWhatIsWrong) {
   const Column good = SharedIn("ACC", 1);
   ASSERT_EQ(Unsound(good.order, good.site), "");

@@ -1,6 +1,7 @@
 // Who has to take an order: free returns, bounces, disputes, rulings, danger first, passing on.
 #include "services/work_order/core/governor.h"
 
+#include <algorithm>
 #include <string>
 
 #include "common/error/error.h"
@@ -54,6 +55,15 @@ class GovernorTest : public testing::Test {
     Command command = MakeCommand(act, id, "", world_.now() + absl::Seconds(2));
     command.mutable_header()->mutable_actor()->set_unit(unit);
     return error::ReasonOf(world_.Execute(at, command).status());
+  }
+  // Of the latest acceptance in the log of `at`: who told of it, and whose act it was if not theirs.
+  std::string Acceptor(int at) const {
+    const std::vector<type::v1::Event>& log = world_.Log(at);
+    const auto latest = std::find_if(log.rbegin(), log.rend(),
+                                     [](const type::v1::Event& event) { return event.has_accepted(); });
+    if (latest == log.rend()) return "nobody";
+    const type::v1::Actor& actor = latest->actor();
+    return actor.hotline() + (actor.acting_hotline().empty() ? "" : " of " + actor.acting_hotline());
   }
   const WorkOrder& Mine() const { return world_.Order(0, mine_); }
   const WorkOrder& Theirs(int at = 1) const { return world_.Order(at, theirs_); }
@@ -282,6 +292,8 @@ TEST_F(GovernorTest, DangerFirstActsFirst) {
     EXPECT_EQ(order->custody().epoch(), 3);
     EXPECT_EQ(order->state(), type::v1::ORDER_STATE_ACCEPTED);
   }
+  EXPECT_EQ(Acceptor(1), "12345");
+  EXPECT_EQ(Acceptor(0), "110 of 12345") << "the first copy hears of it from 110, whose act it was not";
   // To be shown is no work, also of a copy that nobody works with.
   Command disclosure = MakeCommand(Act::kProgress, mine_, "", world_.now());
   disclosure.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_WATCH);
@@ -321,6 +333,8 @@ TEST_F(GovernorTest, PassedOnToAThirdSiteTheOriginFollows) {
   EXPECT_EQ(world_.Order(2, third).hops(0).from_hotline(), "12345") << "it knows the way";
   Do(2, Act::kAccept, third);
   EXPECT_EQ(Mine().custody().holder(), "119");
+  EXPECT_EQ(Acceptor(1), "119");
+  EXPECT_EQ(Acceptor(0), "110 of 119");
   EXPECT_EQ(Mine().handoff().onward_hotline(), "119");
   Do(2, Act::kFinish, third);
   EXPECT_EQ(Mine().reply().public_reply(), "已责令停工");

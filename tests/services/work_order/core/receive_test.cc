@@ -1,6 +1,7 @@
 // Envelopes and receipts: offers good and broken, the race of recall and acceptance, mirrors, and what a peer
 // may not do.
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common/base/sha256.h"
@@ -209,6 +210,33 @@ TEST_F(ReceiveTest, ABrokenOfferIsNotUnderstood) {
   EXPECT_EQ(refusal(stolen), "FIELD_INVALID handoff.id");
 }
 
+// Such orders were taken, and reconciliation never saw them.
+TEST_F(ReceiveTest, AHandoffsIdNamesAnOrderInOneSpelling) {
+  const auto offer = [&](const std::string& id) {
+    Envelope envelope = OfferWith([&](OfferBody& body) { body.mutable_handoff()->set_id(id); });
+    envelope.set_handoff_id(id);
+    return At(1, envelope);
+  };
+  for (const char* id : {"12345-hello-1", "12345-a b-1", "12345-ZZZZZZZZZZZZZ-1", "12345-06hqz2a400000-1"}) {
+    EXPECT_EQ(Refusal(offer(id)).field(), "handoff.id") << id;
+  }
+  EXPECT_TRUE(offer("12345-06HQZ2A400000-1").changes);
+}
+
+TEST_F(ReceiveTest, AnOfferByTheOtherLaneIsNotUnderstood) {
+  const auto offer = [&](type::v1::Urgency urgency, exchange::v1::Lane lane) {
+    const Envelope envelope = OfferOf([&](type::v1::OrderContent& content) { content.set_urgency(urgency); });
+    return DecideEnvelope(nullptr, envelope, "12345", Fresh(), world_.site(1), world_.now(), std::nullopt,
+                          lane);
+  };
+  const NotUnderstoodBody slow = Refusal(offer(type::v1::URGENCY_EMERGENCY, exchange::v1::LANE_ORDINARY));
+  EXPECT_EQ(slow.reason() + " " + slow.field(), "FIELD_INVALID content.urgency");
+  const NotUnderstoodBody fast = Refusal(offer(type::v1::URGENCY_URGENT, exchange::v1::LANE_EMERGENCY));
+  EXPECT_EQ(fast.reason() + " " + fast.field(), "FIELD_INVALID content.urgency");
+  EXPECT_TRUE(offer(type::v1::URGENCY_EMERGENCY, exchange::v1::LANE_EMERGENCY).changes);
+  EXPECT_TRUE(offer(type::v1::URGENCY_URGENT, exchange::v1::LANE_ORDINARY).changes);
+}
+
 TEST_F(ReceiveTest, TheSameOfferAgainChangesNothing) {
   const Envelope offer = world_.Owed(0).front();
   Arrive();
@@ -218,13 +246,13 @@ TEST_F(ReceiveTest, TheSameOfferAgainChangesNothing) {
 TEST_F(ReceiveTest, AnOrderThatComesBackIsANewOneHere) {
   // Another vendor's site gives back, by an offer of its own, what this site registered first.
   Envelope offer = OfferWith([](OfferBody& body) {
-    body.mutable_handoff()->set_id("110-X0000000000AB-1");
+    body.mutable_handoff()->set_id("110-00000000000AB-1");
     body.mutable_handoff()->set_from_hotline("110");
     body.mutable_handoff()->set_to_hotline("12345");
     body.mutable_custody()->set_holder("110");
     body.set_origin_hotline("12345");
   });
-  offer.set_handoff_id("110-X0000000000AB-1");
+  offer.set_handoff_id("110-00000000000AB-1");
   const Received received = DecideEnvelope(nullptr, offer, "110", Fresh(), world_.site(0), world_.now());
   ASSERT_TRUE(received.changes);
   EXPECT_TRUE(received.change.creates);

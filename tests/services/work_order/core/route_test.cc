@@ -208,6 +208,51 @@ TEST(RecusalTest, AnAccusedUnitDoesNoneOfTheWorkNorSpeaksToWhomComplained) {
   EXPECT_EQ(world.fault(), "");
 }
 
+TEST(RecusalTest, AnAccusedUnitTakesNoStep) {
+  World world;
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string id = world.Register(0, content, /*push=*/false);
+  // Each is legal, for whoever is not accused.
+  const auto expect = [&](std::initializer_list<Act> acts) {
+    for (const Act act : acts) {
+      Command command = MakeCommand(act, id, "", world.now());
+      const auto by = [&](const char* unit) {
+        command.mutable_header()->mutable_actor()->set_unit(unit);
+        return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+      };
+      const absl::Status refused = by("gongan");
+      EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << command.DebugString();
+      EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+      for (const char* unit : {"", "housing", "minzheng"}) {
+        const absl::Status status = by(unit);
+        EXPECT_TRUE(status.ok()) << status << command.DebugString();
+      }
+    }
+  };
+  expect({Act::kCancel});
+  Command offer = MakeCommand(Act::kOffer, id, "", world.now());
+  offer.mutable_offer()->set_to_hotline("110");
+  offer.mutable_header()->mutable_actor()->set_unit("gongan");
+  const absl::Status pushed =
+      Decide(&world.Order(0, id), offer, NewOrder(), world.site(0), world.now()).status();
+  EXPECT_EQ(error::ReasonOf(pushed), Reason::ERROR_REASON_UNIT_RECUSED) << pushed;
+  world.Do(0, Act::kAccept, id);
+  expect({Act::kDispatch, Act::kProgress, Act::kContact, Act::kFinish, Act::kExtend, Act::kAskExtension,
+          Act::kSuspend, Act::kCancel});
+  world.Do(0, Act::kAskExtension, id);
+  expect({Act::kGrantExtension});
+  world.Do(0, Act::kSuspend, id);
+  expect({Act::kResume});
+  world.Do(0, Act::kResume, id);
+  world.Do(0, Act::kDispatch, id);
+  expect({Act::kSign, Act::kAssist, Act::kReturnFromUnit, Act::kReassign});
+  world.Do(0, Act::kSign, id);
+  world.Do(0, Act::kFinish, id);
+  expect({Act::kCallBack, Act::kRedo, Act::kClose});
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(RecusalTest, ARulingMayNotNameTheAccused) {
   World world;
   OrderContent content = Open();

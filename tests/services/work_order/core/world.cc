@@ -392,9 +392,13 @@ bool World::Deliver(int from, int to_index) {
   std::optional<ClockSkew> skew;
   if (measured_) skew = {.offset = sites_[from].shift - to->shift, .uncertainty = absl::ZeroDuration()};
   const auto order = to->handoffs.find(envelope.handoff_id());
+  const auto known = sites_[from].handoffs.find(envelope.handoff_id());
+  const bool hurries = known != sites_[from].handoffs.end() &&
+                       sites_[from].orders.at(known->second).urgency() == type::v1::URGENCY_EMERGENCY;
   const Received received =
       DecideEnvelope(order == to->handoffs.end() ? nullptr : &to->orders.at(order->second), envelope,
-                     sites_[from].site.hotline, Fresh(to), to->site, NowAt(*to), skew);
+                     sites_[from].site.hotline, Fresh(to), to->site, NowAt(*to), skew,
+                     hurries ? exchange::v1::LANE_EMERGENCY : exchange::v1::LANE_ORDINARY);
   if (received.changes) Commit(to, received.change);
   for (const EnvelopeDraft& draft : received.envelopes) {
     if (draft.kind == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD && strict_)

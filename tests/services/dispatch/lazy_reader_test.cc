@@ -1,0 +1,62 @@
+// A reader whose model takes seconds to train, in a process that may go down meanwhile.
+#include "services/dispatch/lazy_reader.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <time.h>
+
+#include <future>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "common/boot/catalogue_file.h"
+#include "common/boot/suggest_file.h"
+
+namespace hotline::dispatch {
+namespace {
+
+const std::string kDirectory = std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue";
+
+TEST(LazyReaderTest, AStopEndsTraining) {
+  const auto version = boot::LoadCatalogue(kDirectory + "/wuqia.yaml");
+  ASSERT_TRUE(version.ok()) << version.status();
+  auto files = boot::LoadSuggestFiles(kDirectory);
+  ASSERT_TRUE(files.ok()) << files.status();
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  const auto material = std::make_shared<const LazyReader::Material>(LazyReader::Material{
+      .terms = std::move(files->terms), .examples = std::move(files->examples), .stop = stop});
+  const auto reader = LazyReader::Create(*version, material);
+  absl::Duration used;
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  std::promise<clockid_t> begun;
+  std::thread trainer([&] {
+    clockid_t own = 0;
+    pthread_getcpuclockid(pthread_self(), &own);
+    begun.set_value(own);
+    (*reader)->Prepare();
+    timespec time{};
+    clock_gettime(own, &time);
+    used = absl::DurationFromTimespec(time);
+  });
+  // It has begun to learn.
+  const clockid_t clock = begun.get_future().get();
+  for (timespec time{}; absl::DurationFromTimespec(time) < absl::Milliseconds(300);) {
+    clock_gettime(clock, &time);
+    std::this_thread::yield();
+  }
+  *stop = true;
+  trainer.join();
+  EXPECT_FALSE((*reader)->IsPrepared());
+  // Of its processor's time, whatever else the machine does: the whole takes about four seconds.
+  EXPECT_LT(used, absl::Seconds(2));
+  // Nor is it begun again, and the phrases serve.
+  (*reader)->Prepare();
+  EXPECT_FALSE((*reader)->IsPrepared());
+  const routing::Reading reading =
+      (*reader)->Read(**version, absl::CivilDay(2026, 11, 27), {.text = "包工头跑了，工资没发"});
+  ASSERT_FALSE(reading.items.empty());
+  EXPECT_EQ(reading.items[0].code, "A2");
+}
+
+}  // namespace
+}  // namespace hotline::dispatch
