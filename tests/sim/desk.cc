@@ -255,7 +255,7 @@ bool IsFinal(const absl::Status& status) {
 constexpr absl::Duration kEmergencyLimit = absl::Seconds(10);
 // What an answer may take beyond its limit: dispatch looks every 50 ms, and the answer crosses the site.
 constexpr absl::Duration kEmergencySlack = absl::Seconds(1);
-constexpr int64_t kTurnsToReply = 3;
+constexpr int64_t kTurnsToReply = 5;
 
 }  // namespace
 
@@ -426,17 +426,15 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
   if (wish->emergency) {
     const absl::Duration limit =
         wish->push.has_receipt_wait() ? FromProtoDuration(wish->push.receipt_wait()) : kEmergencyLimit;
-    const bool asked = std::any_of(emergencies_.begin(), emergencies_.end(), [&](const Waiting& waiting) {
-      return waiting.site == &site && waiting.account == wish->account;
-    });
     emergencies_.push_back({.server = site.life(Part::kDispatch),
                             .account = wish->account,
                             .site = &site,
                             .limit = absl::ToInt64Nanoseconds(std::min(limit, patience) + kEmergencySlack),
                             .turn_before = site.turns(),
-                            .again = asked || witness_->Did(site.index(), wish->account),
+                            .again = wish->asked || witness_->Did(site.index(), wish->account),
                             .answered = answered});
   }
+  wish->asked = true;
   site.dispatch()->PushWorkOrder(call, wish->push,
                                  [this, wish, answered](absl::StatusOr<PushWorkOrderResponse> response) {
                                    *answered = true;
@@ -448,7 +446,10 @@ void Desk::Send(const std::shared_ptr<Wish>& wish) {
 void Desk::SendTogether(Site& site, const std::vector<std::shared_ptr<Wish>>& wishes) {
   if (!site.up(Part::kDispatch)) return;
   dispatch::v1::BatchPushWorkOrdersRequest request;
-  for (const auto& wish : wishes) *request.add_requests() = wish->push;
+  for (const auto& wish : wishes) {
+    *request.add_requests() = wish->push;
+    wish->asked = true;
+  }
   site.dispatch()->BatchPushWorkOrders(
       NewCall(site, absl::Seconds(10)), std::move(request),
       [this, wishes](absl::StatusOr<dispatch::v1::BatchPushWorkOrdersResponse> response) {

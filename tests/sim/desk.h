@@ -72,6 +72,7 @@ class Desk {
     type::v1::Command command;
     std::string request_id;
     std::string account;  // unique, so that what it did is found in a log
+    bool asked = false;   // once before
     bool answered = false;
   };
   // An emergency's call that has not been answered.
@@ -81,7 +82,8 @@ class Desk {
     const Site* site;
     int64_t limit;  // nanoseconds from the commit on
     // When it was seen to be committed; -1 before. For one that is asked again, when work_order was free to
-    // say so: however slow its disk, the turn under way and dispatch's next two are all that it waits for.
+    // say so: however slow its disk, the turn under way and dispatch's next four are all that it waits for:
+    // those of the emergencies before it, and its own.
     int64_t committed = -1;
     int64_t turn_before = 0;  // work_order's last turn when it was asked
     bool again = false;

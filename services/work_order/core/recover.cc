@@ -263,10 +263,10 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing
     // What is known here first, whatever the list that came back holds.
     const google::protobuf::RepeatedPtrField<std::string> theirs = body.facts().recused_units();
     *body.mutable_facts()->mutable_recused_units() = before.facts().recused_units();
-    // The doubt that has come since over the same offer stays: its clock runs.
-    if (before.facts().in_doubt() && !body.facts().in_doubt() && Contains(kOnOffer, after.state()) &&
-        !body.handoff().has_voice()) {
-      body.mutable_facts()->set_in_doubt(true);
+    // Doubt is of this log's rungs: what has come since over the same offer stays, as its clock runs, and
+    // what is lost comes again with its rung.
+    if (Contains(kOnOffer, after.state()) && !body.handoff().has_voice()) {
+      body.mutable_facts()->set_in_doubt(before.facts().in_doubt());
       body.mutable_facts()->set_voice_confirmation_required(before.facts().voice_confirmation_required());
     }
     after.mutable_facts()->Swap(body.mutable_facts());
