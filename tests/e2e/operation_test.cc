@@ -148,6 +148,17 @@ TEST(OperationTest, MisspeltKeyRefusesToStartAndNamesTheLine) {
   EXPECT_NE(check("", &log), 0);
 }
 
+// Status and output of `dispatch --check` with the site's configuration.
+std::pair<int, std::string> Check(const Site& site) {
+  const std::string log_file = site.folder() + "/check.log";
+  std::filesystem::remove(log_file);
+  auto process = Process::Start(
+      {BuildFolder() + "/services/dispatch/dispatch", "--config", site.config_file(), "--check"}, log_file);
+  EXPECT_TRUE(process.ok());
+  const int status = (*process)->Wait(absl::Seconds(20));
+  return {status, ReadFile(log_file)};
+}
+
 TEST(OperationTest, ACheckFindsWhatAStartWouldFindInTheFilesOfAdvice) {
   namespace fs = std::filesystem;
   TwoSites sites;
@@ -156,16 +167,7 @@ TEST(OperationTest, ACheckFindsWhatAStartWouldFindInTheFilesOfAdvice) {
   sites.a.config().mutable_dispatch()->set_catalogue_dir(folder);
   ASSERT_TRUE(sites.a.StartAll().ok());
   sites.a.KillAll();
-  const auto check = [&] {
-    const std::string log_file = sites.a.folder() + "/check.log";
-    fs::remove(log_file);
-    auto process = Process::Start(
-        {BuildFolder() + "/services/dispatch/dispatch", "--config", sites.a.config_file(), "--check"},
-        log_file);
-    EXPECT_TRUE(process.ok());
-    const int status = (*process)->Wait(absl::Seconds(20));
-    return std::pair(status, ReadFile(log_file));
-  };
+  const auto check = [&] { return Check(sites.a); };
   EXPECT_EQ(check().first, 0);
   WriteFile(folder + "/suggest/examples-own.jsonl",
             "{\"id\": \"own-1\", \"text\": \"路灯坏了\", \"hotline\": \"119\"}\n");
@@ -183,14 +185,7 @@ TEST(OperationTest, ACheckNamesTheUnitsOfTheCatalogueThatTheSiteDoesNotHave) {
     // Writes the configuration.
     EXPECT_TRUE(sites.a.Launch(Service::kWorkOrder).ok());
     sites.a.Kill(Service::kWorkOrder);
-    const std::string log_file = sites.a.folder() + "/check.log";
-    std::filesystem::remove(log_file);
-    auto process = Process::Start(
-        {BuildFolder() + "/services/dispatch/dispatch", "--config", sites.a.config_file(), "--check"},
-        log_file);
-    EXPECT_TRUE(process.ok());
-    const int status = (*process)->Wait(absl::Seconds(20));
-    return std::pair(status, ReadFile(log_file));
+    return Check(sites.a);
   };
   const auto [good, nothing] = check();
   EXPECT_EQ(good, 0) << nothing;

@@ -1,14 +1,16 @@
-// What tests/run makes of its options: a slip must not start the whole suite, which takes an hour. It runs
-// here with a setup.sh of its own, whose first step ends it.
+// What tests/run makes of its options: a slip must not start the whole suite, which takes some twenty
+// minutes. It runs here with a setup.sh of its own, whose first step ends it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "tests/support/sql_scratch.h"
+
+namespace hotline {
 namespace {
 
 namespace fs = std::filesystem;
@@ -29,14 +31,11 @@ hotline_packages() { echo "packages: $*"; exit 0; }
 class RunTest : public testing::Test {
  protected:
   RunTest() {
-    std::string folder = (fs::temp_directory_path() / "hotline-run-test-XXXXXX").string();
-    folder_ = mkdtemp(folder.data());
     fs::create_directories(folder_ / "deploy/lib");
     fs::create_directories(folder_ / "tests");
     fs::copy(fs::path(HOTLINE_SOURCE_DIR) / "tests/run", folder_ / "tests/run");
     std::ofstream(folder_ / "deploy/lib/setup.sh") << kSetup;
   }
-  ~RunTest() override { fs::remove_all(folder_); }
 
   // What it says with these options.
   std::string Run(const std::string& options) const {
@@ -49,7 +48,8 @@ class RunTest : public testing::Test {
     return said;
   }
 
-  fs::path folder_;
+  const ScratchFolder scratch_;
+  const fs::path folder_ = scratch_.path();
 };
 
 TEST_F(RunTest, RefusesOptionsThatDoNotGoTogether) {
@@ -78,3 +78,4 @@ TEST_F(RunTest, BenchesGetWhatMakesTheirKeys) {
 }
 
 }  // namespace
+}  // namespace hotline

@@ -1,4 +1,4 @@
-// A folder of its own for each test that opens a database; removed at the end.
+// A folder of its own for each test that needs one; removed at the end.
 #ifndef TESTS_SUPPORT_SQL_SCRATCH_H_
 #define TESTS_SUPPORT_SQL_SCRATCH_H_
 

@@ -29,6 +29,7 @@
 #include "common/rpc/unary.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+#include "tests/support/sql_scratch.h"
 
 namespace hotline::boot {
 namespace {
@@ -295,27 +296,23 @@ TEST_F(BootTest, ATakenPortIsRefused) {
 class Certificates {
  public:
   Certificates() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hotline-boot-certs-XXXXXX").string();
-    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     const std::string command = fmt::format(
         HOTLINE_SOURCE_DIR "/deploy/certs/make --role dispatch --role work_order --dir {} 12345 110",
-        folder_);
+        folder_.path());
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
-  ~Certificates() { std::filesystem::remove_all(folder_); }
-  std::string File(std::string_view name) const { return fmt::format("{}/{}", folder_, name); }
+  std::string File(std::string_view name) const { return fmt::format("{}/{}", folder_.path(), name); }
   // Files of `name`, `12345/dispatch`.
   config::v1::TlsConfig Tls(std::string_view name) const {
     config::v1::TlsConfig tls;
-    tls.set_certificate_file(fmt::format("{}/{}.crt", folder_, name));
-    tls.set_key_file(fmt::format("{}/{}.key", folder_, name));
+    tls.set_certificate_file(File(fmt::format("{}.crt", name)));
+    tls.set_key_file(File(fmt::format("{}.key", name)));
     tls.set_ca_file(File("ca.crt"));
     return tls;
   }
 
  private:
-  std::string folder_;
+  const ScratchFolder folder_;
 };
 
 TEST_F(BootTest, AnotherPartysCertificateDoesNotStart) {

@@ -24,6 +24,17 @@ namespace {
 
 using error::Reason;
 
+type::v1::OrderContent Lamp(type::v1::Urgency urgency) {
+  type::v1::OrderContent content;
+  content.set_type(type::v1::ORDER_TYPE_HELP);
+  content.set_channel(type::v1::CHANNEL_PHONE);
+  content.set_urgency(urgency);
+  content.set_title("路灯不亮");
+  content.set_text("小区门口的路灯坏了三天");
+  content.mutable_caller()->set_anonymous(true);
+  return content;
+}
+
 // One site on a real store, whose commits can be made to fail; the committer runs when the test says so.
 class EngineTest : public testing::Test {
  protected:
@@ -70,13 +81,7 @@ class EngineTest : public testing::Test {
     command.mutable_header()->set_request_id(request_id);
     command.mutable_header()->mutable_actor()->set_account("1001");
     command.mutable_offer()->set_to_hotline("110");
-    type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
-    content.set_type(type::v1::ORDER_TYPE_HELP);
-    content.set_channel(type::v1::CHANNEL_PHONE);
-    content.set_urgency(urgency);
-    content.set_title("路灯不亮");
-    content.set_text("小区门口的路灯坏了三天");
-    content.mutable_caller()->set_anonymous(true);
+    *command.mutable_registration()->mutable_content() = Lamp(urgency);
     return command;
   }
 
@@ -597,14 +602,7 @@ exchange::v1::Envelope GoodOffer() {
   body.mutable_custody()->set_holder("110");
   body.mutable_custody()->set_epoch(1);
   body.mutable_custody()->mutable_hold_time()->set_seconds(1'795'000'000);
-  type::v1::OrderContent content;
-  content.set_type(type::v1::ORDER_TYPE_HELP);
-  content.set_channel(type::v1::CHANNEL_PHONE);
-  content.set_urgency(type::v1::URGENCY_NORMAL);
-  content.set_title("路灯不亮");
-  content.set_text("小区门口的路灯坏了三天");
-  content.mutable_caller()->set_anonymous(true);
-  body.set_content(content.SerializeAsString());
+  body.set_content(Lamp(type::v1::URGENCY_NORMAL).SerializeAsString());
   exchange::v1::Envelope envelope;
   envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
   envelope.set_handoff_id(handoff.id());
