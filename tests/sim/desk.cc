@@ -533,7 +533,8 @@ void Desk::CheckEmergencies() {
     // Before its commit nothing is promised: the desktop sees its call fail.
     if (waiting.committed < 0 && witness_->Did(waiting.site->index(), waiting.account))
       waiting.committed = kernel_->now();
-    if (waiting.again && waiting.site->turns() < waiting.turn_before + kTurnsToReply)
+    if (waiting.committed >= 0 && waiting.again &&
+        waiting.site->turns() < waiting.turn_before + kTurnsToReply)
       waiting.committed = std::max(waiting.committed, waiting.site->turn_end());
     if (waiting.committed < 0 || kernel_->now() < waiting.committed + waiting.limit) return false;
     witness_->Violate("emergency_told",
