@@ -101,6 +101,8 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {7170863, 20, "the same, of one that was first pushed together with others", /*plain=*/false,
      /*without_units=*/false},
+    {7158379, 20, "what a site took up itself after its offer had ended was not recovered", /*plain=*/false,
+     /*without_units=*/false},
     {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,
      /*without_units=*/false},
     {7, 100, "what came of an accusation was told as the accusation once more", /*plain=*/false,

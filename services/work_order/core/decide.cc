@@ -133,7 +133,6 @@ constexpr StateSet kNew = In(type::v1::ORDER_STATE_UNSPECIFIED);
 constexpr StateSet kRegistered = In(type::v1::ORDER_STATE_REGISTERED);
 constexpr StateSet kUnderstood = In(type::v1::ORDER_STATE_UNDERSTOOD);
 constexpr StateSet kAccepted = In(type::v1::ORDER_STATE_ACCEPTED);
-constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
 constexpr StateSet kDispatched = In(type::v1::ORDER_STATE_DISPATCHED);
 constexpr StateSet kSignedOn =
     In(type::v1::ORDER_STATE_SIGNED, type::v1::ORDER_STATE_IN_PROGRESS, type::v1::ORDER_STATE_REDO);

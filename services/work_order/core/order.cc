@@ -54,7 +54,7 @@ const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
   if (!order.has_handoff()) {
     if (order.past_handoffs_size() > 0) return "past handoffs without a last one";
     if (Contains(kOnOffer, state)) return "offered without a handoff";
-    if (Contains(In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED), state)) {
+    if (Contains(kGivenBack, state)) {
       return "given back without a handoff";
     }
     if (order.facts().recall_requested()) return "a recall without a handoff";
@@ -458,7 +458,7 @@ int LastAttempt(const WorkOrder& order) {
 }
 
 type::v1::OrderState StateForGiver(const WorkOrder& order, const Site& site) {
-  constexpr StateSet kPassing = kOnOffer | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
+  constexpr StateSet kPassing = kOnOffer | kGivenBack;
   const bool passing =
       Contains(kPassing, order.state()) && order.custody().holder() == site.hotline && !EndedInDispute(order);
   return passing ? type::v1::ORDER_STATE_ACCEPTED : order.state();

@@ -35,6 +35,8 @@ inline constexpr StateSet kAtWork =
 // Offered to a peer that has not answered with a decision.
 inline constexpr StateSet kOnOffer =
     In(type::v1::ORDER_STATE_OFFERED, type::v1::ORDER_STATE_RECEIVED, type::v1::ORDER_STATE_UNDERSTOOD);
+// The offer is over, and the holder is to say what becomes of the order.
+inline constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
 inline constexpr StateSet kEnded =
     In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED, type::v1::ORDER_STATE_ARCHIVED);
 inline constexpr int kMaxPastHandoffs = 8;

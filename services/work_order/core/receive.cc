@@ -371,10 +371,8 @@ class Receiving {
     return envelope_.kind() == exchange::v1::ENVELOPE_KIND_MIRROR && body.ParseFromString(envelope_.body()) &&
            past.from_hotline() == site_.hotline && past.to_hotline() == peer_ && !past.has_end_time() &&
            before_->custody().holder() == site_.hotline &&
-           Contains(kOnOffer | kAtWork | In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED),
-                    before_->state()) &&
-           body.custody().holder() == peer_ && body.custody().epoch() > before_->custody().epoch() &&
-           Contains(kAtWork, body.state()) &&
+           Contains(kOnOffer | kAtWork | kGivenBack, before_->state()) && body.custody().holder() == peer_ &&
+           body.custody().epoch() > before_->custody().epoch() && Contains(kAtWork, body.state()) &&
            // These move nothing, custody neither: what moves the order takes it up.
            !body.event().has_voice_confirmed() && !body.event().has_scene_recorded() &&
            !body.event().has_accused();

@@ -292,15 +292,20 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing
   return true;
 }
 
-// This site gave back the order that it had passed on.
-bool EndOfInbound(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
-                  Change* change) {
+// This site gave back the order that it had passed on, or took it up itself after its own offer had ended.
+// What it told while the offer stood is neither.
+bool Inbound(const WorkOrder& before, const Envelope& envelope, const Standing& standing, absl::Time now,
+             Change* change) {
   exchange::v1::MirrorBody body;
   if (!HasOpenInbound(before) || before.inbound().id() != envelope.handoff_id() ||
-      !body.ParseFromString(envelope.body()) || !body.handoff().has_end_time() ||
-      body.custody().epoch() < before.custody().epoch() || !RestoreInbound(&change->after)) {
+      !body.ParseFromString(envelope.body())) {
     return false;
   }
+  const bool taken_up = Contains(kGivenBack, before.state()) && Contains(kAtWork, body.state()) &&
+                        body.event().has_accepted() && body.event().accepted().handoff_id().empty() &&
+                        body.custody().epoch() == before.custody().epoch();
+  const bool ended = body.handoff().has_end_time() && body.custody().epoch() >= before.custody().epoch();
+  if ((!taken_up && !ended) || !RestoreInbound(&change->after)) return false;
   const WorkOrder restored = change->after;
   return Mirror(restored, envelope, standing, now, change);
 }
@@ -324,9 +329,8 @@ Received DecideRecovered(const WorkOrder* before, const Envelope& envelope, cons
       received.changes = current && Recall(*before, envelope, now, &change);
       break;
     case exchange::v1::ENVELOPE_KIND_MIRROR:
-      received.changes = current
-                             ? Mirror(*before, envelope, standing, now, &change)
-                             : before != nullptr && EndOfInbound(*before, envelope, standing, now, &change);
+      received.changes = current ? Mirror(*before, envelope, standing, now, &change)
+                                 : before != nullptr && Inbound(*before, envelope, standing, now, &change);
       break;
     default:
       // Answers: what they say, the order says too.

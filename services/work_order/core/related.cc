@@ -126,7 +126,6 @@ class Relation {
 
   // The job will not be done where this site can see it.
   bool IsLost() const {
-    constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
     if (Contains(kGivenBack, after_.state())) return after_.custody().holder() != site_.hotline;
     return Contains(kEnded, after_.state());
   }

@@ -507,6 +507,28 @@ TEST_F(LostPassingOnTest, WhatWasGivenBackIsNotPassedOnAnyMore) {
   EXPECT_EQ(Unsound(after, world_.site(1)), "");
 }
 
+// 119 gave it back and 110 took it up itself, told 12345 so, and has lost that.
+TEST_F(LostPassingOnTest, WhatWasTakenUpItselfIsAtWorkAgain) {
+  const std::string& here = before_.id();
+  world_.Do(2, Act::kReturn, world_.Twin(1, here));
+  world_.Settle();
+  const WorkOrder given_back = world_.Order(1, here);
+  ASSERT_EQ(given_back.state(), type::v1::ORDER_STATE_RETURNED);
+  world_.Do(1, Act::kAccept, here);
+  const Envelope told = world_.Owed(1, 0).back();
+  ASSERT_EQ(world_.fault(), "");
+  const Received received = DecideRecovered(&given_back, told, {}, world_.site(1), world_.now());
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(SharedView(after), SharedView(world_.Order(1, here)));
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(after.handoff().id(), offer_.handoff_id());
+  EXPECT_FALSE(after.has_inbound());
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+  // While its offer stands for all that it knows, 119 may have the order.
+  EXPECT_FALSE(DecideRecovered(&before_, told, {}, world_.site(1), world_.now()).changes);
+}
+
 TEST_F(LostPassingOnTest, AnotherContentUnderTheSameHandoffIsNotTakenForIt) {
   WorkOrder other = Recover(nullptr).change.after;
   other.set_content_salt(std::string(16, 'x'));
