@@ -178,6 +178,32 @@ TEST_F(OfferedTwiceTest, WhoAcceptedTheOfferThatWasLeftBehindHasTheOrder) {
   EXPECT_FALSE(Receive(after, accepted).changes);
 }
 
+// An accusation may come without the acceptance before it, where the peer was restored too. It moves nothing,
+// and does not say which offer the order is held by.
+TEST_F(OfferedTwiceTest, AnAccusationTakesNoOfferUp) {
+  World world{3};
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Deliver(0, 1);
+  world.Do(1, Act::kAccept, world.Twin(0, id));
+  const Envelope accepted = world.Owed(1, 0).back();
+  const WorkOrder second = Recover(nullptr, second_).change.after;
+  const WorkOrder order = Recover(&second, first_).change.after;
+  exchange::v1::MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(accepted.body()));
+  const auto told = [&](void (*detail)(type::v1::Event*)) {
+    exchange::v1::MirrorBody other = body;
+    detail(other.mutable_event());
+    Envelope envelope = accepted;
+    envelope.set_body(other.SerializeAsString());
+    return Receive(order, envelope).changes;
+  };
+  EXPECT_FALSE(told([](type::v1::Event* event) {
+    event->mutable_accused()->mutable_accusation()->add_units("housing");
+    event->mutable_accused()->mutable_accusation()->set_reason("来电人称");
+  }));
+  EXPECT_TRUE(told([](type::v1::Event* event) { event->mutable_progressed(); }));
+}
+
 TEST_F(OfferedTwiceTest, AReceiptThatIsKnownChangesNothing) {
   EXPECT_FALSE(Receive(before_, understood_).changes);
 }

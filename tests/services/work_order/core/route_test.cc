@@ -309,6 +309,20 @@ class AccusationTest : public testing::Test {
   std::string id_, twin_;
 };
 
+// 110 told 12345 that its unit's part had ended, and has lost that; the accusation it has again.
+TEST_F(AccusationTest, WhatItEndedIsToldOnceAlsoAfterALoss) {
+  Accuse(0, {"housing"});
+  ASSERT_TRUE(world_.Deliver(0, 1));
+  const exchange::v1::Envelope answer = world_.Owed(1, 0).back();
+  exchange::v1::MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(answer.body()));
+  ASSERT_EQ(body.event().actor().account(), "service/work_order");
+  const type::v1::WorkOrder& order = world_.Order(1, twin_);
+  EXPECT_TRUE(WasTold(order, body.event().told_key()));
+  const Received again = DecideRecovered(&order, answer, {}, world_.site(1), world_.now());
+  EXPECT_FALSE(again.changes && again.change.event.has_accused());
+}
+
 TEST_F(AccusationTest, TheHoldersDeskTakesItFromItsLeadUnit) {
   Accuse(1, {"housing"});
   const type::v1::WorkOrder& order = world_.Order(1, twin_);
