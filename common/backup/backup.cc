@@ -583,17 +583,17 @@ absl::Status CheckRestore(const BackupManifest& manifest, const std::string& dat
   for (fs::directory_iterator it(data_dir, code), end; !code && it != end; it.increment(code)) {
     std::error_code unknown;
     if (it->is_directory(unknown) || it->path().string().ends_with(".db.lock")) continue;
-    return absl::FailedPreconditionError(StrCat(it->path().string(), " exists"));
+    return absl::FailedPreconditionError(it->path().string());
   }
   if (code && code != std::errc::no_such_file_or_directory) return SystemError("cannot read", data_dir, code);
   for (const BackupFile& file : manifest.files()) {
     if (!IsInside(file.path())) return absl::InvalidArgumentError("a file outside the backup");
     const fs::path to = fs::path(data_dir) / file.path();
-    if (fs::exists(to, code)) return absl::FailedPreconditionError(to.string() + " exists");
+    if (fs::exists(to, code)) return absl::FailedPreconditionError(to.string());
     // What is in a folder that comes back would be taken for a part of it.
     if (fs::path(file.path()).has_parent_path() && fs::is_directory(to.parent_path(), code) &&
         !fs::is_empty(to.parent_path(), code)) {
-      return absl::FailedPreconditionError(to.parent_path().string() + " is not empty");
+      return absl::FailedPreconditionError(to.parent_path().string());
     }
   }
   return absl::OkStatus();

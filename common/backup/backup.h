@@ -123,7 +123,8 @@ std::optional<std::vector<std::string>> Lacking(const operation::v1::BackupManif
 
 // Whether Restore would put the part into `data_dir`. Errors: INVALID_ARGUMENT for a manifest that lacks a
 // database; FAILED_PRECONDITION if `data_dir` holds any file but the locks (`*.db.lock`) that stores leave
-// behind, or a file in a folder that the part fills.
+// behind, or a file in a folder that the part fills: the message is the path of that file or folder, and no
+// more.
 absl::Status CheckRestore(const operation::v1::BackupManifest& manifest, const std::string& data_dir);
 
 // Puts the files of the part `folder` into `data_dir`, which is created if it is missing, synced and open to

@@ -11,6 +11,7 @@
 #include <prometheus/registry.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -219,7 +220,7 @@ class ServerImpl final : public Server {
     builder.AddListeningPort(listen_.address(), std::move(credentials), &port);
     builder.SetMaxReceiveMessageSize(listen_.max_message_bytes());
     // Answers may be larger than requests (batches of envelopes and events); their bounds are the services'.
-    builder.SetMaxSendMessageSize(16 << 20);
+    builder.SetMaxSendMessageSize(rpc::kMaxAnswerBytes);
     // Two processes on one port would share its calls without either knowing.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
@@ -417,6 +418,10 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
     fmt::print("{} {}\n", service, HOTLINE_VERSION);
     return 0;
   }
+
+  // Nothing that a service writes is for everybody on the machine. What its group may read stays as it is: a
+  // gatekeeper may be of it.
+  umask(umask(0) | S_IRWXO);
 
   // Blocked here, they are blocked in every thread to come, and wait for sigwait.
   sigset_t signals;

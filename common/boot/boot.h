@@ -95,9 +95,9 @@ class Server {
 // configuration and the files it names, then exits), `--insecure-listen` (plain text beyond loopback),
 // `--log-level LEVEL`, `--version`, `--help`. Serving, it prints `READY <service> <hotline> grpc=<host:port>
 // metrics=<host:port>` to standard output; SIGTERM or SIGINT drains; a second one exits at once with 1, as
-// does a drain that overruns `drain_ms` by 5 s. Returns the exit status: 0 drained or checked, 1 failed, 2
-// wrong usage. Call it from main, before there are threads.
-// `check`, if given, is a service's own check of what its configuration names, for `--check`.
+// does a drain that overruns `drain_ms` by 5 s. Nothing it writes is open to everybody on the machine.
+// Returns the exit status: 0 drained or checked, 1 failed, 2 wrong usage. Call it from main, before there are
+// threads. `check`, if given, is a service's own check of what its configuration names, for `--check`.
 int RunService(int argc, char** argv, std::string_view service, const CreateService& create,
                const std::function<absl::Status(const LoadedSite&)>& check = nullptr);
 

@@ -231,6 +231,14 @@ bool Hides(const config::v1::DeadlineRule& earlier, const config::v1::DeadlineRu
   if (!earlier.items().empty() || !earlier.channels().empty()) return false;
   if (earlier.urgency() != 0 && earlier.urgency() != later.urgency()) return false;
   if (earlier.role() != 0 && earlier.role() != later.role()) return false;
+  const auto& peers = earlier.peers();
+  if (!peers.empty() &&
+      (later.peers().empty() ||
+       !std::all_of(later.peers().begin(), later.peers().end(), [&](const std::string& peer) {
+         return std::find(peers.begin(), peers.end(), peer) != peers.end();
+       }))) {
+    return false;
+  }
   if (earlier.types().empty()) return true;
   return !later.types().empty() && std::all_of(later.types().begin(), later.types().end(), [&](int type) {
     return std::find(earlier.types().begin(), earlier.types().end(), type) != earlier.types().end();
@@ -873,6 +881,22 @@ class PolicyChecker {
     if (rule.role() == config::v1::UNIT_ROLE_ASSIST && rule.clock() != 0 &&
         rule.clock() != type::v1::CLOCK_KIND_SIGN && rule.clock() != type::v1::CLOCK_KIND_FINISH) {
       check_.Add(path + ".role", "ASSIST is for SIGN and FINISH alone: assisting units have no other clocks");
+    }
+    const bool against_peers = rule.clock() == type::v1::CLOCK_KIND_PEER_RECEIPT ||
+                               rule.clock() == type::v1::CLOCK_KIND_PEER_ACCEPTANCE ||
+                               rule.clock() == type::v1::CLOCK_KIND_SCENE_ARRIVAL ||
+                               rule.clock() == type::v1::CLOCK_KIND_FINISH;
+    if (!rule.peers().empty() && rule.clock() != 0 &&
+        (!against_peers || rule.role() == config::v1::UNIT_ROLE_ASSIST)) {
+      check_.Add(path + ".peers",
+                 "is for PEER_RECEIPT, PEER_ACCEPTANCE, SCENE_ARRIVAL and FINISH alone: no other clock runs "
+                 "against another hotline");
+    }
+    std::set<std::string_view> peers;
+    for (int i = 0; i < rule.peers_size(); ++i) {
+      const std::string at = fmt::format("{}.peers[{}]", path, i);
+      check_.Hotline(at, rule.peers(i));
+      if (!peers.insert(rule.peers(i)).second) check_.Add(at, "{} is there twice", rule.peers(i));
     }
     const bool review = rule.clock() == type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
     int64_t limit = 0;

@@ -377,12 +377,12 @@ absl::Status StaleVersion(int64_t expected, int64_t actual) {
                .metadata = {{"version", StrCat(actual)}}});
 }
 
-absl::Status SequenceOutOfRange(int64_t wanted, int64_t head) {
+absl::Status SequenceOutOfRange(int64_t wanted, int64_t head, std::string_view field) {
   return Make({.code = absl::StatusCode::kOutOfRange,
                .reason = Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE,
                .english = StrCat("sequence ", wanted, " is out of range: the head is ", head),
                .chinese = StrCat("序号", wanted, "超出范围，当前末尾为", head),
-               .field = "start_sequence",
+               .field = std::string(field),
                .metadata = {{"head", StrCat(head)}}});
 }
 
@@ -432,6 +432,15 @@ absl::Status NoSigningKey() {
                .reason = Reason::ERROR_REASON_NO_SIGNING_KEY,
                .english = "this site has no key to sign with: configure signing.keys",
                .chinese = "本平台没有可用的签名密钥，请先配置 signing.keys"});
+}
+
+absl::Status EvidenceTooLarge(int64_t max_bytes) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_EVIDENCE_TOO_LARGE,
+       .english = StrCat("what is to be proven is more than a file of evidence may hold (", max_bytes,
+                         " bytes): read the order's events instead"),
+       .chinese = StrCat("该工单的证据超过单个文件上限（", max_bytes, "字节），请改为查阅工单办理记录")});
 }
 
 absl::Status SignatureMissing(std::string_view party) {
@@ -520,6 +529,14 @@ absl::Status StoreFailed(std::string_view what) {
                .reason = Reason::ERROR_REASON_STORE_FAILED,
                .english = StrCat("the store failed: ", what),
                .chinese = "数据存储故障，本次操作未生效，请联系管理员",
+               .retry_after = absl::Seconds(1)});
+}
+
+absl::Status SpoolFailed(std::string_view what) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_STORE_FAILED,
+               .english = StrCat("the spool failed: ", what),
+               .chinese = "文件交换目录故障，请联系管理员",
                .retry_after = absl::Seconds(1)});
 }
 

@@ -84,13 +84,15 @@ absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese
 absl::Status UnitNotAssigned(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);
-absl::Status SequenceOutOfRange(int64_t wanted, int64_t head);
+// `field` is where the request says what it wants.
+absl::Status SequenceOutOfRange(int64_t wanted, int64_t head, std::string_view field = "start_sequence");
 absl::Status TargetUnknown(std::string_view hotline);
 absl::Status PeerUnknown(std::string_view hotline);
 absl::Status RoleForbidden(std::string_view identity, std::string_view method);
 absl::Status ProtocolVersionUnsupported(int theirs, int ours);
 absl::Status LinkForked(std::string_view peer, int64_t sequence);
 absl::Status NoSigningKey();
+absl::Status EvidenceTooLarge(int64_t max_bytes);
 absl::Status SignatureMissing(std::string_view party);
 // `english` and `chinese` say why the signature by `party`'s key is not good.
 absl::Status SignatureInvalid(std::string_view party, std::string_view key_id, std::string_view english,
@@ -100,6 +102,8 @@ absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours);
 // `queue` names what is full.
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
 absl::Status StoreFailed(std::string_view what);
+// The directories of a peer that only files reach.
+absl::Status SpoolFailed(std::string_view what);
 absl::Status DiskFull();
 
 // Keeping and erasing what a site has.

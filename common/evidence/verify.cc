@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "common/contract/proto_time.h"
 #include "common/crypto/statement.h"
 #include "common/error/error.h"
@@ -42,6 +43,151 @@ std::string_view GiverOf(std::string_view handoff_id) {
   return handoff_id;
 }
 
+// What a later release added says nothing to this one, nor what that one makes of it.
+template <typename Message>
+bool IsSame(Message one, Message other) {
+  one.DiscardUnknownFields();
+  other.DiscardUnknownFields();
+  return one.SerializeAsString() == other.SerializeAsString();
+}
+
+bool IsSameTime(const google::protobuf::Timestamp& one, const google::protobuf::Timestamp& other) {
+  return FromTimestamp(one) == FromTimestamp(other);
+}
+
+// What a site takes down of another's acts, and what it changes of what it was told, is decided in
+// services/work_order/core/receive.cc, whose counterpart the following is: the two change together.
+
+// Takes from what `by` told of its act what the site that heard of it does not write down.
+void TakeDown(std::string_view by, type::v1::Event* told) {
+  switch (told->detail_case()) {
+    case type::v1::Event::kReplied:
+      told->mutable_replied()->mutable_reply()->clear_internal_reply();
+      break;
+    case type::v1::Event::kCalledBack:
+      told->mutable_called_back()->clear_note();
+      break;
+    case type::v1::Event::kVoiceConfirmed: {
+      type::v1::VoiceConfirmation& voice = *told->mutable_voice_confirmed()->mutable_voice();
+      voice.set_by_hotline(std::string(by));
+      voice.set_spoken_with(std::string(TruncateCodePoints(voice.spoken_with(), 64)));
+      voice.set_note(std::string(TruncateCodePoints(voice.note(), 500)));
+      break;
+    }
+    case type::v1::Event::kSceneRecorded: {
+      type::v1::SceneRecord& record = *told->mutable_scene_recorded()->mutable_record();
+      record.set_by_hotline(std::string(by));
+      type::v1::SceneArrival& arrival = *record.mutable_arrival();
+      arrival.set_unit(std::string(TruncateCodePoints(arrival.unit(), 32)));
+      arrival.set_note(std::string(TruncateCodePoints(arrival.note(), 500)));
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+// Clears what an event about another's act says of the site's own: its ids, what it measured, and what it did
+// at once.
+void DropOwn(type::v1::Event* event) {
+  switch (event->detail_case()) {
+    case type::v1::Event::kAccepted:
+      event->mutable_accepted()->clear_handoff_id();
+      event->mutable_accepted()->clear_accept_time();
+      event->mutable_accepted()->clear_clock_skew();
+      event->mutable_accepted()->clear_clock_uncertainty();
+      break;
+    case type::v1::Event::kVoiceConfirmed:
+      event->mutable_voice_confirmed()->clear_handoff_id();
+      event->mutable_voice_confirmed()->clear_recall_requested();
+      break;
+    case type::v1::Event::kSceneRecorded:
+      event->mutable_scene_recorded()->clear_handoff_id();
+      break;
+    case type::v1::Event::kAccused:
+      event->mutable_accused()->clear_recused_lead();
+      event->mutable_accused()->clear_recused_assists();
+      break;
+    default:
+      break;
+  }
+}
+
+// What happened, and nothing of where, when and to whom it was told.
+std::string DetailOf(type::v1::Event event) {
+  event.DiscardUnknownFields();
+  const google::protobuf::Reflection& reflection = *event.GetReflection();
+  const auto* const detail = event.GetDescriptor()->FindOneofByName("detail");
+  const auto* const field = reflection.GetOneofFieldDescriptor(event, detail);
+  return field == nullptr ? std::string() : reflection.GetMessage(event, field).SerializeAsString();
+}
+
+// Whether `event` is what a site writes down when `by` tells of the act `told`: what happened, and who did
+// it.
+bool SaysTheSame(type::v1::Event told, type::v1::Event event, const std::string& by) {
+  const type::v1::Actor& actor = event.actor();
+  if (actor.account() != told.actor().account() || actor.unit() != told.actor().unit()) return false;
+  const std::string acting =
+      told.actor().acting_hotline().empty() ? told.actor().hotline() : told.actor().acting_hotline();
+  // An earlier release did not write it down.
+  if (!actor.acting_hotline().empty() &&
+      (acting == by || actor.acting_hotline() != TruncateCodePoints(acting, 32))) {
+    return false;
+  }
+  TakeDown(by, &told);
+  // Whom the accuser gave the order to instead is not always written down.
+  if (event.has_accused() && !event.accused().accusation().has_dispatch()) {
+    told.mutable_accused()->mutable_accusation()->clear_dispatch();
+  }
+  DropOwn(&told);
+  DropOwn(&event);
+  return DetailOf(std::move(told)) == DetailOf(std::move(event));
+}
+
+// The reason that a site writes down of an offer that was not understood.
+std::string ReasonOf(const exchange::v1::NotUnderstoodBody& body) {
+  std::string reason = body.reason();
+  for (const std::string* part : {&body.field(), &body.message()}) {
+    if (!part->empty()) reason.append(reason.empty() ? "" : ": ").append(*part);
+  }
+  if (reason.empty()) reason = "NOT_UNDERSTOOD";
+  return std::string(TruncateCodePoints(reason, 500));
+}
+
+// What the giver says of its handoff when it offers it.
+type::v1::Handoff Offered(type::v1::Handoff handoff) {
+  if (handoff.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED) {
+    handoff.set_kind(type::v1::HANDOFF_KIND_ORDER_PUSH);
+  }
+  handoff.clear_to_number();
+  handoff.clear_link_sequence();
+  handoff.clear_receive_time();
+  handoff.clear_understand_time();
+  handoff.clear_accept_time();
+  handoff.clear_end_time();
+  handoff.clear_returned();
+  handoff.clear_receipt_record();
+  handoff.clear_voice();
+  handoff.clear_scene_record();
+  handoff.clear_late();
+  handoff.clear_spoken_code();
+  handoff.clear_onward_hotline();
+  handoff.clear_onward_handoff_id();
+  handoff.clear_origin_handoff_id();
+  handoff.clear_dispute_time();
+  handoff.clear_danger_first();
+  return handoff;
+}
+
+// The name by which a site knows an act that it is told of again; 0 if it knows it by none.
+uint64_t NameOf(const type::v1::Event& told) {
+  if (told.told_key() != 0 || told.order_version() == 0) return told.told_key();
+  const std::string hash = Sha256({"hotline.exchange.v1/told", told.SerializeAsString()});
+  uint64_t name = 0;
+  for (int i = 0; i < 8; ++i) name = name << 8 | static_cast<unsigned char>(hash[i]);
+  return std::max<uint64_t>(name, 1);
+}
+
 // A lane's envelopes, whose chain was recomputed.
 struct Chain {
   struct Link {
@@ -50,7 +196,7 @@ struct Chain {
     int64_t run = 0;  // sequence of the first of the stretch without gaps that it is in
     const exchange::v1::Envelope* whole = nullptr;  // missing if only its leaf is there
     bool sent = false;                              // covered by a batch that the sender signed
-    bool received = false;                          // covered by a receipt that the receiver signed
+    std::optional<absl::Time> received;             // as the first receipt, signed, that covers it says
   };
   std::map<int64_t, Link> links;
   bool broken = false;
@@ -67,6 +213,7 @@ class Verifier {
       CheckEvents();
       for (const v1::EvidenceLane& lane : bundle_.lanes()) CheckLane(lane);
       CheckActs();
+      CheckUntold();
       CheckReceipts();
       for (const auto& [id, story] : handoffs_) {
         if (story.offer) continue;
@@ -244,7 +391,7 @@ class Verifier {
     const std::string where = StrCat("#", bundle_.events(0).sequence(), " … #",
                                      bundle_.events(bundle_.events_size() - 1).sequence());
     Ok({"events", "事件"}, where,
-       {StrCat(bundle_.events_size(), " events, each with its hash, none between them is missing"),
+       {StrCat(bundle_.events_size(), " events, each with its hash, each following the one before"),
         StrCat("共", bundle_.events_size(), "条，哈希相符，前后相接")});
     Ok({"custody", "责任归属"}, where,
        {StrCat("exactly one holder at each event; ", before->custody().holder(), " at the last, epoch ",
@@ -313,6 +460,7 @@ class Verifier {
     const Words what = {"event", "事件"};
     std::set<std::string> held = {bundle_.hotline()};  // who has had the order, as far as it is shown
     std::string holder = bundle_.hotline();
+    std::set<std::pair<std::string, int64_t>> sources;  // an envelope makes one event
     int shown = 0;
     int others = 0;
     for (const Event& event : events_) {
@@ -321,6 +469,8 @@ class Verifier {
       if (by.has_value()) {
         ++others;
         showing = FindShowing(event, *by, event.custody().holder() != holder);
+        const bool again = IsFrom(event, *by) && !sources.emplace(*by, event.received_sequence()).second;
+        if (again && showing == Showing::kShown) showing = Showing::kNot;
       }
       holder = event.custody().holder();
       if (showing == Showing::kShown) {
@@ -376,69 +526,211 @@ class Verifier {
   // Whether an envelope of `by`, or its receipt, shows the event. `moved`: the holder changed by it.
   Showing FindShowing(const Event& event, const std::string& by, bool moved) const {
     if (event.has_received()) {
-      const bool covered = !moved && received_.contains({by, event.received().handoff_id()});
-      return covered ? Showing::kShown : Showing::kNot;
+      const type::v1::ReceivedDetail& detail = event.received();
+      const bool covered = !moved && !NamesSomebody(event) && received_.contains({by, detail.handoff_id()});
+      const bool then =
+          !detail.has_receive_time() || IsReceiveTime(by, detail.handoff_id(), detail.receive_time());
+      return covered && then ? Showing::kShown : Showing::kNot;
     }
     if (event.recovered() && event.received_sequence() == 0) {
       // From this site's own relay, which came back before what it relays: any envelope that says it will do.
       const bool shown = std::any_of(told_.begin(), told_.end(), [&](const auto& entry) {
         return std::get<0>(entry.first) == by && entry.second.is_signed &&
-               Compare(event, *entry.second.envelope, moved) == Showing::kShown;
+               Compare(event, *entry.second.envelope, by, moved) == Showing::kShown;
       });
       return shown ? Showing::kShown : Showing::kNot;
     }
     for (const exchange::v1::Lane lane : kLanes) {
       const auto it = told_.find({by, lane, event.received_sequence()});
       if (it == told_.end()) continue;
-      const Showing showing = Compare(event, *it->second.envelope, moved);
+      const Showing showing = Compare(event, *it->second.envelope, by, moved);
       return showing == Showing::kShown && !it->second.is_signed ? Showing::kNot : showing;
     }
     return Showing::kNot;
   }
 
-  // Whether the event is what the envelope makes of the order.
-  Showing Compare(const Event& event, const exchange::v1::Envelope& envelope, bool moved) const {
-    const auto same = [](bool yes) { return yes ? Showing::kShown : Showing::kContradicted; };
-    const auto custody = [&](const type::v1::Custody& told) {
-      return told.holder() == event.custody().holder() && told.epoch() == event.custody().epoch();
+  // Answers tell of no person.
+  static bool NamesSomebody(const Event& event) {
+    const type::v1::Actor& actor = event.actor();
+    return !actor.unit().empty() || !(actor.account().empty() || actor.account().starts_with("service/"));
+  }
+
+  // Whether `by` signed that it had the offer then: with a receipt, or with what it told afterwards.
+  bool IsReceiveTime(const std::string& by, const std::string& handoff_id,
+                     const google::protobuf::Timestamp& time) const {
+    const auto receipts = received_.find({by, handoff_id});
+    if (receipts != received_.end() && receipts->second.contains(FromTimestamp(time))) return true;
+    // What says only when it registered the offer says that it had it then.
+    const auto says = [&](const auto& message) {
+      const bool then = message.has_receive_time() || message.has_understand_time();
+      return then &&
+             IsSameTime(message.has_receive_time() ? message.receive_time() : message.understand_time(),
+                        time);
     };
-    const bool same_handoff = envelope.handoff_id() == HandoffOf(event);
-    switch (envelope.kind()) {
-      case exchange::v1::ENVELOPE_KIND_OFFER: {
-        exchange::v1::OfferBody body;
-        return same(event.has_understood() && same_handoff && body.ParseFromString(envelope.body()) &&
-                    custody(body.custody()));
+    return std::any_of(told_.begin(), told_.end(), [&](const auto& entry) {
+      const exchange::v1::Envelope& envelope = *entry.second.envelope;
+      if (std::get<0>(entry.first) != by || !entry.second.is_signed || envelope.handoff_id() != handoff_id) {
+        return false;
       }
+      if (envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR) {
+        exchange::v1::MirrorBody body;
+        return body.ParseFromString(envelope.body()) && says(body.handoff());
+      }
+      // One that says neither is dated by whoever hears it.
+      exchange::v1::UnderstoodBody body;
+      return envelope.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD &&
+             body.ParseFromString(envelope.body()) &&
+             (says(body) || (!body.has_receive_time() && !body.has_understand_time()));
+    });
+  }
+
+  // Whether the event is what the envelope, which `by` sent, makes of the order.
+  Showing Compare(const Event& event, const exchange::v1::Envelope& envelope, const std::string& by,
+                  bool moved) const {
+    const auto same = [](bool yes) { return yes ? Showing::kShown : Showing::kContradicted; };
+    const bool same_handoff = envelope.handoff_id() == HandoffOf(event);
+    if (envelope.kind() == exchange::v1::ENVELOPE_KIND_MIRROR)
+      return CompareMirror(event, envelope, by, moved);
+    if (envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER) {
+      exchange::v1::OfferBody body;
+      return same(event.has_understood() && same_handoff && body.ParseFromString(envelope.body()) &&
+                  IsSame(body.custody(), event.custody()) &&
+                  IsSame(Offered(body.handoff()), Offered(event.understood().handoff())));
+    }
+    if (moved || NamesSomebody(event)) return Showing::kContradicted;
+    switch (envelope.kind()) {
       case exchange::v1::ENVELOPE_KIND_UNDERSTOOD: {
         exchange::v1::UnderstoodBody body;
         const type::v1::Handoff& handoff = event.understood().handoff();
-        return same(event.has_understood() && !moved && same_handoff &&
-                    body.ParseFromString(envelope.body()) && body.to_number() == handoff.to_number() &&
-                    (!body.has_understand_time() ||
-                     FromTimestamp(body.understand_time()) == FromTimestamp(handoff.understand_time())));
+        if (!event.has_understood() || !same_handoff || !body.ParseFromString(envelope.body()) ||
+            body.to_number() != handoff.to_number() ||
+            (body.has_understand_time() && !IsSameTime(body.understand_time(), handoff.understand_time()))) {
+          return Showing::kContradicted;
+        }
+        // It may be known from a receipt that was not signed.
+        const bool then =
+            !handoff.has_receive_time() || IsReceiveTime(by, handoff.id(), handoff.receive_time());
+        return then ? Showing::kShown : Showing::kNot;
       }
-      case exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD:
-        return same(!moved && (event.has_recall_refused() || (event.has_returned() && same_handoff)));
+      case exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD: {
+        exchange::v1::NotUnderstoodBody body;
+        if (!body.ParseFromString(envelope.body())) return Showing::kContradicted;
+        if (event.has_recall_refused()) return same(body.kind() == exchange::v1::ENVELOPE_KIND_RECALL);
+        const type::v1::HandoffReturn& returned = event.returned().handoff_return();
+        return same(event.has_returned() && same_handoff &&
+                    body.kind() == exchange::v1::ENVELOPE_KIND_OFFER &&
+                    returned.ground() == type::v1::RETURN_GROUND_NOT_UNDERSTOOD &&
+                    returned.reason() == ReasonOf(body));
+      }
       case exchange::v1::ENVELOPE_KIND_RECALL_REFUSED:
-        return same(!moved && event.has_recall_refused());
-      case exchange::v1::ENVELOPE_KIND_MIRROR:
-        break;
+        return same(event.has_recall_refused());
       default:
         return Showing::kContradicted;
     }
+  }
+
+  Showing CompareMirror(const Event& event, const exchange::v1::Envelope& envelope, const std::string& by,
+                        bool moved) const {
     exchange::v1::MirrorBody body;
     if (!body.ParseFromString(envelope.body())) return Showing::kContradicted;
     if (body.event().detail_case() != event.detail_case()) return Showing::kContradicted;
+    if (!SaysTheSame(body.event(), event, by)) return Showing::kContradicted;
     const bool strict = event.has_accepted() || event.has_returned();
-    if ((strict || moved) && !custody(body.custody())) return Showing::kContradicted;
+    // These are noted on the order as it stands; all else takes over how it stands at the other site. What
+    // came back from a loss may have found it further on.
+    const bool noted = event.has_voice_confirmed() || event.has_scene_recorded() || event.has_accused();
+    const bool installs = !noted && event.received_sequence() != 0;
+    if ((strict || moved || installs) && !IsSame(body.custody(), event.custody())) {
+      return Showing::kContradicted;
+    }
     // A dispute leaves each site's copy in a state of its own.
-    if (strict && body.state() != event.state() && !body.handoff().has_dispute_time()) {
+    if ((strict || installs) && body.state() != event.state() && !body.handoff().has_dispute_time()) {
+      return Showing::kContradicted;
+    }
+    const bool same_handoff = envelope.handoff_id() == HandoffOf(event);
+    const bool taken_from_here = same_handoff && GiverOf(envelope.handoff_id()) == bundle_.hotline();
+    if (taken_from_here && event.accepted().has_accept_time() && body.handoff().has_accept_time() &&
+        !IsSameTime(body.handoff().accept_time(), event.accepted().accept_time())) {
       return Showing::kContradicted;
     }
     // One that is relayed names a handoff further on. It is no proof for another one of this order.
     const bool elsewhere = strict && !same_handoff && handoffs_.contains(HandoffOf(event)) &&
                            GiverOf(HandoffOf(event)) == bundle_.hotline();
     return elsewhere ? Showing::kNot : Showing::kShown;
+  }
+
+  // What another hotline signed and the exporter had to write down, and did not: an event left out is not
+  // seen otherwise.
+  void CheckUntold() {
+    std::set<uint64_t> names;
+    std::set<std::pair<std::string, int64_t>> sources;
+    for (const Event& event : events_) {
+      // What is the exporter's own act, as it says, is none that it was told of.
+      if (!event.mirrored() && !event.recovered()) continue;
+      if (event.told_key() != 0) names.insert(event.told_key());
+      if (event.mirrored()) sources.emplace(event.actor().hotline(), event.received_sequence());
+    }
+    for (const auto& [key, told] : told_) {
+      const auto& [by, lane, sequence] = key;
+      if (!told.is_signed || sources.contains({by, sequence}) || refused_.contains(key)) continue;
+      if (!HadToBeTold(*told.envelope, by, names)) continue;
+      Gap({"envelope", "信封"}, StrCat(by, " → ", bundle_.hotline(), " ", LaneName(lane), " #", sequence),
+          {StrCat("no event tells what ", by, " signed here"), StrCat("没有事件记录", by, "在此签名的内容")});
+    }
+  }
+
+  // Whether the envelope of `by` made an event, wherever in the log it came. Nothing is said of those that
+  // may rightly have made none: a repeat of one of `names`, what belongs to an earlier handoff or epoch, how
+  // an order stands (`resync`), an accusation come back, a record of a scene that nobody was asked to, and
+  // what came while a restored site took back what it had lost.
+  bool HadToBeTold(const exchange::v1::Envelope& envelope, const std::string& by,
+                   const std::set<uint64_t>& names) const {
+    if (envelope.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD) return HadToBeUnderstood(envelope, by);
+    exchange::v1::MirrorBody body;
+    if (envelope.kind() != exchange::v1::ENVELOPE_KIND_MIRROR || !body.ParseFromString(envelope.body())) {
+      return false;
+    }
+    const Event& told = body.event();
+    if (body.resync() || told.has_scene_recorded() || told.has_accused() || names.contains(NameOf(told))) {
+      return false;
+    }
+    // The events behind any of which it may have come.
+    size_t first = 0;
+    while (first < events_.size() && events_[first].handoff_id() != envelope.handoff_id()) ++first;
+    size_t end = events_.size();
+    for (size_t i = first; i < events_.size(); ++i) {
+      if (!IsFrom(events_[i], by)) continue;
+      if (events_[i].received_sequence() > envelope.sequence()) {
+        end = i;
+        break;
+      }
+      first = i;
+    }
+    const auto makes_one = [&](const Event& at) {
+      if (at.recovered() || at.handoff_id() != envelope.handoff_id()) return false;
+      // What is agreed by telephone is noted until the order is filed.
+      return told.has_voice_confirmed() ? at.state() != type::v1::ORDER_STATE_ARCHIVED
+                                        : at.custody().epoch() <= body.custody().epoch();
+    };
+    return first < end && std::all_of(events_.begin() + static_cast<std::ptrdiff_t>(first),
+                                      events_.begin() + static_cast<std::ptrdiff_t>(end), makes_one);
+  }
+
+  // The second receipt makes an event unless the exporter had the taker's number from another one, or from
+  // anything else that `by` told before.
+  bool HadToBeUnderstood(const exchange::v1::Envelope& envelope, const std::string& by) const {
+    const std::string& id = envelope.handoff_id();
+    return GiverOf(id) == bundle_.hotline() &&
+           std::none_of(events_.begin(), events_.end(), [&](const Event& at) {
+             const bool known = at.has_understood() && HandoffOf(at) == id;
+             const bool before = IsFrom(at, by) && at.received_sequence() < envelope.sequence();
+             return known || before || at.recovered() || at.state() == type::v1::ORDER_STATE_ARCHIVED;
+           });
+  }
+
+  // An envelope of `by` made the event.
+  static bool IsFrom(const Event& event, const std::string& by) {
+    return event.mirrored() && event.actor().hotline() == by && event.received_sequence() > 0;
   }
 
   // What an event that is shown tells of the handoffs.
@@ -514,12 +806,20 @@ class Verifier {
       const bool own = lane.from_hotline() == bundle_.hotline();
       const exchange::v1::Envelope& envelope = *link.whole;
       const bool offers = envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER;
-      if (own && link.received && offers) received_.emplace(lane.to_hotline(), envelope.handoff_id());
+      if (own && link.received.has_value() && offers) {
+        received_[{lane.to_hotline(), envelope.handoff_id()}].insert(*link.received);
+      }
+      if (own && envelope.kind() == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) {
+        exchange::v1::NotUnderstoodBody body;
+        if (body.ParseFromString(envelope.body())) {
+          refused_.emplace(lane.to_hotline(), LaneOf(lane.lane()), body.sequence());
+        }
+      }
       if (!own) {
         Told& told = told_[{lane.from_hotline(), LaneOf(lane.lane()), sequence}];
         if (told.envelope == nullptr || link.sent) told = {.envelope = &envelope, .is_signed = link.sent};
       }
-      if (own && !link.received) {
+      if (own && !link.received.has_value()) {
         Gap({"receipt", "回执"}, where,
             {StrCat("no receipt signed by ", lane.to_hotline(), " covers it"),
              StrCat("没有", lane.to_hotline(), "签名的回执")});
@@ -668,8 +968,10 @@ class Verifier {
             StrCat("信封与", lane.to_hotline(), "回执所收不符")});
       return;
     }
-    for (auto it = chain->links.find(head->second.run); it != std::next(head); ++it)
-      it->second.received = true;
+    for (auto it = chain->links.find(head->second.run); it != std::next(head); ++it) {
+      std::optional<absl::Time>& received = it->second.received;
+      if (!received.has_value()) received = FromTimestamp(statement.receive_time());
+    }
     Ok(what, where,
        {StrCat(lane.to_hotline(), " signed that it had it at ",
                Show(FromTimestamp(statement.receive_time()))),
@@ -711,7 +1013,9 @@ class Verifier {
   bool verified_ = false;
   std::vector<Event> events_;
   std::map<ToldKey, Told> told_;
-  std::set<std::pair<std::string, std::string>> received_;  // offers covered by receipts: by whom, which
+  // Offers covered by receipts: by whom, which; and when, as those say.
+  std::map<std::pair<std::string, std::string>, std::set<absl::Time>> received_;
+  std::set<ToldKey> refused_;  // what the exporter answered that it had not understood
   std::map<std::string, HandoffStory> handoffs_;
   std::string content_digest_;
   EvidenceReport report_;

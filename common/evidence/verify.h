@@ -46,9 +46,11 @@ struct EvidenceReport {
 
 // Reads and checks all of `file`: form, the exporter's signature over every byte, each event's hash, order
 // and custody of the events, each envelope's hash, the chains from the envelopes to what the parties signed,
-// those signatures, that what the events tell of others' acts is in envelopes and receipts that those signed,
-// and the three receipts of each handoff. A party that `trusted` knows must have signed with a key that it
-// holds; keys of others are taken from the file, and the report says so. `trusted` may be empty.
+// those signatures, that what the events tell of others' acts is what those signed in envelopes and receipts,
+// word for word, that no event is left out that such an envelope owes, and the three receipts of each
+// handoff. What others did not say it cannot check: `Event.commit_time` is when the exporter recorded it, by
+// its own clock. A party that `trusted` knows must have signed with a key that it holds; keys of others are
+// taken from the file, and the report says so. `trusted` may be empty.
 EvidenceReport VerifyEvidence(std::string_view file, const crypto::KeyRing& trusted);
 
 }  // namespace hotline::evidence

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "common/error/error.h"
 #include "common/rpc/client.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
@@ -14,21 +13,6 @@ namespace {
 
 using workorder::v1::LedgerService;
 using Async = LedgerService::StubInterface::async_interface;
-
-// A status that work_order did not make is the transport's.
-template <typename Response>
-Done<Response> Reached(Done<Response> done) {
-  return [done = std::move(done)](absl::StatusOr<Response> response) mutable {
-    if (!response.ok() && error::ReasonOf(response.status()) == type::v1::ERROR_REASON_UNSPECIFIED &&
-        (response.status().code() == absl::StatusCode::kUnavailable ||
-         response.status().code() == absl::StatusCode::kDeadlineExceeded ||
-         response.status().code() == absl::StatusCode::kCancelled)) {
-      done(error::WorkOrderUnreachable(std::string(response.status().message())));
-      return;
-    }
-    done(std::move(response));
-  };
-}
 
 }  // namespace
 

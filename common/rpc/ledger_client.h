@@ -3,15 +3,35 @@
 #define COMMON_RPC_LEDGER_CLIENT_H_
 
 #include <memory>
+#include <string>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "common/contract/finder.h"
 #include "common/contract/ledger.h"
+#include "common/error/error.h"
 
 namespace grpc {
 class Channel;
 }
 
 namespace hotline::rpc {
+
+// `done` of a call to work_order: a status that work_order did not make is the transport's, and becomes
+// WORK_ORDER_UNREACHABLE.
+template <typename Response>
+Done<Response> Reached(Done<Response> done) {
+  return [done = std::move(done)](absl::StatusOr<Response> response) mutable {
+    if (!response.ok() && error::ReasonOf(response.status()) == type::v1::ERROR_REASON_UNSPECIFIED &&
+        (response.status().code() == absl::StatusCode::kUnavailable ||
+         response.status().code() == absl::StatusCode::kDeadlineExceeded ||
+         response.status().code() == absl::StatusCode::kCancelled)) {
+      done(error::WorkOrderUnreachable(std::string(response.status().message())));
+      return;
+    }
+    done(std::move(response));
+  };
+}
 
 // Thread-safe. Nothing is retried here. Errors are the ledger's, as it sent them; WORK_ORDER_UNREACHABLE when
 // the transport failed, so that the outcome is unknown. Destroying it cancels and answers the calls under

@@ -20,6 +20,10 @@ class CertificateProviderInterface;
 
 namespace hotline::rpc {
 
+// The largest answer of a site's services: a file of evidence (64 MiB), and what is around it. All others
+// have bounds of their own, far below.
+inline constexpr int kMaxAnswerBytes = 65 << 20;
+
 // PEM files. All three, or none for plain text.
 struct SecurityOptions {
   std::string certificate_file;  // this party's chain; its URI SAN says who it is

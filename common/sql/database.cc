@@ -1,6 +1,7 @@
 #include "common/sql/database.h"
 
 #include "absl/strings/str_replace.h"
+#include "common/base/utf8.h"
 
 namespace hotline::sql {
 
@@ -11,6 +12,10 @@ std::string Expand(const Dialect& dialect, std::string_view definition) {
                               {"{rows}", dialect.rows},
                               {"{keyed}", dialect.keyed},
                               {"{,id}", dialect.and_id}});
+}
+
+bool IsText(std::string_view value) {
+  return value.find('\0') == std::string_view::npos && CountCodePoints(value).has_value();
 }
 
 absl::Status Statement::Run() {

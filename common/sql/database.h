@@ -6,13 +6,15 @@
 // bytes; a value of another type is refused, never converted silently.
 //
 // Errors, on every driver:
-//   RESOURCE_EXHAUSTED   the disk or the quota is full. The transaction is rolled back and may be tried
-//   again. UNAVAILABLE          locked for longer than the busy timeout, an I/O error, or the writer is
-//   poisoned (below). ALREADY_EXISTS       a primary key or unique index has the value. INVALID_ARGUMENT
-//   wrong type, NULL where none may be, failed CHECK, malformed UTF-8, too large. FAILED_PRECONDITION  used
-//   wrongly: a write outside a transaction or on a reader, a statement in a transaction that has failed.
-//   DATA_LOSS            the database is damaged.
-//   INTERNAL             malformed SQL.
+// * RESOURCE_EXHAUSTED: the disk or the quota is full. The transaction is rolled back and may be tried again.
+// * UNAVAILABLE: locked for longer than the busy timeout, an I/O error, files that may not be written, or the
+//   writer is poisoned (below).
+// * ALREADY_EXISTS: a primary key or unique index has the value.
+// * INVALID_ARGUMENT: wrong type, NULL where none may be, failed CHECK, malformed UTF-8, too large.
+// * FAILED_PRECONDITION: used wrongly: a write outside a transaction or on a reader, a statement in a
+//   transaction that has failed.
+// * DATA_LOSS: the database is damaged.
+// * INTERNAL: malformed SQL.
 // Messages name tables and columns, never values.
 //
 // As in PostgreSQL, a statement that fails dooms its transaction: the next statements are refused and Commit
@@ -20,7 +22,8 @@
 //
 // After a Commit that failed for another reason than a full disk, the outcome is unknown (the failed sync may
 // have reached the disk), so the writer is poisoned: it refuses Begin until the database is opened again,
-// which settles what is there.
+// which settles what is there. The same when the database's file is not where it was opened any more (moved,
+// deleted, replaced): a commit into it would be found by nobody.
 #ifndef COMMON_SQL_DATABASE_H_
 #define COMMON_SQL_DATABASE_H_
 
@@ -68,6 +71,10 @@ struct Dialect {
 
 std::string Expand(const Dialect& dialect, std::string_view definition);
 
+// Whether a column of text holds it, and thus may be looked up there: SQLite would take what PostgreSQL
+// refuses.
+bool IsText(std::string_view value);
+
 // A prepared statement. Lives no longer than its connection, on the same thread.
 class Statement {
  public:
@@ -79,6 +86,7 @@ class Statement {
   // Bind all parameters, counted from 1, before each first Step. Text and bytes are not copied: they must
   // stay where they are until the statement is reset. A fault shows at Step.
   virtual void BindInt64(int parameter, int64_t value) = 0;
+  // What is not IsText is a fault.
   virtual void BindText(int parameter, std::string_view value) = 0;
   virtual void BindBlob(int parameter, std::string_view value) = 0;
   virtual void BindNull(int parameter) = 0;

@@ -16,10 +16,10 @@
 namespace hotline::sql {
 
 inline constexpr int64_t kWorkOrderSchema = 5;
-inline constexpr int64_t kClocksSchema = 7;
+inline constexpr int64_t kClocksSchema = 8;
 inline constexpr int64_t kDirectorySchema = 1;
 inline constexpr int64_t kNotifySchema = 3;
-inline constexpr int64_t kReportSchema = 5;
+inline constexpr int64_t kReportSchema = 6;
 
 // A store with a table `site (id, schema_version, hotline, …)` of one row, whose `id` is 1.
 struct StoreMark {

@@ -84,9 +84,9 @@ absl::Status ToStatus(int code, sqlite3* db) {
     case SQLITE_CANTOPEN:
     case SQLITE_PROTOCOL:
     case SQLITE_INTERRUPT:
-      return absl::UnavailableError(message);
+    // Of the files: what a reader may not do is refused before SQLite hears of it.
     case SQLITE_READONLY:
-      return absl::FailedPreconditionError(message);
+      return absl::UnavailableError(message);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(message);
@@ -310,8 +310,44 @@ absl::Status RunScript(sqlite3* db, const std::string& script) {
   return code == SQLITE_OK ? absl::OkStatus() : ToStatus(sqlite3_extended_errcode(db), db);
 }
 
+// Which file a path leads to. A file that is open is never mistaken for a later one.
+struct FileIdentity {
+  std::string path;  // empty: none of the system's files
+  dev_t device = 0;
+  ino_t number = 0;
+
+  static FileIdentity Of(const std::string& path) {
+    struct stat info;
+    if (stat(path.c_str(), &info) != 0) return {.path = path};
+    return {.path = path, .device = info.st_dev, .number = info.st_ino};
+  }
+  // Whether the path leads elsewhere now, or nowhere. That it may not be followed just now says nothing.
+  bool IsGone() const {
+    if (path.empty()) return false;
+    struct stat info;
+    if (stat(path.c_str(), &info) != 0) return errno == ENOENT || errno == ENOTDIR;
+    return info.st_dev != device || info.st_ino != number;
+  }
+  absl::Status GoneError() const {
+    return absl::UnavailableError(
+        absl::StrCat(path, " was moved or deleted while in use: stop the service, put it back, start"));
+  }
+};
+
 // What connections share with their database, which outlives them.
 struct Shared {
+  // OK if the writer may go on.
+  absl::Status CheckWriter() {
+    if (file.IsGone()) {
+      poisoned = true;
+      return file.GoneError();
+    }
+    if (!poisoned) return absl::OkStatus();
+    return absl::UnavailableError(
+        "a commit failed, or the file was away for a while; the database must be reopened");
+  }
+
+  FileIdentity file;  // set before there are connections
   std::atomic<bool> has_writer{false};
   std::atomic<bool> poisoned{false};
   std::atomic<int64_t> wal_frames{0};
@@ -340,8 +376,7 @@ class SqliteStatement : public Statement {
     Check(sqlite3_bind_int64(statement_.get(), parameter, value));
   }
   void BindText(int parameter, std::string_view value) override {
-    // SQLite would store what PostgreSQL refuses.
-    if (value.find('\0') != std::string_view::npos || !CountCodePoints(value)) {
+    if (!IsText(value)) {
       not_text_ = true;
       return;
     }
@@ -431,8 +466,8 @@ class SqliteConnection : public Connection {
 
   absl::Status Begin() override {
     if (in_transaction_) return absl::FailedPreconditionError("already in a transaction");
-    if (writer_ && shared_->poisoned) {
-      return absl::UnavailableError("a commit failed; the database must be reopened");
+    if (writer_) {
+      if (absl::Status status = shared_->CheckWriter(); !status.ok()) return status;
     }
     if (int code = RunHandle(begin_.get()); code != SQLITE_DONE) return ToStatus(code, db_.get());
     in_transaction_ = true;
@@ -458,6 +493,12 @@ class SqliteConnection : public Connection {
     NoteCache();
     if (code == SQLITE_DONE) {
       in_transaction_ = false;
+      // Once more: nobody is told of a commit that went to a file which is not there any more.
+      if (shared_->file.IsGone()) {
+        ++shared_->commit_failures;
+        shared_->poisoned = true;
+        return shared_->file.GoneError();
+      }
       ++shared_->commits;
       return absl::OkStatus();
     }
@@ -636,9 +677,16 @@ class SqliteDatabase : public Database {
   }
 
   absl::Status Init() {
+    if (options_.vfs.empty()) {
+      // Made here and not by SQLite, which would let the umask decide who may read it. The files beside it
+      // take after it.
+      main_file_ = open(options_.path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (main_file_ < 0) {
+        return absl::UnavailableError(absl::StrCat("cannot open ", options_.path, " (errno ", errno, ")"));
+      }
+    }
     absl::StatusOr<Handle> db = OpenHandle(&checkpoint_wait_, 64 * kPageBytes);
     if (!db.ok()) return db.status();
-    if (options_.vfs.empty()) main_file_ = open(options_.path.c_str(), O_RDONLY | O_CLOEXEC);
     // Page size: set before the file has a page; no effect on one that has.
     absl::Status status = RunScript(
         db->get(),
@@ -655,16 +703,19 @@ class SqliteDatabase : public Database {
         },
         &logged, nullptr);
     if (!logged) return absl::UnavailableError("the file system does not support a write-ahead log");
-    const int code =
-        sqlite3_wal_checkpoint_v2(db->get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-    if (code != SQLITE_OK) return ToStatus(code, db->get());
+    if (absl::Status status = MoveLog(db->get()); !status.ok()) return status;
+    if (options_.vfs.empty()) {
+      const std::string file = sqlite3_db_filename(db->get(), "main");  // links followed
+      for (const char* part : {"", "-wal", "-shm"}) CloseToOthers(file + part);
+      shared_.file = FileIdentity::Of(options_.path);
+    }
     MutexLock lock(&checkpoint_mu_);
     checkpoint_db_ = *std::move(db);
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<Connection>> OpenWriter() override {
-    if (shared_.poisoned) return absl::UnavailableError("a commit failed; the database must be reopened");
+    if (absl::Status status = shared_.CheckWriter(); !status.ok()) return status;
     if (shared_.has_writer.exchange(true)) return absl::FailedPreconditionError("there is a writer");
     absl::StatusOr<std::unique_ptr<Connection>> writer = OpenConnection(/*writer=*/true);
     if (!writer.ok()) shared_.has_writer = false;
@@ -771,6 +822,30 @@ class SqliteDatabase : public Database {
   }
 
  private:
+  // What the log holds to the main file, and the log empty. Waits for whoever reads it.
+  absl::Status MoveLog(sqlite3* db) {
+    const SteadyClock::time_point start = SteadyClock::now();
+    for (;;) {
+      const int code = sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+      if (code == SQLITE_OK) return absl::OkStatus();
+      if ((code & 0xff) != SQLITE_BUSY) return ToStatus(code, db);
+      const bool over = NanosSince(start) >= absl::ToInt64Nanoseconds(options_.open_timeout);
+      if (over || (options_.on_wait != nullptr && !options_.on_wait(options_.path))) {
+        return absl::UnavailableError(
+            absl::StrCat("another process (hotlinectl doctor --deep, sqlite3) still reads ", options_.path,
+                         ": end it, then start again"));
+      }
+    }
+  }
+
+  // What an earlier release made with a careless umask. Nothing if it is not ours to change, or not there.
+  static void CloseToOthers(const std::string& path) {
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0 && (info.st_mode & S_IRWXO) != 0) {
+      chmod(path.c_str(), info.st_mode & 07777 & ~static_cast<mode_t>(S_IRWXO));
+    }
+  }
+
   // Into the empty file `path`.
   absl::Status CopyPages(const std::string& path) {
     BusyWait wait(options_.busy_timeout);
@@ -804,13 +879,21 @@ class SqliteDatabase : public Database {
   static sqlite3_vfs* System() { return sqlite3_vfs_find(nullptr); }
 
   absl::StatusOr<Handle> OpenHandle(BusyWait* wait, int64_t cache_bytes) {
+    if (shared_.file.IsGone()) return shared_.file.GoneError();
     sqlite3* raw = nullptr;
+    // A file of the system's is there by now; if it is not, an empty one in its place would hide that.
+    const int create = options_.vfs.empty() ? 0 : SQLITE_OPEN_CREATE;
     const int code = sqlite3_open_v2(options_.path.c_str(), &raw,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                     SQLITE_OPEN_READWRITE | create | SQLITE_OPEN_NOMUTEX |
                                          SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
                                      options_.vfs.empty() ? GatheringLog::kName : options_.vfs.c_str());
     Handle db(raw);
     if (code != SQLITE_OK) return ToStatus(code, raw);
+    // SQLite falls back to reading.
+    if (sqlite3_db_readonly(raw, "main") == 1) {
+      return absl::UnavailableError(
+          absl::StrCat(options_.path, " cannot be written: give it to the service's user, mode 0600"));
+    }
     sqlite3_busy_handler(raw, &BusyWait::Handle, wait);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
@@ -847,7 +930,7 @@ class SqliteDatabase : public Database {
   const std::unique_ptr<FileLock> lock_;
   Shared shared_;
   std::atomic<bool> empty_log_{false};
-  int main_file_ = -1;  // for a hint to the system only; -1: none
+  int main_file_ = -1;  // to make it, and for a hint to the system; -1: none
   Mutex checkpoint_mu_;
   BusyWait checkpoint_wait_;
   Handle checkpoint_db_ ABSL_GUARDED_BY(checkpoint_mu_);

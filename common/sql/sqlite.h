@@ -4,6 +4,7 @@
 #ifndef COMMON_SQL_SQLITE_H_
 #define COMMON_SQL_SQLITE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,11 @@ struct SqliteOptions {
   int64_t wal_limit_bytes = 64 << 20;
   // How long to wait for a lock.
   absl::Duration busy_timeout = absl::Seconds(5);
+  // Another process that reads what has to be moved first (`hotlinectl doctor --deep`, a shell) holds up the
+  // opening, for no longer than this.
+  absl::Duration open_timeout = absl::Minutes(10);
+  // Told of that about every second, on the thread that opens. False gives up at once.
+  std::function<bool(const std::string& path)> on_wait = nullptr;
   // Main file no larger than this: then RESOURCE_EXHAUSTED. 0: as large as the disk.
   int64_t max_database_bytes = 0;
   // Name of the registered SQLite VFS that has the file. Empty: the system's files. Another one has to keep
@@ -34,8 +40,9 @@ struct SqliteOptions {
 };
 
 // Opens and, if need be, recovers: what the write-ahead log holds is moved to the main file and synced, so
-// that what a failed sync left in doubt is settled. Errors: UNAVAILABLE (cannot be opened, in use by another
-// process), DATA_LOSS (not a database, damaged).
+// that what a failed sync left in doubt is settled. The file is its owner's alone, whatever its folder and
+// the umask allow; what an earlier release left open to everybody is closed to them. Errors: UNAVAILABLE
+// (cannot be opened or written, in use by another process), DATA_LOSS (not a database, damaged).
 absl::StatusOr<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options);
 
 // A reader of the file `path`, which exists. With `still` nobody writes to it meanwhile, as to a backup: then

@@ -56,7 +56,7 @@ bool IsLetter(std::string_view c) {
   return point >= 0 && (u_isalpha(point) != 0 || u_getCombiningClass(point) != 0);
 }
 
-bool IsHanLetter(std::string_view c) { return c.size() >= 3 && IsLetter(c) && OnlyHan(c) == c; }
+bool IsHanLetter(std::string_view c) { return c.size() >= 3 && IsLetter(c) && AllHan(c); }
 
 // A number with what stands between its groups.
 struct Number {

@@ -89,7 +89,7 @@ uint64_t LengthBucket(size_t tokens) {
 Featuriser::Featuriser(const config::v1::SuggestTerms& terms) : reader_(Rewrites(terms)) {
   for (const auto& entry : terms.concepts()) {
     const auto index = static_cast<uint32_t>(concepts_.size());
-    concepts_.push_back({entry.code(), entry.kind(), entry.item(), entry.unit()});
+    concepts_.push_back({entry.code(), entry.kind(), entry.item(), entry.unit(), entry.explains_danger()});
     for (const std::string& term : entry.terms()) {
       const Text text = reader_.Read(term);
       if (text.tokens.empty()) continue;
@@ -217,17 +217,17 @@ void Featuriser::JudgeContext(View* view) const {
           break;
       }
     }
-    // Evidence is told apart by what denies it only in `denied`: the model weighs it with its surroundings.
-    if (IsSign(kind)) sign.calmed = calmed;
+    sign.calmed = calmed;
     if (IsSign(kind)) view->certain |= !calmed;
     stands |= !calmed;
+    view->named |= !calmed && (IsSign(kind) || !concepts_[sign.concept_index].item.empty());
   }
   view->denied = denied && !stands;
 }
 
-Featuriser::View Featuriser::Look(std::string_view utf8) const {
+Featuriser::View Featuriser::Look(Text text) const {
   View view;
-  view.text = reader_.Read(utf8);
+  view.text = std::move(text);
   FindHits(&view);
   JudgeContext(&view);
 
@@ -266,8 +266,10 @@ Featuriser::View Featuriser::Look(std::string_view utf8) const {
   for (const Hit& hit : view.hits) {
     const Concept& found = concepts_[hit.concept_index];
     kinds |= 1U << found.kind;
+    // Evidence is one feature whatever takes it back: the model weighs it with its surroundings.
+    const bool calmed = hit.calmed && IsSign(found.kind);
     collector.Add(found.kind == config::v1::SUGGEST_CONCEPT_KIND_PART ? Block::kPart : Block::kConcept,
-                  ConceptHash(hit.concept_index, hit.calmed, hit.by_sound), hit.begin, hit.end);
+                  ConceptHash(hit.concept_index, calmed, hit.by_sound), hit.begin, hit.end);
     signs |= IsSign(found.kind);
   }
   // Pairs of concepts that stand together, in either order.

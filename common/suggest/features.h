@@ -34,7 +34,8 @@ struct Hit {
   uint32_t end = 0;
   // Found by its sound alone.
   bool by_sound = false;
-  // A sign of danger that its context takes back: denied, past, asked about, imagined, or a figure of speech.
+  // A sign of danger, certain or likely, that its context takes back: denied, past, asked about, imagined, or
+  // a figure of speech.
   bool calmed = false;
 };
 
@@ -46,6 +47,7 @@ class Featuriser {
     config::v1::SuggestConceptKind kind;
     std::string item;
     std::string unit;
+    bool explains_danger = false;
   };
 
   explicit Featuriser(const config::v1::SuggestTerms& terms);
@@ -57,10 +59,13 @@ class Featuriser {
     std::vector<std::pair<uint32_t, uint32_t>> words;  // tokens, as Words() has them
     // A sign of danger that nothing takes back.
     bool certain = false;
+    // A certain sign stands, or a likely one of an item's danger.
+    bool named = false;
     // Signs are denied, and none stands, certain or likely.
     bool denied = false;
   };
-  View Look(std::string_view utf8) const;
+  View Look(std::string_view utf8) const { return Look(reader_.Read(utf8)); }
+  View Look(Text text) const;
 
   size_t concepts() const { return concepts_.size(); }
   // Key of the feature that a concept's word is.

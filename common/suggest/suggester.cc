@@ -42,12 +42,19 @@ constexpr double kPoliceInDanger = 0.15;
 constexpr double kWorthExplaining = 0.01;
 // Tokens that a reason shows at most, if it is of several words.
 constexpr uint32_t kMostShown = 10;
+// Reasons of a verdict.
+constexpr size_t kMostReasons = 8;
 // So many items, best first, are looked at for clauses of the annex.
 constexpr size_t kReadAmong = 5;
 // Of a matter that a clause of the annex gives to the police: less likely theirs than this, it is unclear.
 constexpr double kLikelyPolice = 0.2;
 // What a text in another language gets: that it is unclear is sure, but an emergency may hide in it.
 constexpr double kForeignConfidence = 0.9;
+// What each place of the catalogue is read as.
+constexpr std::string_view kPlace = "本乡";
+// How sure at least is what a clause of the annex says against the models: its word stands there, and they
+// err too.
+constexpr double kClauseConfidence = 0.5;
 
 double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -68,6 +75,19 @@ SuggestTerms WithPhrases(SuggestTerms terms, const catalogue::Catalogue& catalog
     entry.set_item(item.code());
     *entry.mutable_terms() = item.phrases();
   }
+  // Where it happens tells nothing of what it is, and the characters of a name (波斯坦铁列克) nothing at all.
+  std::set<std::string> spelled;
+  for (const auto& rewrite : terms.rewrites()) spelled.insert(rewrite.from());
+  const auto is_place = [&](const std::string& name) {
+    if (!spelled.insert(name).second) return;
+    config::v1::SuggestRewrite& rewrite = *terms.add_rewrites();
+    rewrite.set_from(name);
+    rewrite.set_to(std::string(kPlace));
+  };
+  for (const auto& township : catalogue.message().townships()) {
+    is_place(township.display_name());
+    for (const std::string& word : township.place_words()) is_place(word);
+  }
   return terms;
 }
 
@@ -77,6 +97,8 @@ config::v1::SuggestDecision WithDefaults(config::v1::SuggestDecision decision) {
   if (decision.both_sided_from() == 0) decision.set_both_sided_from(0.35);
   if (decision.unclear_factor() == 0) decision.set_unclear_factor(1);
   if (decision.confidence_slope() == 0) decision.set_confidence_slope(1);
+  if (decision.short_characters() == 0) decision.set_short_characters(5);
+  if (decision.short_emergency_from() == 0) decision.set_short_emergency_from(0.5);
   return decision;
 }
 
@@ -109,6 +131,8 @@ constexpr size_t kReadableHan = 6;
 
 // Not in Chinese, by its letters: then nothing that the model knows applies.
 bool Foreign(const Text& text) {
+  // Among the words of another language one that is spelled as in Chinese ("wifi") makes it no pinyin.
+  if (text.han == text.spelled_han && text.latin > 2 * text.spelled) return true;
   return text.han == 0 || (text.han < kReadableHan && 2 * text.han < text.foreign + text.latin / 3);
 }
 
@@ -116,6 +140,18 @@ std::string_view LanguageHint(const Text& text) {
   if (text.foreign > text.latin) return "维吾尔语、柯尔克孜语、哈萨克语或俄语等";
   if (text.latin > 0) return "英语等";
   return "";
+}
+
+// What each token adds: n-grams that overlap speak together.
+std::vector<double> TokenWeights(const Featuriser::View& view, std::span<const Model::Share> shares) {
+  std::vector<double> weight(view.text.tokens.size(), 0.0);
+  for (const Model::Share& share : shares) {
+    const Feature& feature = view.features[share.feature];
+    if (feature.begin == feature.end || feature.block == Block::kPair) continue;
+    for (uint32_t i = feature.begin; i < feature.end; ++i)
+      weight[i] += share.weight / (feature.end - feature.begin);
+  }
+  return weight;
 }
 
 }  // namespace
@@ -173,6 +209,10 @@ std::string CheckTerms(const SuggestTerms& terms) {
     add("decision.both_sided_from: must be above 0, at most 0.5");
   if (decision.unclear_factor() < 0 || decision.unclear_factor() > 10)
     add("decision.unclear_factor: must be above 0, at most 10");
+  if (decision.short_characters() < 0 || decision.short_characters() > 32)
+    add("decision.short_characters: must be 1 to 32");
+  if (decision.short_emergency_from() < 0 || decision.short_emergency_from() > 1)
+    add("decision.short_emergency_from: must be above 0, at most 1");
   return problems;
 }
 
@@ -302,13 +342,21 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   report_.bytes = model_->bytes();
 }
 
-std::vector<Suggester::Span> Suggester::Spans(const Featuriser::View& view) const {
+std::vector<Suggester::Span> Suggester::Spans(const Featuriser::View& view, bool danger) const {
   std::vector<Span> words;
   for (const Hit& hit : view.hits) {
     const Featuriser::Concept& meant = featuriser_->concept_at(hit.concept_index);
-    // A single character, or what merely sounds alike, explains nothing to who reads it.
-    if (hit.end - hit.begin < 2 || hit.by_sound) continue;
-    words.push_back({hit.begin, hit.end, meant.item, true});
+    // What merely sounds alike explains nothing to who reads it, and a single character only what danger
+    // there is: with the word that it stands in.
+    if (hit.by_sound) continue;
+    if (hit.end - hit.begin > 1) {
+      words.push_back({hit.begin, hit.end, meant.item, true});
+    } else if (danger && meant.explains_danger) {
+      const auto word = std::find_if(view.words.begin(), view.words.end(),
+                                     [&](const auto& at) { return hit.begin < at.second; });
+      const bool within = word != view.words.end() && word->first <= hit.begin;
+      words.push_back({within ? word->first : hit.begin, within ? word->second : hit.end, meant.item, true});
+    }
   }
   // The longest first; what overlaps one that is there is part of it, or cut by it.
   std::stable_sort(words.begin(), words.end(), [](const Span& a, const Span& b) {
@@ -334,15 +382,8 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
                                      std::span<const Span> spans, std::span<const Model::Share> shares,
                                      size_t limit, std::string_view item, std::string_view fallback) const {
   const std::vector<Token>& tokens = view.text.tokens;
-  // What each token adds: n-grams that overlap speak together.
-  std::vector<double> weight(tokens.size(), 0.0);
+  const std::vector<double> weight = TokenWeights(view, shares);
   double sum = 0;
-  for (const Model::Share& share : shares) {
-    const Feature& feature = view.features[share.feature];
-    if (feature.begin == feature.end || feature.block == Block::kPair) continue;
-    for (uint32_t i = feature.begin; i < feature.end; ++i)
-      weight[i] += share.weight / (feature.end - feature.begin);
-  }
   for (const double value : weight) sum += std::max(value, 0.0);
   std::vector<Reason> reasons;
   if (sum <= 0) return reasons;
@@ -400,6 +441,61 @@ std::vector<Reason> Suggester::Merge(std::string_view source, const Featuriser::
   return reasons;
 }
 
+std::vector<Reason> Suggester::Signs(std::string_view source, const Featuriser::View& view,
+                                     std::span<const Span> spans, config::v1::SuggestConceptKind kind) const {
+  std::vector<Reason> reasons;
+  for (const Hit& hit : view.hits) {
+    const Featuriser::Concept& sign = featuriser_->concept_at(hit.concept_index);
+    if (sign.kind != kind || hit.calmed) continue;
+    // Evidence of no item (快来, 正在) tells no danger.
+    if (kind == config::v1::SUGGEST_CONCEPT_KIND_LIKELY && sign.item.empty()) continue;
+    // Whole words: a sign may be the beginning of one.
+    uint32_t begin = hit.begin;
+    uint32_t end = hit.end;
+    for (const Span& span : spans) {
+      if (span.end <= hit.begin || span.begin >= hit.end) continue;
+      begin = std::min(begin, span.begin);
+      end = std::max(end, span.end);
+    }
+    const size_t from = view.text.tokens[begin].begin;
+    Reason reason;
+    reason.text = source.substr(from, view.text.tokens[end - 1].end - from);
+    reason.begin = PositionOf(source, from);
+    const auto found = class_of_.find(sign.item);
+    reason.meaning = StrCat("危险迹象", found == class_of_.end() ? "" : "：",
+                            found == class_of_.end() ? "" : items_[found->second]->title());
+    reason.weight = 1;
+    reasons.push_back(std::move(reason));
+  }
+  return reasons;
+}
+
+std::vector<Reason> Suggester::WhyDanger(std::string_view source, const Featuriser::View& view,
+                                         std::span<const Span> spans,
+                                         std::span<const Model::Active> active) const {
+  std::vector<Reason> reasons;
+  const auto add = [&](std::vector<Reason> more) {
+    for (Reason& reason : more) {
+      const bool there = std::any_of(reasons.begin(), reasons.end(), [&](const Reason& other) {
+        return other.begin < reason.begin + static_cast<int>(CodePoints(reason.text)) &&
+               reason.begin < other.begin + static_cast<int>(CodePoints(other.text));
+      });
+      if (!there && reasons.size() < kMostReasons) reasons.push_back(std::move(reason));
+    }
+  };
+  add(Signs(source, view, spans, config::v1::SUGGEST_CONCEPT_KIND_CERTAIN));
+  const bool certain = !reasons.empty();
+  add(Signs(source, view, spans, config::v1::SUGGEST_CONCEPT_KIND_LIKELY));
+  if (certain) return reasons;
+  // The danger is the mean of what two models say of it.
+  std::vector<Model::Share> shares = model_->ExplainDanger(active);
+  const std::vector<Model::Share> group = model_->ExplainGroup(active, kDangerGroup);
+  shares.insert(shares.end(), group.begin(), group.end());
+  add(Merge(source, view, spans, shares, kMostReasons, "", "危险迹象"));
+  if (reasons.empty() && !view.text.tokens.empty()) reasons.push_back(Heard(source, view, shares));
+  return reasons;
+}
+
 Reason Suggester::Heard(std::string_view source, const Featuriser::View& view,
                         std::span<const Model::Share> shares) const {
   const std::vector<Token>& tokens = view.text.tokens;
@@ -412,12 +508,7 @@ Reason Suggester::Heard(std::string_view source, const Featuriser::View& view,
     if (sign == nullptr || hit.end - hit.begin > sign->end - sign->begin) sign = &hit;
   }
   // Else the token that speaks most for danger; the first one, which is no boundary, if none does.
-  std::vector<double> weight(tokens.size(), 0.0);
-  for (const Model::Share& share : shares) {
-    const Feature& feature = view.features[share.feature];
-    for (uint32_t i = feature.begin; i < feature.end; ++i)
-      weight[i] += share.weight / (feature.end - feature.begin);
-  }
+  const std::vector<double> weight = TokenWeights(view, shares);
   uint32_t heaviest = 0;
   for (uint32_t i = 0; i < tokens.size(); ++i) {
     if (!tokens[i].boundary() && weight[i] > weight[heaviest]) heaviest = i;
@@ -452,6 +543,12 @@ Reason Suggester::Heard(std::string_view source, const Featuriser::View& view,
 double Suggester::Confidence(double probability) const {
   const double p = std::clamp(probability, 1e-4, 1 - 1e-4);
   return Logistic(decision_.confidence_slope() * std::log(p / (1 - p)) + decision_.confidence_offset());
+}
+
+double Suggester::EmergencyFrom(const Featuriser::View& view) const {
+  const bool little = !view.named && view.text.han < static_cast<size_t>(decision_.short_characters());
+  return little ? std::max(decision_.emergency_from(), decision_.short_emergency_from())
+                : decision_.emergency_from();
 }
 
 std::string Suggester::Ask(const Suggestion& suggestion, const Featuriser::View& view) const {
@@ -542,19 +639,20 @@ void Suggester::Exclude(std::string_view text, double police, std::vector<uint32
 }
 
 Suggestion Suggester::Suggest(const Query& query) const {
-  Suggestion suggestion;
   const Featuriser::View view = featuriser_->Look(query.text);
   // A few words of Chinese may be all that the caller has: danger in them counts, whatever they stand in.
   if (view.text.han > 0 && Foreign(view.text)) {
-    const std::string han = OnlyHan(query.text);
-    Query alone = query;
-    alone.text = han;
-    Suggestion heard = Suggest(alone);
+    Suggestion heard = Answer(query, featuriser_->Look(OnlyHan(view.text)));
     if (heard.emergency) {
       heard.question = Ask(heard, view);
       return heard;
     }
   }
+  return Answer(query, view);
+}
+
+Suggestion Suggester::Answer(const Query& query, const Featuriser::View& view) const {
+  Suggestion suggestion;
   const std::vector<Model::Active> active = model_->Activate(view);
   const Model::Scores scores = model_->Score(active);
   const auto unclear = static_cast<uint32_t>(items_.size());
@@ -579,10 +677,10 @@ Suggestion Suggester::Suggest(const Query& query) const {
   suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
   // A sign is a word; the model knows what stands round it, and where that speaks against danger, it weighs
   // more.
-  if (view.certain && suggestion.danger >= decision_.emergency_from()) suggestion.danger = kCertainDanger;
-  if (view.denied)
-    suggestion.danger = std::min(suggestion.danger, kDeniedDanger * decision_.emergency_from());
-  suggestion.emergency = !foreign && suggestion.danger >= decision_.emergency_from() &&
+  const double from = EmergencyFrom(view);
+  if (view.certain && suggestion.danger >= from) suggestion.danger = kCertainDanger;
+  if (view.denied) suggestion.danger = std::min(suggestion.danger, kDeniedDanger * from);
+  suggestion.emergency = !foreign && suggestion.danger >= from &&
                          (suggestion.danger >= kCertainDanger || groups[kPoliceGroup] >= kPoliceInDanger);
 
   double probability = 0;
@@ -614,7 +712,7 @@ Suggestion Suggester::Suggest(const Query& query) const {
   const Verdict read = suggestion.verdict;
 
   std::vector<Span> spans;
-  if (query.explain && !foreign) spans = Spans(view);
+  if (query.explain && !foreign) spans = Spans(view, suggestion.emergency);
   if (!foreign) {
     std::vector<uint32_t> order;
     for (uint32_t c = 0; c < unclear; ++c) {
@@ -637,7 +735,9 @@ Suggestion Suggester::Suggest(const Query& query) const {
     } else if (!suggestion.emergency) {
       Exclude(query.text, groups[kPoliceGroup], &order, &suggestion);
       lead();
-      if (suggestion.verdict != read) suggestion.confidence = Confidence(groups[GroupOf(suggestion.verdict)]);
+      if (suggestion.verdict != read) {
+        suggestion.confidence = std::max(Confidence(groups[GroupOf(suggestion.verdict)]), kClauseConfidence);
+      }
     }
     double sum = 0;
     for (const uint32_t c : order) sum += items[c];
@@ -680,51 +780,19 @@ Suggestion Suggester::Suggest(const Query& query) const {
   if (!query.explain || foreign) return suggestion;
 
   if (suggestion.emergency) {
-    for (const Hit& hit : view.hits) {
-      const Featuriser::Concept& sign = featuriser_->concept_at(hit.concept_index);
-      if (sign.kind != config::v1::SUGGEST_CONCEPT_KIND_CERTAIN || hit.calmed ||
-          suggestion.reasons.size() >= 8)
-        continue;
-      // Whole words: a sign may be the beginning of one.
-      uint32_t begin = hit.begin;
-      uint32_t end = hit.end;
-      for (const Span& span : spans) {
-        if (span.end <= hit.begin || span.begin >= hit.end) continue;
-        begin = std::min(begin, span.begin);
-        end = std::max(end, span.end);
-      }
-      const size_t from = view.text.tokens[begin].begin;
-      Reason reason;
-      reason.text = query.text.substr(from, view.text.tokens[end - 1].end - from);
-      reason.begin = PositionOf(query.text, from);
-      const auto found = class_of_.find(sign.item);
-      reason.meaning = StrCat("危险迹象", found == class_of_.end() ? "" : "：",
-                              found == class_of_.end() ? "" : items_[found->second]->title());
-      reason.weight = 1;
-      const bool there =
-          std::any_of(suggestion.reasons.begin(), suggestion.reasons.end(), [&](const Reason& other) {
-            return other.begin < reason.begin + static_cast<int>(CodePoints(reason.text)) &&
-                   reason.begin < other.begin + static_cast<int>(CodePoints(other.text));
-          });
-      if (!there) suggestion.reasons.push_back(std::move(reason));
-    }
-    if (!suggestion.reasons.empty()) return suggestion;
-    const std::vector<Model::Share> shares = model_->ExplainDanger(active);
-    suggestion.reasons = Merge(query.text, view, spans, shares, 8, "", "危险迹象");
-    if (suggestion.reasons.empty() && !view.text.tokens.empty())
-      suggestion.reasons.push_back(Heard(query.text, view, shares));
+    suggestion.reasons = WhyDanger(query.text, view, spans, active);
     return suggestion;
   }
   constexpr std::string_view kMeanings[] = {"非紧急、政府职责", "公安职责", "说得不够，或双方都有份",
                                             "不属于任何一方"};
   const uint32_t target = GroupOf(suggestion.verdict);
-  suggestion.reasons =
-      Merge(query.text, view, spans, model_->ExplainGroup(active, target), 8, "", kMeanings[target]);
+  suggestion.reasons = Merge(query.text, view, spans, model_->ExplainGroup(active, target), kMostReasons, "",
+                             kMeanings[target]);
   // A clause that decided does so before any weighing; a word that is written otherwise in the text is told
   // in the note.
   for (auto applied = suggestion.exclusions.rbegin(); applied != suggestion.exclusions.rend(); ++applied) {
     if (!applied->decided || applied->word.begin < 0) continue;
-    if (suggestion.reasons.size() == 8) suggestion.reasons.pop_back();
+    if (suggestion.reasons.size() == kMostReasons) suggestion.reasons.pop_back();
     suggestion.reasons.insert(suggestion.reasons.begin(), applied->word);
   }
   return suggestion;

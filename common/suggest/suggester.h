@@ -73,8 +73,9 @@ struct Suggestion {
   std::vector<SuggestedItem> items;
   // Of the first item, as catalogue::ChooseUnits has them without anybody accused.
   catalogue::UnitChoice units;
-  // Of the verdict: the word of a clause that decided, then heaviest first; at most 8. An emergency has one
-  // in any case, so that who dispatches reads what it was heard by.
+  // Of the verdict: the word of a clause that decided, then heaviest first; at most 8. Of an emergency its
+  // signs come first, certain ones, then likely ones; it has one reason in any case, so that who dispatches
+  // reads what it was heard by.
   std::vector<Reason> reasons;
   // Clauses that applied; what they took the matter out of is not among `items`.
   std::vector<AppliedExclusion> exclusions;
@@ -140,17 +141,26 @@ class Suggester {
   Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, const config::v1::SuggestTerms& terms,
             std::span<const config::v1::SuggestExample> examples, const std::atomic<bool>* stop);
 
-  // What can be shown as a reason: the longest concepts' words, and between them whole words.
-  std::vector<Span> Spans(const Featuriser::View& view) const;
+  Suggestion Answer(const Query& query, const Featuriser::View& view) const;
+  // What can be shown as a reason (of `danger`): the longest concepts' words, and between them whole words.
+  std::vector<Span> Spans(const Featuriser::View& view, bool danger) const;
   // For the item with the code `item`, or for a verdict if that is empty.
   std::vector<Reason> Merge(std::string_view source, const Featuriser::View& view,
                             std::span<const Span> spans, std::span<const Model::Share> shares, size_t limit,
                             std::string_view item, std::string_view fallback) const;
+  // The signs of danger of a kind that nothing takes back, as whole words.
+  std::vector<Reason> Signs(std::string_view source, const Featuriser::View& view,
+                            std::span<const Span> spans, config::v1::SuggestConceptKind kind) const;
+  // What an emergency was heard by: certain signs, else what is likely one and what the models weigh most.
+  std::vector<Reason> WhyDanger(std::string_view source, const Featuriser::View& view,
+                                std::span<const Span> spans, std::span<const Model::Active> active) const;
   // What an emergency was heard by where no whole word of the text says it: a sign that only sounds so, or
   // single characters with what stands around them.
   Reason Heard(std::string_view source, const Featuriser::View& view,
                std::span<const Model::Share> shares) const;
   std::string Ask(const Suggestion& suggestion, const Featuriser::View& view) const;
+  // From which danger on it is an emergency: little said says little.
+  double EmergencyFrom(const Featuriser::View& view) const;
   // How sure an answer is that the models give `probability`.
   double Confidence(double probability) const;
   // Reads the clauses of the annex: takes the classes that they exclude from the first of `order` (best

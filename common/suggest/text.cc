@@ -123,8 +123,8 @@ void Flush(Word* word, std::vector<Token>* tokens) {
 
 Reader::Reader(const std::vector<std::pair<std::string, std::string>>& rewrites) {
   for (const auto& [from, to] : rewrites) {
-    Text counts;
-    const std::vector<Token> key = Tokenise(from, &counts);
+    Text spelling;
+    const std::vector<Token> key = Tokenise(from, &spelling);
     if (key.empty()) continue;
     uint64_t hash = 1;
     for (const Token& token : key) {
@@ -132,7 +132,9 @@ Reader::Reader(const std::vector<std::pair<std::string, std::string>>& rewrites)
       rewrites_[hash];
     }
     Entry& entry = rewrites_[hash];
-    entry.to = Tokenise(to, &counts);
+    entry.from = std::move(spelling);
+    entry.to = {};
+    entry.to.tokens = Tokenise(to, &entry.to);
     entry.whole = true;
   }
 }
@@ -217,7 +219,7 @@ std::vector<Token> Reader::Tokenise(std::string_view utf8, Text* counts) const {
   return tokens;
 }
 
-void Reader::Rewrite(std::vector<Token>* tokens) const {
+void Reader::Rewrite(std::vector<Token>* tokens, Text* counts) const {
   std::vector<Token> result;
   result.reserve(tokens->size());
   for (size_t i = 0; i < tokens->size();) {
@@ -237,7 +239,14 @@ void Reader::Rewrite(std::vector<Token>* tokens) const {
       result.push_back((*tokens)[i++]);
       continue;
     }
-    for (Token token : best->to) {
+    counts->han += best->to.han - best->from.han;
+    counts->latin += best->to.latin - best->from.latin;
+    if (best->to.han > best->from.han) {
+      counts->spelled += best->from.latin;
+      counts->spelled_han += best->to.han - best->from.han;
+    }
+    counts->foreign += best->to.foreign - best->from.foreign;
+    for (Token token : best->to.tokens) {
       token.begin = (*tokens)[i].begin;
       token.end = (*tokens)[best_end - 1].end;
       result.push_back(token);
@@ -250,7 +259,7 @@ void Reader::Rewrite(std::vector<Token>* tokens) const {
 Text Reader::Read(std::string_view utf8) const {
   Text text;
   std::vector<Token> tokens = Tokenise(utf8, &text);
-  Rewrite(&tokens);
+  Rewrite(&tokens, &text);
   size_t repeats = 0;
   for (const Token& token : tokens) {
     repeats =
@@ -268,20 +277,31 @@ Text Reader::Read(std::string_view utf8) const {
   return text;
 }
 
-std::string OnlyHan(std::string_view utf8) {
-  std::string han;
-  const auto length = static_cast<int32_t>(std::min(utf8.size(), kMaxTextBytes));
-  for (int32_t at = 0; at < length;) {
-    const int32_t begin = at;
-    UChar32 c = 0;
-    U8_NEXT(utf8.data(), at, length, c);
-    if (c >= 0 && IsHan(c)) {
-      han.append(utf8.substr(static_cast<size_t>(begin), static_cast<size_t>(at - begin)));
-    } else {
-      han.push_back('\n');
+Text OnlyHan(const Text& text) {
+  Text han;
+  han.han = text.han;
+  han.cut = text.cut;
+  for (const Token& token : text.tokens) {
+    const bool word = (token.id & kWordBit) != 0;
+    if (!word && !token.boundary()) {
+      han.tokens.push_back(token);
+    } else if (!han.tokens.empty()) {
+      if (!han.tokens.back().boundary()) han.tokens.push_back({0, 0, token.begin, token.end});
+      if (word || token.sentence_end()) han.tokens.back().sound = 1;
     }
   }
+  if (!han.tokens.empty() && han.tokens.back().boundary()) han.tokens.pop_back();
   return han;
+}
+
+bool AllHan(std::string_view utf8) {
+  const auto length = static_cast<int32_t>(utf8.size());
+  for (int32_t at = 0; at < length;) {
+    UChar32 c = 0;
+    U8_NEXT(utf8.data(), at, length, c);
+    if (c < 0 || !IsHan(c)) return false;
+  }
+  return true;
 }
 
 std::vector<std::pair<uint32_t, uint32_t>> Words(std::span<const Token> tokens) {

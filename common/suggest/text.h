@@ -38,10 +38,14 @@ inline constexpr uint32_t kWordBit = 0x80000000;
 struct Text {
   std::vector<Token> tokens;
   // Letters by script; of a word each letter counts.
+  // A spelling counts as what it is read as.
   size_t han = 0;
   size_t latin = 0;
   // Arabic, Cyrillic, kana, hangul, …
   size_t foreign = 0;
+  // Latin letters that were read as Chinese, and how much of `han` they made.
+  size_t spelled = 0;
+  size_t spelled_han = 0;
   bool cut = false;
 };
 
@@ -59,19 +63,23 @@ class Reader {
 
  private:
   std::vector<Token> Tokenise(std::string_view utf8, Text* counts) const;
-  void Rewrite(std::vector<Token>* tokens) const;
+  // Takes the letters of a spelling off `counts` and adds those of what it is read as.
+  void Rewrite(std::vector<Token>* tokens, Text* counts) const;
 
-  // By the hash of a sequence of ids; an entry without `to` is a beginning of longer ones.
+  // By the hash of a sequence of ids; an entry that is not whole is a beginning of longer ones.
   struct Entry {
-    std::vector<Token> to;
+    Text from;  // the counts alone
+    Text to;
     bool whole = false;
   };
   absl::flat_hash_map<uint64_t, Entry> rewrites_;
 };
 
-// The Chinese characters of a text where they stand: each other code point becomes a line feed, which ends a
-// clause.
-std::string OnlyHan(std::string_view utf8);
+// The Chinese of a text: each word of another script becomes the end of a sentence.
+Text OnlyHan(const Text& text);
+
+// Whether there are Chinese characters alone.
+bool AllHan(std::string_view utf8);
 
 // Where the words of `tokens` begin and end (ICU's word break for Chinese): pairs of indexes, boundaries left
 // out.

@@ -28,7 +28,7 @@ from hotline_client import ROOT, Client, Failure, Protos  # noqa: E402
 
 STATES = {  # name: (Chinese, column of the table)
     "REGISTERED": ("已登记", None), "OFFERED": ("已推送", "推送"), "RECEIVED": ("对方已接收", "接收"),
-    "UNDERSTOOD": ("对方已登记", "登记"), "ACCEPTED": ("已受理", "受理"), "RETURNED": ("已退回", "退撤"),
+    "UNDERSTOOD": ("待受理", "登记"), "ACCEPTED": ("已受理", "受理"), "RETURNED": ("已退回", "退撤"),
     "RECALLED": ("已撤回", "退撤"), "DISPATCHED": ("已派单", "派单"), "SIGNED": ("已签收", "签收"),
     "IN_PROGRESS": ("办理中", "办理"), "REPLIED": ("已答复", "答复"), "CALLED_BACK": ("已回访", "回访"),
     "REDO": ("重办", "重办"), "CLOSED": ("已办结", "办结"), "CANCELLED": ("已作废", "办结"), "ARCHIVED": ("已归档", None),

@@ -79,7 +79,8 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
     } else if (give_up_when_down && !health_.up) {
       outcome = ReceiptOutcome::kLinkDown;
     } else {
-      waits_.emplace(sequence, Wait{deadline - clock_->Now() + kTick, give_up_when_down, std::move(done)});
+      const absl::Duration end = clock_->Steady() + (deadline - clock_->Now());
+      waits_.emplace(sequence, Wait{end, give_up_when_down, std::move(done)});
       return;
     }
   }
@@ -105,8 +106,11 @@ void Link::Tick() {
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
+    // On a busy machine ticks come late: what passed is read, not counted. A wait that ends before the next
+    // one ends now, as an answer that comes too late is none.
+    const absl::Duration next = clock_->Steady() + kTick;
     for (auto it = waits_.begin(); it != waits_.end();) {
-      if ((it->second.left -= kTick) > absl::ZeroDuration()) {
+      if (it->second.end > next) {
         ++it;
         continue;
       }

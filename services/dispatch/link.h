@@ -93,10 +93,10 @@ class Link {
 
   // The peer has just been heard: if the link pauses because it could not be reached, it tries again now.
   void Nudge();
-  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`
-  // as the clock stands now: setting the clock makes nobody wait longer. If `give_up_when_down`, also as soon
-  // as the link is down, at once if it already is. A recovery of lost history numbers envelopes anew: then
-  // the outcome is that of the deadline, at once.
+  // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`,
+  // at most 50 ms before it. It is reckoned by the clock as it stands now: setting it later makes nobody wait
+  // longer. If `give_up_when_down`, also as soon as the link is down, at once if it already is. A recovery of
+  // lost history numbers envelopes anew: then the outcome is that of the deadline, at once.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
@@ -106,7 +106,7 @@ class Link {
 
  private:
   struct Wait {
-    absl::Duration left;
+    absl::Duration end;  // by the clock that never steps
     bool give_up_when_down;
     absl::AnyInvocable<void(ReceiptOutcome)> done;
   };

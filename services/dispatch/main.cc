@@ -3,6 +3,8 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -33,6 +35,9 @@ namespace {
 
 // How often work_order is asked, for the metrics, what waits for the peers.
 constexpr absl::Duration kCursorsEvery = absl::Seconds(5);
+// What comes in bulk is in less of a hurry than calls: reading it may cost no emergency its turn on the
+// processor.
+constexpr int kImportNiceness = 5;
 
 // Makes readers by the model beside the catalogue; by the catalogue's own phrases where no model lies. Files
 // are read for each set of versions once.
@@ -149,6 +154,7 @@ class DispatchProcess final : public boot::Service {
       if (!peer.has_spool()) continue;
       options.resend_after[peer.hotline()] = absl::Seconds(peer.spool().resend_after_s());
     }
+    options.importer = &process->imports_;
     options.clearance = boot::ClearanceOf(config);
     options.finder = process->ledger_.get();
     if (const std::string& directory = config.dispatch().catalogue_dir(); !directory.empty()) {
@@ -196,6 +202,7 @@ class DispatchProcess final : public boot::Service {
     // The service's callbacks run on the loop and on the clients' threads: both end before it does.
     *stop_training_ = true;
     reloads_.Stop();
+    imports_.Stop();
     loop_.Stop();
     spools_.Stop();
     for (const auto& peer : peers_) peer->Cancel();
@@ -223,7 +230,13 @@ class DispatchProcess final : public boot::Service {
 
  private:
   explicit DispatchProcess(boot::Environment& environment)
-      : environment_(environment), spools_(&environment_), loop_("dispatch"), reloads_("reload") {}
+      : environment_(environment),
+        spools_(&environment_),
+        loop_("dispatch"),
+        reloads_("reload"),
+        imports_("import") {
+    imports_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kImportNiceness); });
+  }
 
   // Only work_order knows when what waits for a peer was committed.
   void AskCursors() {
@@ -374,6 +387,7 @@ class DispatchProcess final : public boot::Service {
   Spools spools_;
   Loop loop_;
   Loop reloads_;  // so that links and calls do not wait for a model to be made
+  Loop imports_;  // so that they do not wait for the texts of pushes in bulk to be read
   // Making one takes longer than a drain may.
   const std::shared_ptr<std::atomic<bool>> stop_training_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<rpc::RpcLedger> ledger_;

@@ -1,11 +1,13 @@
 #include "services/dispatch/service.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "common/contract/alarm.h"
 #include "common/contract/disclosure.h"
 #include "common/contract/peek.h"
@@ -21,10 +23,13 @@ constexpr int kMaxBatchPush = 256;
 constexpr int kMaxEnvelopes = 512;
 // A request id has 64; a partner's order has `/` and its hotline behind it.
 constexpr size_t kMaxFanOutRequestId = 47;
+constexpr int64_t kMaxRouteReason = 500;
 constexpr int kFollowLimit = 1000;
 constexpr absl::Duration kFollowWait = absl::Seconds(10);
 constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
+// What an answer needs to reach whoever asked, over a slow line and past a busy machine.
+constexpr absl::Duration kAnswerTime = absl::Milliseconds(500);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
 constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
@@ -75,6 +80,15 @@ absl::Status CheckReceiptWait(bool has, const google::protobuf::Duration& receip
   if (wait >= absl::ZeroDuration() && wait <= kMaxReceiptWait) return absl::OkStatus();
   return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "receipt_wait", "must be 0 to 30 s",
                          "应在0到30秒之间");
+}
+
+// It ends in the log, which keeps it for good.
+absl::Status CheckRouteReason(const std::string& reason) {
+  const std::optional<int64_t> length = CountCodePoints(reason);
+  if (!length.has_value() || HasControlCharacters(reason, /*allow_line_breaks=*/true)) {
+    return error::BadText("route_reason");
+  }
+  return *length > kMaxRouteReason ? error::TooLong("route_reason", kMaxRouteReason) : absl::OkStatus();
 }
 
 // The hotline that takes what is the government's, where a deployment has one.
@@ -139,10 +153,13 @@ bool IsEmergency(const type::v1::Command& command) {
          registration.route().urgency() == type::v1::URGENCY_EMERGENCY;
 }
 
+bool IsStatedEmergency(const v1::PushWorkOrderRequest& request) {
+  return request.content().urgency() == type::v1::URGENCY_EMERGENCY;
+}
+
 // Only advice can say where it goes; what is said to be an emergency waits for nothing.
 bool NeedsAdvice(const v1::PushWorkOrderRequest& request) {
-  return request.has_content() && request.offer().to_hotline().empty() &&
-         request.content().urgency() != type::v1::URGENCY_EMERGENCY;
+  return request.has_content() && request.offer().to_hotline().empty() && !IsStatedEmergency(request);
 }
 
 // `done` of an emergency, which is under way until it has been called.
@@ -155,6 +172,35 @@ Done<Response> Passing(RightOfWay::Pass pass, Done<Response> done) {
 }
 
 }  // namespace
+
+// A batch of pushes until the last of them is answered.
+struct DispatchService::Import {
+  // Of request `i`, once each.
+  void Finish(int i, absl::StatusOr<v1::PushWorkOrderResponse> pushed) {
+    v1::BatchPushResult& result = *response.mutable_results(i);
+    if (pushed.ok()) {
+      *result.mutable_response() = *std::move(pushed);
+    } else {
+      *result.mutable_error() =
+          error::ToProto(error::WithFieldPrefix(pushed.status(), StrCat("requests[", i, "]")));
+    }
+    if (--unanswered == 0) done(std::move(response));
+  }
+  // What has not been sent is not going to be.
+  void Refuse(const absl::Status& why) {
+    if (left.size() == static_cast<size_t>(request.requests_size())) return done(why);
+    for (const int i : left) Finish(i, why);
+  }
+
+  CallContext call;
+  v1::BatchPushWorkOrdersRequest request;
+  v1::BatchPushWorkOrdersResponse response;
+  Done<v1::BatchPushWorkOrdersResponse> done;
+  std::atomic<int> unanswered{0};
+  // Requests not sent yet. Guarded by `import_mu_` while it waits there.
+  std::deque<int> left;
+  size_t bytes = 0;  // of the request
+};
 
 DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> peers, const Notary* notary,
                                  Executor* executor, const Clock* clock, DispatchOptions options)
@@ -238,6 +284,14 @@ void DispatchService::Drain() {
     waiting.swap(reload_waiting_);
     for_model.swap(model_waiting_);
   }
+  std::deque<std::shared_ptr<Import>> imports;
+  {
+    MutexLock lock(&import_mu_);
+    imports.swap(imports_);
+    import_entries_ = 0;
+    import_bytes_ = 0;
+  }
+  for (const std::shared_ptr<Import>& one : imports) one->Refuse(error::Draining());
   for (WaitingReload& one : waiting) one.done(error::Draining());
   for (WaitingForModel& one : for_model) one.go(error::Draining());
 }
@@ -282,6 +336,7 @@ absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& 
                            "指定已有工单时不得再填写内容");
   }
   if (!request.has_content() && request.header().order_id().empty()) return error::Required("content");
+  if (absl::Status status = CheckRouteReason(request.route_reason()); !status.ok()) return status;
   type::v1::Command command;
   *command.mutable_header() = std::move(*request.mutable_header());
   NameUnit(call, command.mutable_header());
@@ -443,14 +498,18 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   // A clue touching stability wants its receipt as an emergency does.
   const bool clue = response.order().handoff().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE;
   const bool awaited = emergency || on_scene || clue;
-  if (awaited && !wait_set) wait = options_.emergency_receipt;
+  const absl::Time now = clock_->Now();
+  // A clock that was set back since the call came gives nobody more time.
+  const absl::Time counted = std::max(now, call.now);
+  // Within which it is to be said, so that what the commit took counts.
+  if (awaited && !wait_set) wait = options_.emergency_receipt - (counted - call.now);
   const auto link =
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, emergency, awaited, alarm = emergency || clue](
-                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
-                          Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, awaited, alarm = emergency || clue](v1::PushWorkOrderResponse response,
+                                                                 ReceiptOutcome outcome,
+                                                                 Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -473,10 +532,9 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
   }
-  // An answer a little before the client's own deadline is worth more than one after it. A clock that was set
-  // back since the call came gives nobody more time.
-  const absl::Time now = clock_->Now();
-  const absl::Duration left = call.deadline - std::max(now, call.now) - absl::Milliseconds(200);
+  // An answer a little before the client's own deadline is worth more than one after it. Of a short one no
+  // more than a fifth goes to that.
+  const absl::Duration left = call.deadline - counted - std::min(kAnswerTime, (call.deadline - call.now) / 5);
   const absl::Time deadline = now + std::min(wait, left);
   // A request that is repeated.
   if (response.order().handoff().has_receive_time()) {
@@ -585,10 +643,7 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
 void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                                           Done<v1::BatchPushWorkOrdersResponse> done) {
   // With an emergency among them the others go by the catalogue's phrases rather than hold it up.
-  const bool urgent = std::any_of(request.requests().begin(), request.requests().end(),
-                                  [](const v1::PushWorkOrderRequest& one) {
-                                    return one.content().urgency() == type::v1::URGENCY_EMERGENCY;
-                                  });
+  const bool urgent = std::any_of(request.requests().begin(), request.requests().end(), IsStatedEmergency);
   if (!urgent && !IsModelReady() &&
       std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
     return WaitForModel(call, [this, call, request = std::move(request),
@@ -602,48 +657,103 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
 
 void DispatchService::BatchPush(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                                 Done<v1::BatchPushWorkOrdersResponse> done) {
-  if (request.requests_size() > kMaxBatchPush) {
+  const int count = request.requests_size();
+  if (count > kMaxBatchPush) {
     return done(error::BadField(Reason::ERROR_REASON_BATCH_TOO_LARGE, "requests",
                                 StrCat("has more than ", kMaxBatchPush, " entries"),
                                 StrCat("超过", kMaxBatchPush, "条")));
   }
-  if (request.requests_size() == 0) return done(v1::BatchPushWorkOrdersResponse());
-  // Collects the outcomes; the last one answers. Each slot is written by one call only.
-  struct Gather {
-    v1::BatchPushWorkOrdersResponse response;
-    std::atomic<int> left;
-    Done<v1::BatchPushWorkOrdersResponse> done;
-  };
-  auto gather = std::make_shared<Gather>();
-  gather->left = request.requests_size();
-  gather->done = std::move(done);
-  std::vector<v1::BatchPushResult*> slots;
-  for (int i = 0; i < request.requests_size(); ++i) slots.push_back(gather->response.add_results());
-  for (int i = 0; i < request.requests_size(); ++i) {
-    const auto finish = [gather, slot = slots[static_cast<size_t>(i)],
-                         i](absl::StatusOr<v1::PushWorkOrderResponse> response) {
-      if (response.ok()) {
-        *slot->mutable_response() = *std::move(response);
-      } else {
-        *slot->mutable_error() =
-            error::ToProto(error::WithFieldPrefix(response.status(), StrCat("requests[", i, "]")));
-      }
-      if (--gather->left == 0) gather->done(std::move(gather->response));
-    };
-    v1::PushWorkOrderRequest& one = *request.mutable_requests(i);
-    absl::Status undecided;
-    absl::StatusOr<type::v1::Command> command = ToCommand(call, one, &undecided);
-    if (!command.ok()) {
-      finish(command.status());
-      continue;
-    }
-    const CallContext acting = ActingAs(command->header(), call);
-    SubmitPush(*std::move(command), std::move(undecided),
-               [this, call = acting, finish](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
-                 if (!result.ok()) return finish(result.status());
-                 FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
-               });
+  if (count == 0) return done(v1::BatchPushWorkOrdersResponse());
+  const auto import = std::make_shared<Import>();
+  import->call = call;
+  import->bytes = request.ByteSizeLong();
+  import->request = std::move(request);
+  import->done = std::move(done);
+  import->unanswered = count;
+  std::vector<int> emergencies;
+  for (int i = 0; i < count; ++i) {
+    import->response.add_results();
+    const bool emergency = IsStatedEmergency(import->request.requests(i));
+    emergency ? emergencies.push_back(i) : import->left.push_back(i);
   }
+  for (const int i : emergencies) PushOne(import, i);
+  if (import->left.empty()) return;
+  if (options_.importer == nullptr) {
+    for (const int i : import->left) PushOne(import, i);
+    return;
+  }
+  absl::Status refused;
+  bool idle = false;
+  {
+    MutexLock lock(&import_mu_);
+    if (draining_) {
+      refused = error::Draining();
+    } else if (import_entries_ >= static_cast<size_t>(options_.batcher.queue_limit) ||
+               import_bytes_ >= options_.batcher.queue_bytes) {
+      refused = Batcher::Full();
+    } else {
+      import_entries_ += import->left.size();
+      import_bytes_ += import->bytes;
+      // Its emergencies are answered with it.
+      emergencies.empty() ? imports_.push_back(import) : imports_.push_front(import);
+      idle = !std::exchange(importing_, true);
+    }
+  }
+  if (!refused.ok()) return import->Refuse(refused);
+  if (idle) options_.importer->Post([this] { ImportNext(); });
+}
+
+void DispatchService::ImportNext() {
+  const absl::Time now = clock_->Now();
+  std::shared_ptr<Import> import;
+  int next = -1;
+  {
+    MutexLock lock(&import_mu_);
+    if (imports_.empty()) {
+      importing_ = false;
+      return;
+    }
+    import = imports_.front();
+    if (import->call.deadline > now) {
+      next = import->left.front();
+      import->left.pop_front();
+      --import_entries_;
+    }
+    if (next < 0 || import->left.empty()) {
+      import_entries_ -= import->left.size();
+      import_bytes_ -= import->bytes;
+      imports_.pop_front();
+    }
+  }
+  if (next < 0) {
+    // None of these was sent. Whoever still waits (this site bounds deadlines too) sends them again.
+    import->Refuse(Batcher::Full());
+  } else {
+    PushOne(import, next);
+  }
+  way_.Yield([this] { options_.importer->Post([this] { ImportNext(); }); });
+}
+
+void DispatchService::PushOne(const std::shared_ptr<Import>& import, int i) {
+  v1::PushWorkOrderRequest& request = *import->request.mutable_requests(i);
+  request.clear_receipt_wait();
+  Done<v1::PushWorkOrderResponse> finish = [import, i](absl::StatusOr<v1::PushWorkOrderResponse> pushed) {
+    import->Finish(i, std::move(pushed));
+  };
+  absl::Status undecided;
+  absl::StatusOr<type::v1::Command> command = ToCommand(import->call, request, &undecided);
+  if (!command.ok()) return finish(command.status());
+  // What advice alone finds to be one goes ahead in the queue, but must not make its own batch wait for each.
+  if (command->registration().content().urgency() == type::v1::URGENCY_EMERGENCY) {
+    finish = Passing(way_.Enter(), std::move(finish));
+  }
+  const CallContext acting = ActingAs(command->header(), import->call);
+  SubmitPush(*std::move(command), std::move(undecided),
+             [this, call = acting,
+              finish = std::move(finish)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
+               if (!result.ok()) return finish(result.status());
+               FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+             });
 }
 
 // ---- Routing
@@ -748,7 +858,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
     if (heartbeat < absl::Seconds(1) || heartbeat > absl::Seconds(60)) {
-      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
                              "应在1到60秒之间");
     }
   }

@@ -4,6 +4,7 @@
 #define SERVICES_DISPATCH_SERVICE_H_
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,9 @@ struct DispatchOptions {
   Router* router = nullptr;
   // Runs reloads of the catalogue, which take seconds; outlives the service. Null: the caller's thread does.
   Executor* reloader = nullptr;
+  // Reads the texts of pushes in bulk, which takes seconds, one after the other; outlives the service. Null:
+  // the caller's thread does.
+  Executor* importer = nullptr;
   // Told when a lane of a link goes up or down: `up` is true if all lanes are up. May be empty.
   std::function<void(const std::string& peer, bool up, const absl::Status& why)> on_link_change;
   // Who is shown what is restricted or secret.
@@ -133,6 +137,11 @@ class DispatchService : public Peer {
   void BatchPush(const CallContext& call, v1::BatchPushWorkOrdersRequest request,
                  Done<v1::BatchPushWorkOrdersResponse> done);
   void Suggest(const CallContext& call, v1::SuggestRouteRequest request, Done<v1::SuggestRouteResponse> done);
+  // The emergencies of a batch go at once. The rest waits on the importer, a push at a time, so that no text
+  // is read while an emergency has yet to leave and none of the threads that serve calls is held up.
+  struct Import;
+  void ImportNext();
+  void PushOne(const std::shared_ptr<Import>& import, int i);
   // After a start the model of advice takes seconds to make, on the reloader. A push that only advice can
   // send somewhere, and a question for advice, wait there for it and hold up nobody; what names its target,
   // and an emergency, goes at once.
@@ -181,6 +190,11 @@ class DispatchService : public Peer {
     absl::AnyInvocable<void(const absl::Status&)> go;
   };
   std::vector<WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
+  Mutex import_mu_;
+  std::deque<std::shared_ptr<Import>> imports_ ABSL_GUARDED_BY(import_mu_);  // that have pushes left to send
+  size_t import_entries_ ABSL_GUARDED_BY(import_mu_) = 0;                    // of them
+  size_t import_bytes_ ABSL_GUARDED_BY(import_mu_) = 0;                      // of their requests
+  bool importing_ ABSL_GUARDED_BY(import_mu_) = false;
   // Asked for until it is true.
   mutable std::atomic<bool> model_ready_{false};
   Mutex told_mu_;

@@ -18,7 +18,7 @@
 
 namespace hotline::escalation {
 
-// Thread-safe. Outlives every call of Show that has not been answered.
+// Thread-safe. Outlives every call, of Show or to the ledger, that has not been answered.
 class Discretion {
  public:
   // `ledger` outlives it.
@@ -32,6 +32,12 @@ class Discretion {
   }
   bool MayKnow(const CallContext& call, const OrderClocks& order) const {
     return MayKnow(call, order.restricted, order.registered_by);
+  }
+
+  // Takes out of the answer to a command of `actor` what it may not know: see HideCallerInAnswer.
+  void HideInAnswer(const CallContext& call, const type::v1::Actor& actor, type::v1::WorkOrder* order) const {
+    HideCallerInAnswer(actor, clearance_.Covers(call) || clearance_.accounts.contains(actor.account()),
+                       order);
   }
 
   // Answers with `response`, which shows the restricted orders with these ids, once that is recorded in one

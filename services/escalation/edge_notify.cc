@@ -14,6 +14,7 @@
 #include "common/rpc/forward.h"
 #include "common/rpc/server_stream.h"
 #include "hotline/escalation/v1/notification_service.grpc.pb.h"
+#include "services/escalation/edge_store.h"
 #include "services/escalation/edge_webhook.h"
 #include "services/escalation/notify/notifier.h"
 
@@ -186,7 +187,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   }
 
   void Start() override {
-    environment_.health->SetServing("notify", true);
+    store_health_.Set(true);
     notifier_->Start();
     ScheduleCheckpoint();
   }
@@ -256,7 +257,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   }
 
   void OnStoreFailed(const absl::Status& status) override {
-    environment_.health->SetServing("notify", false);
+    store_health_.Set(false);
     log::Error("the notification store failed; nobody is told until this process is started again",
                {{"error", std::string(status.message())}});
   }
@@ -337,6 +338,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   }
 
   const boot::Environment environment_;
+  StoreHealth store_health_{environment_, "notify", "notify"};
   ClockRungs rungs_;
   prometheus::Family<prometheus::Counter>* attempts_ = nullptr;
   prometheus::Family<prometheus::Counter>* messages_ = nullptr;

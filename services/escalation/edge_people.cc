@@ -9,6 +9,7 @@
 #include "common/boot/log.h"
 #include "common/rpc/forward.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
+#include "services/escalation/edge_store.h"
 
 namespace hotline::escalation {
 namespace {
@@ -73,7 +74,7 @@ class PeopleProcess final : public People, private directory::Listener {
   }
 
   void Start() override {
-    environment_.health->SetServing("directory", true);
+    store_health_.Set(true);
     directory_->Start();
   }
 
@@ -106,12 +107,12 @@ class PeopleProcess final : public People, private directory::Listener {
   }
 
   void OnStoreFailed(const absl::Status& status) override {
-    environment_.health->SetServing("directory", false);
+    store_health_.Set(false);
     log::Error("the directory's store failed", {{"error", std::string(status.message())}});
   }
 
   void OnStoreWorks() override {
-    environment_.health->SetServing("directory", true);
+    store_health_.Set(true);
     log::Info("the directory's store takes changes again");
   }
 
@@ -133,6 +134,7 @@ class PeopleProcess final : public People, private directory::Listener {
   }
 
   const boot::Environment environment_;
+  StoreHealth store_health_{environment_, "directory", "directory"};
   const CalendarHours hours_;
   std::atomic<int32_t> unreachable_ = 0;
   std::atomic<int64_t> version_ = 0;

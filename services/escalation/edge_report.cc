@@ -17,6 +17,7 @@
 #include "common/rpc/forward.h"
 #include "hotline/escalation/v1/meeting_service.grpc.pb.h"
 #include "hotline/escalation/v1/report_service.grpc.pb.h"
+#include "services/escalation/edge_store.h"
 #include "services/escalation/report/archive.h"
 #include "services/escalation/report/follower.h"
 #include "services/escalation/report/service.h"
@@ -136,7 +137,7 @@ class Part final : public ReportPart, private report::FollowerListener {
   }
 
   void Start() override {
-    environment_.health->SetServing("report_store", true);
+    store_health_.Set(true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
     ScheduleCheckpoint();
     reads_.Post([this] { CountDeadlines(); });
@@ -147,7 +148,7 @@ class Part final : public ReportPart, private report::FollowerListener {
  private:
   void OnStoreFailed(const absl::Status& status) override {
     // The clocks go on: only the figures stand still.
-    environment_.health->SetServing("report_store", false);
+    store_health_.Set(false);
     log::Error("the store of reports failed; figures stand still until this process is started again",
                {{"error", std::string(status.message())}});
   }
@@ -219,6 +220,7 @@ class Part final : public ReportPart, private report::FollowerListener {
   }
 
   boot::Environment environment_;
+  StoreHealth store_health_{environment_, "report_store", "report"};
   const report::Names names_;
   Loop loop_;
   Loop reads_;

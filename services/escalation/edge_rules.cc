@@ -15,6 +15,7 @@
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/boot/config.h"
+#include "common/boot/log.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/stored_publication.pb.h"
 #include "services/escalation/core/clocks.h"
@@ -94,6 +95,18 @@ v1::StoredPublication ToStored(const Publication& publication) {
       one->set_code(code);
       for (config::v1::CalendarLayer& layer : calendar.layers()) *one->add_layers() = std::move(layer);
     }
+  }
+  return stored;
+}
+
+v1::StoredPublication ToStored(const Parties& parties) {
+  v1::StoredPublication stored;
+  stored.set_hotline(parties.site);
+  for (const std::string& peer : parties.peers) stored.add_peers(peer);
+  for (const auto& [code, calendar] : parties.units) {
+    v1::StoredUnit* unit = stored.add_units();
+    unit->set_code(code);
+    unit->set_calendar(calendar);
   }
   return stored;
 }
@@ -181,6 +194,16 @@ absl::StatusOr<Publication> FromStored(const v1::StoredPublication& stored) {
     return absl::FailedPreconditionError("does not hold what was published: its digest is another");
   }
   Publication publication;
+  publication.parties.site = stored.hotline();
+  publication.parties.peers = {stored.peers().begin(), stored.peers().end()};
+  for (const v1::StoredUnit& unit : stored.units()) {
+    publication.parties.units.emplace(unit.code(), unit.calendar());
+  }
+  // Of a release that did not keep them there is nothing to be checked.
+  if (!stored.parties_digest().empty() &&
+      DigestBytes(ToStored(publication.parties)) != stored.parties_digest()) {
+    return absl::FailedPreconditionError("does not hold who worked by which calendar: its digest is another");
+  }
   publication.number = stored.number();
   if (stored.has_publish_time()) publication.time = FromProto(stored.publish_time());
   publication.policy = stored.policy();
@@ -252,6 +275,7 @@ absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config
     return error::Required("calendar_files");
   }
   Publication next;
+  next.parties = latest.parties;
   PolicyText policy{.name = "the policy that holds", .policy = latest.policy};
   next.configured_policy = latest.configured_policy;
   if (by_files || !change.policy_yaml.empty()) {
@@ -298,14 +322,20 @@ absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config
 }
 
 std::string DigestOf(const Publication& publication) {
-  return absl::BytesToHexString(DigestBytes(ToStored(publication)));
+  v1::StoredPublication content = ToStored(publication);
+  content.MergeFrom(ToStored(publication.parties));
+  return absl::BytesToHexString(DigestBytes(content));
 }
 
 Parties PartiesOf(const config::v1::SiteConfig& site, const config::v1::UnitList& units) {
   Parties parties;
-  for (const config::v1::Unit& unit : units.units()) parties.units.emplace(unit.code(), unit.calendar());
-  parties.hotlines.insert(site.hotline());
-  for (const config::v1::PeerConfig& peer : site.peers()) parties.hotlines.insert(peer.hotline());
+  for (const config::v1::Unit& unit : units.units()) {
+    // As it would without being named: such a unit can come and go, and the rules are the same.
+    if (unit.calendar().empty() || unit.calendar() == "office") continue;
+    parties.units.emplace(unit.code(), unit.calendar());
+  }
+  parties.site = site.hotline();
+  for (const config::v1::PeerConfig& peer : site.peers()) parties.peers.insert(peer.hotline());
   return parties;
 }
 
@@ -346,7 +376,11 @@ absl::Status PublicationFiles::Keep(const Publication& publication) const {
   std::filesystem::create_directories(folder_, failure);
   if (failure) return absl::UnavailableError(ToAbsl(StrCat("cannot create the folder ", folder_)));
   v1::StoredPublication stored = ToStored(publication);
+  // Two digests, so that the release before this one, which knows the first alone, still reads what it knows.
   stored.set_digest(DigestBytes(stored));
+  const v1::StoredPublication parties = ToStored(publication.parties);
+  stored.MergeFrom(parties);
+  stored.set_parties_digest(DigestBytes(parties));
   stored.set_number(publication.number);
   if (publication.time != absl::InfinitePast()) *stored.mutable_publish_time() = ToProto(publication.time);
   stored.set_note(publication.note);
@@ -373,6 +407,45 @@ absl::Status PublicationFiles::Note(const Publication& next, Publication* latest
   if (absl::Status status = Keep(noted); !status.ok()) return status;
   *latest = std::move(noted);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Publication>> RulesAtStart(const PublicationFiles& files,
+                                                      const config::v1::SiteConfig& site,
+                                                      const config::v1::UnitList& units, absl::Time now) {
+  absl::StatusOr<std::vector<Publication>> publications = files.Load();
+  if (!publications.ok()) return publications.status();
+  absl::Status unversioned;
+  absl::StatusOr<Publication> next =
+      publications->empty() ? LoadRules(site.escalation(), "", units)
+                            : NextRules(site.escalation(), *publications, {}, units, &unversioned);
+  if (!next.ok()) return next.status();
+  next->parties = PartiesOf(site, units);
+  for (Publication& publication : *publications) {
+    if (!publication.parties.site.empty()) continue;
+    publication.parties = next->parties;
+    if (absl::Status status = files.Keep(publication); !status.ok()) return status;
+  }
+  if (!unversioned.ok()) {
+    log::Warn(
+        "the configured calendars were changed without a new version: deadlines name one version for two",
+        {{"error", std::string(unversioned.message())}});
+  }
+  if (!publications->empty() && DigestOf(*next) == DigestOf(publications->back())) {
+    if (absl::Status status = files.Note(*next, &publications->back()); !status.ok()) return status;
+    return publications;
+  }
+  next->number = static_cast<int64_t>(publications->size()) + 1;
+  if (!publications->empty()) {
+    next->time = std::max(now, publications->back().time + absl::Nanoseconds(1));
+    next->moves_open = false;
+    log::Warn(
+        "the configured rules have been changed since: clocks armed from now on go by them; `hotlinectl "
+        "policy publish` moves the open ones too",
+        {{"publication", next->number}});
+  }
+  if (absl::Status status = files.Keep(*next); !status.ok()) return status;
+  publications->push_back(*std::move(next));
+  return publications;
 }
 
 absl::Status CheckRulesInForce(const config::v1::EscalationConfig& config,

@@ -21,20 +21,22 @@ absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config
                                       std::string_view policy_yaml, const config::v1::UnitList& units = {});
 
 // What comes after `published`, of which there is one at least. What `change` holds is taken, and the rest
-// stays as it holds. An empty change takes the configured policy and calendars, each if it is another than
-// when it was last taken or replaced: what was published from elsewhere stands until somebody changes the
-// file. Checked as above, and with the errors of above, of ChangeCalendars and of CheckVersions; configured
-// files that are not needed may be faulty. With `unversioned` configured calendars that CheckVersions refuses
-// are taken all the same, and that is where its error goes: a start is not kept from by it.
+// stays as it holds; who works by which calendar always does. An empty change takes the configured policy and
+// calendars, each if it is another than when it was last taken or replaced: what was published from elsewhere
+// stands until somebody changes the file. Checked as above, and with the errors of above, of ChangeCalendars
+// and of CheckVersions; configured files that are not needed may be faulty. With `unversioned` configured
+// calendars that CheckVersions refuses are taken all the same, and that is where its error goes: a start is
+// not kept from by it.
 absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
                                       const std::vector<Publication>& published, const RulesChange& change,
                                       const config::v1::UnitList& units = {},
                                       absl::Status* unversioned = nullptr);
 
-// SHA-256, in hexadecimal, of what a publication holds: its policy and every rule of its calendars.
+// SHA-256, in hexadecimal, of what a publication holds: its policy, every rule of its calendars and who works
+// by which of them.
 std::string DigestOf(const Publication& publication);
 
-// Who works by which calendar.
+// Who works by which calendar, as configured.
 Parties PartiesOf(const config::v1::SiteConfig& site, const config::v1::UnitList& units);
 
 // The publications in a folder, a file each (`000001.publication`), written whole or not at all.
@@ -53,6 +55,15 @@ class PublicationFiles {
  private:
   const std::string folder_;
 };
+
+// What holds after a start at `now`, oldest first: what `files` keep, and behind it, if the configuration
+// (the policy, the calendars, who works by which of them) is another than when it was last taken, what it
+// says now. That holds for clocks that are armed from `now` on; the first start's is there from the
+// beginning. Publications of a release that did not keep who works by which calendar take what is configured
+// now, and keep it from then on. Errors: those of NextRules and of PublicationFiles.
+absl::StatusOr<std::vector<Publication>> RulesAtStart(const PublicationFiles& files,
+                                                      const config::v1::SiteConfig& site,
+                                                      const config::v1::UnitList& units, absl::Time now);
 
 // What a start would find wrong with the rules: in the configured files, or, where rules were published, in
 // what holds then. Writes nothing. Errors: those of PublicationFiles::Load, LoadRules and NextRules.

@@ -24,6 +24,7 @@
 #include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/boot/stores.h"
 #include "common/rpc/client.h"
 #include "common/rpc/ledger_client.h"
 #include "common/sql/memory.h"
@@ -37,6 +38,7 @@
 #include "services/escalation/edge_people.h"
 #include "services/escalation/edge_report.h"
 #include "services/escalation/edge_rules.h"
+#include "services/escalation/edge_store.h"
 #include "services/escalation/follower.h"
 #include "services/escalation/service.h"
 
@@ -157,6 +159,13 @@ class CensusView {
   const std::shared_ptr<const Census> census_;
 };
 
+absl::StatusOr<std::unique_ptr<sql::Database>> OpenDatabase(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<sql::Database>> database =
+      sql::OpenSqlite({.path = path, .on_wait = boot::WaitForReaders()});
+  if (!database.ok()) return boot::At(path, database.status());
+  return database;
+}
+
 class EscalationProcess final : public boot::Service, private FollowerListener {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
@@ -170,14 +179,13 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (failure) {
       return absl::FailedPreconditionError("cannot create the folder " + folder + ": " + failure.message());
     }
-    absl::StatusOr<std::unique_ptr<sql::Database>> database =
-        sql::OpenSqlite({.path = folder + "/escalation.db"});
+    absl::StatusOr<std::unique_ptr<sql::Database>> database = OpenDatabase(folder + "/escalation.db");
     if (!database.ok()) return database.status();
     sql::Database* const clocks_copied = database->get();
     absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(*std::move(database), config.hotline());
-    if (!store.ok()) return store.status();
+    if (!store.ok()) return boot::At(folder + "/escalation.db", store.status());
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
-    if (!reader.ok()) return reader.status();
+    if (!reader.ok()) return boot::At(folder + "/escalation.db", reader.status());
 
     std::unique_ptr<EscalationProcess> process(new EscalationProcess(environment));
     process->store_ = *std::move(store);
@@ -212,8 +220,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         process->discretion_.get(), config.hotline());
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
-    absl::StatusOr<std::unique_ptr<sql::Database>> report_database =
-        sql::OpenSqlite({.path = folder + "/report.db"});
+    absl::StatusOr<std::unique_ptr<sql::Database>> report_database = OpenDatabase(folder + "/report.db");
     if (!report_database.ok()) return report_database.status();
     sql::Database* const report_copied = report_database->get();
     auto reports = ReportPart::Create(
@@ -221,30 +228,33 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
         [raw = process.get()] { return raw->people_->directory().snapshot(); }, process->discretion_.get(),
         *std::move(report_database));
-    if (!reports.ok()) return reports.status();
+    if (!reports.ok()) return boot::At(folder + "/report.db", reports.status());
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
-    auto directory_database = sql::OpenSqlite({.path = folder + "/directory.db"});
+    auto directory_database = OpenDatabase(folder + "/directory.db");
     if (!directory_database.ok()) return directory_database.status();
     sql::Database* const directory_copied = directory_database->get();
     auto directory_store = directory::Store::Open(*std::move(directory_database), config.hotline());
-    if (!directory_store.ok()) return directory_store.status();
+    if (!directory_store.ok()) return boot::At(folder + "/directory.db", directory_store.status());
     auto people = People::Create(
         process->environment_,
         [raw = process.get()] { return raw->follower_->deadlines()->publications().back().calendars; },
         *std::move(directory_store));
-    if (!people.ok()) return people.status();
+    if (!people.ok()) return boot::At(folder + "/directory.db", people.status());
     process->people_ = *std::move(people);
     reader = process->store_->NewReader();
-    if (!reader.ok()) return reader.status();
-    auto notify_database = sql::OpenSqlite({.path = folder + "/notify.db"});
+    if (!reader.ok()) return boot::At(folder + "/escalation.db", reader.status());
+    auto notify_database = OpenDatabase(folder + "/notify.db");
     if (!notify_database.ok()) return notify_database.status();
     sql::Database* const notify_copied = notify_database->get();
     auto notify_store = notify::Store::Open(*std::move(notify_database), config.hotline());
-    if (!notify_store.ok()) return notify_store.status();
+    if (!notify_store.ok()) return boot::At(folder + "/notify.db", notify_store.status());
     auto notifications =
         Notifications::Create(process->environment_, &process->people_->directory(), *std::move(reader),
                               process->ledger_.get(), process->discretion_.get(), *std::move(notify_store));
+    if (absl::IsUnavailable(notifications.status())) {
+      return boot::At(folder + "/notify.db", notifications.status());
+    }
     if (!notifications.ok()) return notifications.status();
     process->notifications_ = *std::move(notifications);
     // Whoever follows is copied before whom it follows: the notifier the clocks', and what clocks name after
@@ -286,7 +296,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   void Start() override {
-    environment_.health->SetServing("store", true);
+    store_health_.Set(true);
     environment_.health->SetServing("work_order", false);
     environment_.health->SetServing("clock", true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
@@ -309,39 +319,11 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   explicit EscalationProcess(boot::Environment& environment)
       : environment_(environment), loop_("follower"), reads_("reads"), checkpoints_("checkpoints") {}
 
-  // What was published so far. What of the configuration has been changed since is put behind it: it holds
-  // for clocks that are armed from now on. The first start's is there from the beginning.
   absl::StatusOr<Deadlines> LoadDeadlines() {
-    const config::v1::SiteConfig& site = environment_.site->site;
-    absl::StatusOr<std::vector<Publication>> publications = files_->Load();
+    absl::StatusOr<std::vector<Publication>> publications =
+        RulesAtStart(*files_, environment_.site->site, environment_.site->units, environment_.clock->Now());
     if (!publications.ok()) return publications.status();
-    const config::v1::UnitList& units = environment_.site->units;
-    absl::Status unversioned;
-    absl::StatusOr<Publication> next =
-        publications->empty() ? LoadRules(site.escalation(), "", units)
-                              : NextRules(site.escalation(), *publications, {}, units, &unversioned);
-    if (!next.ok()) return next.status();
-    if (!unversioned.ok()) {
-      log::Warn(
-          "the configured calendars were changed without a new version: deadlines name one version for two",
-          {{"error", std::string(unversioned.message())}});
-    }
-    if (publications->empty() || DigestOf(*next) != DigestOf(publications->back())) {
-      next->number = static_cast<int64_t>(publications->size()) + 1;
-      if (!publications->empty()) {
-        next->time = std::max(environment_.clock->Now(), publications->back().time + absl::Nanoseconds(1));
-        next->moves_open = false;
-        log::Warn(
-            "the configured rules have been changed since: clocks armed from now on go by them; `hotlinectl "
-            "policy publish` moves the open ones too",
-            {{"publication", next->number}});
-      }
-      if (absl::Status status = files_->Keep(*next); !status.ok()) return status;
-      publications->push_back(*std::move(next));
-    } else if (absl::Status status = files_->Note(*next, &publications->back()); !status.ok()) {
-      return status;
-    }
-    return Deadlines(*std::move(publications), PartiesOf(site, units));
+    return Deadlines(*std::move(publications));
   }
 
   RulesAccess Rules() {
@@ -378,8 +360,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     workorder::v1::ListOrderEventsRequest request;
     request.set_order_id(order_id);
     if (!known.empty()) request.set_before_sequence(known.front().sequence());
-    rpc::Call(
-        calls_, static_cast<Async*>(orders_->async()), &Async::ListOrderEvents, call, std::move(request),
+    Done<workorder::v1::ListOrderEventsResponse> page =
         [this, call, order_id, known = std::move(known),
          done = std::move(done)](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) mutable {
           if (!response.ok()) return done(response.status());
@@ -390,7 +371,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                                 events.size() >= kMaxLedgerEvents;
           if (complete) return done(std::move(events));
           ReadOrder(call, order_id, std::move(events), std::move(done));
-        });
+        };
+    rpc::Call(calls_, static_cast<Async*>(orders_->async()), &Async::ListOrderEvents, call,
+              std::move(request), rpc::Reached(std::move(page)));
   }
 
   void OnCaughtUp(int64_t cursor) override {
@@ -446,7 +429,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   void OnStoreFailed(const absl::Status& status) override {
-    environment_.health->SetServing("store", false);
+    store_health_.Set(false);
     environment_.health->SetServing("", false);
     log::Error("the store failed; no deadline is watched until this process is started again",
                {{"error", std::string(status.message())}});
@@ -582,6 +565,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
   }
 
   boot::Environment environment_;
+  StoreHealth store_health_{environment_, "store", "clocks"};
   prometheus::Histogram* lateness_ = nullptr;
   prometheus::Histogram* canary_ = nullptr;
   Loop loop_;

@@ -131,6 +131,7 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const CallCont
   query.include_stopped = request.include_stopped();
   query.limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
   query.scan_limit = kScanLimit;
+  query.may_know = [&](const OrderClocks& order) { return discretion_->MayKnow(call, order); };
 
   v1::ListDeadlinesResponse response;
   *response.mutable_server_time() = ToProto(query.now);
@@ -149,7 +150,6 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const CallCont
   if (!page.ok()) return page.status();
   const std::shared_ptr<const Deadlines> deadlines = rules_.current();
   for (const ListPage::Row& row : page->rows) {
-    if (!discretion_->MayKnow(call, row.order)) continue;
     if (row.order.restricted) restricted->insert(FormatOrderId(row.order.id));
     *response.add_deadlines() = Describe(row.order, row.clock, query.now, *deadlines);
   }

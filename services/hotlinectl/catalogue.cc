@@ -79,13 +79,14 @@ int Check(Session& session) {
   catalogue::ReviewOptions options;
   if (const std::string& path = session.arguments.Text("units"); !path.empty()) {
     if (absl::Status status = boot::LoadYaml(path, &options.units.emplace()); !status.ok()) {
-      return FailUsage(session, std::string(status.message()));
+      return absl::IsNotFound(status) ? console.Fail(Misuse(say::kCannotRead, path))
+                                      : FailUsage(session, std::string(status.message()));
     }
   }
   if (const std::string& path = session.arguments.Text("directory"); !path.empty()) {
-    const absl::StatusOr<std::string> text = ReadInput(path, kMaxListBytes, language);
-    if (!text.ok()) return FailUsage(session, std::string(text.status().message()));
-    options.liaisons = ReadLiaisons(*text, session.now);
+    std::string text;
+    if (auto failure = ReadInput(path, kMaxListBytes, &text); failure) return console.Fail(*failure);
+    options.liaisons = ReadLiaisons(text, session.now);
     if (!options.liaisons) return session.console.Fail(Misuse(say::kBadDirectoryCsv, path));
   }
   const std::vector<catalogue::Problem> problems = catalogue::Review(*loaded, options);

@@ -102,10 +102,7 @@ type::v1::UnitDispatch MakeUnitDispatch(const Arguments& arguments, const char* 
 }
 
 // Flags that do not go together.
-int Misused(Session& session, const Phrase& phrase) {
-  session.console.ErrLine(Say(session.console.language(), phrase));
-  return kExitUsage;
-}
+int Misused(Session& session, const Phrase& phrase) { return session.console.Fail(Misuse(phrase)); }
 
 // What the return would come to, without making it.
 int PreviewReturn(Session& session) {

@@ -100,7 +100,7 @@ std::optional<Failure> Client::Connect(Target target) {
   if (!security_->tls() && !arguments_.insecure && !rpc::IsLoopback(address->host)) {
     return WrongUse(Say(arguments_.language, say::kNotLoopback, text));
   }
-  auto made = security_->NewChannel(text);
+  auto made = security_->NewChannel(text, {.max_message_bytes = rpc::kMaxAnswerBytes});
   if (!made.ok()) return Failure{.status = made.status(), .usage = true};
   channel = *std::move(made);
   return std::nullopt;

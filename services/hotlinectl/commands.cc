@@ -22,6 +22,8 @@ using Escalations = EscalationService::StubInterface;
 
 constexpr int64_t kDefaultLimit = 50;
 constexpr int64_t kMaxPageSize = 500;
+// The latest; nobody reads more of them.
+constexpr size_t kMaxShownEvents = 20'000;
 // Within the longest that a service lets a call take; what takes longer goes on, and the next call gets its
 // outcome.
 constexpr absl::Duration kReconcileTimeout = absl::Seconds(29);
@@ -60,6 +62,25 @@ void PrintTable(Session& session, const Table& table, bool more) {
   if (more) console.ErrLine(Say(console.language(), say::kMore), Colour::kDim);
 }
 
+// Adds the order's events, oldest first, page by page from the latest on.
+std::optional<Failure> ReadEvents(Session& session, const std::string& order_id,
+                                  std::vector<type::v1::Event>* events) {
+  workorder::v1::ListOrderEventsRequest request;
+  request.set_order_id(order_id);
+  std::vector<workorder::v1::ListOrderEventsResponse> pages;
+  for (size_t count = 0; count < kMaxShownEvents;) {
+    workorder::v1::ListOrderEventsResponse& page = pages.emplace_back();
+    if (auto failure = session.client.Call(&Orders::ListOrderEvents, request, &page); failure) return failure;
+    if (page.events().empty() || page.events(0).previous_order_sequence() == 0) break;
+    count += static_cast<size_t>(page.events_size());
+    request.set_before_sequence(page.events(0).sequence());
+  }
+  for (auto page = pages.rbegin(); page != pages.rend(); ++page) {
+    for (type::v1::Event& event : *page->mutable_events()) events->push_back(std::move(event));
+  }
+  return std::nullopt;
+}
+
 int Show(Session& session) {
   Console& console = session.console;
   workorder::v1::GetWorkOrderRequest request;
@@ -68,21 +89,19 @@ int Show(Session& session) {
   if (auto failure = session.client.Call(&Orders::GetWorkOrder, request, &response); failure) {
     return console.Fail(*failure);
   }
-  workorder::v1::ListOrderEventsRequest events_request;
-  events_request.set_order_id(response.order().id());
-  workorder::v1::ListOrderEventsResponse events;
-  if (auto failure = session.client.Call(&Orders::ListOrderEvents, events_request, &events); failure) {
+  std::vector<type::v1::Event> events;
+  if (auto failure = ReadEvents(session, response.order().id(), &events); failure) {
     return console.Fail(*failure);
   }
   if (console.json()) {
     std::string lines;
-    for (const auto& event : events.events()) lines += StrCat(lines.empty() ? "" : ",", ToJson(event));
+    for (const type::v1::Event& event : events) lines += StrCat(lines.empty() ? "" : ",", ToJson(event));
     console.OutLine(StrCat("{\"order\":", ToJson(response.order()), ",\"events\":[", lines, "]}"));
     return kExitOk;
   }
   console.Out(OrderSheet(console.language(), response.order(), console.style()));
   Table table = EventTable(console.language(), /*numbers=*/false, /*titles=*/false);
-  for (const auto& event : events.events()) {
+  for (const type::v1::Event& event : events) {
     AddEvent(console.language(), event, /*numbers=*/false, /*title=*/nullptr, table);
   }
   console.OutLine(StrCat(
@@ -361,7 +380,7 @@ int Health(Session& session) {
   if (only.empty() && dispatch_reachable &&
       !session.client.Call(&Dispatch::ListLinks, dispatch::v1::ListLinksRequest(), &links)) {
     for (const auto& link : links.links()) {
-      lines.push_back({.name = StrCat("peer/", link.peer()), .serving = link.up()});
+      lines.push_back({.name = LinkPart(link), .serving = link.up()});
     }
   }
   const Language language = console.language();

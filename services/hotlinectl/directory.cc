@@ -1,6 +1,5 @@
 // directory: who answers for what at each unit, and whether somebody can be told of every rung.
 #include <cstdio>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/output.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_people.h"
 
@@ -313,11 +313,11 @@ int Import(Session& session) {
   Console& console = session.console;
   const std::string& path = arguments.Text("file");
   if (path.empty()) return session.console.Fail(Misuse(say::kFlagRequired, "--file", "directory import"));
-  absl::StatusOr<std::string> csv = ReadInput(path, kMaxListBytes, console.language());
-  if (!csv.ok()) return console.Fail({.status = csv.status()});
   ImportDirectoryRequest request;
+  if (auto failure = ReadInput(path, kMaxListBytes, request.mutable_csv()); failure) {
+    return console.Fail(*failure);
+  }
   *request.mutable_header() = MakeDirectoryHeader(session);
-  request.set_csv(*std::move(csv));
   request.set_replace(arguments.Has("replace"));
   request.set_allow_missing_roles(arguments.Has("allow-missing"));
   request.set_validate_only(arguments.Has("dry-run"));
@@ -351,10 +351,9 @@ int Export(Session& session) {
     console.Out(response.csv());
     return kExitOk;
   }
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << response.csv();
-  file.close();
-  if (!file) return FailNotFound(session, Say(console.language(), say::kCannotWriteFile, path));
+  if (!WritePrivate(path, response.csv(), IfExists::kReplace)) {
+    return FailNotFound(session, Say(console.language(), say::kCannotWriteFile, path));
+  }
   console.ErrLine(Say(console.language(), say::kExported, path));
   return kExitOk;
 }

@@ -45,7 +45,8 @@ using backup::Words;
 
 constexpr char kDefaultConfig[] = "/etc/hotline-handoff/site.yaml";
 constexpr absl::Duration kCertificateSoon = absl::Hours(30 * 24);
-constexpr absl::Duration kBackupOld = absl::Hours(48);
+// As the alert HotlineBackupOld.
+constexpr absl::Duration kBackupOld = absl::Hours(26);
 constexpr absl::Duration kSkewMuch = absl::Seconds(2);
 constexpr int64_t kDiskLow = int64_t{1} << 30;
 constexpr int kDiskLowPercent = 10;
@@ -331,6 +332,19 @@ class Examination {
     return *own_client_;
   }
 
+  // Those of escalation's stores that failed while it runs: the rest of it goes on without them. A release
+  // that does not know a name is passed over.
+  std::string FailedStores() {
+    std::string failed;
+    for (const char* const part : {"store", "directory", "notify", "report_store"}) {
+      grpc::health::v1::HealthCheckResponse response;
+      if (client().Check(Target::kEscalation, part, &response)) continue;
+      if (response.status() != grpc::health::v1::HealthCheckResponse::NOT_SERVING) continue;
+      failed += StrCat(failed.empty() ? "" : ", ", part);
+    }
+    return failed;
+  }
+
   bool FollowsTheLog() {
     grpc::health::v1::HealthCheckResponse response;
     return !client().Check(Target::kEscalation, "work_order", &response) &&
@@ -361,6 +375,16 @@ class Examination {
         Add(Verdict::kFailed, what, {"runs, but does not serve", "已运行，但不能提供服务"},
             {StrCat("journalctl -u ", program.unit, ": usually a store that failed or a full disk"),
              StrCat("用 journalctl -u ", program.unit, " 查看原因：通常是数据库故障或磁盘已满")});
+        continue;
+      }
+      if (const std::string failed = program.target == Target::kEscalation ? FailedStores() : "";
+          !failed.empty()) {
+        Add(Verdict::kFailed, what,
+            {StrCat("runs, but its ", failed, " failed"), StrCat("已运行，但其 ", failed, " 故障")},
+            {StrCat("systemctl restart ", program.unit,
+                    ", then look again (--deep); runbook HotlineEscalationStoreFailed"),
+             StrCat("执行 systemctl restart ", program.unit,
+                    " 后再次检查（--deep）；参见处置手册 HotlineEscalationStoreFailed")});
         continue;
       }
       if (program.target == Target::kEscalation && !FollowsTheLog()) {
@@ -474,10 +498,16 @@ class Examination {
         Add(Verdict::kFailed, what,
             {StrCat("cannot be reached: ", link.last_error(), "; ", waiting, " envelopes wait"),
              StrCat("无法连通：", link.last_error(), "；", waiting, "个信封等待送达")},
-            {"look at the network, the address under `peers` and both certificates; emergencies go by "
-             "telephone "
-             "meanwhile",
-             "检查网络、peers中的地址及双方证书；其间特急事项请电话联系"});
+            link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL
+                ? Words{"look at spool.out_directory and spool.in_directory: are they there, writable for "
+                        "the services' user and not full; does the tool that copies them run; emergencies go "
+                        "by telephone meanwhile",
+                        "检查 spool.out_directory 和 "
+                        "spool.in_directory：是否存在、服务用户可否写入、是否已满，摆渡工具是否在运行；其间特"
+                        "急事项请电话联系"}
+                : Words{"look at the network, the address under `peers` and both certificates; emergencies "
+                        "go by telephone meanwhile",
+                        "检查网络、peers中的地址及双方证书；其间特急事项请电话联系"});
         continue;
       }
       const absl::Duration skew = absl::AbsDuration(FromProtoDuration(link.clock_skew()));
@@ -564,15 +594,53 @@ class Examination {
     return !free;
   }
 
+  // A service that runs, and on this machine: only then are its stores to be found here.
+  bool RunsHere(const Program& program) {
+    if (!running_.contains(program.name)) return false;
+    const auto address = rpc::ParseAddress(client().AddressOf(program.target));
+    return address.has_value() && rpc::IsLoopback(address->host);
+  }
+
+  void AddGone(const Words& what, const Program& program) {
+    Add(Verdict::kFailed, what, {"was moved or deleted while in use", "使用中被移走或删除"},
+        {StrCat("systemctl stop ", program.unit, ", put it back, systemctl start ", program.unit,
+                ": what is written meanwhile goes nowhere"),
+         StrCat("执行 systemctl stop ", program.unit, "，放回原处，再 systemctl start ", program.unit,
+                "：此间写入的内容无处保存")});
+  }
+
+  // Stores that a running service must have open, and that are not there.
+  void LookForStores(const std::string& folder, const Program& program) {
+    std::vector<std::string> names = {"work_order.db"};
+    if (program.target == Target::kEscalation) {
+      names = {"escalation.db", "report.db", "directory.db", "notify.db"};
+    }
+    for (const std::string& name : names) {
+      const std::string path = StrCat(folder, "/", name);
+      std::error_code code;
+      if (fs::exists(path, code) || code) continue;
+      // Its lock is held as long as the service runs, wherever that listens.
+      if (!RunsHere(program) && !IsOpenElsewhere(path)) continue;
+      AddGone({StrCat("store ", path), StrCat("数据库 ", path)}, program);
+    }
+  }
+
   void LookAtStores() {
     const bool deep = session_.arguments.Has("deep");
-    for (const std::string* folder : {&site_.work_order().data_dir(), &site_.escalation().data_dir()}) {
+    for (const Program& program : kPrograms) {
+      if (program.target == Target::kDispatch) continue;  // has no store
+      const std::string* const folder = program.target == Target::kWorkOrder ? &site_.work_order().data_dir()
+                                                                             : &site_.escalation().data_dir();
       if (folder->empty()) continue;
       struct stat info;
       const Words data = {StrCat("data ", *folder), StrCat("数据 ", *folder)};
       if (stat(folder->c_str(), &info) != 0) {
         if (errno != ENOENT) {
           AddUnreadable(data, *folder, errno);
+          continue;
+        }
+        if (RunsHere(program)) {
+          AddGone(data, program);
           continue;
         }
         Add(Verdict::kLook, data, {"there is none yet", "尚无数据"},
@@ -601,6 +669,7 @@ class Examination {
         }
       }
       std::sort(files.begin(), files.end());
+      LookForStores(*folder, program);
       if (!strange.empty()) {
         Add(Verdict::kFailed, data,
             {StrCat(strange, " belongs to another user than the folder"),
@@ -700,8 +769,8 @@ class Examination {
                          StrCat("最近一次完整备份为 ", last->folder, "（", when, "）")};
     if (made < session_.now - kBackupOld) {
       return Add(Verdict::kLook, what, found,
-                 {"older than two days: look at the timer that should run `hotlinectl backup create`",
-                  "已超过两天：请检查定时备份任务"});
+                 {"older than 26 hours: look at the timer that should run `hotlinectl backup create`",
+                  "已超过26小时：请检查定时备份任务"});
     }
     Add(Verdict::kOk, what, found);
   }

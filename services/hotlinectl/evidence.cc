@@ -1,7 +1,4 @@
 // evidence: a signed file about one order, and its check without any service.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
@@ -10,14 +7,19 @@
 #include <system_error>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/crypto/signature.h"
 #include "common/evidence/verify.h"
+#include "common/rpc/security.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/output.h"
 #include "services/hotlinectl/core/render.h"
 
 namespace hotline::hotlinectl {
 namespace {
+
+static_assert(rpc::kMaxAnswerBytes > evidence::kMaxEvidenceBytes, "each file can be got");
 
 using evidence::Check;
 using evidence::EvidenceReport;
@@ -25,27 +27,6 @@ using evidence::Verdict;
 
 int FailUsage(Session& session, std::string message) {
   return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
-}
-
-// Readable for its owner alone, since it holds personal data. False, with errno, if it cannot be written or
-// exists.
-bool WriteNew(const std::string& path, const std::string& bytes) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return false;
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t wrote = write(fd, bytes.data() + done, bytes.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) break;
-    done += static_cast<size_t>(wrote);
-  }
-  const bool whole = done == bytes.size() && fsync(fd) == 0;
-  const int error = errno;
-  close(fd);
-  // Half a file would only be found out at its check.
-  if (!whole) unlink(path.c_str());
-  errno = error;
-  return whole;
 }
 
 int Export(Session& session) {
@@ -61,7 +42,7 @@ int Export(Session& session) {
   std::string path = session.arguments.Text("out");
   // Only the last part: the name comes from elsewhere.
   if (path.empty()) path = std::filesystem::path(response.file_name()).filename().string();
-  if (!WriteNew(path, response.evidence())) {
+  if (!WritePrivate(path, response.evidence(), IfExists::kRefuse)) {
     return session.console.Fail(Misuse(errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
   }
   if (console.json()) {
@@ -132,8 +113,7 @@ std::string ReportJson(const EvidenceReport& report, const std::string& path) {
 void Print(Console& console, const EvidenceReport& report) {
   const Language language = console.language();
   if (!report.hotline.empty()) {
-    const std::string time =
-        absl::FormatTime("%Y-%m-%d %H:%M:%S", report.export_time, absl::FixedTimeZone(8 * 60 * 60));
+    const std::string time = absl::FormatTime("%Y-%m-%d %H:%M:%S", report.export_time, Beijing());
     console.OutLine(Say(language, say::kEvidenceHead, Printable(report.order_number, false),
                         Printable(report.hotline, false), time));
   }

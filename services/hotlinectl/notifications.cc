@@ -188,7 +188,8 @@ int Follow(Session& session) {
     // Its time was up, or the service goes down and comes back.
     if (heard && (status.ok() || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)) continue;
     const Failure failure = session.client.Describe(Target::kEscalation, status);
-    const ExitCode code = ExitCodeOf(failure);
+    // Another service at the address will not become this one.
+    const ExitCode code = ExitCodeOf(failure.status);
     if (!status.ok() && code != kExitUnreachable && code != kExitTryLater) return console.Fail(failure);
     const absl::Duration pause = backoff.Next(random);
     if (!told) {

@@ -267,7 +267,8 @@ int RestoreBackup(Session& session) {
     if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
     return console.Fail(
         {.status = absl::FailedPreconditionError(Say(Language::kEnglish, say::kRestoreRefused, text)),
-         .chinese = Say(Language::kChinese, say::kRestoreRefused, text)});
+         .chinese = Say(Language::kChinese, say::kRestoreRefused, text),
+         .advice = &say::kDoMoveAway});
   };
   // All before the first is copied: half a restored site is worse than none.
   for (const BackupManifest& part : report.parts) {

@@ -1,7 +1,6 @@
 // push and register: orders from flags, or many from a file.
 #include <algorithm>
 #include <deque>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "services/hotlinectl/core/import.h"
 #include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/output.h"
 #include "services/hotlinectl/core/render.h"
 
 namespace hotline::hotlinectl {
@@ -102,13 +102,11 @@ class FilePush {
         start_(SystemClock()->Now()) {}
 
   // `orders` point into `bytes`, which this keeps: so both are made by it.
-  static absl::StatusOr<std::unique_ptr<FilePush>> Open(Session& session) {
+  static absl::StatusOr<std::unique_ptr<FilePush>> Open(Session& session, std::string bytes) {
     const Arguments& arguments = session.arguments;
-    auto bytes = ReadInput(arguments.Text("file"), kMaxImportBytes, arguments.language);
-    if (!bytes.ok()) return bytes.status();
-    Format format = DetectFormat(arguments.Text("file"), *bytes);
+    Format format = DetectFormat(arguments.Text("file"), bytes);
     if (arguments.Has("format")) format = arguments.Text("format") == "csv" ? Format::kCsv : Format::kJson;
-    auto push = std::make_unique<FilePush>(session, *std::move(bytes), format, std::vector<ImportedOrder>());
+    auto push = std::make_unique<FilePush>(session, std::move(bytes), format, std::vector<ImportedOrder>());
     auto orders = ParseOrders(push->bytes_, format);
     if (!orders.ok()) return orders.status();
     push->orders_ = *std::move(orders);
@@ -302,10 +300,7 @@ class FilePush {
     if (!rejects.empty() && !rejects_.empty()) {
       std::sort(rejects_.begin(), rejects_.end(),
                 [](const auto* a, const auto* b) { return a->row < b->row; });
-      std::ofstream file(rejects, std::ios::binary | std::ios::trunc);
-      file << ExtractRows(bytes_, format_, rejects_);
-      file.close();
-      written = !file.fail();
+      written = WritePrivate(rejects, ExtractRows(bytes_, format_, rejects_), IfExists::kReplace);
     }
     if (console_.json()) {
       console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_,
@@ -360,14 +355,12 @@ absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
 
 int Push(Session& session) {
   if (!session.arguments.Has("file")) return PushOne(session);
-  auto push = FilePush::Open(session);
-  if (!push.ok()) {
-    Failure failure{.status = push.status()};
-    // A file that is not there is a mistake of the command line's.
-    failure.usage = absl::IsNotFound(push.status());
-    return session.console.Fail(failure);
+  std::string bytes;
+  if (auto failure = ReadInput(session.arguments.Text("file"), kMaxImportBytes, &bytes); failure) {
+    return session.console.Fail(*failure);
   }
-  return (*push)->Run();
+  auto push = FilePush::Open(session, std::move(bytes));
+  return push.ok() ? (*push)->Run() : session.console.Fail({.status = push.status()});
 }
 
 int Register(Session& session) {

@@ -1,7 +1,4 @@
 // scorecard, lamps, overdue, due-soon, document and meeting: what the site's log says of all orders together.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -9,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/output.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/report_view.h"
 
@@ -33,15 +31,7 @@ int Deliver(Session& session, const std::string& text, bool csv) {
     return kExitOk;
   }
   const std::string bytes = StrCat(csv ? "\xef\xbb\xbf" : "", text);
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  bool whole = file >= 0;
-  for (size_t done = 0; whole && done < bytes.size();) {
-    const ssize_t wrote = write(file, bytes.data() + done, bytes.size() - done);
-    whole = wrote > 0;
-    done += whole ? static_cast<size_t>(wrote) : 0;
-  }
-  if (file >= 0) whole = close(file) == 0 && whole;
-  if (!whole) {
+  if (!WritePrivate(path, bytes, IfExists::kReplace)) {
     return console.Fail(
         {.status = absl::InvalidArgumentError(Say(console.language(), say::kCannotWrite, path)),
          .usage = true});

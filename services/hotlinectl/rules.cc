@@ -1,12 +1,14 @@
 // Deadlines for whoever has to justify or change them: explain, ledger, policy, calendar.
-#include <algorithm>
-#include <fstream>
 #include <optional>
 #include <utility>
 
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/derivation/verify.h"
+#include "common/error/error.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/input.h"
 #include "services/hotlinectl/core/order_form.h"
 #include "services/hotlinectl/core/render.h"
 
@@ -17,14 +19,12 @@ using Escalations = EscalationService::StubInterface;
 
 // The file's text, at most what a site takes; nothing if it cannot be read, which is told.
 std::optional<std::string> ReadRulesFile(Session& session, const std::string& path) {
-  constexpr size_t kMaxBytes = 1 << 20;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxBytes + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
-  if (!text.empty() && text.size() <= kMaxBytes) return text;
-  session.console.ErrLine(
-      Say(session.console.language(), text.empty() ? say::kCannotRead : say::kRulesFileTooLarge, path));
+  std::string text;
+  std::optional<Failure> failure = ReadInput(path, size_t{1} << 20, &text);
+  // Nothing in it would be sent as no file at all.
+  if (!failure && text.empty()) failure = Misuse(say::kCannotRead, path);
+  if (!failure) return text;
+  session.console.Fail(*failure);
   return std::nullopt;
 }
 
@@ -85,7 +85,7 @@ escalation::v1::CalendarNotice NoticeOf(const Session& session) {
   const Arguments& arguments = session.arguments;
   const auto date = [&](std::string_view flag) {
     const std::optional<absl::Time> time = arguments.Time(flag, session.now);
-    return time.has_value() ? absl::FormatTime("%Y-%m-%d", *time, absl::FixedTimeZone(8 * 3600)) : "";
+    return time.has_value() ? absl::FormatTime("%Y-%m-%d", *time, Beijing()) : "";
   };
   escalation::v1::CalendarNotice notice;
   notice.set_document(arguments.Text("document"));
@@ -161,13 +161,20 @@ int ExplainDeadline(Session& session) {
   if (auto failure = session.client.Call(&Escalations::ExplainDeadline, request, &response); failure) {
     return console.Fail(*failure);
   }
+  // Whoever doubts the service need not take its word: this is another program.
+  const absl::Status follows = derivation::VerifyClockDerivation(response.derivation());
   if (console.json()) {
     console.OutLine(ToJson(response));
-    return kExitOk;
+  } else {
+    // The prose is what an office puts on paper, so it is Chinese in any language; the table is for all.
+    console.Out(response.text_zh());
+    console.Out(DerivationTable(console.language(), response.derivation()).Render(console.style()));
   }
-  // The prose is what an office puts on paper, so it is Chinese in any language; the table is for all.
-  console.Out(response.text_zh());
-  console.Out(DerivationTable(console.language(), response.derivation()).Render(console.style()));
+  if (!follows.ok()) {
+    console.ErrLine(Say(console.language(), say::kDoesNotFollow, error::FieldOf(follows)));
+    return kExitVerifyFailed;
+  }
+  if (!console.json()) console.OutLine(Say(console.language(), say::kFollows));
   return kExitOk;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -34,10 +35,10 @@ std::string_view MediaTypeOf(std::string_view uri) {
 }
 
 // `URI=HEX` or `URI=FILE`.
-absl::Status AddPhoto(std::string_view text, Language language, type::v1::OrderContent* content) {
+std::optional<Failure> AddPhoto(std::string_view text, type::v1::OrderContent* content) {
   const size_t equals = text.rfind('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
-    return absl::InvalidArgumentError(std::string(Say(language, say::kBadPhoto)));
+    return Misuse(say::kBadPhoto);
   }
   const std::string proof(text.substr(equals + 1));
   type::v1::Attachment& photo = *content->add_attachments();
@@ -46,16 +47,16 @@ absl::Status AddPhoto(std::string_view text, Language language, type::v1::OrderC
   if (proof.size() == kHexDigits &&
       proof.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos) {
     photo.set_sha256(absl::HexStringToBytes(proof));
-    return absl::OkStatus();
+    return std::nullopt;
   }
   // In pieces: a recording may be larger than the memory.
   std::error_code code;
   const uintmax_t size = std::filesystem::file_size(proof, code);
   const absl::StatusOr<std::string> digest = backup::DigestFile(proof);
-  if (code || !digest.ok()) return absl::NotFoundError(Say(language, say::kCannotRead, proof));
+  if (code || !digest.ok()) return Misuse(say::kCannotRead, proof);
   photo.set_size_bytes(static_cast<int64_t>(size));
   photo.set_sha256(absl::HexStringToBytes(*digest));
-  return absl::OkStatus();
+  return std::nullopt;
 }
 
 }  // namespace
@@ -71,9 +72,7 @@ int ReferFromScene(Session& session) {
   if (arguments.operand.empty()) {
     *request.mutable_content() = std::move(*form->mutable_content());
     for (const std::string& photo : arguments.All("photo")) {
-      if (absl::Status status = AddPhoto(photo, language, request.mutable_content()); !status.ok()) {
-        return console.Fail({.status = status, .usage = true});
-      }
+      if (auto failure = AddPhoto(photo, request.mutable_content()); failure) return console.Fail(*failure);
     }
   }
   auto& scene = *request.mutable_scene();

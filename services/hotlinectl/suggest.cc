@@ -1,9 +1,6 @@
 // suggest: whose matter a text is, and why; offline from the files of the model, or by a site.
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -24,6 +21,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/input.h"
+#include "services/hotlinectl/core/output.h"
 #include "services/hotlinectl/core/render.h"
 #include "services/hotlinectl/core/text_catalogue.h"
 #include "services/hotlinectl/core/text_suggest.h"
@@ -80,10 +78,6 @@ struct Answer {
 
 void PutOnce(const std::string& code, std::vector<std::string>* codes) {
   if (std::find(codes->begin(), codes->end(), code) == codes->end()) codes->push_back(code);
-}
-
-int FailUsage(Session& session, std::string message) {
-  return session.console.Fail({.status = absl::InvalidArgumentError(ToAbsl(message)), .usage = true});
 }
 
 // Two or three decimals, without what the locale might add.
@@ -275,7 +269,8 @@ std::optional<Material> LoadMaterial(Session& session, int* exit) {
   }
   auto set = boot::LoadCatalogues(directory);
   if (!set.ok()) {
-    *exit = console.Fail({.status = set.status()});
+    *exit = absl::IsNotFound(set.status()) ? console.Fail(Misuse(say::kCannotRead, directory + "/*.yaml"))
+                                           : console.Fail({.status = set.status()});
     return std::nullopt;
   }
   Material material;
@@ -490,25 +485,6 @@ int AnswerFile(Session& session, Adviser& adviser, const std::string& path) {
 
 // ---- Learning from outcomes
 
-// Readable for its owner alone, as it holds personal data. False, with errno, if it exists or cannot be
-// written.
-bool WriteNew(const std::string& path, const std::string& bytes) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return false;
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t wrote = write(fd, bytes.data() + done, bytes.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) break;
-    done += static_cast<size_t>(wrote);
-  }
-  const int error = errno;
-  close(fd);
-  if (done != bytes.size()) unlink(path.c_str());
-  errno = error;
-  return done == bytes.size();
-}
-
 // A handoff that was accepted shows where a matter belongs; one that was returned, that a person should say.
 std::string ExampleOf(const type::v1::WorkOrder& order, const type::v1::Handoff& handoff) {
   config::v1::SuggestExample example;
@@ -561,7 +537,7 @@ int ExportExamples(Session& session) {
     if (response.next_page_token().empty()) break;
     request.set_page_token(response.next_page_token());
   }
-  if (!WriteNew(path, lines)) {
+  if (!WritePrivate(path, lines, IfExists::kRefuse)) {
     return session.console.Fail(Misuse(errno == EEXIST ? say::kFileExists : say::kCannotWrite, path));
   }
   if (console.json()) {
@@ -581,9 +557,9 @@ int EvaluateModel(Session& session) {
   if (!material) return exit;
   suggest::Scores scores;
   if (const std::string& path = session.arguments.Text("file"); !path.empty()) {
-    const absl::StatusOr<std::string> text = ReadInput(path, kMaxListBytes, console.language());
-    if (!text.ok()) return FailUsage(session, std::string(text.status().message()));
-    auto examples = suggest::ParseExamples(*text, path);
+    std::string text;
+    if (auto failure = ReadInput(path, kMaxListBytes, &text); failure) return console.Fail(*failure);
+    auto examples = suggest::ParseExamples(text, path);
     if (!examples.ok()) return console.Fail({.status = examples.status()});
     auto suggester =
         suggest::Suggester::Create(material->catalogue, material->files.terms, material->files.examples);

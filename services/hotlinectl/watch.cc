@@ -1,6 +1,4 @@
 // watch: follows a site's log through disconnects, without a gap.
-#include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +12,7 @@
 #include "common/error/error.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/render.h"
+#include "services/hotlinectl/core/silence.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -23,33 +22,6 @@ constexpr absl::Duration kHeartbeat = absl::Seconds(5);
 constexpr absl::Duration kLongestSilence = absl::Seconds(15);
 constexpr absl::Duration kTitleTimeout = absl::Seconds(2);
 constexpr size_t kMaxTitles = 10'000;
-
-// Cancels a call that has been silent too long. Starts a thread.
-class SilenceGuard {
- public:
-  explicit SilenceGuard(grpc::ClientContext* context) : context_(context) {
-    loop_.PostAfter(kLongestSilence, [this] { Look(heard_.load()); });
-  }
-  ~SilenceGuard() { loop_.Stop(); }
-  void Heard() { heard_.fetch_add(1); }
-  bool cancelled() const { return cancelled_.load(); }
-
- private:
-  void Look(int64_t heard_then) {
-    const int64_t heard_now = heard_.load();
-    if (heard_now == heard_then) {
-      cancelled_.store(true);
-      context_->TryCancel();
-      return;
-    }
-    loop_.PostAfter(kLongestSilence, [this, heard_now] { Look(heard_now); });
-  }
-
-  grpc::ClientContext* const context_;
-  std::atomic<int64_t> heard_ = 0;
-  std::atomic<bool> cancelled_ = false;
-  Loop loop_{"watch-silence"};
-};
 
 class Watcher {
  public:
@@ -85,7 +57,8 @@ class Watcher {
       grpc::Status status;
       {
         const auto reader = (stub.get()->*watch)(&context, request);
-        SilenceGuard guard(&context);
+        SilenceGuard guard(std::make_unique<Loop>("watch-silence"), kLongestSilence,
+                           [&context] { context.TryCancel(); });
         Response response;
         bool draining = false;
         while (reader->Read(&response)) {
@@ -107,7 +80,8 @@ class Watcher {
       }
       if (why.empty()) {
         const Failure failure = session_.client.Describe(target, status);
-        const ExitCode code = ExitCodeOf(failure);
+        // Another service at the address will not become this one.
+        const ExitCode code = ExitCodeOf(failure.status);
         if (code != kExitUnreachable && code != kExitTryLater) return console_.Fail(failure);
         why = FailureMessage(failure, console_.language());
       }

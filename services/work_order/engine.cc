@@ -49,6 +49,18 @@ absl::Status BatchTooLarge(std::string_view field, int limit) {
                          StrCat("has more than ", limit, " entries"), StrCat("超过", limit, "条"));
 }
 
+// What a peer sends and the store cannot hold would end the commit, and with it what others asked for. A
+// trace is in no hash and may be left out; without the handoff's id there is no envelope.
+absl::Status MakeStorable(google::protobuf::RepeatedPtrField<exchange::v1::Envelope>* envelopes) {
+  for (int i = 0; i < envelopes->size(); ++i) {
+    exchange::v1::Envelope& envelope = *envelopes->Mutable(i);
+    if (!IsStorable(envelope.handoff_id())) return error::BadText(StrCat("envelopes[", i, "].handoff_id"));
+    if (!envelope.traceparent().empty() && !IsTraceparent(envelope.traceparent()))
+      envelope.clear_traceparent();
+  }
+  return absl::OkStatus();
+}
+
 // A store answers with the catalogue's errors; anything else is wrapped so that every failure carries a
 // reason.
 absl::Status StoreError(const absl::Status& status) {
@@ -309,6 +321,7 @@ absl::Status Engine::LoadHeads() {
   if (!links.ok()) return links.status();
   heads_ = *std::move(heads);
   links_.clear();
+  passed_on_.clear();
   std::set<std::string> peers(options_.site.peers.begin(), options_.site.peers.end());
   for (const LinkRow& link : *links) peers.insert(link.key.peer);
   for (const std::string& peer : peers) {
@@ -420,6 +433,7 @@ void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxReques
   if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
   request.set_lane(LaneOf(request.lane()));
+  if (absl::Status status = MakeStorable(request.mutable_envelopes()); !status.ok()) return done(status);
   if (request.envelopes_size() == 0) {
     workorder::v1::ApplyInboxResponse response;
     int64_t outgoing;
@@ -544,7 +558,7 @@ void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest reque
     MutexLock lock(&tail_mu_);
     const int64_t through = tails_.find(key)->second.incoming.received_through();
     if (request.after_sequence() < 0 || request.after_sequence() > through) {
-      return done(error::SequenceOutOfRange(request.after_sequence(), through));
+      return done(error::SequenceOutOfRange(request.after_sequence(), through, "after_sequence"));
     }
   }
   readers_->Post([this, key, after = request.after_sequence(), limit = request.limit(),
@@ -577,6 +591,7 @@ void Engine::Recover(const CallContext& call, workorder::v1::RecoverRequest requ
                      Done<workorder::v1::RecoverResponse> done) {
   if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
   if (request.envelopes_size() > kMaxBatch) return done(BatchTooLarge("envelopes", kMaxBatch));
+  if (absl::Status status = MakeStorable(request.mutable_envelopes()); !status.ok()) return done(status);
   auto work = std::make_unique<Work>();
   work->kind = Work::Kind::kRecovery;
   work->call = call;
@@ -716,7 +731,7 @@ void Engine::AnswerPull(WaitingPull pull) {
     response.set_outgoing_sequence(ring.outgoing);
     if (pull.after < 0) pull.after = ring.acknowledged;
     if (pull.after > ring.outgoing) {
-      failure = error::SequenceOutOfRange(pull.after, ring.outgoing);
+      failure = error::SequenceOutOfRange(pull.after, ring.outgoing, "after_sequence");
     } else if (pull.limit > 0 && pull.after == ring.outgoing) {
       if (pull.left > absl::ZeroDuration() && !tail_draining_) {
         waiting_pulls_.push_back(std::move(pull));
@@ -1519,6 +1534,7 @@ void Engine::RunRecovery(Work& work, Transaction& tx) {
       return one.first == link.key && one.second.envelope.sequence() >= differs;
     });
     tx.cut_links.insert(link.key);
+    passed_on_.erase(link.key);
     link.outgoing_sequence = differs - 1;
     link.outgoing_hash = envelopes[static_cast<int>(differs - first)].previous_hash();
   }
@@ -2037,26 +2053,41 @@ absl::StatusOr<std::optional<NewOrder>> Engine::FindPassingOn(const std::string&
                                                               exchange::v1::Lane lane) {
   for (const auto& [key, link] : links_) {
     if (key.lane != lane) continue;  // all of an order goes by one lane
-    for (int64_t after = link.replay_next - 1; link.replaying() && after < link.replay_end;) {
-      absl::StatusOr<std::vector<EnvelopeRow>> rows = store_->reader().ReadOutbox(key, after, kMaxBatch);
+    if (!link.replaying()) {
+      passed_on_.erase(key);
+      continue;
+    }
+    PassedOn& known = passed_on_[key];
+    for (known.through = std::max(known.through, link.replay_next - 1); known.through < link.replay_end;) {
+      absl::StatusOr<std::vector<EnvelopeRow>> rows =
+          store_->reader().ReadOutbox(key, known.through, kMaxBatch);
       if (!rows.ok()) return rows.status();
       if (rows->empty()) return error::Internal("the outbox has a gap");
-      after += static_cast<int64_t>(rows->size());
       for (const EnvelopeRow& row : *rows) {
+        if (row.envelope.sequence() > link.replay_end) break;
+        known.through = row.envelope.sequence();
         exchange::v1::OfferBody body;
-        const bool passes_on = row.envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER &&
-                               row.envelope.sequence() <= link.replay_end &&
-                               body.ParseFromString(row.envelope.body()) &&
-                               body.handoff().previous_handoff_id() == handoff_id;
-        if (!passes_on) continue;
-        absl::StatusOr<int64_t> id = ResolveHandoff(row.envelope.handoff_id());
-        if (!id.ok()) return id.status();
-        if (*id == 0) continue;
-        NewOrder lost;
-        lost.id = FormatOrderId(*id);
-        lost.number = body.handoff().from_number();
-        return lost;
+        if (row.envelope.kind() != exchange::v1::ENVELOPE_KIND_OFFER ||
+            !body.ParseFromString(row.envelope.body()) || body.handoff().previous_handoff_id().empty()) {
+          continue;
+        }
+        known.offers[body.handoff().previous_handoff_id()].push_back(
+            {.sequence = row.envelope.sequence(),
+             .handoff_id = row.envelope.handoff_id(),
+             .number = body.handoff().from_number()});
       }
+    }
+    const auto offers = known.offers.find(handoff_id);
+    if (offers == known.offers.end()) continue;
+    for (const PassedOn::Offer& offer : offers->second) {
+      if (offer.sequence < link.replay_next) continue;
+      absl::StatusOr<int64_t> id = ResolveHandoff(offer.handoff_id);
+      if (!id.ok()) return id.status();
+      if (*id == 0) continue;
+      NewOrder lost;
+      lost.id = FormatOrderId(*id);
+      lost.number = offer.number;
+      return lost;
     }
   }
   return std::nullopt;

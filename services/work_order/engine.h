@@ -237,6 +237,18 @@ class Engine : public Ledger {
   int64_t id_floor_ = 0;              // ids given by this process are larger
   int64_t own_ids_from_ = 0;          // orders with smaller ids were here before it
   std::map<LaneKey, LinkRow> links_;  // both lanes of every peer that is or was
+  // While a lane's history is played back: the offers in it by which orders were passed on, so that each is
+  // read once, however many offers come meanwhile.
+  struct PassedOn {
+    struct Offer {
+      int64_t sequence;
+      std::string handoff_id;
+      std::string number;
+    };
+    int64_t through = 0;                                          // the last envelope that was looked at
+    absl::flat_hash_map<std::string, std::vector<Offer>> offers;  // by the handoff that each passes on
+  };
+  std::map<LaneKey, PassedOn> passed_on_;
   absl::flat_hash_map<int64_t, type::v1::WorkOrder> orders_;
   std::deque<int64_t> orders_by_age_;
 };

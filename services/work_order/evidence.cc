@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/evidence/verify.h"
 #include "hotline/type/v1/event.pb.h"
 
 namespace hotline::work_order {
@@ -44,10 +45,18 @@ absl::StatusOr<bool> EvidenceCollector::Step() {
 }
 
 absl::Status EvidenceCollector::Begin() {
-  absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(id_);
-  if (!order.ok()) return order.status();
-  if (!order->has_value()) return error::OrderNotFound(FormatOrderId(id_));
-  order_ = **std::move(order);
+  // Between two readings of the order that are alike: an envelope and its event come in one commit, so that
+  // neither is found without the other.
+  for (bool still = false; !still;) {
+    absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
+    if (!links.ok()) return links.status();
+    links_ = *std::move(links);
+    absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(id_);
+    if (!order.ok()) return order.status();
+    if (!order->has_value()) return error::OrderNotFound(FormatOrderId(id_));
+    still = (*order)->last_event_sequence() == order_.last_event_sequence();
+    order_ = **std::move(order);
+  }
   parts_.order_id = order_.id();
   parts_.order_number = order_.number();
   if (absl::Status status = ReadEvents(order_.last_event_sequence()); !status.ok()) return status;
@@ -73,6 +82,7 @@ absl::Status EvidenceCollector::Begin() {
 }
 
 absl::Status EvidenceCollector::ReadEvents(int64_t last_sequence) {
+  size_t bytes = 0;
   for (int64_t sequence = last_sequence; sequence > 0;) {
     // With the one before, whose hash it continues.
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(std::max<int64_t>(1, sequence - 1), 2);
@@ -83,6 +93,8 @@ absl::Status EvidenceCollector::ReadEvents(int64_t last_sequence) {
         event.previous_order_sequence() >= sequence) {
       return error::Internal(StrCat("event ", sequence, " cannot be read"));
     }
+    bytes += (*rows)[at].bytes.size();
+    if (bytes > evidence::kMaxEvidenceBytes) return error::EvidenceTooLarge(evidence::kMaxEvidenceBytes);
     parts_.events.push_back({.sequence = sequence,
                              .bytes = std::move((*rows)[at].bytes),
                              .previous_hash = at == 0 ? ChainStart() : std::move((*rows)[0].hash),
@@ -98,13 +110,15 @@ absl::StatusOr<std::vector<EnvelopeRow>> EvidenceCollector::Read(const Lane& lan
                        : reader_->ReadOutbox(lane.key, after, limit);
 }
 
-absl::StatusOr<int64_t> EvidenceCollector::FindBefore(const Lane& lane, absl::Time time) {
-  absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
-  if (!links.ok()) return links.status();
-  int64_t high = 0;
-  for (const LinkRow& link : *links) {
-    if (link.key == lane.key) high = lane.incoming ? link.incoming_sequence : link.outgoing_sequence;
+int64_t EvidenceCollector::EndOf(const Lane& lane) const {
+  for (const LinkRow& link : links_) {
+    if (link.key == lane.key) return lane.incoming ? link.incoming_sequence : link.outgoing_sequence;
   }
+  return 0;
+}
+
+absl::StatusOr<int64_t> EvidenceCollector::FindBefore(const Lane& lane, absl::Time time) {
+  int64_t high = EndOf(lane);
   int64_t low = 0;  // committed before, or the beginning
   while (low < high) {
     const int64_t middle = low + (high - low + 1) / 2;
@@ -130,7 +144,7 @@ absl::StatusOr<bool> EvidenceCollector::Scan(Lane* lane) {
   if (!rows.ok()) return rows.status();
   const absl::Time end = FromTimestamp(order_.update_time()) + kClockSlack;
   for (const EnvelopeRow& row : *rows) {
-    if (row.commit_time > end) return true;
+    if (row.commit_time > end || row.envelope.sequence() > EndOf(*lane)) return true;
     lane->after = row.envelope.sequence();
     if (row.order_id == id_ || handoff_ids_.contains(row.envelope.handoff_id())) {
       lane->found.push_back(row.envelope.sequence());

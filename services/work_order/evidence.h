@@ -24,7 +24,8 @@ class EvidenceCollector {
   // Of the order with this id; `now` is the time of export. `reader` outlives it.
   EvidenceCollector(Reader* reader, std::string hotline, int64_t id, absl::Time now);
 
-  // True when everything is collected; false: call again. Errors: ORDER_NOT_FOUND, STORE_FAILED, INTERNAL.
+  // True when everything is collected; false: call again. Errors: ORDER_NOT_FOUND,
+  // EVIDENCE_TOO_LARGE, STORE_FAILED, INTERNAL.
   absl::StatusOr<bool> Step();
 
   // Whole after Step has said true.
@@ -43,6 +44,8 @@ class EvidenceCollector {
   absl::Status Begin();
   absl::Status ReadEvents(int64_t last_sequence);
   absl::StatusOr<std::vector<EnvelopeRow>> Read(const Lane& lane, int64_t after, int limit);
+  // The lane's last sequence when the order was read.
+  int64_t EndOf(const Lane& lane) const;
   // The last sequence that was committed before `time`, if commit times grow.
   absl::StatusOr<int64_t> FindBefore(const Lane& lane, absl::Time time);
   // Looks through the next envelopes of the lane; true at its end.
@@ -54,6 +57,7 @@ class EvidenceCollector {
   const int64_t id_;
   evidence::EvidenceParts parts_;
   bool begun_ = false;
+  std::vector<LinkRow> links_;
   type::v1::WorkOrder order_;
   std::set<std::string> handoff_ids_;
   std::vector<Lane> lanes_;

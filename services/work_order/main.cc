@@ -11,6 +11,7 @@
 #include "common/boot/backup_edge.h"
 #include "common/boot/boot.h"
 #include "common/boot/log.h"
+#include "common/boot/stores.h"
 #include "common/error/error.h"
 #include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
@@ -66,11 +67,13 @@ class WorkOrderProcess final : public boot::Service {
     const config::v1::SiteConfig& config = environment.site->site;
     absl::StatusOr<std::unique_ptr<Store>> store = Store::Open({.directory = config.work_order().data_dir(),
                                                                 .hotline = config.hotline(),
-                                                                .caller_key = environment.site->caller_key});
-    if (!store.ok()) return store.status();
+                                                                .caller_key = environment.site->caller_key,
+                                                                .on_wait = boot::WaitForReaders()});
+    const std::string file = config.work_order().data_dir() + "/work_order.db";
+    if (!store.ok()) return boot::At(file, store.status());
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
-    if (!reader.ok()) return reader.status();
+    if (!reader.ok()) return boot::At(file, reader.status());
     EngineOptions options;
     options.site = SiteOf(*environment.site);
     options.queue_limit = config.work_order().queue_limit();
@@ -78,7 +81,7 @@ class WorkOrderProcess final : public boot::Service {
     options.draw_salt = [] { return RandomBytes(kSaltBytes); };
     absl::StatusOr<std::unique_ptr<Engine>> engine =
         Engine::Create(*std::move(store), std::move(options), environment.clock, &process->readers_);
-    if (!engine.ok()) return engine.status();
+    if (!engine.ok()) return boot::At(file, engine.status());
     process->engine_ = *std::move(engine);
     for (const auto& [peer, count] : process->engine_->OwedToFormerPeers()) {
       log::Error("envelopes wait for a peer that is no longer configured: nothing delivers them",
@@ -94,7 +97,7 @@ class WorkOrderProcess final : public boot::Service {
     process->work_order_edge_ = NewWorkOrderEdge(process->service_.get(), environment.host);
     process->ledger_edge_ = NewLedgerEdge(process->engine_.get(), environment.host);
     reader = process->engine_->store().NewReader();
-    if (!reader.ok()) return reader.status();
+    if (!reader.ok()) return boot::At(file, reader.status());
     RetentionOptions retention;
     retention.hotline = config.hotline();
     retention.content_days = config.retention().content_days();

@@ -30,6 +30,14 @@ constexpr absl::Duration kLookEvery = absl::Minutes(5);
 // Of a call's time, left for the answer.
 constexpr absl::Duration kForTheAnswer = absl::Milliseconds(500);
 
+// Of what was written about the order, which a supervisor need not be cleared for.
+void LeaveTheHold(WorkOrder* order) {
+  const bool held = order->has_legal_hold();
+  const type::v1::LegalHold hold = order->legal_hold();
+  retention::EraseTexts(order);
+  if (held) *order->mutable_legal_hold() = hold;
+}
+
 }  // namespace
 
 Retention::Retention(Ledger* ledger, std::unique_ptr<Reader> reader, Executor* executor, const Clock* clock,
@@ -230,8 +238,7 @@ void Retention::Execute(const CallContext& call, type::v1::Command command,
                      if (!response.ok()) return done(response.status());
                      workorder::v1::CommandResult& result = *response->mutable_results(0);
                      if (result.has_error()) return done(error::FromProto(result.error()));
-                     result.mutable_order()->clear_title();
-                     result.mutable_order()->clear_content_salt();
+                     LeaveTheHold(result.mutable_order());
                      done(std::move(result));
                    });
 }
@@ -245,8 +252,7 @@ void Retention::ListHolds(const CallContext&, operation::v1::ListHoldsRequest, D
       absl::StatusOr<std::optional<WorkOrder>> order = reader_->FindOrder(id);
       if (!order.ok()) return done(order.status());
       if (!order->has_value()) continue;
-      (*order)->clear_title();
-      (*order)->clear_content_salt();
+      LeaveTheHold(&**order);
       *response.add_orders() = **std::move(order);
     }
     done(std::move(response));

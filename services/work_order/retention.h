@@ -48,7 +48,7 @@ class Retention {
   // Begins the daily job.
   void Start();
 
-  // PlaceHold and ReleaseHold. The answer's order has no title.
+  // PlaceHold and ReleaseHold. Of what was written the answer's order has the hold alone.
   void Execute(const CallContext& call, type::v1::Command command, Done<workorder::v1::CommandResult> done);
   void ListHolds(const CallContext& call, operation::v1::ListHoldsRequest request,
                  Done<operation::v1::ListHoldsResponse> done);

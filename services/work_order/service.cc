@@ -1,6 +1,7 @@
 #include "services/work_order/service.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "common/base/utf8.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
+#include "common/evidence/verify.h"
 #include "common/exchange/chain.h"
 #include "services/work_order/core/custody.h"
 #include "services/work_order/core/governor.h"
@@ -31,7 +33,12 @@ using error::Reason;
 constexpr int kDefaultPage = 50;
 constexpr int kMaxPage = 500;
 constexpr int kScanLimit = 20'000;
+// Rows looked at for a list before other reads have their turn: some two milliseconds.
+constexpr int kListSlice = 512;
 constexpr int kMaxHistory = 1000;
+// Of the records or events in one answer, unless one alone is larger: what a peer wrote at length is listed
+// and read all the same, by clients that take gRPC's 4 MiB too.
+constexpr size_t kMaxPageBytes = 2 << 20;
 constexpr size_t kMaxChainEvents = 20'000;
 constexpr int kVerifySlice = 2000;
 constexpr int kDefaultSimilar = 10;
@@ -197,7 +204,10 @@ void WorkOrderService::ReadRestricted(const CallContext& call, const std::string
 
 absl::StatusOr<int64_t> WorkOrderService::Resolve(const std::string& order_id) {
   if (order_id.empty()) return error::Required("order_id");
-  if (order_id.size() > 64 || !CountCodePoints(order_id).has_value()) return error::BadText("order_id");
+  if (order_id.size() > 64 || !CountCodePoints(order_id).has_value() ||
+      HasControlCharacters(order_id, /*allow_line_breaks=*/false)) {
+    return error::BadText("order_id");
+  }
   std::optional<int64_t> id = ParseOrderId(order_id);
   for (auto find : {&Reader::FindIdByNumber, &Reader::FindIdByHandoff}) {
     if (id.has_value()) break;
@@ -244,12 +254,9 @@ void WorkOrderService::GetWorkOrder(const CallContext& call, workorder::v1::GetW
   });
 }
 
-absl::StatusOr<bool> WorkOrderService::Fit(const CallContext& call, bool by_number,
-                                           type::v1::WorkOrder* order, std::vector<Shown>* shown) {
-  const Sight sight = SightOf(call, *order);
-  // Who looks for a number is not told that somebody who asked for secrecy has it.
-  if (sight == Sight::kNothing || (sight == Sight::kNoCaller && by_number)) return false;
-  if (sight == Sight::kNoCaller) {
+absl::Status WorkOrderService::Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
+                                   std::vector<Shown>* shown) {
+  if (SightOf(call, *order) == Sight::kNoCaller) {
     absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
     if (!content.ok()) return content.status();
     if (!order->mutable_content()->ParseFromString(*content)) {
@@ -260,12 +267,31 @@ absl::StatusOr<bool> WorkOrderService::Fit(const CallContext& call, bool by_numb
   } else if (order->facts().restricted() || (by_number && order->facts().secret())) {
     shown->push_back({order->id(), type::v1::DISCLOSURE_KIND_LIST});
   }
-  return true;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
-    const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, std::vector<Shown>* shown) {
-  workorder::v1::ListFilter filter = request.filter();
+struct WorkOrderService::Listing {
+  CallContext call;
+  workorder::v1::ListFilter filter;
+  bool by_number = false;
+  int limit = 0;
+  int64_t before_id = 0;
+  Listed done;
+  // So far.
+  workorder::v1::ListWorkOrdersResponse response;
+  std::vector<Shown> shown;
+  size_t bytes = 0;
+  int64_t last = 0;  // of the orders
+  int scanned = 0;
+  bool full = false;  // a slice ago
+};
+
+void WorkOrderService::List(const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request,
+                            Listed done) {
+  auto listing = std::make_shared<Listing>();
+  listing->call = call;
+  workorder::v1::ListFilter& filter = listing->filter;
+  filter = request.filter();
   filter.set_caller_phone(NormalizePhone(filter.caller_phone()));
   // Only an offer can be in doubt: that is an index.
   if (filter.in_doubt() && filter.states().empty()) {
@@ -274,25 +300,62 @@ absl::StatusOr<workorder::v1::ListWorkOrdersResponse> WorkOrderService::List(
       filter.add_states(state);
     }
   }
-  int64_t before_id = INT64_MAX;
+  listing->before_id = INT64_MAX;
   if (!request.page_token().empty()) {
     absl::StatusOr<int64_t> token = ReadPageToken(request.page_token(), filter);
-    if (!token.ok()) return token.status();
-    before_id = *token;
+    if (!token.ok()) return done(token.status(), {});
+    listing->before_id = *token;
   }
-  const size_t limit = static_cast<size_t>(request.page_size() == 0 ? kDefaultPage : request.page_size());
+  listing->by_number = !filter.caller_phone().empty();
+  listing->limit = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  listing->done = std::move(done);
+  ListSlice(std::move(listing));
+}
+
+void WorkOrderService::ListSlice(std::shared_ptr<Listing> l) {
+  if (clock_->Now() > l->call.deadline) {
+    return l->done(absl::DeadlineExceededError("nobody waits for the list any more"), {});
+  }
+  workorder::v1::ListWorkOrdersResponse& response = l->response;
+  const auto end = [&](int64_t next_before_id) {
+    if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, l->filter));
+    l->done(std::move(response), std::move(l->shown));
+  };
+  int rows = 0;
+  bool known = true;      // the row at hand
+  const ListBounds bounds{// With the one that would follow a full page.
+                          .limit = l->limit - response.orders_size() + 1,
+                          .scan_limit = kListSlice,
+                          .max_bytes = kMaxPageBytes - std::min(l->bytes, kMaxPageBytes),
+                          .may_know = [&](const type::v1::WorkOrder& order) {
+                            ++rows;
+                            known = MayList(l->call, l->by_number, order);
+                            return known;
+                          }};
   int64_t next_before_id = 0;
   absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
-      reader_->List(filter, before_id, static_cast<int>(limit), kScanLimit, &next_before_id);
-  if (!orders.ok()) return orders.status();
-  workorder::v1::ListWorkOrdersResponse response;
+      reader_->List(l->filter, l->before_id, bounds, &next_before_id);
+  if (!orders.ok()) return l->done(orders.status(), {});
   for (type::v1::WorkOrder& order : *orders) {
-    absl::StatusOr<bool> fits = Fit(call, !filter.caller_phone().empty(), &order, shown);
-    if (!fits.ok()) return fits.status();
-    if (*fits) *response.add_orders() = std::move(order);
+    const size_t bytes = order.ByteSizeLong();
+    const bool full = response.orders_size() == l->limit ||
+                      (l->bytes + bytes > kMaxPageBytes && !response.orders().empty());
+    if (full) return end(l->last);
+    l->bytes += bytes;
+    l->last = ParseOrderId(order.id()).value_or(0);
+    if (absl::Status status = Fit(l->call, l->by_number, &order, &l->shown); !status.ok()) {
+      return l->done(std::move(status), {});
+    }
+    *response.add_orders() = std::move(order);
   }
-  if (next_before_id > 0) response.set_next_page_token(MakePageToken(next_before_id, filter));
-  return response;
+  if (next_before_id == 0) return end(0);
+  // Whether a full page goes on is not worth a long search: the next page will say.
+  if (response.orders_size() == l->limit && std::exchange(l->full, true)) return end(l->last);
+  l->scanned += std::max(rows, kListSlice);
+  // As within a slice: up to as many rows again, so that the token stands on one that may be known.
+  if (l->scanned >= kScanLimit * (known ? 1 : 2)) return end(next_before_id);
+  l->before_id = next_before_id;
+  readers_->Post([this, l = std::move(l)]() mutable { ListSlice(std::move(l)); });
 }
 
 void WorkOrderService::ListWorkOrders(const CallContext& call, workorder::v1::ListWorkOrdersRequest request,
@@ -303,14 +366,16 @@ void WorkOrderService::ListWorkOrders(const CallContext& call, workorder::v1::Li
   }
   if (absl::Status status = ValidateFilter(request.filter()); !status.ok()) return done(status);
   readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
-    std::vector<Shown> shown;
-    absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response = List(call, request, &shown);
-    if (!response.ok() || shown.empty()) return done(std::move(response));
-    auto answer = std::make_shared<Done<workorder::v1::ListWorkOrdersResponse>>(std::move(done));
-    Disclose(
-        call, std::move(shown),
-        [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
-        [answer](absl::Status status) { (*answer)(std::move(status)); });
+    List(call, request,
+         [this, call, done = std::move(done)](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response,
+                                              std::vector<Shown> shown) mutable {
+           if (!response.ok() || shown.empty()) return done(std::move(response));
+           auto answer = std::make_shared<Done<workorder::v1::ListWorkOrdersResponse>>(std::move(done));
+           Disclose(
+               call, std::move(shown),
+               [answer, response = *std::move(response)]() mutable { (*answer)(std::move(response)); },
+               [answer](absl::Status status) { (*answer)(std::move(status)); });
+         });
   });
 }
 
@@ -323,8 +388,10 @@ absl::StatusOr<type::v1::WorkOrder> WorkOrderService::Find(const std::string& or
   return **std::move(order);
 }
 
-absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(int64_t last, size_t limit) {
+absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(int64_t last, size_t limit,
+                                                                           size_t max_bytes) {
   std::vector<type::v1::Event> events;
+  size_t bytes = 0;
   for (int64_t sequence = last; sequence > 0 && events.size() < limit;) {
     absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(sequence, 1);
     if (!rows.ok()) return rows.status();
@@ -332,6 +399,8 @@ absl::StatusOr<std::vector<type::v1::Event>> WorkOrderService::ReadHistory(int64
     if (rows->empty() || !event.ParseFromString(rows->front().bytes)) {
       return error::Internal(StrCat("event ", sequence, " cannot be read"));
     }
+    bytes += rows->front().bytes.size();
+    if (bytes > max_bytes && !events.empty()) break;
     sequence = event.previous_order_sequence();
     events.push_back(std::move(event));
   }
@@ -354,7 +423,7 @@ absl::StatusOr<workorder::v1::ListOrderEventsResponse> WorkOrderService::History
     }
     last = event.previous_order_sequence();
   }
-  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(last, kMaxHistory);
+  absl::StatusOr<std::vector<type::v1::Event>> events = ReadHistory(last, kMaxHistory, kMaxPageBytes);
   if (!events.ok()) return events.status();
   if (SightOf(call, *order) == Sight::kNoCaller) {
     absl::StatusOr<std::string> bytes = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
@@ -401,11 +470,15 @@ void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::Cl
               }
               // It is closed whether the warning can be given or not. Partners' orders of a restricted
               // incident were known to who closes it.
-              std::vector<Shown> known;
-              if (auto open = List(acting, list, &known); open.ok()) {
-                *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
-              }
-              done(std::move(response));
+              List(acting, list,
+                   [response = std::move(response), done = std::move(done)](
+                       absl::StatusOr<workorder::v1::ListWorkOrdersResponse> open,
+                       const std::vector<Shown>& /*known*/) mutable {
+                     if (open.ok()) {
+                       *response.mutable_open_partner_orders() = std::move(*open->mutable_orders());
+                     }
+                     done(std::move(response));
+                   });
             });
           });
 }
@@ -417,7 +490,7 @@ absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
   absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
   absl::StatusOr<std::vector<type::v1::Event>> events =
-      ReadHistory(order->last_event_sequence(), kMaxChainEvents);
+      ReadHistory(order->last_event_sequence(), kMaxChainEvents, std::numeric_limits<size_t>::max());
   if (!events.ok()) return events.status();
   std::vector<workorder::v1::CustodyTenure> tenures = CustodyChain(*events, engine_->site().hotline, *at);
   if (tenures.empty()) {
@@ -446,7 +519,7 @@ absl::StatusOr<workorder::v1::WhoHoldsResponse> WorkOrderService::Holds(
   absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
   if (!order.ok()) return order.status();
   absl::StatusOr<std::vector<type::v1::Event>> events =
-      ReadHistory(order->last_event_sequence(), kMaxChainEvents);
+      ReadHistory(order->last_event_sequence(), kMaxChainEvents, std::numeric_limits<size_t>::max());
   if (!events.ok()) return events.status();
   return work_order::WhoHolds(*events, engine_->site().hotline, *at);
 }
@@ -476,7 +549,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
   if (request.has_heartbeat_interval()) {
     heartbeat = FromProtoDuration(request.heartbeat_interval());
     if (heartbeat < absl::Seconds(1) || heartbeat > absl::Seconds(60)) {
-      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "heartbeat_interval", "must be 1 s to 60 s",
                              "应在1到60秒之间");
     }
   }
@@ -537,22 +610,28 @@ absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Simil
   by_number.set_caller_phone(NormalizePhone(content.caller().phone()));
   if (!by_number.caller_phone().empty()) {
     int64_t next = 0;
+    const ListBounds bounds{.limit = limit,
+                            .scan_limit = kNumberScanLimit,
+                            .max_bytes = kMaxPageBytes / 2,
+                            .may_know = [&](const type::v1::WorkOrder& order) {
+                              return MayList(call, /*by_number=*/true, order);
+                            }};
     absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
-        reader_->List(by_number, own == 0 ? INT64_MAX : own, limit, kNumberScanLimit, &next);
+        reader_->List(by_number, own == 0 ? INT64_MAX : own, bounds, &next);
     if (!orders.ok()) return orders.status();
     for (type::v1::WorkOrder& order : *orders) {
-      absl::StatusOr<bool> fits = Fit(call, /*by_number=*/true, &order, shown);
-      if (!fits.ok()) return fits.status();
-      if (!*fits) continue;
+      if (absl::Status status = Fit(call, /*by_number=*/true, &order, shown); !status.ok()) return status;
       same_caller.insert(order.id());
       *response.add_earlier_orders() = std::move(order);
     }
   }
-  absl::StatusOr<SimilarOrders::Found> found =
-      similar_.Find(SketchOf(content, registered), own, static_cast<size_t>(limit));
+  // All that are likely: those that may not be known take nobody's place.
+  absl::StatusOr<SimilarOrders::Found> found = similar_.Find(SketchOf(content, registered), own);
   if (!found.ok()) return found.status();
   response.set_incomplete(found->incomplete);
+  size_t bytes = 0;
   for (const Likeness& likeness : found->likely) {
+    if (response.similar_orders_size() >= limit) break;
     absl::StatusOr<std::optional<type::v1::WorkOrder>> order = reader_->FindOrder(likeness.id);
     if (!order.ok()) return order.status();
     if (!order->has_value()) continue;
@@ -563,10 +642,11 @@ absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> WorkOrderService::Simil
       same = HasNumber(likeness.id, by_number.caller_phone());
       if (!same.ok()) return same.status();
     }
+    if (!MayList(call, *same, **order)) continue;
+    bytes += (*order)->ByteSizeLong();
+    if (bytes > kMaxPageBytes / 2 && !response.similar_orders().empty()) break;
     std::vector<Shown> once;
-    absl::StatusOr<bool> fits = Fit(call, *same, &**order, listed ? &once : shown);
-    if (!fits.ok()) return fits.status();
-    if (!*fits) continue;
+    if (absl::Status status = Fit(call, *same, &**order, listed ? &once : shown); !status.ok()) return status;
     workorder::v1::SimilarOrder& similar = *response.add_similar_orders();
     *similar.mutable_order() = **std::move(order);
     similar.set_score(likeness.score);
@@ -657,7 +737,7 @@ void WorkOrderService::VerifyLog(const CallContext& call, workorder::v1::VerifyL
     return done(error::SequenceOutOfRange(request.start_sequence(), head));
   }
   if (request.end_sequence() < 0 || request.end_sequence() > head) {
-    return done(error::SequenceOutOfRange(request.end_sequence(), head));
+    return done(error::SequenceOutOfRange(request.end_sequence(), head, "end_sequence"));
   }
   auto verification = std::make_shared<Verification>();
   verification->done = std::move(done);
@@ -676,6 +756,9 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
     v->done(std::move(v->response));
   };
   const auto again = [&] { readers_->Post([this, v] { VerifySlice(v); }); };
+  if (clock_->Now() > v->deadline) {
+    return v->done(absl::DeadlineExceededError("nobody waits for the verification any more"));
+  }
 
   if (v->next_event <= v->last_event) {
     // One row before the stretch gives the hash it continues.
@@ -841,6 +924,9 @@ void WorkOrderService::ExportSlice(std::shared_ptr<Export> running) {
   absl::StatusOr<std::string> file =
       evidence::BuildEvidence(running->collector.parts(), keys_.ring, *running->signer);
   if (!file.ok()) return running->done(file.status());
+  if (file->size() > evidence::kMaxEvidenceBytes) {
+    return running->done(error::EvidenceTooLarge(evidence::kMaxEvidenceBytes));
+  }
   workorder::v1::ExportEvidenceResponse response;
   response.set_file_name(evidence::EvidenceFileName(running->collector.parts().order_number));
   response.set_evidence(*std::move(file));

@@ -42,6 +42,7 @@ class WorkOrderService : public OrderFinder {
 
   void GetWorkOrder(const CallContext& call, workorder::v1::GetWorkOrderRequest request,
                     Done<workorder::v1::GetWorkOrderResponse> done);
+  // Works in slices, so that other reads go on beside it, until nobody waits any more.
   void ListWorkOrders(const CallContext& call, workorder::v1::ListWorkOrdersRequest request,
                       Done<workorder::v1::ListWorkOrdersResponse> done);
   void ListOrderEvents(const CallContext& call, workorder::v1::ListOrderEventsRequest request,
@@ -57,10 +58,10 @@ class WorkOrderService : public OrderFinder {
                      Done<workorder::v1::PreviewReturnResponse> done);
   void FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
                          Done<workorder::v1::FindSimilarOrdersResponse> done) override;
-  // Works in slices, so that other reads go on beside it.
+  // Works in such slices too.
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
-  // Works in slices too.
+  // As well.
   void ExportEvidence(const CallContext& call, workorder::v1::ExportEvidenceRequest request,
                       Done<workorder::v1::ExportEvidenceResponse> done);
   absl::StatusOr<std::unique_ptr<MessageStream>> WatchWorkOrders(
@@ -72,6 +73,7 @@ class WorkOrderService : public OrderFinder {
   int64_t open_watches() const { return hub_.open_streams(); }
 
  private:
+  struct Listing;
   struct Verification;
   struct Export;
 
@@ -88,17 +90,20 @@ class WorkOrderService : public OrderFinder {
     return order.facts().restricted() || order.facts().secret();
   }
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
-  // Without those that `call` may not know of. `shown`: what of the rest is to be recorded.
-  absl::StatusOr<workorder::v1::ListWorkOrdersResponse> List(
-      const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request,
-      std::vector<Shown>* shown);
+  // A page of a list, and what of it is to be recorded.
+  using Listed = absl::AnyInvocable<void(absl::StatusOr<workorder::v1::ListWorkOrdersResponse>,
+                                         std::vector<Shown> shown)>;
+  // Without those that `call` may not know of. On the readers' thread.
+  void List(const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, Listed done);
+  void ListSlice(std::shared_ptr<Listing> l);
   // Answers `read` of the order's history: refused or recorded if it is restricted.
   template <typename Response>
   void ReadRestricted(const CallContext& call, const std::string& order_id,
                       absl::AnyInvocable<absl::StatusOr<Response>()> read, Done<Response> done);
   absl::StatusOr<type::v1::WorkOrder> Find(const std::string& order_id);
-  // `limit` events of an order, `last` the latest of them, oldest first.
-  absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(int64_t last, size_t limit);
+  // `limit` events of an order, `last` the latest of them, oldest first; fewer if they were larger than
+  // `max_bytes` together, but one at least.
+  absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(int64_t last, size_t limit, size_t max_bytes);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(
       const CallContext& call, const workorder::v1::ListOrderEventsRequest& request);
   absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
@@ -110,10 +115,15 @@ class WorkOrderService : public OrderFinder {
   absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(
       const CallContext& call, const workorder::v1::FindSimilarOrdersRequest& request,
       std::vector<Shown>* shown);
-  // Takes out of `order` what `call` may not know; false if that is all of it. `by_number`: it was found by
-  // its caller's number.
-  absl::StatusOr<bool> Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
-                           std::vector<Shown>* shown);
+  // `call` may know of the order. `by_number`: it was found by its caller's number, and who looks for one is
+  // not told that somebody who asked for secrecy has it.
+  bool MayList(const CallContext& call, bool by_number, const type::v1::WorkOrder& order) const {
+    const Sight sight = SightOf(call, order);
+    return sight == Sight::kWhole || (sight == Sight::kNoCaller && !by_number);
+  }
+  // Takes out of `order`, which `call` may know of, what it may not know. `shown`: what is to be recorded.
+  absl::Status Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
+                   std::vector<Shown>* shown);
   // Reads by `reader_`.
   retention::ErasureCheck MakeErasureCheck();
   void VerifySlice(std::shared_ptr<Verification> verification);

@@ -10,11 +10,14 @@
 namespace hotline::work_order {
 namespace {
 
-constexpr int kSlice = 256;
-constexpr int kScanLimit = 20'000;
-// Slices that a caller waits for: some milliseconds.
+// Orders or events: two to three milliseconds.
+constexpr int kSlice = 64;
+// Slices that a caller waits for.
 constexpr int kSlicesInline = 2;
+constexpr size_t kMostLikely = 1000;
 constexpr size_t kCapacity = 200'000;
+// What waits goes over into an index of no more than this and as much again.
+constexpr size_t kMaxWaitingBytes = SimilarIndex::kMaxBytes / 2;
 constexpr absl::Duration kPumpEvery = absl::Seconds(1);
 
 const type::v1::RegisteredDetail* RegistrationIn(const type::v1::Event& event) {
@@ -35,27 +38,37 @@ absl::StatusOr<Sketch> SimilarOrders::Read(int64_t id, absl::Time registered) {
   return SketchOf(content, registered);
 }
 
-absl::StatusOr<bool> SimilarOrders::Scan() {
+absl::Status SimilarOrders::ListOpen() {
   workorder::v1::ListFilter open;
   for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO; ++state) {
     open.add_states(static_cast<type::v1::OrderState>(state));
   }
   int64_t next = 0;
   absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
-      reader_->List(open, scan_before_, kSlice, kScanLimit, &next);
+      reader_->List(open, scan_before_, {.limit = kSlice, .scan_limit = kSlice}, &next);
   if (!orders.ok()) return orders.status();
   for (const type::v1::WorkOrder& order : *orders) {
     const int64_t id = ParseOrderId(order.id()).value_or(0);
     absl::StatusOr<Sketch> sketch = Read(id, FromProto(order.register_time()));
     if (!sketch.ok()) return sketch.status();
+    waiting_bytes_ += BytesOf(*sketch);
     waiting_.emplace_back(id, *std::move(sketch));
   }
   scan_before_ = next;
-  if (next != 0 && waiting_.size() < kCapacity) return true;
-  for (auto it = waiting_.rbegin(); it != waiting_.rend(); ++it) index_.Put(it->first, std::move(it->second));
-  waiting_.clear();
-  waiting_.shrink_to_fit();
-  scanned_ = true;
+  listed_ = next == 0 || waiting_.size() >= kCapacity || waiting_bytes_ >= kMaxWaitingBytes;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SimilarOrders::Scan() {
+  if (!listed_) {
+    if (absl::Status status = ListOpen(); !status.ok()) return status;
+  }
+  if (!listed_) return true;
+  for (int i = 0; i < kSlice && !waiting_.empty(); ++i) {
+    index_.Put(waiting_.back().first, std::move(waiting_.back().second));
+    waiting_.pop_back();
+  }
+  scanned_ = waiting_.empty();
   return true;
 }
 
@@ -99,7 +112,8 @@ absl::StatusOr<bool> SimilarOrders::Step() {
 
 void SimilarOrders::Pump() {
   readers_->PostAfter(kPumpEvery, [this] {
-    // One slice at a time, so that other reads go on in between; a failure is met again by who asks.
+    // One slice at a time, so that other reads go on in between; a failure is
+    // met again by who asks.
     const auto slice = [](auto& again, SimilarOrders* self) -> void {
       if (const absl::StatusOr<bool> more = self->Step(); more.ok() && *more) {
         self->readers_->Post([again, self]() mutable { again(again, self); });
@@ -111,7 +125,7 @@ void SimilarOrders::Pump() {
   });
 }
 
-absl::StatusOr<SimilarOrders::Found> SimilarOrders::Find(const Sketch& query, int64_t except, size_t limit) {
+absl::StatusOr<SimilarOrders::Found> SimilarOrders::Find(const Sketch& query, int64_t except) {
   Found found;
   found.incomplete = true;
   for (int i = 0; i < kSlicesInline || !begun_; ++i) {
@@ -121,7 +135,7 @@ absl::StatusOr<SimilarOrders::Found> SimilarOrders::Find(const Sketch& query, in
     found.incomplete = false;
     break;
   }
-  found.likely = index_.Find(query, except, limit);
+  found.likely = index_.Find(query, except, kMostLikely);
   return found;
 }
 

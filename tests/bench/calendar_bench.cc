@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "common/derivation/verify.h"
 #include "common/sql/sqlite.h"
 #include "services/escalation/calendar/calendar.h"
-#include "services/escalation/calendar/verify.h"
 #include "services/escalation/edge_calendar.h"
 
 namespace hotline::escalation {
@@ -127,7 +127,7 @@ int Run(int64_t rounds, const std::string& directory) {
     Check(derivation.status());
     derivations[i] = *std::move(derivation);
   });
-  const double verify = Each(256, [&](size_t i) { Check(calendar::VerifyDerivation(derivations[i])); });
+  const double verify = Each(256, [&](size_t i) { Check(derivation::VerifyDerivation(derivations[i])); });
   const double insert_rate = InsertRate(directory, due);
   std::printf(
       "bench calendar add_10wd_ns=%.0f add_20wh_ns=%.0f measure_wh_ns=%.0f derive_us=%.1f verify_us=%.1f "

@@ -445,7 +445,7 @@ std::vector<type::v1::Event> Life(int64_t id, int64_t* sequence, absl::Time at) 
 }
 
 bool Arming(const Flags& flags, const std::string& folder) {
-  const Deadlines deadlines({Shipped()}, Parties());
+  const Deadlines deadlines(std::vector<Publication>{Shipped()});
   double rate = 0;
   {
     std::filesystem::create_directories(folder + "/raw");
@@ -482,8 +482,7 @@ bool Arming(const Flags& flags, const std::string& folder) {
 
 bool Recompute(const Flags& flags, const std::string& folder) {
   Publication first = Shipped();
-  Parties parties;
-  const Deadlines deadlines({first}, parties);
+  const Deadlines deadlines(std::vector<Publication>{first});
   const absl::Time now = SystemClock()->Now();
   int64_t sequence = 0;
   double rate = 0;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "hotline/escalation/v1/meeting_service.grpc.pb.h"
 #include "tests/support/desk.h"
 #include "tests/support/process.h"
 
@@ -93,6 +94,41 @@ class ClearanceTest : public testing::Test {
     *error =
         CallAs(account, sites_.a.work_order(), &WorkOrderService::Stub::ListOrderEvents, request, &response);
     return {response.events().begin(), response.events().end()};
+  }
+  // What the meeting answers to somebody who rules that the order is this hotline's after all.
+  WorkOrder RuleOnDispute(const std::string& id) {
+    using escalation::v1::MeetingService;
+    dispatch::v1::PushWorkOrderRequest push;
+    NextRequestId(push.mutable_header()->mutable_request_id());
+    push.mutable_header()->set_order_id(id);
+    push.mutable_header()->mutable_actor()->set_account("registrar");
+    push.mutable_offer()->set_to_hotline("110");
+    const std::string handoff = Push(sites_.a, push).order().handoff().id();
+    EXPECT_TRUE(Eventually([&] { return Exists(sites_.b, handoff); }));
+    workorder::v1::GetWorkOrderRequest there;
+    there.set_order_id(handoff);
+    auto dispute = For<dispatch::v1::DisputeHandoffRequest>(
+        Must(sites_.b.work_order(), &WorkOrderService::Stub::GetWorkOrder, there).order().id());
+    dispute.mutable_dispute()->set_reason("不属公安职责");
+    Must(sites_.b.dispatch(), &DispatchService::Stub::DisputeHandoff, dispute);
+    const auto meeting = MeetingService::NewStub(sites_.a.NewChannelTo(Service::kEscalation));
+    std::string item;
+    EXPECT_TRUE(Eventually([&] {
+      const auto docket = Must(*meeting, &MeetingService::Stub::ListDocket, {});
+      for (const auto& one : docket.items()) {
+        if (one.order_id() == id) item = one.item_id();
+      }
+      return !item.empty();
+    }));
+    escalation::v1::RuleDocketItemRequest request;
+    NextRequestId(request.mutable_header()->mutable_request_id());
+    request.mutable_header()->mutable_actor()->set_account("somebody");
+    request.set_item_id(item);
+    request.mutable_ruling()->set_to_hotline("12345");
+    request.mutable_ruling()->set_ground("路灯由住建部门养护");
+    request.mutable_ruling()->set_reference("联席会议纪要〔2026〕3号");
+    request.mutable_ruling()->set_ruled_by("somebody");
+    return Must(*meeting, &MeetingService::Stub::RuleDocketItem, request).order();
   }
   int Disclosures(const std::string& id, type::v1::DisclosureKind kind, const std::string& account) {
     RichError error;
@@ -280,6 +316,59 @@ TEST_F(ClearanceTest, DeadlinesOfAClueAreNotForEverybody) {
   EXPECT_TRUE(Verify(sites_.a).intact());
 }
 
+// Whether a page goes on, and where, told whose number it was and which orders there are.
+TEST_F(ClearanceTest, APageTokenTellsNothingOfWhatIsHidden) {
+  using escalation::v1::EscalationService;
+  const std::string clue = PushClue().id();
+  const std::string secret = RegisterSecret().id();
+  const std::string open = Push(sites_.a, MakePush(7, "110")).order().id();
+  // The orders of all pages, each of which has one.
+  const auto orders = [&](const std::string& account, const workorder::v1::ListFilter& filter) {
+    workorder::v1::ListWorkOrdersRequest request;
+    *request.mutable_filter() = filter;
+    request.set_page_size(1);
+    std::vector<std::string> ids;
+    do {
+      workorder::v1::ListWorkOrdersResponse page;
+      CallAs(account, sites_.a.work_order(), &WorkOrderService::Stub::ListWorkOrders, request, &page);
+      EXPECT_TRUE(page.orders_size() == 1 || page.next_page_token().empty());
+      for (const WorkOrder& order : page.orders()) ids.push_back(order.id());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty() && !HasFailure());
+    return ids;
+  };
+  using Ids = std::vector<std::string>;
+  workorder::v1::ListFilter filter;
+  EXPECT_EQ(orders("somebody", filter), (Ids{open, secret}));
+  EXPECT_EQ(orders("cleared", filter), (Ids{open, secret, clue}));
+  filter.set_caller_phone(kPhone);
+  EXPECT_EQ(orders("somebody", filter), Ids{});
+  EXPECT_EQ(orders("cleared", filter), Ids{secret});
+  filter.Clear();
+  filter.set_urgency(type::v1::URGENCY_URGENT);
+  EXPECT_EQ(orders("somebody", filter), Ids{});
+  EXPECT_EQ(orders("cleared", filter), Ids{clue});
+
+  const auto deadlines = [&](const std::string& account) {
+    escalation::v1::ListDeadlinesRequest request;
+    request.set_duty_party("110");
+    request.set_include_stopped(true);
+    request.set_page_size(1);
+    std::set<std::string> ids;
+    do {
+      escalation::v1::ListDeadlinesResponse page;
+      CallAs(account, sites_.a.escalation(), &EscalationService::Stub::ListDeadlines, request, &page);
+      EXPECT_TRUE(page.deadlines_size() == 1 || page.next_page_token().empty());
+      for (const auto& deadline : page.deadlines()) ids.insert(deadline.order_id());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty() && !HasFailure());
+    return ids;
+  };
+  EXPECT_TRUE(Eventually([&] { return deadlines("cleared").contains(clue); }));
+  EXPECT_TRUE(Eventually([&] { return deadlines("somebody").contains(open); }));
+  EXPECT_FALSE(deadlines("somebody").contains(clue));
+}
+
 TEST_F(ClearanceTest, ASecretCallerIsNobodyElsesToKnow) {
   const WorkOrder registered = RegisterSecret();
   EXPECT_NE(registered.title(), "") << "whoever registers it knows";
@@ -339,6 +428,12 @@ TEST_F(ClearanceTest, ASecretCallerIsNobodyElsesToKnow) {
                 .reason,
             "");
   EXPECT_EQ(Disclosures(registered.id(), type::v1::DISCLOSURE_KIND_EVIDENCE, "cleared"), 1);
+  // Nor the answer to a ruling, by which the number could be tried.
+  const WorkOrder ruled = RuleOnDispute(registered.id());
+  EXPECT_EQ(ruled.id(), registered.id());
+  EXPECT_EQ(ruled.content_salt(), "");
+  EXPECT_EQ(ruled.title(), "");
+  EXPECT_THAT(ruled.SerializeAsString(), Not(HasSubstr(kName)));
   for (const Service service : kServices) {
     std::ifstream log(sites_.a.log_file(service));
     const std::string text{std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()};

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/conformance/wire.h"
 #include "tests/support/desk.h"
 
 namespace hotline::test {
@@ -114,6 +115,66 @@ TEST_F(SignedSitesTest, EvidenceOfBothSidesVerifiesOfflineAndNoAlteredByteDoes) 
     }
   }
   EXPECT_THAT(ReadFile(giver), HasSubstr(MakeContent(4711).title())) << "the content is in it";
+}
+
+// A peer that wrote enough made all of it too large for a message.
+TEST_F(SignedSitesTest, WhatAPeerReportsAtLengthIsShownAndProvenAllTheSame) {
+  constexpr int kReports = 72;
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const type::v1::WorkOrder order = Push(sites_.a, MakePush(4712, "110")).order();
+  int64_t sequence = 0;
+  std::string previous = conformance::StartOf(exchange::v1::LANE_ORDINARY);
+  const auto tell = [&](exchange::v1::EnvelopeKind kind, const google::protobuf::MessageLite& body) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    request.set_lane(exchange::v1::LANE_ORDINARY);
+    exchange::v1::Envelope& envelope = *request.add_envelopes();
+    envelope.set_sequence(++sequence);
+    envelope.set_kind(kind);
+    envelope.set_handoff_id(order.handoff().id());
+    envelope.set_body(body.SerializeAsString());
+    conformance::Chain(previous, &envelope);
+    previous = envelope.hash();
+    Must(sites_.a.ledger(), &workorder::v1::LedgerService::Stub::ApplyInbox, request);
+  };
+  exchange::v1::UnderstoodBody understood;
+  understood.set_to_number("110-20261123-000001");
+  tell(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, understood);
+  exchange::v1::MirrorBody mirror;
+  mirror.set_state(type::v1::ORDER_STATE_ACCEPTED);
+  mirror.mutable_custody()->set_holder("110");
+  mirror.mutable_custody()->set_epoch(2);
+  mirror.mutable_custody()->mutable_hold_time()->set_seconds(absl::ToUnixSeconds(absl::Now()));
+  mirror.mutable_event()->mutable_accepted();
+  tell(exchange::v1::ENVELOPE_KIND_MIRROR, mirror);
+  mirror.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
+  for (int i = 0; i < kReports; ++i) {
+    auto* const detail = mirror.mutable_event()->mutable_progressed();
+    detail->set_note(absl::StrCat(i));
+    // Texts are bounded. A newer peer's fields are kept as they are.
+    google::protobuf::UnknownFieldSet* const newer = detail->GetReflection()->MutableUnknownFields(detail);
+    newer->Clear();
+    newer->AddLengthDelimited(9999, std::string(240 << 10, 'x'));
+    tell(exchange::v1::ENVELOPE_KIND_MIRROR, mirror);
+  }
+  const std::string file = sites_.folder.path() + "/large.hev";
+  std::string line;
+  ASSERT_EQ(Export(sites_.a, order.number(), file, &line), 0) << line;
+  EXPECT_GT(std::filesystem::file_size(file), uintmax_t{2 * 16} << 20);
+  EXPECT_EQ(VerifyFile(file, &line), 0) << line;
+  // A line of as many bytes goes to a file.
+  const std::string shown = sites_.folder.path() + "/shown.json";
+  const std::string show =
+      absl::StrCat(BuildFolder(), "/services/hotlinectl/hotlinectl --json --work-order ",
+                   sites_.a.address(Service::kWorkOrder), " show ", order.number(), " > ", shown);
+  ASSERT_EQ(std::system(show.c_str()), 0);
+  const std::string text = ReadFile(shown);
+  int reports = 0;
+  for (size_t at = text.find("\"progressed\""); at != std::string::npos;
+       at = text.find("\"progressed\"", at + 1)) {
+    ++reports;
+  }
+  EXPECT_EQ(reports, kReports);
 }
 
 TEST_F(SignedSitesTest, NobodyElseSpeaksForAPeer) {

@@ -48,7 +48,7 @@ std::vector<BadPush> BadPushes() {
   return {
       {"TypeUnknown", content([](Content* c) { c->set_type(static_cast<type::v1::OrderType>(99)); }),
        "ENUM_INVALID", "content.type"},
-      {"TypeUnset", content([](Content* c) { c->clear_type(); }), "ENUM_INVALID", "content.type"},
+      {"TypeUnset", content([](Content* c) { c->clear_type(); }), "FIELD_REQUIRED", "content.type"},
       {"ChannelUnknown", content([](Content* c) { c->set_channel(static_cast<type::v1::Channel>(-1)); }),
        "ENUM_INVALID", "content.channel"},
       {"UrgencyUnknown", content([](Content* c) { c->set_urgency(static_cast<type::v1::Urgency>(4)); }),

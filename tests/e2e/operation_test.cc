@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/sql/sqlite.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/support/desk.h"
 #include "tests/support/watch.h"
@@ -19,6 +20,7 @@
 namespace hotline::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -91,6 +93,76 @@ TEST(OperationTest, HealthIsPerServiceAndPerLink) {
   EXPECT_EQ(HealthOf(sites.a, Service::kDispatch, "hotline.dispatch.v1.DispatchService"),
             HealthCheckResponse::SERVING)
       << "a peer that is away is no reason to turn desktops away";
+}
+
+TEST(OperationTest, AStoreOfEscalationThatFailsIsToldByHealthAndMetrics) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  using grpc::health::v1::HealthCheckResponse;
+  const auto metrics = [&] { return HttpGet(sites.a.metrics_address(Service::kEscalation), "/metrics"); };
+  const std::string healthy = "hotline_escalation_store_healthy{store=\"";
+  const std::string before = metrics();
+  for (const std::string store : {"clocks", "report", "notify", "directory"}) {
+    EXPECT_THAT(before, HasSubstr(healthy + store + "\"} 1"));
+  }
+  // Nobody would find what was written to a file that is not there any more.
+  std::filesystem::remove(sites.a.folder() + "/escalation/report.db");
+  Push(sites.a, MakePush(1, "110"));
+  EXPECT_TRUE(Eventually([&] {
+    return HealthOf(sites.a, Service::kEscalation, "report_store") == HealthCheckResponse::NOT_SERVING;
+  }));
+  const std::string after = metrics();
+  EXPECT_THAT(after, HasSubstr(healthy + "report\"} 0"));
+  for (const std::string store : {"clocks", "notify", "directory"}) {
+    EXPECT_THAT(after, HasSubstr(healthy + store + "\"} 1"));
+  }
+  EXPECT_EQ(HealthOf(sites.a, Service::kEscalation, ""), HealthCheckResponse::SERVING) << "the clocks go on";
+}
+
+// One of them may be deleted and another must never be: what to do begins with which one it is.
+TEST(OperationTest, AServiceThatCannotOpenAStoreNamesIt) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  for (const Service service : kServices) EXPECT_EQ(sites.a.Terminate(service), 0) << NameOf(service);
+  for (const auto& [service, file] : {std::pair(Service::kWorkOrder, "work_order/work_order.db"),
+                                      std::pair(Service::kEscalation, "escalation/escalation.db"),
+                                      std::pair(Service::kEscalation, "escalation/report.db"),
+                                      std::pair(Service::kEscalation, "escalation/directory.db"),
+                                      std::pair(Service::kEscalation, "escalation/notify.db")}) {
+    const std::string path = absl::StrCat(sites.a.folder(), "/", file);
+    const std::string log = sites.a.log_file(service);
+    const std::string good = ReadFile(path);
+    WriteFile(path, std::string(10'000, 'x'));
+    std::filesystem::remove(log);
+    ASSERT_TRUE(sites.a.Launch(service).ok());
+    EXPECT_EQ(sites.a.process(service).Wait(absl::Seconds(20)), 1) << path;
+    EXPECT_THAT(ReadFile(log), AllOf(HasSubstr(absl::StrCat(NameOf(service), ": ", path, ": ")),
+                                     HasSubstr("`hotlinectl doctor` says what to do")));
+    WriteFile(path, good);
+  }
+}
+
+TEST(OperationTest, AStartWaitsForWhoeverReadsTheStore) {
+  TwoSites sites;
+  ASSERT_TRUE(sites.a.StartAll().ok());
+  Push(sites.a, MakePush(1, "110"));
+  const std::string log = sites.a.log_file(Service::kWorkOrder);
+  auto reader = sql::OpenSqliteToRead(sites.a.folder() + "/work_order/work_order.db", /*still=*/false);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_TRUE((*reader)->Begin().ok());
+  ASSERT_TRUE(*(*(*reader)->Prepare("SELECT count(*) FROM event"))->Step());
+  sites.a.Kill(Service::kWorkOrder);
+  const auto launched_and_waits = [&] {
+    std::filesystem::remove(log);
+    return sites.a.Launch(Service::kWorkOrder).ok() &&
+           Eventually([&] { return ReadFile(log).find("waiting until it ends") != std::string::npos; });
+  };
+  ASSERT_TRUE(launched_and_waits());
+  // Nobody has to wait with it.
+  EXPECT_EQ(sites.a.Terminate(Service::kWorkOrder), 1);
+  ASSERT_TRUE(launched_and_waits());
+  reader->reset();
+  EXPECT_TRUE(sites.a.AwaitReady(Service::kWorkOrder).ok());
 }
 
 TEST(OperationTest, MetricsTellCallsAndNothingAboutPeople) {

@@ -110,13 +110,22 @@ TEST(OutageTest, SameRequestIdGivesSameAnswerAfterRestart) {
 TEST(OutageTest, WorkOrderAwayIsUnavailableAndComesBack) {
   TwoSites sites;
   ASSERT_TRUE(sites.a.StartAll().ok());
-  Push(sites.a, MakePush(1, "110"));
+  escalation::v1::GetTimeLedgerRequest ledger;
+  ledger.set_order_id(Push(sites.a, MakePush(1, "110")).order().id());
+  EXPECT_TRUE(Eventually([&] {
+    escalation::v1::GetTimeLedgerResponse response;
+    Call call;
+    return sites.a.escalation().GetTimeLedger(&call, ledger, &response).ok();
+  }));
   sites.a.Kill(Service::kWorkOrder);
   const dispatch::v1::PushWorkOrderRequest push = MakePush(2, "110");
-  const RichError error = MustFail(sites.a.dispatch(), &DispatchService::Stub::PushWorkOrder, push);
-  EXPECT_EQ(error.code, grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(error.reason, "WORK_ORDER_UNREACHABLE");
-  EXPECT_THAT(error.chinese, Not(IsEmpty()));
+  for (const RichError& error :
+       {MustFail(sites.a.dispatch(), &DispatchService::Stub::PushWorkOrder, push),
+        MustFail(sites.a.escalation(), &escalation::v1::EscalationService::Stub::GetTimeLedger, ledger)}) {
+    EXPECT_EQ(error.code, grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(error.reason, "WORK_ORDER_UNREACHABLE");
+    EXPECT_THAT(error.chinese, Not(IsEmpty()));
+  }
   ASSERT_TRUE(sites.a.Start(Service::kWorkOrder).ok());
   EXPECT_TRUE(Eventually([&] {
     dispatch::v1::PushWorkOrderResponse response;

@@ -344,7 +344,9 @@ TEST_F(CalendarRulesTest, TheProvisionalYearBecomesAnnounced) {
   }
   EXPECT_EQ(Event(closed), history) << "what is over is not touched";
   EXPECT_FALSE(IsOpenAt(that_day)) << "nor is anybody looked for at a closed office";
-  EXPECT_THAT(Ctl({"explain", ids_[0]}), HasSubstr(kNotice));
+  const std::string explained = Ctl({"--lang", "en", "explain", ids_[0]});
+  EXPECT_THAT(explained, HasSubstr(kNotice));
+  EXPECT_THAT(explained, HasSubstr("Recomputed here"));
 
   // The region's year, as somebody writes it who keeps the file: nothing moves, and all is decided.
   std::ifstream file(HOTLINE_SOURCE_DIR "/deploy/calendars/xinjiang.yaml");

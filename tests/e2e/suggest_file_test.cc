@@ -163,7 +163,7 @@ TEST_F(SuggestFileTest, AFolderInPlaceOfAFileIsToldAndNotDiedOf) {
       << Log();
   EXPECT_EQ(Run({"directory", "import", "--file", folder_.path(), "--reported-by", "desk", "--escalation",
                  "127.0.0.1:1"}),
-            4)
+            2)
       << Log();
   EXPECT_EQ(Run({"refer-from-scene", "--request", "push", "--guidance", "x", "--title", "x", "--text", "x",
                  "--type", "help", "--photo", "a.jpg=" + folder_.path(), "--dispatch", "127.0.0.1:1"}),

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/derivation/verify.h"
 #include "services/escalation/calendar/import.h"
 #include "services/escalation/calendar/layer.h"
-#include "services/escalation/calendar/verify.h"
 
 namespace {
 
@@ -64,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const google::protobuf::LogSilencer silence;
   v1::DeadlineDerivation derivation;
   if (derivation.ParseFromArray(data, static_cast<int>(size))) {
-    const absl::Status status = calendar::VerifyDerivation(derivation);
+    const absl::Status status = hotline::derivation::VerifyDerivation(derivation);
     Law(status.ok() || status.code() == absl::StatusCode::kInvalidArgument, "the verifier's code");
   }
   return 0;

@@ -161,17 +161,26 @@ TEST_F(BackupTest, ALostMachineComesBackFromABackupTakenUnderLoad) {
   WriteFile(left, "x");
   const Said refused = RunCtl(sites_.folder, restore);
   EXPECT_EQ(refused.exit, 5) << refused.out;
-  EXPECT_THAT(refused.err, AllOf(HasSubstr(left), HasSubstr("move the whole folder away")));
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr(left + " exists already"), HasSubstr("move the whole folder away")));
+  std::vector<std::string> in_chinese = restore;
+  in_chinese.insert(in_chinese.begin(), {"--lang", "zh"});
+  EXPECT_THAT(RunCtl(sites_.folder, in_chinese).err,
+              AllOf(HasSubstr(left + "已存在"), Not(HasSubstr(" exist"))));
   EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation"));
   fs::remove(left);
   const Said restored = RunCtl(sites_.folder, restore);
   ASSERT_EQ(restored.exit, 0) << restored.out << restored.err;
+  // What would make an order a second time.
+  EXPECT_THAT(restored.out, HasSubstr("Requests made since the backup are not known any more"));
   const std::string store = sites_.a.folder() + "/work_order/work_order.db";
   EXPECT_EQ(fs::status(store).permissions() & fs::perms::all, fs::perms::owner_read | fs::perms::owner_write);
   const auto written = fs::last_write_time(store);
   const Said again = RunCtl(sites_.folder, restore);
   EXPECT_EQ(again.exit, 5) << again.out;
-  EXPECT_THAT(again.err, HasSubstr("nothing is written over"));
+  EXPECT_THAT(again.err,
+              AllOf(HasSubstr("nothing is written over"), HasSubstr("restore into another data_dir"),
+                    Not(HasSubstr("hotlinectl show"))));
   EXPECT_EQ(fs::last_write_time(store), written);
 
   // Without dispatch nobody tells it what it lacks.

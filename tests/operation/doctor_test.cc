@@ -8,6 +8,9 @@
 #include <filesystem>
 #include <string>
 
+#include "absl/time/clock.h"
+#include "google/protobuf/util/json_util.h"
+#include "hotline/operation/v1/backup_service.pb.h"
 #include "tests/operation/ctl.h"
 #include "tests/support/desk.h"
 
@@ -135,6 +138,80 @@ TEST_F(DoctorTest, WhoeverCannotBeToldIsCounted) {
              {"--account", "1", "directory", "import", "--file", people, "--reported-by", "县政府办"});
   ASSERT_EQ(imported.exit, 0) << imported.out << imported.err;
   EXPECT_THAT(said(), HasSubstr("\"ok\""));
+}
+
+// The process goes on without it, and its whole is well.
+TEST_F(DoctorTest, AStoreThatFailedOrIsGoneIsNamed) {
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const std::string store = sites_.a.folder() + "/escalation/report.db";
+  const std::string away = sites_.folder.path() + "/report.db";
+  EXPECT_EQ(LineWith(Look(sites_.a, {"--json"}), "while in use"), "");
+  std::filesystem::rename(store, away);
+  Push(sites_.a, MakePush(1, "110"));
+  const auto service = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"service escalation\""); };
+  ASSERT_TRUE(Eventually([&] { return service().find("its report_store failed") != std::string::npos; }))
+      << service();
+  EXPECT_THAT(service(), AllOf(HasSubstr("\"failed\""), HasSubstr("systemctl restart hotline-escalation"),
+                               HasSubstr("report_store 故障")));
+  const Said gone = Look(sites_.a, {"--json"});
+  EXPECT_EQ(gone.exit, 9);
+  EXPECT_THAT(LineWith(gone, "\"store " + store),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("was moved or deleted while in use"),
+                    HasSubstr("systemctl stop hotline-escalation, put it back"), HasSubstr("放回原处")));
+  EXPECT_EQ(LineWith(gone, "\"store " + sites_.a.folder() + "/work_order"), "") << "that one is there";
+  // Nobody misses it while nothing runs: the next start makes it anew.
+  EXPECT_EQ(sites_.a.Terminate(Service::kEscalation), 0);
+  EXPECT_EQ(LineWith(Look(sites_.a, {"--json"}), "while in use"), "");
+  std::filesystem::rename(away, store);
+  ASSERT_TRUE(sites_.a.Start(Service::kEscalation).ok());
+  EXPECT_TRUE(Eventually([&] { return service().find("\"ok\"") != std::string::npos; })) << service();
+  // The folder with everything in it.
+  const std::string folder = sites_.a.folder() + "/work_order";
+  std::filesystem::rename(folder, folder + ".away");
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"data " + folder),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("while in use")));
+  std::filesystem::rename(folder + ".away", folder);
+}
+
+TEST_F(DoctorTest, ADayWithoutABackupIsTold) {
+  sites_.a.config().mutable_backup()->set_directory(sites_.a.folder() + "/backups");
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  ASSERT_EQ(RunCtl(sites_.folder, sites_.a, {"backup", "create", "b"}).exit, 0);
+  const auto said = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"backups\""); };
+  const auto age = [&](absl::Duration by) {
+    for (const std::string part : {"work_order", "escalation"}) {
+      const std::string file = sites_.a.folder() + "/backups/b/" + part + "/manifest.json";
+      operation::v1::BackupManifest manifest;
+      ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(ReadFile(file), &manifest).ok()) << file;
+      manifest.mutable_end_time()->set_seconds(absl::ToUnixSeconds(absl::Now() - by));
+      std::string text;
+      ASSERT_TRUE(google::protobuf::util::MessageToJsonString(manifest, &text).ok());
+      WriteFile(file, text);
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(age(absl::Hours(25)));
+  EXPECT_THAT(said(), HasSubstr("\"ok\""));
+  ASSERT_NO_FATAL_FAILURE(age(absl::Hours(30)));
+  EXPECT_THAT(said(),
+              AllOf(HasSubstr("\"look\""), HasSubstr("older than 26 hours"), HasSubstr("超过26小时")));
+}
+
+// No network helps where there is none.
+TEST_F(DoctorTest, APeerBehindASpoolIsLookedForInItsDirectories) {
+  ASSERT_TRUE(sites_.UseKeys().ok());
+  config::v1::PeerConfig& peer = *sites_.a.config().mutable_peers(0);
+  peer.clear_address();
+  const std::string out = sites_.folder.path() + "/spool-out";
+  peer.mutable_spool()->set_out_directory(out);
+  peer.mutable_spool()->set_in_directory(sites_.folder.path() + "/spool-in");
+  peer.mutable_spool()->set_scan_interval_ms(20);
+  WriteFile(out, "a file where a directory should be");
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  const auto said = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"peer 110\""); };
+  ASSERT_TRUE(Eventually([&] { return said().find("the spool failed") != std::string::npos; })) << said();
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("spool.out_directory"), HasSubstr("摆渡工具"),
+                            Not(HasSubstr("network")), Not(HasSubstr("the store failed"))));
 }
 
 TEST_F(DoctorTest, HealthAsksForEveryPart) {

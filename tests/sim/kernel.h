@@ -72,8 +72,9 @@ class SiteClock : public Clock {
  public:
   SiteClock(const Kernel* kernel, int64_t offset_nanos, int64_t drift_ppm)
       : kernel_(kernel), offset_(offset_nanos), drift_ppm_(drift_ppm) {}
-  absl::Time Now() const override {
-    return absl::FromUnixNanos(kStart + offset_ + kernel_->now() + kernel_->now() / 1'000'000 * drift_ppm_);
+  absl::Time Now() const override { return absl::FromUnixNanos(kStart + offset_) + Steady(); }
+  absl::Duration Steady() const override {
+    return absl::Nanoseconds(kernel_->now() + kernel_->now() / 1'000'000 * drift_ppm_);
   }
   void Jump(int64_t nanos) { offset_ += nanos; }
 

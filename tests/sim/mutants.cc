@@ -29,8 +29,9 @@ class ReaderWrap : public work_order::Reader {
   }
   absl::StatusOr<std::string> FindContent(int64_t id) override { return real_->FindContent(id); }
   absl::StatusOr<std::vector<WorkOrder>> List(const workorder::v1::ListFilter& filter, int64_t before_id,
-                                              int limit, int scan_limit, int64_t* next_before_id) override {
-    return real_->List(filter, before_id, limit, scan_limit, next_before_id);
+                                              const work_order::ListBounds& bounds,
+                                              int64_t* next_before_id) override {
+    return real_->List(filter, before_id, bounds, next_before_id);
   }
   absl::StatusOr<std::vector<work_order::EventRow>> ReadEvents(int64_t start, int limit) override {
     return real_->ReadEvents(start, limit);
@@ -897,7 +898,7 @@ const std::vector<PlantedBug>& PlantedBugs() {
       Plant<InFullWorlds<InDispatch<CallsPartnersTwice>>>("CallsPartnersTwice",
                                                           "partners are called twice for one incident", 100),
       Plant<InFullWorlds<InEscalation<MissesPartsDone>>>(
-          "MissesPartsDone", "the clock of a unit that helped runs on when its part is done", 100,
+          "MissesPartsDone", "the clock of a unit that helped runs on when its part is done", 400,
           "part_done"),
       Plant<WhereUnitsAreAtWork>("ForgetsClosings",
                                  "that a unit's time to return an order is over is forgotten", 200,

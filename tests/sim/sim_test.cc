@@ -101,6 +101,8 @@ constexpr Pinned kPinned[] = {
      /*plain=*/false, /*without_units=*/false},
     {7170863, 20, "the same, of one that was first pushed together with others", /*plain=*/false,
      /*without_units=*/false},
+    {8307418, 20, "a lane whose only envelopes were lost was held to be at rest", /*plain=*/false,
+     /*without_units=*/false},
     {7158379, 20, "what a site took up itself after its offer had ended was not recovered", /*plain=*/false,
      /*without_units=*/false},
     {6001718, 20, "an accusation that was recovered took back the return of the offer", /*plain=*/false,

@@ -326,6 +326,7 @@ void Site::StartDispatch() {
   options.link.delivery_timeout = absl::Seconds(2);
   options.reconciler.pause = absl::Milliseconds(200);
   options.link.jitter_seed = static_cast<uint32_t>(dice_->Between(1, 1 << 30));
+  options.importer = process(Part::kDispatch);
   for (const std::string& peer : setup_.spools) options.resend_after[peer] = kSpoolResend;
   if (mutant_ != nullptr) mutant_->Tune(&options);
   dispatch_ = std::make_unique<dispatch::DispatchService>(

@@ -626,12 +626,15 @@ bool World::IsQuiet() {
         if (!peer->up(Part::kWorkOrder)) return false;
         auto theirs = peer->engine()->store().reader().Links();
         if (!theirs.ok()) return false;
+        // Without a row where the backup is of before the first envelope.
+        int64_t sent = 0;
+        int64_t received = 0;
         for (const auto& other : *theirs) {
-          if (other.key == LaneKey{site->hotline(), link.key.lane} &&
-              other.outgoing_sequence != link.incoming_sequence) {
-            return false;
-          }
+          if (other.key != LaneKey{site->hotline(), link.key.lane}) continue;
+          sent = other.outgoing_sequence;
+          received = other.incoming_sequence;
         }
+        if (sent != link.incoming_sequence || received != link.outgoing_sequence) return false;
       }
     }
   }

@@ -68,7 +68,6 @@ class World {
   int64_t deaths() const { return deaths_; }
   int64_t disk_faults();
   double simulated_seconds() const { return static_cast<double>(kernel_.now()) * 1e-9; }
-  size_t site_count() const { return sites_.size(); }
   // The last lines of the trace.
   std::string Trace(size_t lines) const;
   // A number that two runs of one seed share, and others do not.

@@ -44,10 +44,10 @@ class Steps : public Executor {
     const absl::Time end = clock_.Now() + by;
     RunDue();
     while (!timers_.empty() && timers_.begin()->first <= end) {
-      clock_.Set(timers_.begin()->first);
+      clock_.Advance(timers_.begin()->first - clock_.Now());
       RunDue();
     }
-    clock_.Set(end);
+    clock_.Advance(end - clock_.Now());
     RunDue();
   }
   // Drops everything that has not run, as a kill does.
@@ -60,6 +60,20 @@ class Steps : public Executor {
   ManualClock clock_;
   std::deque<Task> tasks_;
   std::multimap<absl::Time, Task> timers_;
+};
+
+// A clock that goes as another does, and is set.
+class SetClock : public Clock {
+ public:
+  explicit SetClock(const Clock* clock) : clock_(clock) {}
+  absl::Time Now() const override { return clock_->Now() + by_; }
+  absl::Duration Steady() const override { return clock_->Steady(); }
+  // So far from the other.
+  void Set(absl::Duration by) { by_ = by; }
+
+ private:
+  const Clock* const clock_;
+  absl::Duration by_;
 };
 
 }  // namespace hotline::test

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -68,9 +69,15 @@ class ErasureTest : public testing::Test {
     ASSERT_TRUE(boot::LoadYaml(HOTLINE_SOURCE_DIR "/deploy/units/wuqia.yaml", &units).ok());
     auto rules = escalation::LoadRules(site.escalation(), "");
     ASSERT_TRUE(rules.ok()) << rules.status();
-    const escalation::Deadlines deadlines({*std::move(rules)}, escalation::PartiesOf(site, units));
+    rules->parties = escalation::PartiesOf(site, units);
+    escalation::Publication police = *rules;
+    police.parties.site = "110";
+    police.parties.peers = {"12345"};
+    const escalation::Deadlines at_110(std::vector<escalation::Publication>{std::move(police)});
+    const escalation::Deadlines deadlines(std::vector<escalation::Publication>{*std::move(rules)});
     town_.emplace(folder_.path(),
-                  absl::FromCivil(absl::CivilHour(2026, 3, 2, 10), absl::FixedTimeZone(8 * 3600)), deadlines);
+                  absl::FromCivil(absl::CivilHour(2026, 3, 2, 10), absl::FixedTimeZone(8 * 3600)), deadlines,
+                  at_110);
     ASSERT_TRUE(town_->Open().ok());
   }
 

@@ -342,7 +342,12 @@ int Run(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", loaded.ToString().c_str());
     return 1;
   }
-  const escalation::Deadlines deadlines({*std::move(rules)}, escalation::PartiesOf(site, units));
+  rules->parties = escalation::PartiesOf(site, units);
+  escalation::Publication police = *rules;
+  police.parties.site = "110";
+  police.parties.peers = {"12345"};
+  const escalation::Deadlines at_110(std::vector<escalation::Publication>{std::move(police)});
+  const escalation::Deadlines deadlines(std::vector<escalation::Publication>{*std::move(rules)});
   const Plan plan = MakePlan(options);
   std::printf(
       "seed %llu: %d orders in %d days, %lld from 110, %lld to 110, %lld disputes; %zu things that people "
@@ -355,7 +360,7 @@ int Run(int argc, char** argv) {
   int64_t events = 0;
   const auto began = std::chrono::steady_clock::now();
   {
-    Town town(folder, plan.start, deadlines);
+    Town town(folder, plan.start, deadlines, at_110);
     absl::Status status = town.Open();
     int shown = 0;
     if (status.ok()) {

@@ -271,10 +271,11 @@ void TownSite::Push(type::v1::Command command, Done<dispatch::v1::PushWorkOrderR
       std::move(request), std::move(done));
 }
 
-Town::Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines)
+Town::Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines,
+           const escalation::Deadlines& at_110)
     : clock_(&kernel_, start) {
   sites_[k12345] = std::make_unique<TownSite>("12345", folder + "/12345", &kernel_, &clock_, deadlines);
-  sites_[k110] = std::make_unique<TownSite>("110", folder + "/110", &kernel_, &clock_, deadlines);
+  sites_[k110] = std::make_unique<TownSite>("110", folder + "/110", &kernel_, &clock_, at_110);
 }
 
 Town::~Town() { kernel_.Clear(); }

@@ -66,8 +66,6 @@ class TownSite {
   dispatch::DispatchService& dispatch() { return *dispatch_; }
   escalation::report::ReportService& reports() { return *reports_; }
   escalation::report::MeetingService& meeting() { return *meeting_; }
-  escalation::report::Follower::Stats report_progress() const { return report_follower_->stats(); }
-  escalation::Follower::Stats clock_progress() const { return follower_->stats(); }
   int64_t events() const { return engine_->head_sequence(); }
   // Moves what the write-ahead logs hold into the databases.
   void Checkpoint();
@@ -113,10 +111,11 @@ class TownSite {
   std::unique_ptr<escalation::report::MeetingService> meeting_;
 };
 
-// Both sites, and a plan played through them.
+// Both sites, and a plan played through them. `deadlines` are those of 12345's, `at_110` those of the other.
 class Town {
  public:
-  Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines);
+  Town(const std::string& folder, absl::Time start, const escalation::Deadlines& deadlines,
+       const escalation::Deadlines& at_110);
   ~Town();
   absl::Status Open();
   // Plays every step at its time. The first step that a service refuses ends it.

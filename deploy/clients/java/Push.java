@@ -95,6 +95,10 @@ public final class Push {
   }
 
   public static void main(String[] arguments) throws Exception {
+    if (arguments.length != 4 || System.getenv("SERVICE_CONFIG") == null) {
+      System.err.println("java -cp CLASSES Push HOST:PORT TARGET TITLE TEXT   (SERVICE_CONFIG set: see the head of Push.java)");
+      System.exit(2);
+    }
     ManagedChannel channel = connect(arguments[0]);
     Metadata account = new Metadata();
     account.put(Metadata.Key.of("hotline-account", Metadata.ASCII_STRING_MARSHALLER), "1001");

@@ -11,6 +11,11 @@ const fs = require('fs');
 const path = require('path');
 const { randomUUID } = require('crypto');
 
+if (process.argv.length !== 6 || !process.env.PROTO_DIR || !process.env.RPC_PROTO_DIR) {
+  console.error('node push.js HOST:PORT TARGET TITLE TEXT   (PROTO_DIR and RPC_PROTO_DIR set: see the head of push.js)');
+  process.exit(2);
+}
+
 const from = { paths: [process.env.HOTLINE_NPM || __dirname] };
 const grpc = require(require.resolve('@grpc/grpc-js', from));
 const loader = require(require.resolve('@grpc/proto-loader', from));

@@ -17,7 +17,11 @@ import sys
 import time
 import uuid
 
-import grpc
+if len(sys.argv) != 5 or 'HOTLINE_PB' not in os.environ:
+    print(__doc__, file=sys.stderr)
+    sys.exit(2)
+
+import grpc  # noqa: E402
 
 sys.path.insert(0, os.environ['HOTLINE_PB'])
 import google  # noqa: E402

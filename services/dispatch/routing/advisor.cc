@@ -218,7 +218,16 @@ class Adviser {
     const auto names = [](const auto& list, int value) {
       return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
     };
-    return (rule.urgency() == type::v1::URGENCY_UNSPECIFIED || rule.urgency() == advice.urgency()) &&
+    // As in escalation: the order's own deadlines are those of who leads, and some are for the duty of
+    // certain other hotlines alone.
+    const bool of_lead =
+        rule.role() == config::v1::UNIT_ROLE_UNSPECIFIED || rule.role() == config::v1::UNIT_ROLE_LEAD;
+    const auto& peers = rule.peers();
+    const bool of_these =
+        peers.empty() || (advice.hotline() != input_.hotline &&
+                          std::find(peers.begin(), peers.end(), advice.hotline()) != peers.end());
+    return of_lead && of_these &&
+           (rule.urgency() == type::v1::URGENCY_UNSPECIFIED || rule.urgency() == advice.urgency()) &&
            names(rule.types(), request_.caller_request()) && names(rule.channels(), channel) &&
            IsForItem(rule, advice.item().item());
   }

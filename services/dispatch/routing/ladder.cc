@@ -38,7 +38,6 @@ LadderOutcome DecideLadder(const LadderFacts& facts) {
                                                : type::v1::HANDOFF_KIND_ORDER_PUSH;
     LadderOutcome outcome = Settle(facts, Side::kPolice, type::v1::LADDER_RULE_DANGER_FIRST, kind);
     outcome.restricted = clue;
-    outcome.hand_over_remainder = facts.scope == Scope::kGovernment || facts.scope == Scope::kBoth;
     return outcome;
   }
   if (clue) {
@@ -57,12 +56,9 @@ LadderOutcome DecideLadder(const LadderFacts& facts) {
     case Agreement::kGovernment:
       return Settle(facts, facts.agreement == Agreement::kPolice ? Side::kPolice : Side::kGovernment,
                     type::v1::LADDER_RULE_AGREEMENT, type::v1::HANDOFF_KIND_THREE_WAY);
-    case Agreement::kFailed: {
-      LadderOutcome outcome = Settle(facts, facts.first_receiver, type::v1::LADDER_RULE_FIRST_RECEIVER,
-                                     type::v1::HANDOFF_KIND_ORDER_PUSH);
-      outcome.to_joint_meeting = true;
-      return outcome;
-    }
+    case Agreement::kFailed:
+      return Settle(facts, facts.first_receiver, type::v1::LADDER_RULE_FIRST_RECEIVER,
+                    type::v1::HANDOFF_KIND_ORDER_PUSH);
     case Agreement::kNone:
       break;
   }
@@ -83,7 +79,8 @@ std::string_view ArticleOf(const LadderOutcome& outcome) {
       if (outcome.kind == type::v1::HANDOFF_KIND_LIVE_CALL_TO_POLICE) return "二(一)";
       return outcome.kind == type::v1::HANDOFF_KIND_LIVE_CALL_TO_GOVERNMENT ? "二(二)" : "二(三)";
     default:
-      return "国办-三方通话";
+      // There is nobody to agree with on what is nobody's.
+      return outcome.question == Question::kNeither ? "一" : "国办-三方通话";
   }
 }
 
@@ -101,6 +98,9 @@ std::string_view AdviceZh(const LadderOutcome& outcome) {
       return here ? "协商不成：本方首接，先行办理，争议提交联席会议"
                   : "协商不成：对方首接，由对方先行办理，争议提交联席会议";
     default:
+      if (outcome.question == Question::kNeither) {
+        return "看来不属于双方受理范围：核实后向来电人说明，不必与对方商定";
+      }
       if (outcome.step == Step::kAsk) return "职责不清：先问明，再三方通话商定";
       return here ? "三方通话商定由本方受理" : "三方通话商定由对方受理，推送工单并记录商定情况";
   }
@@ -126,6 +126,9 @@ std::string_view AdviceEn(const LadderOutcome& outcome) {
                     "settles "
                     "the dispute";
     default:
+      if (outcome.question == Question::kNeither) {
+        return "it looks like neither hotline's: make sure, then tell the caller; nothing to agree on";
+      }
       if (outcome.step == Step::kAsk) return "unclear: ask, then agree in a three-way call";
       return here ? "agreed in a three-way call: handled here"
                   : "agreed in a three-way call: push the order and record what was agreed";

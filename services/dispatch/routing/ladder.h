@@ -60,10 +60,6 @@ struct LadderOutcome {
   Question question = Question::kNone;
   // Only who needs to may see it, and the peer confirms that it has it.
   bool restricted = false;
-  // What remains after the danger is over is the other side's, to be handed over then (DISPATCH_FIRST).
-  bool hand_over_remainder = false;
-  // The dispute goes on the docket of the joint meeting.
-  bool to_joint_meeting = false;
 
   bool operator==(const LadderOutcome&) const = default;
 };
@@ -74,9 +70,9 @@ struct LadderOutcome {
 // | STABILITY_CLUE | a clue, no danger | to the police at once, restricted |
 // | CLEAR_DUTY | one side's | that side's: the live call if it is urgent, else an order |
 // | AGREEMENT | unclear, both or neither, and the two agreed | as agreed |
-// | FIRST_RECEIVER | the same, and they did not agree | the first receiver; the dispute goes to the joint
-// meeting | | AGREEMENT, asked | the same, and nobody spoke yet | is there danger (if nobody said); else a
-// three-way call |
+// | FIRST_RECEIVER | the same, and not agreed | the first receiver; the joint meeting hears the dispute |
+// | AGREEMENT, asked | unclear or both, nobody spoke yet | danger, if nobody said; else a three-way call |
+// | AGREEMENT, asked | neither, nobody spoke yet | is it really nobody's? No three-way call |
 //
 // Danger and a clue together: the police act first, restricted.
 LadderOutcome DecideLadder(const LadderFacts& facts);

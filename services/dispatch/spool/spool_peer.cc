@@ -36,7 +36,7 @@ constexpr absl::Duration kRetryWhenFull = absl::Seconds(10);
 absl::Status ToCatalogue(const absl::Status& status) {
   if (status.ok() || error::ReasonOf(status) != Reason::ERROR_REASON_UNSPECIFIED) return status;
   if (status.code() == absl::StatusCode::kResourceExhausted) return error::DiskFull();
-  return error::StoreFailed(ToStd(status.message()));
+  return error::SpoolFailed(ToStd(status.message()));
 }
 
 absl::Status TooLargeForABundle(std::string_view field) {

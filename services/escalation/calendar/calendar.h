@@ -123,10 +123,10 @@ class Calendar {
   // years are left out. Slow: walks the days.
   std::vector<UncertainSpan> Uncertain(absl::CivilDay first, absl::CivilDay last) const;
 
-  // AddWorkingTime with its derivation, which VerifyDerivation (verify.h) recomputes. Of working time the
-  // rules in it speak of the dates from `start` to the result, or to `until` if that is later: then it also
-  // shows what is worked between the two. INVALID_ARGUMENT as there; also for more than kMaxDerivedDays days
-  // between start and result.
+  // AddWorkingTime with its derivation, which VerifyDerivation (common/derivation) recomputes. Of working
+  // time the rules in it speak of the dates from `start` to the result, or to `until` if that is later: then
+  // it also shows what is worked between the two. INVALID_ARGUMENT as there; also for more than
+  // kMaxDerivedDays days between start and result.
   absl::StatusOr<v1::DeadlineDerivation> Derive(absl::Time start, int64_t amount, type::v1::TimeKind kind,
                                                 absl::Time until = absl::InfinitePast()) const;
 

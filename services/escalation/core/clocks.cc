@@ -100,14 +100,19 @@ v1::ClockHistory HistoryOf(const OrderClock& clock) {
   return history;
 }
 
-// `assist`: as an assisting unit's clock asks.
-Traits TraitsOf(const OrderClocks& order, bool assist) {
+// What `duty_party`'s clock asks; `assist`: it is an assisting unit's. Outlived by both.
+Traits TraitsOf(const OrderClocks& order, bool assist, std::string_view duty_party) {
   return {.type = order.type,
           .urgency = order.urgency,
           .channel = order.channel,
           .item = order.item,
           .tags = order.tags,
-          .assist = assist};
+          .assist = assist,
+          .duty_party = duty_party};
+}
+
+Traits TraitsOf(const OrderClocks& order, const OrderClock& clock) {
+  return TraitsOf(order, !clock.assist_unit.empty(), clock.duty_party);
 }
 
 // Finds the rung that comes next, and when.
@@ -203,8 +208,7 @@ Basis BasisAt(const OrderClocks& order, const OrderClock& clock, absl::Time at, 
   const Basis own = {clock.rule, clock.provisional};
   const int64_t latest = deadlines.OpenAt(at);
   if (!clock.live() || IsCarried(clock.kind) || clock.rule.publication >= latest) return own;
-  const RuleRef rule =
-      deadlines.FindIn(latest, clock.kind, TraitsOf(order, !clock.assist_unit.empty()), clock.start);
+  const RuleRef rule = deadlines.FindIn(latest, clock.kind, TraitsOf(order, clock), clock.start);
   if (rule.rule < 0) return own;
   const Reckoned reckoned = Reckon(clock, rule, deadlines);
   if (reckoned.due.time != clock.due || reckoned.remaining != clock.remaining) return own;
@@ -257,6 +261,8 @@ class Step {
         // It has reacted; but the time runs on at its cost until somebody else has the order.
         Stop(type::v1::CLOCK_KIND_UNIT_RETURN);
         EndAssistance();
+        // What begins after that is no longer its.
+        order_.lead_unit.clear();
         return Stop(type::v1::CLOCK_KIND_SIGN);
       case Event::kAccused:
         return Accuse();
@@ -535,7 +541,8 @@ class Step {
       adjustment.mutable_pause();
       Adjust(std::move(adjustment), &clock);
     }
-    if (event_.suspended().has_review_time()) {
+    // Only the holder can resume it.
+    if (event_.custody().holder() == site_ && event_.suspended().has_review_time()) {
       ArmUntil(type::v1::CLOCK_KIND_SUSPENSION_REVIEW, FromProto(event_.suspended().review_time()));
     }
   }
@@ -595,8 +602,8 @@ class Step {
       MarkBreach(&clock);
       // It went by that already, as something came in between: the deadline was the same.
       if (clock.rule.publication >= move.publication()) continue;
-      const RuleRef rule = deadlines_.FindIn(move.publication(), clock.kind,
-                                             TraitsOf(order_, !clock.assist_unit.empty()), clock.start);
+      const RuleRef rule =
+          deadlines_.FindIn(move.publication(), clock.kind, TraitsOf(order_, clock), clock.start);
       v1::ClockAdjustment adjustment;
       adjustment.set_publication(move.publication());
       Note(&adjustment, &clock);
@@ -616,7 +623,8 @@ class Step {
     }
   }
 
-  // A rung that reached nobody makes the next one due. Nothing is urged before it is due, though.
+  // A rung that reached nobody makes the next one due. Nothing is urged before it is due, though, and
+  // nobody's absence makes a breach graver: the two documents come at their own times.
   void Told(const type::v1::NotificationReport& report) {
     if (!report.unreachable() || report.rung() < type::v1::RUNG_URGE) return;
     for (OrderClock& clock : order_.clocks) {
@@ -624,6 +632,7 @@ class Step {
       // Of a rung that a higher one has overtaken nothing follows, nor of the last.
       if (!clock.live() || report.rung() != clock.rung || clock.next_rung == type::v1::RUNG_UNSPECIFIED)
         continue;
+      if (clock.next_rung >= type::v1::RUNG_CIRCULATE) continue;
       Rebase(&clock);
       v1::ClockHistory history = HistoryOf(clock);
       history.set_hurried_rung(clock.next_rung);
@@ -712,13 +721,14 @@ class Step {
     }
   }
 
-  // The offer or the work is over. After a reply the same unit may have to do it again.
+  // The offer or the work is over. After a reply, and after a closing, the same units may have to do it
+  // again.
   void End(bool scene_too = true) {
     for (OrderClock& clock : order_.clocks) {
       if (scene_too || clock.kind != type::v1::CLOCK_KIND_SCENE_ARRIVAL) StopClock(&clock);
     }
     order_.suspended = false;
-    if (event_.detail_case() == Event::kReplied) return;
+    if (event_.detail_case() == Event::kReplied || event_.detail_case() == Event::kClosed) return;
     order_.lead_unit.clear();
     order_.assist_units.clear();
   }
@@ -743,17 +753,17 @@ class Step {
   // `assist_unit`: the duty party is that, beside whoever has the order.
   void Arm(ClockKind kind, const std::string& duty_party, std::string_view assist_unit = {}) {
     Stop(kind, assist_unit);
-    const RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, !assist_unit.empty()), at_);
-    if (!deadlines_.has_limit(rule)) return;
     // Somebody always has the duty, if only this hotline.
     const std::string duty = duty_party.empty() ? std::string(site_) : duty_party;
+    const RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, !assist_unit.empty(), duty), at_);
+    if (!deadlines_.has_limit(rule)) return;
     Add(kind, duty, rule, deadlines_.DueAfter(rule, duty, at_), assist_unit);
   }
 
   // A clock of this hotline whose deadline the order itself carries.
   void ArmUntil(ClockKind kind, absl::Time due) {
     Stop(kind);
-    RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, /*assist=*/false), at_);
+    RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, /*assist=*/false, site_), at_);
     if (IsCarried(kind)) rule.rule = -1;
     Add(kind, std::string(site_), rule, {due, false}, {});
   }
@@ -905,8 +915,7 @@ Reckoned Reckon(const OrderClock& clock, RuleRef rule, const Deadlines& deadline
 std::optional<OrderClock> MovedTo(const OrderClocks& order, const OrderClock& clock, int64_t publication,
                                   const Deadlines& deadlines) {
   if (!clock.live() || IsCarried(clock.kind)) return std::nullopt;
-  const RuleRef rule =
-      deadlines.FindIn(publication, clock.kind, TraitsOf(order, !clock.assist_unit.empty()), clock.start);
+  const RuleRef rule = deadlines.FindIn(publication, clock.kind, TraitsOf(order, clock), clock.start);
   if (rule.rule < 0) return std::nullopt;
   OrderClock moved = clock;
   const Reckoned reckoned = Reckon(clock, rule, deadlines);

@@ -24,8 +24,8 @@
 //   the giver's next move. Its rungs are taken only while the giver has not acknowledged the result (see
 //   Follower).
 // CALL_BACK: armed by the reply, at the origin; this hotline's duty; stopped by a call-back, or any end.
-// SUSPENSION_REVIEW: armed by a suspension, due at its review time; this hotline's duty; stopped when it is
-//   resumed, or by any end of the work.
+// SUSPENSION_REVIEW: armed at the holder, who alone can resume, by a suspension, due at its review time; this
+//   hotline's duty; stopped when it is resumed, or by any end of the work.
 // SCENE_ARRIVAL: armed by an offer with a unit asked to the scene (at the receiver by understood); the
 //   receiver's duty; stopped by the arrival recorded, or any end but an acceptance.
 // CONFIRM: armed by an offer, due at the handoff's confirm-by time; the duty of this hotline, the giver;
@@ -49,7 +49,8 @@
 // that took its rung stays live while the offer is in doubt, so that counting those counts the offers in
 // doubt. When the PEER_RECEIPT clock of an EMERGENCY is urged, an alarm goes with it (ReceiptAlarm), in case
 // dispatch, which raises it first, died. A rung that reached nobody makes the next one due at once, but for a
-// reminder: nothing is urged before it is due.
+// reminder (nothing is urged before it is due) and for CIRCULATE and DISCIPLINE: nobody's absence makes a
+// breach graver, so the documents are drafted at their own times.
 //
 // The end of an offer: accepted, returned, recalled, cancelled. The end of the work: replied, returned,
 // recalled, cancelled, closed, archived. A clock once armed is never forgotten: stopped, it keeps its
@@ -133,7 +134,7 @@ struct OrderClocks {
   std::string tags;
   // Who is to take the current or last offer.
   std::string receiver;
-  // The lead unit, if this site dispatched the order. Empty otherwise.
+  // The lead unit, if this site dispatched the order and it has not returned it. Empty otherwise.
   std::string lead_unit;
   // Those that assist it.
   std::vector<std::string> assist_units;

@@ -80,6 +80,7 @@ struct Deadlines::Rule {
   uint32_t types = 0;         // bit n: type n; zero: any
   uint32_t channels = 0;
   std::vector<std::string> items;
+  std::vector<std::string> peers;  // only if the duty is one of these other hotlines'; empty: any
   // Of temporary rules: when, and whose tag an order must carry (between blanks).
   Day first = std::numeric_limits<Day>::min();
   Day last = std::numeric_limits<Day>::max();
@@ -93,7 +94,10 @@ struct Deadlines::Rule {
   std::string version_name;
   std::string document;
 
-  bool Matches(const Traits& traits, Day day) const {
+  bool Matches(const Traits& traits, bool of_peer, Day day) const {
+    if (!peers.empty() &&
+        (!of_peer || std::find(peers.begin(), peers.end(), traits.duty_party) == peers.end()))
+      return false;
     if (urgency != type::v1::URGENCY_UNSPECIFIED && urgency != traits.urgency) return false;
     if (role != config::v1::UNIT_ROLE_UNSPECIFIED && (role == config::v1::UNIT_ROLE_ASSIST) != traits.assist)
       return false;
@@ -122,7 +126,6 @@ struct Deadlines::Version {
 
 struct Deadlines::Book {
   std::vector<Publication> publications;
-  Parties parties;
   struct Compiled {
     std::vector<Rule> rules;
     std::vector<Version> versions;
@@ -165,6 +168,7 @@ struct Deadlines::Book {
       for (const int type : from.types()) rule.types |= uint32_t{1} << (type & 31);
       for (const int channel : from.channels()) rule.channels |= uint32_t{1} << (channel & 31);
       rule.items = {from.items().begin(), from.items().end()};
+      rule.peers = {from.peers().begin(), from.peers().end()};
       if (from.limit_s() > 0) rule.limit = {type::v1::TIME_KIND_CLOCK_TIME, from.limit_s()};
       if (from.has_limit()) rule.limit = AmountOf(from.limit());
       if (from.remind_before_s() > 0) {
@@ -203,8 +207,9 @@ struct Deadlines::Book {
     return it == calendars->end() ? nullptr : &it->second;
   }
 
-  std::string_view CalendarCodeOf(std::string_view party) const {
-    if (parties.hotlines.contains(party)) return "always";
+  std::string_view CalendarCodeOf(int publication, std::string_view party) const {
+    const Parties& parties = publications[static_cast<size_t>(publication)].parties;
+    if (party == parties.site || parties.peers.contains(party)) return "always";
     const auto it = parties.units.find(party);
     return it == parties.units.end() || it->second.empty() ? "office" : std::string_view(it->second);
   }
@@ -217,12 +222,11 @@ struct Deadlines::Book {
 };
 
 Deadlines::Deadlines(const config::v1::Policy& policy)
-    : Deadlines(std::vector<Publication>{{.policy = policy}}, Parties()) {}
+    : Deadlines(std::vector<Publication>{{.policy = policy}}) {}
 
-Deadlines::Deadlines(std::vector<Publication> publications, Parties parties) {
+Deadlines::Deadlines(std::vector<Publication> publications) {
   auto book = std::make_shared<Book>();
   book->publications = std::move(publications);
-  book->parties = std::move(parties);
   for (size_t i = 0; i < book->publications.size(); ++i) {
     book->compiled.push_back(Book::Compile(book->publications[i], static_cast<int>(i)));
   }
@@ -266,8 +270,9 @@ RuleRef Deadlines::FindIn(int64_t publication, type::v1::ClockKind clock, const 
     if (version == nullptr || version->first < one.first) version = &one;
   }
   if (version == nullptr) return found;
+  const bool of_peer = book_->publications[index].parties.peers.contains(traits.duty_party);
   for (const int32_t rule : version->rules[clock]) {
-    if (!compiled.rules[static_cast<size_t>(rule)].Matches(traits, day)) continue;
+    if (!compiled.rules[static_cast<size_t>(rule)].Matches(traits, of_peer, day)) continue;
     found.rule = rule;
     break;
   }
@@ -283,13 +288,15 @@ int64_t Deadlines::OpenAt(absl::Time at) const {
 const Calendar* Deadlines::CalendarOf(RuleRef ref, std::string_view duty_party) const {
   const Rule* rule = Get(ref);
   if (rule == nullptr) return nullptr;
-  const std::string_view code =
-      rule->calendar == "unit" ? book_->CalendarCodeOf(duty_party) : std::string_view(rule->calendar);
+  const std::string_view code = rule->calendar == "unit"
+                                    ? book_->CalendarCodeOf(rule->publication, duty_party)
+                                    : std::string_view(rule->calendar);
   return book_->FindCalendar(rule->publication, code);
 }
 
 const Calendar* Deadlines::CalendarOfParty(std::string_view party, absl::Time at) const {
-  return book_->FindCalendar(book_->IndexAt(at), book_->CalendarCodeOf(party));
+  const int publication = book_->IndexAt(at);
+  return book_->FindCalendar(publication, book_->CalendarCodeOf(publication, party));
 }
 
 DueTime Deadlines::Count(RuleRef ref, std::string_view duty_party, absl::Time from, absl::Time day_from,

@@ -29,7 +29,16 @@ namespace hotline::escalation {
 // By their codes.
 using Calendars = std::map<std::string, calendar::Calendar, std::less<>>;
 
-// A policy and calendars that were put into force together.
+// Who works by which calendar.
+struct Parties {
+  // Code of a unit → code of its calendar. A unit that is not here works by `office`.
+  std::map<std::string, std::string, std::less<>> units;
+  // Code of this hotline, and those of its peers: they work around the clock.
+  std::string site;
+  std::set<std::string, std::less<>> peers;
+};
+
+// A policy, calendars and who works by which of them, put into force together.
 struct Publication {
   int64_t number = 1;
   // Clocks that are armed from then on go by it.
@@ -37,6 +46,7 @@ struct Publication {
   config::v1::Policy policy;
   // Null: working time is around the clock.
   std::shared_ptr<const Calendars> calendars;
+  Parties parties;
   // Why, in words, as given with it.
   std::string note;
   // Account that published it.
@@ -46,14 +56,6 @@ struct Publication {
   // SHA-256 of the policy and of the calendars that the configured files held then; empty if not known.
   std::string configured_policy;
   std::string configured_calendars;
-};
-
-// Who works by which calendar.
-struct Parties {
-  // Code of a unit → code of its calendar. A unit that is not here works by `office`.
-  std::map<std::string, std::string, std::less<>> units;
-  // Codes of hotlines, which work around the clock.
-  std::set<std::string, std::less<>> hotlines;
 };
 
 // What rules ask of an order.
@@ -66,6 +68,8 @@ struct Traits {
   std::string_view tags;
   // The clock is an assisting unit's.
   bool assist = false;
+  // Whose duty it is: another hotline's has rules of its own.
+  std::string_view duty_party = {};
 };
 
 // A length of time: whole days, or seconds.
@@ -97,12 +101,12 @@ class Deadlines {
     Amount after;
   };
 
-  // One publication, from the beginning on, without calendars.
+  // One publication, from the beginning on, without calendars and parties.
   explicit Deadlines(const config::v1::Policy& policy);
   // `publications`: at least one, with numbers from 1 on and growing times. Policies keep the rules written
   // beside their fields (CheckPolicy in common/boot); a rule whose calendar is not there works around the
   // clock.
-  Deadlines(std::vector<Publication> publications, Parties parties);
+  explicit Deadlines(std::vector<Publication> publications);
   // With one more, the next.
   Deadlines With(Publication next) const;
 

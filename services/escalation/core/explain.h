@@ -1,5 +1,5 @@
 // How a deadline came about, for whoever has to justify it or doubts it: as a message that can be recomputed
-// without this program (calendar/verify.h), and in Chinese. Pure.
+// without this program (common/derivation), and in Chinese. Pure.
 #ifndef SERVICES_ESCALATION_CORE_EXPLAIN_H_
 #define SERVICES_ESCALATION_CORE_EXPLAIN_H_
 

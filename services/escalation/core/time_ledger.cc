@@ -30,7 +30,8 @@ struct Standing {
   std::string holder;
   std::string receiver;
   std::string origin;
-  std::string unit;  // at work here, or the one that returned it last
+  std::string unit;       // at work here, or the one that returned it last
+  bool returned = false;  // `unit` did: what is to be done again is not its
   bool suspended = false;
   bool disputed = false;
 };
@@ -39,6 +40,10 @@ void Step(const Event& event, std::string_view site, Standing* at) {
   const auto offered = [&](const type::v1::Handoff& handoff) {
     at->receiver = handoff.to_hotline();
     at->unit.clear();
+  };
+  const auto works = [&](const std::string& unit) {
+    at->unit = at->holder == site ? unit : std::string();
+    at->returned = false;
   };
   const auto registered = [&](const type::v1::RegisteredDetail& detail) {
     at->origin = detail.origin_hotline().empty() ? std::string(site) : detail.origin_hotline();
@@ -70,21 +75,28 @@ void Step(const Event& event, std::string_view site, Standing* at) {
       at->unit.clear();
       break;
     case Event::kDispatched:
-      at->unit = at->holder == site ? event.dispatched().lead_unit() : std::string();
+      works(event.dispatched().lead_unit());
       break;
     case Event::kReassigned:
-      at->unit = at->holder == site ? event.reassigned().dispatch().lead_unit() : std::string();
+      works(event.reassigned().dispatch().lead_unit());
+      break;
+    case Event::kUnitReturned:
+      at->returned = true;
+      break;
+    case Event::kRedoDemanded:
+    case Event::kReopened:
+      if (std::exchange(at->returned, false)) at->unit.clear();
       break;
     case Event::kAccused: {
       const auto& accused = event.accused().accusation();
       const bool recused =
           std::find(accused.units().begin(), accused.units().end(), at->unit) != accused.units().end();
       if (recused) at->unit.clear();
-      if (accused.has_dispatch() && at->holder == site) at->unit = accused.dispatch().lead_unit();
+      if (accused.has_dispatch() && at->holder == site) works(accused.dispatch().lead_unit());
       break;
     }
     case Event::kMerged:
-      at->unit = at->holder == site ? event.merged().lead_unit() : std::string();
+      works(event.merged().lead_unit());
       break;
     case Event::kSuspended:
       at->suspended = true;

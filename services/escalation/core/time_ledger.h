@@ -5,11 +5,14 @@
 // | --- | --- | --- |
 // | OFFERED | the giver | in transit |
 // | RECEIVED, UNDERSTOOD | the receiver, who is to decide | working |
-// | ACCEPTED to IN_PROGRESS, REDO | the lead unit at this site, else the holder; a unit that returned the
-// order until it is dispatched again | working; waiting while suspended | | REPLIED, CALLED_BACK | the origin
-// | working | | REGISTERED, RETURNED, RECALLED | the holder | working | | CLOSED, CANCELLED | nobody: it ends
-// there, unless it is reopened | ended |
+// | ACCEPTED to IN_PROGRESS, REDO | the lead unit at this site, else the holder | working |
+// | the same, suspended | the same | waiting |
+// | REPLIED, CALLED_BACK | the origin | working |
+// | REGISTERED, RETURNED, RECALLED | the holder | working |
+// | CLOSED, CANCELLED | nobody: it ends there, unless it is reopened | ended |
 //
+// A unit that returned the order has its time until the order is dispatched again; what is to be done again
+// after that is not its.
 // While a dispute is open, the holder's working time is disputed time. Working time is split by the calendar
 // of the party that was in force at the begin of the stretch into working and off hours; without one it is
 // all working.

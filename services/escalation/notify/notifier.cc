@@ -44,6 +44,12 @@ absl::Status CheckText(std::string_view field, const std::string& text, int64_t 
   return absl::OkStatus();
 }
 
+// What is looked for has the form of a text. The store would refuse it as if it had failed itself.
+absl::Status CheckForm(std::string_view field, const std::string& text) {
+  const bool good = CountCodePoints(text).has_value() && !HasControlCharacters(text, false);
+  return good ? absl::OkStatus() : error::BadText(field);
+}
+
 // The limit of a page, and the number below which it begins (0: the latest).
 template <typename Request>
 absl::StatusOr<std::pair<int, int64_t>> ReadPage(const Request& request) {
@@ -917,6 +923,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> Notifier::WatchNotifications(
 
 absl::StatusOr<DeliveryRow> Notifier::Find(const std::string& id) {
   if (id.empty()) return error::Required("notification_id");
+  if (absl::Status status = CheckForm("notification_id", id); !status.ok()) return status;
   auto found = store_->FindDelivery(id);
   if (!found.ok()) return found.status();
   if (!found->has_value()) {
@@ -993,6 +1000,11 @@ void Notifier::ListNotifications(const CallContext& call, v1::ListNotificationsR
   executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
     const auto page = ReadPage(request);
     if (!page.ok()) return done(page.status());
+    for (const absl::Status& status :
+         {CheckForm("order_id", request.order_id()), CheckForm("unit", request.unit()),
+          CheckForm("person_id", request.person_id())}) {
+      if (!status.ok()) return done(status);
+    }
     NoticeQuery query{.unit = request.unit(),
                       .person = request.person_id(),
                       .before = page->second,
@@ -1051,6 +1063,8 @@ void Notifier::ListDeliveries(const CallContext&, v1::ListDeliveriesRequest requ
   executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
     const auto page = ReadPage(request);
     if (!page.ok()) return done(page.status());
+    if (absl::Status status = CheckForm("webhook", request.webhook()); !status.ok()) return done(status);
+    if (!v1::DeliveryState_IsValid(request.state())) return done(error::BadEnum("state", request.state()));
     DeliveryQuery query{
         .webhook = std::nullopt, .state = request.state(), .before = page->second, .limit = page->first + 1};
     if (!request.webhook().empty()) query.webhook = request.webhook() == "desktop" ? "" : request.webhook();

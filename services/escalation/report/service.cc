@@ -21,6 +21,8 @@ namespace {
 
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 500;
+// Of the items in one answer, unless one alone is larger.
+constexpr size_t kMaxPageBytes = 2 << 20;
 constexpr int64_t kMaxCodeCharacters = 64;
 constexpr absl::Duration kDefaultWithin = absl::Hours(24);
 constexpr absl::Duration kMaxWithin = absl::Hours(24 * 366);
@@ -36,6 +38,15 @@ absl::Status CheckPageSize(int size) {
   if (size >= 0 && size <= kMaxPageSize) return absl::OkStatus();
   return error::BadField(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, "page_size",
                          "must be between 0 and 500", "应在0至500之间");
+}
+
+// Which deadlines are asked for. Of an enum that is not known none would be found, as if all were well.
+template <typename Request>
+absl::Status CheckRunning(const Request& request) {
+  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  if (!type::v1::Urgency_IsValid(request.urgency())) return error::BadEnum("urgency", request.urgency());
+  if (!type::v1::ClockKind_IsValid(request.clock())) return error::BadEnum("clock", request.clock());
+  return absl::OkStatus();
 }
 
 absl::Status BadToken() {
@@ -62,6 +73,8 @@ std::optional<std::vector<int64_t>> ReadToken(const std::string& token, const st
                                               std::string* word = nullptr) {
   std::string text;
   if (!absl::WebSafeBase64Unescape(token, &text)) return std::nullopt;
+  // The word of one that was altered may be no text, which the store would refuse as if it had failed.
+  if (!CountCodePoints(text).has_value() || text.find('\0') != std::string::npos) return std::nullopt;
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
   if (parts.size() != count + 3 || parts[0] != "2" || parts[1] != mark) return std::nullopt;
   if (word != nullptr) *word = parts.back();
@@ -139,7 +152,7 @@ void ReportService::ListLamps(const CallContext&, v1::ListLampsRequest request,
 }
 
 absl::StatusOr<v1::ListLampsResponse> ReportService::Lamps(const v1::ListLampsRequest& request) {
-  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  if (absl::Status status = CheckRunning(request); !status.ok()) return status;
   const absl::Time now = clock_->Now();
   RunningQuery filter;
   filter.party = request.party();
@@ -205,7 +218,7 @@ void ReportService::ListDueSoon(const CallContext& call, v1::ListDueSoonRequest 
 template <typename Request, typename Response>
 absl::StatusOr<Response> ReportService::List(const CallContext& call, const Request& request,
                                              RunningQuery query, std::set<std::string>* restricted) {
-  if (absl::Status status = CheckCode("party", request.party()); !status.ok()) return status;
+  if (absl::Status status = CheckRunning(request); !status.ok()) return status;
   if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
   const std::string mark = FilterMark(request);
   if (!request.page_token().empty()) {
@@ -221,12 +234,14 @@ absl::StatusOr<Response> ReportService::List(const CallContext& call, const Requ
   query.kind = request.clock();
   query.limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
   query.scan_limit = kScanLimit;
+  query.may_know = [&](const RunningRow& row) {
+    return discretion_->MayKnow(call, row.restricted, row.registered_by);
+  };
   const auto page = archive_->reader().ListRunning(query);
   if (!page.ok()) return page.status();
   const absl::Time now = clock_->Now();
   Response response;
   for (const RunningRow& row : page->rows) {
-    if (!discretion_->MayKnow(call, row.restricted, row.registered_by)) continue;
     if (row.restricted) restricted->insert(FormatOrderId(row.order_id));
     v1::Deadline& deadline = *response.add_deadlines();
     if (!deadline.ParseFromString(row.bytes)) return error::StoreFailed("a deadline cannot be read");
@@ -305,6 +320,7 @@ absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const CallContext&
                                                               const v1::ListDocketRequest& request,
                                                               std::set<std::string>* restricted) {
   if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
+  if (!v1::DocketState_IsValid(request.state())) return error::BadEnum("state", request.state());
   DocketQuery query;
   query.state = request.state();
   if (!request.period().empty()) {
@@ -321,23 +337,33 @@ absl::StatusOr<v1::ListDocketResponse> MeetingService::Docket(const CallContext&
   }
   const int limit = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
   query.limit = limit + 1;
-  auto rows = archive_->reader().ListDocket(query);
-  if (!rows.ok()) return rows.status();
   v1::ListDocketResponse response;
-  if (static_cast<int>(rows->size()) > limit) {
-    rows->resize(limit);
-    response.set_next_page_token(WriteToken({rows->back().sequence}, mark));
-  }
-  for (const DocketRow& row : *rows) {
-    const auto history = archive_->Read(row.order_id, absl::InfiniteFuture());
-    if (!history.ok()) return history.status();
-    if (!history->has_value() || !discretion_->MayKnow(call, (*history)->clocks)) continue;
-    if ((*history)->clocks.restricted) restricted->insert(FormatOrderId(row.order_id));
-    for (const Dispute& dispute : (*history)->disputes) {
-      if (dispute.sequence == row.sequence) *response.add_items() = dispute.item;
+  response.set_watermark(archive_->progress().cursor);
+  int64_t last = 0;  // in the page
+  size_t bytes = 0;
+  // What may not be known is as if it were not there: a page ends, and goes on, at what may.
+  for (bool more = true; more;) {
+    const auto rows = archive_->reader().ListDocket(query);
+    if (!rows.ok()) return rows.status();
+    more = static_cast<int>(rows->size()) == query.limit;
+    for (const DocketRow& row : *rows) {
+      query.before_sequence = row.sequence;
+      const auto history = archive_->Read(row.order_id, absl::InfiniteFuture());
+      if (!history.ok()) return history.status();
+      if (!history->has_value() || !discretion_->MayKnow(call, (*history)->clocks)) continue;
+      for (const Dispute& dispute : (*history)->disputes) {
+        if (dispute.sequence != row.sequence) continue;
+        bytes += dispute.item.ByteSizeLong();
+        if (response.items_size() == limit || (bytes > kMaxPageBytes && !response.items().empty())) {
+          response.set_next_page_token(WriteToken({last}, mark));
+          return response;
+        }
+        if ((*history)->clocks.restricted) restricted->insert(FormatOrderId(row.order_id));
+        *response.add_items() = dispute.item;
+        last = row.sequence;
+      }
     }
   }
-  response.set_watermark(archive_->progress().cursor);
   return response;
 }
 
@@ -385,21 +411,27 @@ void MeetingService::RuleDocketItem(const CallContext& call, v1::RuleDocketItemR
     type::v1::Command& command = *execute.add_commands();
     *command.mutable_header() = std::move(*request.mutable_header());
     command.mutable_header()->set_order_id(item->order_id());
+    // What an accused unit may not do it may not do either where its client names it beside the request.
+    if (!call.unit.empty() && command.header().actor().unit().empty()) {
+      command.mutable_header()->mutable_actor()->set_unit(call.unit);
+    }
     *command.mutable_ruling() = std::move(*request.mutable_ruling());
-    ledger_->Execute(
-        call, std::move(execute),
-        [done = std::move(done)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
-          if (!response.ok()) return done(response.status());
-          if (response->results_size() != 1) {
-            return done(error::Internal("the ledger did not answer the command"));
-          }
-          workorder::v1::CommandResult& result = *response->mutable_results(0);
-          if (result.has_error()) return done(error::FromProto(result.error()));
-          v1::RuleDocketItemResponse answer;
-          *answer.mutable_order() = std::move(*result.mutable_order());
-          answer.set_event_sequence(result.event_sequence());
-          done(std::move(answer));
-        });
+    type::v1::Actor actor = command.header().actor();
+    ledger_->Execute(call, std::move(execute),
+                     [discretion = discretion_, call, actor = std::move(actor), done = std::move(done)](
+                         absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+                       if (!response.ok()) return done(response.status());
+                       if (response->results_size() != 1) {
+                         return done(error::Internal("the ledger did not answer the command"));
+                       }
+                       workorder::v1::CommandResult& result = *response->mutable_results(0);
+                       if (result.has_error()) return done(error::FromProto(result.error()));
+                       v1::RuleDocketItemResponse answer;
+                       *answer.mutable_order() = std::move(*result.mutable_order());
+                       discretion->HideInAnswer(call, actor, answer.mutable_order());
+                       answer.set_event_sequence(result.event_sequence());
+                       done(std::move(answer));
+                     });
   });
 }
 

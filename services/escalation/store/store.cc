@@ -277,6 +277,7 @@ class SqlReader : public Reader {
     ListPage page;
     if (query.order_id != 0) return ListOrder(query);
     int scanned = 0;
+    bool at_known = true;
     const int64_t last = query.include_stopped ? v1::CLOCK_STATE_STOPPED : v1::CLOCK_STATE_PAUSED;
     ListKey at = query.after;
     at.state = std::max<int64_t>(at.state, v1::CLOCK_STATE_RUNNING);
@@ -286,7 +287,7 @@ class SqlReader : public Reader {
       } else if (query.after.state == 0) {
         at.key = std::numeric_limits<int64_t>::min();
       }
-      const absl::Status status = ListState(query, &at, &scanned, &page);
+      const absl::Status status = ListState(query, &at, &at_known, &scanned, &page);
       if (!status.ok()) return status;
       if (page.next.has_value()) break;
     }
@@ -422,7 +423,7 @@ class SqlReader : public Reader {
     auto order = FindOrder(query.order_id);
     if (!order.ok()) return order.status();
     ListPage page;
-    if (!order->has_value()) return page;
+    if (!order->has_value() || (query.may_know && !query.may_know(**order))) return page;
     std::vector<OrderClock> clocks = std::exchange((*order)->clocks, {});
     std::sort(clocks.begin(), clocks.end(), [&](const OrderClock& a, const OrderClock& b) {
       return KeyOf(query.order_id, a) < KeyOf(query.order_id, b);
@@ -440,7 +441,8 @@ class SqlReader : public Reader {
   }
 
   // Lists one state's clocks after `*at`; sets `page->next` when a bound was reached before the end.
-  absl::Status ListState(const ListQuery& query, ListKey* at, int* scanned, ListPage* page) {
+  // `*at_known`: the clock there may be known; of use once enough rows have been looked at.
+  absl::Status ListState(const ListQuery& query, ListKey* at, bool* at_known, int* scanned, ListPage* page) {
     int64_t end = std::numeric_limits<int64_t>::max();
     if (query.due_before != absl::InfiniteFuture()) {
       end = at->state == v1::CLOCK_STATE_PAUSED ? absl::ToInt64Nanoseconds(query.due_before - query.now)
@@ -453,13 +455,15 @@ class SqlReader : public Reader {
     list_->BindInt64(4, at->armed_by);
     list_->BindInt64(5, at->kind);
     list_->BindInt64(6, end);
-    list_->BindInt64(7, query.scan_limit - *scanned + 1);
+    // One more tells that there are more.
+    const int64_t most = int64_t{query.scan_limit} * 2;
+    list_->BindInt64(7, most - *scanned + 1);
     list_->BindText(8, at->assist_unit);
     while (true) {
       const auto row = list_->Step();
       if (!row.ok()) return Translate(row.status());
       if (!*row) return absl::OkStatus();
-      if (*scanned == query.scan_limit || static_cast<int>(page->rows.size()) == query.limit) {
+      if (*scanned >= most || (*scanned >= query.scan_limit && *at_known)) {
         page->next = *at;
         return absl::OkStatus();
       }
@@ -467,11 +471,19 @@ class SqlReader : public Reader {
       OrderClock clock = ReadClock(*list_, 2);
       const int64_t order_id = list_->Int64(1);
       *at = KeyOf(order_id, clock);
-      if (!Shown(query, clock)) continue;
+      const bool shown = Shown(query, clock);
+      // Where the page may end it matters of the others too whether they may be known.
+      if (!shown && *scanned < query.scan_limit) continue;
       auto order = FindFacts(order_id);
       if (!order.ok()) return order.status();
       // Written in one transaction with its clocks, so it is there.
-      if (order->has_value()) page->rows.push_back({**std::move(order), std::move(clock)});
+      *at_known = order->has_value() && (!query.may_know || query.may_know(**order));
+      if (!shown || !*at_known) continue;
+      if (static_cast<int>(page->rows.size()) == query.limit) {
+        page->next = KeyOf(page->rows.back().order.id, page->rows.back().clock);
+        return absl::OkStatus();
+      }
+      page->rows.push_back({**std::move(order), std::move(clock)});
     }
   }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,7 +49,11 @@ struct ListQuery {
   absl::Time now;  // what paused clocks are reckoned from
   ListKey after;   // begin after this one
   int limit = 0;
-  int scan_limit = 0;  // look at no more rows than this
+  // Look at no more rows than this; up to twice as many while the row at hand may not be known.
+  int scan_limit = 0;
+  // Whether an order may be known to whom it is for; empty: all may. The clocks of others are as if they were
+  // not there: neither that a page goes on nor where it does tells of them.
+  std::function<bool(const OrderClocks&)> may_know = {};
 };
 
 struct ListPage {

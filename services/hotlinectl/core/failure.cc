@@ -20,6 +20,35 @@ bool IsTransportFailure(const Failure& failure) {
           absl::IsCancelled(failure.status));
 }
 
+// Whatever is there does not know the call: another service, or an older release.
+bool IsOtherService(const Failure& failure) {
+  return !failure.service.empty() && absl::IsUnimplemented(failure.status) &&
+         error::ReasonOf(failure.status) == type::v1::ERROR_REASON_UNSPECIFIED;
+}
+
+// Refused as the order is now, which its sheet shows.
+bool LiesInTheOrder(error::Reason reason) {
+  switch (reason) {
+    case type::v1::ERROR_REASON_WRONG_STATE:
+    case type::v1::ERROR_REASON_NOT_HOLDER:
+    case type::v1::ERROR_REASON_UNIT_NOT_ASSIGNED:
+    case type::v1::ERROR_REASON_STALE_VERSION:
+    case type::v1::ERROR_REASON_NO_BREACH:
+    case type::v1::ERROR_REASON_RULED:
+    case type::v1::ERROR_REASON_EXTENSION_TOO_LATE:
+    case type::v1::ERROR_REASON_EXTENSION_LIMIT:
+    case type::v1::ERROR_REASON_EXTENSION_PENDING:
+    case type::v1::ERROR_REASON_UNIT_RECUSED:
+    case type::v1::ERROR_REASON_LEGAL_HOLD:
+    case type::v1::ERROR_REASON_NOT_HELD:
+    case type::v1::ERROR_REASON_CONTENT_ERASED:
+    case type::v1::ERROR_REASON_RETENTION_RUNNING:
+      return true;
+    default:
+      return false;
+  }
+}
+
 const Phrase& TransportMessage(const absl::Status& status) {
   if (absl::IsUnavailable(status)) return say::kPlainUnreachable;
   return absl::IsCancelled(status) ? say::kPlainWentDown : say::kPlainTimeout;
@@ -83,6 +112,12 @@ ExitCode ExitCodeOf(const absl::Status& status) {
   }
 }
 
+ExitCode ExitCodeOf(const Failure& failure) {
+  if (failure.telephone_required) return kExitTelephone;
+  if (failure.usage) return kExitUsage;
+  return IsOtherService(failure) ? kExitUnreachable : ExitCodeOf(failure.status);
+}
+
 bool IsWorthRetrying(const absl::Status& status) {
   // A full disk is RESOURCE_EXHAUSTED too, but does not say when to come back.
   return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
@@ -93,6 +128,9 @@ std::string FailureMessage(const Failure& failure, Language language) {
   if (IsTransportFailure(failure)) {
     return Say(language, TransportMessage(failure.status), failure.service, failure.address);
   }
+  if (IsOtherService(failure)) {
+    return Say(language, say::kPlainOtherService, failure.service, failure.address);
+  }
   std::string chinese = error::ChineseOf(failure.status);
   if (chinese.empty()) chinese = failure.chinese;
   return language == Language::kChinese && !chinese.empty() ? chinese : StatusMessage(failure.status);
@@ -100,6 +138,8 @@ std::string FailureMessage(const Failure& failure, Language language) {
 
 std::string FailureAdvice(const Failure& failure, Language language) {
   const auto text = [&](const Phrase& phrase) { return std::string(Say(language, phrase)); };
+  if (failure.advice != nullptr) return text(*failure.advice);
+  if (IsOtherService(failure)) return text(say::kDoAddress);
   switch (error::ReasonOf(failure.status)) {
     case type::v1::ERROR_REASON_REQUEST_ID_REUSED:
       return text(say::kDoNewRequestId);
@@ -128,6 +168,20 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoKeep);
     case type::v1::ERROR_REASON_DANGER_FIRST:
       return text(say::kDoAct);
+    case type::v1::ERROR_REASON_DOCKET_ITEM_NOT_FOUND:
+    case type::v1::ERROR_REASON_DOCKET_SETTLED:
+    case type::v1::ERROR_REASON_NOT_RULED:
+      return text(say::kDoSeeDocket);
+    case type::v1::ERROR_REASON_NOTIFICATION_UNKNOWN:
+    case type::v1::ERROR_REASON_DELIVERY_NOT_DEAD:
+      return text(say::kDoSeeNotifications);
+    case type::v1::ERROR_REASON_BACKUP_EXISTS:
+      return text(say::kDoOtherBackupName);
+    case type::v1::ERROR_REASON_BACKUP_RUNNING:
+    case type::v1::ERROR_REASON_PUBLICATION_RUNNING:
+      return text(say::kDoLater);
+    case type::v1::ERROR_REASON_ORDER_NOT_FOUND:
+      return text(say::kDoCheckId);
     default:
       break;
   }
@@ -139,9 +193,9 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case kExitInvalid:
       return text(say::kDoFix);
     case kExitNotFound:
-      return text(say::kDoCheckId);
+      return text(say::kDoCheckName);
     case kExitConflict:
-      return text(say::kDoReadAgain);
+      return text(LiesInTheOrder(error::ReasonOf(failure.status)) ? say::kDoReadAgain : say::kDoCause);
     case kExitUnreachable:
       return text(say::kDoUnreachable);
     case kExitTryLater: {

@@ -45,6 +45,8 @@ struct Failure {
   bool telephone_required = false;
   // The status's message in Chinese, if the status itself has none and its message is in English.
   std::string chinese = {};
+  // What to do about it, where the status alone says too little.
+  const Phrase* advice = nullptr;
 };
 
 // Wrong use of the command line, told in both languages.
@@ -59,10 +61,8 @@ Failure Misuse(const Phrase& phrase, const Arguments&... arguments) {
 }
 
 ExitCode ExitCodeOf(const absl::Status& status);
-inline ExitCode ExitCodeOf(const Failure& failure) {
-  if (failure.telephone_required) return kExitTelephone;
-  return failure.usage ? kExitUsage : ExitCodeOf(failure.status);
-}
+// Of a service that was not found at its address: UNREACHABLE, though something answered there.
+ExitCode ExitCodeOf(const Failure& failure);
 
 // The same request may be sent again soon: the server could not be reached, went down with it (CANCELLED), or
 // asked to come back.

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -279,6 +280,108 @@ std::vector<FormField> MakeFields() {
   };
 }
 
+// What the checks of the other commands name, and the flag that fills it. Of a list, its elements too.
+constexpr std::pair<std::string_view, std::string_view> kFlagsOfChanges[] = {
+    {"acceptance.note", "note"},
+    {"handoff_return.ground", "ground"},
+    {"handoff_return.reason", "reason"},
+    {"handoff_return.legal_basis", "basis"},
+    {"handoff_return.proposed_unit", "proposed-unit"},
+    {"handoff_return.proposed_item", "proposed-item"},
+    {"handoff_return.proposed_hotline", "proposed-hotline"},
+    {"recall.reason", "reason"},
+    {"confirm_by_voice.code", "code"},
+    {"confirm_by_voice.outcome", "outcome"},
+    {"confirm_by_voice.spoken_with", "spoken-with"},
+    {"confirm_by_voice.note", "note"},
+    {"offer.scene.request", "request"},
+    {"offer.scene.guidance", "guidance"},
+    {"offer.scene.asked_of", "asked-of"},
+    {"offer.scene.wanted_unit", "wanted-unit"},
+    {"scene_arrival.outcome", "outcome"},
+    {"scene_arrival.unit", "unit"},
+    {"scene_arrival.arrive_time", "time"},
+    {"scene_arrival.note", "note"},
+    {"partner_call.to_hotlines", "to"},
+    {"partner_call.kind", "kind"},
+    {"partner_call.note", "note"},
+    {"unit_dispatch.lead_unit", "unit"},
+    {"unit_dispatch.assist_units", "assist"},
+    {"unit_dispatch.note", "note"},
+    {"signature.unit", "unit"},
+    {"progress.note", "note"},
+    {"progress.unit", "unit"},
+    {"completion.reply.disposition", "disposition"},
+    {"completion.reply.public_reply", "reply"},
+    {"completion.reply.internal_reply", "internal"},
+    {"completion.reply.contact_time", "contact-time"},
+    {"completion.reply.unresolved_reason", "unresolved-reason"},
+    {"completion.reply.unit", "unit"},
+    {"call_back_record.call_back.satisfaction", "satisfaction"},
+    {"call_back_record.call_back.note", "note"},
+    {"redo_demand.reason", "reason"},
+    {"closure.note", "note"},
+    {"merger.into_order_id", "into"},
+    {"merger.reason", "reason"},
+    {"separation.reason", "reason"},
+    {"cancellation.reason", "reason"},
+    {"suspension.reason", "reason"},
+    {"suspension.review_time", "review"},
+    {"suspension.approved_by", "approved-by"},
+    {"resumption.note", "note"},
+    {"extension.until_time", "until"},
+    {"extension.ground", "ground"},
+    {"extension.approved_by", "approved-by"},
+    {"archival.note", "note"},
+    {"dispute.reason", "reason"},
+    {"ruling.to_hotline", "to"},
+    {"ruling.unit", "unit"},
+    {"ruling.ground", "ground"},
+    {"ruling.reference", "reference"},
+    {"ruling.ruled_by", "ruled-by"},
+    {"reopening.reason", "reason"},
+    {"caller_contact.contact_time", "time"},
+    {"caller_contact.unit", "unit"},
+    {"caller_contact.note", "note"},
+    {"extension_request.until_time", "until"},
+    {"extension_request.ground", "ground"},
+    {"extension_decision.until_time", "until"},
+    {"extension_decision.note", "note"},
+    {"unit_return.unit", "unit"},
+    {"unit_return.ground", "ground"},
+    {"unit_return.reason", "reason"},
+    {"unit_return.legal_basis", "basis"},
+    {"unit_return.proposed_unit", "proposed-unit"},
+    {"unit_reassignment.dispatch.lead_unit", "unit"},
+    {"unit_reassignment.dispatch.assist_units", "assist"},
+    {"unit_reassignment.dispatch.note", "note"},
+    {"unit_reassignment.reason", "reason"},
+    {"accusation.units", "unit"},
+    {"accusation.reason", "reason"},
+    {"accusation.dispatch.lead_unit", "to"},
+    {"accusation.dispatch.assist_units", "assist"},
+    {"accusation.dispatch.note", "note"},
+    {"rung_acknowledgement.clock", "clock"},
+    {"rung_acknowledgement.rung", "rung"},
+    {"rung_acknowledgement.until_time", "until"},
+    {"rung_acknowledgement.note", "note"},
+    {"hold_placement.reason", "reason"},
+    {"hold_placement.reference", "reference"},
+    {"hold_release.reason", "reason"},
+    {"header.expected_version", "version"},
+    {"header.actor.account", "account"},
+    {"header.actor.unit", "for-unit"},
+    {"filter.states", "state"},
+    {"filter.type", "type"},
+    {"filter.urgency", "urgency"},
+    {"filter.unit", "unit"},
+    {"filter.hotline", "hotline"},
+    {"filter.caller_phone", "phone"},
+    {"filter.parent_id", "parent"},
+    {"filter.register_start_time", "from"},
+    {"filter.register_end_time", "to"},
+};
+
 }  // namespace
 
 const std::vector<FormField>& FormFields() {
@@ -299,6 +402,9 @@ std::string_view FlagForPath(std::string_view path) {
   if (path.empty()) return {};
   for (const FormField& field : FormFields()) {
     if (!field.file_only && field.path == path) return field.flag.name;
+  }
+  for (const auto& [field, flag] : kFlagsOfChanges) {
+    if (field == path) return flag;
   }
   for (const FormField& field : FormFields()) {
     if (!field.file_only && field.path.starts_with(StrCat(path, "."))) return field.flag.name;

@@ -37,7 +37,8 @@ const std::vector<FormField>& FormFields();
 
 // By flag name (any case, `_` for `-`) or Chinese name; null if there is none.
 const FormField* FindFormField(std::string_view name);
-// Name of the flag that fills `path` (or something below it); empty if there is none.
+// Name of the flag that fills `path` (or something below it), a field of a push or, as they are checked
+// alike, of a change or a list; empty if there is none.
 std::string_view FlagForPath(std::string_view path);
 
 // Reads `value` into the field of `request`. Errors: INVALID_ARGUMENT with the field's path, e.g. a word that

@@ -209,6 +209,12 @@ std::string TasksText(Language language, const WorkOrder& order) {
   return text;
 }
 
+// The two lanes of a peer go up and down each by itself.
+Cell LaneCell(Language language, const dispatch::v1::LinkStatus& link) {
+  const bool emergency = link.lane() == exchange::v1::LANE_EMERGENCY;
+  return Cell(Say(language, emergency ? say::kEmergencyLane : say::kOrdinaryLane));
+}
+
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -705,16 +711,20 @@ std::string PreviewSheet(Language language, const workorder::v1::PreviewReturnRe
   return out;
 }
 
+std::string LinkPart(const dispatch::v1::LinkStatus& link) {
+  return StrCat("peer/", link.peer(), link.lane() == exchange::v1::LANE_EMERGENCY ? "/emergency" : "");
+}
+
 Table LinkTable(Language language) {
-  return Table({Heading(language, say::kColPeer), Heading(language, say::kColUp),
-                RightAligned(language, say::kColOutgoing), RightAligned(language, say::kColAcknowledged),
-                RightAligned(language, say::kColIncoming), Heading(language, say::kColAcknowledgeTime),
-                Shrinking(language, say::kColError)});
+  return Table({Heading(language, say::kColPeer), Heading(language, say::kColLane),
+                Heading(language, say::kColUp), RightAligned(language, say::kColOutgoing),
+                RightAligned(language, say::kColAcknowledged), RightAligned(language, say::kColIncoming),
+                Heading(language, say::kColAcknowledgeTime), Shrinking(language, say::kColError)});
 }
 
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table) {
   table.AddRow(
-      {Cell(link.peer()),
+      {Cell(link.peer()), LaneCell(language, link),
        Cell(Say(language, link.up() ? say::kUp : say::kDown), link.up() ? Colour::kGreen : Colour::kRed),
        Cell(StrCat(link.outgoing_sequence())), Cell(StrCat(link.acknowledged_sequence())),
        Cell(StrCat(link.incoming_sequence())), Cell(TimeText(link.acknowledge_time())),
@@ -754,11 +764,10 @@ void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl
     add(Say(language, say::kLinkDiffers, link.reconcile_differences(), TimeText(link.reconcile_time())));
   }
   if (!link.last_error().empty()) add(link.last_error());
-  const bool emergency = link.lane() == exchange::v1::LANE_EMERGENCY;
   const bool files = link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL;
   const int64_t lag = link.outgoing_sequence() - link.acknowledged_sequence();
   table.AddRow(
-      {Cell(link.peer()), Cell(Say(language, emergency ? say::kEmergencyLane : say::kOrdinaryLane)),
+      {Cell(link.peer()), LaneCell(language, link),
        Cell(Say(language, link.up() ? say::kUp : say::kDown), link.up() ? Colour::kGreen : Colour::kRed),
        Cell(StrCat(link.outgoing_sequence())), Cell(StrCat(link.acknowledged_sequence())), Cell(StrCat(lag)),
        Cell(StrCat(lag_seconds)), Cell(StrCat(link.incoming_sequence())),

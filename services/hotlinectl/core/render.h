@@ -61,6 +61,8 @@ Table PartnerTable(Language language);
 void AddPartner(Language language, const std::string& hotline, const type::v1::WorkOrder& order,
                 const std::string& delivery, const std::string& error, Table& table);
 
+// What `health` calls a lane of a link: `peer/110`, `peer/110/emergency`.
+std::string LinkPart(const dispatch::v1::LinkStatus& link);
 Table LinkTable(Language language);
 void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& table);
 

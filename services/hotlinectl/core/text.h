@@ -126,7 +126,10 @@ inline constexpr Phrase kImportHelp{
     "and the row,\n"
     "  so running the same file again pushes nothing twice. A row that fails does not stop the others; "
     "--rejects F\n"
-    "  writes such rows to F for correction.\n",
+    "  writes such rows to F for correction.\n"
+    "  After a backup was restored, requests made since it are not known any more: push no such file again "
+    "before\n"
+    "  `link reconcile` and `list` show that its orders are missing.\n",
     "文件（--file F，- 表示标准输入；最大 64 MiB、100,000 条）：\n"
     "  CSV    UTF-8 编码，首行为本命令的选项名（不带 `--`，也可用下方括号内的中文名），引号规则依 RFC "
     "4180。\n"
@@ -138,7 +141,9 @@ inline constexpr Phrase kImportHelp{
     "\"0908-4621234\",\"to\":\"110\"}\n"
     "  与 --file "
     "同时给出的选项用于补足各行缺少的内容。请求号由文件内容和行号得出，同一文件重复执行不会重复推送。\n"
-    "  个别行出错不影响其他行；--rejects F 把出错的行写入 F，改正后可再推送。\n"};
+    "  个别行出错不影响其他行；--rejects F 把出错的行写入 F，改正后可再推送。\n"
+    "  恢复备份后，备份之后的请求已无记录：在 link reconcile 和 list "
+    "表明工单确已缺失之前，不要重新推送这类文件。\n"};
 inline constexpr Phrase kOneOf{"one of $0", "可选：$0"};
 inline constexpr Phrase kRequired{"required", "必填"};
 inline constexpr Phrase kMany{"may be given more than once", "可多次给出"};
@@ -185,7 +190,7 @@ inline constexpr Phrase kCmdSuspend{"stop an order's clocks (挂起)", "挂起�
 inline constexpr Phrase kCmdResume{"let an order's clocks run again (恢复)", "恢复工单，时限继续"};
 inline constexpr Phrase kCmdExtend{"move the finish deadline (延期)", "延长办结时限"};
 inline constexpr Phrase kCmdDispute{"neither hotline calls it its own: the first receiver handles it (争议)",
-                                    "双方均认为不属本单位职责：由首接平台先行办理"};
+                                    "双方均认为不属于本单位职责：由首接平台先行办理"};
 inline constexpr Phrase kCmdRule{"record a ruling on who handles the order (裁定)", "记录承办方的裁定"};
 inline constexpr Phrase kCmdReopen{"take a closed order up again", "将已办结的工单重新办理"};
 inline constexpr Phrase kCmdContact{"record a contact with the caller (联系群众)", "登记联系群众情况"};
@@ -450,7 +455,6 @@ inline constexpr Phrase kDroppedDocument{"no longer there: $0", "不再作为依
 inline constexpr Phrase kPublishCalendarWith{
     "To publish it as number $0, say `publish` in place of `preview`, with --digest $1 --note WHY",
     "发布为第$0号：将 preview 改为 publish，并加上 --digest $1 --note 原因"};
-inline constexpr Phrase kRulesFileTooLarge{"$0 is larger than 1 MiB", "$0 超过1MiB"};
 inline constexpr Phrase kNoCalendars{"There are no calendars: working time is around the clock.",
                                      "没有工作日历，工作时间按7×24小时计算。"};
 inline constexpr Phrase kColLayer{"layer", "层"};
@@ -464,6 +468,12 @@ inline constexpr Phrase kNeedsPolicyAction{"policy needs preview, publish or lis
                                            "policy 须为 preview、publish 或 list"};
 inline constexpr Phrase kPreviewClocks{"$0 open deadlines looked at; $1 later, $2 earlier",
                                        "共检查$0个进行中的时限；$1个推后，$2个提前"};
+inline constexpr Phrase kFollows{
+    "Recomputed here from the documents and steps above, without the service: the same deadline.",
+    "已由本程序按上列依据和步骤独立重算，时限一致。"};
+inline constexpr Phrase kDoesNotFollow{
+    "Recomputed here from the documents and steps above, the deadline is another: $0 does not follow",
+    "按上列依据和步骤重算，时限不一致：$0与依据不符"};
 inline constexpr Phrase kRulesUnchanged{"This is what holds already.", "与现行规则相同，无需发布。"};
 inline constexpr Phrase kPublishWith{
     "To publish it as number $0: hotlinectl policy publish --digest $1 --note WHY (with the same --file)",
@@ -607,6 +617,15 @@ inline constexpr Phrase kDoCheckId{"check the id or number; it must be one of th
                                    "请核对工单标识或编号，须为本站工单"};
 inline constexpr Phrase kDoReadAgain{"look at the order (`hotlinectl show`) and decide again",
                                      "请用“hotlinectl show”重新查看工单后再决定"};
+inline constexpr Phrase kDoCheckName{"check the id or the name that was given", "请核对所给的编号或名称"};
+inline constexpr Phrase kDoCause{"mend what the message names, then run the command again",
+                                 "请先处理上述原因，再重新执行"};
+inline constexpr Phrase kDoSeeDocket{"`hotlinectl meeting docket` shows the items that there are",
+                                     "现有议题见 hotlinectl meeting docket"};
+inline constexpr Phrase kDoSeeNotifications{"`hotlinectl notifications list` shows those that there are",
+                                            "现有通知见 hotlinectl notifications list"};
+inline constexpr Phrase kDoOtherBackupName{"choose another name; `hotlinectl backup list` shows those taken",
+                                           "请换一个名称，已用的名称见 hotlinectl backup list"};
 inline constexpr Phrase kDoNewRequestId{"choose another request id, or repeat exactly the first request",
                                         "请换一个请求号，或原样重复首次请求"};
 inline constexpr Phrase kDoSequence{"start at a sequence that exists", "请从已有的序号开始"};
@@ -628,6 +647,9 @@ inline constexpr Phrase kDoAct{
 inline constexpr Phrase kDoUnreachable{
     "check the address and that the service runs (`hotlinectl health`), then try again; repeating is safe",
     "请检查地址及服务是否运行（hotlinectl health），然后重试；重试不会重复办理"};
+inline constexpr Phrase kDoAddress{
+    "check the address (--dispatch, --work-order, --escalation); nothing was done",
+    "请核对地址（--dispatch、--work-order、--escalation）；本次操作未执行"};
 inline constexpr Phrase kDoTimeout{
     "try again with the same request id, perhaps with a longer --timeout; repeating is safe",
     "请用同一请求号重试，必要时加长 --timeout；重试不会重复办理"};
@@ -639,6 +661,8 @@ inline constexpr Phrase kDoCallUs{"this should not happen: keep this message and
                                   "这不应发生：请保留本信息并告知运维人员"};
 inline constexpr Phrase kPlainUnreachable{"cannot reach $0 at $1", "无法连接 $0（$1）"};
 inline constexpr Phrase kPlainTimeout{"no answer from $0 at $1 in time", "$0（$1）未在时限内答复"};
+inline constexpr Phrase kPlainOtherService{"what answers at $1 is not $0, or is of an older release",
+                                           "$1 处应答的不是 $0，或其版本较旧"};
 inline constexpr Phrase kPlainWentDown{"$0 at $1 went down during the call", "$0（$1）在调用期间停机"};
 inline constexpr Phrase kNotLoopback{
     "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",

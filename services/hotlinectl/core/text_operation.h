@@ -59,12 +59,16 @@ inline constexpr Phrase kBackupOfOther{"the backup is of hotline $0, the configu
 inline constexpr Phrase kPartRestored{"$0 restored into $1", "$0 已恢复到 $1"};
 inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service here; left out",
                                      "$0：配置中没有该服务，未恢复"};
-inline constexpr Phrase kRestoreRefused{
-    "$0; nothing is written over: move the whole folder away first, or restore into another data_dir",
-    "$0；不会覆盖：请先将整个目录移走，或恢复到其他 data_dir"};
+inline constexpr Phrase kRestoreRefused{"$0 exists already; nothing is written over", "$0已存在；不会覆盖"};
+inline constexpr Phrase kDoMoveAway{"move the whole folder away first, or restore into another data_dir",
+                                    "请先将整个目录移走，或恢复到其他 data_dir"};
 inline constexpr Phrase kRestoredNext{
-    "start the services; what is newer comes back from the peers. Then: hotlinectl link reconcile PEER",
-    "请启动各服务，较新的内容将由对端补回；随后执行 hotlinectl link reconcile 对端"};
+    "start the services; what is newer comes back from the peers. Then: hotlinectl link reconcile PEER.\n"
+    "Requests made since the backup are not known any more, and would make their orders a second time: send "
+    "none of them again, and push no file again, before `link reconcile` and `list` show what is missing",
+    "请启动各服务，较新的内容将由对端补回；随后执行 hotlinectl link reconcile 对端。\n"
+    "备份之后的请求已无记录，重发会重复建单：在 link reconcile 和 list "
+    "表明确有缺失之前，不要重发请求，也不要重新导入文件"};
 inline constexpr Phrase kColBackup{"backup", "备份"};
 inline constexpr Phrase kColMade{"made", "完成时间"};
 inline constexpr Phrase kColFiles{"files", "文件数"};

@@ -95,8 +95,8 @@ inline constexpr Phrase kPreflightGood{"every rung of $0 units reaches somebody 
                                        "$0个单位的各层级在$1前均有人可达"};
 inline constexpr Phrase kPreflightBad{"$0 rungs reach nobody at some time until $1",
                                       "在$1前有$0个层级出现无人可达的时段"};
-inline constexpr Phrase kNobodyTold{"nobody can be told; the next rung would come at once",
-                                    "无人可通知，将立即进入下一级"};
+inline constexpr Phrase kNobodyTold{"nobody can be told; 督办 would come at once if it is next",
+                                    "无人可通知；如果下一级是督办，将立即转到督办"};
 inline constexpr Phrase kPassedOver{"passed over: $0", "未采用：$0"};
 inline constexpr Phrase kExported{"written: $0", "已写入：$0"};
 inline constexpr Phrase kCannotWriteFile{"cannot write $0", "无法写入 $0"};

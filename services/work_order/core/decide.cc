@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 #include "common/retention/erase.h"
 #include "services/work_order/core/governor.h"
@@ -142,7 +143,7 @@ constexpr StateSet kAnswered = In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER
 constexpr StateSet kRedo = In(type::v1::ORDER_STATE_REDO);
 constexpr StateSet kReturned = In(type::v1::ORDER_STATE_RETURNED);
 constexpr StateSet kClosed = In(type::v1::ORDER_STATE_CLOSED);
-// At work, and nothing answered yet that would have to be done again: see HasReply in Decide.
+// At work, and nothing answered yet that would have to be done again: Decide asks for a reply beside it.
 constexpr StateSet kPassable = kAtWork & ~In(type::v1::ORDER_STATE_REDO);
 constexpr StateSet kDone = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED);
 constexpr StateSet kLiving = ~(kEnded | kNew);
@@ -1392,6 +1393,10 @@ Command WithRoute(Command command) {
   return command;
 }
 
+// A peer refuses bodies of more than 256 KiB. The rest of an offer (its note, scene and units, the way of the
+// order) takes less than 32 of them.
+constexpr size_t kMaxContentBytes = 224 << 10;
+
 // The content of a new order: its own, or that of the incident it belongs to, byte for byte.
 struct NewContent {
   type::v1::OrderContent content;
@@ -1418,6 +1423,11 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
   }
   result.content = registration.content();
   result.bytes = result.content.SerializeAsString();
+  if (result.bytes.size() > kMaxContentBytes) {
+    return error::BadField(Reason::ERROR_REASON_TEXT_TOO_LONG, "content",
+                           StrCat("is larger than ", kMaxContentBytes >> 10, " KiB"),
+                           StrCat("超过", kMaxContentBytes >> 10, " KiB"));
+  }
   return result;
 }
 

@@ -688,6 +688,7 @@ class Receiving {
       return absl::OkStatus();
     }
 
+    // What is changed here of what was told, common/evidence/verify.cc makes allowance for.
     change.event = std::move(*body.mutable_event());
     if (change.event.has_accepted()) DescribeAcceptance(change.after.handoff(), &change.event);
     change.event.clear_sequence();

@@ -15,6 +15,12 @@ namespace {
 using exchange::v1::Envelope;
 using type::v1::WorkOrder;
 
+// As peers do: what this store cannot hold was never this site's own.
+template <typename Body>
+bool ReadOwn(const std::string& bytes, Body* body) {
+  return body->ParseFromString(bytes) && ValidateForeign(*body).ok();
+}
+
 bool KnowsHandoff(const WorkOrder& order, const std::string& id) {
   if (order.handoff().id() == id || order.inbound().id() == id) return true;
   for (const type::v1::Handoff& past : order.past_handoffs()) {
@@ -106,7 +112,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   // Nobody offers an order that is answered: this site did the work itself meanwhile.
   constexpr StateSet kDone = kEnded | In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK);
   exchange::v1::OfferBody body;
-  if (!body.ParseFromString(envelope.body()) || body.handoff().id() != envelope.handoff_id()) return false;
+  if (!ReadOwn(envelope.body(), &body) || body.handoff().id() != envelope.handoff_id()) return false;
   // It says that it is this site's own. Nobody vouches for that where batches are not signed.
   if (body.handoff().from_hotline() != site.hotline || !site.peers.contains(body.handoff().to_hotline())) {
     return false;
@@ -151,7 +157,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
     // `<this site>-<order id>-<attempt>`
     const std::string prefix = site.hotline + "-";
     type::v1::OrderContent content;
-    if (!envelope.handoff_id().starts_with(prefix) || !content.ParseFromString(body.content())) return false;
+    if (!envelope.handoff_id().starts_with(prefix) || !ReadOwn(body.content(), &content)) return false;
     const std::string id = envelope.handoff_id().substr(prefix.size(), 13);
     if (!ParseOrderId(id).has_value() ||
         !ParseOrderNumber(site.hotline, body.handoff().from_number()).has_value()) {
@@ -189,7 +195,7 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
 bool Recall(const WorkOrder& before, const Envelope& envelope, absl::Time now, Change* change) {
   exchange::v1::RecallBody body;
   if (!Contains(kOnOffer, before.state()) || before.facts().recall_requested() ||
-      !body.ParseFromString(envelope.body())) {
+      !ReadOwn(envelope.body(), &body)) {
     return false;
   }
   change->after.mutable_facts()->set_recall_requested(true);
@@ -226,7 +232,7 @@ void Tell(const Envelope& envelope, const Standing& standing, exchange::v1::Mirr
 bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing, absl::Time now,
             Change* change) {
   exchange::v1::MirrorBody body;
-  if (!body.ParseFromString(envelope.body())) return false;
+  if (!ReadOwn(envelope.body(), &body)) return false;
   // Passed on by this site: it may have heard it again from whom it had it, or got it back from another.
   standing.logged |= WasTold(before, ToldKey(body.event()));
   constexpr StateSet kWorked = kAtWork | In(type::v1::ORDER_STATE_REPLIED);
@@ -298,7 +304,7 @@ bool Inbound(const WorkOrder& before, const Envelope& envelope, const Standing& 
              Change* change) {
   exchange::v1::MirrorBody body;
   if (!HasOpenInbound(before) || before.inbound().id() != envelope.handoff_id() ||
-      !body.ParseFromString(envelope.body())) {
+      !ReadOwn(envelope.body(), &body)) {
     return false;
   }
   const bool taken_up = Contains(kGivenBack, before.state()) && Contains(kAtWork, body.state()) &&

@@ -14,6 +14,11 @@ namespace {
 constexpr size_t kMaxGrams = 600;
 // A gram of more orders than this tells nothing, and would cost.
 constexpr size_t kMaxPostings = 4000;
+// Memory, about: of an order beside its grams, of an order in a gram's list,
+// which grows by doubling, and of a gram that none had before.
+constexpr size_t kOrderBytes = 256;
+constexpr size_t kPostingBytes = 8;
+constexpr size_t kNewGramBytes = 120;
 constexpr size_t kCandidates = 256;
 // So alike are texts of which half are about the same matter.
 constexpr double kEvenText = 0.27;
@@ -21,11 +26,13 @@ constexpr double kEarthRadiusM = 6'371'000;
 
 // What stands in every sentence.
 constexpr std::u32string_view kFunctionWords =
-    U"的了是在我你他她它们这那有没不就都也和与及请要来去说人家啊吗呢吧呀哦嗯么把被给让对从到很太还又再已个些"
+    U"的了是在我你他她它们这那有没不就都也和与及请要来去说人家啊吗呢吧呀哦嗯么"
+    U"把被给让对从到很太还又再已个些"
     U"为以而或但因所其之您"
     U"反映诉求来电市民群众希望部门处理帮忙尽快解决问题情况";
 
-// The code point at `*at`, and moves on behind it. What is not well-formed counts as one that means nothing.
+// The code point at `*at`, and moves on behind it. What is not well-formed
+// counts as one that means nothing.
 char32_t NextCodePoint(std::string_view text, size_t* at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte((*at)++);
@@ -125,6 +132,7 @@ Sketch SketchOf(const type::v1::OrderContent& content, absl::Time registered) {
   AddGrams(content.place().address(), &sketch.grams);
   std::sort(sketch.grams.begin(), sketch.grams.end());
   sketch.grams.erase(std::unique(sketch.grams.begin(), sketch.grams.end()), sketch.grams.end());
+  sketch.grams.shrink_to_fit();
   const type::v1::Place& place = content.place();
   sketch.item = content.catalogue().item();
   sketch.township_code = place.township_code();
@@ -137,42 +145,72 @@ Sketch SketchOf(const type::v1::OrderContent& content, absl::Time registered) {
   return sketch;
 }
 
+size_t BytesOf(const Sketch& sketch) { return kOrderBytes + sketch.grams.size() * sizeof(uint32_t); }
+
 void SimilarIndex::Put(int64_t id, Sketch sketch) {
+  Insert(id, std::move(sketch));
+  while (size() > capacity_) RemoveOldest();
+  while (bytes_ > max_bytes_ && size() > 1) {
+    // Many at a time: to go through all of them costs.
+    const size_t keep = std::min(size() - 1, std::max<size_t>(1, entries_.size() / 4 * 3));
+    while (size() > keep) RemoveOldest();
+    Compact();
+  }
+}
+
+void SimilarIndex::Insert(int64_t id, Sketch sketch) {
   const auto [it, inserted] = slots_by_id_.try_emplace(id, static_cast<uint32_t>(entries_.size()));
   if (!inserted) return;
-  for (const uint32_t gram : sketch.grams) slots_by_gram_[gram].push_back(it->second);
-  entries_.push_back({.id = id, .alive = true, .sketch = std::move(sketch)});
-  while (slots_by_id_.size() > capacity_) {
-    while (!entries_[oldest_].alive) ++oldest_;
-    Remove(entries_[oldest_].id);
+  bytes_ += BytesOf(sketch);
+  for (const uint32_t gram : sketch.grams) {
+    const auto [postings, first] = postings_.try_emplace(gram);
+    auto& [count, slots] = postings->second;
+    if (first) bytes_ += kNewGramBytes;
+    if (++count <= kMaxPostings) {
+      slots.push_back(it->second);
+      bytes_ += kPostingBytes;
+    } else if (!slots.empty()) {
+      bytes_ -= slots.size() * kPostingBytes;
+      std::vector<uint32_t>().swap(slots);
+    }
   }
+  entries_.push_back({.id = id, .alive = true, .sketch = std::move(sketch)});
 }
 
 void SimilarIndex::Remove(int64_t id) {
   const auto it = slots_by_id_.find(id);
   if (it == slots_by_id_.end()) return;
-  entries_[it->second].alive = false;
+  Entry& entry = entries_[it->second];
+  bytes_ -= entry.sketch.grams.size() * sizeof(uint32_t);
+  entry.alive = false;
+  entry.sketch = Sketch();
   slots_by_id_.erase(it);
   constexpr size_t kSlack = 1024;
   if (entries_.size() > 2 * slots_by_id_.size() + kSlack) Compact();
+}
+
+void SimilarIndex::RemoveOldest() {
+  while (!entries_[oldest_].alive) ++oldest_;
+  Remove(entries_[oldest_].id);
 }
 
 void SimilarIndex::Compact() {
   std::vector<Entry> entries;
   entries.swap(entries_);
   oldest_ = 0;
+  bytes_ = 0;
   slots_by_id_.clear();
-  slots_by_gram_.clear();
+  postings_.clear();
   for (Entry& entry : entries) {
-    if (entry.alive) Put(entry.id, std::move(entry.sketch));
+    if (entry.alive) Insert(entry.id, std::move(entry.sketch));
   }
 }
 
-// How much a gram tells: what few orders have tells most. Counted as if there were some more orders, so that
-// a handful of them is no rarity of everything.
+// How much a gram tells: what few orders have tells most. Counted as if there
+// were some more orders, so that a handful of them is no rarity of everything.
 double SimilarIndex::Weight(uint32_t gram) const {
-  const auto it = slots_by_gram_.find(gram);
-  const double having = it == slots_by_gram_.end() ? 0 : static_cast<double>(it->second.size());
+  const auto it = postings_.find(gram);
+  const double having = it == postings_.end() ? 0 : it->second.count;
   constexpr double kPrior = 50;
   const double rarity = std::log((static_cast<double>(entries_.size()) + kPrior) / (having + 1));
   return std::max(0.1, rarity) * ((gram & 1) != 0 ? 0.5 : 1.0);
@@ -184,9 +222,9 @@ std::vector<Likeness> SimilarIndex::Find(const Sketch& query, int64_t except, si
   for (const uint32_t gram : query.grams) {
     const double weight = Weight(gram);
     own += weight * weight;
-    const auto it = slots_by_gram_.find(gram);
-    if (it == slots_by_gram_.end() || it->second.size() > kMaxPostings) continue;
-    for (const uint32_t slot : it->second) dots[slot] += weight * weight;
+    const auto it = postings_.find(gram);
+    if (it == postings_.end()) continue;
+    for (const uint32_t slot : it->second.slots) dots[slot] += weight * weight;
   }
   std::vector<std::pair<double, uint32_t>> candidates;
   candidates.reserve(dots.size());
@@ -205,14 +243,16 @@ std::vector<Likeness> SimilarIndex::Find(const Sketch& query, int64_t except, si
     for (const uint32_t gram : entry.sketch.grams) theirs += Weight(gram) * Weight(gram);
     Likeness likeness;
     likeness.id = entry.id;
-    // The cosine, and how much of the shorter one is in the longer: a second caller may say little.
+    // The cosine, and how much of the shorter one is in the longer: a second
+    // caller may say little.
     const double cosine = dot / std::sqrt(own * theirs);
     const double contained = dot / std::min(own, theirs);
     likeness.text = std::min(1.0, 0.5 * cosine + 0.5 * contained);
     likeness.apart = std::max(query.time, entry.sketch.time) - std::min(query.time, entry.sketch.time);
     const double place = PlaceLikeness(query, entry.sketch, &likeness);
-    // Text alone can make it likely; another place, or another item of the annex, makes it unlikely whatever
-    // the text says. The numbers are fitted to tests/services/work_order/core/similar_pairs.tsv.
+    // Text alone can make it likely; another place, or another item of the
+    // annex, makes it unlikely whatever the text says. The numbers are fitted
+    // to tests/services/work_order/core/similar_pairs.tsv.
     const double text = 1 / (1 + std::exp(-16 * (likeness.text - kEvenText)));
     const bool items = !query.item.empty() && !entry.sketch.item.empty();
     const double item = !items ? 1 : query.item == entry.sketch.item ? 1 : 0.45;

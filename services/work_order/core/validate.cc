@@ -123,10 +123,14 @@ class Checks {
     return *this;
   }
 
-  // `known` is the enum's generated check.
+  // `known` is the enum's generated check. Zero is a field that was left out.
   Checks& Enum(const char* field, int value, bool (*known)(int)) {
-    if (status_.ok() && (value == 0 || !(known(value) || context_.peer)))
+    if (!status_.ok()) return *this;
+    if (value == 0) {
+      status_ = error::Required(Path(field));
+    } else if (!known(value) && !context_.peer) {
       status_ = error::BadEnum(Path(field), value);
+    }
     return *this;
   }
 
@@ -740,6 +744,10 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
     const type::v1::Registration& registration = command.registration();
     checks.Inside("registration", [&](Checks& inner) {
       inner.Text("parent_order_id", registration.parent_order_id(), 64, Need::kOptional, Lines::kOne);
+      // Dispatch fills it in from its catalogue; these are the client's words, and the log keeps them.
+      inner.Inside("route", [&](Checks& route) {
+        route.Text("reason", registration.route().reason(), 500, Need::kOptional, Lines::kMany);
+      });
     });
     checks.Present("content", registration.has_content() || !registration.parent_order_id().empty());
     if (checks.ok() && registration.has_content()) {

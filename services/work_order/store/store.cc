@@ -320,6 +320,7 @@ class SqlReader : public Reader {
       if (!order.ok()) return order.status();
       if (order->has_value() && HasHandoff(**order, handoff_id)) return id;
     }
+    if (!sql::IsText(handoff_id)) return std::nullopt;
     find_handoff_->BindText(1, handoff_id);
     return FindInt64(*find_handoff_);
   }
@@ -333,7 +334,7 @@ class SqlReader : public Reader {
   }
 
   absl::StatusOr<std::vector<WorkOrder>> List(const workorder::v1::ListFilter& filter, int64_t before_id,
-                                              int limit, int scan_limit, int64_t* next_before_id) override {
+                                              const ListBounds& bounds, int64_t* next_before_id) override {
     const Path path = PathFor(filter);
     int64_t before = before_id > 0 ? before_id : kNoBound;
     if (filter.has_register_end_time()) before = std::min(before, FirstIdFrom(filter.register_end_time()));
@@ -344,6 +345,8 @@ class SqlReader : public Reader {
     }
 
     std::vector<WorkOrder> orders;
+    int64_t last = 0;  // of the orders
+    size_t bytes = 0;
     int64_t scanned = 0;
     for (;;) {
       absl::StatusOr<Chunk> chunk = NextChunk(path, before, floor);
@@ -353,13 +356,26 @@ class SqlReader : public Reader {
         WorkOrder order;
         absl::StatusOr<bool> matches = Matches(filter, path, id, &order);
         if (!matches.ok()) return matches.status();
-        if (*matches) orders.push_back(std::move(order));
-        if (static_cast<int>(orders.size()) >= limit || ++scanned >= scan_limit) {
+        const bool known = !bounds.may_know || bounds.may_know(order);
+        if (*matches && known) {
+          bytes += order.ByteSizeLong();
+          if (static_cast<int>(orders.size()) >= bounds.limit ||
+              (bytes > bounds.max_bytes && !orders.empty())) {
+            *next_before_id = last;
+            return orders;
+          }
+          orders.push_back(std::move(order));
+          last = id;
+        }
+        ++scanned;
+        if (scanned >= int64_t{bounds.scan_limit} * (known ? 1 : 2)) {
           *next_before_id = id == chunk->ids.back() ? chunk->resume : id;
           return orders;
         }
       }
-      if (chunk->resume == 0 || scanned >= scan_limit) {
+      // Else the row at hand is one that may not be known.
+      const bool enough = chunk->ids.empty() && scanned >= bounds.scan_limit;
+      if (chunk->resume == 0 || enough) {
         *next_before_id = chunk->resume;
         return orders;
       }
@@ -452,6 +468,7 @@ class SqlReader : public Reader {
   }
 
   absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) override {
+    if (!sql::IsText(request_id)) return std::nullopt;
     const sql::ScopedReset reset(find_request_.get());
     find_request_->BindText(1, request_id);
     absl::StatusOr<bool> row = find_request_->Step();
@@ -1471,6 +1488,8 @@ class SqlStore : public Store {
 
 }  // namespace
 
+bool IsStorable(std::string_view text) { return sql::IsText(text); }
+
 std::string OfferBodyWithContent(std::string_view body, std::string_view content) {
   if (content.empty()) return std::string(body);
   const std::string head = ContentHead(content.size());
@@ -1498,7 +1517,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   if (code)
     return error::StoreFailed(absl::StrCat("cannot create ", options.directory, ": ", code.message()));
   absl::StatusOr<std::unique_ptr<sql::Database>> database =
-      sql::OpenSqlite({.path = (directory / "work_order.db").string()});
+      sql::OpenSqlite({.path = (directory / "work_order.db").string(), .on_wait = options.on_wait});
   if (!database.ok()) return Explain(database.status());
   return OpenOn(*std::move(database), options.hotline, options.caller_key);
 }

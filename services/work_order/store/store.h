@@ -16,6 +16,8 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -95,6 +97,16 @@ struct SharedKey {
   auto operator<=>(const SharedKey&) const = default;
 };
 
+// What one page of a list holds, and of whom.
+struct ListBounds {
+  int limit = 0;                                          // orders
+  int scan_limit = 0;                                     // rows looked at, about
+  size_t max_bytes = std::numeric_limits<size_t>::max();  // of their records, unless one alone is larger
+  // Whether an order may be known to whom it is for; empty: all may. What may not is as if it were not there:
+  // neither that a page goes on nor where it does tells of it.
+  std::function<bool(const type::v1::WorkOrder&)> may_know = {};
+};
+
 // What was last numbered, read once at start.
 struct Heads {
   int64_t last_order_id = 0;
@@ -110,7 +122,12 @@ struct StoreOptions {
   // Key of the hashes by which callers' numbers are found and counted; empty: one that the store has drawn
   // itself. With another than the last time, the index is made anew, from all contents.
   std::string caller_key = {};
+  // As in sql::SqliteOptions.
+  std::function<bool(const std::string& path)> on_wait = nullptr;
 };
+
+// Whether a column of text holds it.
+bool IsStorable(std::string_view text);
 
 // The whole body of an OFFER, as hashed and delivered: `body` without content, and the serialized
 // OrderContent.
@@ -129,12 +146,14 @@ class Reader {
   virtual absl::StatusOr<std::optional<int64_t>> FindIdByHandoff(std::string_view handoff_id) = 0;
   // Serialized OrderContent; empty if erased or unknown.
   virtual absl::StatusOr<std::string> FindContent(int64_t id) = 0;
-  // Newest first; ids below `before_id` only, 0 for all. Looks at about `scan_limit` rows at most: then
-  // `*next_before_id` says where to go on; it is 0 when the list is complete. `caller_phone` is compared
-  // without `-`. Times of registration are those in the ids, to the millisecond. An order's unit is the lead
-  // unit at work, or the last that was, or the one that its content names.
+  // Newest first; ids below `before_id` only, 0 for all. `*next_before_id` says where to go on: at the last
+  // order of a full page that another one follows, or at the last row looked at when that were enough. It is
+  // 0 when the list is complete. While the row at hand may not be known, up to as many rows again are looked
+  // at, so that the page ends at one that may. `caller_phone` is compared without `-`. Times of registration
+  // are those in the ids, to the millisecond. An order's unit is the lead unit at work, or the last that was,
+  // or the one that its content names.
   virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> List(const workorder::v1::ListFilter& filter,
-                                                                int64_t before_id, int limit, int scan_limit,
+                                                                int64_t before_id, const ListBounds& bounds,
                                                                 int64_t* next_before_id) = 0;
   // At most `limit` events from `start` on, in order.
   virtual absl::StatusOr<std::vector<EventRow>> ReadEvents(int64_t start, int limit) = 0;

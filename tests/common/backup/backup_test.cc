@@ -98,7 +98,8 @@ TEST_F(BackupTest, AStoresLeftoversAreNotMixedIntoWhatIsRestored) {
     Put(Data() + "/" + left);
     for (const absl::Status& status : {CheckRestore(part, Data()), Restore(from, part, Data())}) {
       EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << left;
-      EXPECT_THAT(std::string(status.message()), HasSubstr(left));
+      // A path says the same in every language.
+      EXPECT_EQ(std::string(status.message()), Data() + "/" + left);
     }
     fs::remove(Data() + "/" + left);
   }
@@ -114,7 +115,9 @@ TEST_F(BackupTest, AFolderThatComesBackMustBeEmpty) {
       Make("b", "escalation",
            {"directory.db", "escalation.db", "notify.db", "report.db", "publications/1.publication"});
   Put(Data() + "/publications/2.publication");
-  EXPECT_EQ(CheckRestore(part, Data()).code(), absl::StatusCode::kFailedPrecondition);
+  const absl::Status status = CheckRestore(part, Data());
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(std::string(status.message()), Data() + "/publications");
   fs::remove(Data() + "/publications/2.publication");
   EXPECT_TRUE(Restore(Backups() + "/b/escalation", part, Data()).ok());
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -380,6 +381,22 @@ TEST_F(RunServiceTest, ServesAndDrains) {
   EXPECT_EXIT(
       Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(0),
       "READY dispatch 12345 grpc=127.0.0.1:[0-9]+ metrics=127.0.0.1:[0-9]+\n(.|\n)*\"msg\":\"stopped\"");
+}
+
+TEST_F(RunServiceTest, WhatItWritesIsNotForEverybody) {
+  // What the group may do is left to whoever starts it.
+  for (const auto& [before, after] : {std::pair<mode_t, mode_t>{0022, 0027}, {0077, 0077}, {0, 0007}}) {
+    EXPECT_EXIT(
+        {
+          umask(before);
+          Run({"--config", path_}, [wanted = after] {
+            if (umask(0) != wanted) std::_Exit(3);
+            Terminate();
+          });
+        },
+        ::testing::ExitedWithCode(0), "READY")
+        << before;
+  }
 }
 
 TEST_F(RunServiceTest, AHangUpEndsNothing) {

@@ -45,6 +45,8 @@ constexpr Case kCases[] = {
     // 除公安机关以外.
     {"A16", "派出所的人态度差", config::v1::EXCLUSION_KIND_POLICE, "B8"},
     {"A16", "交警乱罚款不给票", config::v1::EXCLUSION_KIND_POLICE, "B8"},
+    {"A16", "路口乱收费，交警都看着不管", config::v1::EXCLUSION_KIND_POLICE, "B8"},
+    {"A16", "村干部打人，派出所也知道就是不管", config::v1::EXCLUSION_KIND_POLICE, "B8"},
     {"A16", "不是警察，是城管收了我的秤", config::v1::EXCLUSION_KIND_UNSPECIFIED, ""},
     {"A16", "派出所隔壁那个社区的干部骂人", config::v1::EXCLUSION_KIND_UNSPECIFIED, ""},
     {"A16", "窗口的人玩手机", config::v1::EXCLUSION_KIND_UNSPECIFIED, ""},

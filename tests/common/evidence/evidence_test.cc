@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -449,7 +450,7 @@ TEST_F(EvidenceTest, EventsThatContradictEachOtherAreSeen) {
 
 TEST_F(EvidenceTest, WhatIsNotProvenIsAGapAndNamed) {
   EvidenceParts parts = Parts();
-  parts.events.pop_back();  // not accepted yet
+  parts.events.pop_back();  // not accepted, it says
   parts.lanes[0].receipts.clear();
   parts.lanes[1].batches.erase(parts.lanes[1].batches.begin());
   const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
@@ -459,6 +460,7 @@ TEST_F(EvidenceTest, WhatIsNotProvenIsAGapAndNamed) {
             "batch | 110 → 12345 ordinary #3 | no batch signed by 110 covers it\n"
             "event | #9 | nothing signed by 110 shows it\n"
             "event | #12 | nothing signed by 110 shows it\n"
+            "envelope | 110 → 12345 ordinary #5 | no event tells what 110 signed here\n"
             "three receipts | 12345-0001K2B3C4D5E-1 | not there: received, understood, accepted\n");
   EXPECT_EQ(report.overall(), Verdict::kGap);
   // All that the peer ever said is left out.
@@ -580,6 +582,361 @@ TEST_F(EvidenceTest, AnEventThatTheOthersEnvelopeContradictsIsSeen) {
   }
 }
 
+// An order's life at the taker, as its envelopes tell it, and as the giver's events have it.
+class StoryTest : public EvidenceTest {
+ protected:
+  void SetUp() override {
+    EvidenceTest::SetUp();
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(events_.emplace_back().ParseFromString(log_.parts()[static_cast<size_t>(i)].bytes));
+    }
+    exchange::v1::UnderstoodBody understood;
+    understood.set_to_number(kTheirNumber);
+    *understood.mutable_receive_time() = ToTimestamp(At(6));
+    *understood.mutable_understand_time() = ToTimestamp(At(7));
+    Tell(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, understood.SerializeAsString());
+    type::v1::Event event;
+    event.mutable_actor()->set_account("service/work_order");
+    type::v1::Handoff& handoff = *event.mutable_understood()->mutable_handoff();
+    handoff.set_id(kHandoff);
+    handoff.set_to_number(kTheirNumber);
+    *handoff.mutable_receive_time() = ToTimestamp(At(6));
+    *handoff.mutable_understand_time() = ToTimestamp(At(7));
+    Write(event, type::v1::ORDER_STATE_UNDERSTOOD, Custody(kOwn, 1));
+
+    exchange::v1::MirrorBody body = Body(type::v1::ORDER_STATE_ACCEPTED);
+    body.mutable_event()->mutable_accepted()->mutable_acceptance()->set_note("yes");
+    *body.mutable_handoff()->mutable_accept_time() = ToTimestamp(At(9));
+    event = TellAndTake(body);
+    event.mutable_accepted()->set_handoff_id(kHandoff);
+    *event.mutable_accepted()->mutable_accept_time() = ToTimestamp(At(9));
+    event.mutable_accepted()->mutable_clock_skew()->set_seconds(1);
+    Write(event, body);
+
+    body = Body(type::v1::ORDER_STATE_DISPATCHED);
+    body.mutable_event()->mutable_dispatched()->set_lead_unit("jiaojing");
+    Write(TellAndTake(body), body);
+
+    body = Body(type::v1::ORDER_STATE_DISPATCHED);
+    type::v1::VoiceConfirmation& voice = *body.mutable_event()->mutable_voice_confirmed()->mutable_voice();
+    voice.set_outcome(type::v1::VOICE_OUTCOME_PEER_ACCEPTS);
+    voice.set_note(std::string(600, 'n'));
+    event = TellAndTake(body);
+    event.mutable_voice_confirmed()->set_handoff_id(kHandoff);
+    event.mutable_voice_confirmed()->mutable_voice()->set_by_hotline(kPeer);
+    event.mutable_voice_confirmed()->mutable_voice()->set_note(std::string(500, 'n'));
+    Write(event, body);
+
+    body = Body(type::v1::ORDER_STATE_DISPATCHED);
+    type::v1::AccusedDetail& accused = *body.mutable_event()->mutable_accused();
+    accused.mutable_accusation()->add_units("zhujianju");
+    accused.mutable_accusation()->mutable_dispatch()->set_lead_unit("jiaojing");
+    accused.set_recused_lead("zhujianju");
+    event = TellAndTake(body);
+    event.mutable_accused()->mutable_accusation()->clear_dispatch();
+    event.mutable_accused()->clear_recused_lead();
+    Write(event, body);
+
+    body = Body(type::v1::ORDER_STATE_REPLIED);
+    body.mutable_event()->mutable_actor()->set_hotline("119");  // whose act 110 passes on
+    type::v1::Reply& reply = *body.mutable_event()->mutable_replied()->mutable_reply();
+    reply.set_disposition(type::v1::DISPOSITION_UNRESOLVED);
+    reply.set_unresolved_reason("NOMONEY");
+    reply.set_public_reply("No.");
+    reply.set_internal_reply("not for others");
+    event = TellAndTake(body);
+    event.mutable_replied()->mutable_reply()->clear_internal_reply();
+    event.mutable_actor()->set_acting_hotline("119");
+    Write(event, body);
+  }
+
+  static type::v1::Custody Custody(const std::string& holder, int64_t epoch) {
+    type::v1::Custody custody;
+    custody.set_holder(holder);
+    custody.set_epoch(epoch);
+    if (epoch > 1) *custody.mutable_hold_time() = ToTimestamp(At(9));
+    return custody;
+  }
+  // What 110 tells while it has the order.
+  exchange::v1::MirrorBody Body(type::v1::OrderState state) const {
+    exchange::v1::MirrorBody body;
+    body.set_state(state);
+    *body.mutable_custody() = Custody(kPeer, 2);
+    type::v1::Event& event = *body.mutable_event();
+    event.mutable_actor()->set_hotline(kPeer);
+    event.mutable_actor()->set_account("110007");
+    event.mutable_actor()->set_unit("jiaojing");
+    event.set_told_key(static_cast<uint64_t>(told_) + 100);
+    event.set_order_version(told_ + 1);
+    return body;
+  }
+  void Tell(exchange::v1::EnvelopeKind kind, const std::string& body) {
+    lane_.Add(kind, kHandoff, body, true);
+    ++told_;
+  }
+  void Tell(const exchange::v1::MirrorBody& body) {
+    Tell(exchange::v1::ENVELOPE_KIND_MIRROR, body.SerializeAsString());
+  }
+  type::v1::Event TellAndTake(const exchange::v1::MirrorBody& body) {
+    Tell(body);
+    type::v1::Event event = body.event();
+    event.mutable_actor()->set_hotline(kPeer);
+    return event;
+  }
+  void Write(const type::v1::Event& event, const exchange::v1::MirrorBody& body) {
+    Write(event, body.state(), body.custody());
+  }
+  void Write(type::v1::Event event, type::v1::OrderState state, const type::v1::Custody& custody) {
+    event.set_mirrored(true);
+    event.mutable_actor()->set_hotline(kPeer);
+    event.set_handoff_id(kHandoff);
+    event.set_received_sequence(told_);
+    event.set_state(state);
+    *event.mutable_custody() = custody;
+    events_.push_back(std::move(event));
+  }
+
+  // As the exporter hands it out, with a log of its own making.
+  EvidenceReport Verify(const std::vector<type::v1::Event>& events) const {
+    LogMaker log;
+    for (const type::v1::Event& event : events) {
+      log.Add(event, event.state(), event.custody().holder(), event.custody().epoch());
+    }
+    LaneMaker lane = lane_;
+    lane.Sign(1, told_, 30);
+    EvidenceParts parts = Parts();
+    parts.events = log.parts();
+    parts.head_sequence = log.sequence();
+    parts.head_hash = log.hash();
+    parts.lanes = {out_.part(), lane.part()};
+    return VerifyEvidence(Build(parts), ring_);
+  }
+  static std::string Faults(const EvidenceReport& report) {
+    return Text(report, Verdict::kFailed) + Text(report, Verdict::kGap);
+  }
+  static type::v1::Event* Find(std::vector<type::v1::Event>& events, type::v1::Event::DetailCase detail) {
+    return &*std::find_if(events.begin(), events.end(),
+                          [&](const type::v1::Event& event) { return event.detail_case() == detail; });
+  }
+
+  LaneMaker lane_{kPeer, kOwn, &peer_, &own_};
+  int told_ = 0;
+  std::vector<type::v1::Event> events_;
+};
+
+TEST_F(StoryTest, TheExporterCannotRewordWhatTheOtherSigned) {
+  using type::v1::Event;
+  using Events = std::vector<Event>;
+  struct Case {
+    const char* name;
+    Verdict verdict;
+    const char* part;
+    std::function<void(Events&)> change;
+  };
+  constexpr char kElse[] = "what 110 sent says something else";
+  constexpr char kNothing[] = "nothing signed by 110 shows it";
+  constexpr char kUntold[] = "no event tells what 110 signed here";
+  const Case cases[] = {
+      {"another reply", Verdict::kFailed, kElse,
+       [](Events& events) {
+         type::v1::Reply& reply = *Find(events, Event::kReplied)->mutable_replied()->mutable_reply();
+         reply.set_disposition(type::v1::DISPOSITION_RESOLVED);
+         reply.clear_unresolved_reason();
+       }},
+      {"a reply with an internal text", Verdict::kFailed, kElse,
+       [](Events& events) {
+         Find(events, Event::kReplied)->mutable_replied()->mutable_reply()->set_internal_reply("x");
+       }},
+      {"another lead unit", Verdict::kFailed, kElse,
+       [](Events& events) {
+         Find(events, Event::kDispatched)->mutable_dispatched()->set_lead_unit("gonganju");
+       }},
+      {"another acceptance", Verdict::kFailed, kElse,
+       [](Events& events) {
+         Find(events, Event::kAccepted)->mutable_accepted()->mutable_acceptance()->set_note("no");
+       }},
+      {"accepted a day later", Verdict::kFailed, kElse,
+       [](Events& events) {
+         *Find(events, Event::kAccepted)->mutable_accepted()->mutable_accept_time() =
+             ToTimestamp(At(9 + 86400));
+       }},
+      {"held since a day later", Verdict::kFailed, kElse,
+       [](Events& events) {
+         for (Event& event : events) {
+           if (event.custody().epoch() < 2) continue;
+           *event.mutable_custody()->mutable_hold_time() = ToTimestamp(At(9 + 86400));
+         }
+       }},
+      {"held since a day later, by the reply alone", Verdict::kFailed, kElse,
+       [](Events& events) {
+         *Find(events, Event::kReplied)->mutable_custody()->mutable_hold_time() = ToTimestamp(At(10));
+       }},
+      {"another state", Verdict::kFailed, kElse,
+       [](Events& events) { events.back().set_state(type::v1::ORDER_STATE_CLOSED); }},
+      {"another account", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kReplied)->mutable_actor()->set_account("110008"); }},
+      {"another unit of the actor", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kDispatched)->mutable_actor()->set_unit("gonganju"); }},
+      {"another site's act", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kReplied)->mutable_actor()->set_acting_hotline("120"); }},
+      {"its own act said to be passed on", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kDispatched)->mutable_actor()->set_acting_hotline("119"); }},
+      {"a person for an answer", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kUnderstood)->mutable_actor()->set_account("110007"); }},
+      {"another record of the telephone", Verdict::kFailed, kElse,
+       [](Events& events) {
+         Find(events, Event::kVoiceConfirmed)->mutable_voice_confirmed()->mutable_voice()->set_note("yes");
+       }},
+      {"another accusation", Verdict::kFailed, kElse,
+       [](Events& events) {
+         *Find(events, Event::kAccused)->mutable_accused()->mutable_accusation()->mutable_units(0) =
+             "jiaoyuju";
+       }},
+      {"one envelope for another", Verdict::kFailed, kElse,
+       [](Events& events) { Find(events, Event::kReplied)->set_received_sequence(2); }},
+      {"received two hours later", Verdict::kGap, kNothing,
+       [](Events& events) {
+         *Find(events, Event::kReceived)->mutable_received()->mutable_receive_time() =
+             ToTimestamp(At(6 + 7200));
+       }},
+      {"received by a person", Verdict::kGap, kNothing,
+       [](Events& events) { Find(events, Event::kReceived)->mutable_actor()->set_account("110007"); }},
+      {"received two hours later, with the second receipt", Verdict::kGap, kNothing,
+       [](Events& events) {
+         type::v1::Handoff& handoff =
+             *Find(events, Event::kUnderstood)->mutable_understood()->mutable_handoff();
+         *handoff.mutable_receive_time() = ToTimestamp(At(6 + 7200));
+       }},
+      {"the dispatch twice", Verdict::kGap, kNothing,
+       [](Events& events) { events.insert(events.begin() + 5, Event(events[5])); }},
+      {"without the reply", Verdict::kGap, kUntold, [](Events& events) { events.pop_back(); }},
+      {"without the dispatch", Verdict::kGap, kUntold,
+       [](Events& events) { events.erase(events.begin() + 5); }},
+      {"without the second receipt", Verdict::kGap, kUntold,
+       [](Events& events) { events.erase(events.begin() + 3); }},
+      {"without the telephone call", Verdict::kGap, kUntold,
+       [](Events& events) { events.erase(events.begin() + 6); }},
+      {"without all that 110 did", Verdict::kGap, kUntold, [](Events& events) { events.resize(3); }},
+      {"the reply as its own", Verdict::kGap, kUntold,
+       [](Events& events) {
+         events.back().set_mirrored(false);
+         events.back().mutable_actor()->set_hotline(kOwn);
+       }},
+  };
+  EXPECT_EQ(Faults(Verify(events_)), "");
+  for (const Case& c : cases) {
+    std::vector<Event> events = events_;
+    c.change(events);
+    const EvidenceReport report = Verify(events);
+    EXPECT_EQ(report.overall(), c.verdict) << c.name << "\n" << Faults(report);
+    EXPECT_NE(Text(report, c.verdict).find(c.part), std::string::npos) << c.name << "\n" << Faults(report);
+  }
+}
+
+TEST_F(StoryTest, WhatIsRightlyWrittenDownOtherwiseIsNoFault) {
+  using type::v1::Event;
+  // The other site's desk is not always named, nor whose act it was, and when it accepted.
+  Find(events_, Event::kReplied)->mutable_actor()->clear_acting_hotline();
+  Find(events_, Event::kReceived)->mutable_received()->clear_receive_time();
+  // What the giver asked for, and the taker's unit that lost the order, at once.
+  Find(events_, Event::kVoiceConfirmed)->mutable_voice_confirmed()->set_recall_requested(true);
+  Find(events_, Event::kAccused)->mutable_accused()->set_recused_lead("jiaoyuju");
+  EXPECT_EQ(Faults(Verify(events_)), "");
+  // A record, and an accusation, leave the order as it is at the site that hears of them.
+  Find(events_, Event::kAccused)->set_state(type::v1::ORDER_STATE_SIGNED);
+  EXPECT_EQ(Faults(Verify(events_)), "");
+}
+
+TEST_F(StoryTest, WhatMayChangeNothingNeedsNoEvent) {
+  const exchange::v1::MirrorBody moves = Body(type::v1::ORDER_STATE_SIGNED);
+  const auto tell = [&](const std::function<void(exchange::v1::MirrorBody*)>& change) {
+    exchange::v1::MirrorBody body = moves;
+    body.mutable_event()->mutable_signed_()->set_unit("jiaojing");
+    change(&body);
+    Tell(body);
+  };
+  tell([](auto* body) { body->mutable_event()->set_told_key(101); });  // the acceptance once more
+  tell([](auto* body) { body->mutable_custody()->set_epoch(1); });
+  tell([](auto* body) { body->set_resync(true); });
+  tell([](auto* body) { body->mutable_event()->mutable_scene_recorded(); });
+  tell([](auto* body) { body->mutable_event()->mutable_accused(); });
+  Tell(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, UnderstoodBody());
+  EXPECT_EQ(Faults(Verify(events_)), "");
+  // What the exporter did not understand, it said.
+  tell([](auto*) {});
+  const std::string gap =
+      StrCat("envelope | 110 → 12345 ordinary #", told_, " | no event tells what 110 signed here\n");
+  EXPECT_EQ(Faults(Verify(events_)), gap);
+  exchange::v1::NotUnderstoodBody refusal;
+  refusal.set_sequence(told_);
+  refusal.set_kind(exchange::v1::ENVELOPE_KIND_MIRROR);
+  out_.Add(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, kHandoff, refusal.SerializeAsString(), true);
+  out_.Receive(9, 8);
+  EXPECT_EQ(Faults(Verify(events_)), "");
+  // Or it came while a restored site took back what it had lost.
+  tell([](auto*) {});
+  EXPECT_NE(Faults(Verify(events_)), "");
+  type::v1::Event own;
+  own.set_recovered(true);
+  own.set_handoff_id(kHandoff);
+  own.mutable_actor()->set_hotline(kOwn);
+  own.mutable_resent()->set_handoff_id(kHandoff);
+  own.set_state(type::v1::ORDER_STATE_REPLIED);
+  *own.mutable_custody() = Custody(kPeer, 2);
+  events_.push_back(own);
+  EXPECT_EQ(Faults(Verify(events_)), "");
+  // Or the order had been offered anew.
+  events_.back().clear_recovered();
+  events_.back().set_handoff_id("12345-0001K2B3C4D5E-2");
+  EXPECT_EQ(Faults(Verify(events_)),
+            "three receipts | 12345-0001K2B3C4D5E-2 | not there: received, understood, accepted\n"
+            "offer | 12345-0001K2B3C4D5E-2 | the envelope that carried it is not there\n");
+}
+
+TEST_F(EvidenceTest, AnAnswerThatRefusedIsNotReworded) {
+  exchange::v1::NotUnderstoodBody refusal;
+  refusal.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+  refusal.set_sequence(5);
+  refusal.set_reason("FIELD_INVALID");
+  refusal.set_field("content.title");
+  LaneMaker in(kPeer, kOwn, &peer_, &own_);
+  in.Add(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, kHandoff, refusal.SerializeAsString(), true);
+  in.Sign(1, 1, 7);
+  const auto verify = [&](const std::function<void(type::v1::HandoffReturn*)>& change) {
+    EvidenceParts parts = Parts();
+    parts.events.resize(3);
+    LogMaker log;
+    for (const EventPart& part : parts.events) {
+      type::v1::Event event;
+      EXPECT_TRUE(event.ParseFromString(part.bytes));
+      log.Add(event, event.state(), kOwn, 1);
+    }
+    type::v1::Event event;
+    event.set_mirrored(true);
+    event.set_handoff_id(kHandoff);
+    event.set_received_sequence(1);
+    event.mutable_actor()->set_hotline(kPeer);
+    event.mutable_returned()->set_handoff_id(kHandoff);
+    type::v1::HandoffReturn* returned = event.mutable_returned()->mutable_handoff_return();
+    returned->set_ground(type::v1::RETURN_GROUND_NOT_UNDERSTOOD);
+    returned->set_reason("FIELD_INVALID: content.title");
+    change(returned);
+    log.Add(event, type::v1::ORDER_STATE_RETURNED, kOwn, 1);
+    parts.events = log.parts();
+    parts.head_sequence = log.sequence();
+    parts.head_hash = log.hash();
+    parts.lanes = {out_.part(), in.part()};
+    const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
+    return Text(report, Verdict::kFailed) + Text(report, Verdict::kGap);
+  };
+  constexpr char kElse[] = "event | #12 | what 110 sent says something else\n";
+  EXPECT_EQ(verify([](auto*) {}), "");
+  EXPECT_NE(verify([](auto* returned) { returned->set_reason("no"); }).find(kElse), std::string::npos);
+  EXPECT_NE(
+      verify([](auto* returned) { returned->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY); }).find(kElse),
+      std::string::npos);
+}
+
 TEST_F(EvidenceTest, WhatIsGivenBackNeedsNoOthersSignature) {
   // The taker's own file: what it was offered, accepted and gave back.
   constexpr char kTheirs[] = "110-0001K2B3C4D5E-1";
@@ -602,6 +959,7 @@ TEST_F(EvidenceTest, WhatIsGivenBackNeedsNoOthersSignature) {
   log.Add(event, type::v1::ORDER_STATE_RETURNED, kPeer, 3);
   const auto make = [&](const std::string& giver) {
     exchange::v1::OfferBody offer;
+    offer.mutable_handoff()->set_id(kTheirs);
     offer.mutable_custody()->set_holder(giver);
     offer.mutable_custody()->set_epoch(1);
     offer.set_content_salt("salt-salt-salt-s");
@@ -616,10 +974,24 @@ TEST_F(EvidenceTest, WhatIsGivenBackNeedsNoOthersSignature) {
     parts.lanes = {in.part()};
     return parts;
   };
+  const auto first = [&](const std::string& note) {
+    EventPart part = log.parts()[0];
+    type::v1::Event altered;
+    EXPECT_TRUE(altered.ParseFromString(part.bytes));
+    altered.mutable_understood()->mutable_handoff()->set_note(note);
+    part.bytes = altered.SerializeAsString();
+    part.hash = EventHash(part.previous_hash, part.bytes);
+    return part;
+  };
   EvidenceParts parts = make(kPeer);
   const EvidenceReport report = VerifyEvidence(Build(parts), ring_);
   EXPECT_EQ(report.overall(), Verdict::kOk) << Text(report, Verdict::kGap) << Text(report, Verdict::kFailed);
-  // But not that it was the giver's before, if the giver's offer says otherwise or is not there.
+  // But not that it was the giver's before, or was offered otherwise, if the giver's offer says otherwise or
+  // is not there.
+  parts.events[0] = first("a note that the giver never wrote");
+  EXPECT_EQ(Text(VerifyEvidence(Build(parts), ring_), Verdict::kFailed),
+            "event | #3 | what 110 sent says something else\n");
+  parts.events[0] = log.parts()[0];
   EXPECT_EQ(Text(VerifyEvidence(Build(make(kOwn)), ring_), Verdict::kFailed),
             "event | #3 | what 110 sent says something else\n");
   parts.lanes.clear();

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -113,6 +115,135 @@ TEST(Sqlite, NotADatabase) {
   EXPECT_EQ(OpenIn(folder.path(), 0).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(OpenSqlite({.path = folder.path() + "/nosuch/test.db"}).status().code(),
             absl::StatusCode::kUnavailable);
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+}
+
+TEST(Sqlite, FilesAreTheirOwnersAloneWhateverTheFolderAllows) {
+  const ScratchFolder folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  const mode_t before = umask(0022);
+  auto database = OpenIn(folder.path(), 0);
+  umask(before);
+  ASSERT_TRUE(database.ok()) << database.status();
+  {
+    Counted counted(**database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    for (const char* part : {"test.db", "test.db-wal", "test.db-shm", "test.db.lock"}) {
+      EXPECT_EQ(ModeOf(StrCat(folder.path(), "/", part)), mode_t{0600}) << part;
+    }
+  }
+  // As an earlier release left it; what the group may do was given on purpose.
+  database->reset();
+  ASSERT_EQ(chmod((folder.path() + "/test.db").c_str(), 0644), 0);
+  database = OpenIn(folder.path(), 0);
+  ASSERT_TRUE(database.ok()) << database.status();
+  Counted counted(**database);
+  ASSERT_TRUE(counted.Add(2).ok());
+  for (const char* part : {"test.db", "test.db-wal", "test.db-shm"}) {
+    EXPECT_EQ(ModeOf(StrCat(folder.path(), "/", part)), mode_t{0640}) << part;
+  }
+}
+
+// Nobody is told of a commit into a file that the next start does not find.
+TEST(Sqlite, AFileThatIsTakenAwayIsCommittedToNoMore) {
+  const ScratchFolder scratch;
+  const std::string folder = scratch.path() + "/data";
+  const std::string away = scratch.path() + "/away";
+  std::filesystem::create_directory(folder);
+  auto database = OpenIn(folder, 0);
+  ASSERT_TRUE(database.ok());
+  {
+    Counted counted(**database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    std::filesystem::rename(folder, away);
+    const absl::Status gone = counted.Add(2);
+    EXPECT_EQ(gone.code(), absl::StatusCode::kUnavailable) << gone;
+    EXPECT_NE(gone.message().find(folder + "/test.db was moved or deleted"), absl::string_view::npos) << gone;
+    EXPECT_TRUE((*database)->stats().poisoned);
+    // Nor is an empty one made in its place, read or copied.
+    std::filesystem::create_directory(folder);
+    EXPECT_EQ((*database)->OpenReader().status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ((*database)->CopyTo(scratch.path() + "/copy.db").code(), absl::StatusCode::kUnavailable);
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+    std::ofstream(folder + "/test.db") << "another";
+    EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable);
+    std::filesystem::remove_all(folder);
+    std::filesystem::rename(away, folder);
+    EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable) << "who knows what was done to it";
+  }
+  database->reset();
+  database = OpenIn(folder, 0);
+  ASSERT_TRUE(database.ok());
+  Counted counted(**database);
+  EXPECT_EQ(counted.Count(), 1);
+  // Between the beginning and the commit.
+  ASSERT_TRUE(counted.writer().Begin().ok());
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(counted.writer().Commit().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE((*database)->stats().poisoned);
+}
+
+TEST(Sqlite, OpeningWaitsForWhoeverStillReads) {
+  const ScratchFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  std::unique_ptr<Connection> reader;
+  {
+    auto database = OpenIn(folder.path(), 0);
+    ASSERT_TRUE(database.ok());
+    Counted counted(**database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    auto opened = OpenSqliteToRead(path, /*still=*/false);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    reader = *std::move(opened);
+    ASSERT_TRUE(reader->Begin().ok());
+    std::unique_ptr<Statement> count = *reader->Prepare("SELECT count(*) FROM t");
+    ASSERT_TRUE(*count->Step());
+    count->Reset();
+    ASSERT_TRUE(counted.Add(2).ok());
+  }
+  int waits = 0;
+  auto database = OpenSqlite({.path = path, .on_wait = [&](const std::string& told) {
+                                EXPECT_EQ(told, path);
+                                return ++waits < 2;
+                              }});
+  EXPECT_EQ(waits, 2);
+  EXPECT_EQ(database.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(database.status().message().find(path), absl::string_view::npos) << database.status();
+  database = OpenSqlite({.path = path, .open_timeout = absl::ZeroDuration()});
+  EXPECT_EQ(database.status().code(), absl::StatusCode::kUnavailable);
+  database = OpenSqlite({.path = path, .on_wait = [&](const std::string&) {
+                           reader.reset();
+                           return true;
+                         }});
+  ASSERT_TRUE(database.ok()) << database.status();
+  EXPECT_EQ(reader, nullptr);
+  EXPECT_EQ(Counted(**database).Count(), 2);
+}
+
+TEST(Sqlite, AFileThatMayOnlyBeReadIsNotOpened) {
+  const ScratchFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  ASSERT_EQ(chmod(folder.path().c_str(), 0777), 0);
+  ASSERT_TRUE(OpenIn(folder.path(), 0).ok());
+  ASSERT_EQ(chmod(path.c_str(), 0444), 0);
+  ASSERT_EQ(chmod((path + ".lock").c_str(), 0666), 0);
+  // What root may do regardless of modes, nobody may not.
+  constexpr uid_t kNobody = 65534;
+  const int before = setfsuid(kNobody);
+  std::error_code code;
+  const bool reached = std::filesystem::exists(path, code) && (before != 0 || setfsuid(kNobody) != 0);
+  const auto database = OpenIn(folder.path(), 0);
+  const auto reader = OpenSqliteToRead(path, /*still=*/true);
+  setfsuid(static_cast<uid_t>(before));
+  if (!reached) GTEST_SKIP() << "nobody does not get here";
+  EXPECT_EQ(database.status().code(), absl::StatusCode::kUnavailable) << database.status();
+  EXPECT_NE(database.status().message().find(path + " cannot be written"), absl::string_view::npos)
+      << database.status();
+  EXPECT_TRUE(reader.ok()) << "whoever looks only: " << reader.status();
 }
 
 TEST(Sqlite, IsSetUpAsPromised) {

@@ -328,7 +328,11 @@ TEST_F(SlowModelTest, ABatchWithAnEmergencyWaitsForNothing) {
   EXPECT_TRUE(ledger_.executes.empty());
   *batch.add_requests() = Open(type::v1::URGENCY_EMERGENCY);
   service_->BatchPushWorkOrders(Call(), batch, [](auto) {});
-  EXPECT_EQ(ledger_.executes.size(), 2u) << "the emergency, and what came with it";
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  EXPECT_EQ(ledger_.executes.front().request.commands(0).registration().content().urgency(),
+            type::v1::URGENCY_EMERGENCY);
+  Commit(type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(ledger_.executes.size(), 2u) << "what came with it, and the alarm, as no link is up";
 }
 
 TEST_F(SlowModelTest, WhatNobodyWaitsForAnyMoreIsNotCommitted) {
@@ -411,9 +415,43 @@ TEST_F(DispatchServiceTest, AnEmergencyWaitsForTheReceiptUnasked) {
   EXPECT_TRUE((*pushed_)->telephone_required());
 }
 
+// What the commit took counts: somebody waits from the call on.
+TEST_F(DispatchServiceTest, AnEmergencyHearsWithinTheLimitOfItsCall) {
+  LinkUp();
+  Push(NewPush(type::v1::URGENCY_EMERGENCY));
+  steps_.Advance(absl::Seconds(3));
+  Commit(type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Milliseconds(6'900));
+  EXPECT_FALSE(pushed_.has_value());
+  steps_.Advance(absl::Milliseconds(100));
+  ASSERT_TRUE(pushed_.has_value() && pushed_->ok());
+  EXPECT_TRUE((*pushed_)->telephone_required());
+}
+
+TEST_F(DispatchServiceTest, WhoeverWaitsIsAnsweredBeforeItsDeadline) {
+  LinkUp();
+  for (const absl::Duration patience : {absl::Seconds(1), absl::Seconds(8)}) {
+    const absl::Duration kept = std::min(patience / 5, absl::Milliseconds(500));
+    v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
+    request.mutable_receipt_wait()->set_seconds(30);
+    CallContext call = Call();
+    call.deadline = call.now + patience;
+    pushed_.reset();
+    service_->PushWorkOrder(call, request, [this](absl::StatusOr<v1::PushWorkOrderResponse> response) {
+      pushed_ = std::move(response);
+    });
+    Commit(type::v1::URGENCY_NORMAL);
+    steps_.Advance(patience - kept - absl::Milliseconds(100));
+    EXPECT_FALSE(pushed_.has_value()) << patience;
+    steps_.Advance(absl::Milliseconds(100));
+    EXPECT_TRUE(pushed_.has_value()) << patience;
+    steps_.Advance(absl::Seconds(1));
+  }
+}
+
 // Deadlines of calls are times of a clock that may be set while a call is under way.
 TEST_F(DispatchServiceTest, AClockThatIsSetBackLeavesTheClientItsAnswer) {
-  ManualClock wall(absl::FromUnixSeconds(1'795'000'000));
+  test::SetClock wall(steps_.clock());
   DispatchOptions options;
   options.hotline = "12345";
   steps_.Clear();
@@ -433,7 +471,7 @@ TEST_F(DispatchServiceTest, AClockThatIsSetBackLeavesTheClientItsAnswer) {
   service_->PushWorkOrder(
       call, NewPush(type::v1::URGENCY_EMERGENCY),
       [this](absl::StatusOr<v1::PushWorkOrderResponse> response) { pushed_ = std::move(response); });
-  wall.Advance(-absl::Seconds(9));
+  wall.Set(-absl::Seconds(9));
   Commit(type::v1::URGENCY_EMERGENCY);
   EXPECT_FALSE(pushed_.has_value());
   steps_.Advance(absl::Seconds(4));
@@ -473,6 +511,50 @@ TEST_F(DispatchServiceTest, BadPushesAreRefusedBeforeTheyLeave) {
   EXPECT_TRUE(ledger_.executes.empty());
 }
 
+// The log keeps it for good.
+TEST_F(DispatchServiceTest, AReasonForTheRouteIsAtMostFiveHundredCharacters) {
+  const auto push = [this](const std::string& reason) {
+    v1::PushWorkOrderRequest request = NewPush(type::v1::URGENCY_NORMAL);
+    request.set_route_reason(reason);
+    pushed_.reset();
+    Push(std::move(request));
+  };
+  const auto times = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += "因";
+    return text;
+  };
+  push(times(501));
+  EXPECT_EQ(error::ReasonOf(pushed_->status()), Reason::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(pushed_->status()), "route_reason");
+  EXPECT_NE(error::ChineseOf(pushed_->status()), "");
+  for (const std::string& text : {std::string("a\0b", 3), std::string("\xff")}) {
+    push(text);
+    EXPECT_EQ(error::ReasonOf(pushed_->status()), Reason::ERROR_REASON_TEXT_INVALID);
+    EXPECT_EQ(error::FieldOf(pushed_->status()), "route_reason");
+  }
+  EXPECT_TRUE(ledger_.executes.empty());
+  push(times(500));
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_TRUE(pushed_->ok());
+}
+
+TEST_F(DispatchServiceTest, ABatchWaitsForNoReceiptWhateverItSays) {
+  LinkUp();
+  v1::BatchPushWorkOrdersRequest request;
+  *request.add_requests() = NewPush(type::v1::URGENCY_NORMAL);
+  request.mutable_requests(0)->mutable_receipt_wait()->set_seconds(99);
+  std::optional<v1::BatchPushWorkOrdersResponse> got;
+  service_->BatchPushWorkOrders(
+      Call(), request,
+      [&](absl::StatusOr<v1::BatchPushWorkOrdersResponse> response) { got = *std::move(response); });
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->results(0).response().status(), v1::DELIVERY_STATUS_QUEUED);
+}
+
 TEST_F(DispatchServiceTest, ABatchGivesEachItsOutcomeInOrder) {
   v1::BatchPushWorkOrdersRequest request;
   *request.add_requests() = NewPush(type::v1::URGENCY_NORMAL);
@@ -486,6 +568,138 @@ TEST_F(DispatchServiceTest, ABatchGivesEachItsOutcomeInOrder) {
   ASSERT_EQ(got->results_size(), 2);
   EXPECT_TRUE(got->results(0).has_response());
   EXPECT_EQ(error::FieldOf(error::FromProto(got->results(1).error())), "requests[1].content");
+}
+
+// A site that reads what comes in bulk apart from what serves calls.
+class ImportTest : public DispatchServiceTest {
+ protected:
+  ImportTest() { Restart({}); }
+  ~ImportTest() override {
+    steps_.Clear();
+    importer_.Clear();
+    service_.reset();
+  }
+  void Restart(BatcherOptions batcher) {
+    DispatchOptions options;
+    options.hotline = "12345";
+    options.batcher = batcher;
+    options.importer = &importer_;
+    // What the one before was to do later goes with it.
+    steps_.Clear();
+    service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                                 &notary_, &steps_, steps_.clock(), options);
+  }
+  void Import(std::initializer_list<type::v1::Urgency> urgencies,
+              absl::Duration patience = absl::Seconds(30)) {
+    v1::BatchPushWorkOrdersRequest request;
+    for (const type::v1::Urgency urgency : urgencies) *request.add_requests() = NewPush(urgency);
+    CallContext call = Call();
+    call.deadline = call.now + patience;
+    service_->BatchPushWorkOrders(call, std::move(request),
+                                  [this](absl::StatusOr<v1::BatchPushWorkOrdersResponse> response) {
+                                    imported_.push_back(std::move(response));
+                                  });
+  }
+  type::v1::Urgency FirstUrgency(size_t batch) {
+    return ledger_.executes[batch].request.commands(0).registration().content().urgency();
+  }
+
+  test::Steps importer_{absl::FromUnixSeconds(1'795'000'000)};
+  std::vector<absl::StatusOr<v1::BatchPushWorkOrdersResponse>> imported_;
+};
+
+// Three clients that pushed 256 long texts at once held an emergency up for seven seconds.
+TEST_F(ImportTest, APushWaitsForNoImport) {
+  Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_NORMAL});
+  EXPECT_TRUE(ledger_.executes.empty()) << "nothing is read on the caller's thread";
+  Push(NewPush(type::v1::URGENCY_URGENT));
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  EXPECT_EQ(FirstUrgency(0), type::v1::URGENCY_URGENT);
+  Commit(type::v1::URGENCY_URGENT);
+  EXPECT_TRUE(pushed_->ok());
+  EXPECT_TRUE(imported_.empty());
+  importer_.RunDue();
+  while (!ledger_.executes.empty()) Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_EQ(imported_.size(), 1u);
+  ASSERT_TRUE(imported_[0].ok());
+  for (const v1::BatchPushResult& result : imported_[0]->results()) EXPECT_TRUE(result.has_response());
+}
+
+TEST_F(ImportTest, AnEmergencyOfABatchGoesFirstAndHasTheWay) {
+  Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_EMERGENCY});
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "it does not wait for the importer";
+  EXPECT_EQ(FirstUrgency(0), type::v1::URGENCY_EMERGENCY);
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  EXPECT_EQ(ledger_.executes.size(), 1u) << "what is ordinary makes way";
+  Commit(type::v1::URGENCY_EMERGENCY);
+  ASSERT_EQ(ledger_.executes.size(), 2u) << "the push, and the alarm, as no link is up";
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_TRUE(pushed_->ok());
+  workorder::v1::ExecuteResponse noted;
+  noted.add_results();
+  Take(ledger_.executes).done(noted);
+  EXPECT_TRUE(imported_.empty());
+  importer_.RunDue();
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  Commit(type::v1::URGENCY_NORMAL);
+  ASSERT_EQ(imported_.size(), 1u);
+  ASSERT_TRUE(imported_[0].ok());
+  EXPECT_EQ(imported_[0]->results(0).response().order().urgency(), type::v1::URGENCY_NORMAL);
+  EXPECT_EQ(imported_[0]->results(1).response().order().urgency(), type::v1::URGENCY_EMERGENCY);
+}
+
+TEST_F(ImportTest, NoTextIsReadWhileAnEmergencyHasYetToLeave) {
+  Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_NORMAL});
+  Push(NewPush(type::v1::URGENCY_EMERGENCY));
+  importer_.RunDue();
+  EXPECT_EQ(service_->waiting_commands(), 1) << "the first of the batch was read, the second was not";
+  Commit(type::v1::URGENCY_EMERGENCY);
+  importer_.RunDue();
+  // The two, and the alarm.
+  EXPECT_EQ(ledger_.executes.size() + static_cast<size_t>(service_->waiting_commands()), 3u);
+}
+
+TEST_F(ImportTest, WhatNobodyWaitsForAnyMoreIsNotRead) {
+  Import({type::v1::URGENCY_NORMAL}, absl::Seconds(1));
+  steps_.Advance(absl::Seconds(2));
+  importer_.RunDue();
+  ASSERT_EQ(imported_.size(), 1u);
+  EXPECT_EQ(error::ReasonOf(imported_[0].status()), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_GT(error::RetryDelayOf(imported_[0].status()), absl::ZeroDuration());
+  EXPECT_TRUE(ledger_.executes.empty());
+}
+
+TEST_F(ImportTest, NoMoreWaitThanTheQueueHolds) {
+  BatcherOptions small;
+  small.queue_limit = 2;
+  Restart(small);
+  for (int i = 0; i < 2; ++i) Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_NORMAL});
+  ASSERT_EQ(imported_.size(), 1u);
+  EXPECT_EQ(error::ReasonOf(imported_[0].status()), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_GT(error::RetryDelayOf(imported_[0].status()), absl::ZeroDuration());
+  importer_.RunDue();
+  Import({type::v1::URGENCY_NORMAL});
+  EXPECT_EQ(imported_.size(), 1u) << "there is room again";
+}
+
+TEST_F(ImportTest, ADrainAnswersWhatHasNotBeenRead) {
+  Import({type::v1::URGENCY_NORMAL});
+  Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_EMERGENCY});
+  Commit(type::v1::URGENCY_EMERGENCY);
+  EXPECT_TRUE(imported_.empty());
+  service_->Drain();
+  Import({type::v1::URGENCY_NORMAL});
+  ASSERT_EQ(imported_.size(), 3u);
+  // That with the emergency was to go first, and what has been sent is told.
+  ASSERT_TRUE(imported_[0].ok());
+  EXPECT_EQ(error::ReasonOf(error::FromProto(imported_[0]->results(0).error())),
+            Reason::ERROR_REASON_DRAINING);
+  EXPECT_TRUE(imported_[0]->results(1).has_response());
+  for (size_t i = 1; i < 3; ++i) {
+    EXPECT_EQ(error::ReasonOf(imported_[i].status()), Reason::ERROR_REASON_DRAINING) << i;
+  }
+  importer_.RunDue();
+  EXPECT_EQ(imported_.size(), 3u);
 }
 
 TEST_F(DispatchServiceTest, OfAnEmergencyItIsToldHowFarTheClocksAreApart) {
@@ -605,6 +819,14 @@ TEST_F(DispatchServiceTest, AGreetingNamesVersionsAndCapabilities) {
   EXPECT_EQ((*answer)->outgoing_sequence(), 10);
   EXPECT_NE(std::find((*answer)->capabilities().begin(), (*answer)->capabilities().end(), "backfill"),
             (*answer)->capabilities().end());
+}
+
+TEST_F(DispatchServiceTest, AWatchIsSilentForAMinuteAtMost) {
+  v1::WatchHandoffsRequest request;
+  request.mutable_heartbeat_interval()->set_seconds(61);
+  const absl::Status refused = service_->WatchHandoffs(Call(), request).status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_FIELD_INVALID) << "as of every watch";
+  EXPECT_EQ(error::FieldOf(refused), "heartbeat_interval");
 }
 
 TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {

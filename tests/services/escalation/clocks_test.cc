@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "services/escalation/core/time_ledger.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation {
@@ -28,7 +29,10 @@ constexpr int64_t kId = 7;
 class ClocksTest : public testing::Test {
  protected:
   absl::Time At(int64_t seconds) const { return Start() + absl::Seconds(seconds); }
-  void Use(const type::v1::Event& event) { order_ = Apply(order_, event, deadlines_, "12345"); }
+  void Use(const type::v1::Event& event) {
+    events_.push_back(event);
+    order_ = Apply(order_, event, deadlines_, "12345");
+  }
   // `<kind>:<duty>` of the live clocks.
   std::vector<std::string> Live() const {
     std::vector<std::string> live;
@@ -49,6 +53,7 @@ class ClocksTest : public testing::Test {
   }
 
   EventMaker make_;
+  std::vector<type::v1::Event> events_;
   Deadlines deadlines_{TestPolicy()};
   OrderClocks order_;
 };
@@ -308,6 +313,49 @@ TEST_F(ClocksTest, ReopenedIsToBeFinishedAgainAndABreachStays) {
   EXPECT_TRUE(order_.clocks[0].breached);
 }
 
+// The units stay on an order that was closed: reopened, it is theirs again.
+TEST_F(ClocksTest, ReopenedItIsToBeFinishedByTheSameUnits) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Dispatched(kId, At(10), "rensheju", {"shuiwu"}));
+  Use(make_.Replied(kId, At(100)));
+  Use(make_.Closed(kId, At(110)));
+  EXPECT_THAT(Live(), IsEmpty());
+  type::v1::Event reopened = make_.Make(kId, type::v1::ORDER_STATE_REDO, At(200));
+  reopened.mutable_reopened();
+  Use(reopened);
+  EXPECT_THAT(Live(), ElementsAre("4:rensheju", "4:shuiwu"));
+  EXPECT_EQ(BuildTimeLedger(events_, deadlines_, "12345", At(300)).stretches().rbegin()->party(), "rensheju");
+}
+
+TEST_F(ClocksTest, WhatAUnitReturnedIsNotItsToBeDoneAgain) {
+  Use(make_.Registered(kId, At(0)));
+  Use(make_.Accepted(kId, At(0)));
+  Use(make_.Dispatched(kId, At(10), "rensheju", {"shuiwu"}));
+  type::v1::Event returned = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
+  returned.mutable_unit_returned()->set_unit("rensheju");
+  Use(returned);
+  EXPECT_THAT(Live(), ElementsAre("4:rensheju")) << "the time runs on at its cost";
+  EXPECT_EQ(order_.lead_unit, "");
+  Use(make_.Replied(kId, At(30)));
+  // Whose time the last minute is.
+  const auto worker = [&](absl::Time until) {
+    return BuildTimeLedger(events_, deadlines_, "12345", until).stretches().rbegin()->party();
+  };
+  type::v1::Event redo = make_.Make(kId, type::v1::ORDER_STATE_REDO, At(40));
+  redo.mutable_redo_demanded();
+  Use(redo);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_EQ(worker(At(50)), "12345");
+  Use(make_.Replied(kId, At(60)));
+  Use(make_.Closed(kId, At(70)));
+  type::v1::Event reopened = make_.Make(kId, type::v1::ORDER_STATE_REDO, At(80));
+  reopened.mutable_reopened();
+  Use(reopened);
+  EXPECT_THAT(Live(), ElementsAre("4:12345"));
+  EXPECT_EQ(worker(At(90)), "12345");
+}
+
 TEST_F(ClocksTest, WhatAThirdSiteReturnsToWhomItCameFromIsTheirsAgain) {
   Use(make_.Accepted(kId, At(0), "119"));
   type::v1::Event returned = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At(20));
@@ -391,6 +439,25 @@ TEST_F(ClocksTest, SuspensionKeepsTheRemainderAndResumptionShifts) {
   EXPECT_THAT(Live(), IsEmpty());
   EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At(99'000 + 2600));
   EXPECT_THAT(order_.clocks, in_time);
+}
+
+// Only the holder can resume it, so the review is the holder's.
+TEST_F(ClocksTest, ASuspensionIsReviewedByTheHolder) {
+  for (const bool here : {true, false}) {
+    const int64_t id = here ? 11 : 12;
+    order_ = OrderClocks();
+    Use(make_.Registered(id, At(0)));
+    Use(make_.Accepted(id, At(0), here ? "12345" : "110"));
+    type::v1::Event suspended = make_.Suspended(id, At(600));
+    *suspended.mutable_suspended()->mutable_review_time() = ToProto(At(5000));
+    Use(suspended);
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).state, CLOCK_STATE_PAUSED);
+    EXPECT_EQ(std::count_if(order_.clocks.begin(), order_.clocks.end(),
+                            [](const OrderClock& clock) {
+                              return clock.kind == type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
+                            }),
+              here ? 1 : 0);
+  }
 }
 
 TEST_F(ClocksTest, SuspensionDoesNotHealABreach) {

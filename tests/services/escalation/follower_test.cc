@@ -694,7 +694,7 @@ TEST_F(FollowerTest, APublicationMovesOpenClocksOnceThroughEveryKill) {
     world_.executor->Run(tasks);
     if (!kept.empty()) {
       std::vector<Publication> all = {Publication{.policy = world_.policy}, kept.front()};
-      world_.deadlines = std::make_unique<Deadlines>(all, Parties());
+      world_.deadlines = std::make_unique<Deadlines>(all);
     }
     if (tasks % 3 == 0) world_.ledger.lose_answers = 1;
     world_.Restart();
@@ -756,7 +756,7 @@ TEST_F(FollowerTest, AFileChangedBeforeTheRestartEndsNoMove) {
   edited.time = all.back().time + absl::Seconds(1);
   edited.moves_open = false;
   all.push_back(std::move(edited));
-  world_.deadlines = std::make_unique<Deadlines>(all, Parties());
+  world_.deadlines = std::make_unique<Deadlines>(all);
   for (int start = 0; start < 2; ++start) {
     world_.Restart();
     world_.Advance(absl::Minutes(1));

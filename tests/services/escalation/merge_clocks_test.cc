@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "common/derivation/verify.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/clock_history.pb.h"
-#include "services/escalation/calendar/verify.h"
 #include "services/escalation/core/clocks.h"
 #include "services/escalation/core/explain.h"
 #include "services/escalation/edge_rules.h"
@@ -127,10 +127,8 @@ class PassedClocksTest : public testing::Test {
     config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
     auto rules = LoadRules(config, "");
     EXPECT_TRUE(rules.ok()) << rules.status();
-    Parties parties;
-    parties.hotlines = {"12345", "110"};
-    parties.units = {{"gongre", "always"}, {"shijianju", ""}};
-    return Deadlines({*std::move(rules)}, parties);
+    rules->parties = {.units = {{"gongre", "always"}}, .site = "12345", .peers = {"110"}};
+    return Deadlines(std::vector<Publication>{*std::move(rules)});
   }
   static absl::Time At(const std::string& text) {
     absl::Time time;
@@ -168,7 +166,7 @@ class PassedClocksTest : public testing::Test {
     const auto derivation = Explain(order_, Finish(), deadlines_);
     EXPECT_TRUE(derivation.ok()) << derivation.status();
     if (!derivation.ok()) return {};
-    const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
+    const absl::Status verified = derivation::VerifyClockDerivation(*derivation);
     EXPECT_TRUE(verified.ok()) << verified << derivation->DebugString();
     if (!derivation->paused()) {
       EXPECT_EQ(FromProto(derivation->result_time()), Finish().due);
@@ -201,7 +199,7 @@ TEST_F(PassedClocksTest, ADutyThatPassesToOtherDaysIsNoExtension) {
   altered.mutable_steps(0)->mutable_until_time()->set_seconds(derivation.result_time().seconds() + 86'400);
   *altered.mutable_steps(0)->mutable_due_time() = altered.steps(0).until_time();
   *altered.mutable_result_time() = altered.steps(0).until_time();
-  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(altered)), "steps[0].until_time");
+  EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(altered)), "steps[0].until_time");
   // What comes after is counted by the days of whoever has it now, from Wednesday, which its midnight ends.
   Event granted = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At("2026-12-01 10:00"));
   granted.mutable_extension_decided()->mutable_decision()->set_approved(true);
@@ -224,7 +222,7 @@ TEST_F(PassedClocksTest, ASuspendedClockPassesWithTheDeadlineItWouldHave) {
   EXPECT_EQ(Finish().remaining, absl::Minutes(4 * 450)) << "from Monday to Thursday";
   v1::ClockDerivation altered = derivation;
   altered.mutable_steps(1)->clear_standing();
-  EXPECT_FALSE(calendar::VerifyClockDerivation(altered).ok());
+  EXPECT_FALSE(derivation::VerifyClockDerivation(altered).ok());
   Use(make_.Resumed(kId, At("2026-11-30 09:00")));
   EXPECT_EQ(Show(Finish().due), "2026-12-03 19:30");
   Explained();

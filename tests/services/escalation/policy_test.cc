@@ -4,11 +4,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "absl/strings/str_replace.h"
 #include "common/boot/config.h"
 #include "common/error/error.h"
+#include "hotline/escalation/v1/stored_publication.pb.h"
 #include "services/escalation/core/deadlines.h"
+#include "services/escalation/core/explain.h"
 #include "services/escalation/edge_rules.h"
 #include "tests/services/escalation/world.h"
 
@@ -23,7 +26,7 @@ TEST(PolicyTest, DefaultIsSoundAndSaysWhatTheTableSays) {
   config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
   const absl::StatusOr<Publication> rules = LoadRules(config, "");
   ASSERT_TRUE(rules.ok()) << rules.status();
-  const Deadlines deadlines({*rules}, Parties());
+  const Deadlines deadlines(std::vector<Publication>{*rules});
   using type::v1::ClockKind;
   using type::v1::OrderType;
   using type::v1::TIME_KIND_CLOCK_TIME;
@@ -201,6 +204,20 @@ TEST(PolicyTest, BrokenFilesAreRefused) {
                 "temporary[0].last_date"},
            Case{"version: a\nrules:\n  - {clock: FIRST_CONTACT, role: ASSIST, limit_s: 5}\n",
                 "rules[0].role"},
+           Case{"version: a\nrules:\n  - {clock: SIGN, peers: [\"110\"], limit_s: 5}\n", "rules[0].peers"},
+           Case{"version: a\nrules:\n  - {clock: FINISH, peers: [\"110\"], role: ASSIST, limit_s: 5}\n",
+                "rules[0].peers"},
+           Case{"version: a\nrules:\n  - {clock: FINISH, limit_s: 5}\n  - {clock: FINISH, peers: [\"110\"], "
+                "limit_s: 3}\n",
+                "rules[1]"},
+           Case{"version: a\nrules:\n  - {clock: FINISH, peers: [\"110\", \"119\"], limit_s: 5}\n  - {clock: "
+                "FINISH, "
+                "peers: [\"119\"], limit_s: 3}\n",
+                "rules[1]"},
+           Case{"version: a\nrules:\n  - {clock: FINISH, peers: [\"1 10\"], limit_s: 5}\n",
+                "rules[0].peers[0]"},
+           Case{"version: a\nrules:\n  - {clock: FINISH, peers: [\"110\", \"110\"], limit_s: 5}\n",
+                "rules[0].peers[1]"},
            Case{
                "version: a\nrules:\n  - {clock: SIGN, role: LEAD, limit_s: 5}\n  - {clock: SIGN, role: LEAD, "
                "urgency: URGENT, limit_s: 5}\n",
@@ -217,6 +234,34 @@ TEST(PolicyTest, BrokenFilesAreRefused) {
     ASSERT_FALSE(problems.empty()) << c.yaml;
     EXPECT_EQ(problems[0].path, c.problem) << problems[0].message;
   }
+}
+
+// One hotline's units work by other hours than another's.
+TEST(PolicyTest, ARuleForOneHotlineIsForNoOther) {
+  Publication rules;
+  ASSERT_TRUE(boot::ParseYaml("version: a\nrules:\n"
+                              "  - {clock: FINISH, peers: [\"12345\"], limit: {hours: 1}}\n"
+                              "  - {clock: FINISH, peers: [\"12345\", \"120\"], limit: {hours: 2}}\n"
+                              "  - {clock: FINISH, limit: {hours: 3}}\n",
+                              "policy.yaml", &rules.policy)
+                  .ok());
+  for (const boot::Problem& problem : boot::CheckPolicy(rules.policy)) {
+    ADD_FAILURE() << problem.path << problem.message;
+  }
+  rules.parties = {.site = "119", .peers = {"110", "120", "12345"}};
+  const auto hours = [](const Publication& publication, const char* party) {
+    const Deadlines deadlines(std::vector<Publication>{publication});
+    const Amount limit =
+        deadlines.Limit(deadlines.Find(type::v1::CLOCK_KIND_FINISH, {.duty_party = party}, Start()));
+    return limit.value / 3600;
+  };
+  EXPECT_EQ(hours(rules, "12345"), 1);
+  EXPECT_EQ(hours(rules, "120"), 2);
+  EXPECT_EQ(hours(rules, "110"), 3);
+  EXPECT_EQ(hours(rules, "chengguan"), 3);
+  // What 12345 owes itself goes by the rules of its own.
+  rules.parties = {.site = "12345", .peers = {"110"}};
+  EXPECT_EQ(hours(rules, "12345"), 3);
 }
 
 TEST(PolicyTest, AnotherPolicyThanTheFilesIsCheckedAgainstTheCalendars) {
@@ -513,6 +558,101 @@ TEST_F(NextRulesTest, ALayerThatSaysSomethingElseHasAnotherVersion) {
   EXPECT_NE(DigestOf(*taken), DigestOf(published_[0]));
   Write("china.yaml", absl::StrReplaceAll(edited, {{"version: \"2026-1\"", "version: \"2026-2\""}}));
   EXPECT_EQ(Same({}), 0);
+}
+
+// A unit whose calendar was edited works by the other one from then on; what came before was reckoned by the
+// one that held.
+TEST_F(NextRulesTest, WhoWorksByWhichCalendarIsPublishedToo) {
+  config::v1::SiteConfig site;
+  site.set_hotline("12345");
+  site.add_peers()->set_hotline("110");
+  *site.mutable_escalation() = config_;
+  config::v1::UnitList units;
+  units.add_units()->set_code("rensheju");
+  const PublicationFiles files(Path("publications"));
+  const auto start = [&](absl::Duration after) {
+    auto made = RulesAtStart(files, site, units, Start() + after);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? *made : std::vector<Publication>{Publication()};
+  };
+  const auto order_by = [](const Deadlines& deadlines) {
+    EventMaker make;
+    OrderClocks order;
+    for (const type::v1::Event& event :
+         {make.Registered(7, Start()), make.Accepted(7, Start()), make.Dispatched(7, Start(), "rensheju")}) {
+      order = Apply(order, event, deadlines, "12345");
+    }
+    return order;
+  };
+  const std::vector<Publication> first = start({});
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].parties.site, "12345");
+  EXPECT_EQ(first[0].parties.peers.count("110"), 1u);
+  const Deadlines before(first);
+  const OrderClocks order = order_by(before);
+  const OrderClock& clock = order.clocks.back();
+  EXPECT_EQ(clock.duty_party, "rensheju");
+  const calendar::Calendar* const office = before.CalendarOfParty("rensheju", Start());
+  ASSERT_NE(office, nullptr);
+
+  config::v1::Unit& added = *units.add_units();
+  added.set_code("minzhengju");
+  added.set_calendar("office");
+  EXPECT_EQ(start(absl::Hours(1)).size(), 1u) << "it works as if it were not named";
+  units.mutable_units(0)->set_calendar("always");
+  const std::vector<Publication> edited = start(absl::Hours(2));
+  ASSERT_EQ(edited.size(), 2u);
+  EXPECT_FALSE(edited[1].moves_open);
+  EXPECT_EQ(edited[1].time, Start() + absl::Hours(2));
+  EXPECT_EQ(start(absl::Hours(3)).size(), 2u) << "once";
+  const Deadlines after(edited);
+  EXPECT_EQ(order_by(after), order) << "a store that is rebuilt says the same";
+  EXPECT_EQ(Explain(order, clock, after)->SerializeAsString(),
+            Explain(order, clock, before)->SerializeAsString());
+  EXPECT_EQ(after.CalendarOfParty("rensheju", Start())->code(), office->code());
+  EXPECT_EQ(after.CalendarOfParty("rensheju", Start() + absl::Hours(2))->code(), "always");
+  const auto moved = MovedTo(order, clock, 2, after);
+  ASSERT_TRUE(moved.has_value()) << "a preview lists it";
+  EXPECT_LT(moved->due, clock.due);
+}
+
+// Publications of the release before do not say who works by which calendar: what is configured at the first
+// start is theirs from then on.
+TEST_F(NextRulesTest, APublicationWithoutPartiesTakesThoseOfTheNextStart) {
+  config::v1::SiteConfig site;
+  site.set_hotline("12345");
+  *site.mutable_escalation() = config_;
+  config::v1::UnitList units;
+  config::v1::Unit& unit = *units.add_units();
+  unit.set_code("dianli");
+  unit.set_calendar("always");
+  const PublicationFiles files(Path("publications"));
+  ASSERT_TRUE(files.Keep(published_[0]).ok());
+  const std::string path = Path("publications/000001.publication");
+  v1::StoredPublication stored;
+  const auto change = [&](const std::function<void()>& edit) {
+    {
+      std::ifstream file(path, std::ios::binary);
+      ASSERT_TRUE(stored.ParseFromIstream(&file));
+    }
+    edit();
+    std::ofstream file(path, std::ios::binary);
+    ASSERT_TRUE(stored.SerializeToOstream(&file));
+  };
+  change([&] {
+    stored.clear_hotline();
+    stored.clear_parties_digest();
+  });
+  ASSERT_TRUE(RulesAtStart(files, site, units, Start()).ok());
+  EXPECT_EQ((*files.Load())[0].parties.units.count("dianli"), 1u);
+  unit.clear_calendar();
+  const auto later = RulesAtStart(files, site, units, Start());
+  ASSERT_TRUE(later.ok()) << later.status();
+  ASSERT_EQ(later->size(), 2u);
+  EXPECT_EQ((*later)[0].parties.units.count("dianli"), 1u) << "theirs for good";
+  EXPECT_EQ((*later)[1].parties.units.count("dianli"), 0u);
+  change([&] { stored.mutable_units(0)->set_calendar("office"); });
+  EXPECT_THAT(std::string(files.Load().status().message()), HasSubstr("who worked by which calendar"));
 }
 
 }  // namespace

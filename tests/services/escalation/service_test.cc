@@ -149,6 +149,56 @@ TEST_F(ServiceTest, ListsTheNextDueFirstAndPages) {
   EXPECT_EQ(ListAll(party).size(), 0u);
 }
 
+// It named the order, its deadline and its clock.
+TEST_F(ServiceTest, APageTokenTellsNothingOfWhatIsHidden) {
+  std::set<int64_t> hidden;
+  for (int64_t id = 1; id <= 40; ++id) {
+    type::v1::Event offered = world_.ledger.make.Offered(id, world_.now());
+    if (id % 2 == 0 || id > 30) {
+      offered.set_restricted(true);
+      hidden.insert(id);
+    }
+    world_.ledger.Append(offered);
+    world_.Advance(absl::Seconds(1));
+  }
+  for (const char* party : {"", "110"}) {
+    v1::ListDeadlinesRequest request;
+    request.set_duty_party(party);
+    request.set_page_size(1);
+    std::vector<int64_t> seen;
+    do {
+      const auto page = List(request);
+      ASSERT_TRUE(page.ok()) << page.status();
+      ASSERT_EQ(page->deadlines_size(), 1) << "what goes on has something to show";
+      seen.push_back(*ParseOrderId(page->deadlines(0).order_id()));
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(seen.size(), 15u);
+    EXPECT_EQ(seen.back(), 29);
+  }
+  v1::ListDeadlinesRequest one;
+  one.set_order_id(FormatOrderId(2));
+  one.set_page_size(1);
+  one.set_include_stopped(true);
+  EXPECT_EQ(List(one)->deadlines_size(), 0);
+  EXPECT_EQ(List(one)->next_page_token(), "");
+  // Nor where a page ends because it has looked at enough.
+  ListQuery query{
+      .now = world_.now(), .limit = 100, .scan_limit = 11, .may_know = [&](const OrderClocks& order) {
+        return !hidden.contains(order.id);
+      }};
+  int count = 0;
+  for (std::optional<ListKey> next = ListKey(); next.has_value();) {
+    query.after = *next;
+    const auto page = world_.alive->store().reader().List(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    count += static_cast<int>(page->rows.size());
+    next = page->next;
+    EXPECT_FALSE(next.has_value() && hidden.contains(next->order_id));
+  }
+  EXPECT_EQ(count, 15);
+}
+
 TEST_F(ServiceTest, LampsAreOfTheTimeOfTheAnswer) {
   world_.ledger.Append(world_.ledger.make.Registered(1, world_.now(), type::v1::URGENCY_URGENT));
   world_.ledger.Append(world_.ledger.make.Accepted(1, world_.now()));

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/derivation/verify.h"
 #include "common/error/error.h"
-#include "services/escalation/calendar/verify.h"
 #include "services/escalation/core/explain.h"
 #include "services/escalation/core/time_ledger.h"
 #include "services/escalation/edge_calendar.h"
@@ -47,16 +47,12 @@ Publication Shipped() {
   config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
   auto loaded = LoadRules(config, "");
   EXPECT_TRUE(loaded.ok()) << loaded.status();
+  loaded->parties = {.units = {{"gongan", "always"}}, .site = "12345", .peers = {"110"}};
   return *std::move(loaded);
 }
 
 const Deadlines& County() {
-  static const auto* const kCounty = [] {
-    Parties parties;
-    parties.hotlines = {"12345", "110"};
-    parties.units = {{"chengguan", ""}, {"gongan", "always"}};
-    return new Deadlines({Shipped()}, parties);
-  }();
+  static const auto* const kCounty = new Deadlines(std::vector<Publication>{Shipped()});
   return *kCounty;
 }
 
@@ -160,7 +156,7 @@ class WorkingClocksTest : public testing::Test {
   void ExpectExplained(type::v1::ClockKind kind) {
     const auto derivation = Explain(order_, Clock(kind), deadlines_);
     ASSERT_TRUE(derivation.ok()) << derivation.status();
-    const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
+    const absl::Status verified = derivation::VerifyClockDerivation(*derivation);
     EXPECT_TRUE(verified.ok()) << verified << "\n" << derivation->DebugString();
     if (!derivation->paused()) {
       EXPECT_EQ(FromProto(derivation->result_time()), Clock(kind).due);
@@ -382,7 +378,7 @@ TEST_F(WorkingClocksTest, MoreDaysAfterADeadlineAtMidnightCountFromTheDayItEnds)
   *step.mutable_due_time() = step.derivation().result_time();
   *late.mutable_result_time() = step.derivation().result_time();
   EXPECT_EQ(Show(FromProto(late.result_time())), "2026-12-07 00:00");
-  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(late)), "steps[0].derivation.start_time");
+  EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(late)), "steps[0].derivation.start_time");
 }
 
 // A unit with office hours that was given until midnight, and then a working day.
@@ -456,6 +452,85 @@ TEST_F(WorkingClocksTest, ARungThatReachedNobodyHurriesTheNext) {
   EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-16 20:01");
   Climb(CLOCK_KIND_FINISH, At("2026-09-16 20:01"));
   EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).next), "2026-09-22 20:00") << "the one after comes at its own time";
+}
+
+// Nobody's absence makes a breach graver.
+TEST_F(WorkingClocksTest, NoDocumentComesEarlierForThat) {
+  Dispatch(At("2026-09-14 11:00"), type::v1::URGENCY_URGENT);
+  for (const char* remind_and_urge : {"2026-09-14 11:20", "2026-09-14 11:30"}) {
+    Climb(CLOCK_KIND_SIGN, At(remind_and_urge));
+  }
+  Use(Notified(CLOCK_KIND_SIGN, At("2026-09-14 11:31"), 1, false));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).next_rung, type::v1::RUNG_SUPERVISE);
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).next), "2026-09-14 11:31");
+  Climb(CLOCK_KIND_SIGN, At("2026-09-14 11:31"));
+  Use(Notified(CLOCK_KIND_SIGN, At("2026-09-14 11:32"), 1, false));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).next_rung, type::v1::RUNG_CIRCULATE);
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).next), "2026-09-15 11:30");
+  Climb(CLOCK_KIND_SIGN, At("2026-09-15 11:30"));
+  Use(Notified(CLOCK_KIND_SIGN, At("2026-09-15 11:31"), 1, false));
+  EXPECT_EQ(Clock(CLOCK_KIND_SIGN).next_rung, type::v1::RUNG_DISCIPLINE);
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_SIGN).next), "2026-09-17 11:30");
+}
+
+// One duty has one deadline, though the hotline that gave the order knows nothing of the other's units: each
+// hands over an inquiry on the Thursday before the Mid-Autumn holiday. 12345's units work as offices do,
+// those of 110 around the clock.
+TEST_F(WorkingClocksTest, WhatWasHandedOverIsDueAtTheSameInstantAtBothHotlines) {
+  const auto at_site = [](const std::string& site, const std::string& peer) {
+    Publication rules = Shipped();
+    rules.parties = {.units = {{"gongan", "always"}, {"zhian", "always"}}, .site = site, .peers = {peer}};
+    return rules;
+  };
+  const auto finish = [](const OrderClocks& order) {
+    const auto found = std::find_if(order.clocks.begin(), order.clocks.end(), [](const OrderClock& clock) {
+      return clock.kind == CLOCK_KIND_FINISH && clock.live();
+    });
+    EXPECT_NE(found, order.clocks.end());
+    return found == order.clocks.end() ? OrderClock() : *found;
+  };
+  struct Way {
+    const char* from;
+    const char* to;
+    const char* unit;
+    const char* inquiry_due;
+  };
+  for (const Way& way : {Way{"110", "12345", "chengguan", "2026-09-29 20:00"},
+                         Way{"12345", "110", "zhian", "2026-09-27 00:00"}}) {
+    const Publication giver_rules = at_site(way.from, way.to);
+    const Deadlines giver(std::vector<Publication>{giver_rules});
+    const Deadlines taker(std::vector<Publication>{at_site(way.to, way.from)});
+    for (int type = 1; type < type::v1::OrderType_ARRAYSIZE; ++type) {
+      if (!type::v1::OrderType_IsValid(type)) continue;
+      SCOPED_TRACE(absl::StrCat(way.from, " to ", way.to, ", type ", type));
+      OrderClocks here;
+      OrderClocks there;
+      const auto both = [&](const type::v1::Event& event, absl::Time at) {
+        here = Apply(here, event, taker, way.to);
+        type::v1::Event mirrored = event;
+        *mirrored.mutable_commit_time() = ToProto(at + absl::Milliseconds(40));
+        there = Apply(there, mirrored, giver, way.from);
+      };
+      EventMaker make;
+      both(make.Registered(kId, At("2026-09-24 10:00"), type::v1::URGENCY_NORMAL,
+                           static_cast<type::v1::OrderType>(type)),
+           At("2026-09-24 10:00"));
+      both(make.Accepted(kId, At("2026-09-24 10:30"), way.to), At("2026-09-24 10:30"));
+      EXPECT_EQ(finish(there).duty_party, way.to);
+      both(make.Dispatched(kId, At("2026-09-24 11:00"), way.unit), At("2026-09-24 11:00"));
+      EXPECT_EQ(finish(there).duty_party, way.to);
+      EXPECT_EQ(finish(here).duty_party, way.unit);
+      EXPECT_EQ(Show(finish(there).due), Show(finish(here).due));
+      if (type == type::v1::ORDER_TYPE_CONSULTATION) {
+        EXPECT_EQ(Show(finish(there).due), way.inquiry_due);
+      }
+      // A publication that changes nothing moves nothing.
+      Publication next = giver_rules;
+      next.number = 2;
+      next.time = At("2026-09-24 12:00");
+      EXPECT_FALSE(MovedTo(there, finish(there), 2, giver.With(std::move(next))).has_value());
+    }
+  }
 }
 
 TEST_F(WorkingClocksTest, AReturnersTimeRunsOnUntilSomebodyElseHasTheOrder) {
@@ -706,7 +781,7 @@ TEST_F(WorkingClocksTest, AClockStoppedWhileSuspendedIsExplainedToItsEnd) {
   v1::ClockDerivation altered = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
   altered.mutable_steps()->RemoveLast();
   *altered.mutable_result_time() = altered.steps().rbegin()->due_time();
-  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(altered)), "steps");
+  EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(altered)), "steps");
 }
 
 // Its pieces may each rest on days that are not decided, and an instant on none.
@@ -759,7 +834,7 @@ TEST_F(WorkingClocksTest, AnAnnouncedYearSettlesWhatItDoesNotMove) {
   ASSERT_TRUE(nation.ok()) << nation.status();
   Publication first = Shipped();
   first.calendars = std::make_shared<const Calendars>(*nation);
-  deadlines_ = Deadlines({first}, Parties());
+  deadlines_ = Deadlines(std::vector<Publication>{first});
   Dispatch(At("2026-12-30 11:00"));
   const OrderClock before = Clock(CLOCK_KIND_FINISH);
   EXPECT_EQ(Show(before.due), "2027-01-06 18:00");
@@ -793,11 +868,11 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
   Use(Suspended(At("2026-09-15 12:00"), At("2026-09-20 12:00")));
   Use(make_.Resumed(kId, At("2026-09-18 12:00")));
   const v1::ClockDerivation good = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
-  ASSERT_TRUE(calendar::VerifyClockDerivation(good).ok());
+  ASSERT_TRUE(derivation::VerifyClockDerivation(good).ok());
   const auto refused = [&](auto change) {
     v1::ClockDerivation altered = good;
     change(&altered);
-    return !calendar::VerifyClockDerivation(altered).ok();
+    return !derivation::VerifyClockDerivation(altered).ok();
   };
   EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_result_time()->set_seconds(1); }));
   EXPECT_TRUE(refused([](v1::ClockDerivation* d) { d->mutable_start_time()->set_seconds(1); }));
@@ -824,7 +899,7 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
       *altered.mutable_result_time() = part.result_time();
     }
     *changed.mutable_derivation() = std::move(part);
-    return error::FieldOf(calendar::VerifyClockDerivation(altered));
+    return error::FieldOf(derivation::VerifyClockDerivation(altered));
   };
   EXPECT_EQ(forged(good, 1, good.steps(1).derivation()), "");
   EXPECT_EQ(forged(good, 1, calendar::DeriveClockTime(resume, left)), "steps[1].derivation.amount.kind");
@@ -839,7 +914,7 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
   Use(make_.Extended(kId, At("2026-09-21 12:00"), until));
   Use(Suspended(pause, At("2026-10-12 10:00")));
   const v1::ClockDerivation still = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
-  ASSERT_TRUE(calendar::VerifyClockDerivation(still).ok());
+  ASSERT_TRUE(derivation::VerifyClockDerivation(still).ok());
   const int last = still.steps_size() - 1;
   EXPECT_EQ(still.left_seconds(), 8 * 3600);
   const auto worked = [&](int64_t seconds) {
@@ -856,16 +931,16 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
   vanished.mutable_steps(last)->clear_derivation();
   vanished.mutable_steps(last)->set_left_seconds(0);
   vanished.set_left_seconds(0);
-  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(vanished)), at);
+  EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(vanished)), at);
 
   // Days that are granted while it stands still hold so much work and no more.
   Use(Granted(At("2026-09-22 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
   v1::ClockDerivation more = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
-  ASSERT_TRUE(calendar::VerifyClockDerivation(more).ok());
+  ASSERT_TRUE(derivation::VerifyClockDerivation(more).ok());
   EXPECT_EQ(more.left_seconds(), 15 * 3600);
   more.mutable_steps(more.steps_size() - 1)->set_left_seconds(16 * 3600);
   more.set_left_seconds(16 * 3600);
-  EXPECT_EQ(error::FieldOf(calendar::VerifyClockDerivation(more)),
+  EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(more)),
             absl::StrCat("steps[", more.steps_size() - 1, "].left_seconds"));
 }
 
@@ -972,7 +1047,7 @@ RC_GTEST_PROP(WorkingClocksLaw, EveryClockIsExplainedAndEverySecondIsBooked, ())
     }
     const auto derivation = Explain(order, clock, deadlines);
     RC_ASSERT(derivation.ok());
-    const absl::Status verified = calendar::VerifyClockDerivation(*derivation);
+    const absl::Status verified = derivation::VerifyClockDerivation(*derivation);
     if (!verified.ok()) RC_FAIL(std::string(verified.message()) + derivation->DebugString());
     if (!derivation->paused()) RC_ASSERT(FromProto(derivation->result_time()) == clock.due);
     RC_ASSERT(derivation->provisional() == clock.provisional);

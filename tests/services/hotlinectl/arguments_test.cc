@@ -8,11 +8,14 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_split.h"
 #include "common/base/text.h"
 #include "hotline/type/v1/work_order.pb.h"
+#include "services/hotlinectl/core/order_form.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -302,6 +305,8 @@ TEST(ArgumentsTest, HelpIsGivenToWhoIsLost) {
     for (int code = 0; code <= 9; ++code) EXPECT_THAT(help, HasSubstr(StrCat("\n  ", code, "  ")));
     // What an order at work cannot be pushed as.
     EXPECT_THAT(CommandHelpText(Commands().front(), language), HasSubstr("hotlinectl partners push"));
+    // What a file may do after its requests were forgotten.
+    EXPECT_THAT(CommandHelpText(Commands().front(), language), HasSubstr("link reconcile"));
   }
 }
 
@@ -483,6 +488,129 @@ TEST(FlagTest, Values) {
   EXPECT_EQ(ParseBoolean("是"), true);
   EXPECT_EQ(ParseBoolean("No"), false);
   EXPECT_EQ(ParseBoolean("maybe"), std::nullopt);
+}
+
+// A field that a service refused is of use to a person only by the flag that they gave.
+TEST(ArgumentsTest, WhatAChangeIsRefusedForIsAFlagOfIt) {
+  // What work_order's checks name, and the command that sends it.
+  const std::pair<std::string_view, std::string_view> fields[] = {
+      {"acceptance.note", "accept"},
+      {"handoff_return.ground", "return"},
+      {"handoff_return.reason", "return"},
+      {"handoff_return.legal_basis", "return"},
+      {"handoff_return.proposed_unit", "return"},
+      {"handoff_return.proposed_item", "return"},
+      {"handoff_return.proposed_hotline", "return"},
+      {"recall.reason", "recall"},
+      {"confirm_by_voice.code", "confirm"},
+      {"confirm_by_voice.outcome", "confirm"},
+      {"confirm_by_voice.spoken_with", "confirm"},
+      {"confirm_by_voice.note", "confirm"},
+      {"offer.scene.request", "refer-from-scene"},
+      {"offer.scene.guidance", "refer-from-scene"},
+      {"offer.scene.asked_of", "refer-from-scene"},
+      {"offer.scene.wanted_unit", "refer-from-scene"},
+      {"scene_arrival.outcome", "arrival"},
+      {"scene_arrival.unit", "arrival"},
+      {"scene_arrival.arrive_time", "arrival"},
+      {"scene_arrival.note", "arrival"},
+      {"partner_call.to_hotlines", "partners"},
+      {"partner_call.kind", "partners"},
+      {"partner_call.note", "partners"},
+      {"unit_dispatch.lead_unit", "dispatch"},
+      {"unit_dispatch.assist_units", "dispatch"},
+      {"unit_dispatch.note", "dispatch"},
+      {"signature.unit", "sign"},
+      {"progress.note", "progress"},
+      {"progress.unit", "progress"},
+      {"completion.reply.disposition", "finish"},
+      {"completion.reply.public_reply", "finish"},
+      {"completion.reply.internal_reply", "finish"},
+      {"completion.reply.contact_time", "finish"},
+      {"completion.reply.unresolved_reason", "finish"},
+      {"completion.reply.unit", "finish"},
+      {"call_back_record.call_back.satisfaction", "callback"},
+      {"call_back_record.call_back.note", "callback"},
+      {"redo_demand.reason", "redo"},
+      {"closure.note", "close"},
+      {"merger.into_order_id", "merge"},
+      {"merger.reason", "merge"},
+      {"separation.reason", "unmerge"},
+      {"cancellation.reason", "cancel"},
+      {"suspension.reason", "suspend"},
+      {"suspension.review_time", "suspend"},
+      {"suspension.approved_by", "suspend"},
+      {"resumption.note", "resume"},
+      {"extension.until_time", "extend"},
+      {"extension.ground", "extend"},
+      {"extension.approved_by", "extend"},
+      {"archival.note", "archive"},
+      {"dispute.reason", "dispute"},
+      {"ruling.to_hotline", "rule"},
+      {"ruling.unit", "rule"},
+      {"ruling.ground", "rule"},
+      {"ruling.reference", "rule"},
+      {"ruling.ruled_by", "rule"},
+      {"reopening.reason", "reopen"},
+      {"caller_contact.contact_time", "contact"},
+      {"caller_contact.unit", "contact"},
+      {"caller_contact.note", "contact"},
+      {"extension_request.until_time", "ask-extension"},
+      {"extension_request.ground", "ask-extension"},
+      {"extension_decision.until_time", "decide-extension"},
+      {"extension_decision.note", "decide-extension"},
+      {"unit_return.unit", "unit-return"},
+      {"unit_return.ground", "unit-return"},
+      {"unit_return.reason", "unit-return"},
+      {"unit_return.legal_basis", "unit-return"},
+      {"unit_return.proposed_unit", "unit-return"},
+      {"unit_reassignment.dispatch.lead_unit", "reassign"},
+      {"unit_reassignment.dispatch.assist_units", "reassign"},
+      {"unit_reassignment.dispatch.note", "reassign"},
+      {"unit_reassignment.reason", "reassign"},
+      {"accusation.units", "accuse"},
+      {"accusation.reason", "accuse"},
+      {"accusation.dispatch.lead_unit", "accuse"},
+      {"accusation.dispatch.assist_units", "accuse"},
+      {"accusation.dispatch.note", "accuse"},
+      {"rung_acknowledgement.clock", "acknowledge"},
+      {"rung_acknowledgement.rung", "acknowledge"},
+      {"rung_acknowledgement.until_time", "acknowledge"},
+      {"rung_acknowledgement.note", "acknowledge"},
+      {"hold_placement.reason", "hold"},
+      {"hold_placement.reference", "hold"},
+      {"hold_release.reason", "hold"},
+      {"filter.states", "list"},
+      {"filter.type", "list"},
+      {"filter.urgency", "list"},
+      {"filter.unit", "list"},
+      {"filter.hotline", "list"},
+      {"filter.caller_phone", "list"},
+      {"filter.parent_id", "list"},
+      {"filter.register_start_time", "list"},
+      {"filter.register_end_time", "list"},
+      {"unit_dispatch.assist_units[2]", "dispatch"},
+      {"accusation.units[0]", "accuse"},
+      {"filter.states[1]", "list"},
+      {"header.expected_version", "accept"},
+      {"header.request_id", "accept"},
+  };
+  for (const auto& [path, name] : fields) {
+    const CommandSpec* command = FindCommand(name);
+    ASSERT_NE(command, nullptr) << name;
+    const std::string_view flag = FlagForPath(path);
+    EXPECT_TRUE(std::any_of(command->flags.begin(), command->flags.end(),
+                            [&](const FlagSpec& one) { return one.name == flag; }))
+        << path << ": " << name << " has no --" << flag;
+  }
+  for (const char* path : {"header.actor.account", "header.actor.unit"}) {
+    EXPECT_TRUE(std::any_of(GlobalFlags().begin(), GlobalFlags().end(), [&](const FlagSpec& one) {
+      return one.name == FlagForPath(path);
+    })) << path;
+  }
+  EXPECT_EQ(FlagForPath("suspension.review_time"), "review");
+  EXPECT_EQ(FlagForPath("extension.until_time"), "until");
+  EXPECT_EQ(FlagForPath("accusation.dispatch.lead_unit"), "to");
 }
 
 }  // namespace

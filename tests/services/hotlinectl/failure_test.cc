@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "common/error/error.h"
@@ -114,6 +115,28 @@ TEST(FailureTest, TellsWhoCouldNotBeReachedAndHowToRepeat) {
   EXPECT_THAT(DescribeFailure(answered, Language::kEnglish), Not(HasSubstr("cannot reach dispatch")));
 }
 
+TEST(FailureTest, WhoeverAnswersAtAnotherAddressIsNotTaken) {
+  const Failure failure{.status = absl::UnimplementedError(""),
+                        .service = "dispatch",
+                        .address = "127.0.0.1:12302",
+                        .request_id = "abcdefgh"};
+  EXPECT_EQ(ExitCodeOf(failure), kExitUnreachable);
+  const std::string english = DescribeFailure(failure, Language::kEnglish);
+  EXPECT_THAT(english, HasSubstr("what answers at 127.0.0.1:12302 is not dispatch"));
+  EXPECT_THAT(english, HasSubstr("to do:  check the address"));
+  EXPECT_THAT(english, Not(HasSubstr("abcdefgh"))) << "nothing was done";
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese),
+              HasSubstr("127.0.0.1:12302 处应答的不是 dispatch"));
+  EXPECT_THAT(FailureJson(failure), HasSubstr("\"exit\":6}"));
+}
+
+TEST(FailureTest, AdviceOfItsOwnComesFirst) {
+  const Failure failure{.status = absl::FailedPreconditionError("full"), .advice = &say::kDoLater};
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("to do:  try again later"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kChinese), HasSubstr("处理：请稍后再试"));
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), Not(HasSubstr("hotlinectl show")));
+}
+
 TEST(FailureTest, TellsWhenToComeBack) {
   const Failure failure{.status = error::Overloaded("queue", absl::Seconds(2)), .service = "dispatch"};
   EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("try again in 2s"));
@@ -127,6 +150,57 @@ TEST(FailureTest, EveryReasonHasAdviceInBothLanguages) {
     EXPECT_FALSE(FailureAdvice(failure, Language::kEnglish).empty()) << code;
     EXPECT_NE(FailureAdvice(failure, Language::kEnglish), FailureAdvice(failure, Language::kChinese)) << code;
   }
+}
+
+// What is told of one that is not an order sends people to look for an order.
+TEST(FailureTest, AdviceSpeaksOfAnOrderOnlyWhereOneIsConcerned) {
+  const std::set<error::Reason> of_orders = {
+      v1::ERROR_REASON_WRONG_STATE,      v1::ERROR_REASON_NOT_HOLDER,
+      v1::ERROR_REASON_SUSPENDED,        v1::ERROR_REASON_UNIT_NOT_ASSIGNED,
+      v1::ERROR_REASON_ORDER_NOT_FOUND,  v1::ERROR_REASON_STALE_VERSION,
+      v1::ERROR_REASON_NO_BREACH,        v1::ERROR_REASON_RULED,
+      v1::ERROR_REASON_MERGED,           v1::ERROR_REASON_EXTENSION_TOO_LATE,
+      v1::ERROR_REASON_EXTENSION_LIMIT,  v1::ERROR_REASON_EXTENSION_PENDING,
+      v1::ERROR_REASON_UNIT_RECUSED,     v1::ERROR_REASON_LEGAL_HOLD,
+      v1::ERROR_REASON_NOT_HELD,         v1::ERROR_REASON_CONTENT_ERASED,
+      v1::ERROR_REASON_RETENTION_RUNNING};
+  const auto advice = [](absl::StatusCode code, error::Reason reason, Language language) {
+    absl::Status status(code, "x");
+    error::BadField(reason, "", "x", "x")
+        .ForEachPayload(
+            [&](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
+    EXPECT_EQ(error::ReasonOf(status), reason);
+    return FailureAdvice({.status = status, .service = "escalation"}, language);
+  };
+  const auto* reasons = v1::ErrorReason_descriptor();
+  for (int i = 0; i < reasons->value_count(); ++i) {
+    const auto reason = static_cast<error::Reason>(reasons->value(i)->number());
+    if (reason == v1::ERROR_REASON_UNSPECIFIED || of_orders.contains(reason)) continue;
+    for (const absl::StatusCode code :
+         {absl::StatusCode::kNotFound, absl::StatusCode::kFailedPrecondition, absl::StatusCode::kAborted,
+          absl::StatusCode::kAlreadyExists, absl::StatusCode::kInvalidArgument}) {
+      EXPECT_THAT(advice(code, reason, Language::kEnglish), Not(HasSubstr("order")))
+          << reasons->value(i)->name();
+      EXPECT_THAT(advice(code, reason, Language::kChinese), Not(HasSubstr("工单")))
+          << reasons->value(i)->name();
+    }
+  }
+  for (const error::Reason reason : of_orders) {
+    EXPECT_THAT(advice(absl::StatusCode::kFailedPrecondition, reason, Language::kChinese), HasSubstr("工单"))
+        << error::ReasonName(reason);
+  }
+  // A folder that is in use has no reason.
+  EXPECT_THAT(FailureAdvice({.status = absl::FailedPreconditionError("x")}, Language::kEnglish),
+              Not(HasSubstr("order")));
+  EXPECT_THAT(FailureAdvice({.status = absl::NotFoundError("x")}, Language::kEnglish),
+              Not(HasSubstr("order")));
+  using absl::StatusCode;
+  EXPECT_THAT(advice(StatusCode::kNotFound, v1::ERROR_REASON_DOCKET_ITEM_NOT_FOUND, Language::kEnglish),
+              HasSubstr("hotlinectl meeting docket"));
+  EXPECT_THAT(advice(StatusCode::kNotFound, v1::ERROR_REASON_NOTIFICATION_UNKNOWN, Language::kEnglish),
+              HasSubstr("hotlinectl notifications list"));
+  EXPECT_THAT(advice(StatusCode::kAlreadyExists, v1::ERROR_REASON_BACKUP_EXISTS, Language::kEnglish),
+              HasSubstr("hotlinectl backup list"));
 }
 
 TEST(FailureTest, JsonForScripts) {

@@ -343,7 +343,7 @@ TEST(OrderFormTest, FlagsOfPaths) {
   EXPECT_EQ(FlagForPath("content.assist_units[3]"), "assist");
   EXPECT_EQ(FlagForPath("content.place.manual_coordinates"), "lat");
   EXPECT_EQ(FlagForPath("content.cal"), "");
-  EXPECT_EQ(FlagForPath("unit_dispatch.lead_unit"), "");
+  EXPECT_EQ(FlagForPath("no_such_change.lead_unit"), "");
   EXPECT_EQ(FlagForPath(""), "");
 }
 

@@ -13,6 +13,7 @@
 namespace hotline::hotlinectl {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -118,7 +119,7 @@ TEST(RenderTest, EventsTellTheirParticulars) {
   returned.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
   returned.set_reason("属交通局");
   returned.set_proposed_unit("jiaotong");
-  EXPECT_EQ(EventDetail(Language::kChinese, event), "不属本单位职责: 属交通局; → jiaotong");
+  EXPECT_EQ(EventDetail(Language::kChinese, event), "不属于本单位职责: 属交通局; → jiaotong");
   auto& offered = *event.mutable_offered()->mutable_handoff();
   offered.set_from_hotline("12345");
   offered.set_to_hotline("110");
@@ -255,7 +256,7 @@ TEST(RenderTest, APreviewTellsWhatIsLeftAndTheWay) {
   EXPECT_THAT(zh, HasSubstr("不能退回：退单次数已用完"));
   EXPECT_THAT(zh, HasSubstr("退单拉锯"));
   EXPECT_THAT(zh, HasSubstr("12345 → 110"));
-  EXPECT_THAT(zh, HasSubstr("退回: 不属本单位职责"));
+  EXPECT_THAT(zh, HasSubstr("退回: 不属于本单位职责"));
   const std::string en = PreviewSheet(Language::kEnglish, preview, {});
   EXPECT_THAT(en, HasSubstr("not possible: used up"));
   EXPECT_THAT(en, HasSubstr("Free returns left: 0 of this unit, 0 of this order."));
@@ -268,6 +269,26 @@ TEST(RenderTest, JsonIsOneLineWithDefaults) {
   google::protobuf::Struct object;
   EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &object).ok());
   EXPECT_EQ(object.fields().at("state").string_value(), "ORDER_STATE_IN_PROGRESS");
+}
+
+TEST(RenderTest, TheLanesOfALinkAreToldApart) {
+  dispatch::v1::LinkStatus ordinary;
+  ordinary.set_peer("110");
+  ordinary.set_lane(exchange::v1::LANE_ORDINARY);
+  ordinary.set_up(true);
+  dispatch::v1::LinkStatus emergency = ordinary;
+  emergency.set_lane(exchange::v1::LANE_EMERGENCY);
+  emergency.set_up(false);
+  EXPECT_EQ(LinkPart(ordinary), "peer/110");
+  EXPECT_EQ(LinkPart(emergency), "peer/110/emergency");
+  const auto row = [](const dispatch::v1::LinkStatus& link) {
+    Table table = LinkTable(Language::kEnglish);
+    AddLink(Language::kEnglish, link, table);
+    return table.RenderRows({});
+  };
+  const auto lane = [](const Phrase& phrase) { return std::string(Say(Language::kEnglish, phrase)); };
+  EXPECT_THAT(row(ordinary), AllOf(HasSubstr(lane(say::kOrdinaryLane)), HasSubstr(lane(say::kUp))));
+  EXPECT_THAT(row(emergency), AllOf(HasSubstr(lane(say::kEmergencyLane)), HasSubstr(lane(say::kDown))));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/error/error.h"
 #include "hotline/config/v1/catalogue.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/escalation/v1/escalation_service.pb.h"
@@ -18,6 +19,7 @@
 #include "hotline/workorder/v1/work_order_service.pb.h"
 #include "services/hotlinectl/core/arguments.h"
 #include "services/hotlinectl/core/order_form.h"
+#include "services/hotlinectl/core/text_people.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -91,6 +93,16 @@ TEST(TextTest, WordsReadBackInBothLanguages) {
   }
 }
 
+// Lists and errors call a state the same, at either site.
+TEST(TextTest, StatesAreCalledAsErrorsCallThem) {
+  const EnumDescriptor& states = *GetEnumDescriptor<type::v1::OrderState>();
+  for (int i = 0; i < states.value_count(); ++i) {
+    if (states.value(i)->number() == 0) continue;
+    const auto state = static_cast<type::v1::OrderState>(states.value(i)->number());
+    EXPECT_EQ(EnumWordZh(*states.value(i)), error::StateNameZh(state)) << states.value(i)->name();
+  }
+}
+
 TEST(TextTest, WordsAreShort) {
   EXPECT_EQ(EnumLabel(Language::kEnglish, type::v1::HANDOFF_KIND_LIVE_CALL_TO_POLICE), "live-call-to-police");
   EXPECT_EQ(EnumLabel(Language::kChinese, type::v1::ORDER_STATE_IN_PROGRESS), "办理中");
@@ -119,6 +131,14 @@ TEST(TextTest, Substitutes) {
   // What is put in is not looked at again.
   EXPECT_EQ(Substitute("$0$1", {"$1", "x"}), "$1x");
   EXPECT_EQ(Say(Language::kChinese, say::kUnknownCommand, "x"), "没有命令“x”");
+}
+
+// Of the rungs only 督办 comes early, and none need be next.
+TEST(TextTest, ARungThatReachesNobodyPromisesNoOther) {
+  const std::string en(Say(Language::kEnglish, say::kNobodyTold));
+  const std::string zh(Say(Language::kChinese, say::kNobodyTold));
+  EXPECT_EQ(en, "nobody can be told; 督办 would come at once if it is next");
+  EXPECT_NE(zh.find("如果下一级是督办"), std::string::npos) << zh;
 }
 
 TEST(TextTest, NamesAreNormalized) {

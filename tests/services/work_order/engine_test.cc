@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -35,7 +36,26 @@ type::v1::OrderContent Lamp(type::v1::Urgency urgency) {
   return content;
 }
 
-// One site on a real store, whose commits can be made to fail; the committer runs when the test says so.
+// What a peer that knows no order here would send: bodies that cannot be
+// understood are answered, and the cursor moves.
+std::vector<exchange::v1::Envelope> BadOffers(int count) {
+  std::vector<exchange::v1::Envelope> envelopes;
+  std::string hash = ChainStart();
+  for (int64_t sequence = 1; sequence <= count; ++sequence) {
+    exchange::v1::Envelope& envelope = envelopes.emplace_back();
+    envelope.set_sequence(sequence);
+    envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+    envelope.set_handoff_id(StrCat("110-000000000000", sequence, "-1"));
+    envelope.set_body("not an offer");
+    envelope.set_previous_hash(hash);
+    hash = EnvelopeHash(envelope);
+    envelope.set_hash(hash);
+  }
+  return envelopes;
+}
+
+// One site on a real store, whose commits can be made to fail; the committer
+// runs when the test says so.
 class EngineTest : public testing::Test {
  protected:
   EngineTest() { Open(); }
@@ -191,7 +211,8 @@ TEST_F(EngineTest, SameRequestInOneBatchIsDecidedOnce) {
   EXPECT_EQ(engine_->head_sequence(), 1);
 }
 
-// The catalogue may have been reloaded between two tries, or may have none in force any more.
+// The catalogue may have been reloaded between two tries, or may have none in
+// force any more.
 TEST_F(EngineTest, ARepeatIsTheSameHoweverItIsRoutedNow) {
   type::v1::Command command = NewPush("request-1");
   command.mutable_registration()->mutable_route()->set_hotline(command.offer().to_hotline());
@@ -239,6 +260,44 @@ TEST_F(EngineTest, ARefusedCommandLeavesNothingAndItsBatchGoesOn) {
   EXPECT_EQ(error::FieldOf((*refused)->status()), "content.title");
   ASSERT_TRUE((*good)->ok());
   EXPECT_EQ((**good)->order().number(), "12345-20261118-000001") << "a refused order takes no number";
+  EXPECT_EQ(Verify(), "");
+}
+
+// What a column of text does not hold ended the commit, with everybody's
+// commands in it.
+TEST_F(EngineTest, WhatTheStoreCannotHoldIsRefusedAndItsBatchGoesOn) {
+  const std::string nul("request\0-1", 10);
+  const auto first = Submit(NewPush("request-0"));
+  const auto bad_request = Submit(NewPush(nul));
+  const auto bad_order = Submit(On(nul, "request-2"));
+  const auto last = Submit(NewPush("request-3"));
+  Commit();
+  EXPECT_TRUE((*first)->ok()) << (*first)->status();
+  EXPECT_EQ(error::ReasonOf((*bad_request)->status()), Reason::ERROR_REASON_REQUEST_ID_INVALID);
+  EXPECT_EQ(error::FieldOf((*bad_order)->status()), "header.order_id");
+  EXPECT_TRUE((*last)->ok()) << (*last)->status();
+  EXPECT_TRUE(engine_->healthy());
+
+  std::vector<exchange::v1::Envelope> envelopes = BadOffers(2);
+  envelopes[0].set_traceparent(nul);  // in no hash
+  const auto apply = [&](int index) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    *request.add_envelopes() = envelopes[static_cast<size_t>(index)];
+    absl::StatusOr<workorder::v1::ApplyInboxResponse> got = absl::InternalError("no answer");
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      got = std::move(response);
+    });
+    Commit();
+    return got;
+  };
+  const auto taken = apply(0);
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(taken->receipt().received_through(), 1);
+  envelopes[1].set_handoff_id(nul);
+  envelopes[1].set_hash(EnvelopeHash(envelopes[1]));
+  EXPECT_EQ(error::FieldOf(apply(1).status()), "envelopes[0].handoff_id");
+  EXPECT_TRUE(engine_->healthy());
   EXPECT_EQ(Verify(), "");
 }
 
@@ -365,6 +424,73 @@ TEST_F(EngineTest, ToFindASecretCallerByTheNumberIsRecorded) {
   EXPECT_EQ(engine_->head_sequence(), 1) << "nobody learned anything";
   EXPECT_EQ(list("1001", "139-0000-1234"), 1);
   EXPECT_EQ(engine_->head_sequence(), 2) << "who the caller is was shown";
+}
+
+// By the token of an empty page whose number it is could be asked.
+TEST_F(EngineTest, APageTokenTellsNothingOfWhatIsHidden) {
+  ASSERT_TRUE(Run(SecretPush("request-1")).ok());
+  type::v1::Command clue = NewPush("request-2", type::v1::URGENCY_URGENT);
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  ASSERT_TRUE(Run(clue).ok());
+  steps_.clock()->Set(steps_.clock()->Now() + absl::Seconds(1));
+  type::v1::Command open = SecretPush("request-3");
+  open.mutable_registration()->mutable_content()->mutable_caller()->set_secret(false);
+  const Result shown = Run(open);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  const auto list = [&](const std::string& account, const workorder::v1::ListFilter& filter) {
+    workorder::v1::ListWorkOrdersRequest request;
+    *request.mutable_filter() = filter;
+    request.set_page_size(1);
+    std::string text;
+    service_->ListWorkOrders({.now = steps_.clock()->Now(), .account = account}, request,
+                             [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+                               ASSERT_TRUE(response.ok()) << response.status();
+                               for (const auto& order : response->orders()) text += order.id();
+                               if (!response->next_page_token().empty()) text += " and more";
+                             });
+    steps_.RunDue();
+    Commit();
+    return text;
+  };
+  workorder::v1::ListFilter by_number;
+  by_number.set_caller_phone("139-0000-1234");
+  EXPECT_EQ(list("2002", by_number), shown->order().id());
+  EXPECT_EQ(list("1001", by_number), shown->order().id() + " and more");
+  *by_number.mutable_register_end_time() = shown->order().register_time();
+  EXPECT_EQ(list("2002", by_number), "");
+  workorder::v1::ListFilter urgent;
+  urgent.set_urgency(type::v1::URGENCY_URGENT);
+  EXPECT_EQ(list("2002", urgent), "");
+  urgent.clear_urgency();
+  urgent.set_type(type::v1::ORDER_TYPE_HELP);
+  EXPECT_EQ(list("2002", urgent), shown->order().id() + " and more") << "the secret caller's, unnamed";
+}
+
+// What may not be known took the place of what may.
+TEST_F(EngineTest, WhatIsHiddenTakesNoPlaceAmongSimilarOrders) {
+  const auto here = [](type::v1::OrderContent* content) {
+    content->mutable_place()->set_township_code("653024100");
+  };
+  type::v1::Command plain = NewPush("request-1");
+  here(plain.mutable_registration()->mutable_content());
+  const Result open = Run(plain);
+  ASSERT_TRUE(open.ok()) << open.status();
+  type::v1::Command clue = NewPush("request-2", type::v1::URGENCY_URGENT);
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  here(clue.mutable_registration()->mutable_content());
+  ASSERT_TRUE(Run(clue).ok());
+  workorder::v1::FindSimilarOrdersRequest request;
+  *request.mutable_content() = Lamp(type::v1::URGENCY_NORMAL);
+  here(request.mutable_content());
+  request.set_limit(1);
+  std::string found;
+  service_->FindSimilarOrders({.now = steps_.clock()->Now(), .account = "2002"}, request,
+                              [&](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> response) {
+                                ASSERT_TRUE(response.ok()) << response.status();
+                                for (const auto& one : response->similar_orders()) found += one.order().id();
+                              });
+  steps_.RunDue();
+  EXPECT_EQ(found, open->order().id());
 }
 
 TEST_F(EngineTest, AFilterThatCannotBeMeantIsRefused) {
@@ -547,6 +673,17 @@ TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
     EXPECT_EQ(envelope.hash(), hash);
   }
   EXPECT_EQ(error::ReasonOf(Pull(11).status()), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+  EXPECT_EQ(error::FieldOf(Pull(11).status()), "after_sequence");
+  // What a peer's Backfill asks for is read by this.
+  workorder::v1::ReadInboxRequest inbox;
+  inbox.set_peer("110");
+  inbox.set_after_sequence(1);
+  inbox.set_limit(1);
+  absl::Status beyond;
+  engine_->ReadInbox({}, inbox, [&](auto response) { beyond = response.status(); });
+  steps_.RunDue();
+  EXPECT_EQ(error::ReasonOf(beyond), Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE);
+  EXPECT_EQ(error::FieldOf(beyond), "after_sequence");
 }
 
 TEST_F(EngineTest, AReceiptMarksEveryOfferUpToIt) {
@@ -562,30 +699,13 @@ TEST_F(EngineTest, AReceiptMarksEveryOfferUpToIt) {
     EXPECT_EQ((*order)->state(), i < 7 ? type::v1::ORDER_STATE_RECEIVED : type::v1::ORDER_STATE_OFFERED) << i;
   }
   EXPECT_EQ(engine_->head_sequence(), 17);
-  // An older receipt changes nothing; one of what this store does not know calls for recovery.
+  // An older receipt changes nothing; one of what this store does not know
+  // calls for recovery.
   EXPECT_EQ(Pull(7, 3, all->envelopes(2).hash())->acknowledged_through(), 7);
   EXPECT_EQ(error::ReasonOf(Pull(7, 8, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_BEHIND);
   EXPECT_EQ(error::ReasonOf(Pull(7, 11, std::string(32, 'x')).status()), Reason::ERROR_REASON_LINK_BEHIND);
   EXPECT_EQ(engine_->head_sequence(), 17);
   EXPECT_EQ(Verify(), "");
-}
-
-// What a peer that knows no order here would send: bodies that cannot be understood are answered, and the
-// cursor moves.
-std::vector<exchange::v1::Envelope> BadOffers(int count) {
-  std::vector<exchange::v1::Envelope> envelopes;
-  std::string hash = ChainStart();
-  for (int64_t sequence = 1; sequence <= count; ++sequence) {
-    exchange::v1::Envelope& envelope = envelopes.emplace_back();
-    envelope.set_sequence(sequence);
-    envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
-    envelope.set_handoff_id(StrCat("110-000000000000", sequence, "-1"));
-    envelope.set_body("not an offer");
-    envelope.set_previous_hash(hash);
-    hash = EnvelopeHash(envelope);
-    envelope.set_hash(hash);
-  }
-  return envelopes;
 }
 
 // An offer by 110 that is understood.
@@ -610,7 +730,8 @@ exchange::v1::Envelope GoodOffer() {
   return envelope;
 }
 
-// What was answered repeated all of it: too large for a message, it stopped the lane for good.
+// What was answered repeated all of it: too large for a message, it stopped the
+// lane for good.
 TEST_F(EngineTest, WhatAPeerWritesAtLengthIsNotRepeated) {
   constexpr size_t kLong = 1 << 20;
   workorder::v1::ApplyInboxRequest request;
@@ -667,6 +788,189 @@ TEST_F(EngineTest, WhatAPeerWritesAtLengthIsNotRepeated) {
   EXPECT_EQ(Verify(), "");
 }
 
+// 110 takes the order up, and reports `count` times at length.
+std::vector<exchange::v1::Envelope> LongReports(const std::string& handoff_id, int count, size_t bytes) {
+  std::vector<exchange::v1::Envelope> envelopes;
+  const auto add = [&](exchange::v1::EnvelopeKind kind, const google::protobuf::MessageLite& body) {
+    const std::string previous = envelopes.empty() ? ChainStart() : envelopes.back().hash();
+    exchange::v1::Envelope& envelope = envelopes.emplace_back();
+    envelope.set_sequence(static_cast<int64_t>(envelopes.size()));
+    envelope.set_kind(kind);
+    envelope.set_handoff_id(handoff_id);
+    envelope.set_body(body.SerializeAsString());
+    envelope.set_previous_hash(previous);
+    envelope.set_hash(EnvelopeHash(envelope));
+  };
+  exchange::v1::UnderstoodBody understood;
+  understood.set_to_number("110-20261118-000001");
+  add(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, understood);
+  exchange::v1::MirrorBody mirror;
+  mirror.set_state(type::v1::ORDER_STATE_ACCEPTED);
+  mirror.mutable_custody()->set_holder("110");
+  mirror.mutable_custody()->set_epoch(2);
+  mirror.mutable_custody()->mutable_hold_time()->set_seconds(1'795'000'000);
+  mirror.mutable_event()->mutable_accepted();
+  add(exchange::v1::ENVELOPE_KIND_MIRROR, mirror);
+  mirror.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
+  for (int i = 0; i < count; ++i) {
+    mirror.mutable_event()->mutable_progressed()->set_note(StrCat(i, std::string(bytes, 'x')));
+    add(exchange::v1::ENVELOPE_KIND_MIRROR, mirror);
+  }
+  return envelopes;
+}
+
+// What a peer wrote made the order's history too large for a message, for good.
+TEST_F(EngineTest, AnOrderOfWhichAPeerReportedAtLengthIsReadInParts) {
+  constexpr int kReports = 300;
+  constexpr size_t kPart = 2 << 20;
+  const Result pushed = Run(NewPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  for (exchange::v1::Envelope& envelope : LongReports(pushed->order().handoff().id(), kReports, 30'000)) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    *request.add_envelopes() = std::move(envelope);
+    engine_->ApplyInbox({}, std::move(request),
+                        [](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+                          ASSERT_TRUE(response.ok()) << response.status();
+                        });
+    Commit();
+  }
+  workorder::v1::ListOrderEventsRequest request;
+  request.set_order_id(pushed->order().id());
+  int64_t events = 0;
+  int parts = 0;
+  for (bool more = true; more; ++parts) {
+    more = false;
+    service_->ListOrderEvents({}, request,
+                              [&](absl::StatusOr<workorder::v1::ListOrderEventsResponse> response) {
+                                ASSERT_TRUE(response.ok()) << response.status();
+                                ASSERT_FALSE(response->events().empty());
+                                EXPECT_LE(response->ByteSizeLong(), kPart + 4096);
+                                events += response->events_size();
+                                request.set_before_sequence(response->events(0).sequence());
+                                more = response->events(0).previous_order_sequence() != 0;
+                              });
+    steps_.RunDue();
+  }
+  EXPECT_EQ(events, kReports + 3) << "offered, understood and accepted before them";
+  EXPECT_GE(parts, 4);
+  workorder::v1::GetCustodyChainRequest chain;
+  chain.set_order_id(pushed->order().id());
+  int tenures = 0;
+  service_->GetCustodyChain({.now = steps_.clock()->Now()}, chain,
+                            [&](absl::StatusOr<workorder::v1::GetCustodyChainResponse> response) {
+                              ASSERT_TRUE(response.ok()) << response.status();
+                              tenures = response->tenures_size();
+                            });
+  steps_.RunDue();
+  EXPECT_EQ(tenures, 2) << "from its registration on";
+}
+
+TEST_F(EngineTest, AListOfLargeOrdersEndsByBytes) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 20; ++i) {
+    const Result pushed = Run(NewPush(StrCat("request-", i)));
+    ASSERT_TRUE(pushed.ok()) << pushed.status();
+    ids.push_back(pushed->order().id());
+  }
+  ASSERT_TRUE(engine_->store().Begin().ok());
+  for (const std::string& id : ids) {
+    type::v1::WorkOrder order = **engine_->store().reader().FindOrder(*ParseOrderId(id));
+    order.mutable_reply()->set_public_reply(std::string(250 << 10, 'x'));
+    ASSERT_TRUE(engine_->store().UpdateOrder(*ParseOrderId(id), order).ok());
+  }
+  ASSERT_TRUE(engine_->store().Commit().ok());
+  workorder::v1::ListWorkOrdersRequest request;
+  std::vector<std::string> listed;
+  do {
+    service_->ListWorkOrders({.now = steps_.clock()->Now()}, request,
+                             [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+                               ASSERT_TRUE(response.ok()) << response.status();
+                               EXPECT_LE(response->ByteSizeLong(), size_t{2} << 20);
+                               for (const auto& order : response->orders()) listed.push_back(order.id());
+                               request.set_page_token(response->next_page_token());
+                             });
+    steps_.RunDue();
+  } while (!request.page_token().empty() && !HasFailure());
+  std::reverse(ids.begin(), ids.end());
+  EXPECT_EQ(listed, ids);
+}
+
+// One list that finds little held up every other read of the site.
+TEST_F(EngineTest, AListThatFindsLittleLetsOtherReadsGoAhead) {
+  constexpr int kOrders = 1600;
+  std::vector<std::string> ids;
+  std::vector<std::shared_ptr<std::optional<Result>>> slots;
+  for (int i = 0; i < kOrders; ++i) {
+    slots.push_back(Submit(NewPush(StrCat("request-", i))));
+    if (slots.size() < 80 && i + 1 < kOrders) continue;
+    Commit();
+    for (const auto& slot : slots) {
+      ASSERT_TRUE(slot->has_value() && (*slot)->ok());
+      ids.push_back((**slot)->order().id());
+    }
+    slots.clear();
+  }
+  const std::string& first = *std::min_element(ids.begin(), ids.end());
+  const std::string& last = *std::max_element(ids.begin(), ids.end());
+  // The newest and the oldest have what is looked for.
+  ASSERT_TRUE(engine_->store().Begin().ok());
+  for (const std::string& id : {first, last}) {
+    type::v1::WorkOrder order = **engine_->store().reader().FindOrder(*ParseOrderId(id));
+    order.set_urgency(type::v1::URGENCY_URGENT);
+    ASSERT_TRUE(engine_->store().UpdateOrder(*ParseOrderId(id), order).ok());
+  }
+  ASSERT_TRUE(engine_->store().Commit().ok());
+
+  CallContext call{.now = steps_.clock()->Now(), .deadline = steps_.clock()->Now() + absl::Seconds(5)};
+  workorder::v1::ListWorkOrdersRequest request;
+  request.mutable_filter()->set_urgency(type::v1::URGENCY_URGENT);
+  std::string heard;
+  const auto list = [&] {
+    service_->ListWorkOrders(call, request,
+                             [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+                               if (!response.ok()) {
+                                 heard += StrCat("code ", static_cast<int>(response.status().code()), ";");
+                                 return;
+                               }
+                               heard += "list";
+                               for (const auto& order : response->orders()) heard += StrCat(" ", order.id());
+                               heard += response->next_page_token().empty() ? ";" : " and more;";
+                               request.set_page_token(response->next_page_token());
+                             });
+  };
+  const auto get = [&] {
+    workorder::v1::GetWorkOrderRequest one;
+    one.set_order_id(first);
+    service_->GetWorkOrder(call, one,
+                           [&](const absl::StatusOr<workorder::v1::GetWorkOrderResponse>& response) {
+                             heard += response.ok() ? "get;" : "failed;";
+                           });
+  };
+  list();
+  get();
+  steps_.RunDue();
+  EXPECT_EQ(heard, StrCat("get;list ", last, " ", first, ";"));
+
+  // A page ends where it would without slices.
+  heard.clear();
+  request.set_page_size(1);
+  list();
+  steps_.RunDue();
+  list();
+  steps_.RunDue();
+  EXPECT_EQ(heard, StrCat("list ", last, " and more;list ", first, ";"));
+
+  // It ends with who waits for it.
+  heard.clear();
+  request.clear_page_token();
+  list();
+  steps_.Post([&] { steps_.clock()->Advance(absl::Seconds(6)); });
+  get();
+  steps_.RunDue();
+  EXPECT_EQ(heard, StrCat("get;code ", static_cast<int>(absl::StatusCode::kDeadlineExceeded), ";"));
+}
+
 TEST_F(EngineTest, AnOfferByTheOtherLaneIsAnsweredThere) {
   exchange::v1::Envelope offer = GoodOffer();
   offer.set_sequence(1);
@@ -704,7 +1008,8 @@ TEST_F(EngineTest, AReceiptThatNamesNoTimeIsOfNow) {
   EXPECT_EQ(event.received().receive_time().seconds(), absl::ToUnixSeconds(steps_.clock()->Now()));
 }
 
-// Who left it out of the request, and named it beside it as for a read, did all the work.
+// Who left it out of the request, and named it beside it as for a read, did all
+// the work.
 TEST_F(EngineTest, AnAccusedUnitIsKnownByWhatItsClientSaysBesideTheRequest) {
   type::v1::Command registration = NewPush("request-1");
   registration.clear_offer();
@@ -781,8 +1086,9 @@ TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   EXPECT_EQ(Verify(), "");
 }
 
-// A peer once sent, before what was new, garbage under numbers that had been received: what it signed of the
-// whole was kept, and the evidence failed for no fault of this site.
+// A peer once sent, before what was new, garbage under numbers that had been
+// received: what it signed of the whole was kept, and the evidence failed for
+// no fault of this site.
 TEST_F(EngineTest, ABatchIsKeptOnlyIfWhatItRepeatsIsWhatCame) {
   const std::vector<exchange::v1::Envelope> good = BadOffers(6);
   const auto apply = [&](std::vector<exchange::v1::Envelope> envelopes) {
@@ -827,7 +1133,8 @@ TEST_F(EngineTest, ABatchIsKeptOnlyIfWhatItRepeatsIsWhatCame) {
   EXPECT_EQ(Verify(), "");
 }
 
-// It may have been restored from an older backup, and have offered the order once more since that was made.
+// It may have been restored from an older backup, and have offered the order
+// once more since that was made.
 TEST_F(EngineTest, ARestartedSiteGivesNoIdOfAHandoffAgain) {
   std::vector<std::string> ids;
   for (const std::string request : {"request-1", "request-2"}) {
@@ -852,8 +1159,9 @@ TEST_F(EngineTest, ARestartedSiteGivesNoIdOfAHandoffAgain) {
   EXPECT_EQ(Verify(), "");
 }
 
-// A recovery numbers anew what was committed here since the loss. A backup from before that recovery knows it
-// by its old number: it comes back, and is neither told nor logged once more.
+// A recovery numbers anew what was committed here since the loss. A backup from
+// before that recovery knows it by its old number: it comes back, and is
+// neither told nor logged once more.
 TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   const Result pushed = Run(NewPush("push-0001"));
   ASSERT_TRUE(pushed.ok()) << pushed.status();
@@ -894,7 +1202,8 @@ TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   EXPECT_EQ(engine_->head_sequence(), confirmed->event_sequence());
   const auto order = engine_->store().reader().FindOrder(*ParseOrderId(pushed->order().id()));
   EXPECT_EQ((*order)->handoff().link_sequence(), 2);
-  // Who asks again must not wait for the receipt of what has the old number now.
+  // Who asks again must not wait for the receipt of what has the old number
+  // now.
   const Result again = Run(NewPush("push-0001"));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->replayed());
@@ -902,9 +1211,9 @@ TEST_F(EngineTest, WhatAnEarlierRecoveryNumberedAnewIsThereOnce) {
   EXPECT_EQ(Verify(), "");
 }
 
-// 110 offered an order, which this site accepted and passed on to 119. Then an old backup is restored that
-// knows nothing of it; and 110 had no word of it yet, so that it cannot say what this site had made of its
-// offer.
+// 110 offered an order, which this site accepted and passed on to 119. Then an
+// old backup is restored that knows nothing of it; and 110 had no word of it
+// yet, so that it cannot say what this site had made of its offer.
 class LostOrderTest : public EngineTest {
  protected:
   void SetUp() override {
@@ -1070,7 +1379,8 @@ TEST_F(EngineTest, WhatWasSeenGoesNotBackWhileHistoryComesAgain) {
   }
 }
 
-// The last release did not write into a command the unit that the call's metadata names, and this one does.
+// The last release did not write into a command the unit that the call's
+// metadata names, and this one does.
 TEST_F(EngineTest, ARequestRepeatedAcrossAnUpgradeIsTheSame) {
   const Result pushed = Run(NewPush("request-1"));
   ASSERT_TRUE(pushed.ok()) << pushed.status();
@@ -1087,8 +1397,9 @@ TEST_F(EngineTest, ARequestRepeatedAcrossAnUpgradeIsTheSame) {
   EXPECT_EQ(error::ReasonOf(Run(first).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
 }
 
-// Asked for what it might have lost, the peer sends what is here, of which no receipt is on record: dispatch
-// once asked for ever for what the receipt had changed, and it had changed nothing.
+// Asked for what it might have lost, the peer sends what is here, of which no
+// receipt is on record: dispatch once asked for ever for what the receipt had
+// changed, and it had changed nothing.
 TEST_F(EngineTest, WhatIsNotLostIsAcknowledgedByAReceipt) {
   const Result pushed = Run(NewPush("request-1"));
   ASSERT_TRUE(pushed.ok()) << pushed.status();

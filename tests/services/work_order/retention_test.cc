@@ -144,7 +144,7 @@ class RetentionTest : public testing::Test {
     workorder::v1::ListFilter filter;
     filter.set_caller_phone("13900000001");
     int64_t next = 0;
-    return static_cast<int>((*look_->List(filter, 0, 100, 1000, &next)).size());
+    return static_cast<int>((*look_->List(filter, 0, {.limit = 100, .scan_limit = 1000}, &next)).size());
   }
 
   ScratchFolder folder_;
@@ -232,6 +232,36 @@ TEST_F(RetentionTest, AHoldKeepsAnOrderUntilItIsReleased) {
   EXPECT_EQ(RunNow().erased_count(), 1);
   EXPECT_TRUE(Erased(held));
   EXPECT_EQ(Verify(), "");
+}
+
+// Who holds an order need not be one who may know of what.
+TEST_F(RetentionTest, AnAnswerAboutAHoldTellsNothingElseThatWasWritten) {
+  const std::string held = Register();
+  type::v1::Command accept = On(held);
+  accept.mutable_acceptance();
+  ASSERT_TRUE(Run(*service_, accept).ok());
+  type::v1::Command finish = On(held);
+  finish.mutable_completion()->mutable_reply()->set_disposition(type::v1::DISPOSITION_RESOLVED);
+  finish.mutable_completion()->mutable_reply()->set_public_reply("已向王小明说明");
+  const Result finished = Run(*service_, finish);
+  ASSERT_TRUE(finished.ok()) << finished.status();
+  const type::v1::WorkOrder order = Read(held);
+  type::v1::Command place = On(held);
+  place.mutable_hold_placement()->set_reason("行政复议");
+  place.mutable_hold_placement()->set_reference("恰法〔2026〕12号");
+  const Result placed = Run(*retention_, place);
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  operation::v1::ListHoldsResponse holds;
+  retention_->ListHolds({}, {}, [&](auto response) { holds = *response; });
+  Settle();
+  ASSERT_EQ(holds.orders_size(), 1);
+  for (const type::v1::WorkOrder* answer : {&placed->order(), &holds.orders(0)}) {
+    EXPECT_EQ(answer->number(), order.number());
+    EXPECT_EQ(answer->legal_hold().reason(), "行政复议");
+    EXPECT_EQ(answer->reply().public_reply(), "");
+    EXPECT_EQ(answer->content_salt(), "");
+  }
+  EXPECT_NE(Read(held).reply().public_reply(), "");
 }
 
 TEST_F(RetentionTest, WhatIsWrittenAfterAnErasureGoesInItsTurn) {

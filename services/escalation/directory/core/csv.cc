@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
 
@@ -164,6 +165,10 @@ class Records {
         if (c == '\n') ++line_;
         cell += c;
       }
+      if (at_ < bytes_.size() && bytes_[at_] != ',' && bytes_[at_] != '\n' && bytes_[at_] != '\r') {
+        record->fault = "text after a closing quote";
+        record->fault_zh = "结束引号后还有内容";
+      }
     }
     const size_t start = at_;
     while (at_ < bytes_.size() && bytes_[at_] != ',' && bytes_[at_] != '\n') {
@@ -210,13 +215,12 @@ std::optional<absl::Time> ParseTime(std::string_view text, bool end_of_day) {
       civil.hour() != parts[3] || civil.minute() != parts[4] || civil.second() != parts[5]) {
     return std::nullopt;
   }
-  const absl::TimeZone beijing = absl::FixedTimeZone(8 * 3600);
-  const absl::Time time = absl::FromCivil(civil, beijing);
+  const absl::Time time = absl::FromCivil(civil, Beijing());
   return count == 3 && end_of_day ? time + absl::Hours(24) : time;
 }
 
 std::string WriteTime(absl::Time time, bool end_of_day) {
-  const absl::TimeZone beijing = absl::FixedTimeZone(8 * 3600);
+  const absl::TimeZone beijing = Beijing();
   const bool midnight =
       absl::ToCivilSecond(time, beijing) == absl::CivilSecond(absl::ToCivilDay(time, beijing));
   if (!midnight) return absl::FormatTime("%Y-%m-%d %H:%M:%S", time, beijing);

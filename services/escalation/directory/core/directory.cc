@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/error/error.h"
@@ -86,7 +87,7 @@ std::string RoleEn(v1::StaffRole role) {
 
 std::string When(absl::Time t) {
   if (t == absl::InfinitePast() || t == absl::InfiniteFuture()) return "…";
-  const absl::TimeZone beijing = absl::FixedTimeZone(8 * 3600);
+  const absl::TimeZone beijing = Beijing();
   const bool whole_day = absl::ToCivilSecond(t, beijing) == absl::CivilSecond(absl::ToCivilDay(t, beijing));
   return absl::FormatTime(whole_day ? "%Y-%m-%d" : "%Y-%m-%d %H:%M:%S", t, beijing);
 }

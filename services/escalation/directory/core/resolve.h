@@ -9,11 +9,14 @@
 // | 存疑, 收回 (of an offer) | handler's seat | leader's seat, for 收回 |
 //
 // A seat is filled by the first who is there and can be reached:
-//   handler's, in office hours   handler, deputies, who is on duty
-//   handler's, out of hours      who is on duty (all of them), handler, deputies
-//   leader's                     leader, who is on duty (out of hours), deputies, the leader of the unit
-//   above, and so on up supervisors'                 all supervisors of the hotline's own unit, else its
-//   leader, else its deputies
+//
+// | seat | filled by |
+// | --- | --- |
+// | handler's, in office hours | handler, deputies, who is on duty |
+// | handler's, out of hours | who is on duty (all of them), handler, deputies |
+// | leader's | leader, who is on duty (out of hours), deputies, then the unit above, and so on up |
+// | supervisors' | all supervisors of the hotline's own unit, else its leader, else its deputies |
+//
 // Of an accused unit, and of the units below it, nobody is told; the hotline's supervisors are told in place
 // of its handler and its leader. If nobody is there to act, nobody is told at all: the rung is empty.
 #ifndef SERVICES_ESCALATION_DIRECTORY_CORE_RESOLVE_H_

@@ -32,7 +32,7 @@ std::string StepZh(const type::v1::Event& event, const Names& names) {
     case Event::kReceived:
       return "对方已接收";
     case Event::kUnderstood:
-      return "对方已登记";
+      return event.understood().has_registered() ? "接到推送并登记" : "对方已登记";
     case Event::kAccepted:
       return absl::StrCat(names.Party(event.custody().holder()), "受理");
     case Event::kReturned:
@@ -151,9 +151,12 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
   std::vector<std::vector<std::string>> rows;
   for (const Duty* duty : missed) {
     const bool open = duty->stop == absl::InfiniteFuture();
+    // One that was taken away was never fulfilled: nobody is to read its end as the time of that.
+    const std::string done = open              ? "至今未完成"
+                             : duty->fulfilled ? ChineseTime(duty->stop)
+                                               : absl::StrCat("未完成（", ChineseTime(duty->stop), "终止）");
     rows.push_back({ClockZh(duty->clock), names.Party(duty->party), ChineseTime(duty->start),
-                    ChineseTime(duty->due), open ? "至今未完成" : ChineseTime(duty->stop),
-                    LengthZh((open ? now : duty->stop) - duty->due)});
+                    ChineseTime(duty->due), done, LengthZh((open ? now : duty->stop) - duty->due)});
   }
   page.Table({"环节", "责任单位", "起算时间", "到期时间", "完成时间", "超期"}, std::move(rows), {}, "");
 

@@ -79,10 +79,10 @@ void HistoryReader::Follow(const Event& event, absl::Time at) {
     }
     if (clocks[i].live() || duty.stop != absl::InfiniteFuture()) continue;
     duty.stop = at;
+    duty.fulfilled = Fulfils(duty.clock, event);
     if (duty.outcome != Outcome::kOpen) continue;
-    const bool met = Fulfils(duty.clock, event);
-    duty.outcome = met ? Outcome::kMet : Outcome::kLapsed;
-    if (met) duty.judged = at;
+    duty.outcome = duty.fulfilled ? Outcome::kMet : Outcome::kLapsed;
+    if (duty.fulfilled) duty.judged = at;
   }
 }
 
@@ -139,11 +139,17 @@ const std::string& HistoryReader::PartyAt(const Event& event) const {
 void HistoryReader::Extend(const Event& event, absl::Time at) {
   bool last_minute = false;
   for (const OrderClock& clock : history_.clocks.clocks) {
-    if (clock.kind != type::v1::CLOCK_KIND_FINISH || !clock.live()) continue;
+    // The order's is that of whoever leads.
+    if (clock.kind != type::v1::CLOCK_KIND_FINISH || !clock.live() || !clock.assist_unit.empty()) continue;
     last_minute = at >= deadlines_->LastTenth(clock.rule, clock.duty_party, clock.start, clock.due);
   }
   if (Stretch* const stretch = current(); stretch != nullptr) ++stretch->extensions;
   history_.extensions.push_back({PartyAt(event), at, last_minute});
+}
+
+void HistoryReader::State(v1::DocketGround ground) {
+  if (v1::DocketItem* const item = OpenItem(); item != nullptr) *item->add_grounds() = ground;
+  grounds_.push_back(std::move(ground));
 }
 
 void HistoryReader::Open(const Event& event, absl::Time at) {
@@ -163,6 +169,29 @@ void HistoryReader::Open(const Event& event, absl::Time at) {
   history_.disputes.push_back(std::move(dispute));
 }
 
+v1::DocketItem* HistoryReader::OpenItem() {
+  for (Dispute& dispute : history_.disputes) {
+    if (dispute.item.state() == v1::DOCKET_STATE_OPEN) return &dispute.item;
+  }
+  return nullptr;
+}
+
+// 首接先办 after a three-way call in vain: who received it first handles it meanwhile, and the call-taker was
+// told that the joint meeting has the dispute.
+void HistoryReader::OpenIfNobodyAgreed(const type::v1::RouteRecord& route, const Event& event,
+                                       absl::Time at) {
+  if (route.advice().rule() != type::v1::LADDER_RULE_FIRST_RECEIVER ||
+      route.facts().agreement() != type::v1::AGREEMENT_STATE_FAILED) {
+    return;
+  }
+  v1::DocketGround ground;
+  ground.set_party(site_);
+  ground.set_reason(route.facts().agreement_reason());
+  *ground.mutable_state_time() = ToProto(at);
+  grounds_.push_back(std::move(ground));
+  Open(event, at);
+}
+
 void HistoryReader::Settle(v1::DocketState state, absl::Time at) {
   for (Dispute& dispute : history_.disputes) {
     if (dispute.item.state() != v1::DOCKET_STATE_OPEN) continue;
@@ -175,9 +204,13 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
   const std::string& holder = event.custody().holder();
   switch (event.detail_case()) {
     case Event::kRegistered:
-      return Register(event.registered(), at);
+      Register(event.registered(), at);
+      return OpenIfNobodyAgreed(event.registered().route(), event, at);
     case Event::kOffered: {
-      if (event.offered().has_registered()) Register(event.offered().registered(), at);
+      if (event.offered().has_registered()) {
+        Register(event.offered().registered(), at);
+        OpenIfNobodyAgreed(event.offered().registered().route(), event, at);
+      }
       const type::v1::Handoff& handoff = event.offered().handoff();
       // One found again after the order has gone on.
       if (handoff.id() != event.handoff_id()) return;
@@ -227,7 +260,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
         ground.set_proposed_unit(detail.proposed_unit());
         ground.set_proposed_item(detail.proposed_item());
         *ground.mutable_state_time() = ToProto(at);
-        grounds_.push_back(std::move(ground));
+        State(std::move(ground));
       }
       const Stretch* const stretch = current();
       const bool own =
@@ -243,17 +276,16 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       ground.set_party(event.actor().hotline().empty() ? site_ : event.actor().hotline());
       ground.set_reason(event.disputed().dispute().reason());
       *ground.mutable_state_time() = ToProto(at);
-      grounds_.push_back(std::move(ground));
-      Open(event, at);
+      const bool open = OpenItem() != nullptr;
+      State(std::move(ground));
+      if (!open) Open(event, at);
       End(StretchEnd::kOther, at);
       unit_.clear();
       if (event.state() == type::v1::ORDER_STATE_ACCEPTED) Begin(holder, at);
       return;
     }
     case Event::kRuled: {
-      const bool open =
-          std::any_of(history_.disputes.begin(), history_.disputes.end(),
-                      [](const Dispute& dispute) { return dispute.item.state() == v1::DOCKET_STATE_OPEN; });
+      const bool open = OpenItem() != nullptr;
       // The ruling before is corrected: nobody has taken the matter up again since.
       if (!open && !history_.disputes.empty() && !returned_since_ruling_) {
         v1::DocketItem& item = history_.disputes.back().item;
@@ -290,7 +322,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       ground.set_legal_basis(detail.legal_basis());
       ground.set_proposed_unit(detail.proposed_unit());
       *ground.mutable_state_time() = ToProto(at);
-      grounds_.push_back(std::move(ground));
+      State(std::move(ground));
       End(StretchEnd::kReturned, at);
       unit_.clear();
       return Begin(holder, at);

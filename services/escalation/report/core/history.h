@@ -39,6 +39,8 @@ struct Duty {
   absl::Time judged = absl::InfiniteFuture();
   // When its clock stopped, fulfilled or not.
   absl::Time stop = absl::InfiniteFuture();
+  // It stopped because it was fulfilled, in time or late; else it was taken away.
+  bool fulfilled = false;
 };
 
 enum class StretchEnd { kOpen, kResult, kReturned, kOther };
@@ -127,7 +129,10 @@ class HistoryReader {
   void End(StretchEnd how, absl::Time at);
   void Pause(absl::Time at);
   void Extend(const type::v1::Event& event, absl::Time at);
+  void State(v1::DocketGround ground);  // for the item that is open, and for one that is opened later
   void Open(const type::v1::Event& event, absl::Time at);
+  v1::DocketItem* OpenItem();  // null: none is
+  void OpenIfNobodyAgreed(const type::v1::RouteRecord& route, const type::v1::Event& event, absl::Time at);
   void Settle(v1::DocketState state, absl::Time at);
   const std::string& PartyAt(const type::v1::Event& event) const;
   // Null when nobody works on it.

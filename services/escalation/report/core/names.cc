@@ -74,6 +74,8 @@ std::string RungZh(type::v1::Rung rung) {
       return "存疑";
     case type::v1::RUNG_KEEP:
       return "收回";
+    case type::v1::RUNG_CLOSE_RETURN:
+      return "退单期满";
     default:
       return absl::StrCat("第", static_cast<int>(rung), "级");
   }

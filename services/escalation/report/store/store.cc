@@ -198,15 +198,19 @@ class SqlReader final : public Reader {
     list.BindInt64(3, from.armed_by);
     list.BindInt64(4, from.kind);
     list.BindInt64(5, Nanos(query.due_before));
-    list.BindInt64(6, query.scan_limit + 1);
+    // One more tells that there are more.
+    const int64_t most = int64_t{query.scan_limit} * 2;
+    list.BindInt64(6, most + 1);
     list.BindText(7, from.party);
     if (!query.party.empty()) list.BindText(8, query.party);
-    RunningKey last;
-    for (int scanned = 0;; ++scanned) {
+    RunningKey last;    // looked at
+    RunningKey shown;   // in the page
+    bool known = true;  // `last` may be
+    for (int64_t scanned = 0;; ++scanned) {
       const auto row = list.Step();
       if (!row.ok()) return Translate(row.status());
       if (!*row) return page;
-      if (scanned == query.scan_limit || static_cast<int>(page.rows.size()) == query.limit) {
+      if (scanned >= most || (scanned >= query.scan_limit && known)) {
         page.next = last;
         return page;
       }
@@ -215,19 +219,28 @@ class SqlReader final : public Reader {
               .armed_by = list.Int64(1),
               .kind = list.Int64(2),
               .party = std::string(list.Text(3))};
-      if (query.urgency != 0 && list.Int64(4) != query.urgency) continue;
-      if (query.kind != 0 && list.Int64(2) != query.kind) continue;
-      page.rows.push_back({.order_id = list.Int64(0),
-                           .armed_by = list.Int64(1),
-                           .kind = static_cast<int>(list.Int64(2)),
-                           .party = std::string(list.Text(3)),
-                           .urgency = static_cast<int>(list.Int64(4)),
-                           .paused = list.Int64(5) != 0,
-                           .due = TimeOf(list.Int64(6)),
-                           .remind = TimeOf(list.Int64(7)),
-                           .bytes = std::string(list.Blob(8)),
-                           .restricted = list.Int64(9) != 0,
-                           .registered_by = std::string(list.Text(10))});
+      RunningRow deadline{.order_id = list.Int64(0),
+                          .armed_by = list.Int64(1),
+                          .kind = static_cast<int>(list.Int64(2)),
+                          .party = std::string(list.Text(3)),
+                          .urgency = static_cast<int>(list.Int64(4)),
+                          .paused = list.Int64(5) != 0,
+                          .due = TimeOf(list.Int64(6)),
+                          .remind = TimeOf(list.Int64(7)),
+                          .bytes = std::string(list.Blob(8)),
+                          .restricted = list.Int64(9) != 0,
+                          .registered_by = std::string(list.Text(10))};
+      known = !query.may_know || query.may_know(deadline);
+      if (!known || (query.urgency != 0 && deadline.urgency != query.urgency) ||
+          (query.kind != 0 && deadline.kind != query.kind)) {
+        continue;
+      }
+      if (static_cast<int>(page.rows.size()) == query.limit) {
+        page.next = shown;
+        return page;
+      }
+      shown = last;
+      page.rows.push_back(std::move(deadline));
     }
   }
 

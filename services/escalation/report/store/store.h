@@ -72,7 +72,11 @@ struct RunningQuery {
   absl::Time due_before = absl::InfiniteFuture();
   RunningKey after;  // begin after this one
   int limit = 0;
-  int scan_limit = 0;  // look at no more rows than this
+  // Look at no more rows than this; up to twice as many while the row at hand may not be known.
+  int scan_limit = 0;
+  // Whether a deadline may be known to whom it is for; empty: all may. The others are as if they were not
+  // there: neither that a page goes on nor where it does tells of them.
+  std::function<bool(const RunningRow&)> may_know = {};
 };
 
 struct RunningPage {

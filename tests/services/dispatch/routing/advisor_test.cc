@@ -267,6 +267,43 @@ TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
   EXPECT_EQ(told.deadlines(0).policy_version(), "p2");
 }
 
+// Rules that come first in the policy, for units that assist and for what certain other hotlines owe, are not
+// those of who leads here.
+TEST(AdvisorTest, TellsTheDeadlinesOfWhoLeads) {
+  config::v1::Policy policy;
+  policy.set_version("p1");
+  for (const auto& [role, hours] : {std::pair(config::v1::UNIT_ROLE_ASSIST, 1),
+                                    {config::v1::UNIT_ROLE_UNSPECIFIED, 3},
+                                    {config::v1::UNIT_ROLE_LEAD, 2}}) {
+    config::v1::DeadlineRule* const rule = policy.add_rules();
+    rule->set_clock(type::v1::CLOCK_KIND_SIGN);
+    rule->set_role(role);
+    if (role == config::v1::UNIT_ROLE_UNSPECIFIED) rule->add_peers("12345");
+    rule->mutable_limit()->set_hours(hours);
+  }
+  AdvisorInput input;
+  input.catalogue = &Shipped();
+  input.reader = &kReader;
+  input.policy = &policy;
+  input.hotline = "110";
+  input.now = Noon();
+  const auto response = Advise(input, Of("工资没发"), ReadMatter(input, Of("工资没发"))).response;
+  const auto elsewhere = response.suggestions(0);
+  ASSERT_EQ(elsewhere.advice().hotline(), "12345");
+  ASSERT_EQ(elsewhere.deadlines_size(), 1);
+  EXPECT_EQ(elsewhere.deadlines(0).limit(), "3小时");
+  policy.mutable_rules(1)->set_peers(0, "119");
+  const auto unnamed =
+      Advise(input, Of("工资没发"), ReadMatter(input, Of("工资没发"))).response.suggestions(0);
+  ASSERT_EQ(unnamed.deadlines_size(), 1);
+  EXPECT_EQ(unnamed.deadlines(0).limit(), "2小时") << "the rule is for another peer";
+  policy.mutable_rules(1)->set_peers(0, "12345");
+  input.hotline = "12345";
+  const auto here = Advise(input, Of("工资没发"), ReadMatter(input, Of("工资没发"))).response.suggestions(0);
+  ASSERT_EQ(here.deadlines_size(), 1);
+  EXPECT_EQ(here.deadlines(0).limit(), "2小时");
+}
+
 // What a push is decided by: without what a person would read, of one reading for both the advice and the
 // decision with the person's item.
 void ExpectTheSameDecision(const TextReader& reader, const std::string& hotline, const std::string& text) {

@@ -88,6 +88,21 @@ TEST(LadderTest, AsksExactlyWhatOnlyAPersonCanSay) {
   }
 }
 
+// Nobody is held on the line for a three-way call about what is nobody's.
+TEST(LadderTest, AdvisesAThreeWayCallOnlyWhereThereIsSomebodyToAgreeWith) {
+  int asked = 0;
+  for (const LadderFacts& facts : AllFacts()) {
+    const LadderOutcome outcome = DecideLadder(facts);
+    if (outcome.step != Step::kAsk) continue;
+    ++asked;
+    const bool call = outcome.question != Question::kNeither;
+    EXPECT_EQ(AdviceZh(outcome).find("三方通话") != std::string_view::npos, call) << AdviceZh(outcome);
+    EXPECT_EQ(AdviceEn(outcome).find("three-way call") != std::string_view::npos, call) << AdviceEn(outcome);
+    EXPECT_EQ(ArticleOf(outcome) == "国办-三方通话", call) << ArticleOf(outcome);
+  }
+  EXPECT_GT(asked, 0);
+}
+
 RC_GTEST_PROP(LadderLaw, IsDeterministicAndBlindToWhatAnEarlierRungSettled, ()) {
   const std::vector<LadderFacts> all = AllFacts();
   LadderFacts facts = all[*rc::gen::inRange<size_t>(0, all.size())];
@@ -117,12 +132,11 @@ TEST(LadderTest, WorkedExamples) {
   facts.stability_clue = ANSWER_YES;
   EXPECT_EQ(DecideLadder(facts).kind, type::v1::HANDOFF_KIND_STABILITY_CLUE);
 
-  // The police act first on what is the government's, and hand over what remains.
+  // The police act first on what is the government's.
   facts = At(Side::kPolice);
   facts.danger = ANSWER_YES;
   facts.scope = Scope::kGovernment;
   EXPECT_EQ(DecideLadder(facts).step, Step::kHandleHere);
-  EXPECT_TRUE(DecideLadder(facts).hand_over_remainder);
 
   facts.danger = ANSWER_NO;
   EXPECT_EQ(DecideLadder(facts).kind, type::v1::HANDOFF_KIND_ORDER_PUSH);
@@ -137,7 +151,7 @@ TEST(LadderTest, WorkedExamples) {
   EXPECT_EQ(DecideLadder(facts).kind, type::v1::HANDOFF_KIND_THREE_WAY);
   facts.agreement = Agreement::kFailed;
   EXPECT_EQ(DecideLadder(facts).step, Step::kHandleHere);
-  EXPECT_TRUE(DecideLadder(facts).to_joint_meeting);
+  EXPECT_EQ(DecideLadder(facts).rule, type::v1::LADDER_RULE_FIRST_RECEIVER);
   facts.first_receiver = Side::kGovernment;
   EXPECT_EQ(DecideLadder(facts).step, Step::kHandOver);
 }

@@ -4,8 +4,8 @@
 #include <rapidcheck/gtest.h>
 
 #include "common/base/sha256.h"
+#include "common/derivation/verify.h"
 #include "google/protobuf/stubs/logging.h"
-#include "services/escalation/calendar/verify.h"
 #include "tests/services/escalation/calendar/world.h"
 
 namespace hotline::escalation::calendar::test {
@@ -324,7 +324,7 @@ RC_GTEST_PROP(CalendarLaw, EveryDerivationIsRecomputed, ()) {
       RC_ASSERT(measured.ok());
       RC_ASSERT(measured->certainty == deadline->certainty);
     }
-    const absl::Status verified = VerifyDerivation(*derivation);
+    const absl::Status verified = derivation::VerifyDerivation(*derivation);
     if (!verified.ok()) RC_LOG() << verified.ToString() << "\n" << derivation->DebugString();
     RC_ASSERT(verified.ok());
   }
@@ -384,10 +384,10 @@ RC_GTEST_PROP(CalendarLaw, NoAlteredDerivationIsVerified, ()) {
       altered.add_gaps()->set_layer("layer0");
       break;
   }
-  RC_ASSERT(!VerifyDerivation(altered).ok());
+  RC_ASSERT(!derivation::VerifyDerivation(altered).ok());
   altered.clear_digest();
   altered.set_digest(Sha256({altered.SerializeAsString()}));
-  RC_ASSERT(!VerifyDerivation(altered).ok());
+  RC_ASSERT(!derivation::VerifyDerivation(altered).ok());
 }
 
 // Changed anywhere, also in a text that no computation needs: the digest tells.
@@ -405,7 +405,7 @@ RC_GTEST_PROP(CalendarLaw, NoAlteredByteIsVerified, ()) {
     other[at] = static_cast<char>(other[at] ^ (1 << *rc::gen::inRange(0, 8)));
     v1::DeadlineDerivation altered;
     if (!altered.ParseFromString(other) || altered.SerializeAsString() == bytes) continue;
-    RC_ASSERT(!VerifyDerivation(altered).ok());
+    RC_ASSERT(!derivation::VerifyDerivation(altered).ok());
   }
 }
 

@@ -68,7 +68,6 @@ inline std::string Add(const Calendar& calendar, const std::string& start, int64
 
 // All days of random calendars; the first is a Thursday.
 inline constexpr absl::CivilDay kFirst(2026, 1, 1);
-inline constexpr absl::CivilDay kEnd(2028, 1, 1);
 inline constexpr int kDays = 730;
 inline constexpr int kMinutesADay = 1440;
 
@@ -239,9 +238,6 @@ class Oracle {
 
 inline absl::Time AtMinute(int64_t minute) {
   return absl::FromCivil(absl::CivilSecond(kFirst), Beijing()) + absl::Minutes(minute);
-}
-inline int64_t MinuteOf(absl::Time time) {
-  return (time - absl::FromCivil(absl::CivilSecond(kFirst), Beijing())) / absl::Minutes(1);
 }
 
 }  // namespace hotline::escalation::calendar::test

@@ -95,6 +95,7 @@ TEST(CsvTest, BadRowsAreNamedByLineAndColumn) {
       {"kind,unit,person,webhooks\nperson,x,p,13900000000\n", 2, "webhooks", "name=recipient"},
       {"kind,unit\nunit,\"x\n", 2, "", "not closed"},
       {"kind,unit\nunit,x\"y\n", 2, "", "quote stands within"},
+      {"kind,unit\nunit,\"x\"y\n", 2, "", "text after a closing quote"},
       {"kind,unit\nunit,\"x\ny\"\nboss,x\n", 4, "kind", "must be unit"},
       {"kind,unit\nunit,x\nunit,\xff\n", 3, "", "UTF-8"},
   };

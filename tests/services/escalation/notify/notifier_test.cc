@@ -979,6 +979,36 @@ TEST_F(NotifierTest, DesktopsWatchFromAnySequenceByAccountOrUnit) {
   EXPECT_FALSE(notifier_->WatchNotifications({}, request).ok()) << "one or the other";
 }
 
+// The store refuses such a text as if it had failed itself, and a client would ask again and again.
+TEST_F(NotifierTest, WhatCannotBeATextIsTheClientsFault) {
+  const std::string bad("a\0b", 3);
+  const auto fault = [](const absl::Status& status) {
+    return std::string(error::ReasonName(error::ReasonOf(status))) + " " + error::FieldOf(status);
+  };
+  const auto list = [&](auto set) {
+    v1::ListNotificationsRequest request;
+    set(request);
+    return fault(Call(&Notifier::ListNotifications, request).status());
+  };
+  EXPECT_EQ(list([&](auto& request) { request.set_order_id(bad); }), "TEXT_INVALID order_id");
+  EXPECT_EQ(list([&](auto& request) { request.set_unit(bad); }), "TEXT_INVALID unit");
+  EXPECT_EQ(list([&](auto& request) { request.set_person_id(bad); }), "TEXT_INVALID person_id");
+  v1::ListDeliveriesRequest deliveries;
+  deliveries.set_webhook(bad);
+  EXPECT_EQ(fault(Call(&Notifier::ListDeliveries, deliveries).status()), "TEXT_INVALID webhook");
+  deliveries.clear_webhook();
+  deliveries.set_state(static_cast<v1::DeliveryState>(99));
+  EXPECT_EQ(fault(Call(&Notifier::ListDeliveries, deliveries).status()), "ENUM_INVALID state");
+  EXPECT_EQ(fault(Acknowledge(bad).status()), "TEXT_INVALID notification_id");
+  v1::RedeliverDeliveryRequest redelivery;
+  redelivery.set_notification_id(bad);
+  EXPECT_EQ(fault(Call(&Notifier::RedeliverDelivery, redelivery).status()), "TEXT_INVALID notification_id");
+  v1::ReportDeliveryRequest report;
+  report.set_notification_id(bad);
+  report.set_state(v1::DELIVERY_STATE_REACHED);
+  EXPECT_EQ(fault(Call(&Notifier::ReportDelivery, report).status()), "TEXT_INVALID notification_id");
+}
+
 TEST_F(NotifierTest, ListsWhoWasToldOfWhat) {
   Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
   Rung(2, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);

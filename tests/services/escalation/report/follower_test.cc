@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
 #include "common/retention/erase.h"
 #include "services/escalation/report/archive.h"
 #include "services/escalation/report/service.h"
@@ -244,6 +245,16 @@ TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
   EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::ListOverdue, request).status()),
             error::Reason::ERROR_REASON_PAGE_TOKEN_INVALID);
 
+  // One whose word was altered is the client's fault, not the store's.
+  request.clear_party();
+  std::string token;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(first->next_page_token(), &token));
+  for (const std::string& end : {std::string("\xff"), std::string(1, '\0')}) {
+    request.set_page_token(absl::WebSafeBase64Escape(token + end));
+    EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::ListOverdue, request).status()),
+              error::Reason::ERROR_REASON_PAGE_TOKEN_INVALID);
+  }
+
   v1::ListDueSoonRequest soon;
   soon.mutable_within()->set_seconds(7200);
   const auto due = Call(*report_, &ReportService::ListDueSoon, soon);
@@ -252,6 +263,27 @@ TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
   for (const v1::Deadline& deadline : due->deadlines()) EXPECT_NE(deadline.lamp(), v1::LAMP_RED);
   soon.mutable_within()->set_seconds(-1);
   EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::ListDueSoon, soon).status()), "within");
+}
+
+// A state, urgency or clock that is not known was answered with an empty list: nothing overdue.
+TEST_F(ReportWorld, WhatIsNotKnownIsRefusedNotNotFound) {
+  const auto fault = [](const absl::Status& status) {
+    return std::string(error::ReasonName(error::ReasonOf(status))) + " " + error::FieldOf(status);
+  };
+  const auto urgency = static_cast<type::v1::Urgency>(99);
+  const auto clock = static_cast<type::v1::ClockKind>(99);
+  v1::ListOverdueRequest overdue;
+  overdue.set_urgency(urgency);
+  EXPECT_EQ(fault(Call(*report_, &ReportService::ListOverdue, overdue).status()), "ENUM_INVALID urgency");
+  v1::ListDueSoonRequest soon;
+  soon.set_clock(clock);
+  EXPECT_EQ(fault(Call(*report_, &ReportService::ListDueSoon, soon).status()), "ENUM_INVALID clock");
+  v1::ListLampsRequest lamps;
+  lamps.set_clock(clock);
+  EXPECT_EQ(fault(Call(*report_, &ReportService::ListLamps, lamps).status()), "ENUM_INVALID clock");
+  v1::ListDocketRequest docket;
+  docket.set_state(static_cast<v1::DocketState>(99));
+  EXPECT_EQ(fault(Call(*meeting_, &MeetingService::ListDocket, docket).status()), "ENUM_INVALID state");
 }
 
 TEST_F(ReportWorld, FiguresWaitForTheLog) {
@@ -415,6 +447,62 @@ TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
             error::Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND);
 }
 
+// The call-taker was told that the joint meeting has it.
+TEST_F(ReportWorld, AThreeWayCallThatFailedIsOnTheDocket) {
+  Event registered = ledger_.make.Registered(1, clock_.Now());
+  type::v1::RouteRecord& route = *registered.mutable_registered()->mutable_route();
+  route.mutable_advice()->set_rule(type::v1::LADDER_RULE_FIRST_RECEIVER);
+  route.mutable_facts()->set_agreement(type::v1::AGREEMENT_STATE_FAILED);
+  route.mutable_facts()->set_agreement_reason("双方都认为不归自己");
+  ledger_.Append(registered);
+  Event agreed = ledger_.make.Registered(2, clock_.Now());
+  agreed.mutable_registered()->mutable_route()->mutable_facts()->set_agreement(
+      type::v1::AGREEMENT_STATE_AGREED);
+  ledger_.Append(agreed);
+  executor_->Advance(absl::Minutes(1));
+  const auto docket = [&] { return *Call(*meeting_, &MeetingService::ListDocket, v1::ListDocketRequest()); };
+  ASSERT_EQ(docket().items_size(), 1);
+  ASSERT_EQ(docket().items(0).grounds_size(), 1);
+  EXPECT_EQ(docket().items(0).grounds(0).party(), "12345");
+  EXPECT_EQ(docket().items(0).grounds(0).reason(), "双方都认为不归自己");
+  // Disputed after that too, it is the same matter.
+  Event disputed = ledger_.make.Make(1, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("不是我们的");
+  ledger_.Append(disputed);
+  executor_->Advance(absl::Minutes(1));
+  ASSERT_EQ(docket().items_size(), 1);
+  EXPECT_EQ(docket().items(0).grounds_size(), 2);
+  // One that went to 110 at once: the meeting reads what 110 and a unit say after that too.
+  Event offered = ledger_.make.Offered(3, clock_.Now());
+  *offered.mutable_offered()->mutable_registered()->mutable_route() = route;
+  ledger_.Append(offered);
+  ledger_.Append(ledger_.make.Understood(3, clock_.Now()));
+  Event returned = ledger_.make.Returned(3, clock_.Now());
+  type::v1::HandoffReturn& handoff_return = *returned.mutable_returned()->mutable_handoff_return();
+  handoff_return.set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  handoff_return.set_reason("不属警务");
+  handoff_return.set_legal_basis("《人民警察法》第六条");
+  ledger_.Append(returned);
+  Event again = ledger_.make.Make(3, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  again.mutable_disputed()->mutable_dispute()->set_reason("涉及治安");
+  ledger_.Append(again);
+  Event by_unit = ledger_.make.Make(3, type::v1::ORDER_STATE_ACCEPTED, clock_.Now());
+  by_unit.mutable_unit_returned()->set_unit("chengguan");
+  by_unit.mutable_unit_returned()->set_reason("不属城管");
+  ledger_.Append(by_unit);
+  executor_->Advance(absl::Minutes(1));
+  const v1::ListDocketResponse all = docket();
+  ASSERT_EQ(all.items_size(), 2);
+  const v1::DocketItem& item = all.items(0).order_id() == offered.order_id() ? all.items(0) : all.items(1);
+  ASSERT_EQ(item.order_id(), offered.order_id());
+  ASSERT_EQ(item.grounds_size(), 4);
+  EXPECT_EQ(item.grounds(0).party(), "12345");
+  EXPECT_EQ(item.grounds(1).party(), "110");
+  EXPECT_EQ(item.grounds(1).legal_basis(), "《人民警察法》第六条");
+  EXPECT_EQ(item.grounds(2).reason(), "涉及治安");
+  EXPECT_EQ(item.grounds(3).party(), "chengguan");
+}
+
 // A restricted order is counted for everybody and named to nobody who need not know.
 TEST_F(ReportWorld, ARestrictedOrderIsCountedAndNotNamed) {
   for (int64_t id = 1; id <= 2; ++id) {
@@ -452,6 +540,68 @@ TEST_F(ReportWorld, ARestrictedOrderIsCountedAndNotNamed) {
   document.set_format(v1::DOCUMENT_FORMAT_HTML);
   EXPECT_EQ(error::ReasonOf(Call(*report_, &ReportService::RenderDocument, document).status()),
             error::Reason::ERROR_REASON_RESTRICTED);
+}
+
+// It named the order, its deadline and its clock.
+TEST_F(ReportWorld, APageTokenTellsNothingOfWhatIsHidden) {
+  const auto hidden = [](int64_t id) { return id % 2 == 0 || id % 100 > 15; };
+  for (int64_t id = 1; id <= 20; ++id) {
+    for (Event event : {ledger_.make.Registered(id, clock_.Now()), ledger_.make.Accepted(id, clock_.Now()),
+                        ledger_.make.Dispatched(id, clock_.Now())}) {
+      event.set_restricted(hidden(id));
+      ledger_.Append(event);
+    }
+  }
+  executor_->Advance(absl::Hours(2));
+  v1::ListOverdueRequest request;
+  request.set_page_size(1);
+  std::set<std::string> seen;
+  do {
+    const auto page = Call(*report_, &ReportService::ListOverdue, request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    ASSERT_EQ(page->deadlines_size(), 1) << "what goes on has something to show";
+    seen.insert(page->deadlines(0).order_id());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen.size(), 8u);
+  // Nor where a page ends because it has looked at enough.
+  RunningQuery query{.limit = 100, .scan_limit = 11, .may_know = [&](const RunningRow& row) {
+                       return !hidden(row.order_id);
+                     }};
+  seen.clear();
+  for (std::optional<RunningKey> next = RunningKey(); next.has_value();) {
+    query.after = *next;
+    const auto page = store_->reader().ListRunning(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const RunningRow& row : page->rows) seen.insert(FormatOrderId(row.order_id));
+    next = page->next;
+    EXPECT_FALSE(next.has_value() && hidden(next->order_id));
+  }
+  EXPECT_EQ(seen.size(), 8u);
+
+  for (int64_t id = 101; id <= 120; ++id) {
+    for (Event event : {ledger_.make.Offered(id, clock_.Now()), ledger_.make.Understood(id, clock_.Now()),
+                        ledger_.make.Returned(id, clock_.Now()),
+                        ledger_.make.Make(id, type::v1::ORDER_STATE_ACCEPTED, clock_.Now())}) {
+      if (event.detail_case() == Event::DETAIL_NOT_SET) {
+        event.mutable_disputed()->mutable_dispute()->set_reason("不是我们的");
+      }
+      event.set_restricted(hidden(id));
+      ledger_.Append(event);
+    }
+  }
+  executor_->Advance(absl::Minutes(1));
+  v1::ListDocketRequest docket;
+  docket.set_page_size(1);
+  seen.clear();
+  do {
+    const auto page = Call(*meeting_, &MeetingService::ListDocket, docket);
+    ASSERT_TRUE(page.ok()) << page.status();
+    ASSERT_EQ(page->items_size(), 1) << "what goes on has something to show";
+    seen.insert(page->items(0).order_id());
+    docket.set_page_token(page->next_page_token());
+  } while (!docket.page_token().empty());
+  EXPECT_EQ(seen.size(), 8u);
 }
 
 TEST_F(ReportWorld, AProposalOfARestrictedOrderIsRecordedAsShown) {

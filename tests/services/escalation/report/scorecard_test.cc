@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
+#include "services/escalation/report/core/document.h"
+#include "services/escalation/report/core/names.h"
 #include "services/escalation/report/core/pack.h"
+#include "services/escalation/report/core/period.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation::report {
@@ -61,7 +66,7 @@ class ScorecardTest : public testing::Test {
     Add(make_.Dispatched(id, At(at), unit));
   }
 
-  const Deadlines deadlines_{TestPolicy()};
+  Deadlines deadlines_{TestPolicy()};
   EventMaker make_;
   std::vector<Event> log_;
 };
@@ -191,6 +196,25 @@ TEST_F(ScorecardTest, ExtensionsMoveTheJudgementAndAreCounted) {
   EXPECT_EQ(R(Of(Compute(20000, 40000), "chengguan").finish_on_time()), Pair(0, 1));
 }
 
+// Whoever assists may work by other days: when the order was asked to be extended is told by the lead unit's.
+TEST_F(ScorecardTest, TheLastMinuteIsThatOfWhoLeads) {
+  config::v1::Policy policy = TestPolicy();
+  config::v1::DeadlineRule assisting;
+  assisting.set_clock(type::v1::CLOCK_KIND_FINISH);
+  assisting.set_role(config::v1::UNIT_ROLE_ASSIST);
+  assisting.set_limit_s(7200);
+  *policy.add_rules() = assisting;
+  std::rotate(policy.mutable_rules()->begin(), std::prev(policy.mutable_rules()->end()),
+              policy.mutable_rules()->end());
+  deadlines_ = Deadlines(policy);
+  Add(make_.Registered(1, At(0)));
+  Add(make_.Accepted(1, At(0)));
+  Add(make_.Dispatched(1, At(0), "chengguan", {"shuiwu"}));
+  Add(make_.Extended(1, At(3300), At(9000)));  // in the last tenth of 3,600 s, not of 7,200 s
+  Add(make_.Replied(1, At(8000)));
+  EXPECT_EQ(R(Of(Compute(0, 10000), "chengguan").last_minute_rate()), Pair(1, 1));
+}
+
 TEST_F(ScorecardTest, HandlingIsInWorkingTimeWithoutSuspensions) {
   for (int64_t id = 1; id <= 10; ++id) {
     Dispatch(id, 0);
@@ -279,6 +303,38 @@ TEST_F(ScorecardTest, APeerIsAPartyToo) {
   }
   EXPECT_EQ(R(card.breach_share()), Pair(2, 2));
   EXPECT_EQ(R(response.total().breach_share()), Pair(2, 2));
+}
+
+// A duty that was taken away is not called fulfilled at that time.
+TEST_F(ScorecardTest, ADocumentSaysWhatWasFulfilledAndWhatWasNot) {
+  Dispatch(1, 0, "rensheju");
+  Event reassigned = make_.Make(1, type::v1::ORDER_STATE_DISPATCHED, At(5000));
+  reassigned.mutable_reassigned()->mutable_dispatch()->set_lead_unit("minzhengju");
+  Add(reassigned);
+  Add(make_.Signed(1, At(6500)));
+  Add(make_.Replied(1, At(7000)));
+  const History history = Read(1, At(9000));
+  std::vector<bool> fulfilled;
+  for (const Duty& duty : history.duties) {
+    if (duty.outcome == Outcome::kMissed) fulfilled.push_back(duty.fulfilled);
+  }
+  EXPECT_EQ(fulfilled, (std::vector{false, false, true}));
+  const auto page = DocumentPage(v1::DOCUMENT_KIND_CIRCULATE, history, log_, At(9000), Names());
+  ASSERT_TRUE(page.has_value());
+  const std::string text = page->Markdown();
+  for (const std::string& cells :
+       {absl::StrCat("| ", ChineseTime(At(1200)), " | 未完成（", ChineseTime(At(5000)), "终止） |"),
+        absl::StrCat("| ", ChineseTime(At(3600)), " | 未完成（", ChineseTime(At(5000)), "终止） |"),
+        absl::StrCat("| ", ChineseTime(At(6200)), " | ", ChineseTime(At(6500)), " |")}) {
+    EXPECT_NE(text.find(cells), std::string::npos) << cells << "\n" << text;
+  }
+}
+
+TEST_F(ScorecardTest, EveryRungHasAName) {
+  for (int rung = 1; rung < type::v1::Rung_ARRAYSIZE; ++rung) {
+    if (!type::v1::Rung_IsValid(rung)) continue;
+    EXPECT_EQ(RungZh(static_cast<type::v1::Rung>(rung)).find("第"), std::string::npos) << rung;
+  }
 }
 
 TEST_F(ScorecardTest, ThePackCountsSpotsCallersAndDisputes) {

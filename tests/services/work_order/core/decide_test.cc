@@ -461,6 +461,27 @@ TEST(Decide, RegistrationNamesNoOrderAndOthersDo) {
   EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_STALE_VERSION);
 }
 
+// It was told as pushed, and then the peer refused the offer (X-OFFER-4).
+TEST(Decide, AContentFitsAnOffer) {
+  World world;
+  type::v1::OrderContent content = SampleContent();
+  // Fields of a later release, which no other bound holds.
+  std::string* later = content.GetReflection()->MutableUnknownFields(&content)->AddLengthDelimited(9999);
+  *later = std::string(200 << 10, 'x');
+  const size_t rest = content.ByteSizeLong() - later->size();
+  later->resize((224 << 10) - rest);
+  ASSERT_EQ(content.ByteSizeLong(), size_t{224} << 10);
+  const auto id = world.Execute(0, MakeRegistration(content, "110"));
+  ASSERT_TRUE(id.ok()) << id.status();
+  world.Settle();
+  EXPECT_EQ(world.Order(0, *id).state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  later->push_back('x');
+  const auto refused = world.Execute(0, MakeRegistration(content, "110"));
+  EXPECT_EQ(error::ReasonOf(refused.status()), Reason::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(refused.status()), "content");
+  EXPECT_NE(error::ChineseOf(refused.status()).find("超过224 KiB"), std::string::npos);
+}
+
 TEST(Decide, OnlyTheEscalationServiceEscalates) {
   const Column open = LocalIn("ACC");
   Command command = MakeCommand(Act::kUrge, open.order.id(), "110", kNow);

@@ -201,7 +201,7 @@ TEST_F(ReceiveTest, ABrokenOfferIsNotUnderstood) {
     return refusal(OfferOf(edit));
   };
   EXPECT_EQ(content([](type::v1::OrderContent& c) { c.clear_title(); }), "FIELD_REQUIRED content.title");
-  EXPECT_EQ(content([](type::v1::OrderContent& c) { c.clear_urgency(); }), "ENUM_INVALID content.urgency");
+  EXPECT_EQ(content([](type::v1::OrderContent& c) { c.clear_urgency(); }), "FIELD_REQUIRED content.urgency");
   EXPECT_EQ(content([](type::v1::OrderContent& c) { c.mutable_caller()->set_phone("12a"); }),
             "PHONE_INVALID content.caller.phone");
   // Somebody else's id cannot be taken.

@@ -204,6 +204,21 @@ TEST_F(OfferedTwiceTest, AnAccusationTakesNoOfferUp) {
   EXPECT_TRUE(told([](type::v1::Event* event) { event->mutable_progressed(); }));
 }
 
+// Nobody vouches for what an unsigned link hands back. A column of text would refuse it, and with it the
+// commit of everybody else's commands.
+TEST_F(OfferedTwiceTest, WhatTheStoreCannotHoldWasNeverThisSites) {
+  exchange::v1::OfferBody body;
+  ASSERT_TRUE(body.ParseFromString(first_.body()));
+  type::v1::OrderContent content;
+  ASSERT_TRUE(content.ParseFromString(body.content()));
+  content.set_lead_unit(std::string("a\0b", 3));
+  body.set_content(content.SerializeAsString());
+  Envelope offer = first_;
+  offer.set_body(body.SerializeAsString());
+  EXPECT_TRUE(Recover(nullptr, first_).changes);
+  EXPECT_FALSE(Recover(nullptr, offer).changes);
+}
+
 TEST_F(OfferedTwiceTest, AReceiptThatIsKnownChangesNothing) {
   EXPECT_FALSE(Receive(before_, understood_).changes);
 }

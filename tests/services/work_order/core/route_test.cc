@@ -118,6 +118,23 @@ TEST(RouteTest, AnUrgencyIsNeverLessThanRoutingReadOfDanger) {
   EXPECT_EQ(error::FieldOf(world.Execute(0, Routed(content, "")).status()), "content.urgency");
 }
 
+// The log keeps it for good.
+TEST(RouteTest, AReasonIsAtMostFiveHundredCharacters) {
+  World world;
+  Command command = Routed(Open(), "");
+  std::string& reason = *command.mutable_registration()->mutable_route()->mutable_reason();
+  for (int i = 0; i < 500; ++i) reason += "因";
+  const auto id = world.Execute(0, command);
+  ASSERT_TRUE(id.ok()) << id.status();
+  EXPECT_EQ(world.LastEvent(0).offered().registered().route().reason(), reason);
+  reason += "因";
+  const auto refused = world.Execute(0, command);
+  EXPECT_EQ(error::ReasonOf(refused.status()), Reason::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(refused.status()), "registration.route.reason");
+  reason = std::string("a\0b", 3);
+  EXPECT_EQ(error::ReasonOf(world.Execute(0, command).status()), Reason::ERROR_REASON_TEXT_INVALID);
+}
+
 TEST(RouteTest, WithoutATargetThereIsNoPush) {
   World world;
   Command command = MakeRegistration(Open(), "110");

@@ -78,7 +78,7 @@ TEST_F(SceneTest, WhatIsWrongIsRefusedWithItsField) {
   expect(bad, Reason::ERROR_REASON_FIELD_REQUIRED, "offer.scene.guidance");
   bad = good;
   bad.mutable_offer()->mutable_scene()->clear_request();
-  expect(bad, Reason::ERROR_REASON_ENUM_INVALID, "offer.scene.request");
+  expect(bad, Reason::ERROR_REASON_FIELD_REQUIRED, "offer.scene.request");
   bad = good;
   bad.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_POLICE_ASSIST);
   expect(bad, Reason::ERROR_REASON_FIELD_INVALID, "offer.kind");

@@ -1,6 +1,8 @@
-// What is found to be alike: measured on pairs as two callers would tell them, and the index' own promises.
+// What is found to be alike: measured on pairs as two callers would tell them,
+// and the index' own promises.
 #include "services/work_order/core/similar.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -113,6 +115,46 @@ TEST(SimilarTest, WhatEndedIsGoneAndTheOldestGoFirst) {
   index.Remove(1);
   EXPECT_EQ(index.size(), 0u);
   EXPECT_THAT(index.Find(sketch, 0, 3), IsEmpty());
+}
+
+// A fifth of as many orders as may be kept could take what the whole service
+// may have.
+TEST(SimilarTest, LongTextsStayUnderABoundOfBytes) {
+  constexpr size_t kMaxBytes = size_t{2} << 20;
+  SimilarIndex index(200'000, kMaxBytes);
+  const auto sketch = [](int64_t id) {
+    Sketch made = SketchOf(Matter("653024100", "", "路口自来水管爆裂"), kNow);
+    // Each order's own, as of words that no other has.
+    for (uint32_t i = 0; i < 500; ++i) made.grams.push_back(static_cast<uint32_t>(id * 500 + i) << 1);
+    std::sort(made.grams.begin(), made.grams.end());
+    made.grams.erase(std::unique(made.grams.begin(), made.grams.end()), made.grams.end());
+    return made;
+  };
+  for (int64_t id = 1; id <= 1000; ++id) {
+    index.Put(id, sketch(id));
+    ASSERT_LE(index.bytes(), kMaxBytes) << id;
+  }
+  EXPECT_GE(index.size(), 15u);
+  EXPECT_LE(index.size(), 1000u / 5);
+  ASSERT_FALSE(index.Find(sketch(1000), 0, 1).empty());
+  EXPECT_EQ(index.Find(sketch(1000), 0, 1)[0].id, 1000) << "the oldest went";
+  SimilarIndex tiny(200'000, 1);
+  for (int64_t id = 1; id <= 3; ++id) tiny.Put(id, sketch(id));
+  EXPECT_EQ(tiny.size(), 1u) << "of one alone there is always room";
+}
+
+// What nearly all have is counted, not kept.
+TEST(SimilarTest, WhatEndedAndWhatAllHaveTakesNoMemory) {
+  SimilarIndex index;
+  const Sketch sketch = SketchOf(Matter("653024100", "", "路口自来水管爆裂"), kNow);
+  for (int64_t id = 1; id <= 20'000; ++id) index.Put(id, sketch);
+  EXPECT_LE(index.bytes(), 20'000 * BytesOf(sketch) + (size_t{1} << 20));
+  EXPECT_THAT(index.Find(sketch, 0, 3), IsEmpty()) << "it tells nothing";
+  for (int64_t id = 1; id <= 19'000; ++id) index.Remove(id);
+  EXPECT_EQ(index.Find(sketch, 0, 3).size(), 3u) << "it does again";
+  EXPECT_LE(index.bytes(), 20'000 * BytesOf(sketch) / 4);
+  for (int64_t id = 19'001; id <= 20'000; ++id) index.Remove(id);
+  EXPECT_LE(index.bytes(), size_t{1} << 20);
 }
 
 TEST(SimilarTest, AnyBytesAreTextOfSomeKind) {

@@ -101,15 +101,15 @@ TEST(ValidateContent, LanguagesOfTheCounty) {
 }
 
 TEST(ValidateContent, Enums) {
-  EXPECT_EQ(Content([](OrderContent& c) { c.clear_type(); }), "ENUM_INVALID content.type");
+  EXPECT_EQ(Content([](OrderContent& c) { c.clear_type(); }), "FIELD_REQUIRED content.type");
   EXPECT_EQ(Content([](OrderContent& c) { c.set_type(static_cast<type::v1::OrderType>(99)); }),
             "ENUM_INVALID content.type");
   EXPECT_EQ(Content([](OrderContent& c) { c.set_type(static_cast<type::v1::OrderType>(-1)); }),
             "ENUM_INVALID content.type");
-  EXPECT_EQ(Content([](OrderContent& c) { c.clear_channel(); }), "ENUM_INVALID content.channel");
+  EXPECT_EQ(Content([](OrderContent& c) { c.clear_channel(); }), "FIELD_REQUIRED content.channel");
   EXPECT_EQ(Content([](OrderContent& c) { c.set_channel(static_cast<type::v1::Channel>(6)); }),
             "ENUM_INVALID content.channel");
-  EXPECT_EQ(Content([](OrderContent& c) { c.clear_urgency(); }), "ENUM_INVALID content.urgency");
+  EXPECT_EQ(Content([](OrderContent& c) { c.clear_urgency(); }), "FIELD_REQUIRED content.urgency");
   EXPECT_EQ(Content([](OrderContent& c) { c.set_urgency(static_cast<type::v1::Urgency>(4)); }),
             "ENUM_INVALID content.urgency");
 }
@@ -535,7 +535,7 @@ TEST(ValidateAction, Texts) {
 
 TEST(ValidateAction, Return) {
   EXPECT_EQ(Action(Act::kReturn, [](Command& c) { c.mutable_handoff_return()->clear_ground(); }),
-            "ENUM_INVALID handoff_return.ground");
+            "FIELD_REQUIRED handoff_return.ground");
   EXPECT_EQ(Action(Act::kReturn,
                    [](Command& c) {
                      c.mutable_handoff_return()->set_ground(static_cast<type::v1::ReturnGround>(7));
@@ -614,7 +614,7 @@ TEST(ValidateAction, Extensions) {
   EXPECT_EQ(ask([](auto& r) { r.mutable_length()->set_value(367); }),
             "FIELD_INVALID extension_request.length.value");
   EXPECT_EQ(ask([](auto& r) { r.mutable_length()->clear_kind(); }),
-            "ENUM_INVALID extension_request.length.kind");
+            "FIELD_REQUIRED extension_request.length.kind");
   EXPECT_EQ(ask([](auto& r) { r.set_last_minute(true); }), "FIELD_INVALID extension_request.request_time");
   const auto decide = [](auto change) {
     return Action(Act::kGrantExtension, [&](Command& c) { change(*c.mutable_extension_decision()); });
@@ -631,7 +631,7 @@ TEST(ValidateAction, Extensions) {
 
 TEST(ValidateAction, UnitsAndRungs) {
   EXPECT_EQ(Action(Act::kReturnFromUnit, [](Command& c) { c.mutable_unit_return()->clear_ground(); }),
-            "ENUM_INVALID unit_return.ground");
+            "FIELD_REQUIRED unit_return.ground");
   EXPECT_EQ(
       Action(Act::kReturnFromUnit, [](Command& c) { c.mutable_unit_return()->set_proposed_unit("nosuch"); }),
       "UNIT_UNKNOWN unit_return.proposed_unit");
@@ -671,7 +671,7 @@ TEST(ValidateAction, UnitsAndRungs) {
   EXPECT_EQ(Action(Act::kNotify, [](Command& c) { c.mutable_notification_report()->set_round(0); }),
             "FIELD_INVALID notification_report.round");
   EXPECT_EQ(Action(Act::kMoveDeadline, [](Command& c) { c.mutable_deadline_move()->clear_reason(); }),
-            "ENUM_INVALID deadline_move.reason");
+            "FIELD_REQUIRED deadline_move.reason");
   EXPECT_EQ(Action(Act::kMoveDeadline, [](Command& c) { c.mutable_deadline_move()->clear_publication(); }),
             "FIELD_INVALID deadline_move.publication");
 }
@@ -684,7 +684,7 @@ TEST(ValidateAction, Reply) {
   const std::string path = "completion.reply.";
   EXPECT_EQ(Action(Act::kFinish, [](Command& c) { c.mutable_completion()->clear_reply(); }),
             "FIELD_REQUIRED completion.reply");
-  EXPECT_EQ(reply([](R& r) { r.clear_disposition(); }), "ENUM_INVALID " + path + "disposition");
+  EXPECT_EQ(reply([](R& r) { r.clear_disposition(); }), "FIELD_REQUIRED " + path + "disposition");
   EXPECT_EQ(reply([](R& r) { r.set_disposition(static_cast<type::v1::Disposition>(6)); }),
             "ENUM_INVALID " + path + "disposition");
   EXPECT_EQ(reply([](R& r) { r.set_disposition(type::v1::DISPOSITION_UNRESOLVED); }),
@@ -725,10 +725,10 @@ TEST(ValidateAction, Escalation) {
     return Action(Act::kUrge, [&](Command& c) { edit(*c.mutable_escalation()); });
   };
   using E = type::v1::Escalation;
-  EXPECT_EQ(escalation([](E& e) { e.clear_clock(); }), "ENUM_INVALID escalation.clock");
+  EXPECT_EQ(escalation([](E& e) { e.clear_clock(); }), "FIELD_REQUIRED escalation.clock");
   EXPECT_EQ(escalation([](E& e) { e.set_clock(static_cast<type::v1::ClockKind>(99)); }),
             "ENUM_INVALID escalation.clock");
-  EXPECT_EQ(escalation([](E& e) { e.clear_rung(); }), "ENUM_INVALID escalation.rung");
+  EXPECT_EQ(escalation([](E& e) { e.clear_rung(); }), "FIELD_REQUIRED escalation.rung");
   EXPECT_EQ(escalation([](E& e) { e.set_rung(static_cast<type::v1::Rung>(7)); }),
             "ENUM_INVALID escalation.rung");
   EXPECT_EQ(escalation([](E& e) { e.set_armed_by_sequence(0); }),
@@ -761,7 +761,7 @@ TEST(ValidateOfferedContent, FormIsCheckedAndListsAreNot) {
   content.set_type(static_cast<type::v1::OrderType>(99));
   EXPECT_EQ(Say(ValidateOfferedContent(content)), "OK");
   content.clear_type();
-  EXPECT_EQ(Say(ValidateOfferedContent(content)), "ENUM_INVALID content.type");
+  EXPECT_EQ(Say(ValidateOfferedContent(content)), "FIELD_REQUIRED content.type");
   content = SampleContent();
   content.set_title("\u3000");
   EXPECT_EQ(Say(ValidateOfferedContent(content)), "OK") << "a peer of an earlier release let it pass";

@@ -259,6 +259,25 @@ TEST_F(CollectorTest, FindsAllInTheMidstOfOthers) {
   EXPECT_LE(steps, 8);
 }
 
+TEST_F(CollectorTest, WhatComesAfterTheOrderWasReadIsLeftOut) {
+  Tell();
+  Commit();
+  absl::StatusOr<std::unique_ptr<Reader>> reader = store_->NewReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EvidenceCollector collector(reader->get(), "12345", id_, now_ + absl::Hours(24));
+  ASSERT_TRUE(collector.Step().ok());  // its events
+  // Committed with an event that is not among those.
+  ASSERT_TRUE(store_->Begin().ok());
+  Append(true, exchange::v1::ENVELOPE_KIND_MIRROR, "mirror", true);
+  Commit();
+  absl::StatusOr<bool> complete = collector.Step();
+  while (complete.ok() && !*complete) complete = collector.Step();
+  ASSERT_TRUE(complete.ok()) << complete.status();
+  ASSERT_EQ(collector.parts().lanes.size(), 2u);
+  EXPECT_EQ(collector.parts().lanes[1].envelopes.size(), 6u);
+  EXPECT_EQ(Faults(collector.parts()), "");
+}
+
 TEST_F(CollectorTest, WalksThroughALongLifeInSlices) {
   Tell();
   // Ten days pass, with traffic all the while.
@@ -281,6 +300,21 @@ TEST_F(CollectorTest, SaysWhatIsNotProven) {
   Commit();
   int steps = 0;
   EXPECT_EQ(Faults(Collect(&steps)), "batch | 110 → 12345 ordinary #7 | no batch signed by 110 covers it\n");
+}
+
+// Rather than a file that nobody can check, or a process without memory.
+TEST_F(CollectorTest, SaysThatAPeerWroteMoreThanAFileHolds) {
+  Tell();
+  type::v1::Event event;
+  event.set_mirrored(true);
+  event.mutable_progressed()->set_note(std::string(250 << 10, 'x'));
+  for (int i = 0; i < 270; ++i) Event(event, type::v1::ORDER_STATE_IN_PROGRESS, "110", 2);
+  ASSERT_TRUE(store_->UpdateOrder(id_, order_).ok());
+  Commit();
+  absl::StatusOr<std::unique_ptr<Reader>> reader = store_->NewReader();
+  ASSERT_TRUE(reader.ok());
+  EvidenceCollector collector(reader->get(), "12345", id_, now_);
+  EXPECT_EQ(error::ReasonOf(collector.Step().status()), error::Reason::ERROR_REASON_EVIDENCE_TOO_LARGE);
 }
 
 TEST_F(CollectorTest, ReportsAnOrderThatIsNotThere) {

@@ -163,7 +163,8 @@ class StoreTest : public testing::Test {
     int count = 0;
     do {
       int64_t next = -1;
-      absl::StatusOr<std::vector<WorkOrder>> page = reader_->List(filter, before, limit, scan_limit, &next);
+      absl::StatusOr<std::vector<WorkOrder>> page =
+          reader_->List(filter, before, {.limit = limit, .scan_limit = scan_limit}, &next);
       EXPECT_TRUE(page.ok()) << page.status();
       EXPECT_LE(static_cast<int>(page->size()), limit);
       for (const WorkOrder& order : *page) {
@@ -658,7 +659,8 @@ TEST_F(StoreTest, PagingIsStableUnderInserts) {
     int64_t at = 0;
     do {
       int64_t next = 0;
-      const std::vector<WorkOrder> page = *reader_->List(filter, at, 9, kNoLimit, &next);
+      const std::vector<WorkOrder> page =
+          *reader_->List(filter, at, {.limit = 9, .scan_limit = kNoLimit}, &next);
       for (const WorkOrder& order : page) {
         seen.push_back(*ParseOrderId(order.id()));
       }
@@ -668,6 +670,73 @@ TEST_F(StoreTest, PagingIsStableUnderInserts) {
     const std::vector<int64_t> tail(seen.end() - static_cast<std::ptrdiff_t>(before.size()), seen.end());
     EXPECT_EQ(tail, before) << "each once, newest first, nothing slips in";
     EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), seen.size());
+  }
+}
+
+// That a page went on told that there was something behind it, and where it did so told what.
+TEST_F(StoreTest, APageTellsNothingOfWhatMayNotBeKnown) {
+  std::set<int64_t> hidden;
+  std::vector<int64_t> known;
+  ASSERT_TRUE(store_->Begin().ok());
+  for (int i = 0; i < 60; ++i) {
+    const int64_t id = AddUncommitted({.unit = "water", .phone = "13800000001"});
+    if (i < 10 || i % 3 == 0) {
+      hidden.insert(id);
+    } else {
+      known.push_back(id);
+    }
+  }
+  ASSERT_TRUE(store_->Commit().ok());
+  std::reverse(known.begin(), known.end());
+  for (int path = 0; path < 5; ++path) {
+    ListFilter filter;
+    if (path == 1) filter.set_unit("water");
+    if (path == 2) filter.add_states(type::v1::ORDER_STATE_REGISTERED);
+    if (path == 3) filter.set_caller_phone("13800000001");
+    if (path == 4) filter.set_type(type::v1::ORDER_TYPE_HELP);
+    for (const auto& [limit, scan_limit] :
+         std::vector<std::pair<int, int>>{{1, kNoLimit}, {4, 12}, {50, 12}, {50, kNoLimit}}) {
+      const ListBounds bounds{
+          .limit = limit, .scan_limit = scan_limit, .may_know = [&](const WorkOrder& order) {
+            return !hidden.contains(*ParseOrderId(order.id()));
+          }};
+      std::vector<int64_t> seen;
+      int64_t at = 0;
+      do {
+        int64_t next = 0;
+        const std::vector<WorkOrder> page = *reader_->List(filter, at, bounds, &next);
+        EXPECT_TRUE(scan_limit != kNoLimit || !page.empty()) << "what goes on has something to show";
+        for (const WorkOrder& order : page) seen.push_back(*ParseOrderId(order.id()));
+        EXPECT_FALSE(hidden.contains(next)) << path << " " << limit;
+        at = next;
+      } while (at != 0);
+      EXPECT_EQ(seen, known) << path << " " << limit;
+    }
+  }
+}
+
+TEST_F(StoreTest, APageEndsByBytes) {
+  std::vector<int64_t> all;
+  for (int i = 0; i < 5; ++i) all.push_back(Add({}));
+  for (const int64_t id : all) {
+    Update(id, [](WorkOrder* order) { order->mutable_reply()->set_public_reply(std::string(1000, 'x')); });
+  }
+  std::reverse(all.begin(), all.end());
+  for (const auto& [max_bytes, expected] : std::vector<std::pair<size_t, size_t>>{{2900, 3}, {10, 5}}) {
+    std::vector<int64_t> seen;
+    size_t pages = 0;
+    int64_t at = 0;
+    do {
+      int64_t next = 0;
+      const ListBounds bounds{.limit = 50, .scan_limit = kNoLimit, .max_bytes = max_bytes};
+      const auto page = reader_->List({}, at, bounds, &next);
+      ASSERT_TRUE(page.ok()) << page.status();
+      for (const WorkOrder& order : *page) seen.push_back(*ParseOrderId(order.id()));
+      at = next;
+      ++pages;
+    } while (at != 0);
+    EXPECT_EQ(seen, all);
+    EXPECT_EQ(pages, expected) << "two fit into a page, and one that fits into none is one";
   }
 }
 
@@ -782,7 +851,7 @@ TEST_F(StoreTest, NumbersAreFoundAfterAMigrationAndWithAnotherKey) {
     workorder::v1::ListFilter filter;
     filter.set_caller_phone("09081234567");
     int64_t next = 0;
-    return store->reader().List(filter, 0, 10, 100'000, &next)->size();
+    return store->reader().List(filter, 0, {.limit = 10, .scan_limit = 100'000}, &next)->size();
   };
   Close();
   const auto forget = [&] {

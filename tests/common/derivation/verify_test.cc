@@ -1,5 +1,5 @@
 // The derivation of a deadline: what it says, and that the verifier refuses each that does not follow.
-#include "services/escalation/calendar/verify.h"
+#include "common/derivation/verify.h"
 
 #include <gtest/gtest.h>
 
@@ -56,7 +56,7 @@ TEST(DerivationTest, EachDayIsAccountedForWithItsDocument) {
   EXPECT_EQ(derivation->layers(0).days_size(), 0);
   ASSERT_EQ(derivation->layers(1).days_size(), 1);
   EXPECT_EQ(derivation->layers(1).days(0).name(), "古尔邦节");
-  EXPECT_TRUE(VerifyDerivation(*derivation).ok()) << VerifyDerivation(*derivation);
+  EXPECT_TRUE(derivation::VerifyDerivation(*derivation).ok()) << derivation::VerifyDerivation(*derivation);
 }
 
 TEST(DerivationTest, EachSecondIsAccountedFor) {
@@ -81,7 +81,7 @@ TEST(DerivationTest, EachSecondIsAccountedFor) {
   EXPECT_EQ(derivation->gaps(0).first_date(), "2024-02-09");
   EXPECT_EQ(derivation->gaps(0).last_date(), "2024-02-18");
   EXPECT_FALSE(derivation->provisional());
-  EXPECT_TRUE(VerifyDerivation(*derivation).ok()) << VerifyDerivation(*derivation);
+  EXPECT_TRUE(derivation::VerifyDerivation(*derivation).ok()) << derivation::VerifyDerivation(*derivation);
 }
 
 // Every start of three years, in steps that meet all hours of a day, over all announced years and beyond.
@@ -102,8 +102,9 @@ TEST(DerivationTest, TheVerifierAgreesOnTheShippedCalendars) {
                                                      {TIME_KIND_WORKING_DAYS, 0}}) {
         const auto derivation = calendar.Derive(start, amount, kind);
         ASSERT_TRUE(derivation.ok()) << derivation.status();
-        ASSERT_TRUE(VerifyDerivation(*derivation).ok()) << VerifyDerivation(*derivation) << "\n"
-                                                        << derivation->DebugString();
+        ASSERT_TRUE(derivation::VerifyDerivation(*derivation).ok())
+            << derivation::VerifyDerivation(*derivation) << "\n"
+            << derivation->DebugString();
       }
     }
   }
@@ -145,15 +146,15 @@ TEST(DerivationTest, WhatDoesNotFollowIsNamed) {
     v1::DeadlineDerivation altered = good;
     c.alter(&altered);
     Redigest(&altered);
-    const absl::Status status = VerifyDerivation(altered);
+    const absl::Status status = derivation::VerifyDerivation(altered);
     EXPECT_EQ(error::FieldOf(status), c.field) << status;
     EXPECT_NE(error::ChineseOf(status), "");
   }
   // Texts: by the digest.
   v1::DeadlineDerivation renamed = good;
   renamed.mutable_layers(1)->mutable_documents(0)->set_title("别的标题");
-  EXPECT_EQ(error::FieldOf(VerifyDerivation(renamed)), "digest");
-  EXPECT_EQ(error::FieldOf(VerifyDerivation(v1::DeadlineDerivation())), "amount.kind");
+  EXPECT_EQ(error::FieldOf(derivation::VerifyDerivation(renamed)), "digest");
+  EXPECT_EQ(error::FieldOf(derivation::VerifyDerivation(v1::DeadlineDerivation())), "amount.kind");
 }
 
 }  // namespace

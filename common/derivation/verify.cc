@@ -1,5 +1,5 @@
-// Includes nothing of the engine (calendar.h, table.h, layer.h, civil.h): what they get wrong must show here.
-#include "services/escalation/calendar/verify.h"
+// Includes nothing of the engine (services/escalation/calendar): what it gets wrong must show here.
+#include "common/derivation/verify.h"
 
 #include <algorithm>
 #include <optional>
@@ -13,9 +13,10 @@
 #include "common/base/text.h"
 #include "common/error/error.h"
 
-namespace hotline::escalation::calendar {
+namespace hotline::derivation {
 namespace {
 
+namespace v1 = escalation::v1;
 using config::v1::CalendarDocument;
 using config::v1::CalendarLayer;
 using v1::DeadlineDerivation;
@@ -668,4 +669,4 @@ class Replay {
 
 absl::Status VerifyClockDerivation(const v1::ClockDerivation& derivation) { return Replay(derivation).Run(); }
 
-}  // namespace hotline::escalation::calendar
+}  // namespace hotline::derivation
