@@ -732,9 +732,9 @@ class SqliteDatabase : public Database {
     const Trickle trickle(main_file_);
     int frames = 0;
     int moved = 0;
-    const auto pass = [&] {
-      return sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames,
-                                       &moved);
+    sqlite3* const db = checkpoint_db_.get();
+    const auto pass = [db, &frames, &moved] {
+      return sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
     };
     int code = pass();
     if (code == SQLITE_OK && int64_t{frames} * kFrameBytes > options_.wal_limit_bytes) {

@@ -192,7 +192,7 @@ class SlowReader final : public routing::TextReader {
   }
 
  private:
-  const routing::PhraseReader phrases_;
+  const routing::PhraseReader phrases_{};
   mutable std::atomic<bool> prepared_{false};
 };
 
