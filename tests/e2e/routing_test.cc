@@ -167,7 +167,10 @@ TEST_F(RoutingTest, AnOrderInHandTurnsOutToAccuseWhoHasIt) {
             accused.event_sequence())
       << "the same request, the same answer";
   for (auto [site, id] : {std::pair(&sites_.a, here), std::pair(&sites_.b, pushed.order().id())}) {
-    ASSERT_TRUE(Eventually([&] { return Get(*site, id).state() == type::v1::ORDER_STATE_ACCEPTED; })) << id;
+    const auto ended = [site = site, id = id] {
+      return Get(*site, id).state() == type::v1::ORDER_STATE_ACCEPTED;
+    };
+    ASSERT_TRUE(Eventually(ended)) << id;
     EXPECT_EQ(Get(*site, id).units_size(), 0);
     EXPECT_THAT(Get(*site, id).facts().recused_units(), testing::ElementsAre("zhujianju"));
   }
