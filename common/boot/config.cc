@@ -7,8 +7,10 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -449,11 +451,14 @@ absl::Status ParseYaml(std::string_view text, std::string_view name, Message* me
 }
 
 absl::Status LoadYaml(const std::string& path, Message* message, Positions* positions) {
+  const auto unreadable = [&path] {
+    return absl::NotFoundError(fmt::format("cannot read {}: {}", path, strerror(errno)));
+  };
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(fmt::format("cannot read {}", path));
+  if (!file) return unreadable();
   std::string text(kMaxConfigBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return absl::NotFoundError(fmt::format("cannot read {}", path));
+  if (file.bad()) return unreadable();
   text.resize(static_cast<size_t>(file.gcount()));
   return ParseYaml(text, path, message, positions);
 }

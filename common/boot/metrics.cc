@@ -121,22 +121,16 @@ class ProcessCollector final : public prometheus::Collectable {
   }
 };
 
-// Connects to `address`, a numeric one, and hangs up.
+// Connects to `address`, which is IPv4 in numbers, and hangs up.
 void Knock(const rpc::Address& address) {
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = htons(static_cast<uint16_t>(address.port));
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(static_cast<uint16_t>(address.port));
-  const bool is_v4 = inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) == 1;
-  if (!is_v4 && inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr) != 1) return;
-  const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) != 1) return;
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return;
-  const auto* const to =
-      is_v4 ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
   // Whether it succeeds does not matter: the next knock may, or nobody is there any more.
-  static_cast<void>(connect(fd, to, is_v4 ? sizeof(v4) : sizeof(v6)));
+  static_cast<void>(connect(fd, reinterpret_cast<const sockaddr*>(&v4), sizeof(v4)));
   close(fd);
 }
 
@@ -217,7 +211,7 @@ absl::Status Metrics::Serve(const std::string& address) {
   const std::optional<rpc::Address> parsed = rpc::ParseAddress(address);
   if (!parsed.has_value())
     return absl::FailedPreconditionError(fmt::format("\"{}\" is not host:port", address));
-  // The HTTP server knows numbers only.
+  // The HTTP server knows IPv4 in numbers only.
   const std::string host = parsed->host == "localhost" ? "127.0.0.1" : parsed->host;
   try {
     // Who connects and says nothing holds a thread until it times out.

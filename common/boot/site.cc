@@ -1,6 +1,8 @@
 // The rules of a site's configuration beyond its form.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,15 +194,22 @@ void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, con
   check->Range(path + ".spool.resend_after_s", spool.resend_after_s(), 1, 2'592'000);
 }
 
+// What the HTTP server of metrics can listen on.
+bool IsForMetrics(const std::string& host) {
+  in_addr v4;
+  return host == "localhost" || inet_pton(AF_INET, host.c_str(), &v4) == 1;
+}
+
 void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
                  const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
   const auto take = [&](const std::string& field, const std::string& address, bool plain_text,
                         std::string_view advice) {
-    const std::optional<rpc::Address> parsed =
+    std::optional<rpc::Address> parsed =
         check->HostPort(field, address, /*any_port=*/true, plain_text, advice);
-    if (!parsed.has_value() || parsed->port == 0) return;
+    if (!parsed.has_value() || parsed->port == 0) return parsed;
     const auto [it, fresh] = taken->try_emplace(address, field);
     if (!fresh) check->Add(field, "{} is taken by {}", address, it->second);
+    return parsed;
   };
   if (listen.address().empty()) {
     check->Add(path + ".address", "is required");
@@ -209,8 +218,15 @@ void CheckListen(const std::string& path, const ListenConfig& listen, const Site
          Checker::kPlainGrpc);
   }
   if (!listen.metrics_address().empty()) {
-    take(path + ".metrics_address", listen.metrics_address(),
-         !options.insecure_listen && !options.insecure_metrics, Checker::kPlainMetrics);
+    const std::optional<rpc::Address> parsed =
+        take(path + ".metrics_address", listen.metrics_address(),
+             !options.insecure_listen && !options.insecure_metrics, Checker::kPlainMetrics);
+    if (parsed.has_value() && !IsForMetrics(parsed->host)) {
+      check->Add(path + ".metrics_address",
+                 "{} must be `localhost` or an IPv4 address in numbers: the HTTP server of metrics knows no "
+                 "names and no IPv6",
+                 listen.metrics_address());
+    }
   }
   check->Range(path + ".max_message_bytes", listen.max_message_bytes(), 64 << 10, 16 << 20);
   check->Range(path + ".max_deadline_ms", listen.max_deadline_ms(), 100, 600'000);
@@ -670,6 +686,14 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
         Normal(part.data_dir()) == Normal(site.work_order().data_dir())) {
       check.Add("escalation.data_dir", "must not be the folder of work_order");
     }
+  }
+
+  // Each rotates its file by what it has written itself, under the others.
+  const int programs =
+      (site.has_work_order() ? 1 : 0) + (site.has_dispatch() ? 1 : 0) + (site.has_escalation() ? 1 : 0);
+  const std::string& log_file = site.log().file();
+  if (programs > 1 && !log_file.empty() && log_file.find("{role}") == std::string::npos) {
+    check.Add("log.file", "must hold {{role}}: {} programs would write and rotate one file", programs);
   }
 
   if (site.has_backup()) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/error/error.h"
@@ -595,7 +596,7 @@ std::string Catalogue::LegalBasis(const CatalogueItem& item) const {
   return text;
 }
 
-absl::CivilDay DayOf(absl::Time time) { return absl::ToCivilDay(time, absl::FixedTimeZone(8 * 60 * 60)); }
+absl::CivilDay DayOf(absl::Time time) { return absl::ToCivilDay(time, Beijing()); }
 
 absl::StatusOr<std::shared_ptr<const CatalogueSet>> CatalogueSet::Create(
     std::vector<std::shared_ptr<const Catalogue>> versions) {

@@ -22,6 +22,10 @@ struct Clearance {
   bool Covers(const CallContext& call) const {
     return accounts.contains(call.account) || roles.contains(std::string(RoleOf(call)));
   }
+  // The same of who acts in the call, which a desktop says.
+  bool Covers(const CallContext& call, const type::v1::Actor& actor) const {
+    return Covers(call) || accounts.contains(actor.account());
+  }
   static std::string_view RoleOf(const CallContext& call) {
     const std::string_view identity = call.identity;
     const size_t slash = identity.find('/');

@@ -3,6 +3,8 @@
 #ifndef COMMON_CONTRACT_PEER_H_
 #define COMMON_CONTRACT_PEER_H_
 
+#include <functional>
+
 #include "common/contract/call.h"
 #include "hotline/exchange/v1/exchange_service.pb.h"
 
@@ -26,6 +28,11 @@ class Peer {
   // Deliver then only asks for that receipt. What was handed over may get lost on the way: hand it over again
   // if no receipt comes.
   virtual bool store_and_forward() const { return false; }
+  // On such a transport: from now on `told` is called, on any thread, with each receipt of `lane` that has
+  // come and acknowledges something else than the one before, so that nobody has to ask for it. Replaces what
+  // was there. No other transport has anything to tell but its answers.
+  virtual void OnReceipt(exchange::v1::Lane /*lane*/,
+                         std::function<void(exchange::v1::LinkReceipt)> /*told*/) {}
   // The peer's clock when it last wrote what this site has read, for such a transport; else, and if it never
   // did, InfinitePast. Thread-safe.
   virtual absl::Time known_time() const { return absl::InfinitePast(); }

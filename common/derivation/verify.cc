@@ -610,6 +610,32 @@ class Replay {
     return absl::OkStatus();
   }
 
+  // The deadline waits for the peer's time to accept, from one receipt on, whatever its days are by now.
+  absl::Status Await(const std::string& path, const v1::DerivationStep& step) {
+    const bool awaits =
+        given_.clock() == type::v1::CLOCK_KIND_CONFIRM || given_.clock() == type::v1::CLOCK_KIND_VOICE;
+    if (!awaits || paused_ || !given_.has_carried_time()) return DoesNotFollow(path + ".kind");
+    const DeadlineDerivation& part = step.derivation();
+    if (absl::Status status = Within(path + ".derivation", VerifyDerivation(part)); !status.ok()) {
+      return status;
+    }
+    const int64_t start = part.start_time().seconds();
+    if (start > SecondUp(step.time()) || start != awaited_.value_or(start)) {
+      return DoesNotFollow(path + ".derivation.start_time");
+    }
+    // Only for working time a deadline begins to wait.
+    if (!awaited_.has_value() && !IsWork(part.amount().kind())) {
+      return DoesNotFollow(path + ".derivation.amount.kind");
+    }
+    awaited_ = start;
+    const int64_t result = part.result_time().seconds();
+    const bool later = result > given_.carried_time().seconds();
+    due_ = later ? result : given_.carried_time().seconds();
+    due_nanos_ = later ? 0 : given_.carried_time().nanos();
+    provisional_ = later && (part.provisional() || part.gaps_size() > 0);
+    return absl::OkStatus();
+  }
+
   absl::Status Step(const std::string& path, int index) {
     const v1::DerivationStep& step = given_.steps(index);
     const int64_t now = SecondUp(step.time());
@@ -635,6 +661,9 @@ class Replay {
         break;
       case v1::DERIVATION_STEP_KIND_PASSED:
         status = Pass(path, index);
+        break;
+      case v1::DERIVATION_STEP_KIND_AWAITED:
+        status = Await(path, step);
         break;
       case v1::DERIVATION_STEP_KIND_STOPPED:
         if (!given_.has_stop_time() || index + 1 != given_.steps_size()) return DoesNotFollow(path + ".kind");
@@ -663,6 +692,7 @@ class Replay {
   bool paused_ = false;
   bool by_instant_ = false;
   bool provisional_ = false;
+  std::optional<int64_t> awaited_;  // when the peer's time began that the deadline waits for
 };
 
 }  // namespace

@@ -19,9 +19,10 @@ absl::Status VerifyDerivation(const escalation::v1::DeadlineDerivation& derivati
 // OK if the limit and each step in `derivation` verify, follow each other, and give exactly its result:
 // pauses keep all that was left, in the unit of the limit; extensions begin at the deadline before them (of
 // days: with the second before a midnight, which is the end of its day); work is counted by one
-// calendar as long as one party has the duty. Safe on any message. Errors as above, with paths like
-// `steps[2].derivation.segments[3]`. How much work an extension by clock time or natural days adds to a limit
-// in working time while it stands still it can only bound.
+// calendar as long as one party has the duty; a CONFIRM or VOICE clock that waits for a peer ends at the
+// later of what the order carried and the end of the peer's time, which begins at one instant. Safe on any
+// message. Errors as above, with paths like `steps[2].derivation.segments[3]`. How much work an extension by
+// clock time or natural days adds to a limit in working time while it stands still it can only bound.
 absl::Status VerifyClockDerivation(const escalation::v1::ClockDerivation& derivation);
 
 }  // namespace hotline::derivation

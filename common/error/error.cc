@@ -344,6 +344,15 @@ absl::Status Merged(std::string_view number) {
        .metadata = {{"order", std::string(number)}}});
 }
 
+absl::Status HasMerged(std::string_view number, std::string_view what, std::string_view what_zh) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_MERGED,
+               .english = StrCat("orders were merged into this one (", number, " first), which cannot ", what,
+                                 ": separate them before"),
+               .chinese = StrCat("已有工单（", number, "等）并入本工单，不能", what_zh, "；请先将其拆出"),
+               .metadata = {{"order", std::string(number)}}});
+}
+
 absl::Status UnansweredCallers(std::string_view numbers) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_UNANSWERED_CALLERS,
@@ -357,6 +366,14 @@ absl::Status UnitNotAssigned(std::string_view unit) {
                .reason = Reason::ERROR_REASON_UNIT_NOT_ASSIGNED,
                .english = StrCat("unit ", unit, " is not at work on this order"),
                .chinese = StrCat("单位", unit, "不是本工单的主办或协办单位"),
+               .metadata = {{"unit", std::string(unit)}}});
+}
+
+absl::Status NotLeadUnit(std::string_view unit) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_UNIT_NOT_ASSIGNED,
+               .english = StrCat("unit ", unit, " assists: only the lead unit returns the order"),
+               .chinese = StrCat("单位", unit, "为协办单位，只有主办单位可以退单"),
                .metadata = {{"unit", std::string(unit)}}});
 }
 

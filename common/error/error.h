@@ -51,8 +51,11 @@ absl::Status Ruled();
 absl::Status DangerFirst();
 absl::Status Disputed();
 absl::Status Restricted();
-// `number` is the order that the work is done under, or one that was merged into this one.
+// `number` is the order that the work is done under.
 absl::Status Merged(std::string_view number);
+// The order is one that others are kept under, `number` the first of them; it may not `what`, `what_zh`.
+// Reason MERGED.
+absl::Status HasMerged(std::string_view number, std::string_view what, std::string_view what_zh);
 // `numbers` are those of the orders whose callers wait.
 absl::Status UnansweredCallers(std::string_view numbers);
 // A ruling names another unit than `unit`, or `unit` itself. Reason RULED.
@@ -82,6 +85,8 @@ absl::Status CatalogueVersionUnknown(std::string_view version);
 absl::Status ItemUnknown(std::string_view field, std::string_view version);
 absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese);
 absl::Status UnitNotAssigned(std::string_view unit);
+// `unit` assists, and only the lead unit returns an order. Reason UNIT_NOT_ASSIGNED.
+absl::Status NotLeadUnit(std::string_view unit);
 absl::Status RequestIdReused(std::string_view request_id);
 absl::Status StaleVersion(int64_t expected, int64_t actual);
 // `field` is where the request says what it wants.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/base/clock.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
@@ -994,7 +995,7 @@ class Verifier {
 
   // Beijing time, to the second.
   static std::string Show(absl::Time time) {
-    return absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez", time, absl::FixedTimeZone(8 * 60 * 60));
+    return absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez", time, Beijing());
   }
 
   size_t Failures() const {

@@ -2,13 +2,18 @@
 
 #include <openssl/pem.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 
 namespace hotline::rpc {
 
 absl::StatusOr<FilePtr> OpenFile(const std::string& path) {
   FilePtr file(BIO_new_file(path.c_str(), "r"));
-  if (file == nullptr) return absl::FailedPreconditionError(absl::StrCat("cannot read ", path));
+  if (file == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat("cannot read ", path, ": ", strerror(errno)));
+  }
   return file;
 }
 

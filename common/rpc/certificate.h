@@ -21,7 +21,7 @@ struct FreeCertificate {
 };
 using CertificatePtr = std::unique_ptr<X509, FreeCertificate>;
 
-// Errors: FAILED_PRECONDITION naming the file.
+// Errors: FAILED_PRECONDITION naming the file and why.
 absl::StatusOr<FilePtr> OpenFile(const std::string& path);
 
 // For OpenSSL's readers: no pass phrase is ever asked for, as a service starts without a person.

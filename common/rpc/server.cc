@@ -268,21 +268,11 @@ class StreamReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   grpc::ByteBuffer buffer_ ABSL_GUARDED_BY(mu_);
 };
 
-absl::Status Parse(const grpc::ByteBuffer& request, google::protobuf::MessageLite* parsed) {
-  grpc::ByteBuffer copy = request;  // of references; the reader wants it mutable
-  grpc::ProtoBufferReader reader(&copy);
-  if (!reader.status().ok() || !parsed->ParseFromZeroCopyStream(&reader)) {
-    return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID, "",
-                           "the request is not a message of its type", "请求无法解析");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* Serve(grpc::CallbackServerContext* server_context,
                                                   const grpc::ByteBuffer& request,
-                                                  google::protobuf::MessageLite* parsed, Method& method,
+                                                  google::protobuf::Message* parsed, Method& method,
                                                   OpenStream open) {
   auto* const reactor = new StreamReactor(method, server_context);
   CallContext context;

@@ -25,7 +25,7 @@
 #include "common/contract/call.h"
 #include "common/contract/stream.h"
 #include "common/rpc/host.h"
-#include "google/protobuf/message_lite.h"
+#include "google/protobuf/message.h"
 
 namespace hotline::rpc {
 namespace internal {
@@ -35,7 +35,7 @@ using OpenStream = absl::FunctionRef<absl::StatusOr<std::unique_ptr<MessageStrea
 // Parses `*request` into `*parsed` and pulls from what `open` gives until it ends or the client goes away.
 grpc::ServerWriteReactor<grpc::ByteBuffer>* Serve(grpc::CallbackServerContext* server_context,
                                                   const grpc::ByteBuffer& request,
-                                                  google::protobuf::MessageLite* parsed, Method& method,
+                                                  google::protobuf::Message* parsed, Method& method,
                                                   OpenStream open);
 
 }  // namespace internal

@@ -42,15 +42,13 @@ struct Stats {
   int64_t commits = 0;              // writing transactions committed
   int64_t commit_failures = 0;      // and those whose commit failed, full disks included
   double commit_seconds_sum = 0;    // time in Commit, the sync included, of both kinds
-  double commit_seconds_last = 0;   // of the latest one
   int64_t checkpoints = 0;          // Checkpoint calls that moved all there was
   int64_t checkpoints_partial = 0;  // and those that readers or the writer kept from it
-  double checkpoint_seconds_sum = 0;
-  int64_t wal_bytes = 0;        // write-ahead log not yet reused
-  int64_t database_bytes = 0;   // main file
-  int64_t free_disk_bytes = 0;  // on the file system of the database; -1 if unknown
-  bool poisoned = false;        // the writer refuses until reopened
-  bool empties_log = false;     // EmptyLog was asked for, and no checkpoint has done it yet
+  int64_t wal_bytes = 0;            // write-ahead log not yet reused
+  int64_t database_bytes = 0;       // main file
+  int64_t free_disk_bytes = 0;      // on the file system of the database; -1 if unknown
+  bool poisoned = false;            // the writer refuses until reopened
+  bool empties_log = false;         // EmptyLog was asked for, and no checkpoint has done it yet
 };
 
 // Whether a loop that looks every second should call Checkpoint now: the log has grown beyond `wal_bytes`, or

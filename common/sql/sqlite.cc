@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <string>
@@ -60,7 +61,7 @@ absl::Status ToStatus(int code, sqlite3* db) {
   // SQLite's messages hold names of tables and columns, and pieces of SQL, which has no values in it.
   const std::string message =
       absl::StrCat(db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db), " (SQLite ", code,
-                   system_errno == 0 ? "" : absl::StrCat(", errno ", system_errno), ")");
+                   system_errno == 0 ? "" : absl::StrCat(", ", strerror(system_errno)), ")");
   if (IsFull(code, system_errno)) return absl::ResourceExhaustedError(message);
   switch (code) {
     case SQLITE_CONSTRAINT_UNIQUE:
@@ -354,10 +355,8 @@ struct Shared {
   std::atomic<int64_t> commits{0};
   std::atomic<int64_t> commit_failures{0};
   std::atomic<int64_t> commit_nanos_sum{0};
-  std::atomic<int64_t> commit_nanos_last{0};
   std::atomic<int64_t> checkpoints{0};
   std::atomic<int64_t> checkpoints_partial{0};
-  std::atomic<int64_t> checkpoint_nanos_sum{0};
 };
 
 // Of all writers of the process.
@@ -489,7 +488,6 @@ class SqliteConnection : public Connection {
     }
     const int64_t nanos = NanosSince(start);
     shared_->commit_nanos_sum += nanos;
-    shared_->commit_nanos_last = nanos;
     NoteCache();
     if (code == SQLITE_DONE) {
       in_transaction_ = false;
@@ -650,7 +648,7 @@ class FileLock {
 
   static absl::StatusOr<std::unique_ptr<FileLock>> Take(const std::string& path) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) return absl::UnavailableError(absl::StrCat("cannot open ", path, " (errno ", errno, ")"));
+    if (file < 0) return absl::UnavailableError(absl::StrCat("cannot open ", path, ": ", strerror(errno)));
     auto lock = std::make_unique<FileLock>(file);
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
       return absl::UnavailableError(absl::StrCat(path, " is locked: another process uses this database"));
@@ -682,7 +680,7 @@ class SqliteDatabase : public Database {
       // take after it.
       main_file_ = open(options_.path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
       if (main_file_ < 0) {
-        return absl::UnavailableError(absl::StrCat("cannot open ", options_.path, " (errno ", errno, ")"));
+        return absl::UnavailableError(absl::StrCat("cannot open ", options_.path, ": ", strerror(errno)));
       }
     }
     absl::StatusOr<Handle> db = OpenHandle(&checkpoint_wait_, 64 * kPageBytes);
@@ -728,7 +726,6 @@ class SqliteDatabase : public Database {
 
   absl::Status Checkpoint() override {
     MutexLock lock(&checkpoint_mu_);
-    const SteadyClock::time_point start = SteadyClock::now();
     const Trickle trickle(main_file_);
     int frames = 0;
     int moved = 0;
@@ -766,7 +763,6 @@ class SqliteDatabase : public Database {
         code = emptied;
       }
     }
-    shared_.checkpoint_nanos_sum += NanosSince(start);
     if ((code & 0xff) == SQLITE_BUSY) {
       ++shared_.checkpoints_partial;
       return absl::OkStatus();
@@ -782,14 +778,14 @@ class SqliteDatabase : public Database {
     // Made here and not by SQLite, so that nobody else can read it for a moment.
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) {
-      const std::string message = absl::StrCat("cannot create ", path, " (errno ", errno, ")");
+      const std::string message = absl::StrCat("cannot create ", path, ": ", strerror(errno));
       return errno == EEXIST   ? absl::AlreadyExistsError(message)
              : errno == ENOSPC ? absl::ResourceExhaustedError(message)
                                : absl::UnavailableError(message);
     }
     absl::Status status = CopyPages(path);
     if (status.ok() && fsync(file) != 0) {
-      status = absl::UnavailableError(absl::StrCat("cannot sync ", path, " (errno ", errno, ")"));
+      status = absl::UnavailableError(absl::StrCat("cannot sync ", path, ": ", strerror(errno)));
     }
     close(file);
     if (!status.ok()) unlink(path.c_str());
@@ -801,10 +797,8 @@ class SqliteDatabase : public Database {
     stats.commits = shared_.commits;
     stats.commit_failures = shared_.commit_failures;
     stats.commit_seconds_sum = static_cast<double>(shared_.commit_nanos_sum) * 1e-9;
-    stats.commit_seconds_last = static_cast<double>(shared_.commit_nanos_last) * 1e-9;
     stats.checkpoints = shared_.checkpoints;
     stats.checkpoints_partial = shared_.checkpoints_partial;
-    stats.checkpoint_seconds_sum = static_cast<double>(shared_.checkpoint_nanos_sum) * 1e-9;
     stats.wal_bytes = shared_.wal_frames * kFrameBytes;
     stats.empties_log = empty_log_;
     stats.poisoned = shared_.poisoned;

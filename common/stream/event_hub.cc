@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "common/base/id.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/retention/erase.h"
@@ -365,6 +366,14 @@ void EventHub::Publish(Items items) {
       [state = state_, items = std::move(items)]() mutable { state->Publish(std::move(items)); });
 }
 
+absl::StatusOr<std::string> EventHub::OrderOf(std::string_view text) {
+  if (text.empty()) return std::string();
+  const std::optional<int64_t> id = ParseOrderId(text);
+  if (id.has_value()) return FormatOrderId(*id);
+  return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "order_id",
+                         "must be an order's id, not its number", "应为工单id，而不是编号");
+}
+
 void EventHub::KeepLikewise(std::deque<Item>* ring) {
   const Item& last = ring->back();
   if (!last.restricted && !last.veiled) return;
@@ -390,6 +399,8 @@ std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_i
   watcher->next = start;
   watcher->order_id = std::move(order_id);
   watcher->heartbeat = heartbeat;
+  // Due at once: see Open in the header.
+  watcher->silent = heartbeat;
   watcher->viewer = std::move(viewer);
   state_->executor()->Post([state = state_, watcher] { state->Add(watcher); });
   return std::make_unique<Stream>(state_, watcher);

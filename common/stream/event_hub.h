@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,10 @@ class EventHub {
     SharedMessage bytes;      // serialized hotline.type.v1.Event; if it is another message it is not veiled
   };
   using Items = std::vector<Item>;
+
+  // The order that a client wants to watch, as items name it: `text` is its id, in either case, or empty for
+  // all. What names no order, such as a number, is refused: a watch of it would be silent for ever.
+  static absl::StatusOr<std::string> OrderOf(std::string_view text);
   // What `ring`, whose sequences have no gap, keeps of the order of its last item holds for that order's
   // earlier ones, from before the order was restricted or veiled, too.
   static void KeepLikewise(std::deque<Item>* ring);
@@ -76,8 +81,10 @@ class EventHub {
   // their order.
   void Publish(Items items);
   // Opens a stream from `start` on (0: from the next event on), of one order or of all (`order_id` empty), as
-  // `viewer` may see it, that is silent for no longer than `heartbeat` (a multiple of the tick is used). A
-  // start beyond the log's head ends it with SEQUENCE_OUT_OF_RANGE. Thread-safe.
+  // `viewer` may see it, that is silent for no longer than `heartbeat` (a multiple of the tick is used). Its
+  // first word comes within a tick of the head's being known, so that whoever asked for what comes from now
+  // on knows where to resume before anything is missed. A start beyond the log's head ends it with
+  // SEQUENCE_OUT_OF_RANGE. Thread-safe.
   std::unique_ptr<MessageStream> Open(int64_t start, std::string order_id, absl::Duration heartbeat,
                                       Viewer viewer);
   // The same for a log whose items are not veiled and whose showing is not recorded.

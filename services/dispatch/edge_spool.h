@@ -23,8 +23,6 @@ class Spools {
   // A peer with a `spool`. Nothing is read or written before it is used. `notary` signs the receipts and
   // outlives this.
   Peer* Add(const config::v1::PeerConfig& peer, const Notary* notary);
-  // What `Add` made, in its order.
-  const std::vector<std::unique_ptr<SpoolPeer>>& peers() const { return peers_; }
   // Registers the metrics of all of them.
   void Measure();
   // Begins to hand to `local` what the peers wrote.

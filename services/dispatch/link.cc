@@ -18,6 +18,8 @@ constexpr absl::Duration kLedgerTimeout = absl::Seconds(10);
 constexpr absl::Duration kPaceGrain = absl::Milliseconds(20);
 constexpr int kBackfillBatch = 512;
 constexpr size_t kMaxPeerCapabilities = 64;
+// Whatever a peer asks for: one that has lost its way must not silence the lane for good.
+constexpr absl::Duration kLongestRetryDelay = absl::Minutes(1);
 
 bool IsBehind(const absl::Status& status) {
   return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_BEHIND;
@@ -27,6 +29,13 @@ bool IsErased(const absl::Status& status) {
 }
 bool IsForked(const absl::Status& status) {
   return error::ReasonOf(status) == error::Reason::ERROR_REASON_LINK_FORKED;
+}
+// gRPC's own refusal has no reason. Who says when to come back is not asking for less.
+bool IsTooLarge(const absl::Status& status) {
+  const error::Reason reason = error::ReasonOf(status);
+  return reason == error::Reason::ERROR_REASON_BATCH_TOO_LARGE ||
+         (reason == error::Reason::ERROR_REASON_UNSPECIFIED && absl::IsResourceExhausted(status) &&
+          error::RetryDelayOf(status) == absl::ZeroDuration());
 }
 
 }  // namespace
@@ -43,7 +52,8 @@ Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Ex
       clock_(clock),
       options_(std::move(options)),
       backoff_(options_.backoff_min, options_.backoff_max),
-      random_(NewJitter(options_.jitter_seed)) {
+      random_(NewJitter(options_.jitter_seed)),
+      batch_limit_(options_.delivery_batch) {
   receipt_.set_lane(options_.lane);
   progress_time_ = absl::InfinitePast();
   send_time_ = absl::InfinitePast();
@@ -52,6 +62,7 @@ Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Ex
 }
 
 void Link::Start() {
+  peer_->OnReceipt(options_.lane, [this](exchange::v1::LinkReceipt receipt) { Hear(std::move(receipt)); });
   executor_->Post([this] { Greet(); });
   executor_->PostAfter(kTick, [this] { Tick(); });
 }
@@ -192,11 +203,30 @@ bool Link::Adopt(exchange::v1::LinkReceipt receipt) {
   return true;
 }
 
+void Link::Hear(exchange::v1::LinkReceipt receipt) {
+  {
+    MutexLock lock(&mu_);
+    if (stopped_) return;
+    heard_ = std::move(receipt);
+    // Else the step under way comes to it. A poll that only waits is left to itself, and what it answers is
+    // not looked at, so nothing reads or writes the step's own fields.
+    if (!std::exchange(polling_, false)) return;
+    ++polls_;
+  }
+  executor_->Post([this] { Pull(); });
+}
+
 void Link::Pull() {
+  std::optional<exchange::v1::LinkReceipt> heard;
+  {
+    MutexLock lock(&mu_);
+    heard = std::exchange(heard_, std::nullopt);
+  }
+  if (heard.has_value() && !Adopt(*std::move(heard))) return;
   workorder::v1::PullOutboxRequest request;
   request.set_peer(options_.peer);
   request.set_lane(options_.lane);
-  request.set_limit(options_.delivery_batch);
+  request.set_limit(batch_limit_);
   request.mutable_wait()->set_seconds(absl::ToInt64Seconds(options_.poll));
   int64_t after = -1;
   if (has_receipt_) {
@@ -215,23 +245,38 @@ void Link::Pull() {
     }
   }
   request.set_after_sequence(after);
+  const CallContext call = NewCall(options_.poll + kPollSlack);
   bool news;
+  bool again;
+  int64_t poll = 0;
   {
     MutexLock lock(&mu_);
     if (stopped_) return;
+    again = heard_.has_value();
     news = has_receipt_ && receipt_.received_through() > health_.acknowledged;
     if (has_receipt_ && health_.clock_uncertainty != absl::InfiniteDuration()) {
       *request.mutable_clock_skew() = ToProtoDuration(health_.clock_skew);
       *request.mutable_clock_uncertainty() = ToProtoDuration(health_.clock_uncertainty);
     }
+    if (!again) {
+      poll = ++polls_;
+      // One that brings news is answered as soon as that is recorded.
+      polling_ = !news;
+    }
   }
-  ledger_->PullOutbox(NewCall(options_.poll + kPollSlack), std::move(request),
-                      [this, news](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
-                        OnPulled(news, std::move(response));
+  if (again) return Pull();
+  ledger_->PullOutbox(call, std::move(request),
+                      [this, poll, news](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+                        OnPulled(poll, news, std::move(response));
                       });
 }
 
-void Link::OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+void Link::OnPulled(int64_t poll, bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
+  {
+    MutexLock lock(&mu_);
+    if (poll != polls_) return;
+    polling_ = false;
+  }
   if (!response.ok()) {
     {
       MutexLock lock(&mu_);
@@ -329,6 +374,17 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   if (!response.ok()) {
     // The peer holds other envelopes of ours than we do: what we have lost, or a fork.
     if (IsForked(response.status())) return StartRecovery();
+    // A transport that stores and forwards tells of what was handed over before.
+    int64_t batch = count;
+    if (peer_->store_and_forward()) {
+      batch = std::clamp<int64_t>(handed_over_ - receipt_.received_through(), count, batch_limit_);
+    }
+    // Of one envelope there is no half. It is refused until the peer takes as much as it has to.
+    if (batch > 1 && IsTooLarge(response.status())) {
+      batch_limit_ = static_cast<int>(batch / 2);
+      if (peer_->store_and_forward()) handed_over_ = receipt_.received_through();
+      return Pull();
+    }
     refused_ |= count > 0;
     return Fail(response.status());
   }
@@ -336,6 +392,7 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   MeasureSkew(*response, sent);
   if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {
+    batch_limit_ = std::min(batch_limit_ + 1, options_.delivery_batch);
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());
   }
@@ -526,8 +583,12 @@ void Link::GoUp() {
 
 // Pauses, then begins anew with a greeting: what was under way is still in the outbox.
 void Link::Fail(const absl::Status& why) {
+  // While it pauses the peer can wake it on another thread, and then the step's own fields are the next
+  // one's.
+  const CallContext counting = NewCall(kPollSlack);
   has_receipt_ = false;
-  const absl::Duration pause = backoff_.Next(random_);
+  const absl::Duration pause =
+      std::max(backoff_.Next(random_), std::min(error::RetryDelayOf(why), kLongestRetryDelay));
   bool changed;
   int64_t this_pause;
   Waits over;
@@ -551,7 +612,7 @@ void Link::Fail(const absl::Status& why) {
   }
   if (changed && options_.on_change) options_.on_change(false, why);
   Answer(std::move(over));
-  CountWaiting();
+  CountWaiting(counting);
   executor_->PostAfter(pause, [this, this_pause] {
     {
       MutexLock lock(&mu_);
@@ -562,17 +623,15 @@ void Link::Fail(const absl::Status& why) {
   });
 }
 
-void Link::CountWaiting() {
-  ledger_->ListLinkCursors(NewCall(kPollSlack), {},
-                           [this](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
-                             if (!response.ok()) return;
-                             for (const workorder::v1::LinkCursor& cursor : response->links()) {
-                               if (cursor.peer() != options_.peer || LaneOf(cursor.lane()) != options_.lane)
-                                 continue;
-                               MutexLock lock(&mu_);
-                               health_.outgoing = std::max(health_.outgoing, cursor.outgoing_sequence());
-                             }
-                           });
+void Link::CountWaiting(const CallContext& call) {
+  ledger_->ListLinkCursors(call, {}, [this](absl::StatusOr<workorder::v1::ListLinkCursorsResponse> response) {
+    if (!response.ok()) return;
+    for (const workorder::v1::LinkCursor& cursor : response->links()) {
+      if (cursor.peer() != options_.peer || LaneOf(cursor.lane()) != options_.lane) continue;
+      MutexLock lock(&mu_);
+      health_.outgoing = std::max(health_.outgoing, cursor.outgoing_sequence());
+    }
+  });
 }
 
 void Link::PullLater() {
@@ -583,9 +642,10 @@ void Link::Nudge() {
   {
     MutexLock lock(&mu_);
     // Who is heard and refuses all the same is not to be tried any faster: only a connection is worth trying.
-    // While it pauses no step is under way, so nothing writes the step's own fields.
+    // While it pauses no step is under way, so nothing reads or writes the step's own fields.
     if (!pausing_ || refused_ || forked_ ||
-        error::ReasonOf(health_.last_error) != error::Reason::ERROR_REASON_UNSPECIFIED) {
+        error::ReasonOf(health_.last_error) != error::Reason::ERROR_REASON_UNSPECIFIED ||
+        error::RetryDelayOf(health_.last_error) > absl::ZeroDuration()) {
       return;
     }
     pausing_ = false;

@@ -3,13 +3,15 @@
 // instant and nothing is lost.
 //
 //   greet ──ok──► pull (records the last receipt, long poll) ──envelopes──► deliver ──ok──► pull …
-//     ▲            │        └─ nothing for a while ─► deliver nothing: asks for the receipt
+//     ▲            │        ├─ nothing for a while ─► deliver nothing: asks for the receipt
+//     │            │        └─ a receipt came of itself (spool) ─► pull, and records it
 //     │            └─ the peer holds what we do not know ─► backfill ─► recover ─► … ─► greet
 //     └───────────── pause (doubling, with a cap) ◄──── failed ─────┘
 //
 // When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork
 // is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
-// sent.
+// sent. A batch that is too large for the peer is no failure: fewer envelopes go in its place at once. One
+// that is too large alone is, and stops its lane as any refusal does.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -17,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,8 +82,8 @@ struct LinkHealth {
 // What a push that waits for its receipt hears.
 enum class ReceiptOutcome { kReceived, kTimedOut, kLinkDown };
 
-// Thread-safe. The ledger and the peer answer every call before this is destroyed; the executor is stopped
-// before.
+// Thread-safe. The ledger and the peer answer every call before this is destroyed, and the peer tells of no
+// receipt any more; the executor is stopped before.
 class Link {
  public:
   // On the ordinary lane, deliveries wait while `way` is not clear.
@@ -115,7 +118,9 @@ class Link {
   void Greet();
   void OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response);
   void Pull();
-  void OnPulled(bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response);
+  void OnPulled(int64_t poll, bool news, absl::StatusOr<workorder::v1::PullOutboxResponse> response);
+  // A receipt came of itself. What waits for something to send does not go on waiting: work_order is told.
+  void Hear(exchange::v1::LinkReceipt receipt);
   void Deliver(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void DeliverPaced(google::protobuf::RepeatedPtrField<exchange::v1::Envelope> envelopes);
   void OnDelivered(int count, int64_t last, absl::Time sent,
@@ -134,7 +139,7 @@ class Link {
 
   void Fail(const absl::Status& why);
   // Learns what has been committed for the peer meanwhile: while the link is down nobody pulls it.
-  void CountWaiting();
+  void CountWaiting(const CallContext& call);
   void FailForked(int64_t sequence);
   void PullLater();
   void GoUp();
@@ -155,7 +160,10 @@ class Link {
   LinkHealth health_ ABSL_GUARDED_BY(mu_);
   int64_t pauses_ ABSL_GUARDED_BY(mu_) = 0;  // begun so far
   bool pausing_ ABSL_GUARDED_BY(mu_) = false;
-  std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);  // by sequence
+  int64_t polls_ ABSL_GUARDED_BY(mu_) = 0;     // begun so far
+  bool polling_ ABSL_GUARDED_BY(mu_) = false;  // and the last one does nothing but wait
+  std::optional<exchange::v1::LinkReceipt> heard_ ABSL_GUARDED_BY(mu_);  // came of itself, not yet adopted
+  std::multimap<int64_t, Wait> waits_ ABSL_GUARDED_BY(mu_);              // by sequence
   // What work_order says the peer has received, as of its last answer; 0 while it gives none: its store may
   // have been set back meanwhile, and the number be another envelope's.
   int64_t recorded_ ABSL_GUARDED_BY(mu_) = 0;
@@ -165,6 +173,7 @@ class Link {
   Backoff backoff_;
   std::minstd_rand random_;
   bool has_receipt_ = false;
+  int batch_limit_;       // halved when a batch is too large, one more with each that is not
   bool refused_ = false;  // the last delivery of envelopes failed
   bool forked_ = false;   // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;

@@ -340,6 +340,9 @@ class DispatchProcess final : public boot::Service {
           });
     }
     auto& queue = gauge("hotline_dispatch_queue_length", "Commands that wait for work_order.").Add({});
+    auto& imports =
+        gauge("hotline_dispatch_import_queue_length", "Pushes in bulk whose texts are still to be read.")
+            .Add({});
     auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
     auto& pushes = total("hotline_pushes_total", "Pushes committed.").Add({});
     auto& received =
@@ -370,17 +373,18 @@ class DispatchProcess final : public boot::Service {
         raise(bad, counters.failed_reloads);
       });
     }
-    environment_.metrics->OnScrape(
-        [this, raise, &queue, &watches, &pushes, &received, &telephone, &alarms_failed, &deliveries_in] {
-          queue.Set(static_cast<double>(service_->waiting_commands()));
-          watches.Set(static_cast<double>(service_->open_watches()));
-          const DispatchCounters& counters = service_->counters();
-          raise(pushes, counters.pushes);
-          raise(received, counters.pushes_received);
-          raise(telephone, counters.telephone_required);
-          raise(alarms_failed, counters.alarms_failed);
-          raise(deliveries_in, counters.deliveries_in);
-        });
+    environment_.metrics->OnScrape([this, raise, &queue, &imports, &watches, &pushes, &received, &telephone,
+                                    &alarms_failed, &deliveries_in] {
+      queue.Set(static_cast<double>(service_->waiting_commands()));
+      imports.Set(static_cast<double>(service_->waiting_imports()));
+      watches.Set(static_cast<double>(service_->open_watches()));
+      const DispatchCounters& counters = service_->counters();
+      raise(pushes, counters.pushes);
+      raise(received, counters.pushes_received);
+      raise(telephone, counters.telephone_required);
+      raise(alarms_failed, counters.alarms_failed);
+      raise(deliveries_in, counters.deliveries_in);
+    });
   }
 
   boot::Environment environment_;

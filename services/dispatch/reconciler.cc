@@ -11,6 +11,7 @@
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/exchange/digest_sum.h"
+#include "services/dispatch/notary.h"
 
 namespace hotline::dispatch {
 namespace {
@@ -19,7 +20,6 @@ using exchange::v1::DigestRange;
 using exchange::v1::RangeAnswer;
 using exchange::v1::SharedItem;
 
-constexpr int kProtocolVersion = 1;
 // At most 256 handoffs are told of each, so an answer stays below a megabyte.
 constexpr size_t kRangesAtOnce = 12;
 constexpr size_t kShortRangesAtOnce = 64;

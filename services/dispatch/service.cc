@@ -254,15 +254,14 @@ DispatchService::~DispatchService() { way_.Close(); }
 
 // A peer is up while all its lanes are. Its first failure is told too, not only a fall.
 void DispatchService::OnLinkChange(const std::string& peer, const absl::Status& why) {
+  // From the look at the lanes until it is told, or what was true before would be told last.
+  MutexLock lock(&told_mu_);
   bool up = true;
   for (const exchange::v1::Lane lane : kLanes) up &= links_.find(LaneKey{peer, lane})->second->health().up;
-  {
-    MutexLock lock(&told_mu_);
-    const auto [it, first] = told_up_.emplace(peer, up);
-    if (!up && why.ok() && first) return static_cast<void>(told_up_.erase(it));
-    if ((!up && why.ok()) || (!first && it->second == up)) return;
-    it->second = up;
-  }
+  const auto [it, first] = told_up_.emplace(peer, up);
+  if (!up && why.ok() && first) return static_cast<void>(told_up_.erase(it));
+  if ((!up && why.ok()) || (!first && it->second == up)) return;
+  it->second = up;
   options_.on_link_change(peer, up, why);
 }
 
@@ -304,8 +303,7 @@ void DispatchService::Execute(const CallContext& call, type::v1::Command command
   command.set_traceparent(call.traceparent);
   NameUnit(call, command.mutable_header());
   type::v1::Actor actor = command.header().actor();
-  const bool cleared =
-      options_.clearance.Covers(call) || options_.clearance.accounts.contains(actor.account());
+  const bool cleared = options_.clearance.Covers(call, actor);
   batcher_.Submit(std::move(command), false,
                   [this, actor = std::move(actor), cleared,
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
@@ -491,7 +489,7 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   type::v1::Actor actor;
   actor.set_account(call.account);
   actor.set_unit(call.unit);
-  HideCallerInAnswer(actor, options_.clearance.Covers(call), response.mutable_order());
+  HideCallerInAnswer(actor, options_.clearance.Covers(call, actor), response.mutable_order());
   const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   // Somebody waits for it: a call-taker, or an officer on the spot.
   const bool on_scene = response.order().handoff().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
@@ -582,7 +580,7 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
                     const type::v1::Actor& actor = request.header().actor();
-                    HideCallerInAnswer(actor, options_.clearance.accounts.contains(actor.account()),
+                    HideCallerInAnswer(actor, options_.clearance.Covers(call, actor),
                                        result->mutable_order());
                     PushChildren(call, std::move(request), *std::move(result), std::move(done));
                   });
@@ -701,6 +699,11 @@ void DispatchService::BatchPush(const CallContext& call, v1::BatchPushWorkOrders
   }
   if (!refused.ok()) return import->Refuse(refused);
   if (idle) options_.importer->Post([this] { ImportNext(); });
+}
+
+int64_t DispatchService::waiting_imports() const {
+  MutexLock lock(&import_mu_);
+  return static_cast<int64_t>(import_entries_);
 }
 
 void DispatchService::ImportNext() {
@@ -862,7 +865,8 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
                              "应在1到60秒之间");
     }
   }
-  if (request.order_id().size() > 64) return error::BadText("order_id");
+  absl::StatusOr<std::string> order_id = EventHub::OrderOf(request.order_id());
+  if (!order_id.ok()) return order_id.status();
   int64_t start = request.start_sequence();
   // "From the next event on" is after what this client was told of, even if the watches have yet to hear of
   // it.
@@ -884,7 +888,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> DispatchService::WatchHandoffs(
           then(IsRecorded(response));
         });
   };
-  return hub_.Open(start, request.order_id(), heartbeat, std::move(viewer));
+  return hub_.Open(start, *std::move(order_id), heartbeat, std::move(viewer));
 }
 
 // Where the log stands when serving begins: older events are history, newer ones are followed.

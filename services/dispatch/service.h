@@ -54,10 +54,11 @@ struct DispatchOptions {
 
 // What is counted. Thread-safe to read.
 struct DispatchCounters {
-  std::atomic<int64_t> pushes{0};              // committed
-  std::atomic<int64_t> pushes_received{0};     // answered with the peer's receipt
-  std::atomic<int64_t> telephone_required{0};  // emergencies answered without it
-  std::atomic<int64_t> alarms_failed{0};       // of those: alarms left to escalation
+  std::atomic<int64_t> pushes{0};           // committed
+  std::atomic<int64_t> pushes_received{0};  // answered with the peer's receipt
+  std::atomic<int64_t> telephone_required{
+      0};                                 // emergencies, clues and calls to the scene answered without it
+  std::atomic<int64_t> alarms_failed{0};  // of those: alarms left to escalation
   std::atomic<int64_t> deliveries_in{0};
   std::atomic<int64_t> follower_failures{0};
 };
@@ -112,6 +113,8 @@ class DispatchService : public Peer {
   const Reconciler& reconciler() const { return reconciler_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
+  // Pushes in bulk whose texts are still to be read.
+  int64_t waiting_imports() const;
   // An ordinary push would be refused now, with Batcher::Full().
   bool full() const { return batcher_.full(); }
 
@@ -190,7 +193,7 @@ class DispatchService : public Peer {
     absl::AnyInvocable<void(const absl::Status&)> go;
   };
   std::vector<WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
-  Mutex import_mu_;
+  mutable Mutex import_mu_;
   std::deque<std::shared_ptr<Import>> imports_ ABSL_GUARDED_BY(import_mu_);  // that have pushes left to send
   size_t import_entries_ ABSL_GUARDED_BY(import_mu_) = 0;                    // of them
   size_t import_bytes_ ABSL_GUARDED_BY(import_mu_) = 0;                      // of their requests

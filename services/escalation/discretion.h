@@ -36,8 +36,7 @@ class Discretion {
 
   // Takes out of the answer to a command of `actor` what it may not know: see HideCallerInAnswer.
   void HideInAnswer(const CallContext& call, const type::v1::Actor& actor, type::v1::WorkOrder* order) const {
-    HideCallerInAnswer(actor, clearance_.Covers(call) || clearance_.accounts.contains(actor.account()),
-                       order);
+    HideCallerInAnswer(actor, clearance_.Covers(call, actor), order);
   }
 
   // Answers with `response`, which shows the restricted orders with these ids, once that is recorded in one

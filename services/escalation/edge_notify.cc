@@ -87,7 +87,7 @@ class ClockRungs final : public notify::RungSource {
       rung.ref.assist_unit = record.escalation().assist_unit();
       rung.order_number = record.order_number();
       rung.duty_party = record.escalation().duty_party();
-      rung.due = FromProto(record.escalation().due_time());
+      rung.due = DeadlineOf(record.escalation());
       rung.record_time = FromProto(record.record_time());
     }
     return rungs;

@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
 #include "common/base/utf8.h"
@@ -468,7 +469,7 @@ void EscalationService::ListCalendars(const CallContext&, v1::ListCalendarsReque
     v1::ListCalendarsResponse response;
     response.set_publication(latest.number);
     if (latest.calendars == nullptr) return done(std::move(response));
-    const absl::CivilDay today(absl::FixedTimeZone(calendar::kUtcOffsetSeconds).At(clock_->Now()).cs);
+    const absl::CivilDay today(Beijing().At(clock_->Now()).cs);
     const absl::CivilDay end(today.year() + 1, 12, 31);
     const auto text = [](absl::CivilDay day) { return absl::FormatCivilTime(day); };
     for (const auto& [code, calendar] : *latest.calendars) {

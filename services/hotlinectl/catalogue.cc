@@ -28,10 +28,6 @@ using Loaded = std::shared_ptr<const Catalogue>;
 // Within the longest that a service lets a call take: models are made for each version.
 constexpr absl::Duration kReloadTimeout = absl::Seconds(29);
 
-int FailUsage(Session& session, std::string message) {
-  return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
-}
-
 // A version that the site has loaded. Nothing, after saying so, if it has not.
 Loaded FromSite(Session& session, const std::string& version, int* exit) {
   dispatch::v1::GetCatalogueRequest request;
@@ -80,7 +76,7 @@ int Check(Session& session) {
   if (const std::string& path = session.arguments.Text("units"); !path.empty()) {
     if (absl::Status status = boot::LoadYaml(path, &options.units.emplace()); !status.ok()) {
       return absl::IsNotFound(status) ? console.Fail(Misuse(say::kCannotRead, path))
-                                      : FailUsage(session, std::string(status.message()));
+                                      : session.console.FailUsage(std::string(status.message()));
     }
   }
   if (const std::string& path = session.arguments.Text("directory"); !path.empty()) {

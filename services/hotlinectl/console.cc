@@ -77,6 +77,10 @@ int Console::Fail(const Failure& failure) {
   return ExitCodeOf(failure);
 }
 
+int Console::FailUsage(const std::string& message) {
+  return Fail({.status = absl::InvalidArgumentError(message), .usage = true});
+}
+
 int Console::Finish(int code) {
   // A script that kept half a result must not take it for the whole.
   if (code != kExitOk || !failed_) return code;

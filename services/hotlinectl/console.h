@@ -39,6 +39,8 @@ class Console {
 
   // Tells a failure, in words or, for scripts, as JSON, on standard error. Returns the exit code.
   int Fail(const Failure& failure);
+  // The same of what was given on the command line.
+  int FailUsage(const std::string& message);
 
   // Something did not get out to standard output, so nothing more will be of use there.
   bool failed() const { return failed_; }

@@ -112,9 +112,27 @@ std::string VersionAt(const std::string& metrics_address) {
   return line.substr(from, line.find('"', from) - from);
 }
 
+// What is told to be typed with it is typed elsewhere: by a timer, by another user. Links in it are followed
+// first, as `..` after a link is not the folder that it stands in.
+std::string FromAnywhere(const std::string& config) {
+  const fs::path file(config);
+  if (file.is_absolute()) return config;
+  std::error_code code;
+  const fs::path folder = fs::canonical(fs::absolute(file, code).parent_path(), code);
+  return code ? config : (folder / file.filename()).string();
+}
+
+// What lets the services read a file that is not theirs, as those under /etc; and what makes theirs again
+// what they write.
+constexpr Phrase kLetRead = {"chgrp hotline, chmod 640 (its folder 750)",
+                             "请执行 chgrp hotline、chmod 640（所在目录为750）"};
+constexpr Phrase kLetWrite = {"chown -R hotline:hotline, chmod -R u+rwX",
+                              "请执行 chown -R hotline:hotline、chmod -R u+rwX"};
+
 class Examination {
  public:
-  Examination(Session& session, std::string config) : session_(session), config_(std::move(config)) {}
+  Examination(Session& session, const std::string& config)
+      : session_(session), config_(FromAnywhere(config)) {}
 
   std::vector<Finding> Run() {
     if (!LookAtConfig()) {
@@ -128,6 +146,7 @@ class Examination {
     LookAtPeople();
     LookAtPeers();
     LookAtStores();
+    LookAtLogs();
     LookAtDisk();
     LookAtBackups();
     return std::move(findings_);
@@ -149,6 +168,22 @@ class Examination {
     return site_.has_escalation();
   }
 
+  // The end of a command to be typed here: at this site, with its certificates.
+  std::string WithConfig() const { return StrCat(" --config ", config_); }
+
+  // Whether a file that could not be read may only not be read by this user.
+  static bool IsDenied(const std::string& text) {
+    return text.find(std::generic_category().message(EACCES)) != std::string::npos;
+  }
+  // Who may look; and what is to be done if that was the services' user, as they then cannot either.
+  Words AsRoot(const Phrase& mend) const {
+    return {StrCat("not looked at: run doctor as root, or as the services' user (sudo -u hotline hotlinectl "
+                   "doctor",
+                   WithConfig(), "); if that user ran it, the services cannot read it either: ", mend.en),
+            StrCat("未能检查：请以root或服务用户运行（sudo -u hotline hotlinectl doctor", WithConfig(),
+                   "）；若已是服务用户，则各服务同样无法读取：", mend.zh)};
+  }
+
   bool LookAtConfig() {
     const Words what = {"configuration", "配置"};
     absl::StatusOr<boot::LoadedSite> site =
@@ -156,8 +191,10 @@ class Examination {
     if (!site.ok()) {
       const std::string text(site.status().message());
       Add(Verdict::kFailed, what, {text, text},
-          {"correct the lines named; every key is in README.md, or name the file with --config",
-           "按所指行号修改（各项含义见README.md），或用 --config 指定配置文件"});
+          IsDenied(text)
+              ? AsRoot(kLetRead)
+              : Words{"correct the lines named; every key is in README.md, or name the file with --config",
+                      "按所指行号修改（各项含义见README.md），或用 --config 指定配置文件"});
       return false;
     }
     site_ = site->site;
@@ -165,14 +202,18 @@ class Examination {
     for (const Program& program : kPrograms) {
       if (!Has(program)) continue;
       // What each reads for itself: keys, secrets, catalogues.
-      absl::Status own =
-          boot::LoadSite(config_, {.role = std::string(program.name), .insecure_listen = true}).status();
-      if (own.ok()) continue;
+      const absl::StatusOr<boot::LoadedSite> own =
+          boot::LoadSite(config_, {.role = std::string(program.name), .insecure_listen = true});
+      if (own.ok()) {
+        if (const std::string& file = own->site.log().file(); !file.empty()) logs_.insert(file);
+        continue;
+      }
       good = false;
-      const std::string text = StrCat(program.name, ": ", ToStd(own.message()));
+      const std::string text = StrCat(program.name, ": ", ToStd(own.status().message()));
       Add(Verdict::kFailed, what, {text, text},
-          {StrCat("correct it; then `", program.name, " --config ", config_, " --check`"),
-           StrCat("修改后用 ", program.name, " --config ", config_, " --check 复查")});
+          IsDenied(text) ? AsRoot(kLetRead)
+                         : Words{StrCat("correct it; then `", program.name, WithConfig(), " --check`"),
+                                 StrCat("修改后用 ", program.name, WithConfig(), " --check 复查")});
     }
     if (good) Add(Verdict::kOk, what, {config_, config_});
     return true;
@@ -223,6 +264,7 @@ class Examination {
     return std::nullopt;
   }
 
+  // Adds one finding, whatever there is to find.
   void LookAtCertificate(const std::string& file, const std::string& role, const std::string& key_file) {
     const Words what = {StrCat("certificate ", file), StrCat("证书 ", file)};
     const Words renew = {"have it issued anew and put in its place; services read it again by themselves",
@@ -230,7 +272,7 @@ class Examination {
     const absl::StatusOr<absl::Time> expiry = boot::EarliestExpiry(file);
     if (!expiry.ok()) {
       const std::string text(expiry.status().message());
-      return Add(Verdict::kFailed, what, {text, text}, renew);
+      return Add(Verdict::kFailed, what, {text, text}, IsDenied(text) ? AsRoot(kLetRead) : renew);
     }
     const std::string day = absl::FormatTime("%Y-%m-%d", *expiry, Beijing());
     if (*expiry <= session_.now)
@@ -255,6 +297,52 @@ class Examination {
       }
     }
     Add(Verdict::kOk, what, {"valid until " + day, "有效期至" + day});
+  }
+
+  // A program's certificate, its key and the authorities that it trusts; what was looked at is left out.
+  void LookAtTls(const std::string& role, const config::v1::TlsConfig& tls, std::set<std::string>* seen) {
+    const auto look = [&](const std::string& file, const std::string& whose, const std::string& key_file) {
+      if (!seen->insert(file).second) return;
+      LookAtCertificate(file, whose, key_file);
+      if (findings_.back().verdict == Verdict::kFailed) unusable_.insert(file);
+    };
+    look(tls.certificate_file(), role, tls.key_file());
+    look(tls.ca_file(), "", "");
+    if (!seen->insert(tls.key_file()).second) return;
+    struct stat info;
+    const Words what = {StrCat("key ", tls.key_file()), StrCat("私钥 ", tls.key_file())};
+    if (stat(tls.key_file().c_str(), &info) != 0) {
+      unusable_.insert(tls.key_file());
+      if (errno == EACCES) return AddUnreadable(what, tls.key_file(), errno, kLetRead);
+      Add(Verdict::kFailed, what, {"cannot be read", "无法读取"},
+          {"put it there, readable for its user alone", "请放置该文件，仅限其用户读取"});
+    } else if ((info.st_mode & 0007) != 0) {
+      Add(Verdict::kFailed, what, {"everybody on this machine can read it", "本机所有用户均可读取"},
+          {StrCat("chmod o= ", tls.key_file()), StrCat("执行 chmod o= ", tls.key_file())});
+    } else if (access(tls.key_file().c_str(), R_OK) != 0) {
+      unusable_.insert(tls.key_file());
+      AddUnreadable(what, tls.key_file(), errno, kLetRead);
+    }
+  }
+
+  // Those that doctor asks with: with an expired one every service seems to be down. And those of the role
+  // admin, with which backups are asked for.
+  void LookAtOwnTls(std::set<std::string>* seen) {
+    const Arguments& arguments = session_.arguments;
+    const bool given = !arguments.ca_file.empty();
+    config::v1::TlsConfig tls = site_.tls();
+    if (given) {
+      tls.set_certificate_file(arguments.cert_file);
+      tls.set_key_file(arguments.key_file);
+      tls.set_ca_file(arguments.ca_file);
+    }
+    if (given || !arguments.site_named) {
+      LookAtTls(given ? "" : "admin", tls, seen);
+      own_tls_fails_ = unusable_.contains(tls.certificate_file()) || unusable_.contains(tls.ca_file()) ||
+                       unusable_.contains(tls.key_file());
+    }
+    std::error_code code;
+    if (fs::exists(site_.tls().certificate_file(), code)) LookAtTls("admin", site_.tls(), seen);
   }
 
   void LookAtCertificates() {
@@ -283,21 +371,9 @@ class Examination {
       if (!Has(program)) continue;
       const auto site = boot::LoadSite(config_, {.role = std::string(program.name), .insecure_listen = true});
       if (!site.ok()) continue;  // told above
-      const config::v1::TlsConfig& tls = site->site.tls();
-      if (seen.insert(tls.certificate_file()).second)
-        LookAtCertificate(tls.certificate_file(), std::string(program.name), tls.key_file());
-      if (seen.insert(tls.ca_file()).second) LookAtCertificate(tls.ca_file(), "", "");
-      if (!seen.insert(tls.key_file()).second) continue;
-      struct stat info;
-      const Words what = {StrCat("key ", tls.key_file()), StrCat("私钥 ", tls.key_file())};
-      if (stat(tls.key_file().c_str(), &info) != 0) {
-        Add(Verdict::kFailed, what, {"cannot be read", "无法读取"},
-            {"put it there, readable for the service's user alone", "请放置该文件，仅限服务用户读取"});
-      } else if ((info.st_mode & 0077) != 0 && (info.st_mode & 0007) != 0) {
-        Add(Verdict::kFailed, what, {"everybody on this machine can read it", "本机所有用户均可读取"},
-            {StrCat("chmod 600 ", tls.key_file()), StrCat("执行 chmod 600 ", tls.key_file())});
-      }
+      LookAtTls(std::string(program.name), site->site.tls(), &seen);
     }
+    LookAtOwnTls(&seen);
   }
 
   void LookAtTime() {
@@ -361,6 +437,13 @@ class Examination {
       if (failure) {
         const bool down = absl::IsUnavailable(failure->status) || absl::IsDeadlineExceeded(failure->status);
         const std::string text(failure->status.message());
+        if (own_tls_fails_) {
+          Add(Verdict::kFailed, what,
+              {"cannot be asked: something is wrong with the certificate that doctor asks with (above)",
+               "无法查询：查询所用的证书有问题（见上）"},
+              {"mend that first, then look again", "请先处理该证书，再重新检查"});
+          continue;
+        }
         Add(Verdict::kFailed, what, down ? Words{"does not answer", "无应答"} : Words{text, text},
             down ? Words{StrCat("systemctl start ", program.unit, "; if it ends again: journalctl -u ",
                                 program.unit),
@@ -532,12 +615,30 @@ class Examination {
   }
 
   // What this user may not look at is not known to be well.
-  void AddUnreadable(const Words& what, const std::string& path, int number) {
+  void AddUnreadable(const Words& what, const std::string& path, int number, const Phrase& mend) {
     const std::string why = std::generic_category().message(number);
     Add(Verdict::kFailed, what,
-        {StrCat(path, " cannot be read: ", why), StrCat("无法读取 ", path, "：", why)},
-        {"not looked at: run doctor as root, or as the services' user (sudo -u hotline hotlinectl doctor)",
-         "未能检查：请以root或服务用户运行（sudo -u hotline hotlinectl doctor）"});
+        {StrCat(path, " cannot be read: ", why), StrCat("无法读取 ", path, "：", why)}, AsRoot(mend));
+  }
+
+  // Of what somebody made as root in a folder of the services' user, who can do nothing with it. False if
+  // `path` is no such thing, or cannot be looked at.
+  bool AddRoots(const Words& what, const std::string& path) {
+    fs::path file(path);
+    if (!file.has_filename()) file = file.parent_path();
+    const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+    struct stat own;
+    struct stat above;
+    if (stat(path.c_str(), &own) != 0 || own.st_uid != 0 || stat(folder.c_str(), &above) != 0 ||
+        above.st_uid == 0) {
+      return false;
+    }
+    Add(Verdict::kFailed, what,
+        {StrCat("belongs to root, and ", folder, " to another user"),
+         StrCat("属主为root，而 ", folder, " 属于其他用户")},
+        {StrCat("chown -R --reference=", folder, " ", path, ", then start the services"),
+         StrCat("执行 chown -R --reference=", folder, " ", path, "，再启动各服务")});
+    return true;
   }
 
   // 0, or why what is in the folder cannot be listed.
@@ -549,7 +650,7 @@ class Examination {
 
   // What to do about a store that a check failed of. Only what is nowhere else comes from a backup, and no
   // more of it than must: orders taken since then are in no backup.
-  static Words AdviceForStore(const std::string& path, const backup::Check& check) {
+  Words AdviceForStore(const std::string& path, const backup::Check& check) const {
     const fs::path file(path);
     const std::string name = file.filename().string();
     const std::string folder = file.parent_path().string();
@@ -570,17 +671,20 @@ class Examination {
     if (name == "work_order.db") {
       return {StrCat("stop the services, move ", folder,
                      " away, bring back the last backup of it: hotlinectl backup restore FOLDER --only "
-                     "work_order, and do what that says of escalation's stores"),
+                     "work_order",
+                     WithConfig(), ", and do what that says of escalation's stores"),
               StrCat("停止各服务，移走 ", folder,
-                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only "
-                     "work_order，并按提示处理escalation的数据库")};
+                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only work_order", WithConfig(),
+                     "，并按提示处理escalation的数据库")};
     }
     if (name == "directory.db" || name == "notify.db") {
       return {StrCat("systemctl stop hotline-escalation, move ", folder,
                      " away, bring back the last backup of it: hotlinectl backup restore FOLDER --only "
-                     "escalation; the orders stay as they are"),
+                     "escalation",
+                     WithConfig(), "; the orders stay as they are"),
               StrCat("执行 systemctl stop hotline-escalation，移走 ", folder,
-                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only escalation；工单不受影响")};
+                     "，恢复其最近的备份：hotlinectl backup restore 目录 --only escalation", WithConfig(),
+                     "；工单不受影响")};
     }
     return {"it is none of this software's stores: move it elsewhere", "不是本软件的数据库：请移到其他位置"};
   }
@@ -636,7 +740,7 @@ class Examination {
       const Words data = {StrCat("data ", *folder), StrCat("数据 ", *folder)};
       if (stat(folder->c_str(), &info) != 0) {
         if (errno != ENOENT) {
-          AddUnreadable(data, *folder, errno);
+          AddUnreadable(data, *folder, errno, kLetWrite);
           continue;
         }
         if (RunsHere(program)) {
@@ -644,16 +748,18 @@ class Examination {
           continue;
         }
         Add(Verdict::kLook, data, {"there is none yet", "尚无数据"},
-            {"it is made at the first start; to bring a backup back: hotlinectl backup restore FOLDER",
-             "首次启动时自动建立；恢复备份用 hotlinectl backup restore 目录"});
+            {StrCat("it is made at the first start; to bring a backup back: hotlinectl backup restore FOLDER",
+                    WithConfig()),
+             StrCat("首次启动时自动建立；恢复备份用 hotlinectl backup restore 目录", WithConfig())});
         continue;
       }
       if ((info.st_mode & 0007) != 0) {
         Add(Verdict::kFailed, data, {"everybody on this machine can read it", "本机所有用户均可读取"},
             {StrCat("chmod 700 ", *folder), StrCat("执行 chmod 700 ", *folder)});
       }
+      const bool roots = AddRoots(data, *folder);
       if (const int fault = FaultOfListing(*folder); fault != 0) {
-        AddUnreadable(data, *folder, fault);
+        AddUnreadable(data, *folder, fault, kLetWrite);
         continue;
       }
       std::error_code code;
@@ -670,7 +776,7 @@ class Examination {
       }
       std::sort(files.begin(), files.end());
       LookForStores(*folder, program);
-      if (!strange.empty()) {
+      if (!strange.empty() && !roots) {
         Add(Verdict::kFailed, data,
             {StrCat(strange, " belongs to another user than the folder"),
              StrCat(strange, " 与所在目录属主不同")},
@@ -679,7 +785,7 @@ class Examination {
       }
       for (const std::string& file : files) {
         if (access(file.c_str(), R_OK) != 0) {
-          AddUnreadable({StrCat("store ", file), StrCat("数据库 ", file)}, file, errno);
+          AddUnreadable({StrCat("store ", file), StrCat("数据库 ", file)}, file, errno, kLetWrite);
           continue;
         }
         const bool still = !IsOpenElsewhere(file) && !fs::exists(file + "-wal", code);
@@ -693,6 +799,10 @@ class Examination {
         }
       }
     }
+  }
+
+  void LookAtLogs() {
+    for (const std::string& file : logs_) AddRoots({StrCat("log ", file), StrCat("日志 ", file)}, file);
   }
 
   void LookAtDisk() {
@@ -709,6 +819,15 @@ class Examination {
       const int64_t all = static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
       const int64_t percent = all == 0 ? 0 : free * 100 / all;
       const Words what = {StrCat("disk of ", folder), StrCat("磁盘 ", folder)};
+      if ((disk.f_flag & ST_RDONLY) != 0) {
+        Add(Verdict::kFailed, what, {"is mounted read-only", "以只读方式挂载"},
+            {StrCat("see why (dmesg: a disk that fails is made read-only), mend it, mount -o remount,rw its "
+                    "mount point (findmnt -T ",
+                    folder, "), start the services"),
+             StrCat("查看原因（dmesg：磁盘出错时会被改为只读），修复后对其挂载点（findmnt -T ", folder,
+                    "）执行 mount -o remount,rw，再启动各服务")});
+        continue;
+      }
       const Words found = {StrCat(free >> 20, " MiB free, ", percent, " %"),
                            StrCat("剩余", free >> 20, "MiB，占", percent, "%")};
       const Words advice = {"make room: old backups, rotated logs; a full disk refuses new orders",
@@ -728,17 +847,18 @@ class Examination {
     const std::string& directory = site_.backup().directory();
     if (directory.empty()) {
       return Add(Verdict::kLook, what, {"no backup.directory is configured", "未配置 backup.directory"},
-                 {"configure one, and let a timer run `hotlinectl backup create` every night",
-                  "请配置备份目录，并定时每晚执行 hotlinectl backup create"});
+                 {StrCat("configure one, and let a timer run `hotlinectl backup create", WithConfig(),
+                         "` every night"),
+                  StrCat("请配置备份目录，并定时每晚执行 hotlinectl backup create", WithConfig())});
     }
     if (const int fault = FaultOfListing(directory); fault != 0 && fault != ENOENT) {
-      return AddUnreadable(what, directory, fault);
+      return AddUnreadable(what, directory, fault, kLetWrite);
     }
     const std::vector<backup::Stored> stored = backup::ListStored(directory);
     if (stored.empty()) {
       return Add(Verdict::kLook, what, {"there is none", "尚无备份"},
-                 {"hotlinectl backup create; copy it to another machine",
-                  "执行 hotlinectl backup create，并复制到其他机器"});
+                 {StrCat("hotlinectl backup create", WithConfig(), "; copy it to another machine"),
+                  StrCat("执行 hotlinectl backup create", WithConfig(), "，并复制到其他机器")});
     }
     // What lacks the part of a service brings no site back.
     // A service that has its stores on another machine is backed up there.
@@ -759,9 +879,10 @@ class Examination {
           Verdict::kFailed, what,
           {StrCat("none is whole: the last, ", stored.front().folder, ", has no part of ", lacking),
            StrCat("没有完整的备份：最近的 ", stored.front().folder, " 缺少", lacking, "部分")},
-          {"hotlinectl backup create while both services run (where they have disks of their own, their "
-           "parts lie apart)",
-           "请在两个服务都运行时执行 hotlinectl backup create（若两者各用自己的磁盘，则各部分分开存放）"});
+          {StrCat("hotlinectl backup create", WithConfig(),
+                  " while both services run (where they have disks of their own, their parts lie apart)"),
+           StrCat("请在两个服务都运行时执行 hotlinectl backup create", WithConfig(),
+                  "（若两者各用自己的磁盘，则各部分分开存放）")});
     }
     const absl::Time made = last->end_time();
     const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", made, Beijing());
@@ -769,8 +890,9 @@ class Examination {
                          StrCat("最近一次完整备份为 ", last->folder, "（", when, "）")};
     if (made < session_.now - kBackupOld) {
       return Add(Verdict::kLook, what, found,
-                 {"older than 26 hours: look at the timer that should run `hotlinectl backup create`",
-                  "已超过26小时：请检查定时备份任务"});
+                 {StrCat("older than 26 hours: look at the timer that should run `hotlinectl backup create",
+                         WithConfig(), "`"),
+                  StrCat("已超过26小时：请检查定时备份任务（hotlinectl backup create", WithConfig(), "）")});
     }
     Add(Verdict::kOk, what, found);
   }
@@ -780,6 +902,10 @@ class Examination {
   config::v1::SiteConfig site_;
   std::vector<Finding> findings_;
   std::set<std::string, std::less<>> running_;
+  std::set<std::string> logs_;  // each program's own
+  // Certificates, authorities and keys with which nobody can ask; a key that is open to everybody is none.
+  std::set<std::string> unusable_;
+  bool own_tls_fails_ = false;  // one of those is what doctor asks with
   Arguments own_arguments_;
   std::unique_ptr<Client> own_client_;
 };

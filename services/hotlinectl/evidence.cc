@@ -25,10 +25,6 @@ using evidence::Check;
 using evidence::EvidenceReport;
 using evidence::Verdict;
 
-int FailUsage(Session& session, std::string message) {
-  return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
-}
-
 int Export(Session& session) {
   Console& console = session.console;
   workorder::v1::ExportEvidenceRequest request;
@@ -82,7 +78,7 @@ bool ReadKeys(Session& session, crypto::KeyRing* ring, int* exit) {
     // The file of evidence has its own names for keys; here each only needs one.
     if (status.ok()) status = ring->Add(files[i].first, StrCat("given-", i), *std::move(key));
     if (!status.ok()) {
-      *exit = FailUsage(session, std::string(status.message()));
+      *exit = session.console.FailUsage(std::string(status.message()));
       return false;
     }
   }

@@ -38,10 +38,6 @@ const Parts& AllParts() {
   return *parts;
 }
 
-int FailUsage(Session& session, std::string message) {
-  return session.console.Fail({.status = absl::InvalidArgumentError(message), .usage = true});
-}
-
 std::string TimeOf(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(time), Beijing());
 }
@@ -245,7 +241,7 @@ int RestoreBackup(Session& session) {
   const std::string& folder = session.arguments.operand;
   const std::string& only = session.arguments.Text("only");
   absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
-  if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
+  if (!site.ok()) return session.console.FailUsage(std::string(site.status().message()));
   backup::Report report;
   if (!only.empty() && absl::IsNotFound(backup::ReadManifest(StrCat(folder, "/", only)).status())) {
     return console.Fail(Misuse(say::kNoSuchPart, folder, only));
@@ -352,7 +348,7 @@ int Backup(Session& session) {
     return VerifyAndTell(session, session.arguments.operand, nullptr, &report) ? kExitOk : kExitVerifyFailed;
   }
   const absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
-  if (!site.ok()) return FailUsage(session, std::string(site.status().message()));
+  if (!site.ok()) return session.console.FailUsage(std::string(site.status().message()));
   if (action == "verify") {
     backup::Report report;
     return VerifyAndTell(session, session.arguments.operand, &site->site, &report) ? kExitOk

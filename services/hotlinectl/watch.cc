@@ -20,6 +20,8 @@ namespace {
 constexpr absl::Duration kHeartbeat = absl::Seconds(5);
 // A stream that is silent for longer is dead, whatever the connection looks like.
 constexpr absl::Duration kLongestSilence = absl::Seconds(15);
+// As deploy/clients: a desk is to see soon that the service is back.
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
 constexpr absl::Duration kTitleTimeout = absl::Seconds(2);
 constexpr size_t kMaxTitles = 10'000;
 
@@ -42,7 +44,7 @@ class Watcher {
           Target target) {
     if (!console_.json()) console_.Out(table_.Render(console_.style()));
     absl::InsecureBitGen random;
-    Backoff backoff(absl::Milliseconds(100), absl::Seconds(10));
+    Backoff backoff(absl::Milliseconds(100), kLongestPause);
     bool disconnected = false;
     while (!console_.failed()) {
       std::unique_ptr<Interface> stub;

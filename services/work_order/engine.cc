@@ -130,7 +130,7 @@ void Complete(const WorkOrder& source, WorkOrder* order) {
 
 // Something that needs the committer.
 struct Engine::Work {
-  enum class Kind { kCommands, kInbox, kReceipt, kRecovery, kResend, kRecount } kind;
+  enum class Kind { kCommands, kInbox, kReceipt, kRecovery, kResend, kRecount, kProbe } kind;
   CallContext call;
   int weight = 1;
 
@@ -175,6 +175,8 @@ struct Engine::Work {
         return resend_done(status);
       case Kind::kRecount:
         return;  // the next recount finds it again
+      case Kind::kProbe:
+        return;  // as it was before
     }
   }
 };
@@ -703,6 +705,12 @@ void Engine::Recount(const SharedKey& key) {
   Enqueue(std::move(work));
 }
 
+void Engine::Probe() {
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kProbe;
+  Enqueue(std::move(work));
+}
+
 void Engine::Resend(const CallContext& call, workorder::v1::ResendRequest request,
                     Done<workorder::v1::ResendResponse> done) {
   if (!options_.site.peers.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
@@ -962,6 +970,7 @@ void Engine::Answer(Work& work) {
     case Work::Kind::kResend:
       return work.resend_done(std::move(work.resent));
     case Work::Kind::kRecount:
+    case Work::Kind::kProbe:
       return;
   }
 }
@@ -1016,6 +1025,9 @@ size_t Engine::Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first
         break;
       case Work::Kind::kRecount:
         RunRecount(work, tx);
+        break;
+      case Work::Kind::kProbe:
+        RunProbe(tx);
         break;
     }
     if (!tx.store_failure.ok() || work.parted) return i;
@@ -1130,6 +1142,11 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     // Not the id of a handoff that an older copy of the store knows nothing of: some number that is this
     // process's own.
     fresh.attempt_gap = 1 + static_cast<int>(id_start_ % kAttemptGaps);
+  }
+  if (before != nullptr && command.has_partner_call()) {
+    absl::StatusOr<std::vector<WorkOrder>> partners = OpenPartners(*before);
+    if (!partners.ok()) return store_failed(partners.status());
+    fresh.partners = *std::move(partners);
   }
   if (kept.has_value()) fresh.kept = &*kept;
   if (const std::string& parent = command.registration().parent_order_id(); !parent.empty()) {
@@ -1661,6 +1678,15 @@ void Engine::RunRecount(Work& work, Transaction& tx) {
   delta.Add(missing);
 }
 
+// Writes and takes back a hold on an order that is not there: no order has the id 0. A row that is written
+// back as it was proves nothing, since no page is written for it.
+void Engine::RunProbe(Transaction& tx) {
+  tx.store_failure = Begin(*store_, tx);
+  for (const bool held : {true, false}) {
+    if (tx.store_failure.ok()) tx.store_failure = store_->PutHold(0, held);
+  }
+}
+
 // Lets recovered envelopes take effect, as far as what they once followed has been applied.
 absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
   // Orders of which this site has told the peer since, behind what comes back; those first told, which are
@@ -1739,11 +1765,55 @@ absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1
   return false;
 }
 
+// The orders of partners that are called for `incident` and may not be done yet, newest first. This is the
+// committing thread: of a long-lived incident, only those among the latest open orders.
+absl::StatusOr<std::vector<WorkOrder>> Engine::OpenPartners(const WorkOrder& incident) {
+  constexpr int kMostPartners = 64;
+  constexpr int kMostRows = 4096;
+  if (incident.partner_count() == 0) return std::vector<WorkOrder>();
+  workorder::v1::ListFilter filter;
+  filter.set_parent_id(incident.id());
+  for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO; ++state) {
+    filter.add_states(static_cast<type::v1::OrderState>(state));
+  }
+  int64_t more = 0;
+  return store_->reader().List(filter, 0, {.limit = kMostPartners, .scan_limit = kMostRows}, &more);
+}
+
+// Binds a partner's order that came back after a restore to its incident. The bond is this site's own id of
+// that, which did not travel, and is found by the number that did. The number may have been given to another
+// matter since: the incident was there before its partners were called, and they got its content. If the
+// incident is not there, perhaps it comes back later: the next change of the order looks again.
+absl::Status Engine::FindIncident(Change* change, int64_t order_id) {
+  WorkOrder& after = change->after;
+  const std::string& own = options_.site.hotline;
+  const bool called = !after.parent_number().empty() && after.origin_hotline() == own &&
+                      !after.has_inbound() && after.handoff().from_hotline() == own &&
+                      after.handoff().previous_handoff_id().empty();
+  if (!called || !after.parent_id().empty()) return absl::OkStatus();
+  if (change->creates) order_id = ParseOrderId(after.id()).value_or(0);
+  absl::StatusOr<std::optional<int64_t>> incident = store_->reader().FindIdByNumber(after.parent_number());
+  if (!incident.ok()) return incident.status();
+  if (!incident->has_value() || **incident >= order_id) return absl::OkStatus();
+  absl::StatusOr<std::string> asked = store_->reader().FindContent(**incident);
+  if (!asked.ok()) return asked.status();
+  absl::StatusOr<std::string> content =
+      change->creates ? change->content : store_->reader().FindContent(order_id);
+  if (!content.ok()) return content.status();
+  // Of what was erased nobody can say whether it was the same.
+  if (!asked->empty() && *content == *asked) after.set_parent_id(FormatOrderId(**incident));
+  return absl::OkStatus();
+}
+
 // Stores a change, what it owes, and what it does to orders that are bound to this one. Returns the order's
 // id. A broken invariant is returned before anything is written; a failure of the store is left in
 // `tx.store_failure` too.
 absl::StatusOr<int64_t> Engine::Apply(Change change, int64_t order_id, const std::string& traceparent,
                                       Transaction& tx) {
+  if (absl::Status status = FindIncident(&change, order_id); !status.ok()) {
+    tx.store_failure = status;
+    return status;
+  }
   const auto is_bound = [](const WorkOrder& order) {
     return !order.parent_id().empty() || order.has_merged_into() || order.merged_orders_size() > 0;
   };

@@ -100,6 +100,9 @@ class Engine : public Ledger {
   bool RunBatch();
   // Blocks until something waits or Stop. For the committer's thread.
   bool WaitForWork();
+  // Lets the committer find out whether the store commits again, by something that changes nothing: after a
+  // disk was full, perhaps nobody asks for anything that would. From any thread.
+  void Probe();
   // Refuses new work with DRAINING; what waits is still committed. Waiting polls are answered.
   void Drain();
   // Ends WaitForWork once nothing waits.
@@ -114,7 +117,8 @@ class Engine : public Ledger {
   const EngineCounters& counters() const { return counters_; }
   const Site& site() const { return options_.site; }
   Store& store() { return *store_; }
-  // False after a failed sync: the store refuses until restart.
+  // False after a commit failed, until one succeeds. After a failed sync none does before a restart: the
+  // store refuses.
   bool healthy() const { return healthy_.load(); }
   // Why the last commit that failed did, as those who waited for it were told. For the committing thread.
   const absl::Status& last_failure() const { return last_failure_; }
@@ -146,6 +150,7 @@ class Engine : public Ledger {
   void RunRecovery(Work& work, Transaction& tx);
   void RunResend(Work& work, Transaction& tx);
   void RunRecount(Work& work, Transaction& tx);
+  void RunProbe(Transaction& tx);
   absl::Status Replay(LinkRow& link, Transaction& tx);
   absl::StatusOr<bool> IsLogged(const type::v1::WorkOrder& order, const exchange::v1::Envelope& mirror);
   absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);
@@ -174,6 +179,8 @@ class Engine : public Ledger {
     Change change;
   };
   absl::StatusOr<std::vector<Linked>> Follow(Change change, int64_t order_id, Transaction& tx);
+  absl::Status FindIncident(Change* change, int64_t order_id);
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> OpenPartners(const type::v1::WorkOrder& incident);
   absl::StatusOr<int64_t> ApplyOne(Change change, int64_t order_id, const std::string& traceparent,
                                    Transaction& tx);
   absl::StatusOr<int64_t> Apply(Change change, int64_t order_id, const std::string& traceparent,

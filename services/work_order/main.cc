@@ -33,6 +33,9 @@ constexpr int64_t kCheckpointWalBytes = 8 << 20;
 constexpr int64_t kBusyCheckpointWalBytes = 32 << 20;
 constexpr int64_t kBusyEventsPerCommit = 8;
 constexpr size_t kSaltBytes = 16;
+// Of a store that failed, whether it commits again; and with less room than that on its disk nobody asks.
+constexpr absl::Duration kProbeEvery = absl::Seconds(5);
+constexpr int64_t kProbeFreeBytes = 1 << 20;
 
 Site SiteOf(const boot::LoadedSite& loaded) {
   Site site;
@@ -188,8 +191,19 @@ class WorkOrderProcess final : public boot::Service {
           log::Warn("checkpoint failed", {{"error", ToStd(status.message())}});
         }
       }
+      ProbeIfFailed(stats);
       ScheduleCheckpoint();
     });
+  }
+
+  // What made the store fail may be over, a full disk above all. Nobody else would find out while nobody
+  // pushes, and who waits for this service to serve never does.
+  void ProbeIfFailed(const sql::Stats& stats) {
+    if (engine_->healthy() || stats.poisoned || stats.free_disk_bytes < kProbeFreeBytes) return;
+    const absl::Time now = environment_.clock->Now();
+    if (absl::AbsDuration(now - probe_time_) < kProbeEvery) return;
+    probe_time_ = now;
+    engine_->Probe();
   }
 
   void Measure() {
@@ -229,6 +243,8 @@ class WorkOrderProcess final : public boot::Service {
          [this] { return static_cast<double>(engine_->head_sequence()); }},
         {"hotline_watch_streams", "Watches open.",
          [this] { return static_cast<double>(service_->open_watches()); }},
+        {"hotline_similar_index_bytes", "Memory that the index of similar orders takes, about.",
+         [this] { return static_cast<double>(service_->similar_bytes()); }},
         {"hotline_store_wal_bytes", "Size of the write-ahead log.",
          [this] { return static_cast<double>(engine_->store().stats().wal_bytes); }},
         {"hotline_store_database_bytes", "Size of the database.",
@@ -295,6 +311,7 @@ class WorkOrderProcess final : public boot::Service {
   // At the last look of the checkpoints' thread.
   int64_t seen_events_ = 0;
   int64_t seen_commits_ = 0;
+  absl::Time probe_time_ = absl::InfinitePast();  // of the checkpoints' thread
 };
 
 }  // namespace

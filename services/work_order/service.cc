@@ -161,7 +161,7 @@ void WorkOrderService::Execute(const CallContext& call, type::v1::Command comman
     command.mutable_header()->mutable_actor()->set_unit(call.unit);
   }
   type::v1::Actor actor = command.header().actor();
-  const bool cleared = clearance_.Covers(call) || clearance_.accounts.contains(actor.account());
+  const bool cleared = clearance_.Covers(call, actor);
   *request.add_commands() = std::move(command);
   engine_->Execute(call, std::move(request),
                    [actor = std::move(actor), cleared,
@@ -553,8 +553,8 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
                              "应在1到60秒之间");
     }
   }
-  std::string order_id = request.order_id();
-  if (order_id.size() > 64) return error::BadText("order_id");
+  absl::StatusOr<std::string> order_id = EventHub::OrderOf(request.order_id());
+  if (!order_id.ok()) return order_id.status();
   EventHub::Viewer viewer;
   viewer.cleared = clearance_.Covers(call);
   // A unit may be one that the matter accuses.
@@ -571,7 +571,7 @@ absl::StatusOr<std::unique_ptr<MessageStream>> WorkOrderService::WatchWorkOrders
         recording, std::move(shown), [answer] { (*answer)(absl::OkStatus()); },
         [answer](absl::Status status) { (*answer)(std::move(status)); });
   };
-  return hub_.Open(request.start_sequence(), std::move(order_id), heartbeat, std::move(viewer));
+  return hub_.Open(request.start_sequence(), *std::move(order_id), heartbeat, std::move(viewer));
 }
 
 // ---- FindSimilarOrders

@@ -71,6 +71,7 @@ class WorkOrderService : public OrderFinder {
   void Publish(const EventHub::Items& items) { hub_.Publish(items); }
   void Drain() { hub_.Drain(); }
   int64_t open_watches() const { return hub_.open_streams(); }
+  size_t similar_bytes() const { return similar_.bytes(); }
 
  private:
   struct Listing;

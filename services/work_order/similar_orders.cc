@@ -107,7 +107,9 @@ absl::StatusOr<bool> SimilarOrders::Step() {
     begun_ = true;
     Pump();
   }
-  return scanned_ ? Follow() : Scan();
+  absl::StatusOr<bool> more = scanned_ ? Follow() : Scan();
+  bytes_.store(index_.bytes() + (scanned_ ? 0 : waiting_bytes_), std::memory_order_relaxed);
+  return more;
 }
 
 void SimilarOrders::Pump() {

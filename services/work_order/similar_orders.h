@@ -3,6 +3,8 @@
 #ifndef SERVICES_WORK_ORDER_SIMILAR_ORDERS_H_
 #define SERVICES_WORK_ORDER_SIMILAR_ORDERS_H_
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,7 +20,7 @@
 namespace hotline::work_order {
 
 // Costs nothing until the first Find; from then on it follows the log, apart
-// from the commits. Used on the readers' thread alone.
+// from the commits. Used on the readers' thread alone, but for bytes().
 class SimilarOrders {
  public:
   // Both outlive it; `reader` is used on `readers` only, which is stopped
@@ -31,6 +33,8 @@ class SimilarOrders {
   };
   // Open orders like `query`, without `except`; some hundreds at most.
   absl::StatusOr<Found> Find(const Sketch& query, int64_t except);
+  // What it takes, about; 0 before the first Find. Any thread.
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   // A slice of what is left to do; false if nothing is.
@@ -53,6 +57,7 @@ class SimilarOrders {
   // Newest first, while the scan goes on: the index takes the oldest first.
   std::deque<std::pair<int64_t, Sketch>> waiting_;
   size_t waiting_bytes_ = 0;
+  std::atomic<size_t> bytes_ = 0;
 };
 
 }  // namespace hotline::work_order

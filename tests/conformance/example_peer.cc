@@ -672,14 +672,14 @@ void ExamplePeer::SendUntilStopped() {
       grpc::CreateCustomChannel(options_.peer_address, grpc::InsecureChannelCredentials(), arguments));
   constexpr auto kPause = std::chrono::milliseconds(100);
   bool linked = false;
-  std::map<exchange::v1::Lane, int64_t> received;
+  std::map<exchange::v1::Lane, Progress> lanes;
   while (true) {
     {
       MutexLock lock(&mu_);
       if (stopping_) return;
       bool idle = linked;
       for (const auto& [name, lane] : stored_.lanes) {
-        idle = idle && received[name] == static_cast<int64_t>(lane.outbox.size());
+        idle = idle && lanes[name].received == static_cast<int64_t>(lane.outbox.size());
       }
       if (idle) {
         changed_.Wait(&mu_);
@@ -700,10 +700,10 @@ void ExamplePeer::SendUntilStopped() {
       ok = peer->GetLink(&context, request, &response).ok();
       linked = ok;
       for (const auto& position : response.lanes()) {
-        received[position.lane()] = position.incoming().received_through();
+        lanes[position.lane()].received = position.incoming().received_through();
       }
     } else {
-      for (auto& [name, through] : received) ok = SendOnce(*peer, name, &through) && ok;
+      for (auto& [name, progress] : lanes) ok = SendOnce(*peer, name, &progress) && ok;
     }
     if (ok) continue;
     // Whatever it was: try again, for ever.
@@ -713,7 +713,8 @@ void ExamplePeer::SendUntilStopped() {
 }
 
 bool ExamplePeer::SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::v1::Lane name,
-                           int64_t* received) {
+                           Progress* progress) {
+  if (absl::Now() < progress->not_before) return false;
   exchange::v1::DeliverRequest request;
   request.set_protocol_version(1);
   request.set_from_hotline(options_.hotline);
@@ -723,7 +724,7 @@ bool ExamplePeer::SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::
   {
     MutexLock lock(&mu_);
     const std::vector<Envelope>& outbox = stored_.lanes[name].outbox;
-    for (size_t next = static_cast<size_t>(*received); next < outbox.size(); ++next) {
+    for (size_t next = static_cast<size_t>(progress->received); next < outbox.size(); ++next) {
       *request.add_envelopes() = outbox[next];
       if (request.envelopes_size() == kMaxEnvelopes || request.ByteSizeLong() > (2u << 20)) break;
     }
@@ -733,7 +734,10 @@ bool ExamplePeer::SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::
   exchange::v1::DeliverResponse response;
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
-  if (!peer.Deliver(&context, request, &response).ok()) return false;
+  if (const grpc::Status status = peer.Deliver(&context, request, &response); !status.ok()) {
+    if (!Has(Defect::kIgnoresRetryInfo)) progress->not_before = absl::Now() + Read(status).retry_after;
+    return false;
+  }
   const exchange::v1::LinkReceipt& receipt = response.receipt();
   MutexLock lock(&mu_);
   const std::vector<Envelope>& outbox = stored_.lanes[name].outbox;
@@ -742,7 +746,7 @@ bool ExamplePeer::SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::
   const std::string head = through == 0 ? StartOf(name) : outbox[static_cast<size_t>(through - 1)].hash();
   // A receipt with another head is none: somebody has to look at it.
   if (receipt.head_hash() != head) return false;
-  *received = through;
+  progress->received = through;
   return true;
 }
 

@@ -55,6 +55,7 @@ enum class Defect {
   kIgnoresEpoch,
   kSendsInternalReply,
   kRefusesForClock,
+  kIgnoresRetryInfo,
 };
 
 struct ExampleOptions {
@@ -152,7 +153,11 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
   void Stop();
   // Delivers what the peer does not have, for as long as it takes.
   void SendUntilStopped();
-  bool SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::v1::Lane lane, int64_t* received);
+  struct Progress {
+    int64_t received = 0;
+    absl::Time not_before = absl::InfinitePast();  // as the peer has asked
+  };
+  bool SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::v1::Lane lane, Progress* progress);
 
   const ExampleOptions options_;
   int port_ = 0;

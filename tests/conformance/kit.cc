@@ -1396,11 +1396,25 @@ Outcome Kit::Send3() {
 
 Outcome Kit::Send4() {
   HOTLINE_NEED_LISTENER();
+  const size_t before = listener_->deliveries().size();
   listener_->Play({Step::kRefuse, Step::kRefuse});
   Offered offer = MakeOffer();
   HOTLINE_NEED(Take(LANE_ORDINARY, {offer.envelope}));
-  if (Await(offer.id, kUnderstood).has_value() || Await(offer.id, kUnderstood).has_value()) return Pass();
-  return Missing("UNDERSTOOD after two refusals");
+  if (!Await(offer.id, kUnderstood).has_value() && !Await(offer.id, kUnderstood).has_value()) {
+    return Missing("UNDERSTOOD after two refusals");
+  }
+  const std::vector<DeliveryIn> deliveries = listener_->deliveries();
+  for (auto refused = deliveries.begin() + static_cast<std::ptrdiff_t>(before); refused != deliveries.end();
+       ++refused) {
+    if (refused->step != Step::kRefuse) continue;
+    const auto next = std::find_if(refused + 1, deliveries.end(), [&](const DeliveryIn& delivery) {
+      return delivery.lane == refused->lane;
+    });
+    if (next == deliveries.end() || next->time - refused->time >= kRetryAfter) continue;
+    return Fail(absl::StrCat("nothing for ", absl::FormatDuration(kRetryAfter), ", as RetryInfo said"),
+                absl::StrCat("the batch again after ", absl::FormatDuration(next->time - refused->time)));
+  }
+  return Pass();
 }
 
 Outcome Kit::Send5() {

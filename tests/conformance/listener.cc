@@ -230,12 +230,13 @@ grpc::Status Listener::Deliver(grpc::ServerContext*, const DeliverRequest* reque
       steps_.pop_front();
     }
     deliveries_.push_back({found->first, request->envelopes(0).sequence(),
-                           request->envelopes(request->envelopes_size() - 1).sequence(), step});
+                           request->envelopes(request->envelopes_size() - 1).sequence(), step, arrival});
     Judge(*request, lane);
   }
   if (step == Step::kRefuse) {
     changed_.NotifyAll();
-    return Refuse(StatusCode::RESOURCE_EXHAUSTED, "OVERLOADED", "the kit refuses this batch once");
+    return Refuse(StatusCode::RESOURCE_EXHAUSTED, "OVERLOADED", "the kit refuses this batch once", {},
+                  kRetryAfter);
   }
   if (step == Step::kForget) {
     lane.cursor -= std::min(lane.cursor, kForgotten);

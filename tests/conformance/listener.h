@@ -24,10 +24,13 @@ namespace hotline::conformance {
 // What to do with one delivery that has envelopes.
 enum class Step {
   kLoseAnswer,  // apply, then fail as if the answer were lost
-  kRefuse,      // apply nothing, answer OVERLOADED
+  kRefuse,      // apply nothing, answer OVERLOADED with RetryInfo of kRetryAfter
   kSlow,        // apply, answer after `slow`
   kForget,      // apply nothing, and answer with the cursor set back by up to three envelopes
 };
+
+// Longer than the first pauses of a sender that does not look at it, and short enough for two in a row.
+inline constexpr absl::Duration kRetryAfter = absl::Milliseconds(600);
 
 struct Arrived {
   exchange::v1::Lane lane;
@@ -40,6 +43,7 @@ struct DeliveryIn {
   int64_t first = 0;
   int64_t last = 0;
   std::optional<Step> step;
+  absl::Time time;  // when it came
 };
 
 struct ListenerOptions {

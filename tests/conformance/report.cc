@@ -112,7 +112,7 @@ const std::vector<Clause>& Clauses() {
       {"X-SEND-1", "a site asks GetLink before it sends"},
       {"X-SEND-2", "after a lost answer the same bytes are sent again"},
       {"X-SEND-3", "a slow answer loses and doubles nothing"},
-      {"X-SEND-4", "after a refusal the site tries again"},
+      {"X-SEND-4", "after a refusal the site tries again, no sooner than RetryInfo says"},
       {"X-SEND-5", "a site sends again from where its peer's receipt stands"},
       {"X-SEND-6", "a site goes on when its peer was gone and is back"},
       {"X-BACKFILL-1", "backfill hands back what was received, byte for byte"},

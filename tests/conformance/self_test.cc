@@ -145,7 +145,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Defect::kKeepsEpoch, "KeepsEpoch", {"X-CUSTODY-1"}},
         Case{Defect::kIgnoresEpoch, "IgnoresEpoch", {"X-CUSTODY-3"}},
         Case{Defect::kSendsInternalReply, "SendsInternalReply", {"X-CUSTODY-5"}},
-        Case{Defect::kRefusesForClock, "RefusesForClock", {"X-TIME-2"}}),
+        Case{Defect::kRefusesForClock, "RefusesForClock", {"X-TIME-2"}},
+        Case{Defect::kIgnoresRetryInfo, "IgnoresRetryInfo", {"X-SEND-4"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

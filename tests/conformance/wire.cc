@@ -296,7 +296,7 @@ Refusal Read(const grpc::Status& status) {
 }
 
 grpc::Status Refuse(grpc::StatusCode code, const std::string& reason, const std::string& message,
-                    const std::map<std::string, std::string>& metadata) {
+                    const std::map<std::string, std::string>& metadata, absl::Duration retry_after) {
   google::rpc::Status details;
   details.set_code(static_cast<int>(code));
   details.set_message(message);
@@ -305,6 +305,13 @@ grpc::Status Refuse(grpc::StatusCode code, const std::string& reason, const std:
   info.set_reason(reason);
   for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
   details.add_details()->PackFrom(info);
+  if (retry_after > absl::ZeroDuration()) {
+    google::rpc::RetryInfo retry;
+    const int64_t nanos = absl::ToInt64Nanoseconds(retry_after);
+    retry.mutable_retry_delay()->set_seconds(nanos / 1'000'000'000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+    details.add_details()->PackFrom(retry);
+  }
   return grpc::Status(code, message, details.SerializeAsString());
 }
 

@@ -96,9 +96,10 @@ struct Refusal {
   std::string Describe() const;
 };
 Refusal Read(const grpc::Status& status);
-// A failure as this protocol wants it.
+// A failure as this protocol wants it. With RetryInfo if `retry_after` is more than zero.
 grpc::Status Refuse(grpc::StatusCode code, const std::string& reason, const std::string& message,
-                    const std::map<std::string, std::string>& metadata = {});
+                    const std::map<std::string, std::string>& metadata = {},
+                    absl::Duration retry_after = absl::ZeroDuration());
 
 void SetTime(absl::Time time, google::protobuf::Timestamp* out);
 absl::Time TimeOf(const google::protobuf::Timestamp& time);

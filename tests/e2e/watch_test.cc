@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "tests/support/desk.h"
 #include "tests/support/watch.h"
@@ -13,6 +14,7 @@ using testing::Each;
 using testing::Property;
 using testing::SizeIs;
 using type::v1::Event;
+using type::v1::WorkOrder;
 
 class WatchTest : public testing::Test {
  protected:
@@ -81,10 +83,35 @@ TEST_F(WatchTest, BeatsInSilenceAndSaysHowFarItIs) {
   EXPECT_EQ(watch.events()[0].sequence(), 4);
 }
 
+// It broke before its first heartbeat, and what happened until it began anew, from then on, was lost.
+TEST_F(WatchTest, WhoWatchesFromNowOnKnowsAtOnceWhereToResume) {
+  PushSome(3);
+  int64_t next = 0;
+  {
+    HandoffWatch watch(&site_, next, "", absl::Seconds(60));
+    ASSERT_TRUE(watch.WaitForHeartbeat(absl::Seconds(20))) << "not only after a minute";
+    next = watch.watermark() + 1;
+  }
+  EXPECT_EQ(next, 4);
+  PushSome(1);
+  HandoffWatch resumed(&site_, next);
+  ASSERT_TRUE(resumed.WaitFor(AtLeast(1)));
+  EXPECT_EQ(resumed.events()[0].sequence(), 4);
+}
+
+TEST_F(WatchTest, AWatchOfANumberIsRefused) {
+  const WorkOrder order = Push(site_, MakePush(1, "110")).order();
+  HandoffWatch watch(&site_, 1, order.number());
+  const RichError error = Rich(watch.WaitForEnd());
+  EXPECT_EQ(error.reason, "FIELD_INVALID");
+  EXPECT_EQ(error.field, "order_id");
+}
+
 TEST_F(WatchTest, FilterLeavesOthersOutButMovesTheWatermark) {
   const std::string id = Push(site_, MakePush(1, "110")).order().id();
   PushSome(3);
-  HandoffWatch watch(&site_, 1, id, absl::Seconds(1));
+  // As a person may type it.
+  HandoffWatch watch(&site_, 1, absl::AsciiStrToLower(id), absl::Seconds(1));
   ASSERT_TRUE(watch.WaitFor(AtLeast(1)));
   ASSERT_TRUE(Eventually([&] { return watch.watermark() == 4; }));
   EXPECT_THAT(watch.events(), SizeIs(1));

@@ -435,6 +435,29 @@ TEST_F(BackupTest, ACopyThatDoesNotFitIsNotBegun) {
   EXPECT_EQ(Ctl(sites_.a, {"backup", "create", "more"}).exit, 0) << "it does not stop for good";
 }
 
+// At night nobody pushes, and who waits for the service to serve would wait until morning.
+TEST_F(BackupTest, AFullDiskEndsWithoutAPush) {
+  SmallDisk disk(sites_.a.folder() + "/work_order", 24 << 20);
+  if (!disk.made()) GTEST_SKIP() << "only root can make a disk";
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  Push(sites_.a, MakePush(1, "110"));
+  const auto serves = [&] { return Ctl(sites_.a, {"health", "--service", "work_order"}).exit == 0; };
+  ASSERT_TRUE(Eventually(serves));
+  // Too little for the service to ask whether there is room.
+  disk.FillBut(256 << 10);
+  int pushes = 1;
+  ASSERT_TRUE(Eventually([&] {
+    dispatch::v1::PushWorkOrderResponse response;
+    Call call;
+    return Rich(sites_.a.dispatch().PushWorkOrder(&call, MakePush(++pushes, "110"), &response)).reason ==
+           "DISK_FULL";
+  }));
+  EXPECT_TRUE(Eventually([&] { return !serves(); }));
+  fs::remove(sites_.a.folder() + "/work_order/ballast");
+  EXPECT_TRUE(Eventually(serves)) << "with nobody asking for anything";
+  EXPECT_EQ(Verify(sites_.a).fault(), "");
+}
+
 TEST_F(BackupTest, WhatAKilledServiceLeftIsClearedWhenItStarts) {
   const std::string left = Backups(sites_.a) + "/.nightly.work_order.partial";
   fs::create_directories(left);

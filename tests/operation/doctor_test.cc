@@ -2,12 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/util/json_util.h"
 #include "hotline/operation/v1/backup_service.pb.h"
@@ -38,6 +42,50 @@ class DoctorTest : public testing::Test {
     }
     return "";
   }
+  // What is told to be typed works at this site, in both languages.
+  static void ExpectCommandsOfThisSite(Site& site, const Said& said) {
+    const std::string wanted = "--config " + site.config_file();
+    const std::vector<std::string> lines = absl::StrSplit(said.out, '\n');
+    for (const std::string& line : lines) {
+      for (size_t at = 0; (at = line.find("hotlinectl backup", at)) != std::string::npos; ++at) {
+        const size_t next = std::min(line.find("hotlinectl backup", at + 1), line.size());
+        EXPECT_THAT(line.substr(at, next - at), HasSubstr(wanted)) << line;
+      }
+    }
+  }
+  // `doctor` by somebody to whom the modes of files mean something.
+  Said LookAsAnybody(Site& site) {
+    std::vector<std::string> arguments = {BuildFolder() + "/services/hotlinectl/hotlinectl", "doctor",
+                                          "--config", site.config_file(), "--json"};
+    // Root looks at everything, unless it gives that up.
+    if (geteuid() == 0) {
+      const std::string caps = "-dac_override,-dac_read_search";
+      arguments.insert(arguments.begin(),
+                       {"/usr/bin/setpriv", "--bounding-set=" + caps, "--inh-caps=" + caps});
+    }
+    return RunProgram(sites_.folder, arguments);
+  }
+  // `doctor` in the site's own folder, as a person there types it.
+  Said LookFromWithin(Site& site) {
+    const std::filesystem::path config = site.config_file();
+    const std::string build = std::filesystem::absolute(BuildFolder()).string();
+    return RunProgram(sites_.folder, {"/usr/bin/env", "-C", config.parent_path().string(),
+                                      build + "/services/hotlinectl/hotlinectl", "doctor", "--config",
+                                      "./" + config.filename().string(), "--json"});
+  }
+  // Certificates in `tls`, by which the site is configured; what `deploy/certs/make` exits with.
+  int MakeCertificates(const std::vector<std::string>& more = {}) {
+    const std::string folder = sites_.folder.path() + "/tls";
+    std::vector<std::string> arguments = {HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", folder};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.push_back("12345");
+    config::v1::TlsConfig& tls = *sites_.a.config().mutable_tls();
+    tls.set_ca_file(folder + "/ca.crt");
+    tls.set_certificate_file(folder + "/12345/{role}.crt");
+    tls.set_key_file(folder + "/12345/{role}.key");
+    auto process = Process::Start(arguments, folder + ".log");
+    return process.ok() ? (*process)->Wait(absl::Seconds(60)) : -1;
+  }
 
   TwoSites sites_;
 };
@@ -49,6 +97,7 @@ TEST_F(DoctorTest, ASiteThatWorksNeedsNothingButABackup) {
   ASSERT_TRUE(Eventually([&] { return Look(sites_.a).exit == 0; })) << Look(sites_.a).out;
   const Said first = Look(sites_.a, {"--json"});
   EXPECT_THAT(LineWith(first, "backup create"), HasSubstr("\"look\""));
+  ExpectCommandsOfThisSite(sites_.a, first);
   EXPECT_THAT(LineWith(first, "\"service work_order\""),
               AllOf(HasSubstr("\"ok\""), HasSubstr("release 0.1.0")));
   EXPECT_THAT(LineWith(first, "\"peer 110\""), AllOf(HasSubstr("\"ok\""), HasSubstr("protocol version 1")));
@@ -65,6 +114,7 @@ TEST_F(DoctorTest, ASiteThatWorksNeedsNothingButABackup) {
   const Said half = Look(sites_.a, {"--json"});
   EXPECT_THAT(LineWith(half, "\"backups\""),
               AllOf(HasSubstr("\"failed\""), HasSubstr("has no part of escalation")));
+  ExpectCommandsOfThisSite(sites_.a, half);
   // Unless its stores are on another machine, where it is backed up.
   std::filesystem::rename(sites_.a.folder() + "/escalation", sites_.a.folder() + "/.elsewhere");
   EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"backups\""), HasSubstr("\"ok\""));
@@ -194,6 +244,13 @@ TEST_F(DoctorTest, ADayWithoutABackupIsTold) {
   ASSERT_NO_FATAL_FAILURE(age(absl::Hours(30)));
   EXPECT_THAT(said(),
               AllOf(HasSubstr("\"look\""), HasSubstr("older than 26 hours"), HasSubstr("超过26小时")));
+  ExpectCommandsOfThisSite(sites_.a, Look(sites_.a, {"--json"}));
+  // A timer runs it elsewhere.
+  const Said within = LookFromWithin(sites_.a);
+  EXPECT_THAT(LineWith(within, "\"backups\""), HasSubstr("hotlinectl backup create")) << within.err;
+  EXPECT_THAT(LineWith(within, "\"configuration\""),
+              AllOf(HasSubstr("\"ok\""), HasSubstr("\"" + sites_.a.config_file() + "\"")));
+  ExpectCommandsOfThisSite(sites_.a, within);
 }
 
 // No network helps where there is none.
@@ -271,6 +328,12 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
     const bool restores = line.find("backup restore") != std::string::npos;
     EXPECT_EQ(restores, std::string(one.advice).find("--only") != std::string::npos) << line;
   }
+  ExpectCommandsOfThisSite(sites_.a, damaged);
+  std::filesystem::rename(sites_.a.folder() + "/work_order", sites_.a.folder() + "/.away");
+  const Said none_yet = Look(sites_.a, {"--json"});
+  EXPECT_THAT(LineWith(none_yet, "there is none yet"),
+              HasSubstr("hotlinectl backup restore FOLDER --config"));
+  ExpectCommandsOfThisSite(sites_.a, none_yet);
   // A key that nobody knows.
   WriteFile(sites_.a.config_file(), ReadFile(sites_.a.config_file()) + "backups: {directory: /x}\n");
   const Said said = Look(sites_.a);
@@ -284,16 +347,7 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
 // What a person mixes up when certificates are put in place.
 TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
   const std::string folder = sites_.folder.path() + "/tls";
-  const auto make = [&](const std::string& hotline) {
-    auto process =
-        Process::Start({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", folder, hotline}, folder + ".log");
-    return process.ok() ? (*process)->Wait(absl::Seconds(60)) : -1;
-  };
-  ASSERT_EQ(make("12345"), 0);
-  config::v1::TlsConfig& tls = *sites_.a.config().mutable_tls();
-  tls.set_ca_file(folder + "/ca.crt");
-  tls.set_certificate_file(folder + "/12345/{role}.crt");
-  tls.set_key_file(folder + "/12345/{role}.key");
+  ASSERT_EQ(MakeCertificates(), 0);
   // Writes the configuration; whether it starts is not the question.
   ASSERT_TRUE(sites_.a.Launch(Service::kWorkOrder).ok());
   sites_.a.Kill(Service::kWorkOrder);
@@ -315,10 +369,44 @@ TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
               AllOf(HasSubstr("\"failed\""),
                     HasSubstr("spiffe://hotline/12345/desktop, not spiffe://hotline/12345/dispatch")));
   back(".crt");
+  // The one that doctor itself asks with.
+  const auto admin = [&](const std::string& what) {
+    return LineWith(Look(sites_.a, {"--json"}), what + folder + "/12345/admin");
+  };
+  EXPECT_THAT(admin("certificate "), HasSubstr("\"ok\""));
+  ASSERT_EQ(MakeCertificates({"--days", "-1", "--role", "admin"}), 0);
+  EXPECT_THAT(admin("certificate "),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("ended on"), HasSubstr("到期")));
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"service work_order\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("the certificate that doctor asks with"),
+                    HasSubstr("查询所用的证书"), Not(HasSubstr("systemctl start"))));
+  ASSERT_EQ(MakeCertificates({"--role", "admin"}), 0);
+  EXPECT_THAT(admin("certificate "), HasSubstr("\"ok\""));
+  EXPECT_EQ(admin("key "), "");
+  ASSERT_EQ(chmod((folder + "/12345/admin.key").c_str(), 0644), 0);
+  EXPECT_THAT(admin("key "), AllOf(HasSubstr("\"failed\""), HasSubstr("everybody on this machine"),
+                                   HasSubstr("chmod o= " + folder + "/12345/admin.key")));
+  // With an open key one can ask: what does not answer is down.
+  const auto service = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"service work_order\""); };
+  EXPECT_THAT(service(), AllOf(HasSubstr("\"failed\""), HasSubstr("systemctl start hotline-work-order"),
+                               Not(HasSubstr("the certificate that doctor asks with"))));
+  ASSERT_EQ(chmod((folder + "/12345/admin.key").c_str(), 0600), 0);
+  // The authority's own end, which is looked at for the first program.
+  const std::string authority = ReadFile(folder + "/ca.crt");
+  const Said ended =
+      RunProgram(sites_.folder, {"/usr/bin/openssl", "x509", "-in", folder + "/ca.crt", "-signkey",
+                                 folder + "/ca.key", "-days", "-1", "-out", folder + "/ended.crt"});
+  ASSERT_EQ(ended.exit, 0) << ended.err;
+  std::filesystem::rename(folder + "/ended.crt", folder + "/ca.crt");
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "certificate " + folder + "/ca.crt"),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("ended on")));
+  EXPECT_THAT(service(), AllOf(HasSubstr("\"failed\""), HasSubstr("the certificate that doctor asks with"),
+                               Not(HasSubstr("systemctl start"))));
+  WriteFile(folder + "/ca.crt", authority);
   // Another authority's.
   std::filesystem::rename(folder + "/ca.key", folder + "/old.key");
   std::filesystem::copy_file(folder + "/ca.crt", folder + "/old.crt");
-  ASSERT_EQ(make("12345"), 0);
+  ASSERT_EQ(MakeCertificates(), 0);
   // While one authority takes over from the other, the file holds both.
   const std::string fresh = ReadFile(folder + "/ca.crt");
   WriteFile(folder + "/ca.crt", ReadFile(folder + "/old.crt") + fresh);
@@ -328,6 +416,20 @@ TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("is not issued by")));
   std::filesystem::remove(own + ".crt");
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot read")));
+}
+
+TEST_F(DoctorTest, WhatIsAdvisedWorksAtASiteWithTls) {
+  ASSERT_EQ(MakeCertificates(), 0);
+  sites_.a.config().mutable_backup()->set_directory(sites_.a.folder() + "/backups");
+  ASSERT_TRUE(sites_.a.StartAll().ok());
+  const std::string line = LineWith(Look(sites_.a, {"--json"}), "hotlinectl backup create");
+  const size_t begin = line.find("hotlinectl backup create");
+  ASSERT_NE(begin, std::string::npos) << line;
+  const std::string command = line.substr(begin, line.find(';', begin) - begin);
+  const std::vector<std::string> words = absl::StrSplit(command, ' ');
+  const Said made = RunCtl(sites_.folder, {words.begin() + 1, words.end()});
+  EXPECT_EQ(made.exit, 0) << command << "\n" << made.out << made.err;
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"backups\""), HasSubstr("\"ok\""));
 }
 
 TEST_F(DoctorTest, PlainTextOnTheNetworkIsFound) {
@@ -353,20 +455,40 @@ TEST_F(DoctorTest, WhatMayNotBeLookedAtIsTold) {
   const std::string backups = sites_.a.folder() + "/backups";
   std::filesystem::create_directory(backups);
   for (const std::string& folder : {data, backups}) ASSERT_EQ(chmod(folder.c_str(), 0), 0);
-  std::vector<std::string> arguments = {BuildFolder() + "/services/hotlinectl/hotlinectl", "doctor",
-                                        "--config", sites_.a.config_file(), "--json"};
-  // Root looks at everything, unless it gives that up.
-  if (geteuid() == 0) {
-    const std::string caps = "-dac_override,-dac_read_search";
-    arguments.insert(arguments.begin(), {"/usr/bin/setpriv", "--bounding-set=" + caps, "--inh-caps=" + caps});
-  }
-  const Said said = RunProgram(sites_.folder, arguments);
+  const Said said = LookAsAnybody(sites_.a);
   for (const std::string& folder : {data, backups}) EXPECT_EQ(chmod(folder.c_str(), 0700), 0);
   EXPECT_EQ(said.exit, 9) << said.err;
   for (const std::string& what : {"\"data " + data, std::string("\"backups\"")}) {
     EXPECT_THAT(LineWith(said, what), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot be read"),
                                             HasSubstr("run doctor as root"), HasSubstr("未能检查")));
   }
+  // Nothing in them is to be corrected.
+  const auto expect_denied = [](const std::string& line) {
+    EXPECT_THAT(line, AllOf(HasSubstr("\"failed\""), HasSubstr("Permission denied"), HasSubstr("as root"),
+                            HasSubstr("以root"), Not(HasSubstr("correct")), Not(HasSubstr("issued anew"))));
+  };
+  ASSERT_EQ(chmod(sites_.a.config_file().c_str(), 0), 0);
+  expect_denied(LineWith(LookAsAnybody(sites_.a), "\"configuration\""));
+  ASSERT_EQ(chmod(sites_.a.config_file().c_str(), 0600), 0);
+  ASSERT_EQ(MakeCertificates(), 0);
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const std::string tls = sites_.folder.path() + "/tls";
+  ASSERT_EQ(chmod(tls.c_str(), 0), 0);
+  const Said shut = LookAsAnybody(sites_.a);
+  EXPECT_EQ(chmod(tls.c_str(), 0700), 0);
+  expect_denied(LineWith(shut, "certificate " + tls + "/12345/dispatch.crt"));
+  expect_denied(LineWith(shut, "certificate " + tls + "/12345/admin.crt"));
+  expect_denied(LineWith(shut, "key " + tls + "/12345/dispatch.key"));
+  // One that root renewed, in a folder that is open: the services' user is told what to do, not to ask
+  // itself.
+  const std::string key = tls + "/12345/dispatch.key";
+  ASSERT_EQ(chmod(key.c_str(), 0), 0);
+  const std::string renewed = LineWith(LookAsAnybody(sites_.a), "key " + key);
+  EXPECT_EQ(chmod(key.c_str(), 0600), 0);
+  expect_denied(renewed);
+  EXPECT_THAT(renewed, AllOf(HasSubstr("cannot read it either: chgrp hotline, chmod 640"),
+                             HasSubstr("同样无法读取：请执行 chgrp hotline、chmod 640")));
 }
 
 TEST_F(DoctorTest, FilesOfAnotherUserAreFound) {
@@ -377,6 +499,50 @@ TEST_F(DoctorTest, FilesOfAnotherUserAreFound) {
   ASSERT_EQ(chown(store.c_str(), 65534, 65534), 0);
   EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "belongs to another user"),
               AllOf(HasSubstr("\"failed\""), HasSubstr("chown -R --reference")));
+}
+
+// Made by a person at work as root: the services' user may go where it is, and do nothing with it.
+TEST_F(DoctorTest, WhatRootMadeInTheServicesFolderIsFound) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  const std::string logs = sites_.a.folder() + "/logs";
+  std::filesystem::create_directory(logs);
+  sites_.a.config().mutable_log()->set_file(logs + "/{role}.log");
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  EXPECT_EQ(LineWith(Look(sites_.a, {"--json"}), "belongs to root"), "") << "so does all that is around it";
+  for (const std::string& folder : {sites_.a.folder(), logs}) {
+    ASSERT_EQ(chown(folder.c_str(), 65534, 65534), 0);
+  }
+  const Said said = Look(sites_.a, {"--json"});
+  EXPECT_EQ(said.exit, 9);
+  for (const std::string& path : {sites_.a.folder() + "/work_order", logs + "/work_order.log"}) {
+    EXPECT_THAT(LineWith(said, path + "\""),
+                AllOf(HasSubstr("\"failed\""), HasSubstr("belongs to root"), HasSubstr("属主为root"),
+                      HasSubstr("chown -R --reference="), HasSubstr(" " + path + ", then start")));
+  }
+}
+
+// A disk that failed: the kernel lets nobody write to it any more.
+TEST_F(DoctorTest, ADiskThatIsReadOnlyIsFound) {
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const std::string folder = sites_.a.folder() + "/work_order";
+  const auto disk = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"disk of " + folder + "\""); };
+  EXPECT_EQ(disk().find("read-only"), std::string::npos);
+  if (geteuid() != 0 || mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    GTEST_SKIP() << "only root can mount";
+  }
+  const bool shut = mount(nullptr, folder.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+  const std::string said = disk();
+  // Not by number.
+  EXPECT_FALSE(sites_.a.Start(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);
+  EXPECT_EQ(umount2(folder.c_str(), MNT_DETACH), 0);
+  ASSERT_TRUE(shut);
+  EXPECT_THAT(said, AllOf(HasSubstr("\"failed\""), HasSubstr("is mounted read-only"),
+                          HasSubstr("以只读方式挂载"), HasSubstr("remount,rw")));
+  EXPECT_THAT(ReadFile(sites_.a.log_file(Service::kWorkOrder)), HasSubstr("Read-only file system"));
+  EXPECT_EQ(disk().find("read-only"), std::string::npos);
 }
 
 }  // namespace

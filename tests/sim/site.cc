@@ -256,7 +256,6 @@ bool Site::Start(Part part) {
       break;
   }
   if (status.ok() && !slot->dead()) return true;
-  witness_->NoteStartFailed(setup_.index, NameOf(part), status);
   slot->Die();
   Remove(part);
   return false;

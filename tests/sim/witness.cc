@@ -156,7 +156,7 @@ bool Witness::HasHandoff(const std::string& hotline, const std::string& handoff_
   const int index = IndexOf(hotline);
   if (index < 0) return false;
   const SiteView& view = sites_[static_cast<size_t>(index)];
-  return view.rewound || view.handoffs.contains(handoff_id);
+  return MayBeForgotten(view, view, handoff_id) || view.handoffs.contains(handoff_id);
 }
 
 // ---- As it happens
@@ -185,7 +185,6 @@ void Witness::Take(int site, SharedMessage bytes) {
   }
   CheckCustody(site, event, order);
   if (const type::v1::RegisteredDetail* registered = RegisteredOf(event); registered != nullptr) {
-    order.origin = registered->origin_hotline();
     order.matter = registered->content_digest();
     order.emergency = registered->urgency() == type::v1::URGENCY_EMERGENCY;
   }
@@ -195,15 +194,14 @@ void Witness::Take(int site, SharedMessage bytes) {
   order.holder = event.custody().holder();
   order.epoch = event.custody().epoch();
   order.handoff_id = event.handoff_id();
-  if (event.has_suspended()) order.suspended = true;
-  if (event.has_resumed() || event.state_before() != event.state()) order.suspended = false;
   if (const type::v1::Handoff* handoff = HandoffOf(event); handoff != nullptr) {
     if (handoff->id() == event.handoff_id()) {
-      order.from = handoff->from_hotline();
-      order.to = handoff->to_hotline();
       order.spoken_code = handoff->spoken_code();
     }
     const auto [known, first] = view.handoffs.emplace(handoff->id(), event.order_id());
+    if (first && !shaken_ && !event.recovered() && handoff->from_hotline() == view.hotline) {
+      since_.insert(handoff->id());
+    }
     if (!first && known->second != event.order_id()) {
       Violate("one_order", StrCat(at(), "handoff ", handoff->id(), " has a second order"));
     }
@@ -287,7 +285,8 @@ void Witness::CheckUnits(const SiteView& view, const Event& event, OrderView* or
     order->return_closed = true;
   }
   if (!event.has_unit_returned()) return;
-  if (order->return_closed && !order->ruled && !event.mirrored()) {
+  // What comes back from a peer after a restore was done in time before it.
+  if (order->return_closed && !order->ruled && !event.mirrored() && !event.recovered()) {
     Violate("return_closed", StrCat(view.hotline, " #", event.sequence(), ": ", order->lead_unit,
                                     " returned an order when its time for that was over"));
   }
@@ -319,7 +318,7 @@ void Witness::CheckCustody(int site, const Event& event, const OrderView& before
     if (known == other.handoffs.end()) continue;
     const OrderView& theirs = other.orders[other.order_index.at(known->second)];
     // A site that has lost its memory may be of two minds until it has it back.
-    if (view.rewound || other.rewound) continue;
+    if (MayBeForgotten(view, other, event.handoff_id())) continue;
     if (theirs.handoff_id == event.handoff_id() && theirs.holder == other.hotline && theirs.epoch == epoch) {
       Violate("one_holder", StrCat(at(), "handoff ", event.handoff_id(), " is held by ", view.hotline,
                                    " and by ", other.hotline, " in epoch ", epoch));
@@ -333,6 +332,31 @@ void Witness::Rewound(int site) {
   fresh.hotline = view.hotline;
   fresh.rewound = true;
   view = std::move(fresh);
+  shaken_ = true;
+  since_.clear();
+}
+
+void Witness::Look(const std::vector<std::unique_ptr<Site>>& sites) {
+  if (!shaken_) return;
+  std::map<std::pair<std::string, LaneKey>, int64_t> incoming;
+  std::map<std::pair<std::string, LaneKey>, std::pair<int64_t, int64_t>> outgoing;
+  for (const auto& site : sites) {
+    if (!site->up(Part::kWorkOrder) || !site->up(Part::kDispatch)) return;
+    const auto links = site->engine()->store().reader().Links();
+    if (!links.ok()) return;
+    for (const work_order::LinkRow& link : *links) {
+      incoming[{site->hotline(), link.key}] = link.incoming_sequence;
+      outgoing[{site->hotline(), link.key}] = {link.outgoing_sequence, link.acknowledged_sequence};
+      if (link.replay_next <= link.replay_end) return;
+    }
+  }
+  for (const auto& [link, sent] : outgoing) {
+    const auto& [hotline, key] = link;
+    const auto there = incoming.find({key.peer, {.peer = hotline, .lane = key.lane}});
+    const int64_t received = there == incoming.end() ? 0 : there->second;
+    if (sent.first != sent.second || sent.first != received) return;
+  }
+  shaken_ = false;
 }
 
 bool Witness::Opened(int site, work_order::Reader& store) {
@@ -381,8 +405,6 @@ void Witness::ReceiptLeft(int site, int peer, const exchange::v1::DeliverRespons
   promised = std::max(promised, response.receipt().received_through());
 }
 
-void Witness::NoteStartFailed(int, const char*, const absl::Status&) {}
-
 // ---- After healing
 // ---------------------------------------------------------------------------------------------
 
@@ -412,9 +434,11 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
     const auto& [order_id, handoff_id] = told;
     int holders = 0;
     for (const SiteView& view : sites_) holders += view.handoffs.contains(handoff_id) ? 1 : 0;
-    bool rewound = false;
-    for (const SiteView& view : sites_) rewound |= view.rewound && handoff_id.starts_with(view.hotline + "-");
-    if (holders != 2 && !(rewound && holders == 0)) {
+    bool forgotten = false;
+    for (const SiteView& view : sites_) {
+      forgotten |= handoff_id.starts_with(view.hotline + "-") && MayBeForgotten(view, view, handoff_id);
+    }
+    if (holders != 2 && !(forgotten && holders == 0)) {
       return Violate("acknowledged_kept",
                      StrCat("handoff ", handoff_id, " of request ", request, " is at ", holders, " sites"));
     }
@@ -427,6 +451,7 @@ void Witness::Inspect(const std::vector<std::unique_ptr<Site>>& sites,
   InspectAccountable(sites);
   for (size_t i = 0; i < sites.size(); ++i) {
     InspectClocks(*sites[i], sites_[i]);
+    InspectPartners(*sites[i], sites_[i]);
     for (Site* peer : sites[i]->peers()) InspectProof(*sites[i], *peer);
   }
 }
@@ -498,13 +523,14 @@ void Witness::InspectProof(Site& site, Site& peer) {
 void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
   exchange::v1::MirrorBody body;
   for (const auto& site : sites) {
-    if (!site->up(Part::kWorkOrder) || sites_[static_cast<size_t>(site->index())].rewound) continue;
+    if (!site->up(Part::kWorkOrder)) continue;
+    const SiteView& ours = sites_[static_cast<size_t>(site->index())];
     work_order::Reader& reader = site->engine()->store().reader();
     auto links = reader.Links();
     if (!links.ok()) continue;
     for (const work_order::LinkRow& link : *links) {
       const int peer = IndexOf(link.key.peer);
-      if (peer < 0 || sites_[static_cast<size_t>(peer)].rewound || link.acknowledged_sequence == 0) continue;
+      if (peer < 0 || link.acknowledged_sequence == 0) continue;
       const SiteView& theirs = sites_[static_cast<size_t>(peer)];
       auto rows = reader.ReadOutbox(link.key, 0, static_cast<int>(link.acknowledged_sequence));
       if (!rows.ok()) continue;
@@ -514,6 +540,7 @@ void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
             IsService(body.event().actor().account())) {
           continue;
         }
+        if (MayBeForgotten(ours, theirs, envelope.handoff_id())) continue;
         const std::string& account = body.event().actor().account();
         const auto order = theirs.handoffs.find(envelope.handoff_id());
         const auto known = theirs.mirrored_accounts.find(account);
@@ -580,6 +607,15 @@ void Witness::InspectPair(Site& a, Site& b) {
     const SiteView& at_giver = sites_[static_cast<size_t>(giver->index())];
     const SiteView& at_taker = sites_[static_cast<size_t>(taker->index())];
     for (const auto& [order_id, order] : final_orders_[static_cast<size_t>(giver->index())]) {
+      for (const type::v1::Handoff& past : order.past_handoffs()) {
+        const auto known = at_taker.handoffs.find(past.id());
+        if (past.to_hotline() != taker->hotline() || known == at_taker.handoffs.end() ||
+            MayBeForgotten(at_giver, at_taker, past.id())) {
+          continue;
+        }
+        const auto& theirs = final_orders_[static_cast<size_t>(taker->index())].at(known->second);
+        if (theirs.handoff().id() == past.id()) InspectEnd(past, theirs.handoff());
+      }
       if (order.handoff().from_hotline() != giver->hotline() ||
           order.handoff().to_hotline() != taker->hotline()) {
         continue;
@@ -592,7 +628,7 @@ void Witness::InspectPair(Site& a, Site& b) {
       }
       const auto& theirs = final_orders_[static_cast<size_t>(taker->index())].at(known->second);
       if (theirs.handoff().id() != handoff) continue;
-      InspectAgreement(order, theirs, at_giver.rewound || at_taker.rewound);
+      InspectAgreement(order, theirs, MayBeForgotten(at_giver, at_taker, handoff));
       const auto read_content = [&](Site* site, const WorkOrder& one) {
         auto content = site->engine()->store().reader().FindContent(ParseOrderId(one.id()).value_or(0));
         return content.ok() ? *content : std::string("unreadable");
@@ -632,7 +668,7 @@ void Witness::InspectPair(Site& a, Site& b) {
   }
 }
 
-void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, bool rewound) {
+void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, bool forgotten) {
   const std::string& handoff = ours.handoff().id();
   const auto ended = [](const WorkOrder& order) { return order.handoff().has_end_time(); };
   if (ended(ours) != ended(theirs)) {
@@ -643,7 +679,10 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
                type::v1::OrderState_Name(theirs.state()), " (epoch ", theirs.custody().epoch(), ")"));
   }
   // After a return or a recall the giver goes on by itself, and the taker's order stands.
-  if (ended(ours)) return;
+  if (ended(ours)) {
+    if (!forgotten) InspectEnd(ours.handoff(), theirs.handoff());
+    return;
+  }
   // Filing is each site's own affair; what was filed was closed or cancelled.
   const auto filed = [](const WorkOrder& order) { return order.state() == type::v1::ORDER_STATE_ARCHIVED; };
   if (!filed(ours) && !filed(theirs) && ours.state() != theirs.state()) {
@@ -657,15 +696,21 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
                                     " in epoch ", ours.custody().epoch(), " and by ",
                                     theirs.custody().holder(), " in epoch ", theirs.custody().epoch()));
   }
-  if (ours.reply().public_reply() != theirs.reply().public_reply() ||
-      ours.units_size() != theirs.units_size() ||
+  const auto units = [](const WorkOrder& order) {
+    std::string text;
+    for (const type::v1::UnitTask& task : order.units()) {
+      text += StrCat(task.unit(), task.has_sign_time() ? "+ " : " ");
+    }
+    return text;
+  };
+  if (ours.reply().public_reply() != theirs.reply().public_reply() || units(ours) != units(theirs) ||
       ours.facts().extension_count() != theirs.facts().extension_count() ||
       ours.facts().suspended() != theirs.facts().suspended() ||
       ours.facts().redo_count() != theirs.facts().redo_count()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": reply, units or facts differ"));
   }
-  if (!rewound) InspectReceipts(ours.handoff(), theirs.handoff());
-  if (!rewound &&
+  if (!forgotten) InspectReceipts(ours.handoff(), theirs.handoff(), filed(ours));
+  if (!forgotten &&
       ours.handoff().voice().SerializeAsString() != theirs.handoff().voice().SerializeAsString()) {
     return Violate("agreed", StrCat("handoff ", handoff, ": the records of telephone calls differ"));
   }
@@ -674,21 +719,73 @@ void Witness::InspectAgreement(const WorkOrder& ours, const WorkOrder& theirs, b
   }
 }
 
-// The giver has the receipts that the taker gave, as they were given, and when it knew of each.
-void Witness::InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken) {
+// How it ended, the two sites tell alike; and one that did not end is nowhere left behind.
+void Witness::InspectEnd(const type::v1::Handoff& given, const type::v1::Handoff& taken) {
+  // Of the oldest ones the giver keeps the ground alone.
+  const bool slim = !given.has_offer_time();
+  const bool same = slim ? given.returned().ground() == taken.returned().ground()
+                         : given.returned().SerializeAsString() == taken.returned().SerializeAsString();
+  if (given.has_end_time() != taken.has_end_time() || !same || given.to_number() != taken.to_number()) {
+    Violate("agreed", StrCat("handoff ", given.id(), " ended otherwise at the giver (",
+                             given.returned().ShortDebugString(), ") than at the taker (",
+                             taken.returned().ShortDebugString(), ")"));
+  }
+}
+
+// A restored site gets its partners' orders back from them, and knows the incident by its number alone. One
+// that came back behind is looked for with the next change.
+void Witness::InspectPartners(Site& site, const SiteView& view) {
+  const auto& orders = final_orders_[static_cast<size_t>(site.index())];
+  std::unordered_map<std::string, std::string> by_number;
+  for (const auto& [id, order] : orders) by_number.emplace(order.number(), id);
+  const auto read_content = [&](const std::string& id) {
+    auto content = site.engine()->store().reader().FindContent(ParseOrderId(id).value_or(0));
+    return content.ok() ? *content : std::string();
+  };
+  for (const auto& [id, order] : orders) {
+    const type::v1::Handoff& handoff = order.handoff();
+    if (order.parent_number().empty() || order.origin_hotline() != view.hotline || order.has_inbound() ||
+        handoff.from_hotline() != view.hotline || !handoff.previous_handoff_id().empty()) {
+      continue;
+    }
+    if (!order.parent_id().empty()) {
+      const auto incident = orders.find(order.parent_id());
+      // What was filed before its partner's order came back is not touched again.
+      if (incident == orders.end() || (incident->second.partner_count() == 0 &&
+                                       incident->second.state() != type::v1::ORDER_STATE_ARCHIVED)) {
+        return Violate("partners", StrCat(view.hotline, "'s ", id, " has an incident that called nobody"));
+      }
+      continue;
+    }
+    const auto incident = by_number.find(order.parent_number());
+    if (incident == by_number.end() || incident->second >= id ||
+        view.order_index.at(incident->second) > view.order_index.at(id)) {
+      continue;
+    }
+    if (const std::string content = read_content(id);
+        !content.empty() && content == read_content(incident->second)) {
+      return Violate("partners",
+                     StrCat(view.hotline, "'s ", id, " does not know its incident ", order.parent_number()));
+    }
+  }
+}
+
+// The giver has the receipts that the taker gave, as they were given, and when it knew of each. An order that
+// the giver filed before the first receipt had come takes no event any more, so not that one either.
+void Witness::InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken, bool filed) {
   const type::v1::ReceiptRecord& record = given.receipt_record();
   const auto same = [](const auto& one, const auto& other) {
     return one.SerializeAsString() == other.SerializeAsString();
   };
-  const char* const fault = !taken.has_receive_time() || !taken.has_understand_time() ? "was never received"
-                            : given.to_number() != taken.to_number() ? "has another number at the giver"
-                            : !same(given.understand_time(), taken.understand_time())
-                                ? "was understood at two times"
-                            : !same(given.accept_time(), taken.accept_time()) ? "was accepted at two times"
-                            : !record.has_receive_record_time() || !record.has_understand_record_time() ||
-                                    (given.has_accept_time() && !record.has_accept_record_time())
-                                ? "has a receipt that the giver does not know when it had"
-                                : nullptr;
+  const char* const fault =
+      !taken.has_receive_time() || !taken.has_understand_time() ? "was never received"
+      : given.to_number() != taken.to_number()                  ? "has another number at the giver"
+      : !same(given.understand_time(), taken.understand_time()) ? "was understood at two times"
+      : !same(given.accept_time(), taken.accept_time())         ? "was accepted at two times"
+      : (!record.has_receive_record_time() && !filed) || !record.has_understand_record_time() ||
+              (given.has_accept_time() && !record.has_accept_record_time())
+          ? "has a receipt that the giver does not know when it had"
+          : nullptr;
   if (fault != nullptr) Violate("receipts", StrCat("handoff ", given.id(), " ", fault));
 }
 

@@ -36,6 +36,7 @@
 //   clocks             escalation's projection is what the log says
 //   rungs_taken        and every rung that is due was taken
 //   part_done          no clock runs for an assisting unit whose part is done
+//   partners           a partner's order is bound to its incident at the site that called, if that has it
 #ifndef TESTS_SIM_WITNESS_H_
 #define TESTS_SIM_WITNESS_H_
 
@@ -69,13 +70,9 @@ struct OrderView {
   std::string holder;
   int64_t epoch = 0;
   std::string handoff_id;
-  std::string from;  // of the current handoff; empty if there is none
-  std::string to;
-  std::string spoken_code;  // of it
-  std::string origin;
-  std::string matter;  // the digest of its content, which all copies of one matter share
+  std::string spoken_code;  // of the current handoff
+  std::string matter;       // the digest of its content, which all copies of one matter share
   bool emergency = false;
-  bool suspended = false;
   std::string lead_unit;       // as last dispatched
   int64_t dispatched_by = 0;   // that event
   bool return_closed = false;  // its time to return the order is over
@@ -102,9 +99,11 @@ class Witness {
   // The store of a site was replaced by an old backup: what it knows begins anew when it is opened. What only
   // this site knew since then may be lost; what a peer knows must come back.
   void Rewound(int site);
+  // Between steps. From when each site has what the others sent it, and knows so of what it sent, handoffs
+  // that are offered are held to all promises again.
+  void Look(const std::vector<std::unique_ptr<Site>>& sites);
   // A receipt leaves `site` for `peer`.
   void ReceiptLeft(int site, int peer, const exchange::v1::DeliverResponse& response);
-  void NoteStartFailed(int site, const char* part, const absl::Status& status);
 
   // The log of `site` has `event_sequence` by `account`.
   bool Logged(int site, int64_t event_sequence, const std::string& account) const;
@@ -156,12 +155,21 @@ class Witness {
   void InspectPair(Site& a, Site& b);
   void InspectAccountable(const std::vector<std::unique_ptr<Site>>& sites);
   void InspectProof(Site& site, Site& peer);
-  void InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken);
-  void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs, bool rewound);
+  void InspectEnd(const type::v1::Handoff& given, const type::v1::Handoff& taken);
+  void InspectReceipts(const type::v1::Handoff& given, const type::v1::Handoff& taken, bool filed);
+  void InspectAgreement(const type::v1::WorkOrder& ours, const type::v1::WorkOrder& theirs, bool forgotten);
   void InspectClocks(Site& site, SiteView& view);
+  void InspectPartners(Site& site, const SiteView& view);
   int IndexOf(const std::string& hotline) const;
+  // What a site has forgotten it, or its peer, may take for something else: `one` or `other` was restored,
+  // and the handoff may be of the time before.
+  bool MayBeForgotten(const SiteView& one, const SiteView& other, const std::string& handoff_id) const {
+    return (one.rewound || other.rewound) && !since_.contains(handoff_id);
+  }
 
   std::vector<SiteView> sites_;
+  bool shaken_ = false;                    // since a restore, until all have all
+  std::unordered_set<std::string> since_;  // handoffs offered behind the last restore, when all had all
   Violation violation_;
   int64_t in_doubt_ = 0;
   type::v1::Event event_;  // kept for its memory

@@ -487,6 +487,7 @@ const World::Move World::kMoves[] = {
 
 void World::Step() {
   ++steps_;
+  witness_.Look(sites_);
   int64_t total = 0;
   for (const Move& move : kMoves) total += move.needs == nullptr || climate_.*move.needs ? move.weight : 0;
   int64_t at = dice_.Below(total);

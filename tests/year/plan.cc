@@ -711,9 +711,11 @@ class Author {
     const absl::Time due = matter.Due(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, "110", at);
     const absl::Time answered = AnswerTime(matter, at, due, 10);
     Duty("110", type::v1::CLOCK_KIND_PEER_ACCEPTANCE, due, answered);
-    // In doubt meanwhile: the desk had until the keep-by time to telephone.
-    if (answered > at + absl::Hours(2)) {
-      Duty("12345", type::v1::CLOCK_KIND_VOICE, at + absl::Hours(4), answered);
+    // In doubt meanwhile, once the peer's working time was over: the desk had two hours from then on to
+    // telephone.
+    const absl::Time doubted = std::max(due, at + absl::Hours(2));
+    if (answered > doubted) {
+      Duty("12345", type::v1::CLOCK_KIND_VOICE, doubted + absl::Hours(2), answered);
     }
     if (matter.urgency() == type::v1::URGENCY_NORMAL && dice_.Percent(12)) {
       Answered("110", answered, true);

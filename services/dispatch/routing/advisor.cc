@@ -218,6 +218,12 @@ class Adviser {
     const auto names = [](const auto& list, int value) {
       return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
     };
+    // No deadline of a matter that nobody has yet: a suspension's review is due when whoever suspends says,
+    // and only an officer on the spot has a unit brought there.
+    if (rule.clock() == type::v1::CLOCK_KIND_SUSPENSION_REVIEW ||
+        (rule.clock() == type::v1::CLOCK_KIND_SCENE_ARRIVAL && channel != type::v1::CHANNEL_ON_SCENE)) {
+      return false;
+    }
     // As in escalation: the order's own deadlines are those of who leads, and some are for the duty of
     // certain other hotlines alone.
     const bool of_lead =

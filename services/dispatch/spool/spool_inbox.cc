@@ -32,11 +32,13 @@ constexpr absl::Duration kPutOffPause = absl::Seconds(2);
 bool MayPass(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kAborted:
       return true;
+    case absl::StatusCode::kResourceExhausted:
+      // gRPC's own has no reason: the message is too large, and stays so.
+      return error::ReasonOf(status) != Reason::ERROR_REASON_UNSPECIFIED;
     default:
       return false;
   }

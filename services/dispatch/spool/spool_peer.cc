@@ -149,6 +149,11 @@ void SpoolPeer::Reconcile(const CallContext& call, exchange::v1::ReconcileReques
   });
 }
 
+void SpoolPeer::OnReceipt(Lane lane, std::function<void(LinkReceipt)> told) {
+  MutexLock lock(&mu_);
+  on_receipt_[lane] = std::move(told);
+}
+
 void SpoolPeer::Ask(const CallContext& call, BundleCall question, Done<BundleAnswer> done) {
   executor_->Post([this, deadline = call.deadline, question = std::move(question),
                    done = std::move(done)]() mutable {
@@ -191,8 +196,7 @@ bool SpoolPeer::Learn(Bundle* bundle) {
   }
   if (newest) {
     for (LinkReceipt& receipt : *bundle->mutable_receipts()) {
-      if (!IsLane(receipt.lane())) continue;
-      peer_receipts_[LaneOf(receipt.lane())] = std::move(receipt);
+      if (IsLane(receipt.lane())) LearnReceipt(std::move(receipt));
     }
     for (const BundleRefusal& refusal : bundle->refusals()) {
       if (!IsLane(refusal.lane())) continue;
@@ -230,6 +234,21 @@ bool SpoolPeer::Learn(Bundle* bundle) {
     done(status.ok() ? error::Internal("the peer refused without an error") : status);
   }
   return newest;
+}
+
+// Told before the bundle's parts are handed on: who waits for a receipt does not wait for those too.
+void SpoolPeer::LearnReceipt(LinkReceipt receipt) {
+  const Lane lane = LaneOf(receipt.lane());
+  LinkReceipt& known = peer_receipts_[lane];
+  const bool news = known.received_through() != receipt.received_through();
+  known = std::move(receipt);
+  if (!news) return;
+  std::function<void(LinkReceipt)> told;
+  {
+    MutexLock lock(&mu_);
+    told = on_receipt_[lane];
+  }
+  if (told) told(known);
 }
 
 void SpoolPeer::OweReceipt(LinkReceipt receipt) {

@@ -120,6 +120,7 @@ class SpoolPeer final : public Peer {
   void Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
                  Done<exchange::v1::ReconcileResponse> done) override;
   bool store_and_forward() const override { return true; }
+  void OnReceipt(exchange::v1::Lane lane, std::function<void(exchange::v1::LinkReceipt)> told) override;
   absl::Time known_time() const override { return status().known_time; }
 
   const SpoolCounters& counters() const { return counters_; }
@@ -154,6 +155,7 @@ class SpoolPeer final : public Peer {
 
   // Takes what the bundle says of the peer. True if no newer one was read before.
   bool Learn(exchange::v1::Bundle* bundle);
+  void LearnReceipt(exchange::v1::LinkReceipt receipt);
   void OweReceipt(exchange::v1::LinkReceipt receipt);
   // `status` OK: nothing is refused any more. Lane UNSPECIFIED: the bundle as a whole.
   void OweRefusal(Lane lane, const BundleOrder& bundle, const absl::Status& status);
@@ -210,6 +212,7 @@ class SpoolPeer final : public Peer {
 
   mutable Mutex mu_;
   SpoolStatus status_ ABSL_GUARDED_BY(mu_);
+  std::map<Lane, std::function<void(exchange::v1::LinkReceipt)>> on_receipt_ ABSL_GUARDED_BY(mu_);
 
   // Touched on the executor only.
   bool open_ = false;

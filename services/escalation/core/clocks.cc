@@ -100,6 +100,11 @@ v1::ClockHistory HistoryOf(const OrderClock& clock) {
   return history;
 }
 
+// The deadline that the order carries for such a clock.
+absl::Time CarriedTime(const OrderClock& clock, const v1::ClockHistory& history) {
+  return history.has_carried_time() ? FromProto(history.carried_time()) : clock.due;
+}
+
 // What `duty_party`'s clock asks; `assist`: it is an assisting unit's. Outlived by both.
 Traits TraitsOf(const OrderClocks& order, bool assist, std::string_view duty_party) {
   return {.type = order.type,
@@ -387,6 +392,7 @@ class Step {
       return;
     }
     StartAcceptance();
+    AwaitAcceptance();
   }
 
   // The receipts: whichever comes first starts the clock.
@@ -394,6 +400,38 @@ class Step {
     Stop(type::v1::CLOCK_KIND_PEER_RECEIPT);
     if (Live(type::v1::CLOCK_KIND_PEER_ACCEPTANCE) == nullptr) {
       Arm(type::v1::CLOCK_KIND_PEER_ACCEPTANCE, order_.receiver);
+    }
+  }
+
+  // A peer that has read the offer may use all the working time that it has to accept it: until then its
+  // silence says nothing, so the giver neither doubts the offer nor takes it back. A limit around the clock
+  // is what the site chose beside its confirm-by time, and is left to that.
+  void AwaitAcceptance() {
+    const OrderClock* acceptance = Live(type::v1::CLOCK_KIND_PEER_ACCEPTANCE);
+    if (order_.state != type::v1::ORDER_STATE_UNDERSTOOD || acceptance == nullptr) return;
+    const bool works = deadlines_.WorkCalendarOf(acceptance->rule, acceptance->duty_party) != nullptr;
+    for (OrderClock& clock : order_.clocks) {
+      if (!IsCarried(clock.kind) || !clock.live() || clock.rung != type::v1::RUNG_UNSPECIFIED) continue;
+      v1::ClockHistory history = HistoryOf(clock);
+      // What was waited for once is followed also to a rule around the clock.
+      if (!works && !history.has_carried_time()) continue;
+      const absl::Time carried = CarriedTime(clock, history);
+      const absl::Time due = std::max(carried, acceptance->due);
+      const bool provisional = due > carried && acceptance->provisional;
+      if (due == clock.due && provisional == clock.provisional) continue;
+      MarkBreach(&clock);
+      *history.mutable_carried_time() = ToProto(carried);
+      history.SerializeToString(&clock.history);
+      v1::ClockAdjustment adjustment;
+      v1::AwaitedAdjustment& awaited = *adjustment.mutable_awaited();
+      awaited.set_duty_party(acceptance->duty_party);
+      *awaited.mutable_start_time() = ToProto(acceptance->start);
+      awaited.set_publication(acceptance->rule.publication);
+      awaited.set_rule(acceptance->rule.rule);
+      Note(&adjustment, &clock);
+      clock.due = due;
+      clock.provisional = provisional;
+      Schedule(&clock);
     }
   }
 
@@ -621,6 +659,7 @@ class Step {
       clock.due = due;
       Schedule(&clock);
     }
+    AwaitAcceptance();
   }
 
   // A rung that reached nobody makes the next one due. Nothing is urged before it is due, though, and
@@ -640,6 +679,7 @@ class Step {
       history.SerializeToString(&clock.history);
       Plan(deadlines_, &clock);
     }
+    AwaitAcceptance();
   }
 
   // Its job is done under another order. The deadline is its own caller's and stands; the duty is that of
@@ -702,6 +742,8 @@ class Step {
     Climb(detail.escalation());
     if (detail.action() == type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE && detail.has_keep_by_time()) {
       ArmUntil(type::v1::CLOCK_KIND_VOICE, FromProto(detail.keep_by_time()));
+      // The peer may have read it since the rung was sent.
+      AwaitAcceptance();
     }
   }
 
@@ -719,6 +761,7 @@ class Step {
       clock.rung = escalation.rung();
       Plan(deadlines_, &clock);
     }
+    AwaitAcceptance();
   }
 
   // The offer or the work is over. After a reply, and after a closing, the same units may have to do it
@@ -948,9 +991,7 @@ void SetEscalationHeader(const std::string& order_id, const std::string& request
 }
 
 std::string CalendarVersion(const OrderClock& clock, RuleRef rule, const Deadlines& deadlines) {
-  const type::v1::TimeKind kind = deadlines.Limit(rule).kind;
-  if (kind != type::v1::TIME_KIND_WORKING_DAYS && kind != type::v1::TIME_KIND_WORKING_HOURS) return "";
-  const calendar::Calendar* calendar = deadlines.CalendarOf(rule, clock.duty_party);
+  const calendar::Calendar* calendar = deadlines.WorkCalendarOf(rule, clock.duty_party);
   return calendar == nullptr ? std::string() : calendar->version();
 }
 
@@ -999,7 +1040,14 @@ type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock,
   *escalation.mutable_due_time() = ToProto(clock.due);
   escalation.set_duty_party(clock.duty_party);
   escalation.set_assist_unit(clock.assist_unit);
-  if (IsCarried(clock.kind)) return command;
+  if (IsCarried(clock.kind)) {
+    // What the order carries names the offer; the rung may have waited for the peer. If a publication has
+    // taken that back since, the desks are still to have their time to telephone.
+    const v1::ClockHistory history = HistoryOf(clock);
+    *escalation.mutable_due_time() = ToProto(CarriedTime(clock, history));
+    if (history.has_carried_time()) *escalation.mutable_rung_time() = ToProto(clock.due);
+    return command;
+  }
   if (clock.next != clock.due) *escalation.mutable_rung_time() = ToProto(clock.next);
   escalation.set_policy_version(deadlines.VersionOf(clock.rule));
   escalation.set_calendar_version(CalendarVersion(clock, clock.rule, deadlines));
@@ -1019,6 +1067,11 @@ const type::v1::Escalation* RungOf(const Event& event) {
 bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, Rung rung) {
   return clock.kind == type::v1::CLOCK_KIND_PEER_RECEIPT && rung == type::v1::RUNG_URGE &&
          order.urgency == type::v1::URGENCY_EMERGENCY;
+}
+
+absl::Time DeadlineOf(const type::v1::Escalation& escalation) {
+  return FromProto(IsCarried(escalation.clock()) && escalation.has_rung_time() ? escalation.rung_time()
+                                                                               : escalation.due_time());
 }
 
 absl::Time OfferTime(const OrderClock& clock) {

@@ -32,10 +32,13 @@
 //   stopped by a confirmation by voice, or any end of the offer.
 // VOICE: armed by a doubt with CONFIRM_BY_VOICE, due at the keep-by time; this hotline's duty; stopped like
 //   CONFIRM.
+//   As soon as the peer has understood an offer that it has working time to accept, neither runs out before
+//   that has (PEER_ACCEPTANCE): silence through a night or a weekend is no doubt. They move with it until
+//   they have taken their rung, which names the offer by the time that the handoff carries.
 //
-// FIRST_CONTACT and CALL_BACK are not kept for anonymous callers. Clocks are independent: none overrules
-// another. A suspension pauses all of an order but SUSPENSION_REVIEW, which watches it; what is left is kept
-// in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
+// FIRST_CONTACT and CALL_BACK are not kept for anonymous callers. Duties are independent: no clock overrules
+// another's. A suspension pauses all of an order but SUSPENSION_REVIEW, which watches it; what is left is
+// kept in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
 //
 // A publication moves the open clocks that it moves by events of their own (Follower). Those that it leaves
 // where they are go by it as well: before anything is reckoned for such a clock anew (an extension, what is
@@ -207,6 +210,8 @@ const type::v1::Escalation* RungOf(const type::v1::Event& event);
 
 // True if `rung` of `clock` calls for an alarm too.
 bool NeedsAlarm(const OrderClocks& order, const OrderClock& clock, type::v1::Rung rung);
+// The deadline behind a rung that was recorded. What names an offer is not that, if its clock waited.
+absl::Time DeadlineOf(const type::v1::Escalation& escalation);
 // When the offer was made whose receipt `clock`, a PEER_RECEIPT, waits for: what its alarm names.
 absl::Time OfferTime(const OrderClock& clock);
 
@@ -214,7 +219,7 @@ absl::Time OfferTime(const OrderClock& clock);
 v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::Time now,
                       const Deadlines& deadlines);
 
-// As in request ids: `finish`, `first_contact`.
+// As in request ids: `finish`, `contact`.
 const char* ClockName(type::v1::ClockKind kind);
 const char* RungName(type::v1::Rung rung);
 // `<arming event>` or `<arming event>.<digits of the assisting unit>`, as in request ids.

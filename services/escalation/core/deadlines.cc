@@ -294,6 +294,12 @@ const Calendar* Deadlines::CalendarOf(RuleRef ref, std::string_view duty_party) 
   return book_->FindCalendar(rule->publication, code);
 }
 
+const Calendar* Deadlines::WorkCalendarOf(RuleRef ref, std::string_view duty_party) const {
+  const Rule* rule = Get(ref);
+  const bool working = rule != nullptr && rule->limit.has_value() && IsWorkingKind(rule->limit->kind);
+  return working ? CalendarOf(ref, duty_party) : nullptr;
+}
+
 const Calendar* Deadlines::CalendarOfParty(std::string_view party, absl::Time at) const {
   const int publication = book_->IndexAt(at);
   return book_->FindCalendar(publication, book_->CalendarCodeOf(publication, party));
@@ -325,9 +331,7 @@ DueTime Deadlines::DueAfter(RuleRef ref, std::string_view duty_party, absl::Time
 
 absl::Duration Deadlines::Left(RuleRef ref, std::string_view duty_party, absl::Time at,
                                absl::Time due) const {
-  const Rule* rule = Get(ref);
-  const bool working = rule != nullptr && rule->limit.has_value() && IsWorkingKind(rule->limit->kind);
-  const Calendar* calendar = working ? CalendarOf(ref, duty_party) : nullptr;
+  const Calendar* calendar = WorkCalendarOf(ref, duty_party);
   at = SecondUp(at);
   if (calendar == nullptr || due <= at) return due - at;
   const auto left = calendar->Measure(at, due, type::v1::TIME_KIND_WORKING_HOURS);
@@ -338,9 +342,7 @@ DueTime Deadlines::Resume(RuleRef ref, std::string_view duty_party, absl::Time a
                           absl::Duration left) const {
   // Nothing left is kept as less than a second's debt, to be told from a clock that runs.
   left = absl::Trunc(left, absl::Seconds(1));
-  const Rule* rule = Get(ref);
-  const bool working = rule != nullptr && rule->limit.has_value() && IsWorkingKind(rule->limit->kind);
-  if (!working || left <= absl::ZeroDuration() || CalendarOf(ref, duty_party) == nullptr) {
+  if (left <= absl::ZeroDuration() || WorkCalendarOf(ref, duty_party) == nullptr) {
     return {SecondUp(at) + left, false};
   }
   return Add(ref, duty_party, at, {type::v1::TIME_KIND_WORKING_HOURS, absl::ToInt64Seconds(left)});
@@ -362,9 +364,7 @@ absl::Time Deadlines::RemindTime(RuleRef ref, std::string_view duty_party, absl:
 absl::Time Deadlines::LastTenth(RuleRef ref, std::string_view duty_party, absl::Time start,
                                 absl::Time due) const {
   const absl::Duration limit = Left(ref, duty_party, start, DueAfter(ref, duty_party, start).time);
-  const Rule* rule = Get(ref);
-  const bool working = rule != nullptr && rule->limit.has_value() && IsWorkingKind(rule->limit->kind);
-  if (const Calendar* calendar = working ? CalendarOf(ref, duty_party) : nullptr; calendar != nullptr) {
+  if (const Calendar* calendar = WorkCalendarOf(ref, duty_party); calendar != nullptr) {
     const auto at = calendar->SubtractWorkingTime(due, absl::ToInt64Seconds(limit / 10),
                                                   type::v1::TIME_KIND_WORKING_HOURS);
     if (at.ok()) return at->time;

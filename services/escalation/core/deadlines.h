@@ -147,6 +147,8 @@ class Deadlines {
   const std::string& DocumentOf(RuleRef rule) const;
   // The calendar that the rule counts by; null if around the clock.
   const calendar::Calendar* CalendarOf(RuleRef rule, std::string_view duty_party) const;
+  // The same if the limit is in working time; null if it runs on also while nobody works.
+  const calendar::Calendar* WorkCalendarOf(RuleRef rule, std::string_view duty_party) const;
   // That of a party as such, for booking time; null if around the clock.
   const calendar::Calendar* CalendarOfParty(std::string_view party, absl::Time at) const;
 

@@ -27,13 +27,6 @@ absl::StatusOr<v1::DeadlineDerivation> Derive(const Deadlines& deadlines, RuleRe
   return calendar::DeriveClockTime(from, absl::ToInt64Seconds(ClockLength(amount)));
 }
 
-// The calendar that a limit is counted by; null if it runs around the clock.
-const calendar::Calendar* CountedBy(const Deadlines& deadlines, RuleRef rule, std::string_view duty) {
-  const TimeKind kind = deadlines.Limit(rule).kind;
-  const bool work = kind == type::v1::TIME_KIND_WORKING_DAYS || kind == type::v1::TIME_KIND_WORKING_HOURS;
-  return work ? deadlines.CalendarOf(rule, duty) : nullptr;
-}
-
 // In which what is left of such a limit is kept.
 TimeKind LeftKind(const calendar::Calendar* counted_by) {
   return counted_by != nullptr ? type::v1::TIME_KIND_WORKING_HOURS : type::v1::TIME_KIND_CLOCK_TIME;
@@ -197,7 +190,7 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
   history.ParseFromString(clock.history);
   const RuleRef rule = clock.rule;
   std::string_view duty = DutyAt(history, 0, clock.duty_party);
-  const calendar::Calendar* counted_by = CountedBy(deadlines, rule, duty);
+  const calendar::Calendar* counted_by = deadlines.WorkCalendarOf(rule, duty);
   bool provisional = false;
   absl::Time due;
   absl::Duration left = absl::ZeroDuration();
@@ -208,7 +201,7 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
     provisional = limit->provisional() || limit->gaps_size() > 0;
     *derivation.mutable_limit() = *std::move(limit);
   } else {
-    due = clock.due;
+    due = history.has_carried_time() ? FromProto(history.carried_time()) : clock.due;
     *derivation.mutable_carried_time() = ToProto(due);
   }
   bool paused = false;
@@ -272,7 +265,7 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
           *step.mutable_standing() = *std::move(standing);
         }
         duty = DutyAt(history, i + 1, clock.duty_party);
-        counted_by = CountedBy(deadlines, rule, duty);
+        counted_by = deadlines.WorkCalendarOf(rule, duty);
         if (counted_by != nullptr) step.set_calendar(counted_by->version());
         due = SecondUp(FromProto(adjustment.passed().until_time()));
         provisional = false;
@@ -292,6 +285,21 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
         step.set_kind(v1::DERIVATION_STEP_KIND_MOVED);
         step.set_publication(adjustment.publication());
         break;
+      case v1::ClockAdjustment::kAwaited: {
+        step.set_kind(v1::DERIVATION_STEP_KIND_AWAITED);
+        const v1::AwaitedAdjustment& awaited = adjustment.awaited();
+        step.set_duty_party(awaited.duty_party());
+        step.set_publication(awaited.publication());
+        const RuleRef theirs{static_cast<int32_t>(awaited.publication()), awaited.rule()};
+        auto part = Derive(deadlines, theirs, awaited.duty_party(), FromProto(awaited.start_time()),
+                           deadlines.Limit(theirs));
+        if (!part.ok()) return part.status();
+        const absl::Time carried = FromProto(history.carried_time());
+        due = std::max(carried, FromProto(part->result_time()));
+        provisional = due > carried && (part->provisional() || part->gaps_size() > 0);
+        *step.mutable_derivation() = *std::move(part);
+        break;
+      }
       case v1::ClockAdjustment::CHANGE_NOT_SET:
         break;
     }
@@ -357,6 +365,11 @@ std::string ExplainInChinese(const v1::ClockDerivation& derivation) {
         text += StrCat(
             "责任转由", step.duty_party(), "，时限不变，",
             step.has_derivation() ? StrCat("剩余", LeftZh(step)) : "仍为" + TimeZh(step.due_time()), "。\n");
+        break;
+      case v1::DERIVATION_STEP_KIND_AWAITED:
+        text += StrCat("对方", step.duty_party(), "已阅知，其受理时限（",
+                       AmountZh(step.derivation().amount()), "）至", TimeZh(step.derivation().result_time()),
+                       "届满，此前不作存疑或收回，本时限为", TimeZh(step.due_time()), "。\n");
         break;
       case v1::DERIVATION_STEP_KIND_STOPPED:
         text += StrCat("挂起中终止，如此时恢复，时限为", TimeZh(step.due_time()), "。\n");

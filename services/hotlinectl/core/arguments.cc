@@ -238,7 +238,7 @@ std::vector<CommandSpec> MakeCommands() {
                {"caller-told", ValueKind::kSwitch, say::kFlagCallerTold},
                note})},
       {CommandId::kUnitReturn, "unit-return", say::kCmdUnitReturn, Operand::kOrder,
-       Change({{"unit", ValueKind::kText, say::kFlagSignUnit},
+       Change({{"unit", ValueKind::kText, say::kFlagUnitReturnUnit},
                Required({"ground", ValueKind::kWord, say::kFlagGround, WordsOf<ReturnGround>}),
                reason,
                {"basis", ValueKind::kText, say::kFlagBasis},

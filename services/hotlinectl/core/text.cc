@@ -103,6 +103,7 @@ constexpr EnumText kEnumTexts[] = {
     {"DERIVATION_STEP_KIND_MOVED", "规则调整"},
     {"DERIVATION_STEP_KIND_PASSED", "责任转移"},
     {"DERIVATION_STEP_KIND_STOPPED", "终止"},
+    {"DERIVATION_STEP_KIND_AWAITED", "等候对方受理"},
     {"TIME_USE_WORKING", "办理"},
     {"TIME_USE_WAITING", "等待群众"},
     {"TIME_USE_IN_TRANSIT", "在途"},

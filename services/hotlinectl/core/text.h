@@ -378,10 +378,15 @@ inline constexpr Phrase kFlagReference{"number of the document or of the meeting
 inline constexpr Phrase kFlagRuledBy{"who ruled: an account or an office", "裁定人（工号或机构）"};
 inline constexpr Phrase kFlagAt{"as it stood at this time", "截至该时间"};
 inline constexpr Phrase kFlagProposedItem{"annex item that applies instead", "建议适用的清单事项"};
-inline constexpr Phrase kFlagSignUnit{"unit that signs (default: the lead unit)", "签收单位（默认主办单位）"};
+inline constexpr Phrase kFlagSignUnit{"unit that signs (default --for-unit, else the lead unit)",
+                                      "签收单位（默认 --for-unit，未给出则为主办单位）"};
+inline constexpr Phrase kFlagUnitReturnUnit{
+    "unit that returns it: the lead unit (default --for-unit, else that)",
+    "退单单位，须为主办单位（默认 --for-unit，未给出则为主办单位）"};
 inline constexpr Phrase kFlagProgressNote{"what was done", "办理情况"};
-inline constexpr Phrase kFlagProgressUnit{"unit that reports (default: the lead unit)",
-                                          "反馈单位（默认主办单位）"};
+inline constexpr Phrase kFlagProgressUnit{
+    "unit that reports (default --for-unit while units are at work, else the lead unit)",
+    "反馈单位（单位承办期间默认 --for-unit，未给出则为主办单位）"};
 inline constexpr Phrase kFlagPartDone{"the assisting unit's part is done", "协办单位已完成协办事项"};
 inline constexpr Phrase kFlagExplainAssist{"assisting unit whose clock is meant",
                                            "协办单位（说明其自身的时限）"};
@@ -394,7 +399,9 @@ inline constexpr Phrase kFlagBeyondDuty{"beyond the unit's powers", "超出职�
 inline constexpr Phrase kFlagContacted{"the caller was contacted", "已联系群众"};
 inline constexpr Phrase kFlagContactTime{"when the caller was contacted", "联系群众的时间"};
 inline constexpr Phrase kFlagUnresolvedReason{"why it is not resolved", "未解决原因"};
-inline constexpr Phrase kFlagReplyUnit{"unit that gives the result", "答复单位代码"};
+inline constexpr Phrase kFlagReplyUnit{
+    "unit that gives the result (default --for-unit while units are at work)",
+    "答复单位代码（单位承办期间默认 --for-unit）"};
 inline constexpr Phrase kFlagReached{"the caller answered", "已接通"};
 inline constexpr Phrase kFlagSettled{"the caller calls it settled", "群众认可已解决"};
 inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very satisfied)",
@@ -402,7 +409,8 @@ inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very sati
 inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
 inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
 inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系上群众"};
-inline constexpr Phrase kFlagContactUnit{"unit that made it", "联系群众的单位"};
+inline constexpr Phrase kFlagContactUnit{"unit that made it (default --for-unit while units are at work)",
+                                         "联系群众的单位（单位承办期间默认 --for-unit）"};
 inline constexpr Phrase kFlagMoreDays{"working days more", "延长的工作日数"};
 inline constexpr Phrase kFlagMoreHours{"working hours more", "延长的工作小时数"};
 inline constexpr Phrase kFlagAskUnit{"unit that asks (default --for-unit, else the lead unit)",

@@ -52,9 +52,16 @@ class Chain {
           handoff->from_hotline() == hotline_ ? handoff->to_hotline() : handoff->from_hotline();
       // An earlier one may be found again after the order has gone on.
       if (handoff->id() == handoff_id_) {
+        if (event.has_offered()) doubted_ = false;
         confirm_by_ =
             handoff->has_confirm_by_time() ? FromProto(handoff->confirm_by_time()) : absl::InfiniteFuture();
       }
+    }
+    if (event.has_in_doubt()) doubted_ = true;
+    // A record may be of an earlier offer.
+    if (event.has_voice_confirmed() && event.voice_confirmed().handoff_id() == handoff_id_) {
+      doubted_ = false;
+      confirm_by_ = absl::InfiniteFuture();
     }
     if (event.has_disputed()) disputed_ = true;
     if (event.has_ruled()) disputed_ = false;
@@ -62,16 +69,22 @@ class Chain {
 
   CustodyCondition Condition(absl::Time at) const {
     if (Contains(kOnOffer, state_)) {
-      return confirm_by_ <= at ? workorder::v1::CUSTODY_CONDITION_IN_DOUBT
-                               : workorder::v1::CUSTODY_CONDITION_OFFERED;
+      return doubted_ || Silent(at) ? workorder::v1::CUSTODY_CONDITION_IN_DOUBT
+                                    : workorder::v1::CUSTODY_CONDITION_OFFERED;
     }
     const bool disputed = disputed_ && !Contains(kEnded, state_);
     return disputed ? workorder::v1::CUSTODY_CONDITION_DISPUTED : workorder::v1::CUSTODY_CONDITION_HELD;
   }
 
-  // Time comes to `at`: an offer that nobody answered by then is in doubt from its confirm-by time on.
+  // Nothing says by `at` that the peer has read the offer, and its confirm-by time has passed. One that has
+  // may have until a later time to accept, which only the giver's escalation knows: it records the doubt.
+  bool Silent(absl::Time at) const {
+    return Contains(kOnOffer, state_) && state_ != type::v1::ORDER_STATE_UNDERSTOOD && confirm_by_ <= at;
+  }
+
+  // Time comes to `at`: an offer of which nothing was heard by then is in doubt from its confirm-by time on.
   void Doubt(absl::Time at) {
-    if (tenures_.empty() || !Contains(kOnOffer, state_) || confirm_by_ > at) return;
+    if (tenures_.empty() || !Silent(at)) return;
     const absl::Time from = FromProto(tenures_.back().intervals().rbegin()->from_time());
     Mark(workorder::v1::CUSTODY_CONDITION_IN_DOUBT, std::max(confirm_by_, from));
   }
@@ -118,6 +131,7 @@ class Chain {
   std::string handoff_id_;
   std::map<std::string, std::string> peers_;  // by handoff
   absl::Time confirm_by_ = absl::InfiniteFuture();
+  bool doubted_ = false;  // the current offer: this site recorded it
   bool disputed_ = false;
 };
 

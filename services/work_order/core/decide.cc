@@ -198,11 +198,11 @@ constexpr Rule kRules[] = {
     {Verb::kRule, kRegistered | kGivenBack | kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kRule, kUnderstood, Who::kReceiver, Pause::kEither, kSame},
     {Verb::kReopen, kClosed, Who::kOrigin, Pause::kEither, type::v1::ORDER_STATE_REDO},
-    // Only where a unit was asked for: see RecordArrival().
     {Verb::kDisclose, ~kNew, Who::kAnyone, Pause::kEither, kSame},
     {Verb::kMerge, kRegistered | kPassable, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_IN_PROGRESS},
     // Only of a merged order: see Separate().
     {Verb::kSeparate, kAtWork, Who::kHolder, Pause::kEither, type::v1::ORDER_STATE_ACCEPTED},
+    // Only where a unit was asked for: see RecordArrival().
     {Verb::kRecordArrival, kLiving, Who::kParty, Pause::kEither, kSame},
     {Verb::kContact, kAtWork, Who::kHolder, Pause::kEither, kSame},
     {Verb::kRequestExtension, kAtWork, Who::kHolder, Pause::kMustNot, kSame},
@@ -366,8 +366,10 @@ const char* RoleName(Who who, const WorkOrder& order, const Site& site) {
   }
 }
 
-// The row for `verb` on `order`, or why there is none: first the role, then the state, then a suspension. An
-// order that never was handed over has neither giver nor receiver: there it is the state that is wrong.
+// The row for `verb` on `order`, or why there is none: first the role, then the state, then a suspension. For
+// a site that may do it in another state it is the state that is wrong, whoever may do it in this one: the
+// order has moved on under its hands (returned, or recalled, while it was to be accepted). So it is for an
+// order that never was handed over and has neither giver nor receiver.
 absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Site& site) {
   const VerbName& name = kVerbNames[static_cast<int>(verb)];
   const Rule* row = nullptr;
@@ -384,11 +386,12 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
     may_somewhere |= (rule.states & ~kNew) != 0 && MayDo(rule.who, order, site);
     needed = rule.who;
   }
-  if (row != nullptr ? !MayDo(row->who, order, site) : !may_somewhere) {
+  const bool may_here = row != nullptr && MayDo(row->who, order, site);
+  if (!may_here && !may_somewhere) {
     return error::NotHolder(name.chinese, order.custody().holder(),
                             RoleName(row != nullptr ? row->who : needed, order, site));
   }
-  if (row == nullptr) return error::WrongState(name.english, name.chinese, order.state());
+  if (!may_here) return error::WrongState(name.english, name.chinese, order.state());
   if (row->pause == Pause::kMustNot && order.facts().suspended()) return error::Suspended();
   if (row->pause == Pause::kMust && !order.facts().suspended()) {
     return error::WrongState(name.english, name.chinese, order.state());
@@ -482,8 +485,7 @@ class Step {
       case Verb::kFinish:
         return Finish();
       case Verb::kCallBack:
-        CallBack();
-        break;
+        return CallBack();
       case Verb::kRedo:
         GiveBackToReplier();
         *event_.mutable_redo_demanded() = command_.redo_demand();
@@ -529,8 +531,7 @@ class Step {
       case Verb::kSeparate:
         return Separate();
       case Verb::kContact:
-        Contact();
-        break;
+        return Contact();
       case Verb::kRequestExtension:
         return RequestExtension();
       case Verb::kDecideExtension:
@@ -823,12 +824,32 @@ class Step {
     for (const std::string& unit : dispatch.assist_units()) add(unit, false);
   }
 
+  // Who does the work: the unit that the command names, else that of whoever acts, while units are at work;
+  // else nobody is named, and it is the lead unit, or the hotline's own desk.
+  const std::string& ActingUnit(const std::string& named) const {
+    return named.empty() && !before_->units().empty() ? command_.header().actor().unit() : named;
+  }
+
+  bool IsAtWork(const std::string& unit) const {
+    const auto& units = before_->units();
+    return std::any_of(units.begin(), units.end(),
+                       [&](const type::v1::UnitTask& task) { return task.unit() == unit; });
+  }
+
+  // Who does the work, or asked for more time (`asking`), does not judge that: `english` and `chinese` say
+  // what is the hotline's alone.
+  absl::Status CheckNotOwn(const char* english, const char* chinese, const std::string& asking = "") const {
+    const std::string& unit = command_.header().actor().unit();
+    if (unit.empty() || (unit != asking && !IsAtWork(unit))) return absl::OkStatus();
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.unit", english, chinese);
+  }
+
   absl::Status ReturnFromUnit() {
     const type::v1::UnitReturn& returned = command_.unit_return();
     const std::string& lead = LeadUnit(after_);
-    if (lead.empty() || (!returned.unit().empty() && returned.unit() != lead)) {
-      return error::UnitNotAssigned(returned.unit());
-    }
+    const std::string& unit = ActingUnit(returned.unit());
+    if (lead.empty() || (!unit.empty() && !IsAtWork(unit))) return error::UnitNotAssigned(unit);
+    if (!unit.empty() && unit != lead) return error::NotLeadUnit(unit);
     type::v1::UnitMove* move = EndTurn(&after_);
     ToProto(now_, move->mutable_return_time());
     move->set_ground(returned.ground());
@@ -842,6 +863,12 @@ class Step {
   absl::Status Reassign() {
     const type::v1::UnitReassignment& reassignment = command_.unit_reassignment();
     if (after_.units().empty()) return error::UnitNotAssigned("");
+    if (absl::Status status =
+            CheckNotOwn("may not give its own work to another: it returns it to the hotline",
+                        "改派由平台办理，承办单位应当退单");
+        !status.ok()) {
+      return status;
+    }
     if (reassignment.dispatch().lead_unit() == LeadUnit(after_)) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "unit_reassignment.dispatch.lead_unit",
                              "is the lead unit already", "已是主办单位");
@@ -852,9 +879,12 @@ class Step {
     return absl::OkStatus();
   }
 
-  void Contact() {
+  absl::Status Contact() {
+    const std::string& unit = ActingUnit(command_.caller_contact().unit());
+    if (!unit.empty() && !before_->units().empty() && !IsAtWork(unit)) return error::UnitNotAssigned(unit);
     type::v1::CallerContact* contact = after_.mutable_last_contact();
     *contact = command_.caller_contact();
+    contact->set_unit(unit);
     if (!contact->has_contact_time()) ToProto(now_, contact->mutable_contact_time());
     type::v1::Facts* facts = after_.mutable_facts();
     facts->set_contact_count(facts->contact_count() + 1);
@@ -863,6 +893,7 @@ class Step {
     }
     *event_.mutable_contacted() = *contact;
     event_.mutable_contacted()->clear_note();
+    return absl::OkStatus();
   }
 
   // More time never takes any away: whether `until` is later than the deadline, as far as the order knows
@@ -893,6 +924,8 @@ class Step {
 
   absl::Status RequestExtension() {
     const type::v1::Facts& facts = before_->facts();
+    const std::string& unit = command_.header().actor().unit();
+    if (!unit.empty() && !before_->units().empty() && !IsAtWork(unit)) return error::UnitNotAssigned(unit);
     if (before_->has_extension_request()) return error::ExtensionPending(true);
     if (facts.extension_count() >= site_.extensions_per_order) {
       return error::ExtensionLimit(site_.extensions_per_order);
@@ -914,7 +947,6 @@ class Step {
     }
     ToProto(now_, request.mutable_request_time());
     request.set_account(command_.header().actor().account());
-    const std::string& unit = command_.header().actor().unit();
     request.set_unit(unit.empty() ? LeadUnit(*before_) : unit);
     if (request.last_minute()) {
       after_.mutable_facts()->set_last_minute_count(facts.last_minute_count() + 1);
@@ -928,6 +960,11 @@ class Step {
     if (!before_->has_extension_request()) return error::ExtensionPending(false);
     const type::v1::ExtensionDecision& decision = command_.extension_decision();
     const type::v1::ExtensionRequest& request = before_->extension_request();
+    if (absl::Status status = CheckNotOwn("may not decide on its own request: the hotline does",
+                                          "延期由平台审批，承办单位不得自行审批", request.unit());
+        !status.ok()) {
+      return status;
+    }
     type::v1::ExtensionDecidedDetail* detail = event_.mutable_extension_decided();
     *detail->mutable_decision() = decision;
     *detail->mutable_request() = request;
@@ -997,7 +1034,7 @@ class Step {
   }
 
   absl::Status Sign() {
-    const std::string& wanted = command_.signature().unit();
+    const std::string& wanted = ActingUnit(command_.signature().unit());
     const auto task = std::find_if(
         after_.mutable_units()->begin(), after_.mutable_units()->end(),
         [&](const type::v1::UnitTask& unit) { return wanted.empty() ? unit.lead() : unit.unit() == wanted; });
@@ -1017,8 +1054,10 @@ class Step {
 
   absl::Status Report() {
     const type::v1::Progress& progress = command_.progress();
+    const std::string& reporter = ActingUnit(progress.unit());
     *event_.mutable_progressed() = progress;
-    if (progress.unit().empty() || progress.unit() == LeadUnit(after_)) {
+    event_.mutable_progressed()->set_unit(reporter);
+    if (reporter.empty() || reporter == LeadUnit(after_)) {
       if (progress.part_done()) {
         return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "progress.part_done",
                                "is for assisting units: the lead unit gives the reply",
@@ -1031,16 +1070,20 @@ class Step {
       after_.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
       return absl::OkStatus();
     }
-    const auto task =
-        std::find_if(after_.mutable_units()->begin(), after_.mutable_units()->end(),
-                     [&](const type::v1::UnitTask& unit) { return unit.unit() == progress.unit(); });
-    if (task == after_.mutable_units()->end()) return error::UnitNotAssigned(progress.unit());
+    const auto task = std::find_if(after_.mutable_units()->begin(), after_.mutable_units()->end(),
+                                   [&](const type::v1::UnitTask& unit) { return unit.unit() == reporter; });
+    if (task == after_.mutable_units()->end()) return error::UnitNotAssigned(reporter);
     if (progress.part_done()) ToProto(now_, task->mutable_finish_time());
     return absl::OkStatus();
   }
 
   absl::Status Extend() {
     const type::v1::Extension& extension = command_.extension();
+    if (absl::Status status = CheckNotOwn("may not extend its own time: the hotline does",
+                                          "延期由平台审批，承办单位不得自行延期");
+        !status.ok()) {
+      return status;
+    }
     if (absl::Status status = CheckLater(extension.until_time(), "extension.until_time"); !status.ok()) {
       return status;
     }
@@ -1068,12 +1111,10 @@ class Step {
 
   absl::Status Finish() {
     const type::v1::Reply& reply = command_.completion().reply();
-    const auto& units = before_->units();
-    const bool at_work = std::any_of(units.begin(), units.end(), [&](const type::v1::UnitTask& task) {
-      return task.unit() == reply.unit();
-    });
-    if (!reply.unit().empty() && !units.empty() && !at_work) return error::UnitNotAssigned(reply.unit());
+    const std::string& unit = ActingUnit(reply.unit());
+    if (!unit.empty() && !before_->units().empty() && !IsAtWork(unit)) return error::UnitNotAssigned(unit);
     *after_.mutable_reply() = reply;
+    after_.mutable_reply()->set_unit(unit);
     // A call-back was about an earlier reply.
     after_.clear_call_back();
     *event_.mutable_replied()->mutable_reply() = after_.reply();
@@ -1081,13 +1122,19 @@ class Step {
     return absl::OkStatus();
   }
 
-  void CallBack() {
+  absl::Status CallBack() {
+    if (absl::Status status = CheckNotOwn("may not call back on its own work: the hotline does",
+                                          "回访由平台负责，承办单位不得自行回访");
+        !status.ok()) {
+      return status;
+    }
     MoveCustody(&after_, site_.hotline, now_);
     type::v1::CallBack* call_back = after_.mutable_call_back();
     *call_back = command_.call_back_record().call_back();
     if (!call_back->has_record_time()) ToProto(now_, call_back->mutable_record_time());
     *event_.mutable_called_back() = *call_back;
     event_.mutable_called_back()->clear_note();
+    return absl::OkStatus();
   }
 
   void Escalate() {
@@ -1136,7 +1183,8 @@ class Step {
     return error::WrongState(name.english, name.chinese, before_->state());
   }
 
-  // The confirm-by or the keep-by time passed in silence; the table is at Decide.
+  // The confirm-by or the keep-by time passed in silence, or the peer's time to accept after that; the table
+  // is at Decide.
   absl::Status Doubt() {
     const type::v1::Escalation& escalation = command_.escalation();
     const type::v1::Handoff& handoff = after_.handoff();
@@ -1163,6 +1211,11 @@ class Step {
     } else {
       detail->set_action(type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE);
       detail->set_spoken_code(SpokenCode(handoff.id(), after_.content_digest()));
+      // A doubt that waited for the peer's time to accept leaves the desks all of theirs.
+      const absl::Time keep_by = now_ + site_.keep_after[UrgencyIndex(after_)];
+      if (escalation.has_rung_time() && keep_by > FromProto(handoff.keep_by_time())) {
+        ToProto(keep_by, after_.mutable_handoff()->mutable_keep_by_time());
+      }
       *detail->mutable_keep_by_time() = handoff.keep_by_time();
       facts->set_voice_confirmation_required(true);
     }
@@ -1216,6 +1269,11 @@ class Step {
   }
 
   absl::Status Close() {
+    if (absl::Status status = CheckNotOwn("may not close its own work: the hotline does",
+                                          "办结由平台确认，承办单位不得自行办结");
+        !status.ok()) {
+      return status;
+    }
     std::string numbers;
     type::v1::Closure closure = command_.closure();
     closure.clear_unanswered_numbers();
@@ -1301,10 +1359,32 @@ bool IsWork(Verb verb) {
   }
 }
 
-// Who needs to know of a restricted order may act on it; so may this site's own services.
+// Who needs to know of a restricted order may act on it.
 bool MayAct(const WorkOrder& order, const std::string& account, const Site& site) {
-  return account == order.registered_by() || site.cleared_accounts.contains(account) ||
-         account == kEscalationAccount || account == kAlarmAccount || account == kRetentionAccount;
+  return account == order.registered_by() || site.cleared_accounts.contains(account);
+}
+
+// The service of this site that alone does it; null for what people do.
+const char* ServiceFor(Verb verb) {
+  if (IsEscalations(verb) || verb == Verb::kDoubt) return kEscalationAccount;
+  if (verb == Verb::kAlarm) return kAlarmAccount;
+  if (verb == Verb::kErase) return kRetentionAccount;
+  return nullptr;
+}
+
+// What a service does, nobody else does; and nobody acts under the name of one, which would be cleared to do
+// so, and would leave no person to answer for it.
+absl::Status CheckActor(const std::string& account, const char* service) {
+  if (service != nullptr && account != service) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
+                           StrCat("must be ", service), StrCat("只能由系统服务（", service, "）执行"));
+  }
+  if (service == nullptr && account.starts_with("service/")) {
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
+                           "must be a person's: no service of the site does this",
+                           "须为人员账号，不得使用系统服务账号");
+  }
+  return absl::OkStatus();
 }
 
 // Whether `order` may be merged into the one that the command names.
@@ -1320,7 +1400,9 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
                            "不能并入自身");
   }
   if (kept->has_merged_into()) return error::Merged(kept->merged_into().number());
-  if (order.merged_orders_size() > 0) return error::Merged(order.merged_orders(0).number());
+  if (order.merged_orders_size() > 0) {
+    return error::HasMerged(order.merged_orders(0).number(), "be merged into another", "再并入其他工单");
+  }
   if (kept->merged_orders_size() >= kMaxMergedOrders) {
     return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "merger.into_order_id",
                            "has 32 merged orders already", "该工单已并入32件");
@@ -1441,13 +1523,10 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
   if (absl::Status status = ValidateHeader(header); !status.ok()) return status;
   if (absl::Status status = ValidateAction(command, site, now); !status.ok()) return status;
   const Verb verb = VerbOf(command);
-  if ((IsEscalations(verb) || verb == Verb::kDoubt) && header.actor().account() != kEscalationAccount) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
-                           "must be the escalation service", "只能由督办服务执行");
-  }
-  if (verb == Verb::kAlarm && header.actor().account() != kAlarmAccount) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
-                           "must be service/alarm", "只能由系统告警执行");
+  const char* const service = ServiceFor(verb);
+  // To be shown is no act: who reads is recorded by whatever name.
+  if (verb != Verb::kDisclose) {
+    if (absl::Status status = CheckActor(header.actor().account(), service); !status.ok()) return status;
   }
   if (command.has_registration()) {
     if (!header.order_id().empty()) {
@@ -1466,13 +1545,9 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
       (header.expected_version() < changed || header.expected_version() > standing.version())) {
     return error::StaleVersion(header.expected_version(), standing.version());
   }
-  if (standing.facts().restricted() && verb != Verb::kDisclose &&
+  if (standing.facts().restricted() && verb != Verb::kDisclose && service == nullptr &&
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();
-  }
-  if (verb == Verb::kErase && header.actor().account() != kRetentionAccount) {
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.account",
-                           "must be service/retention", "只能由系统到期清除任务执行");
   }
   if (standing.has_erase_time() && NeedsContent(verb, standing)) return error::ContentErased();
   // To be shown is no work: see Disclosure.
@@ -1500,6 +1575,11 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     return error::WrongState(name.english, name.chinese, standing.state());
   }
   if (absl::Status status = CheckDuty(standing, command, site); !status.ok()) return status;
+  if (verb == Verb::kCallPartners) {
+    if (absl::Status status = CheckPartners(command.partner_call(), fresh.partners); !status.ok()) {
+      return status;
+    }
+  }
   // A partner's order may have its incident's content.
   const type::v1::Urgency urgency = before != nullptr ? standing.urgency()
                                     : command.registration().has_content()
@@ -1523,7 +1603,8 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
   // Whoever sees a merged order is told what comes of this one.
   if (command.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE && standing.merged_orders_size() > 0 &&
       !standing.facts().restricted()) {
-    return error::Merged(standing.merged_orders(0).number());
+    return error::HasMerged(standing.merged_orders(0).number(), "go as a clue touching stability",
+                            "作为涉稳线索推送");
   }
   if (command.offer().has_scene()) {
     if (urgency == type::v1::URGENCY_EMERGENCY) {

@@ -36,7 +36,8 @@ struct Site {
   absl::flat_hash_set<std::string> peers;
   // Known unit codes. Empty: every well-formed code is accepted.
   absl::flat_hash_set<std::string> units;
-  // How long an offer may stay silent, by urgency (normal, urgent, emergency).
+  // How long an offer may stay silent, by urgency (normal, urgent, emergency). One that the peer has
+  // understood may longer: see "An offer in doubt".
   absl::Duration confirm_within[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
   // How long after that the desks may confirm by voice, before the giver asks for the offer back.
   absl::Duration keep_after[3] = {absl::Hours(2), absl::Minutes(30), absl::Minutes(3)};
@@ -62,6 +63,8 @@ struct NewOrder {
   // Outlives the decision.
   const type::v1::WorkOrder* parent = nullptr;
   std::string parent_content;
+  // Of the incident that partners are called for: the orders of those called before, as far as they are open.
+  std::vector<type::v1::WorkOrder> partners;
   // The order that `Merger.into_order_id` names; null if there is none. Outlives the decision.
   const type::v1::WorkOrder* kept = nullptr;
   // Attempts to leave out before the order's next offer: the site may have been restored from a backup and
@@ -111,8 +114,8 @@ struct Change {
 //
 // Moves of custody: an acceptance by the receiver of a handoff (to it), a return after acceptance (to the
 // giver), a dispute, call-back and close (to the origin), redo and reopening (to the hotline that gave the
-// reply). The epoch grows by one exactly when the holder is another than before. A push beyond the ninth
-// drops the oldest of `past_handoffs`; the log keeps it.
+// reply). The epoch grows by one exactly when the holder is another than before. Of the oldest of
+// many `past_handoffs` only what identifies them is kept; the log keeps the whole.
 //
 // Passing on. A site that took an order may push it on while it works on it: to a third site, or back to the
 // origin with what remains (DISPATCH_FIRST). Its own copy then joins two handoffs: `inbound`, by which the
@@ -134,8 +137,10 @@ struct Change {
 // ACCEPTED. tests/services/work_order/core/exchange_law_test.cc tries all of it with up to four sites.
 //
 // An offer in doubt. Silence until the confirm-by time leads to RUNG_DOUBT, which only the giver's site can
-// take and which changes facts there, never custody: the giver is the holder before, during and after. What
-// follows depends on what is known:
+// take and which changes facts there, never custody: the giver is the holder before, during and after. When
+// the peer has understood the offer and has working time to accept it, escalation, which knows the calendars,
+// sends the rung only when that is over (`rung_time`); then the keep-by time is put off, too, so that the
+// desks have as long to telephone as ever. What follows depends on what is known:
 //
 // | when | what |
 // | --- | --- |

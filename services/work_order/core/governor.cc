@@ -91,6 +91,12 @@ absl::Status CheckDispatchDuty(const WorkOrder& order, const std::string& lead_u
 
 absl::Status CheckPushDuty(const WorkOrder& order, const type::v1::Offer& offer, const Site& site) {
   const std::string& target = offer.to_hotline();
+  if (HandoffCount(order) >= kMaxHandoffs) {
+    return error::BadField(Reason::ERROR_REASON_LIST_INVALID, "header.order_id",
+                           StrCat("was handed over ", kMaxHandoffs,
+                                  " times, as often as one order can be: this hotline handles it"),
+                           StrCat("该工单已移交", kMaxHandoffs, "次，不能再移交，应由本平台办理"));
+  }
   if (order.facts().disputed()) return error::Disputed();
   if (order.facts().ruled_for() == site.hotline) return error::Ruled();
   if (HasToActFirst(order, site)) return error::DangerFirst();
@@ -172,6 +178,24 @@ absl::Status CheckPart(const WorkOrder& order, std::string_view field, const std
 }
 
 }  // namespace
+
+absl::Status CheckPartners(const type::v1::PartnerCall& call, const std::vector<WorkOrder>& partners) {
+  const type::v1::HandoffKind kind =
+      call.kind() == type::v1::HANDOFF_KIND_UNSPECIFIED ? type::v1::HANDOFF_KIND_PARTNER_FANOUT : call.kind();
+  for (int i = 0; i < call.to_hotlines_size(); ++i) {
+    for (const WorkOrder& order : partners) {
+      const type::v1::Handoff& handoff = order.handoff();
+      if (!IsOpen(order) || !Contains(kOnOffer | kAtWork, order.state()) || handoff.kind() != kind ||
+          handoff.to_hotline() != call.to_hotlines(i)) {
+        continue;
+      }
+      return error::BadField(Reason::ERROR_REASON_LIST_INVALID, StrCat("partner_call.to_hotlines[", i, "]"),
+                             StrCat("has an order of this incident already: ", order.number()),
+                             StrCat("已就本事件受邀联动，工单", order.number(), "尚未答复"));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
   if (command.registration().has_content()) {

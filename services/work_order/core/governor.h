@@ -5,6 +5,7 @@
 #define SERVICES_WORK_ORDER_CORE_GOVERNOR_H_
 
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,8 +35,8 @@ int ReturnsBy(const type::v1::WorkOrder& order, std::string_view hotline, std::s
 //  - the work, who does it and the end of the matter: UNIT_RECUSED for a unit that it accuses, named or
 //  acting;
 //  - a dispute: RULED;
-//  - a push: DISPUTED before a ruling; RULED if this site was ruled for and another is meant; DANGER_FIRST as
-//  above;
+//  - a push: LIST_INVALID beyond kMaxHandoffs; DISPUTED before a ruling; RULED if this site was ruled for and
+//  another is meant; DANGER_FIRST as above;
 //    BOUNCE without `confirm_bounce` if the target gave the order back before, or is whom this site has it
 //    from (unless the kind is DISPATCH_FIRST: then it hands over what remains) — a target that was ruled for
 //    needs no confirmation; FIELD_INVALID if a danger-first holder names another kind than DISPATCH_FIRST;
@@ -44,6 +45,11 @@ int ReturnsBy(const type::v1::WorkOrder& order, std::string_view hotline, std::s
 //  - a ruling: TARGET_UNKNOWN for a hotline that is neither this site nor a peer nor the origin.
 // `order` is the order before.
 absl::Status CheckDuty(const type::v1::WorkOrder& order, const type::v1::Command& command, const Site& site);
+
+// LIST_INVALID if one of `partners`, which are orders of the incident, is still with a partner that is called
+// once more on the same ground: it would get a second order of one matter.
+absl::Status CheckPartners(const type::v1::PartnerCall& call,
+                           const std::vector<type::v1::WorkOrder>& partners);
 
 // Answers PreviewReturn for the order as it is.
 absl::StatusOr<workorder::v1::PreviewReturnResponse> PreviewReturn(

@@ -50,7 +50,7 @@ const char* UnsoundCustody(const WorkOrder& order, const Site& site) {
 
 const char* UnsoundHandoff(const WorkOrder& order, const Site& site) {
   const int state = order.state();
-  if (order.past_handoffs_size() > kMaxPastHandoffs) return "more past handoffs than are kept";
+  if (order.past_handoffs_size() > kMaxHandoffs) return "more past handoffs than are kept";
   if (!order.has_handoff()) {
     if (order.past_handoffs_size() > 0) return "past handoffs without a last one";
     if (Contains(kOnOffer, state)) return "offered without a handoff";
@@ -429,12 +429,27 @@ void EndInDispute(absl::Time now, type::v1::Handoff* handoff) {
 }
 
 void KeepPastHandoff(WorkOrder* order) {
-  // The log keeps them all.
-  if (order->past_handoffs_size() == kMaxPastHandoffs) {
-    order->mutable_past_handoffs()->erase(order->past_handoffs().begin());
-  }
   order->add_past_handoffs()->Swap(order->mutable_handoff());
   order->clear_handoff();
+  SlimPastHandoffs(order);
+}
+
+void SlimPastHandoffs(WorkOrder* order) {
+  for (int i = 0; i < order->past_handoffs_size() - kWholePastHandoffs; ++i) {
+    type::v1::Handoff& past = *order->mutable_past_handoffs(i);
+    if (!past.has_end_time()) continue;
+    type::v1::Handoff kept;
+    kept.set_id(past.id());
+    kept.set_from_hotline(past.from_hotline());
+    kept.set_to_hotline(past.to_hotline());
+    kept.set_attempt(past.attempt());
+    kept.set_from_number(past.from_number());
+    kept.set_to_number(past.to_number());
+    *kept.mutable_end_time() = past.end_time();
+    // What was not understood never becomes an order, whatever the peer says later.
+    if (past.has_returned()) kept.mutable_returned()->set_ground(past.returned().ground());
+    past.Swap(&kept);
+  }
 }
 
 bool RestoreInbound(WorkOrder* order) {
@@ -476,6 +491,10 @@ uint64_t AnswerKey(uint64_t key, std::string_view hotline) {
   if (key == 0) return 0;
   return std::max<uint64_t>(FirstBytes(Sha256({"hotline.exchange.v1/answer", std::to_string(key), hotline})),
                             1);
+}
+
+uint64_t EndKey(const std::string& handoff_id) {
+  return std::max<uint64_t>(FirstBytes(Sha256({"hotline.exchange.v1/ended", handoff_id})), 1);
 }
 
 bool WasTold(const WorkOrder& order, uint64_t key) {

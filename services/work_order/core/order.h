@@ -39,7 +39,11 @@ inline constexpr StateSet kOnOffer =
 inline constexpr StateSet kGivenBack = In(type::v1::ORDER_STATE_RETURNED, type::v1::ORDER_STATE_RECALLED);
 inline constexpr StateSet kEnded =
     In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED, type::v1::ORDER_STATE_ARCHIVED);
-inline constexpr int kMaxPastHandoffs = 8;
+// Handoffs of one order. None is forgotten before: its taker goes on to have an order of it, which both sites
+// count and evidence proves.
+inline constexpr int kMaxHandoffs = 256;
+// So many of the past ones, the latest, are kept whole.
+inline constexpr int kWholePastHandoffs = 8;
 inline constexpr int kMaxMergedOrders = 32;
 inline constexpr int kMaxPartnerOutcomes = 64;
 inline constexpr int kMaxToldKeys = 64;
@@ -96,6 +100,13 @@ inline bool EndedInDispute(const type::v1::WorkOrder& order) {
 void EndInDispute(absl::Time now, type::v1::Handoff* handoff);
 // Puts the current handoff among the past ones. The order has one.
 void KeepPastHandoff(type::v1::WorkOrder* order);
+// Of all but the latest past handoffs, keeps only what reconciliation, evidence and a late answer need; but
+// the whole of one whose end this site has not heard of, which may be taken up again.
+void SlimPastHandoffs(type::v1::WorkOrder* order);
+// The handoffs that the order has, of whatever time.
+inline int HandoffCount(const type::v1::WorkOrder& order) {
+  return order.past_handoffs_size() + (order.has_handoff() ? 1 : 0) + (order.has_inbound() ? 1 : 0);
+}
 // Takes the handoff by which the site got the order as the current one again; false if there is none that is
 // open.
 bool RestoreInbound(type::v1::WorkOrder* order);
@@ -157,6 +168,8 @@ void DescribeContent(const type::v1::OrderContent& content, const type::v1::Work
 uint64_t ToldKey(const type::v1::Event& event);
 // The key of what a site tells back of what came of an event with `key` there; 0 of 0.
 uint64_t AnswerKey(uint64_t key, std::string_view hotline);
+// The key of the end of a handoff, where this site told it and has it back from the peer.
+uint64_t EndKey(const std::string& handoff_id);
 // Whether peers have told this site of the event before.
 bool WasTold(const type::v1::WorkOrder& order, uint64_t key);
 void NoteTold(uint64_t key, type::v1::WorkOrder* order);
@@ -164,7 +177,7 @@ void NoteTold(uint64_t key, type::v1::WorkOrder* order);
 // Fills what every change has: version and update time of `after`, and the event's place, time, states and
 // custody. The event's actor, trace and detail are the caller's, and set before.
 void Seal(const type::v1::WorkOrder* before, absl::Time now, Change* change);
-// True if `change` has to be told to the other site of the handoff that `before` is in.
+// True if what is done to `before` has to be told to the other site of the handoff that `before` is in.
 bool HasCounterpart(const type::v1::WorkOrder& before);
 // Adds the MIRROR envelope in `handoff` for a sealed change, with `state` as the other site is to see it.
 // `resync`: it is to be installed in any state.

@@ -102,9 +102,11 @@ class Receiving {
     if (before_ == nullptr || !before_->has_handoff()) return error::OrderNotFound(KnownId());
     passes_on_ = before_->inbound().id() == envelope_.handoff_id() && before_->has_inbound();
     if (before_->handoff().id() != envelope_.handoff_id() && !passes_on_) {
-      // An answer in an earlier handoff of the order: that one is over, whatever it says.
+      // An answer in an earlier handoff of the order: that one is over, whatever it says. What a newer peer
+      // says by a kind of its own it is to know that nobody has heard.
       for (int i = 0; i < before_->past_handoffs_size(); ++i) {
         if (before_->past_handoffs(i).id() != envelope_.handoff_id()) continue;
+        if (!IsKnownKind()) return error::BadEnum("kind", envelope_.kind());
         if (TakesUp(before_->past_handoffs(i))) return TakeUp(i);
         return envelope_.kind() == exchange::v1::ENVELOPE_KIND_UNDERSTOOD ? UnderstoodLate(i)
                                                                           : absl::OkStatus();
@@ -112,6 +114,7 @@ class Receiving {
       return error::OrderNotFound(KnownId());
     }
     if (OtherSite(Shared(), site_) != peer_) return error::OrderNotFound(KnownId());
+    if (!IsKnownKind()) return error::BadEnum("kind", envelope_.kind());
     if (passes_on_ && envelope_.kind() != exchange::v1::ENVELOPE_KIND_MIRROR) {
       // It was accepted here, so nothing is left to be answered or recalled.
       if (envelope_.kind() == exchange::v1::ENVELOPE_KIND_RECALL) RefuseRecall();
@@ -131,6 +134,11 @@ class Receiving {
       default:
         return error::BadEnum("kind", envelope_.kind());
     }
+  }
+
+  bool IsKnownKind() const {
+    return envelope_.kind() != exchange::v1::ENVELOPE_KIND_UNSPECIFIED &&
+           exchange::v1::EnvelopeKind_IsValid(envelope_.kind());
   }
 
   // The peer offers an order.
@@ -365,14 +373,16 @@ class Receiving {
   }
 
   // The peer has accepted an offer that this site has left behind: it had lost it, and offered the order anew
-  // before it had it back. Custody has moved with the acceptance, and the epoch says so.
+  // or cancelled it before it had it back. Custody has moved with the acceptance, and the epoch says so.
   bool TakesUp(const type::v1::Handoff& past) const {
     exchange::v1::MirrorBody body;
     return envelope_.kind() == exchange::v1::ENVELOPE_KIND_MIRROR && body.ParseFromString(envelope_.body()) &&
            past.from_hotline() == site_.hotline && past.to_hotline() == peer_ && !past.has_end_time() &&
            before_->custody().holder() == site_.hotline &&
-           Contains(kOnOffer | kAtWork | kGivenBack, before_->state()) && body.custody().holder() == peer_ &&
-           body.custody().epoch() > before_->custody().epoch() && Contains(kAtWork, body.state()) &&
+           Contains(kOnOffer | kAtWork | kGivenBack | In(type::v1::ORDER_STATE_CANCELLED),
+                    before_->state()) &&
+           body.custody().holder() == peer_ && body.custody().epoch() > before_->custody().epoch() &&
+           Contains(kAtWork, body.state()) &&
            // These move nothing, custody neither: what moves the order takes it up.
            !body.event().has_voice_confirmed() && !body.event().has_scene_recorded() &&
            !body.event().has_accused();

@@ -44,7 +44,6 @@ bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Chang
     return one.attempt() > body.handoff().attempt();
   });
   const auto place = static_cast<int>(later - past->begin());
-  if (past->size() == kMaxPastHandoffs) return false;
   type::v1::Handoff* handoff = past->Add();
   handoff->Swap(body.mutable_handoff());
   handoff->set_link_sequence(envelope.sequence());
@@ -52,6 +51,7 @@ bool EarlierOffer(exchange::v1::OfferBody& body, const Envelope& envelope, Chang
   *change->event.mutable_offered()->mutable_handoff() = *handoff;
   RecallLeftBehind(*handoff, change);
   std::rotate(past->pointer_begin() + place, past->pointer_end() - 1, past->pointer_end());
+  SlimPastHandoffs(&after);
   return true;
 }
 
@@ -117,7 +117,10 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
   if (body.handoff().from_hotline() != site.hotline || !site.peers.contains(body.handoff().to_hotline())) {
     return false;
   }
-  if (before != nullptr && KnowsHandoff(*before, envelope.handoff_id())) return false;
+  if (before != nullptr &&
+      (KnowsHandoff(*before, envelope.handoff_id()) || HandoffCount(*before) >= kMaxHandoffs)) {
+    return false;
+  }
   WorkOrder& after = change->after;
   type::v1::OfferedDetail* detail = change->event.mutable_offered();
   bool tell_giver = false;  // what it was told went with the acceptance
@@ -129,6 +132,11 @@ bool Offer(const WorkOrder* before, const Envelope& envelope, const Site& site, 
       if (AcceptedOffer(body, envelope, *before, site, change)) return true;
       return before->has_handoff() ? EarlierOffer(body, envelope, change)
                                    : OnlyOffer(body, envelope, now, change);
+    }
+    // The site had accepted the order and offered it on; having lost both, it granted the giver's recall, or
+    // gave the order back. Nobody offers on what has ended.
+    if (before->handoff().has_end_time() && body.handoff().previous_handoff_id() == before->handoff().id()) {
+      return EarlierOffer(body, envelope, change);
     }
     // Who offers on what it was offered has accepted it: this comes back before that, or from another peer.
     const bool accepted = Contains(kOnOffer, before->state()) && before->has_handoff() &&
@@ -241,6 +249,15 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing
     // The work that this site has done since stands: the peer hears of it behind this.
     return false;
   }
+  // The site had told the end of the offer before, forgot that, and went on by the offer, which the peer, who
+  // knew, did not heed.
+  const uint64_t ended = EndKey(before.handoff().id());
+  if (before.handoff().has_end_time() && !body.handoff().has_end_time() && WasTold(before, ended)) {
+    // Whom the matter accuses it has noted all the same.
+    if (!body.event().has_accused() || !Recuse(body.facts().recused_units(), &change->after)) return false;
+    Tell(envelope, standing, body, change);
+    return true;
+  }
   // The offer has ended here since, and the peer hears of that behind this: what the site told of it before
   // takes that not back. Whom the matter accuses is known again.
   if (before.handoff().has_end_time() && !body.handoff().has_end_time() && Contains(kOnOffer, body.state()) &&
@@ -274,6 +291,9 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing
     if (Contains(kOnOffer, after.state()) && !body.handoff().has_voice()) {
       body.mutable_facts()->set_in_doubt(before.facts().in_doubt());
       body.mutable_facts()->set_voice_confirmation_required(before.facts().voice_confirmation_required());
+      if (body.has_handoff() && before.handoff().has_keep_by_time()) {
+        *body.mutable_handoff()->mutable_keep_by_time() = before.handoff().keep_by_time();
+      }
     }
     after.mutable_facts()->Swap(body.mutable_facts());
     Recuse(theirs, &after);
@@ -294,6 +314,7 @@ bool Mirror(const WorkOrder& before, const Envelope& envelope, Standing standing
   }
   // Only what came between the command and this is to be undone.
   if (standing.logged && after.SerializeAsString() == before.SerializeAsString()) return false;
+  if (after.handoff().has_end_time() && !WasTold(after, ended)) NoteTold(ended, &after);
   Tell(envelope, standing, body, change);
   return true;
 }

@@ -44,7 +44,7 @@ class Relation {
     if (!Concerns()) return std::nullopt;
     DropFactsOfOtherStates(&change_.after);
     *change_.event.mutable_actor() = event_.actor();
-    if (event_.mirrored()) {
+    if (event_.mirrored() || change_.event.recovered()) {
       change_.event.mutable_actor()->Clear();
       change_.event.mutable_actor()->set_hotline(site_.hotline);
       change_.event.mutable_actor()->set_account(kRecorder);
@@ -162,9 +162,20 @@ class Relation {
 
   // The order that changed is a partner's part of `related_`.
   bool NotePartner() {
-    const bool moved = before_ == nullptr || before_->state() != after_.state();
-    if (!moved || !Contains(kTold, after_.state())) return false;
+    // It came back after a restore, which had lost the call with it.
+    const bool found = before_ == nullptr ? event_.recovered() : before_->parent_id().empty();
+    if (found) change_.after.set_partner_count(related_.partner_count() + 1);
+    const bool moved = before_ == nullptr || found || before_->state() != after_.state();
     const type::v1::Handoff& handoff = after_.handoff();
+    if (!moved || !Contains(kTold, after_.state())) {
+      if (!found) return false;
+      type::v1::PartnerCall* call = change_.event.mutable_partners_called();
+      call->add_to_hotlines(handoff.to_hotline());
+      call->set_kind(handoff.kind());
+      call->set_note(handoff.note());
+      change_.event.set_recovered(true);
+      return true;
+    }
     PartnerOutcome outcome;
     outcome.set_order_id(after_.id());
     outcome.set_number(after_.number());

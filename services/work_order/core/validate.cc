@@ -64,7 +64,7 @@ bool IsAbsoluteUri(std::string_view uri) {
          std::all_of(uri.begin(), uri.end(), [](char c) { return static_cast<unsigned char>(c) > ' '; });
 }
 
-// An item of the regulation's annex: A1 … A22 or B1 … B9.
+// An item of a catalogue: a letter and a number of up to five digits, as A1 … A22 of the regulation's annex.
 // Which items there are is the catalogue's affair, which dispatch knows: each place has its own list.
 bool IsCatalogueItem(std::string_view item) {
   return item.size() >= 2 && item.size() <= 6 && item[0] >= 'A' && item[0] <= 'Z' && item[1] != '0' &&

@@ -88,6 +88,12 @@ TEST(SiteTest, EachRuleNamesItsField) {
        "dispatch.listen.address", "--insecure-listen"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_metrics_address("0.0.0.0:1"); },
        "dispatch.listen.metrics_address", "--insecure-metrics"},
+      {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_metrics_address("[::1]:25312"); },
+       "dispatch.listen.metrics_address", "must be `localhost` or an IPv4 address"},
+      {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_metrics_address("[::]:25312"); },
+       "dispatch.listen.metrics_address", "must be `localhost` or an IPv4 address"},
+      {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_metrics_address("site.example:1"); },
+       "dispatch.listen.metrics_address", "must be `localhost` or an IPv4 address"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_address("127.0.0.1:12302"); },
        "dispatch.listen.address", "is taken by work_order.listen.address"},
       {[](SiteConfig* s) { s->mutable_dispatch()->mutable_listen()->set_max_message_bytes(17 << 20); },
@@ -133,6 +139,8 @@ TEST(SiteTest, EachRuleNamesItsField) {
        "backup.directory", "must not be within a data_dir"},
       {[](SiteConfig* s) { s->mutable_need_to_know()->add_roles("boss"); }, "need_to_know.roles[0]",
        "no certificate has the role \"boss\""},
+      {[](SiteConfig* s) { s->mutable_log()->set_file("/var/log/hotline.log"); }, "log.file",
+       "must hold {role}: 3 programs"},
       {[](SiteConfig* s) { s->clear_dispatch(); }, "dispatch", "is required"},
       {[](SiteConfig* s) { s->mutable_work_order()->mutable_listen()->set_address("127.0.0.1:0"); },
        "work_order.address", "no fixed port"},
@@ -281,6 +289,26 @@ TEST(SiteTest, EachRuleOfASpoolNamesItsField) {
     }
     EXPECT_TRUE(found) << c.path << " among\n" << Text(problems);
   }
+}
+
+TEST(SiteTest, MetricsAreAtNumbersOrAtLocalhost) {
+  for (const char* address : {"localhost:0", "localhost:12311", "127.0.0.1:0", "10.0.0.5:12311"}) {
+    SiteConfig site = GoodSite();
+    site.mutable_dispatch()->mutable_listen()->set_metrics_address(address);
+    EXPECT_EQ(Text(CheckSite(site, {.insecure_metrics = true})), "") << address;
+  }
+}
+
+TEST(SiteTest, OneProgramAloneMayNameItsLogAsItLikes) {
+  SiteConfig site = GoodSite();
+  site.mutable_log()->set_file("/var/log/{role}/hotline.log");
+  EXPECT_EQ(Text(CheckSite(site)), "");
+  site.mutable_log()->set_file("/var/log/hotline.log");
+  EXPECT_NE(Text(CheckSite(site)), "");
+  site.clear_dispatch();
+  EXPECT_NE(Text(CheckSite(site)), "") << "there are two yet";
+  site.clear_escalation();
+  EXPECT_EQ(Text(CheckSite(site)), "");
 }
 
 TEST(SiteTest, BeyondLoopbackNeedsTlsOrTheFlag) {
@@ -468,7 +496,9 @@ TEST_F(LoadSiteTest, ProblemsAreToldWithFileAndPlace) {
   std::filesystem::remove(units);
   EXPECT_EQ(LoadSite(path, {}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(std::string(LoadSite(folder_ + "/none.yaml", {}).status().message()),
-            "cannot read " + folder_ + "/none.yaml");
+            "cannot read " + folder_ + "/none.yaml: No such file or directory");
+  EXPECT_EQ(std::string(LoadSite(folder_, {}).status().message()),
+            "cannot read " + folder_ + ": Is a directory");
 }
 
 TEST(SiteTest, EachRuleOfKeysNamesItsField) {

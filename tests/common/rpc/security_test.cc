@@ -261,7 +261,7 @@ TEST_F(SecurityTest, BadFilesAreNamed) {
   EXPECT_TRUE(Security::Create(good).ok());
   SecurityOptions bad = good;
   bad.certificate_file += ".missing";
-  EXPECT_EQ(message(bad), "cannot read " + bad.certificate_file);
+  EXPECT_EQ(message(bad), "cannot read " + bad.certificate_file + ": No such file or directory");
   bad = good;
   bad.certificate_file = good.key_file;
   EXPECT_EQ(message(bad), "no PEM certificate in " + good.key_file);

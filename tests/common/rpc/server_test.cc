@@ -818,21 +818,26 @@ TEST_F(ServerTest, StreamsBeyondTheBoundAreToldToWait) {
 
 TEST_F(ServerTest, AStreamRequestThatIsNoMessageIsRefused) {
   Start(Unused(), [&](const CallContext&, const WatchWorkOrdersRequest&) { return hub_.Open(); });
-  // Any other message with a field 1 of another kind and bad UTF-8 in it will do.
-  grpc::ClientContext context;
-  grpc::internal::RpcMethod method("/hotline.workorder.v1.WorkOrderService/WatchWorkOrders",
-                                   grpc::internal::RpcMethod::SERVER_STREAMING);
-  const std::string garbage = "\x0a\xff";
-  const grpc::Slice slice(garbage);
-  const grpc::ByteBuffer request(&slice, 1);
-  const std::unique_ptr<grpc::ClientReader<grpc::ByteBuffer>> reader(
-      grpc::internal::ClientReaderFactory<grpc::ByteBuffer>::Create(channel_.get(), method, &context,
-                                                                    request));
-  grpc::ByteBuffer response;
-  EXPECT_FALSE(reader->Read(&response));
-  const absl::Status status = FromGrpc(reader->Finish());
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(error::ReasonOf(status), type::v1::ERROR_REASON_FIELD_INVALID);
+  const auto refusal = [&](const std::string& bytes) {
+    grpc::ClientContext context;
+    grpc::internal::RpcMethod method("/hotline.workorder.v1.WorkOrderService/WatchWorkOrders",
+                                     grpc::internal::RpcMethod::SERVER_STREAMING);
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    const std::unique_ptr<grpc::ClientReader<grpc::ByteBuffer>> reader(
+        grpc::internal::ClientReaderFactory<grpc::ByteBuffer>::Create(channel_.get(), method, &context,
+                                                                      request));
+    grpc::ByteBuffer response;
+    EXPECT_FALSE(reader->Read(&response));
+    const absl::Status status = FromGrpc(reader->Finish());
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return status;
+  };
+  EXPECT_EQ(error::ReasonOf(refusal("\x0a\xff")), type::v1::ERROR_REASON_FIELD_INVALID);
+  // As unary calls do, it names the text that is not UTF-8.
+  const absl::Status status = refusal("\x12\x01\xff");
+  EXPECT_EQ(error::ReasonOf(status), type::v1::ERROR_REASON_TEXT_INVALID);
+  EXPECT_EQ(error::FieldOf(status), "order_id");
 }
 
 }  // namespace

@@ -282,12 +282,57 @@ TEST_F(EventHubTest, BeatsWhenSilentAndTellsTheTime) {
   hub_->SetHead(0);
   Commit("a");
   const auto stream = hub_->Open(0, "", absl::Seconds(2));
-  waiting_ = absl::Seconds(3);
+  waiting_ = absl::Milliseconds(500);
+  ASSERT_TRUE(Next(stream.get()).has_value());
+  waiting_ = absl::Seconds(1);
+  EXPECT_FALSE(Next(stream.get()).has_value());
+  waiting_ = absl::Seconds(2);
   const auto message = Next(stream.get());
   ASSERT_TRUE(message.has_value() && message->ok());
   EXPECT_EQ((*message)->events_size(), 0);
   EXPECT_EQ((*message)->watermark(), 1);
   EXPECT_GT((*message)->server_time().seconds(), 1'795'000'000);
+}
+
+// It broke before its first heartbeat, and what happened until it was opened anew, from then on, was lost.
+TEST_F(EventHubTest, WhoWatchesFromNowOnIsToldAtOnceWhereToResume) {
+  hub_->SetHead(5);
+  const auto stream = hub_->Open(0, "", absl::Seconds(60));
+  waiting_ = absl::Milliseconds(500);
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_EQ((*message)->events_size(), 0);
+  EXPECT_EQ((*message)->watermark(), 5);
+  waiting_ = absl::Seconds(30);
+  EXPECT_FALSE(Next(stream.get()).has_value()) << "once";
+  // Also where the head is not known yet, as soon as it is.
+  hub_->Reset(error::SequenceOutOfRange(6, 1));
+  const auto early = hub_->Open(0, "", absl::Seconds(60));
+  std::optional<Response> got;
+  early->Next([&got](absl::StatusOr<SharedMessage> answer) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    got.emplace();
+    got->ParseFromString(**answer);
+  });
+  steps_.Advance(absl::Seconds(5));
+  EXPECT_FALSE(got.has_value());
+  hub_->SetHead(7);
+  steps_.Advance(absl::Milliseconds(500));
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->watermark(), 7);
+}
+
+// A watch of what is no order's id was silent for ever.
+TEST_F(EventHubTest, AnOrderIsWatchedByItsId) {
+  EXPECT_EQ(*EventHub::OrderOf(""), "");
+  EXPECT_EQ(*EventHub::OrderOf("01KBX8Q3ZG0W4"), "01KBX8Q3ZG0W4");
+  EXPECT_EQ(*EventHub::OrderOf("01kbx8q3zg0w4"), "01KBX8Q3ZG0W4");
+  for (const char* text : {"12345-20261127-000001", "12345-01KBX8Q3ZG0W4-1", "nosuch", " 01KBX8Q3ZG0W4"}) {
+    const absl::Status refused = EventHub::OrderOf(text).status();
+    EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_FIELD_INVALID) << text;
+    EXPECT_EQ(error::FieldOf(refused), "order_id");
+    EXPECT_EQ(error::ChineseOf(refused), "字段 order_id：应为工单id，而不是编号");
+  }
 }
 
 TEST_F(EventHubTest, EncodesOnceForAllAtTheSamePlace) {

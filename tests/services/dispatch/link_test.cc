@@ -1,5 +1,6 @@
 #include "services/dispatch/link.h"
 
+#include <google/rpc/error_details.pb.h>
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -436,6 +437,117 @@ TEST_F(LinkTest, HearingFromThePeerDoesNotHurryWhatItRefuses) {
   link_->Nudge();
   steps_.RunDue();
   EXPECT_TRUE(peer_.questions.empty());
+}
+
+// A peer that asked for 30 s was asked again forty times within them.
+TEST_F(LinkTest, RetryInfoIsTheLeastPause) {
+  Greet();
+  HandOut(0, 0, 1);
+  Take(peer_.deliveries).done(error::Overloaded("commit queue", absl::Seconds(30)));
+  EXPECT_EQ(link_->health().next_try_time, steps_.clock()->Now() + absl::Seconds(30));
+  link_->Nudge();
+  steps_.Advance(absl::Seconds(29));
+  EXPECT_TRUE(peer_.questions.empty());
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_EQ(peer_.questions.size(), 1u);
+  // Nobody's clock or mistake silences a lane for longer than a minute.
+  Take(peer_.questions).done(error::Overloaded("commit queue", absl::Hours(24)));
+  steps_.Advance(absl::Seconds(59));
+  EXPECT_TRUE(peer_.questions.empty());
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_EQ(peer_.questions.size(), 1u);
+  Greet();
+  HandOut(0, 0, 0);
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  // Nor does one that says when, but not why, want to be asked sooner because it calls itself.
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(20);
+  google::rpc::Status wire;
+  wire.set_code(static_cast<int>(absl::StatusCode::kUnavailable));
+  wire.add_details()->PackFrom(retry);
+  Take(peer_.deliveries).done(error::FromProto(wire));
+  link_->Nudge();
+  steps_.Advance(absl::Seconds(19));
+  EXPECT_TRUE(peer_.questions.empty());
+  steps_.Advance(absl::Seconds(1));
+  EXPECT_EQ(peer_.questions.size(), 1u);
+}
+
+// Six orders that each fit waited for ever, as together they did not.
+TEST_F(LinkTest, ABatchThatIsTooLargeIsHalved) {
+  const absl::Status from_grpc =
+      absl::ResourceExhaustedError("Received message larger than max (144490 vs. 65536)");
+  Greet();
+  std::optional<ReceiptOutcome> outcome;
+  link_->AwaitReceipt(6, steps_.clock()->Now() + absl::Seconds(9), true,
+                      [&](ReceiptOutcome o) { outcome = o; });
+  HandOut(0, 0, 6);
+  Take(peer_.deliveries)
+      .done(
+          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
+  ASSERT_EQ(ledger_.pulls.size(), 1u) << "at once";
+  EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 0);
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 3);
+  HandOut(0, 0, 3);
+  Acknowledge(3);
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 4) << "a little more each time";
+  HandOut(3, 3, 3);
+  Take(peer_.deliveries).done(from_grpc);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 3);
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 1);
+  EXPECT_EQ(changes_, (std::vector<bool>{true}));
+  EXPECT_FALSE(outcome.has_value()) << "nobody is told to telephone for that";
+  // One that is too large alone is a refusal like any other.
+  HandOut(3, 3, 1);
+  Take(peer_.deliveries).done(from_grpc);
+  EXPECT_FALSE(link_->health().up);
+  EXPECT_EQ(link_->health().last_error, from_grpc);
+  EXPECT_EQ(outcome, ReceiptOutcome::kLinkDown);
+  EXPECT_TRUE(ledger_.pulls.empty());
+  steps_.Advance(absl::Seconds(1));
+  Greet(3);
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 1);
+}
+
+// Keeps the trace of each call.
+struct TracingLedger : FakeLedger {
+  void ListLinkCursors(const CallContext& call, workorder::v1::ListLinkCursorsRequest,
+                       Done<workorder::v1::ListLinkCursorsResponse>) override {
+    traces.push_back(call.traceparent);
+  }
+  std::vector<std::string> traces;
+};
+struct TracingPeer : FakePeer {
+  void GetLink(const CallContext& call, exchange::v1::GetLinkRequest request,
+               Done<exchange::v1::GetLinkResponse> done) override {
+    traces.push_back(call.traceparent);
+    FakePeer::GetLink(call, std::move(request), std::move(done));
+  }
+  std::vector<std::string> traces;
+};
+
+// The next step, on another thread, wrote what the failed one still read.
+TEST_F(LinkTest, APauseThatIsCutShortAtOnceLeavesTheFailedStepItsTrace) {
+  TracingLedger ledger;
+  TracingPeer peer;
+  Link* begun = nullptr;
+  LinkOptions options;
+  options.hotline = "12345";
+  options.peer = "110";
+  options.on_change = [&](bool, const absl::Status&) {
+    begun->Nudge();
+    steps_.RunDue();
+  };
+  Link link(&ledger, &peer, &notary_, &way_, &steps_, steps_.clock(), options);
+  begun = &link;
+  link.Start();
+  steps_.RunDue();
+  Take(peer.questions).done(absl::UnavailableError("connection refused"));
+  ASSERT_EQ(peer.traces.size(), 2u) << "it greets again before the failure has been told to all";
+  ASSERT_EQ(ledger.traces.size(), 1u);
+  EXPECT_EQ(ledger.traces[0], peer.traces[0]);
+  EXPECT_NE(peer.traces[0], peer.traces[1]);
 }
 
 TEST_F(LinkTest, OurOwnTroubleIsNotThePeers) {

@@ -377,6 +377,43 @@ TEST_F(DispatchServiceTest, AUnitThatTheMetadataNamesActs) {
   Commit(type::v1::URGENCY_NORMAL);
 }
 
+// Cleared is who is named in the configuration, and who has a role by certificate; in every answer.
+TEST_F(DispatchServiceTest, WhoIsClearedByRoleIsShownAnIncidentAsAnyOrder) {
+  for (const bool cleared : {true, false}) {
+    CallContext call = Call();
+    if (cleared) call.identity = "12345/supervisor";
+    const auto title = [&](const type::v1::WorkOrder& order) { EXPECT_EQ(order.title() == "矿井", cleared); };
+    const auto commit = [&] {
+      workorder::v1::ExecuteResponse response;
+      type::v1::WorkOrder& order = *response.add_results()->mutable_order();
+      order.set_title("矿井");
+      order.set_registered_by("1001");
+      order.mutable_facts()->set_restricted(true);
+      order.mutable_handoff()->set_to_hotline("110");
+      order.mutable_handoff()->set_link_sequence(1);
+      Take(ledger_.executes).done(response);
+    };
+    type::v1::Command progress;
+    progress.mutable_header()->mutable_actor()->set_account("2002");
+    progress.mutable_progress()->set_note("到场");
+    service_->Execute(call, progress, [&](auto result) { title(result->order()); });
+    commit();
+    v1::PushToPartnersRequest partners;
+    partners.mutable_header()->mutable_actor()->set_account("2002");
+    partners.mutable_partner_call()->add_to_hotlines("110");
+    bool answered = false;
+    service_->PushToPartners(call, partners, [&](auto response) {
+      answered = true;
+      ASSERT_TRUE(response.ok());
+      title(response->order());
+      title(response->results(0).response().order());
+    });
+    commit();
+    commit();
+    EXPECT_TRUE(answered);
+  }
+}
+
 TEST_F(DispatchServiceTest, AnUrgencyLeftOpenIsNormalWhereNothingIsAdvised) {
   Push(NewPush(type::v1::URGENCY_UNSPECIFIED));
   const auto& registration = ledger_.executes.front().request.commands(0).registration();
@@ -612,6 +649,7 @@ class ImportTest : public DispatchServiceTest {
 TEST_F(ImportTest, APushWaitsForNoImport) {
   Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_NORMAL});
   EXPECT_TRUE(ledger_.executes.empty()) << "nothing is read on the caller's thread";
+  EXPECT_EQ(service_->waiting_imports(), 2);
   Push(NewPush(type::v1::URGENCY_URGENT));
   ASSERT_EQ(ledger_.executes.size(), 1u);
   EXPECT_EQ(FirstUrgency(0), type::v1::URGENCY_URGENT);
@@ -619,6 +657,7 @@ TEST_F(ImportTest, APushWaitsForNoImport) {
   EXPECT_TRUE(pushed_->ok());
   EXPECT_TRUE(imported_.empty());
   importer_.RunDue();
+  EXPECT_EQ(service_->waiting_imports(), 0);
   while (!ledger_.executes.empty()) Commit(type::v1::URGENCY_NORMAL);
   ASSERT_EQ(imported_.size(), 1u);
   ASSERT_TRUE(imported_[0].ok());
@@ -827,6 +866,14 @@ TEST_F(DispatchServiceTest, AWatchIsSilentForAMinuteAtMost) {
   const absl::Status refused = service_->WatchHandoffs(Call(), request).status();
   EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_FIELD_INVALID) << "as of every watch";
   EXPECT_EQ(error::FieldOf(refused), "heartbeat_interval");
+}
+
+TEST_F(DispatchServiceTest, AWatchOfAHandoffsIdIsRefused) {
+  v1::WatchHandoffsRequest request;
+  request.set_order_id("12345-0000000000001-1");
+  const absl::Status refused = service_->WatchHandoffs(Call(), request).status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(refused), "order_id");
 }
 
 TEST_F(DispatchServiceTest, WatchesGetWhatTheLogGets) {

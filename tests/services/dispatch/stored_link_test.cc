@@ -1,7 +1,12 @@
 // A link on a transport that stores and forwards: Deliver answers before the peer has anything.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
+#include <optional>
+
 #include "common/contract/proto_time.h"
+#include "common/error/error.h"
 #include "services/dispatch/link.h"
 #include "services/dispatch/service.h"
 #include "tests/services/dispatch/fakes.h"
@@ -13,7 +18,11 @@ namespace {
 struct StoringPeer : FakePeer {
   bool store_and_forward() const override { return true; }
   absl::Time known_time() const override { return heard; }
+  void OnReceipt(exchange::v1::Lane lane, std::function<void(exchange::v1::LinkReceipt)> told) override {
+    on_receipt[lane] = std::move(told);
+  }
   absl::Time heard = absl::InfinitePast();
+  std::map<exchange::v1::Lane, std::function<void(exchange::v1::LinkReceipt)>> on_receipt;
 };
 
 class StoredLinkTest : public testing::Test {
@@ -40,6 +49,14 @@ class StoredLinkTest : public testing::Test {
     exchange::v1::DeliverResponse response;
     if (known.has_value()) response.mutable_receipt()->set_received_through(*known);
     Take(peer_.deliveries).done(std::move(response));
+  }
+  // A bundle of the peer has been read.
+  void Hear(int64_t through) {
+    exchange::v1::LinkReceipt receipt;
+    receipt.set_lane(exchange::v1::LANE_ORDINARY);
+    receipt.set_received_through(through);
+    peer_.on_receipt.at(exchange::v1::LANE_ORDINARY)(std::move(receipt));
+    steps_.RunDue();
   }
   // work_order hands out what comes after what it was asked for; the request is returned.
   workorder::v1::PullOutboxRequest HandOut(int count) {
@@ -86,6 +103,74 @@ TEST_F(StoredLinkTest, RecordsReceiptsThatLieBehind) {
   EXPECT_EQ(request.receipt().received_through(), 3);
   EXPECT_EQ(request.after_sequence(), 10);
   EXPECT_EQ(link_->health().acknowledged, 3);
+}
+
+// It once waited until work_order had had nothing to hand out for five seconds.
+TEST_F(StoredLinkTest, AReceiptThatComesOfItselfIsRecordedAtOnce) {
+  GreetUnheard();
+  HandOut(3);
+  Store(std::nullopt);
+  std::optional<ReceiptOutcome> outcome;
+  link_->AwaitReceipt(3, steps_.clock()->Now() + absl::Seconds(9), true,
+                      [&](ReceiptOutcome o) { outcome = o; });
+  auto waiting = Take(ledger_.pulls);
+  EXPECT_FALSE(waiting.request.has_receipt());
+  Hear(3);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.receipt().received_through(), 3);
+  EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 3);
+  // The poll that was given up is answered all the same.
+  workorder::v1::PullOutboxResponse late;
+  late.set_outgoing_sequence(4);
+  late.add_envelopes()->set_sequence(4);
+  waiting.done(std::move(late));
+  EXPECT_TRUE(peer_.deliveries.empty()) << "one step at a time";
+  EXPECT_FALSE(outcome.has_value()) << "not before work_order has it";
+  HandOut(1);
+  EXPECT_EQ(outcome, ReceiptOutcome::kReceived);
+  EXPECT_EQ(link_->health().acknowledged, 3);
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_EQ(peer_.deliveries.front().request.envelopes(0).sequence(), 4);
+}
+
+TEST_F(StoredLinkTest, AReceiptThatComesDuringAStepIsRecordedAfterIt) {
+  GreetUnheard();
+  HandOut(3);
+  Hear(1);
+  EXPECT_TRUE(ledger_.pulls.empty());
+  Store(std::nullopt);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.receipt().received_through(), 1);
+  EXPECT_EQ(ledger_.pulls.front().request.after_sequence(), 3);
+  // Nor does one that comes while another is recorded put that off.
+  Hear(3);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  HandOut(0);
+  EXPECT_EQ(link_->health().acknowledged, 1);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.receipt().received_through(), 3);
+  link_->Stop();
+  Hear(2);
+  EXPECT_EQ(ledger_.pulls.size(), 1u);
+}
+
+// The peer's refusal comes by files, and so with the answer to whatever is handed over next.
+TEST_F(StoredLinkTest, WhatWasTooLargeGoesAgainInHalves) {
+  GreetUnheard();
+  HandOut(6);
+  Store(std::nullopt);
+  HandOut(0);
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_TRUE(peer_.deliveries.front().request.envelopes().empty());
+  Take(peer_.deliveries)
+      .done(
+          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
+  EXPECT_TRUE(link_->health().up);
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 3);
+  EXPECT_EQ(HandOut(3).after_sequence(), -1);
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_EQ(peer_.deliveries.front().request.envelopes_size(), 3);
 }
 
 TEST_F(StoredLinkTest, HandsOverAgainWhatBringsNoReceipt) {

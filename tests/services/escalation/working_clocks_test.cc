@@ -23,11 +23,14 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using type::v1::CLOCK_KIND_CALL_BACK;
+using type::v1::CLOCK_KIND_CONFIRM;
 using type::v1::CLOCK_KIND_FINISH;
 using type::v1::CLOCK_KIND_FIRST_CONTACT;
+using type::v1::CLOCK_KIND_PEER_ACCEPTANCE;
 using type::v1::CLOCK_KIND_RESULT_BACK;
 using type::v1::CLOCK_KIND_SIGN;
 using type::v1::CLOCK_KIND_SUSPENSION_REVIEW;
+using type::v1::CLOCK_KIND_VOICE;
 
 constexpr int64_t kId = 7;
 
@@ -138,6 +141,21 @@ class WorkingClocksTest : public testing::Test {
     event.mutable_contacted()->set_reached(reached);
     return event;
   }
+  // An offer to 110 as work_order makes it, with two times of `within`.
+  void Offer(absl::Time at, absl::Duration within = absl::Hours(2),
+             type::v1::Urgency urgency = type::v1::URGENCY_NORMAL) {
+    Use(make_.OfferedUntil(id_, at, at + within, at + 2 * within, urgency));
+  }
+  // Moves PEER_ACCEPTANCE to the latest publication, as the follower does.
+  void MoveAcceptance(absl::Time at) {
+    const OrderClock clock = Clock(CLOCK_KIND_PEER_ACCEPTANCE);
+    const int64_t latest = static_cast<int64_t>(deadlines_.publications().size());
+    const auto moved = MovedTo(order_, clock, latest, deadlines_);
+    ASSERT_TRUE(moved.has_value());
+    type::v1::Event event = make_.Make(id_, type::v1::ORDER_STATE_UNSPECIFIED, at);
+    *event.mutable_deadline_moved() = MoveCommand(order_, clock, *moved, deadlines_).deadline_move();
+    Use(event);
+  }
   // Takes the rung that is next.
   void Climb(type::v1::ClockKind kind, absl::Time at) {
     const OrderClock clock = Clock(kind);
@@ -175,6 +193,7 @@ class WorkingClocksTest : public testing::Test {
   }
 
   EventMaker make_;
+  int64_t id_ = kId;  // of the order that is on offer
   Deadlines deadlines_ = County();
   OrderClocks order_;
   std::vector<type::v1::Event> events_;
@@ -630,6 +649,203 @@ TEST_F(WorkingClocksTest, APublicationMovesOpenClocksAndRewritesNothing) {
               HasSubstr("临时放假"));
 }
 
+// An ordinary offer that was read on a Friday at 19:00 was once in doubt at 21:00 and taken back at 23:00,
+// while the peer had until Monday to accept it.
+TEST_F(WorkingClocksTest, AnOfferThatWasReadIsNotDoubtedInThePeersWorkingTime) {
+  const absl::Time offered = At("2026-09-11 19:00") - absl::Milliseconds(250);
+  const absl::Time read = At("2026-09-11 19:00");
+  Offer(offered);
+  EXPECT_EQ(Clock(CLOCK_KIND_CONFIRM).due, offered + absl::Hours(2)) << "unread";
+  Use(make_.Received(id_, read));
+  EXPECT_EQ(Clock(CLOCK_KIND_CONFIRM).due, offered + absl::Hours(2)) << "durable there, and not read";
+  EXPECT_TRUE(Clock(CLOCK_KIND_CONFIRM).history.empty());
+  Use(make_.Understood(id_, read + absl::Milliseconds(10)));
+  const OrderClock confirm = Clock(CLOCK_KIND_CONFIRM);
+  EXPECT_EQ(Show(confirm.due), "2026-09-14 11:00");
+  EXPECT_EQ(confirm.due, Clock(CLOCK_KIND_PEER_ACCEPTANCE).due);
+  EXPECT_EQ(confirm.next, confirm.due);
+  EXPECT_EQ(confirm.next_rung, type::v1::RUNG_DOUBT);
+  EXPECT_EQ(LampAt(confirm, At("2026-09-12 12:00")), v1::LAMP_GREEN);
+  EXPECT_FALSE(confirm.breached);
+  ExpectExplained(CLOCK_KIND_CONFIRM);
+  EXPECT_THAT(
+      ExplainedInChinese(CLOCK_KIND_CONFIRM),
+      testing::AllOf(HasSubstr("时限由工单自身载明：2026年09月11日20:59:59"),
+                     HasSubstr("对方110已阅知，其受理时限（2小时工作时间）至2026年09月14日11:00:00届满"),
+                     HasSubstr("结论：时限为2026年09月14日11:00:00")));
+  // It moves with the peer's days, there and back.
+  deadlines_ = WithHoliday(deadlines_, "2026-09-14", At("2026-09-12 09:00"));
+  MoveAcceptance(At("2026-09-12 09:01"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_CONFIRM).due), "2026-09-15 11:00");
+  ExpectExplained(CLOCK_KIND_CONFIRM);
+  EXPECT_THAT(ExplainedInChinese(CLOCK_KIND_CONFIRM), HasSubstr("临时放假"));
+  Publication back = Shipped();
+  back.number = 3;
+  back.time = At("2026-09-12 10:00");
+  deadlines_ = deadlines_.With(std::move(back));
+  MoveAcceptance(At("2026-09-12 10:01"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_CONFIRM).due), "2026-09-14 11:00");
+  ExpectExplained(CLOCK_KIND_CONFIRM);
+  // The rung names the offer by what the order carries, and says what it waited for.
+  const type::v1::Command doubt =
+      RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT, deadlines_);
+  EXPECT_EQ(FromProto(doubt.escalation().due_time()), offered + absl::Hours(2));
+  EXPECT_EQ(Show(FromProto(doubt.escalation().rung_time())), "2026-09-14 11:00");
+  // Then the desks have their time.
+  Use(make_.InDoubt(id_, At("2026-09-14 11:00"), doubt.escalation(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE,
+                    At("2026-09-14 13:00")));
+  const OrderClock voice = Clock(CLOCK_KIND_VOICE);
+  EXPECT_EQ(Show(voice.due), "2026-09-14 13:00");
+  EXPECT_FALSE(RungCommand(order_, voice, type::v1::RUNG_KEEP, deadlines_).escalation().has_rung_time());
+  ExpectExplained(CLOCK_KIND_VOICE);
+  ExpectReplayed();
+}
+
+// A publication takes the wait back when the confirm-by and the keep-by time are over: the desks have yet to
+// be told to telephone.
+TEST_F(WorkingClocksTest, AWaitThatIsTakenBackLeavesTheDesksTheirTime) {
+  const absl::Time offered = At("2026-09-11 19:00");
+  Offer(offered);
+  Use(make_.Understood(id_, offered));
+  ASSERT_EQ(Show(Clock(CLOCK_KIND_CONFIRM).due), "2026-09-14 11:00");
+  Publication around = Shipped();
+  around.number = 2;
+  around.time = At("2026-09-12 10:00");
+  for (auto& rule : *around.policy.mutable_rules()) {
+    if (rule.clock() != CLOCK_KIND_PEER_ACCEPTANCE) continue;
+    rule.mutable_limit()->Clear();
+    rule.mutable_limit()->set_minutes(30);
+    rule.clear_remind_before();
+    rule.set_calendar("always");
+  }
+  deadlines_ = deadlines_.With(std::move(around));
+  MoveAcceptance(At("2026-09-12 10:01"));
+  const OrderClock confirm = Clock(CLOCK_KIND_CONFIRM);
+  EXPECT_EQ(confirm.due, offered + absl::Hours(2));
+  const type::v1::Escalation doubt =
+      RungCommand(order_, confirm, type::v1::RUNG_DOUBT, deadlines_).escalation();
+  EXPECT_EQ(FromProto(doubt.due_time()), offered + absl::Hours(2));
+  EXPECT_TRUE(doubt.has_rung_time());
+  ExpectReplayed();
+}
+
+// What a message to the desk names is when the clock ended, not what names the offer.
+TEST(DeadlineOfTest, IsWhatTheClockWaitedFor) {
+  type::v1::Escalation rung;
+  *rung.mutable_due_time() = ToProto(At("2026-09-11 21:00"));
+  for (const auto clock : {CLOCK_KIND_CONFIRM, CLOCK_KIND_VOICE, CLOCK_KIND_FINISH}) {
+    rung.set_clock(clock);
+    rung.clear_rung_time();
+    EXPECT_EQ(Show(DeadlineOf(rung)), "2026-09-11 21:00");
+    *rung.mutable_rung_time() = ToProto(At("2026-09-14 11:00"));
+    EXPECT_EQ(Show(DeadlineOf(rung)), clock == CLOCK_KIND_FINISH ? "2026-09-11 21:00" : "2026-09-14 11:00");
+  }
+}
+
+TEST_F(WorkingClocksTest, OnlyAnOfferThatWasReadWaitsAndOnlyForWorkingTime) {
+  const absl::Time at = At("2026-09-11 19:00");
+  for (const auto urgency : {type::v1::URGENCY_URGENT, type::v1::URGENCY_EMERGENCY}) {
+    SCOPED_TRACE(urgency);
+    const absl::Duration within = urgency == type::v1::URGENCY_URGENT ? absl::Minutes(30) : absl::Minutes(3);
+    order_ = OrderClocks();
+    ++id_;
+    Offer(at, within, urgency);
+    // The peer's own time ends a little later than what the offer says, and is not waited for.
+    Use(make_.Understood(id_, at + absl::Seconds(20)));
+    EXPECT_GT(Clock(CLOCK_KIND_PEER_ACCEPTANCE).due, at + within);
+    EXPECT_EQ(Clock(CLOCK_KIND_CONFIRM).due, at + within);
+    EXPECT_TRUE(Clock(CLOCK_KIND_CONFIRM).history.empty());
+    const auto doubt = RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT, deadlines_);
+    EXPECT_FALSE(doubt.escalation().has_rung_time());
+    Use(make_.InDoubt(id_, at + within, doubt.escalation(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE,
+                      at + 2 * within));
+    EXPECT_EQ(Clock(CLOCK_KIND_VOICE).due, at + 2 * within);
+  }
+  // In the middle of a working day the two hours are the same.
+  order_ = OrderClocks();
+  ++id_;
+  Offer(At("2026-09-14 10:30"));
+  Use(make_.Understood(id_, At("2026-09-14 10:30")));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_CONFIRM).due), "2026-09-14 12:30");
+  EXPECT_TRUE(Clock(CLOCK_KIND_CONFIRM).history.empty());
+}
+
+// The doubt was declared before the receipt was known, or of an offer that was durable and not yet read.
+TEST_F(WorkingClocksTest, AnOfferThatIsReadInDoubtIsNotTakenBackInThePeersWorkingTime) {
+  const absl::Time offered = At("2026-09-11 18:30");
+  for (const bool crossed : {false, true}) {
+    SCOPED_TRACE(crossed);
+    order_ = OrderClocks();
+    events_.clear();
+    ++id_;
+    Offer(offered);
+    Use(make_.Received(id_, At("2026-09-11 20:29")));
+    const type::v1::Escalation doubt =
+        RungCommand(order_, Clock(CLOCK_KIND_CONFIRM), type::v1::RUNG_DOUBT, deadlines_).escalation();
+    if (crossed) Use(make_.Understood(id_, At("2026-09-11 20:30")));
+    Use(make_.InDoubt(id_, At("2026-09-11 20:30"), doubt, type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE,
+                      offered + absl::Hours(4)));
+    const absl::Time confirm = Clock(CLOCK_KIND_CONFIRM).due;
+    if (!crossed) {
+      EXPECT_EQ(Show(Clock(CLOCK_KIND_VOICE).due), "2026-09-11 22:30");
+      Use(make_.Understood(id_, At("2026-09-11 20:31")));
+    }
+    EXPECT_EQ(Clock(CLOCK_KIND_CONFIRM).due, confirm) << "its rung is taken";
+    EXPECT_EQ(Show(Clock(CLOCK_KIND_VOICE).due), "2026-09-14 12:00");
+    const type::v1::Escalation keep =
+        RungCommand(order_, Clock(CLOCK_KIND_VOICE), type::v1::RUNG_KEEP, deadlines_).escalation();
+    EXPECT_EQ(FromProto(keep.due_time()), offered + absl::Hours(4));
+    EXPECT_EQ(Show(FromProto(keep.rung_time())), "2026-09-14 12:00");
+    ExpectExplained(CLOCK_KIND_CONFIRM);
+    ExpectExplained(CLOCK_KIND_VOICE);
+    ExpectReplayed();
+  }
+}
+
+TEST_F(WorkingClocksTest, AVerifierIsNotFooledByWhatADoubtWaitsFor) {
+  Offer(At("2026-09-11 19:00"));
+  Use(make_.Understood(id_, At("2026-09-11 19:00")));
+  deadlines_ = WithHoliday(deadlines_, "2026-09-14", At("2026-09-12 09:00"));
+  MoveAcceptance(At("2026-09-12 09:01"));
+  const v1::ClockDerivation good = *Explain(order_, Clock(CLOCK_KIND_CONFIRM), deadlines_);
+  ASSERT_TRUE(derivation::VerifyClockDerivation(good).ok());
+  ASSERT_EQ(good.steps_size(), 2);
+  const auto refused = [&](auto change) {
+    v1::ClockDerivation altered = good;
+    change(&altered);
+    return error::FieldOf(derivation::VerifyClockDerivation(altered));
+  };
+  // Each with a derivation that is sound in itself.
+  const auto waiting = [&](absl::Time from, int64_t seconds) {
+    const RuleRef rule = Clock(CLOCK_KIND_PEER_ACCEPTANCE).rule;
+    return *deadlines_.CalendarOf(rule, "110")->Derive(from, seconds, type::v1::TIME_KIND_WORKING_HOURS);
+  };
+  const absl::Time read = At("2026-09-11 19:00");
+  EXPECT_EQ(refused([](v1::ClockDerivation*) {}), "");
+  EXPECT_EQ(refused([](v1::ClockDerivation* d) { d->mutable_steps()->RemoveLast(); }), "result_time");
+  EXPECT_EQ(refused([](v1::ClockDerivation* d) { d->set_clock(CLOCK_KIND_SUSPENSION_REVIEW); }),
+            "steps[0].kind");
+  EXPECT_EQ(refused([&](v1::ClockDerivation* d) {
+              *d->mutable_steps(1)->mutable_derivation() = waiting(read, 3 * 3600);
+            }),
+            "steps[1].due_time");
+  EXPECT_EQ(refused([&](v1::ClockDerivation* d) {
+              *d->mutable_steps(1)->mutable_derivation() = waiting(read + absl::Minutes(1), 2 * 3600);
+            }),
+            "steps[1].derivation.start_time");
+  EXPECT_EQ(refused([&](v1::ClockDerivation* d) {
+              *d->mutable_steps(0)->mutable_derivation() = waiting(read + absl::Minutes(1), 2 * 3600);
+            }),
+            "steps[0].derivation.start_time")
+      << "it begins with a receipt that was there";
+  EXPECT_EQ(refused([&](v1::ClockDerivation* d) {
+              *d->mutable_steps(0)->mutable_derivation() = calendar::DeriveClockTime(read, 64 * 3600);
+            }),
+            "steps[0].derivation.amount.kind");
+  EXPECT_EQ(refused([](v1::ClockDerivation* d) { d->mutable_steps(0)->clear_derivation(); }).substr(0, 19),
+            "steps[0].derivation");
+}
+
 // What a publication moves is reckoned before it is recorded: whatever comes in between stands.
 TEST_F(WorkingClocksTest, AMoveTakesBackNothingThatCrossedIt) {
   enum Crossing { kExtended, kResumed, kPassed };
@@ -1059,6 +1275,98 @@ RC_GTEST_PROP(WorkingClocksLaw, EveryClockIsExplainedAndEverySecondIsBooked, ())
   const v1::TimeLedger ledger = BuildTimeLedger(events, deadlines, "12345", now + absl::Hours(5));
   const std::string fault = UnsoundLedger(ledger);
   if (!fault.empty()) RC_FAIL(fault + ledger.DebugString());
+}
+
+// Whenever an offer is made, read, doubted and the calendar changed: a read ordinary offer waits for its
+// peer, no other does, and all of it is explained and the same again.
+RC_GTEST_PROP(WorkingClocksLaw, AReadOfferWaitsForThePeersWorkingTime, ()) {
+  EventMaker make;
+  Deadlines deadlines = County();
+  OrderClocks order;
+  std::vector<type::v1::Event> events;
+  absl::Time now =
+      At("2026-09-10 08:00") + absl::Milliseconds(*rc::gen::inRange<int64_t>(0, int64_t{30} * 86'400'000));
+  const auto use = [&](type::v1::Event event) {
+    events.push_back(event);
+    order = Apply(std::move(order), event, deadlines, "12345");
+  };
+  const auto find = [&](type::v1::ClockKind kind) {
+    const auto it = std::find_if(order.clocks.begin(), order.clocks.end(),
+                                 [&](const OrderClock& clock) { return clock.kind == kind && clock.live(); });
+    return it == order.clocks.end() ? nullptr : &*it;
+  };
+  const auto urgency = static_cast<type::v1::Urgency>(*rc::gen::inRange(1, 4));
+  const bool ordinary = urgency == type::v1::URGENCY_NORMAL;
+  const absl::Time confirm_by = now + absl::Minutes(*rc::gen::inRange(1, 300));
+  absl::Time keep_by = confirm_by + absl::Minutes(*rc::gen::inRange(1, 300));
+  use(make.OfferedUntil(kId, now, confirm_by, keep_by, urgency));
+  const int steps = *rc::gen::inRange(1, 9);
+  for (int i = 0; i < steps; ++i) {
+    now += absl::Milliseconds(*rc::gen::inRange<int64_t>(0, 6 * 3'600'000));
+    const int64_t latest = static_cast<int64_t>(deadlines.publications().size());
+    const OrderClock* acceptance = find(CLOCK_KIND_PEER_ACCEPTANCE);
+    const OrderClock* confirm = find(CLOCK_KIND_CONFIRM);
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0:
+        if (order.state == type::v1::ORDER_STATE_OFFERED) use(make.Received(kId, now));
+        break;
+      case 1:
+        if (order.state != type::v1::ORDER_STATE_UNDERSTOOD) use(make.Understood(kId, now));
+        break;
+      case 2:
+        now += absl::Milliseconds(1);
+        deadlines = WithHoliday(
+            deadlines, absl::FormatCivilTime(absl::ToCivilDay(now, Beijing()) + *rc::gen::inRange(0, 4)),
+            now);
+        break;
+      case 3: {
+        if (acceptance == nullptr || acceptance->rule.publication == latest) break;
+        const auto moved = MovedTo(order, *acceptance, latest, deadlines);
+        if (!moved.has_value()) break;
+        type::v1::Event event = make.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, now);
+        *event.mutable_deadline_moved() = MoveCommand(order, *acceptance, *moved, deadlines).deadline_move();
+        use(event);
+        break;
+      }
+      case 4:
+        if (acceptance == nullptr || acceptance->next_rung != type::v1::RUNG_REMIND) break;
+        now = std::max(now, acceptance->next);
+        use(make.Escalated(kId, now,
+                           RungCommand(order, *acceptance, acceptance->next_rung, deadlines).escalation()));
+        break;
+      default: {
+        if (confirm->rung != type::v1::RUNG_UNSPECIFIED) break;
+        now = std::max(now, confirm->due);
+        const type::v1::Escalation doubt =
+            RungCommand(order, *confirm, type::v1::RUNG_DOUBT, deadlines).escalation();
+        if (doubt.has_rung_time()) keep_by = std::max(keep_by, now + absl::Hours(2));
+        use(make.InDoubt(kId, now, doubt, type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE, keep_by));
+        break;
+      }
+    }
+    const OrderClock* due = find(CLOCK_KIND_CONFIRM);
+    const bool doubted = due->rung != type::v1::RUNG_UNSPECIFIED;
+    if (doubted) due = find(CLOCK_KIND_VOICE);
+    acceptance = find(CLOCK_KIND_PEER_ACCEPTANCE);
+    const absl::Time carried = doubted ? keep_by : confirm_by;
+    const bool waits = ordinary && order.state == type::v1::ORDER_STATE_UNDERSTOOD;
+    RC_ASSERT(due->due == (waits ? std::max(carried, acceptance->due) : carried));
+    const type::v1::Escalation rung = RungCommand(order, *due, due->next_rung, deadlines).escalation();
+    RC_ASSERT(FromProto(rung.due_time()) == carried);
+    RC_ASSERT((due->due == carried || rung.has_rung_time()));
+    if (waits && due->due != carried) RC_ASSERT(due->provisional == acceptance->provisional);
+  }
+  for (const OrderClock& clock : order.clocks) {
+    const auto derivation = Explain(order, clock, deadlines);
+    RC_ASSERT(derivation.ok());
+    const absl::Status verified = derivation::VerifyClockDerivation(*derivation);
+    if (!verified.ok()) RC_FAIL(std::string(verified.message()) + derivation->DebugString());
+    RC_ASSERT(FromProto(derivation->result_time()) == clock.due);
+    RC_ASSERT(derivation->provisional() == clock.provisional);
+  }
+  OrderClocks again;
+  for (const type::v1::Event& event : events) again = Apply(std::move(again), event, deadlines, "12345");
+  RC_ASSERT(again == order);
 }
 
 }  // namespace

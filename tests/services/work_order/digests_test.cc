@@ -286,6 +286,32 @@ TEST_F(DigestsTest, AnyHistoryLeavesBothSitesWithTheSumsThatACountFinds) {
   ExpectAgreement();
 }
 
+// The taker has an order of every offer, for good.
+TEST_F(DigestsTest, AnOrderOfferedTwelveTimesIsCountedAlikeAtBothSites) {
+  const auto pushed = a_.Push();
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  Settle();
+  for (int attempt = 2; attempt <= 12; ++attempt) {
+    Command recall = On(pushed->id());
+    recall.mutable_recall()->set_reason("误推");
+    const auto recalled = a_.Do(std::move(recall));
+    ASSERT_TRUE(recalled.ok()) << recalled.status();
+    Settle();
+    Command offer = On(pushed->id());
+    offer.mutable_offer()->set_to_hotline("110");
+    const auto offered = a_.Do(std::move(offer));
+    ASSERT_TRUE(offered.ok()) << offered.status();
+    ASSERT_EQ(offered->handoff().attempt(), attempt);
+    Settle();
+  }
+  EXPECT_EQ(a_.Digest("12345").whole().count(), 12);
+  ExpectAgreement();
+  const auto ours = a_.Digest("12345", /*recount=*/true);
+  const auto theirs = b_.Digest("12345", /*recount=*/true);
+  EXPECT_EQ(ours.whole().count(), 12);
+  EXPECT_EQ(ours.SerializeAsString(), theirs.SerializeAsString());
+}
+
 TEST_F(DigestsTest, PartsAndItemsAddUpToTheWholeAtEveryLevel) {
   for (int i = 0; i < 400; ++i) {
     if (i % 5 == 0) steps_.clock()->Advance(absl::Minutes(7));

@@ -148,6 +148,42 @@ class EngineTest : public testing::Test {
     steps_.RunDue();
     return fault;
   }
+  // The next one after `after`; the first of a lane if that is none.
+  static exchange::v1::Envelope Envelope(exchange::v1::EnvelopeKind kind, const std::string& handoff_id,
+                                         const std::string& body, const exchange::v1::Envelope& after = {}) {
+    exchange::v1::Envelope envelope;
+    envelope.set_sequence(after.sequence() + 1);
+    envelope.set_kind(kind);
+    envelope.set_handoff_id(handoff_id);
+    envelope.set_body(body);
+    envelope.set_previous_hash(after.sequence() > 0 ? after.hash() : LaneStart(exchange::v1::LANE_ORDINARY));
+    envelope.set_hash(EnvelopeHash(envelope));
+    return envelope;
+  }
+  bool Apply(const std::string& peer, const exchange::v1::Envelope& envelope) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer(peer);
+    *request.add_envelopes() = envelope;
+    int64_t through = 0;
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      if (response.ok()) through = response->receipt().received_through();
+    });
+    Commit();
+    return through == envelope.sequence();
+  }
+  // `peer` hands back what this site has lost.
+  void Recover(const std::string& peer, const exchange::v1::Envelope& envelope) {
+    workorder::v1::RecoverRequest request;
+    request.set_peer(peer);
+    request.set_proven(true);
+    *request.add_envelopes() = envelope;
+    absl::Status status = absl::InternalError("no answer");
+    engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
+      status = response.status();
+    });
+    Commit();
+    ASSERT_TRUE(status.ok()) << status;
+  }
   absl::StatusOr<workorder::v1::PullOutboxResponse> Pull(int64_t after, int64_t received_through = 0,
                                                          const std::string& hash = "") {
     workorder::v1::PullOutboxRequest request;
@@ -573,9 +609,44 @@ TEST_F(EngineTest, OnlyACommitShowsThatTheStoreIsHealthyAgain) {
   nothing.mutable_registration()->mutable_content()->clear_title();
   EXPECT_FALSE(Run(nothing).ok());
   EXPECT_FALSE(engine_->healthy()) << "after a refused command";
+  // Nor does asking help: a failed sync is for good.
+  engine_->Probe();
+  Commit();
+  EXPECT_FALSE(engine_->healthy()) << "after a probe";
   Reopen();
   EXPECT_TRUE(Run(NewPush("request-4")).ok());
   EXPECT_TRUE(engine_->healthy());
+}
+
+// At night nobody pushes.
+TEST_F(EngineTest, AProbeFindsOutThatADiskHasRoomAgain) {
+  for (const bool with_peers : {true, false}) {
+    Close();
+    if (!with_peers) peers_.clear();
+    Open();
+    type::v1::Command command = NewPush(StrCat("request-", with_peers));
+    if (!with_peers) command.clear_offer();
+    fault_ = sql::Fault::kDiskFull;
+    EXPECT_FALSE(Run(command).ok());
+    ASSERT_FALSE(engine_->healthy());
+    engine_->Probe();
+    Commit();
+    EXPECT_FALSE(engine_->healthy()) << "it is still full";
+    EXPECT_EQ(error::ReasonOf(engine_->last_failure()), Reason::ERROR_REASON_DISK_FULL);
+    fault_ = sql::Fault::kNone;
+    const int64_t written = engine_->store().stats().wal_bytes;
+    const int64_t head = engine_->head_sequence();
+    engine_->Probe();
+    Commit();
+    EXPECT_TRUE(engine_->healthy()) << "nobody asked for anything";
+    EXPECT_GT(engine_->store().stats().wal_bytes, written) << "a commit that writes nothing needs no room";
+    EXPECT_EQ(engine_->head_sequence(), head);
+    EXPECT_TRUE(engine_->store().reader().HeldOrders(10)->empty());
+    EXPECT_EQ(Verify(), "");
+  }
+  engine_->Drain();
+  engine_->Probe();
+  EXPECT_FALSE(engine_->RunBatch()) << "what is stopping asks no more";
 }
 
 TEST_F(EngineTest, WhatNeverWentThroughMemoryIsGivenFromTheStore) {
@@ -1040,6 +1111,39 @@ TEST_F(EngineTest, AnAccusedUnitIsKnownByWhatItsClientSaysBesideTheRequest) {
   EXPECT_EQ(event.actor().unit(), "minzheng");
 }
 
+// An assisting unit's desktop signed and reported as the lead unit.
+TEST_F(EngineTest, AUnitNamedBesideTheRequestDoesItsOwnWork) {
+  type::v1::Command registration = NewPush("request-1");
+  registration.clear_offer();
+  const Result registered = Run(registration);
+  ASSERT_TRUE(registered.ok()) << registered.status();
+  const std::string id = registered->order().id();
+  type::v1::Command accept = On(id, "request-2");
+  accept.mutable_acceptance();
+  ASSERT_TRUE(Run(accept).ok());
+  type::v1::Command dispatch = On(id, "request-3");
+  dispatch.mutable_unit_dispatch()->set_lead_unit("zhujianju");
+  dispatch.mutable_unit_dispatch()->add_assist_units("shijianju");
+  ASSERT_TRUE(Run(dispatch).ok());
+  const auto sign = [&](const std::string& unit, const std::string& request_id) {
+    type::v1::Command signature = On(id, request_id);
+    signature.mutable_signature();
+    Result result = absl::InternalError("no answer");
+    service_->Execute({.unit = unit}, signature, [&](Result answer) { result = std::move(answer); });
+    Commit();
+    return result;
+  };
+  const Result assist = sign("shijianju", "request-4");
+  ASSERT_TRUE(assist.ok()) << assist.status();
+  EXPECT_EQ(assist->order().state(), type::v1::ORDER_STATE_DISPATCHED);
+  EXPECT_FALSE(assist->order().units(0).has_sign_time());
+  EXPECT_TRUE(assist->order().units(1).has_sign_time());
+  EXPECT_EQ(error::ReasonOf(sign("chengguan", "request-5").status()), Reason::ERROR_REASON_UNIT_NOT_ASSIGNED);
+  const Result lead = sign("zhujianju", "request-6");
+  ASSERT_TRUE(lead.ok()) << lead.status();
+  EXPECT_EQ(lead->order().state(), type::v1::ORDER_STATE_SIGNED);
+}
+
 TEST_F(EngineTest, AnEmergencyPartsADeliveryAndTheRestIsAppliedAfterIt) {
   workorder::v1::ApplyInboxRequest request;
   request.set_peer("110");
@@ -1254,41 +1358,6 @@ class LostOrderTest : public EngineTest {
     Open();
   }
 
-  // The next one after `after`; the first of a lane if that is none.
-  static exchange::v1::Envelope Envelope(exchange::v1::EnvelopeKind kind, const std::string& handoff_id,
-                                         const std::string& body, const exchange::v1::Envelope& after = {}) {
-    exchange::v1::Envelope envelope;
-    envelope.set_sequence(after.sequence() + 1);
-    envelope.set_kind(kind);
-    envelope.set_handoff_id(handoff_id);
-    envelope.set_body(body);
-    envelope.set_previous_hash(after.sequence() > 0 ? after.hash() : LaneStart(exchange::v1::LANE_ORDINARY));
-    envelope.set_hash(EnvelopeHash(envelope));
-    return envelope;
-  }
-  bool Apply(const std::string& peer, const exchange::v1::Envelope& envelope) {
-    workorder::v1::ApplyInboxRequest request;
-    request.set_peer(peer);
-    *request.add_envelopes() = envelope;
-    int64_t through = 0;
-    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
-      if (response.ok()) through = response->receipt().received_through();
-    });
-    Commit();
-    return through == envelope.sequence();
-  }
-  void Recover() {
-    workorder::v1::RecoverRequest request;
-    request.set_peer("119");
-    request.set_proven(true);
-    *request.add_envelopes() = onward_;
-    absl::Status status = absl::InternalError("no answer");
-    engine_->Recover({}, request, [&](absl::StatusOr<workorder::v1::RecoverResponse> response) {
-      status = response.status();
-    });
-    Commit();
-    ASSERT_TRUE(status.ok()) << status;
-  }
   type::v1::WorkOrder OnlyOrder() {
     const auto orders = engine_->store().reader().OrdersBetween(0, INT64_MAX, 10);
     EXPECT_TRUE(orders.ok() && orders->size() == 1);
@@ -1334,7 +1403,7 @@ class LostOrderTest : public EngineTest {
 TEST_F(LostOrderTest, IsOneWithWhatWasMadeOfTheOfferSince) {
   ASSERT_TRUE(Apply("110", offer_));
   EXPECT_NE(OnlyOrder().id(), lost_id_);
-  Recover();
+  Recover("119", onward_);
   ExpectPassedOn();
 }
 
@@ -1342,7 +1411,7 @@ TEST_F(LostOrderTest, IsMadeOfTheOfferWhereItIsKnownBeforeItIsPlayedBack) {
   // 119 had said something that comes again only after 110's offer.
   onward_.set_seen_sequence(1);
   onward_.set_hash(EnvelopeHash(onward_));
-  Recover();
+  Recover("119", onward_);
   ASSERT_TRUE(Apply("110", offer_));
   EXPECT_EQ(OnlyOrder().id(), lost_id_);
   const exchange::v1::Envelope told =
@@ -1350,6 +1419,140 @@ TEST_F(LostOrderTest, IsMadeOfTheOfferWhereItIsKnownBeforeItIsPlayedBack) {
   ASSERT_TRUE(Apply("119", told));
   ExpectPassedOn(told);
   EXPECT_EQ(OnlyOrder().id(), lost_id_);
+}
+
+// Since the backup 110 was called to an incident.
+class RecoverTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    peers_ = {"110", "119"};
+    Reopen();
+    type::v1::Command incident = NewPush("incident-0001");
+    incident.clear_offer();
+    const Result registered = Run(incident);
+    ASSERT_TRUE(registered.ok()) << registered.status();
+    incident_ = registered->order();
+    Backup("incident.db");
+    ASSERT_TRUE(Run(Call("call-0001", "110")).ok());
+    type::v1::Command part = NewPush("call-0001/110");
+    part.mutable_registration()->clear_content();
+    part.mutable_registration()->set_parent_order_id(incident_.id());
+    part.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_PARTNER_FANOUT);
+    const Result called = Run(part);
+    ASSERT_TRUE(called.ok()) << called.status();
+    part_ = called->order();
+    ASSERT_EQ(part_.parent_id(), incident_.id());
+    const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+    const auto rows = engine_->store().reader().ReadOutbox(key, 0, 10);
+    ASSERT_TRUE(rows.ok() && rows->size() == 1);
+    offer_ = (*rows)[0].envelope;
+  }
+
+  void Backup(const std::string& name) {
+    ASSERT_TRUE(engine_->store().CopyTo(StrCat(folder_.path(), "/", name)).ok());
+  }
+  void Restore(const std::string& name) {
+    Close();
+    file_ = name;
+    Open();
+  }
+  type::v1::Command Call(const std::string& request_id, const std::string& hotline) {
+    type::v1::Command command = On(incident_.id(), request_id);
+    command.mutable_partner_call()->add_to_hotlines(hotline);
+    return command;
+  }
+  type::v1::WorkOrder Order(const std::string& id) {
+    const auto order = engine_->store().reader().FindOrder(ParseOrderId(id).value_or(0));
+    EXPECT_TRUE(order.ok() && order->has_value());
+    return order.ok() && order->has_value() ? **order : type::v1::WorkOrder();
+  }
+  type::v1::Event LastEvent(const type::v1::WorkOrder& order) {
+    const auto rows = engine_->store().reader().ReadEvents(order.last_event_sequence(), 1);
+    type::v1::Event event;
+    EXPECT_TRUE(rows.ok() && rows->size() == 1 && event.ParseFromString((*rows)[0].bytes));
+    return event;
+  }
+
+  type::v1::WorkOrder incident_;
+  type::v1::WorkOrder part_;
+  exchange::v1::Envelope offer_;
+};
+
+TEST_F(RecoverTest, APartnersOrderFindsItsIncident) {
+  steps_.Advance(absl::Minutes(1));
+  Restore("incident.db");
+  ASSERT_EQ(Order(incident_.id()).partner_count(), 0);
+  Recover("110", offer_);
+  EXPECT_EQ(Order(part_.id()).parent_id(), incident_.id());
+  EXPECT_EQ(Order(part_.id()).parent_number(), incident_.number());
+  const type::v1::WorkOrder incident = Order(incident_.id());
+  EXPECT_EQ(incident.partner_count(), 1);
+  const type::v1::Event event = LastEvent(incident);
+  ASSERT_TRUE(event.has_partners_called());
+  EXPECT_EQ(event.partners_called().to_hotlines(0), "110");
+  EXPECT_TRUE(event.recovered());
+  EXPECT_EQ(event.actor().account(), "service/work_order");
+  // The desk, which has seen its call vanish, calls again.
+  const absl::Status again = Run(Call("call-0002", "110")).status();
+  EXPECT_EQ(error::ReasonOf(again), Reason::ERROR_REASON_LIST_INVALID);
+  EXPECT_EQ(error::FieldOf(again), "partner_call.to_hotlines[0]");
+  EXPECT_NE(error::ChineseOf(again).find(part_.number()), std::string::npos);
+  EXPECT_TRUE(Run(Call("call-0003", "119")).ok());
+  // And what becomes of it is told to the incident.
+  exchange::v1::NotUnderstoodBody body;
+  body.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+  ASSERT_TRUE(Apply("110", Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, offer_.handoff_id(),
+                                    body.SerializeAsString())));
+  ASSERT_EQ(Order(incident_.id()).partner_outcomes_size(), 1);
+  EXPECT_EQ(Order(incident_.id()).partner_outcomes(0).order_id(), part_.id());
+  EXPECT_EQ(Order(incident_.id()).partner_count(), 2) << "found once";
+  EXPECT_TRUE(Run(Call("call-0004", "110")).ok()) << "it has none any more";
+  EXPECT_EQ(Verify(), "");
+}
+
+// The incident is lost, and its number was given to another matter.
+TEST_F(RecoverTest, APartnersOrderIsNotBoundToWhatHasTheNumberNow) {
+  // The same is reported once more; or, by a clock that was set back, something else.
+  for (const bool later : {true, false}) {
+    steps_.clock()->Advance(later ? absl::Minutes(1) : -absl::Minutes(30));
+    Restore(later ? "later.db" : "earlier.db");
+    type::v1::Command other = NewPush("other-0001");
+    other.clear_offer();
+    if (!later) other.mutable_registration()->mutable_content()->set_title("井盖缺失");
+    const Result registered = Run(other);
+    ASSERT_TRUE(registered.ok()) << registered.status();
+    ASSERT_EQ(registered->order().number(), incident_.number());
+    ASSERT_EQ(registered->order().id() > part_.id(), later);
+    Recover("110", offer_);
+    EXPECT_EQ(Order(part_.id()).parent_id(), "");
+    EXPECT_EQ(Order(part_.id()).parent_number(), incident_.number());
+    EXPECT_EQ(Order(registered->order().id()).partner_count(), 0);
+    EXPECT_EQ(Verify(), "");
+  }
+}
+
+// The incident was lost too, and comes back behind its partner's order.
+TEST_F(RecoverTest, APartnersOrderLooksForItsIncidentAgain) {
+  exchange::v1::OfferBody body;
+  ASSERT_TRUE(body.ParseFromString(offer_.body()));
+  body.mutable_handoff()->set_id(StrCat("12345-", incident_.id(), "-1"));
+  body.mutable_handoff()->set_to_hotline("119");
+  body.mutable_handoff()->set_from_number(incident_.number());
+  body.clear_parent_number();
+  body.set_content_salt(std::string(16, 'i'));
+  Restore("empty.db");  // of before the first order
+  Recover("110", offer_);
+  EXPECT_EQ(Order(part_.id()).parent_id(), "");
+  Recover("119", Envelope(exchange::v1::ENVELOPE_KIND_OFFER, body.handoff().id(), body.SerializeAsString()));
+  EXPECT_EQ(Order(incident_.id()).number(), incident_.number());
+  exchange::v1::UnderstoodBody understood;
+  understood.set_to_number("110-20261123-000001");
+  ASSERT_TRUE(Apply("110", Envelope(exchange::v1::ENVELOPE_KIND_UNDERSTOOD, offer_.handoff_id(),
+                                    understood.SerializeAsString())));
+  EXPECT_EQ(Order(part_.id()).parent_id(), incident_.id());
+  EXPECT_EQ(Order(incident_.id()).partner_count(), 1);
+  EXPECT_EQ(LastEvent(Order(incident_.id())).actor().hotline(), "12345");
+  EXPECT_EQ(Verify(), "");
 }
 
 // What is owed between a recovery and the peer's redelivery.
@@ -1475,6 +1678,16 @@ TEST_F(EngineTest, AWatchShowsOrdersThatStayHere) {
   ASSERT_TRUE(Run(here).ok());
   ASSERT_TRUE(Run(NewPush("request-2")).ok());
   EXPECT_EQ(seen, (std::vector<int64_t>{1, 2}));
+}
+
+TEST_F(EngineTest, AWatchOfANumberIsRefused) {
+  const Result pushed = Run(NewPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  workorder::v1::WatchWorkOrdersRequest request;
+  request.set_order_id(pushed->order().number());
+  const absl::Status refused = service_->WatchWorkOrders({}, request).status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(refused), "order_id");
 }
 
 TEST_F(EngineTest, ReadsOfEventsFitIntoAMessage) {

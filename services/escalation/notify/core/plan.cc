@@ -87,7 +87,7 @@ Words WordsOf(type::v1::ClockKind clock) {
   }
 }
 
-// As in the request ids of rungs. What this does not know has its number: two clocks that one event armed
+// In request ids, which are durable. What this does not know has its number: two clocks that one event armed
 // stay apart.
 std::string ClockWord(type::v1::ClockKind clock) {
   static constexpr const char* kWords[] = {"none",    "peer_receipt", "peer_acceptance", "sign", "finish",

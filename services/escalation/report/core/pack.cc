@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/clock.h"
 #include "services/escalation/report/core/scorecard.h"
 
 namespace hotline::escalation::report {
@@ -278,8 +279,7 @@ std::string ProposalYaml(const v1::DocketItem& item, const Names& names) {
       "\n    lead_unit_name: ", Yaml(ruling.unit().empty() ? "" : names.Party(ruling.unit())),
       "\n  ruling:\n    ground: ", Yaml(ruling.ground()), "\n    reference: ", Yaml(ruling.reference()),
       "\n    ruled_by: ", Yaml(ruling.ruled_by()), "\n    rule_time: ",
-      Yaml(absl::FormatTime("%Y-%m-%dT%H:%M:%S+08:00", FromProto(item.settle_time()),
-                            absl::FixedTimeZone(8 * 3600))),
+      Yaml(absl::FormatTime("%Y-%m-%dT%H:%M:%S+08:00", FromProto(item.settle_time()), Beijing())),
       "\n  grounds:");
   if (item.grounds().empty()) out += " []";
   for (const v1::DocketGround& ground : item.grounds()) {

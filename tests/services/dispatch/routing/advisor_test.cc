@@ -267,6 +267,31 @@ TEST(AdvisorTest, TellsTheDeadlinesOfThePolicy) {
   EXPECT_EQ(told.deadlines(0).policy_version(), "p2");
 }
 
+// Of a call about wages it said that a suspension is reviewed within 0 days and a unit brought to the scene.
+TEST(AdvisorTest, TellsNoDeadlineOfWhatIsNotThere) {
+  config::v1::Policy policy;
+  policy.set_version("p1");
+  config::v1::DeadlineRule* const review = policy.add_rules();
+  review->set_clock(type::v1::CLOCK_KIND_SUSPENSION_REVIEW);
+  review->mutable_remind_before()->set_hours(4);
+  config::v1::DeadlineRule* const arrival = policy.add_rules();
+  arrival->set_clock(type::v1::CLOCK_KIND_SCENE_ARRIVAL);
+  arrival->mutable_limit()->set_minutes(45);
+  AdvisorInput input;
+  input.catalogue = &Shipped();
+  input.reader = &kReader;
+  input.policy = &policy;
+  input.hotline = "110";
+  input.now = Noon();
+  v1::SuggestRouteRequest request = Of("工资没发");
+  EXPECT_EQ(Advise(input, request, ReadMatter(input, request)).response.suggestions(0).deadlines_size(), 0);
+  request.set_channel(type::v1::CHANNEL_ON_SCENE);
+  const auto told = Advise(input, request, ReadMatter(input, request)).response.suggestions(0);
+  ASSERT_EQ(told.deadlines_size(), 1);
+  EXPECT_EQ(told.deadlines(0).clock(), type::v1::CLOCK_KIND_SCENE_ARRIVAL);
+  EXPECT_EQ(told.deadlines(0).limit(), "45分钟");
+}
+
 // Rules that come first in the policy, for units that assist and for what certain other hotlines owe, are not
 // those of who leads here.
 TEST(AdvisorTest, TellsTheDeadlinesOfWhoLeads) {

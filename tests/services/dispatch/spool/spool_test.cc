@@ -6,6 +6,10 @@
 
 #include "common/contract/proto_time.h"
 #include "hotline/dispatch/v1/spool_state.pb.h"
+#include "services/dispatch/link.h"
+#include "services/dispatch/notary.h"
+#include "services/dispatch/right_of_way.h"
+#include "tests/services/dispatch/fakes.h"
 #include "tests/services/dispatch/spool/world.h"
 
 namespace hotline::dispatch {
@@ -72,6 +76,48 @@ TEST(SpoolTest, ABatchTravelsAndItsReceiptComesBack) {
   EXPECT_THAT(world.a.rejects, IsEmpty());
   EXPECT_THAT(world.b.rejects, IsEmpty());
   EXPECT_THAT(world.b.in(), IsEmpty());
+}
+
+// The receipt lay there, and the call-taker was told to telephone: nobody looked until work_order's long poll
+// came back.
+TEST(SpoolTest, AReceiptThatWasReadIsToldAtOnce) {
+  World world;
+  world.Start();
+  FakeLedger ledger;
+  const Notary notary("12345", {}, {});
+  RightOfWay way(&world.steps, &world.wall);
+  LinkOptions options;
+  options.hotline = "12345";
+  options.peer = "110";
+  options.lane = exchange::v1::LANE_EMERGENCY;
+  Link link(&ledger, world.a.peer.get(), &notary, &way, &world.steps, &world.wall, options);
+  link.Start();
+  world.steps.RunDue();
+  Sender& emergencies = world.a.sender(exchange::v1::LANE_EMERGENCY);
+  emergencies.Commit("emergency");
+  workorder::v1::PullOutboxResponse offer;
+  *offer.add_envelopes() = emergencies.outbox.front();
+  offer.set_outgoing_sequence(1);
+  ASSERT_THAT(ledger.pulls, SizeIs(1));
+  Take(ledger.pulls).done(std::move(offer));
+  std::optional<ReceiptOutcome> outcome;
+  link.AwaitReceipt(1, world.wall.Now() + absl::Seconds(10), true, [&](ReceiptOutcome o) { outcome = o; });
+  world.steps.RunDue();
+  ASSERT_THAT(ledger.pulls, SizeIs(1)) << "the long poll, which nothing answers";
+  World::Copy(world.a, world.b);
+  world.Pass(world.b.options.scan_interval);
+  EXPECT_THAT(world.b.log(exchange::v1::LANE_EMERGENCY).bodies, ElementsAre("emergency"));
+  World::Copy(world.b, world.a);
+  world.Pass(world.a.options.scan_interval);
+  ASSERT_THAT(ledger.pulls, SizeIs(2));
+  EXPECT_EQ(ledger.pulls.back().request.receipt().received_through(), 1);
+  workorder::v1::PullOutboxResponse recorded;
+  recorded.set_acknowledged_through(1);
+  recorded.set_outgoing_sequence(1);
+  ledger.pulls.back().done(std::move(recorded));
+  EXPECT_EQ(outcome, ReceiptOutcome::kReceived);
+  EXPECT_EQ(link.health().acknowledged, 1);
+  world.steps.Clear();
 }
 
 TEST(SpoolTest, DeliverAnswersAtOnceWithWhatIsKnown) {
@@ -779,6 +825,24 @@ TEST(SpoolTest, ARefusedBatchIsToldToItsSenderOnceForEachTry) {
   world.Settle();
   EXPECT_THAT(world.b.log().bodies, SizeIs(1));
   EXPECT_TRUE(world.a.sender().last_status.ok());
+}
+
+// gRPC says so of itself, without a reason: the message stays too large, and nothing is to wait behind it.
+TEST(SpoolTest, ABatchThatIsTooLargeForWorkOrderIsRefused) {
+  World world;
+  world.Start();
+  world.Settle();
+  world.b.receiver.fail = absl::ResourceExhaustedError("Received message larger than max (70000 vs. 65536)");
+  world.a.sender().Commit("order 1");
+  world.a.Pump();
+  World::Carry(world.a, world.b);
+  world.Pass(absl::Seconds(1));
+  EXPECT_THAT(world.b.rejects, SizeIs(1));
+  EXPECT_THAT(world.b.in(), IsEmpty());
+  World::Copy(world.b, world.a);
+  world.Pass(absl::Seconds(1));
+  world.a.Pump();
+  EXPECT_EQ(world.a.sender().last_status.code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(SpoolTest, AnOldBundleCannotMakeAFork) {

@@ -72,6 +72,35 @@ TEST(CustodyChain, SilenceBeyondConfirmByIsDoubt) {
   EXPECT_EQ(FromProto(WhoHolds(events, "12345", by + absl::Hours(1))->interval().from_time()), by);
 }
 
+// Until when silence is lawful after that, the events do not say: the one that declares the doubt does.
+TEST(CustodyChain, AnOfferThatWasReadIsInDoubtWhenThatIsRecorded) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  const absl::Time by = FromProto(world.Order(0, id).handoff().confirm_by_time());
+  world.Settle();
+  const auto condition = [&](int at_site, const std::string& order, absl::Time at) {
+    return WhoHolds(EventsOf(world, at_site, order), world.site(at_site).hotline, at)->interval().condition();
+  };
+  EXPECT_EQ(condition(0, id, by + absl::Hours(60)), workorder::v1::CUSTODY_CONDITION_OFFERED);
+  EXPECT_EQ(condition(1, world.Twin(0, id), by + absl::Hours(60)), workorder::v1::CUSTODY_CONDITION_OFFERED)
+      << "nor does the taker's site know more";
+  world.Pass(absl::Hours(62));
+  world.Do(0, Act::kDoubt, id);
+  const absl::Time doubted = FromProto(world.LastEvent(0).commit_time());
+  EXPECT_EQ(condition(0, id, doubted - absl::Nanoseconds(1)), workorder::v1::CUSTODY_CONDITION_OFFERED);
+  EXPECT_EQ(condition(0, id, doubted), workorder::v1::CUSTODY_CONDITION_IN_DOUBT);
+  world.Do(0, Act::kVoiceAccepts, id);
+  EXPECT_EQ(condition(0, id, world.now() + absl::Hours(9)), workorder::v1::CUSTODY_CONDITION_OFFERED)
+      << "the desks have spoken";
+  world.Do(1, Act::kReturn, world.Twin(0, id));
+  world.Settle();
+  world.Do(0, Act::kOffer, id);
+  EXPECT_EQ(condition(0, id, world.now()), workorder::v1::CUSTODY_CONDITION_OFFERED);
+  const absl::Time again = FromProto(world.Order(0, id).handoff().confirm_by_time());
+  EXPECT_EQ(condition(0, id, again), workorder::v1::CUSTODY_CONDITION_IN_DOUBT);
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(CustodyChain, NobodyHeldItBeforeItsRegistration) {
   World world;
   const std::string id = world.Register(0, SampleContent(), false);

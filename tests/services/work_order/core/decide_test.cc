@@ -122,7 +122,7 @@ constexpr char kLocal[] = R"(
 constexpr char kGiver[] = R"(
            OFF RCV UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
   offer     s   s   s   h   h   h   h   h   s   h   s   s  OFF OFF
-  accept    s   s   h   h   h   h   h   h   s   h   s   s  ACC ACC
+  accept    s   s   s   h   h   h   h   h   s   h   s   s  ACC ACC
   return    h   h   h   h   h   h   h   h   h   h   h   h   h   h
   recall    =   =   =   s   s   s   s   s   s   s   s   s   s   s
   dispatch  s   s   s   h   h   h   h   h   s   h   s   s   s   s
@@ -147,8 +147,8 @@ constexpr char kGiver[] = R"(
   vkeep     =   =   =   s   s   s   s   s   s   s   s   s   s   s
   alarm     =   =   =   =   =   =   =   =   =   =   s   s   =   =
   partners  =   =   =   h   h   h   h   h   =   h   s   s   =   =
-  dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
-  rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
+  dispute   s   s   s   h   h   h   h   h   s   h   s   s  ACC  s
+  rule      s   s   s   h   h   h   h   h   s   h   s   s   =   =
   reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
   contact   s   s   s   h   h   h   h   h   s   h   s   s   s   s
   ask       s   s   s   h   h   h   h   h   s   h   s   s   s   s
@@ -165,7 +165,7 @@ constexpr char kGiver[] = R"(
 constexpr char kReceiver[] = R"(
            UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
   offer     h  OFF OFF OFF OFF  s   h   s   h   h   h   h
-  accept   ACC  s   s   s   s   s   s   s   s   s   h   h
+  accept   ACC  s   s   s   s   s   s   s   s   s   s   s
   return   RET RET  s   s   s   s   s   s   s   s   s   s
   recall    h   h   h   h   h   h   h   h   h   h   h   h
   dispatch  h  DIS  s   s   s   s   h   s   h   h   h   h
@@ -190,8 +190,8 @@ constexpr char kReceiver[] = R"(
   vkeep     =   s   s   s   s   s   s   s   s   s   s   s
   alarm     h   h   h   h   h   h   h   h   h   h   h   h
   partners  h   =   =   =   =   =   h   =   h   h   h   h
-  dispute  RET  s   s   s   s   s   s   s   s   s   h   s
-  rule      =   =   =   =   =   s   s   =   s   s   h   h
+  dispute  RET  s   s   s   s   s   s   s   s   s   s   s
+  rule      =   =   =   =   =   s   s   =   s   s   s   s
   reopen    h   h   h   h   h   h   h   h   h   h   h   h
   contact   h   =   =   =   =   s   h   =   h   h   h   h
   ask       h   =   =   =   =   s   h   =   h   h   h   h
@@ -201,7 +201,7 @@ constexpr char kReceiver[] = R"(
   move      =   =   =   =   =   =   =   =   s   s   =   =
   ack       s   s   s   s   s   s   s   s   s   s   s   s
   notify    =   =   =   =   =   =   =   =   s   s   =   =
-  accuse    =   =  ACC ACC ACC  =   =   =   s   s   h   h
+  accuse    =   =  ACC ACC ACC  =   =   =   s   s   s   s
 )";
 
 // At the site that pushed the order, got it back and took it up itself.
@@ -393,6 +393,24 @@ absl::StatusOr<Change> Try(const WorkOrder& order, const Command& command, const
 
 Reason ReasonOfTry(const WorkOrder& order, const Command& command, const Site& site) {
   return error::ReasonOf(Try(order, command, site).status());
+}
+
+// Both desks press at once, and one is later: that the other party is the holder explains nothing, as the
+// receiver never holds what it accepts.
+TEST(Decide, WhoComesTooLateIsToldWhatBecameOfTheOrder) {
+  for (const auto& [state, chinese] : {std::pair("RET", "已退回"), {"RCL", "已撤回"}}) {
+    const Column column = SharedIn(state, 1);
+    const absl::Status late =
+        Try(column.order, MakeCommand(Act::kAccept, column.order.id(), "12345", kNow), column.site).status();
+    EXPECT_EQ(error::ReasonOf(late), Reason::ERROR_REASON_WRONG_STATE) << state;
+    EXPECT_EQ(error::ChineseOf(late), absl::StrCat("工单状态为“", chinese, "”，不能受理"));
+  }
+  // Who may never do it is told who may.
+  const Column column = SharedIn("UND", 0);
+  const absl::Status never =
+      Try(column.order, MakeCommand(Act::kReturn, column.order.id(), "110", kNow), column.site).status();
+  EXPECT_EQ(error::ReasonOf(never), Reason::ERROR_REASON_NOT_HOLDER);
+  EXPECT_NE(error::ChineseOf(never).find("只有接收方可以退回"), std::string::npos);
 }
 
 TEST(Decide, SuspendedOrderIsNotFinishedNorSuspendedAgain) {
@@ -912,6 +930,127 @@ TEST(Decide, AnAssistingUnitReportsItsPartDone) {
   EXPECT_EQ(world.fault(), "");
 }
 
+// A unit's desktop names its unit beside the request (`hotline-unit`), and it signed, reported, returned and
+// finished as the lead unit.
+TEST(Decide, WhoActsForAUnitDoesThatUnitsWork) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  const auto by = [&](Act act, const std::string& unit, bool part_done = false) {
+    Command command = MakeCommand(act, id, "110", world.now());
+    command.mutable_header()->mutable_actor()->set_unit(unit);
+    if (part_done) command.mutable_progress()->set_part_done(true);
+    return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now());
+  };
+  const auto refused = [&](Act act, const std::string& unit) {
+    const absl::Status status = by(act, unit).status();
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_UNIT_NOT_ASSIGNED) << status;
+    return error::ChineseOf(status);
+  };
+  // No unit is at work: it is the desk's, whoever sits there.
+  world.Do(0, Act::kAccept, id);
+  for (const Act act : {Act::kProgress, Act::kContact, Act::kFinish}) {
+    const auto change = by(act, "housing");
+    ASSERT_TRUE(change.ok()) << change.status();
+    EXPECT_EQ(change->event.progressed().unit(), "");
+    EXPECT_EQ(change->after.last_contact().unit(), "");
+    EXPECT_EQ(change->after.reply().unit(), "");
+  }
+
+  // `housing` leads, `water` assists.
+  world.Do(0, Act::kDispatch, id);
+  for (const char* unit : {"housing", ""}) {
+    const auto signature = by(Act::kSign, unit);
+    ASSERT_TRUE(signature.ok()) << signature.status();
+    EXPECT_EQ(signature->after.state(), type::v1::ORDER_STATE_SIGNED);
+    EXPECT_EQ(signature->event.signed_().unit(), "housing");
+    const auto returned = by(Act::kReturnFromUnit, unit);
+    ASSERT_TRUE(returned.ok()) << returned.status();
+    EXPECT_EQ(returned->event.unit_returned().unit(), "housing");
+  }
+  const auto assist = by(Act::kSign, "water");
+  ASSERT_TRUE(assist.ok()) << assist.status();
+  EXPECT_EQ(assist->after.state(), type::v1::ORDER_STATE_DISPATCHED);
+  EXPECT_FALSE(assist->after.units(0).has_sign_time());
+  EXPECT_TRUE(assist->after.units(1).has_sign_time());
+  EXPECT_EQ(assist->event.signed_().unit(), "water");
+  EXPECT_EQ(refused(Act::kReturnFromUnit, "water"), "单位water为协办单位，只有主办单位可以退单");
+  for (const Act act : {Act::kSign, Act::kProgress, Act::kContact, Act::kReturnFromUnit}) {
+    EXPECT_EQ(refused(act, "chengguan"), "单位chengguan不是本工单的主办或协办单位");
+  }
+
+  world.Do(0, Act::kSign, id);
+  refused(Act::kFinish, "chengguan");
+  refused(Act::kAskExtension, "chengguan");
+  for (const char* unit : {"housing", "water", ""}) {
+    const auto progress = by(Act::kProgress, unit);
+    ASSERT_TRUE(progress.ok()) << progress.status();
+    EXPECT_EQ(progress->event.progressed().unit(), unit);
+    EXPECT_EQ(progress->after.state(), std::string(unit) == "water" ? type::v1::ORDER_STATE_SIGNED
+                                                                    : type::v1::ORDER_STATE_IN_PROGRESS);
+    const auto contact = by(Act::kContact, unit);
+    ASSERT_TRUE(contact.ok()) << contact.status();
+    EXPECT_EQ(contact->after.last_contact().unit(), unit);
+    EXPECT_EQ(contact->event.contacted().unit(), unit);
+    const auto finish = by(Act::kFinish, unit);
+    ASSERT_TRUE(finish.ok()) << finish.status();
+    EXPECT_EQ(finish->after.reply().unit(), unit);
+    EXPECT_EQ(finish->event.replied().reply().unit(), unit);
+  }
+  const auto part = by(Act::kProgress, "water", /*part_done=*/true);
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_TRUE(part->after.units(1).has_finish_time());
+  EXPECT_EQ(error::FieldOf(by(Act::kProgress, "housing", /*part_done=*/true).status()), "progress.part_done");
+}
+
+// It granted itself more time, called back on its own work and closed it.
+TEST(Decide, NoUnitJudgesItsOwnWork) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  const auto by = [&](Act act, const std::string& unit) {
+    Command command = MakeCommand(act, id, "110", world.now());
+    command.mutable_header()->mutable_actor()->set_unit(unit);
+    return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+  };
+  const auto expect = [&](std::initializer_list<Act> acts, const std::string& chinese) {
+    for (const Act act : acts) {
+      for (const char* unit : {"housing", "water"}) {
+        const absl::Status status = by(act, unit);
+        EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_FIELD_INVALID) << status;
+        EXPECT_EQ(error::FieldOf(status), "header.actor.unit");
+        EXPECT_EQ(error::ChineseOf(status), absl::StrCat("字段 header.actor.unit：", chinese));
+      }
+      for (const char* unit : {"", "chengguan"}) {
+        const absl::Status status = by(act, unit);
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    }
+  };
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  expect({Act::kExtend}, "延期由平台审批，承办单位不得自行延期");
+  expect({Act::kReassign}, "改派由平台办理，承办单位应当退单");
+  world.Do(0, Act::kAskExtension, id);
+  expect({Act::kGrantExtension}, "延期由平台审批，承办单位不得自行审批");
+  world.Do(0, Act::kGrantExtension, id);
+  world.Do(0, Act::kSign, id);
+  world.Do(0, Act::kFinish, id);
+  expect({Act::kCallBack}, "回访由平台负责，承办单位不得自行回访");
+  expect({Act::kClose}, "办结由平台确认，承办单位不得自行办结");
+  EXPECT_EQ(world.fault(), "");
+
+  // Asked for by a unit while the desk has the order.
+  const std::string own = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, own);
+  Command ask = MakeCommand(Act::kAskExtension, own, "110", world.now());
+  ask.mutable_header()->mutable_actor()->set_unit("water");
+  ASSERT_TRUE(world.Execute(0, ask).ok());
+  Command grant = MakeCommand(Act::kGrantExtension, own, "110", world.now());
+  grant.mutable_header()->mutable_actor()->set_unit("water");
+  EXPECT_EQ(error::FieldOf(world.Execute(0, grant).status()), "header.actor.unit");
+  world.Do(0, Act::kGrantExtension, own);
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(Decide, AReplyIsOfAUnitThatIsAtWork) {
   World world;
   const std::string id = world.Register(0, SampleContent(), false);
@@ -1086,15 +1225,61 @@ TEST(Decide, AnOrderCanBePushedAgainAndAgain) {
   for (int attempt = 1; attempt <= 12; ++attempt) {
     world.Settle();
     EXPECT_EQ(world.Order(0, id).handoff().attempt(), attempt);
-    EXPECT_EQ(world.Order(0, id).past_handoffs_size(), std::min(attempt - 1, kMaxPastHandoffs));
+    EXPECT_EQ(world.Order(0, id).past_handoffs_size(), attempt - 1);
     world.Do(1, Act::kReturn, world.Twin(0, id));
     world.Settle();
     world.Do(0, Act::kOffer, id);
     EXPECT_FALSE(world.Order(0, id).handoff().has_returned());
   }
-  EXPECT_EQ(world.Order(0, id).past_handoffs(0).attempt(), 5) << "the oldest are dropped";
+  ASSERT_EQ(world.Order(0, id).past_handoffs_size(), 12);
+  for (int i = 0; i < 12; ++i) {
+    const type::v1::Handoff& past = world.Order(0, id).past_handoffs(i);
+    EXPECT_EQ(past.attempt(), i + 1);
+    EXPECT_EQ(past.id(), HandoffId("12345", id, i + 1));
+    EXPECT_EQ(past.to_hotline(), "110");
+    EXPECT_NE(past.to_number(), "");
+    EXPECT_TRUE(past.has_end_time());
+    EXPECT_EQ(past.returned().ground(), type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+    EXPECT_EQ(past.has_offer_time(), i >= 12 - kWholePastHandoffs) << "of the oldest, what identifies them";
+    EXPECT_EQ(past.returned().reason().empty(), i < 12 - kWholePastHandoffs);
+  }
   EXPECT_EQ(world.Orders(1).size(), 12u) << "each attempt is an order of its own at the receiver";
   EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, AnOfferWhoseEndIsNotKnownIsKeptWhole) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  WorkOrder order = world.Order(0, id);
+  const type::v1::Handoff open = order.handoff();
+  ASSERT_FALSE(open.has_end_time());
+  for (int i = 0; i < kWholePastHandoffs + 3; ++i) {
+    KeepPastHandoff(&order);
+    *order.mutable_handoff() = open;
+  }
+  EXPECT_EQ(order.past_handoffs(0).SerializeAsString(), open.SerializeAsString()) << "it may be taken up";
+}
+
+// What is forgotten is still counted at its taker.
+TEST(Decide, AnOrderIsHandedOverSoManyTimesAndNoMore) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  world.Do(1, Act::kReturn, world.Twin(0, id));
+  world.Settle();
+  WorkOrder order = world.Order(0, id);
+  const Command push = MakeCommand(Act::kOffer, id, "110", world.now());
+  while (HandoffCount(order) < kMaxHandoffs - 1) *order.add_past_handoffs() = order.handoff();
+  const absl::StatusOr<Change> last = Decide(&order, push, NewOrder(), world.site(0), world.now());
+  ASSERT_TRUE(last.ok()) << last.status();
+  EXPECT_EQ(last->after.past_handoffs_size(), kMaxHandoffs - 1);
+  EXPECT_EQ(Unsound(last->after, world.site(0)), "");
+  EXPECT_LT(last->after.ByteSizeLong(), size_t{64} << 10);
+  *order.add_past_handoffs() = order.handoff();
+  const absl::Status refused = Decide(&order, push, NewOrder(), world.site(0), world.now()).status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_LIST_INVALID);
+  EXPECT_EQ(error::FieldOf(refused), "header.order_id");
+  EXPECT_NE(error::ChineseOf(refused).find("256"), std::string::npos);
 }
 
 // It gave the whole order away, where the incident was to stay open.
@@ -1179,7 +1364,7 @@ TEST(Unsound, NamesWhatIsWrong) {
   EXPECT_NE(broken([](WorkOrder& o) { o.set_state(type::v1::ORDER_STATE_DISPATCHED); }), "");
   EXPECT_NE(broken([](WorkOrder& o) { o.add_units()->set_unit("housing"); }), "") << "no lead";
   EXPECT_NE(broken([](WorkOrder& o) {
-              for (int i = 0; i < 9; ++i) o.add_past_handoffs();
+              while (o.past_handoffs_size() <= kMaxHandoffs) o.add_past_handoffs();
             }),
             "");
 }

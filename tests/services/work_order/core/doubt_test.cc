@@ -89,7 +89,7 @@ TEST_F(DoubtTest, AcceptanceAfterTheRecallIsRefused) {
   world_.Do(0, Act::kDoubt, id_);
   world_.Deliver(0);
   world_.Deliver(0);
-  EXPECT_EQ(ReasonOf(1, Act::kAccept, world_.Twin(0, id_)), Reason::ERROR_REASON_NOT_HOLDER);
+  EXPECT_EQ(ReasonOf(1, Act::kAccept, world_.Twin(0, id_)), Reason::ERROR_REASON_WRONG_STATE);
   world_.Settle();
   ExpectHolder("12345");
 }
@@ -115,6 +115,48 @@ TEST_F(DoubtTest, OfferThatWasReadCallsForTheTelephone) {
   EXPECT_EQ(Giver().state(), type::v1::ORDER_STATE_RECALLED);
   EXPECT_EQ(Taker().state(), type::v1::ORDER_STATE_RECALLED);
   ExpectHolder("12345");
+}
+
+// The peer had until Monday to accept: a doubt that begins then once had its telephone time behind it, and
+// the next rung took the order back at once.
+TEST_F(DoubtTest, ADoubtThatWaitedForThePeerLeavesTheDesksTheirTime) {
+  Arrive();
+  const absl::Time confirm_by = FromProto(Giver().handoff().confirm_by_time());
+  const google::protobuf::Timestamp offered_keep_by = Giver().handoff().keep_by_time();
+  world_.Pass(absl::Hours(64));
+  type::v1::Command doubt = MakeCommand(Act::kDoubt, id_, "110", world_.now());
+  FitTo(Giver(), &doubt);
+  ToProto(confirm_by + absl::Hours(62), doubt.mutable_escalation()->mutable_rung_time());
+  ASSERT_TRUE(world_.Execute(0, doubt).ok());
+  const type::v1::Event& event = world_.LastEvent(0);
+  const absl::Time keep_by = FromProto(event.in_doubt().keep_by_time());
+  EXPECT_EQ(event.in_doubt().action(), type::v1::DOUBT_ACTION_CONFIRM_BY_VOICE);
+  EXPECT_EQ(keep_by, FromProto(event.commit_time()) + world_.site(0).keep_after[0]);
+  EXPECT_EQ(FromProto(Giver().handoff().keep_by_time()), keep_by);
+  EXPECT_EQ(FromProto(Giver().handoff().confirm_by_time()), confirm_by);
+  // The next rung names the offer by the time that is in the order.
+  type::v1::Command keep = MakeCommand(Act::kKeep, id_, "110", world_.now());
+  FitTo(Giver(), &keep);
+  type::v1::Command early = keep;
+  *early.mutable_escalation()->mutable_due_time() = offered_keep_by;
+  EXPECT_EQ(error::ReasonOf(world_.Execute(0, early).status()), Reason::ERROR_REASON_WRONG_STATE);
+  ASSERT_TRUE(world_.Execute(0, keep).ok());
+  world_.Settle();
+  EXPECT_EQ(Taker().state(), type::v1::ORDER_STATE_RECALLED);
+  ExpectHolder("12345");
+}
+
+TEST_F(DoubtTest, ADoubtThatWaitedForNobodyPutsNothingOff) {
+  for (const auto urgency :
+       {type::v1::URGENCY_NORMAL, type::v1::URGENCY_URGENT, type::v1::URGENCY_EMERGENCY}) {
+    Push(urgency);
+    Arrive();
+    const std::string keep_by = Giver().handoff().keep_by_time().SerializeAsString();
+    world_.Pass(absl::Hours(3));
+    world_.Do(0, Act::kDoubt, id_);
+    EXPECT_EQ(Giver().handoff().keep_by_time().SerializeAsString(), keep_by) << urgency;
+    EXPECT_EQ(world_.LastEvent(0).in_doubt().keep_by_time().SerializeAsString(), keep_by) << urgency;
+  }
 }
 
 TEST_F(DoubtTest, EmergencyIsNotTakenBackBySilenceAlone) {

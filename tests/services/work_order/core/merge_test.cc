@@ -1,6 +1,7 @@
 // Merged orders: what is refused, what follows the order that is kept, and who has still to be answered.
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/error/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -170,6 +171,12 @@ TEST_F(MergeTest, WorkOnAMergedOrderIsRefused) {
   EXPECT_EQ(Refused(Merger(own_, theirs_)), Reason::ERROR_REASON_MERGED);
   EXPECT_EQ(Refused(Merger(theirs_, own_)), Reason::ERROR_REASON_MERGED) << "not into a merged one";
   EXPECT_EQ(Refused(Merger(kept_, theirs_)), Reason::ERROR_REASON_MERGED) << "others were merged into it";
+  // Each is told of the other: where the work is, and what is in the way.
+  EXPECT_EQ(error::ChineseOf(world_.Execute(0, Merger(own_, theirs_)).status()),
+            absl::StrCat("工单已与", At0(kept_).number(), "并单，请在保留的工单上办理，或先拆单"));
+  EXPECT_EQ(
+      error::ChineseOf(world_.Execute(0, Merger(kept_, theirs_)).status()),
+      absl::StrCat("已有工单（", At0(own_).number(), "等）并入本工单，不能再并入其他工单；请先将其拆出"));
   // Its caller's own time is its own.
   world_.Do(0, Act::kExtend, own_);
   world_.Do(0, Act::kSuspend, own_);

@@ -394,6 +394,42 @@ TEST_F(ReceiveTest, UnknownKindsAreAnswered) {
   EXPECT_EQ(body.sequence(), 7);
 }
 
+// A newer peer's kind, where nothing else would be answered.
+TEST_F(ReceiveTest, UnknownKindsAboutWhatIsOverOrPassedOnAreAnswered) {
+  constexpr exchange::v1::EnvelopeKind kUnknown[] = {static_cast<exchange::v1::EnvelopeKind>(99),
+                                                     exchange::v1::ENVELOPE_KIND_UNSPECIFIED};
+  Arrive();
+  const std::string first = HandoffOf();
+  world_.Do(1, Act::kReturn, twin_);
+  world_.Settle();
+  world_.Do(0, Act::kOffer, id_);
+  ASSERT_EQ(Giver().past_handoffs_size(), 1);
+  for (const auto kind : kUnknown) {
+    const NotUnderstoodBody body = Refusal(At(0, Wrap(kind, first, NotUnderstoodBody())));
+    EXPECT_EQ(body.reason(), "ENUM_INVALID");
+    EXPECT_EQ(body.kind(), kind);
+  }
+
+  World chain(3);
+  const std::string given = chain.Register(0, SampleContent(), true);
+  chain.Settle();
+  const std::string taken = chain.Twin(0, given);
+  chain.Do(1, Act::kAccept, taken);
+  chain.Push(1, taken, 2);
+  chain.Settle();
+  const WorkOrder& order = chain.Order(1, taken);
+  ASSERT_TRUE(order.has_inbound());
+  for (const auto kind : kUnknown) {
+    const NotUnderstoodBody body =
+        Refusal(DecideEnvelope(&order, Wrap(kind, order.inbound().id(), NotUnderstoodBody()), "12345",
+                               Fresh(), chain.site(1), chain.now()));
+    EXPECT_EQ(body.reason(), "ENUM_INVALID");
+    EXPECT_EQ(body.field(), "kind");
+    EXPECT_EQ(body.kind(), kind);
+  }
+  EXPECT_EQ(chain.fault(), "");
+}
+
 TEST_F(ReceiveTest, UnknownHandoffsAreAnswered) {
   for (const auto kind : {exchange::v1::ENVELOPE_KIND_UNDERSTOOD, exchange::v1::ENVELOPE_KIND_RECALL,
                           exchange::v1::ENVELOPE_KIND_MIRROR, exchange::v1::ENVELOPE_KIND_RECALL_REFUSED}) {

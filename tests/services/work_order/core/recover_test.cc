@@ -122,6 +122,28 @@ TEST_F(OfferedTwiceTest, ARecallOfTheEarlierOfferIsNoRecallOfTheLater) {
   EXPECT_FALSE(received.change.after.facts().in_doubt());
 }
 
+// The clock of a doubt runs to the keep-by time that is in the order: what comes back brings no earlier one.
+TEST(RecoverDoubtTest, TheKeepByTimeOfADoubtStays) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Settle();
+  world.Do(0, Act::kAccuse, id);
+  const Envelope mirror = world.Owed(0).back();
+  ASSERT_EQ(mirror.kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+  type::v1::Command doubt = MakeCommand(Act::kDoubt, id, "110", world.now());
+  FitTo(world.Order(0, id), &doubt);
+  world.Pass(absl::Hours(64));
+  ToProto(world.now(), doubt.mutable_escalation()->mutable_rung_time());
+  ASSERT_TRUE(world.Execute(0, doubt).ok());
+  const WorkOrder before = world.Order(0, id);
+  const Received received = DecideRecovered(&before, mirror, {}, world.site(0), world.now());
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_TRUE(after.facts().in_doubt());
+  EXPECT_TRUE(after.facts().voice_confirmation_required());
+  EXPECT_EQ(FromProto(after.handoff().keep_by_time()), FromProto(before.handoff().keep_by_time()));
+}
+
 // Not knowing that it had offered the order, the site did the work itself.
 TEST_F(OfferedTwiceTest, AnOfferOfAnOrderThatIsAnsweredSinceIsRecalled) {
   for (const bool was_offered : {true, false}) {
@@ -176,6 +198,33 @@ TEST_F(OfferedTwiceTest, WhoAcceptedTheOfferThatWasLeftBehindHasTheOrder) {
   EXPECT_EQ(received.change.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_RECALL);
   EXPECT_EQ(received.change.envelopes[0].peer, "119");
   EXPECT_FALSE(Receive(after, accepted).changes);
+}
+
+// Nor is it cancelled while the peer works on it (simulation, seed 10103869 with old backups).
+TEST_F(OfferedTwiceTest, WhoAcceptedTheOfferOfACancelledOrderHasIt) {
+  World world{3};
+  const std::string id = world.Register(0, SampleContent(), true);
+  world.Deliver(0, 1);
+  world.Do(1, Act::kReturn, world.Twin(0, id));
+  world.Settle();
+  world.Do(0, Act::kCancel, id);
+  const WorkOrder cancelled = world.Order(0, id);
+  ASSERT_EQ(cancelled.state(), type::v1::ORDER_STATE_CANCELLED);
+  ASSERT_EQ(cancelled.handoff().id(), first_.handoff_id());
+  const Received received = Recover(&cancelled, second_);
+  ASSERT_TRUE(received.changes);
+  EXPECT_EQ(received.change.after.state(), type::v1::ORDER_STATE_CANCELLED);
+  ASSERT_EQ(received.change.after.past_handoffs_size(), 1);
+  world_.Do(2, Act::kAccept, world_.Twin(0, id));
+  const Envelope accepted = world_.Owed(2, 0).back();
+  const Received taken =
+      DecideEnvelope(&received.change.after, accepted, "119", {}, world_.site(0), world_.now());
+  ASSERT_TRUE(taken.changes);
+  const WorkOrder& after = taken.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(after.custody().holder(), "119");
+  EXPECT_EQ(after.handoff().id(), second_.handoff_id());
+  EXPECT_EQ(Unsound(after, world_.site(0)), "");
 }
 
 // An accusation may come without the acceptance before it, where the peer was restored too. It moves nothing,
@@ -328,6 +377,49 @@ TEST_F(TwoHistoriesTest, WhatWasToldOfAnOfferDoesNotTakeItsEndBack) {
     EXPECT_EQ(SharedView(after), SharedView(returned));
     EXPECT_FALSE(Recover(after, accused, goes_on).changes) << "it is known by now";
   }
+}
+
+// Twice restored: the offer ended, the site forgot that and accepted it, which the peer did not heed, and
+// forgot both (simulation, seed 10000689 with old backups).
+TEST_F(TwoHistoriesTest, AnAcceptanceBehindAnEndThatWasToldIsNone) {
+  const WorkOrder unread = After({}).first;
+  const Envelope accepted = After({Act::kAccept}).second;
+  const std::pair<WorkOrder, Envelope> returned = After({Act::kReturn});
+  for (const bool goes_on : {true, false}) {
+    const Received end = Recover(unread, returned.second, goes_on);
+    ASSERT_TRUE(end.changes);
+    ASSERT_EQ(end.change.after.state(), type::v1::ORDER_STATE_RETURNED);
+    EXPECT_FALSE(Recover(end.change.after, accepted, goes_on).changes);
+    // An end of the time since is none where the peer has heard of the acceptance before it (seed 10401834).
+    const Received received = Recover(returned.first, accepted, goes_on);
+    ASSERT_TRUE(received.changes);
+    EXPECT_EQ(received.change.after.state(), type::v1::ORDER_STATE_ACCEPTED);
+  }
+}
+
+TEST_F(TwoHistoriesTest, WhatTheStoreCannotHoldWasNeverTold) {
+  const WorkOrder unread = After({}).first;
+  Envelope accepted = After({Act::kAccept}).second;
+  ASSERT_TRUE(Recover(unread, accepted, false).changes);
+  exchange::v1::MirrorBody body;
+  ASSERT_TRUE(body.ParseFromString(accepted.body()));
+  body.mutable_event()->mutable_actor()->set_account(std::string("op\0", 3));
+  accepted.set_body(body.SerializeAsString());
+  EXPECT_FALSE(Recover(unread, accepted, false).changes);
+}
+
+// Restored a second time, it has the end back before the accusation of the time between.
+TEST_F(TwoHistoriesTest, WhomTheMatterAccusesIsKnownAgainBehindAnEndThatWasTold) {
+  const WorkOrder unread = After({}).first;
+  const Received end = Recover(unread, After({Act::kReturn}).second, true);
+  ASSERT_TRUE(end.changes);
+  const Received received = Recover(end.change.after, After({Act::kAccuse}).second, true);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_RETURNED);
+  EXPECT_TRUE(after.handoff().has_end_time());
+  EXPECT_EQ(after.facts().recused_units_size(), 1);
+  EXPECT_FALSE(Recover(after, After({Act::kAccuse}).second, true).changes);
 }
 
 // A backup from before a recovery knows by its own number what that recovery has numbered anew.
@@ -568,6 +660,32 @@ TEST_F(LostPassingOnTest, WhatWasTakenUpItselfIsAtWorkAgain) {
   EXPECT_EQ(Unsound(after, world_.site(1)), "");
   // While its offer stands for all that it knows, 119 may have the order.
   EXPECT_FALSE(DecideRecovered(&before_, told, {}, world_.site(1), world_.now()).changes);
+}
+
+// 12345, which never heard that 110 had accepted, was granted its recall before 119 handed the offer back
+// (simulation, seed 8700784 with old backups).
+TEST_F(LostPassingOnTest, WhatTheGiverTookBackSinceIsNotPassedOnAnyMore) {
+  Envelope recall;
+  recall.set_handoff_id(offer_.handoff_id());
+  recall.set_kind(exchange::v1::ENVELOPE_KIND_RECALL);
+  recall.set_body(exchange::v1::RecallBody().SerializeAsString());
+  world_.Pass(absl::Minutes(1));
+  const Received recalled = DecideEnvelope(&unread_, recall, "12345", {}, world_.site(1), world_.now());
+  ASSERT_TRUE(recalled.changes);
+  ASSERT_EQ(recalled.change.after.state(), type::v1::ORDER_STATE_RECALLED);
+  const Received received = Recover(&recalled.change.after);
+  ASSERT_TRUE(received.changes);
+  const WorkOrder& after = received.change.after;
+  EXPECT_EQ(after.state(), type::v1::ORDER_STATE_RECALLED);
+  EXPECT_EQ(after.custody().holder(), "12345");
+  EXPECT_EQ(after.handoff().id(), offer_.handoff_id());
+  ASSERT_EQ(after.past_handoffs_size(), 1);
+  EXPECT_EQ(after.past_handoffs(0).id(), onward_.handoff_id());
+  EXPECT_EQ(Unsound(after, world_.site(1)), "");
+  // 119 gives it back.
+  ASSERT_EQ(received.change.envelopes.size(), 1u);
+  EXPECT_EQ(received.change.envelopes[0].kind, exchange::v1::ENVELOPE_KIND_RECALL);
+  EXPECT_EQ(received.change.envelopes[0].peer, "119");
 }
 
 TEST_F(LostPassingOnTest, AnotherContentUnderTheSameHandoffIsNotTakenForIt) {

@@ -1,6 +1,7 @@
 // Restricted orders and secret callers: who may act, what travels, and what a mask leaves.
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/contract/clearance.h"
 #include "common/error/error.h"
 #include "gmock/gmock.h"
@@ -81,6 +82,42 @@ TEST_F(RestrictedTest, OnlyWhoNeedsToKnowMayAct) {
   Command stranger = MakeCommand(Act::kRule, id_, "", world_.now());
   stranger.mutable_header()->mutable_actor()->set_account("3003");
   EXPECT_EQ(error::ReasonOf(world_.Execute(0, stranger).status()), Reason::ERROR_REASON_RESTRICTED);
+}
+
+// Whoever called himself a service of the site acted on what he was not to know of, and no person had done
+// it.
+TEST_F(RestrictedTest, NobodyActsUnderTheNameOfAService) {
+  Push();
+  for (const char* name : {kEscalationAccount, kAlarmAccount, kRetentionAccount, "service/work_order"}) {
+    const auto act = [&](Command command) {
+      command.mutable_header()->mutable_actor()->set_account(name);
+      return world_.Execute(0, command).status();
+    };
+    Command merge = MakeCommand(Act::kProgress, id_, "", world_.now());
+    merge.mutable_merger()->set_into_order_id(id_);
+    merge.mutable_merger()->set_reason("同一事项");
+    Command part = MakeRegistration(SampleContent(), "110");
+    part.mutable_registration()->clear_content();
+    part.mutable_registration()->set_parent_order_id(id_);
+    for (const Command& command : {MakeCommand(Act::kRecall, id_, "", world_.now()),
+                                   MakeCommand(Act::kProgress, id_, "", world_.now()),
+                                   MakeRegistration(SampleContent(), ""), merge, part}) {
+      EXPECT_EQ(error::FieldOf(act(command)), "header.actor.account")
+          << name << ": " << command.ShortDebugString();
+    }
+    const Reason accepted = Accept(name);
+    EXPECT_EQ(accepted, Reason::ERROR_REASON_FIELD_INVALID);
+  }
+  // To be shown is no act: it is recorded by whatever name.
+  Command shown = MakeCommand(Act::kProgress, id_, "", world_.now());
+  shown.mutable_header()->mutable_actor()->set_account("service/analytics");
+  shown.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_CONTENT);
+  shown.mutable_disclosure()->set_role("supervisor");
+  EXPECT_TRUE(world_.Execute(0, shown).ok());
+  // What is theirs they do, whoever may read the order.
+  world_.Do(0, Act::kAlarm, id_);
+  world_.Do(0, Act::kRemind, id_);
+  EXPECT_EQ(world_.Log(0).back().actor().account(), kEscalationAccount);
 }
 
 TEST_F(RestrictedTest, WhatBelongsToItIsRestrictedAndNothingElseIsMergedWithIt) {
@@ -167,7 +204,10 @@ TEST_F(RestrictedTest, WhatItSaysStaysOutOfWhatIsNotRestricted) {
   ASSERT_TRUE(world_.Execute(0, merge).ok());
   Command clue = MakeCommand(Act::kOffer, kept, "110", world_.now());
   clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
-  EXPECT_EQ(error::ReasonOf(world_.Execute(0, clue).status()), Reason::ERROR_REASON_MERGED);
+  const absl::Status told = world_.Execute(0, clue).status();
+  EXPECT_EQ(error::ReasonOf(told), Reason::ERROR_REASON_MERGED);
+  EXPECT_EQ(error::ChineseOf(told), absl::StrCat("已有工单（", world_.Order(0, merged).number(),
+                                                 "等）并入本工单，不能作为涉稳线索推送；请先将其拆出"));
 }
 
 TEST_F(RestrictedTest, WhoIsLetInMaySeeWhatAReturnWouldDo) {

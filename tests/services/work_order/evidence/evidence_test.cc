@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/id.h"
@@ -16,6 +18,7 @@
 #include "common/error/error.h"
 #include "common/evidence/verify.h"
 #include "hotline/evidence/v1/evidence.pb.h"
+#include "services/work_order/core/order.h"
 
 namespace hotline::work_order {
 namespace {
@@ -257,6 +260,36 @@ TEST_F(CollectorTest, FindsAllInTheMidstOfOthers) {
   EXPECT_EQ(parts.head_sequence, sequence_);
   // It did not walk through the whole of both lanes.
   EXPECT_LE(steps, 8);
+}
+
+// The first of many went to another peer, whose lane holds what proves it.
+TEST_F(CollectorTest, FindsTheFirstOfManyOffers) {
+  Tell();
+  type::v1::Handoff last = order_.handoff();
+  const LinkRow link = link_;
+  link_ = LinkRow::New({.peer = "119", .lane = exchange::v1::LANE_ORDINARY});
+  Append(false, exchange::v1::ENVELOPE_KIND_OFFER, OfferBodyWithContent("", kContent), true);
+  ASSERT_TRUE(store_->PutLink(link_).ok());
+  link_ = link;
+  for (int attempt = 1; attempt <= 10; ++attempt) {
+    type::v1::Handoff& handoff = *order_.mutable_handoff();
+    handoff.set_id(StrCat("12345-", order_.id(), "-", attempt));
+    handoff.set_attempt(attempt);
+    handoff.set_from_hotline("12345");
+    handoff.set_to_hotline(attempt == 1 ? "119" : "110");
+    *handoff.mutable_end_time() = ToTimestamp(now_);
+    KeepPastHandoff(&order_);
+  }
+  last.set_attempt(11);
+  *order_.mutable_handoff() = std::move(last);
+  ASSERT_TRUE(store_->UpdateOrder(id_, order_).ok());
+  Commit();
+  int steps = 0;
+  const evidence::EvidenceParts parts = Collect(&steps);
+  const auto lane = std::find_if(parts.lanes.begin(), parts.lanes.end(),
+                                 [](const evidence::LanePart& one) { return one.to_hotline == "119"; });
+  ASSERT_NE(lane, parts.lanes.end());
+  EXPECT_EQ(lane->envelopes.size(), 1u);
 }
 
 TEST_F(CollectorTest, WhatComesAfterTheOrderWasReadIsLeftOut) {
