@@ -347,8 +347,9 @@ class DispatchProcess final : public boot::Service {
     auto& pushes = total("hotline_pushes_total", "Pushes committed.").Add({});
     auto& received =
         total("hotline_pushes_received_total", "Pushes answered with the peer's receipt.").Add({});
-    auto& telephone =
-        total("hotline_telephone_required_total", "Emergencies answered without the peer's receipt.").Add({});
+    auto& telephone = total("hotline_telephone_required_total",
+                            "Emergencies, clues and calls to the scene answered without the peer's receipt.")
+                          .Add({});
     auto& alarms_failed =
         total("hotline_alarms_failed_total", "Alarms of those that were left to escalation.").Add({});
     auto& deliveries_in = total("hotline_deliveries_in_total", "Deliveries taken from peers.").Add({});

@@ -499,8 +499,7 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
       syncs.Increment(std::max(0.0, static_cast<double>(times.count) - syncs.Value()));
       sync_seconds.Increment(std::max(0.0, absl::ToDoubleSeconds(times.total) - sync_seconds.Value()));
     });
-    auto& in_doubt =
-        gauge("hotline_offers_in_doubt", "Offers whose confirm-by time passed in silence.").Add({});
+    auto& in_doubt = gauge("hotline_offers_in_doubt", "Offers recorded as in doubt.").Add({});
     environment_.metrics->OnScrape([this, &in_doubt] {
       in_doubt.Set(static_cast<double>(follower_->stats().tallies[type::v1::CLOCK_KIND_CONFIRM].overdue));
     });

@@ -544,6 +544,11 @@ void Witness::InspectTold(const std::vector<std::unique_ptr<Site>>& sites) {
         const std::string& account = body.event().actor().account();
         const auto order = theirs.handoffs.find(envelope.handoff_id());
         const auto known = theirs.mirrored_accounts.find(account);
+        // What was filed before it came takes no event any more.
+        if (order != theirs.handoffs.end() &&
+            theirs.orders[theirs.order_index.at(order->second)].state == type::v1::ORDER_STATE_ARCHIVED) {
+          continue;
+        }
         const bool told =
             order != theirs.handoffs.end() && known != theirs.mirrored_accounts.end() &&
             std::find(known->second.begin(), known->second.end(), order->second) != known->second.end();

@@ -561,10 +561,28 @@ void World::Heal() {
   AwaitQuiet();
 }
 
+bool World::AllUp() const {
+  for (const auto& site : sites_) {
+    for (Part part : kParts) {
+      if (!site->up(part) || site->sick(part)) return false;
+    }
+  }
+  return true;
+}
+
 void World::AwaitQuiet() {
   const int64_t bound = kernel_.now() + absl::ToInt64Nanoseconds(kHealBound);
+  const int64_t compare = kernel_.now() + absl::ToInt64Nanoseconds(kHealBound) / 2;
   int64_t ask = 0;
+  bool compared = !climate_.old_backups;
   while (witness_.content() && kernel_.now() < bound) {
+    // Where nobody has anything to say any more, a site restored to an empty spool hears what it lacks with
+    // the comparison that every site makes on a schedule.
+    if (!compared && kernel_.now() > compare && AllUp()) {
+      compared = true;
+      bool in_motion = false;
+      CompareAll(/*repair=*/false, &in_motion);
+    }
     if (kernel_.now() >= ask) {
       desk_.AskAllAgain();
       ask = kernel_.now() + 2 * kSecond;
@@ -606,10 +624,8 @@ bool World::IsQuiet() {
   for (const auto& watcher : watchers_) {
     if (watcher->watermark() < static_cast<int64_t>(witness_.log(watcher->site()).size())) return false;
   }
+  if (!AllUp()) return false;
   for (const auto& site : sites_) {
-    for (Part part : kParts) {
-      if (!site->up(part) || site->sick(part)) return false;
-    }
     const escalation::Follower::Stats stats = site->follower()->stats();
     if (!stats.fresh || stats.cursor != site->engine()->head_sequence()) return false;
     if (site->engine()->counters().queue_length > 0) return false;

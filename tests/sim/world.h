@@ -89,6 +89,7 @@ class World {
   void Reconcile();
   std::string CompareAtRest(bool repair);
   std::string CompareAll(bool repair, bool* in_motion);
+  bool AllUp() const;
   bool IsQuiet();
   void Verify();
   Site& AnySite();
