@@ -616,10 +616,11 @@ class ImportTest : public DispatchServiceTest {
     importer_.Clear();
     service_.reset();
   }
-  void Restart(BatcherOptions batcher) {
+  void Restart(BatcherOptions batcher, Router* router = nullptr) {
     DispatchOptions options;
     options.hotline = "12345";
     options.batcher = batcher;
+    options.router = router;
     options.importer = &importer_;
     // What the one before was to do later goes with it.
     steps_.Clear();
@@ -696,6 +697,35 @@ TEST_F(ImportTest, NoTextIsReadWhileAnEmergencyHasYetToLeave) {
   importer_.RunDue();
   // The two, and the alarm.
   EXPECT_EQ(ledger_.executes.size() + static_cast<size_t>(service_->waiting_commands()), 3u);
+}
+
+// Each would hold the rest of its batch up for 50 ms, of hundreds for seconds.
+TEST_F(ImportTest, WhatAdviceAloneFindsToBeAnEmergencyHoldsNothingUp) {
+  const auto loaded = boot::LoadCatalogues(std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue");
+  ASSERT_TRUE(loaded.ok());
+  const auto router = Router::Create(
+      "12345", [&] { return loaded; },
+      [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  Restart({}, router->get());
+  v1::BatchPushWorkOrdersRequest batch;
+  for (const char* text : {"有人打架，拿刀砍人", "路灯坏了", "有人打架，拿刀砍人", "路灯坏了"}) {
+    v1::PushWorkOrderRequest& request = *batch.add_requests();
+    request = NewPush(type::v1::URGENCY_NORMAL);
+    request.mutable_offer()->clear_to_hotline();
+    request.mutable_content()->set_text(text);
+  }
+  service_->BatchPushWorkOrders(Call(), batch, [](auto) {});
+  importer_.RunDue();
+  // The first is on its way, which nobody has answered, and the others have been read.
+  EXPECT_EQ(service_->waiting_imports(), 0);
+  ASSERT_GE(ledger_.executes.size(), 1u);
+  EXPECT_EQ(ledger_.executes[0].request.commands(0).registration().route().urgency(),
+            type::v1::URGENCY_EMERGENCY);
+  EXPECT_EQ(FirstUrgency(0), type::v1::URGENCY_NORMAL) << "as the form says";
+  service_->Drain();
+  steps_.Clear();
+  service_.reset();
 }
 
 TEST_F(ImportTest, WhatNobodyWaitsForAnyMoreIsNotRead) {

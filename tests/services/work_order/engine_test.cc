@@ -17,6 +17,7 @@
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "services/work_order/service.h"
+#include "services/work_order/similar_orders.h"
 #include "tests/support/sql_scratch.h"
 #include "tests/support/steps.h"
 
@@ -172,9 +173,11 @@ class EngineTest : public testing::Test {
     return through == envelope.sequence();
   }
   // `peer` hands back what this site has lost.
-  void Recover(const std::string& peer, const exchange::v1::Envelope& envelope) {
+  void Recover(const std::string& peer, const exchange::v1::Envelope& envelope,
+               exchange::v1::Lane lane = exchange::v1::LANE_ORDINARY) {
     workorder::v1::RecoverRequest request;
     request.set_peer(peer);
+    request.set_lane(lane);
     request.set_proven(true);
     *request.add_envelopes() = envelope;
     absl::Status status = absl::InternalError("no answer");
@@ -1421,6 +1424,85 @@ TEST_F(LostOrderTest, IsMadeOfTheOfferWhereItIsKnownBeforeItIsPlayedBack) {
   EXPECT_EQ(OnlyOrder().id(), lost_id_);
 }
 
+// What 119 gives back comes in parts, and 110 offers meanwhile: what a part had not shown the next one does.
+TEST_F(LostOrderTest, IsMadeOfTheOfferAlsoWhereALaterPartBringsIt) {
+  exchange::v1::Envelope other =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, "119-0000000000001-1", "");
+  other.set_seen_sequence(1);
+  other.set_hash(EnvelopeHash(other));
+  Recover("119", other);
+  const exchange::v1::Envelope nonsense =
+      Envelope(exchange::v1::ENVELOPE_KIND_OFFER, "110-0000000000002-1", "not an offer");
+  ASSERT_TRUE(Apply("110", nonsense)) << "with what has come back it was looked for";
+  onward_ = Envelope(exchange::v1::ENVELOPE_KIND_OFFER, onward_.handoff_id(), onward_.body(), other);
+  onward_.set_seen_sequence(1);
+  onward_.set_hash(EnvelopeHash(onward_));
+  Recover("119", onward_);
+  ASSERT_TRUE(Apply(
+      "110", Envelope(exchange::v1::ENVELOPE_KIND_OFFER, offer_.handoff_id(), offer_.body(), nonsense)));
+  EXPECT_EQ(OnlyOrder().id(), lost_id_);
+  const exchange::v1::Envelope told =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, "12345-0000000000001-1", "");
+  ASSERT_TRUE(Apply("119", told));
+  ExpectPassedOn(told);
+}
+
+// However many offers come while a long history is played back, none of them reads it anew.
+TEST_F(LostOrderTest, IsKnownWithoutReadingWhatCameBackOnceMore) {
+  onward_.set_seen_sequence(1);
+  onward_.set_hash(EnvelopeHash(onward_));
+  Recover("119", onward_);
+  const exchange::v1::Envelope nonsense =
+      Envelope(exchange::v1::ENVELOPE_KIND_OFFER, "110-0000000000002-1", "not an offer");
+  ASSERT_TRUE(Apply("110", nonsense));
+  // Whoever reads it finds a gap now.
+  const LaneKey key{.peer = "119", .lane = exchange::v1::LANE_ORDINARY};
+  ASSERT_TRUE(engine_->store().Begin().ok());
+  ASSERT_TRUE(engine_->store().TruncateOutbox(key, 0).ok());
+  ASSERT_TRUE(engine_->store().Commit().ok());
+  ASSERT_TRUE(Apply(
+      "110", Envelope(exchange::v1::ENVELOPE_KIND_OFFER, offer_.handoff_id(), offer_.body(), nonsense)));
+  EXPECT_EQ(OnlyOrder().id(), lost_id_);
+}
+
+// All of an order goes by one lane: whoever offers by the other does not mean it.
+TEST_F(LostOrderTest, IsLookedForInItsOwnLaneAlone) {
+  onward_.set_seen_sequence(1);
+  onward_.set_previous_hash(LaneStart(exchange::v1::LANE_EMERGENCY));
+  onward_.set_hash(EnvelopeHash(onward_));
+  Recover("119", onward_, exchange::v1::LANE_EMERGENCY);
+  ASSERT_TRUE(Apply("110", offer_));
+  EXPECT_NE(OnlyOrder().id(), lost_id_);
+}
+
+// 110 calls back what it offered. This site had accepted it, and learns that from 119 only later.
+TEST_F(LostOrderTest, IsNotRecalledBeforeItsPassingOnIsPlayedBack) {
+  ASSERT_TRUE(Apply("110", offer_));
+  ASSERT_EQ(OnlyOrder().state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  onward_.set_seen_sequence(1);
+  onward_.set_hash(EnvelopeHash(onward_));
+  Recover("119", onward_);
+  ASSERT_EQ(OnlyOrder().state(), type::v1::ORDER_STATE_UNDERSTOOD) << "it waits for what 119 had said";
+  exchange::v1::RecallBody recall;
+  recall.set_reason("来电人撤回");
+  ASSERT_TRUE(Apply("110", Envelope(exchange::v1::ENVELOPE_KIND_RECALL, offer_.handoff_id(),
+                                    recall.SerializeAsString(), offer_)));
+  EXPECT_EQ(OnlyOrder().state(), type::v1::ORDER_STATE_UNDERSTOOD);
+  const auto owed = Pull(0);
+  ASSERT_TRUE(owed.ok()) << owed.status();
+  ASSERT_GT(owed->envelopes_size(), 0);
+  const exchange::v1::Envelope& answer = owed->envelopes(owed->envelopes_size() - 1);
+  EXPECT_EQ(answer.kind(), exchange::v1::ENVELOPE_KIND_RECALL_REFUSED);
+  EXPECT_EQ(answer.handoff_id(), offer_.handoff_id());
+  exchange::v1::RecallRefusedBody refused;
+  ASSERT_TRUE(refused.ParseFromString(answer.body()));
+  EXPECT_EQ(refused.state(), type::v1::ORDER_STATE_ACCEPTED);
+  const exchange::v1::Envelope told =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, "12345-0000000000001-1", "");
+  ASSERT_TRUE(Apply("119", told));
+  ExpectPassedOn(told);
+}
+
 // Since the backup 110 was called to an incident.
 class RecoverTest : public EngineTest {
  protected:
@@ -1744,6 +1826,78 @@ TEST_F(EngineTest, VerifyFindsAnAlteredEvent) {
   }
   Open();
   EXPECT_EQ(Verify(), "event 3 does not continue the chain");
+}
+
+// A long log kept the readers' thread busy for whoever had gone long ago.
+TEST_F(EngineTest, VerificationEndsWithTheCallThatAskedForIt) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
+  absl::StatusOr<workorder::v1::VerifyLogResponse> verified = absl::InternalError("no answer");
+  CallContext call;
+  call.now = steps_.clock()->Now();
+  call.deadline = call.now + absl::Seconds(1);
+  const auto begin = [&] {
+    steps_.RunDue();
+    service_->VerifyLog(call, {}, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+      verified = std::move(response);
+    });
+    ASSERT_TRUE(steps_.RunOne()) << "the events";
+    EXPECT_EQ(verified.status().message(), "no answer") << "links and orders are still to come";
+  };
+  begin();
+  steps_.clock()->Advance(absl::Milliseconds(999));
+  steps_.RunDue();
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_TRUE(verified->intact());
+  verified = absl::InternalError("no answer");
+  call.deadline = steps_.clock()->Now() + absl::Seconds(1);
+  begin();
+  steps_.clock()->Advance(absl::Milliseconds(1001));
+  ASSERT_TRUE(steps_.RunOne());
+  EXPECT_EQ(verified.status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+// The first to ask does not wait until all that is open has been read, nor do other reads wait behind it.
+TEST_F(EngineTest, SimilarOrdersAreIndexedInSlices) {
+  constexpr int kOpen = 300;
+  type::v1::OrderContent oldest = Lamp(type::v1::URGENCY_NORMAL);
+  oldest.set_title("井盖缺失");
+  oldest.set_text("北门十字路口的井盖不见了，车轮陷了进去");
+  for (int first = 0; first < kOpen; first += 50) {
+    for (int i = first; i < first + 50; ++i) {
+      type::v1::Command command = NewPush(StrCat("request-", i));
+      if (i == 0) *command.mutable_registration()->mutable_content() = oldest;
+      Submit(std::move(command));
+    }
+    Commit();
+  }
+  ASSERT_EQ(engine_->head_sequence(), kOpen);
+  const auto reader = engine_->store().NewReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto orders = (*reader)->OrdersBetween(0, INT64_MAX, 1);
+  ASSERT_TRUE(orders.ok() && orders->size() == 1);
+  const int64_t oldest_id = ParseOrderId((*orders)[0].id()).value_or(0);
+  SimilarOrders similar(reader->get(), &steps_);
+  EXPECT_EQ(similar.bytes(), 0u) << "it costs nothing before it is used";
+  const Sketch query = SketchOf(oldest, steps_.clock()->Now());
+  absl::StatusOr<SimilarOrders::Found> found = similar.Find(query, 0);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->incomplete);
+  EXPECT_TRUE(found->likely.empty()) << "no more than two slices were read";
+  const size_t begun = similar.bytes();
+  EXPECT_GT(begun, 0u);
+
+  // The rest is read in the background, others between.
+  steps_.clock()->Advance(absl::Seconds(1));
+  int slices = 0;
+  while (steps_.RunOne()) ++slices;
+  EXPECT_GE(slices, 5);
+  EXPECT_GT(similar.bytes(), begun);
+  found = similar.Find(query, 0);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_FALSE(found->incomplete);
+  ASSERT_FALSE(found->likely.empty());
+  EXPECT_EQ(found->likely[0].id, oldest_id) << "the last that was read";
+  steps_.Clear();
 }
 
 TEST_F(EngineTest, NumbersStartAnewEachDayAndNeverGoBack) {

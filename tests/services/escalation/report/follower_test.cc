@@ -447,6 +447,54 @@ TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
             error::Reason::ERROR_REASON_DOCKET_ITEM_NOT_FOUND);
 }
 
+// Keeps what it is asked to execute.
+struct AskedLedger final : test::PartialLedger {
+  void Execute(const CallContext& call, workorder::v1::ExecuteRequest request,
+               Done<workorder::v1::ExecuteResponse> done) override {
+    static_cast<void>(call);
+    for (const type::v1::Command& command : request.commands()) commands.push_back(command);
+    workorder::v1::ExecuteResponse response;
+    for (int i = 0; i < request.commands_size(); ++i) response.add_results();
+    done(std::move(response));
+  }
+  std::vector<type::v1::Command> commands;
+};
+
+// What an accused unit may not rule it may not either where its desktop names it beside the request alone.
+TEST_F(ReportWorld, ARulingIsOfTheUnitThatTheCallNames) {
+  ledger_.Append(ledger_.make.Understood(1, clock_.Now(), "110"));
+  Event disputed = ledger_.make.Make(1, type::v1::ORDER_STATE_RETURNED, clock_.Now());
+  disputed.mutable_disputed()->mutable_dispute()->set_reason("应由对方承办");
+  ledger_.Append(disputed);
+  executor_->Advance(absl::Minutes(1));
+  const auto docket = Call(*meeting_, &MeetingService::ListDocket, v1::ListDocketRequest());
+  ASSERT_TRUE(docket.ok()) << docket.status();
+  ASSERT_EQ(docket->items_size(), 1);
+  AskedLedger asked;
+  MeetingService meeting(
+      executor_.get(), archive_.get(), &asked, [](const std::string&, absl::Time, absl::Time) { return 0; },
+      &names_, &discretion_);
+  const auto unit_of_ruling = [&](const std::string& in_call, const std::string& in_request) {
+    v1::RuleDocketItemRequest request;
+    request.set_item_id(docket->items(0).item_id());
+    request.mutable_header()->mutable_actor()->set_account("1001");
+    request.mutable_header()->mutable_actor()->set_unit(in_request);
+    request.mutable_ruling()->set_unit("shuiwu");
+    absl::Status status = absl::UnknownError("no answer");
+    meeting.RuleDocketItem(
+        {.now = clock_.Now(), .unit = in_call}, request,
+        [&](const absl::StatusOr<v1::RuleDocketItemResponse>& response) { status = response.status(); });
+    executor_->Run();
+    EXPECT_TRUE(status.ok()) << status;
+    if (asked.commands.empty()) return std::string("nothing was asked");
+    EXPECT_EQ(asked.commands.back().header().actor().account(), "1001");
+    return asked.commands.back().header().actor().unit();
+  };
+  EXPECT_EQ(unit_of_ruling("gongan", ""), "gongan");
+  EXPECT_EQ(unit_of_ruling("gongan", "minzheng"), "minzheng") << "what the request names stands";
+  EXPECT_EQ(unit_of_ruling("", ""), "") << "a hotline's own desk";
+}
+
 // The call-taker was told that the joint meeting has it.
 TEST_F(ReportWorld, AThreeWayCallThatFailedIsOnTheDocket) {
   Event registered = ledger_.make.Registered(1, clock_.Now());

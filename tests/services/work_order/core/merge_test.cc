@@ -212,6 +212,21 @@ TEST_F(MergeTest, WhomAMergedMatterAccusesDoesNotGetTheJob) {
   EXPECT_EQ(Refused(Merger(too, other)), Reason::ERROR_REASON_UNIT_RECUSED) << "housing has it already";
 }
 
+// What the merged matter said of a unit stays true of the job, also once it is a job of its own again.
+TEST_F(MergeTest, WhomAMergedMatterAccusesStaysRecusedAfterIt) {
+  type::v1::OrderContent content = SampleContent();
+  content.add_accused_units("housing");
+  const std::string accuses = world_.Register(0, content, false);
+  Merge(accuses);
+  EXPECT_THAT(At0(kept_).facts().recused_units(), ElementsAre("housing"));
+  ASSERT_TRUE(world_.Execute(0, Separation(accuses)).ok());
+  world_.Settle();
+  for (const std::string& id : {kept_, accuses}) {
+    EXPECT_THAT(At0(id).facts().recused_units(), ElementsAre("housing")) << id;
+    EXPECT_EQ(Refused(Act::kDispatch, id), Reason::ERROR_REASON_UNIT_RECUSED) << id;
+  }
+}
+
 TEST_F(MergeTest, SeparatedItIsAJobOfItsOwn) {
   Merge(theirs_);
   EXPECT_EQ(Refused(Separation(own_)), Reason::ERROR_REASON_WRONG_STATE);

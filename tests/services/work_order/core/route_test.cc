@@ -538,6 +538,67 @@ TEST(AccusationsTest, GoWithTheOrderWhereverItGoes) {
   EXPECT_EQ(world.fault(), "");
 }
 
+// Neither giving it back nor hiding it in another order is a step of whom it accuses.
+TEST_F(AccusationTest, WhomItAccusesNeitherReturnsNorMergesIt) {
+  const std::string offered = world_.Register(0, SampleContent(), /*push=*/true);
+  world_.Settle();
+  const std::string here = world_.Twin(0, offered);
+  ASSERT_TRUE(world_.Execute(1, Accusation(here, {"gongan"})).ok());
+  const auto decide = [&](Command command, const char* unit) {
+    command.mutable_header()->mutable_actor()->set_unit(unit);
+    NewOrder fresh;
+    fresh.kept = &world_.Order(1, twin_);
+    return Decide(&world_.Order(1, here), command, fresh, world_.site(1), world_.now()).status();
+  };
+  Command merger = MakeCommand(Act::kProgress, here, "", world_.now());
+  merger.mutable_merger()->set_into_order_id(twin_);
+  merger.mutable_merger()->set_reason("同一事项");
+  const auto expect = [&](const Command& command) {
+    const absl::Status refused = decide(command, "gongan");
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << refused;
+    EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+    EXPECT_TRUE(decide(command, "minzheng").ok()) << decide(command, "minzheng");
+  };
+  expect(MakeCommand(Act::kReturn, here, "", world_.now()));
+  world_.Do(1, Act::kAccept, here);
+  world_.Settle();
+  expect(merger);
+}
+
+// The giver gets it back with all that is known by then, and may give it to none of them.
+TEST(AccusationsTest, StandWhenTheOrderComesBack) {
+  World world;
+  world.BeStrict();
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string id = world.Register(0, content, /*push=*/true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  ASSERT_TRUE(world.Execute(1, Accusation(twin, {"housing"})).ok());
+  ASSERT_TRUE(world.Execute(0, Accusation(id, {"water"})).ok()) << "crosses it";
+  world.Do(1, Act::kReturn, twin);
+  world.Settle();
+  EXPECT_EQ(world.Order(0, id).state(), type::v1::ORDER_STATE_RETURNED);
+  EXPECT_THAT(world.Order(0, id).facts().recused_units(),
+              testing::UnorderedElementsAre("gongan", "water", "housing"));
+  // Not in the new offer, and not here.
+  world.Push(0, id, 1);
+  world.Settle();
+  const std::string again = world.Twin(0, id);
+  EXPECT_THAT(world.Order(1, again).facts().recused_units(),
+              testing::UnorderedElementsAre("gongan", "water", "housing"));
+  world.Do(1, Act::kAccept, again);
+  for (const char* unit : {"gongan", "water", "housing"}) {
+    Command dispatch = MakeCommand(Act::kDispatch, again, "", world.now());
+    dispatch.mutable_unit_dispatch()->clear_assist_units();
+    dispatch.mutable_unit_dispatch()->set_lead_unit(unit);
+    const absl::Status refused = world.Execute(1, dispatch).status();
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << unit << refused;
+  }
+  world.Settle();
+  EXPECT_EQ(world.fault(), "");
+}
+
 // The order comes back to its first site and is worked on there in a second copy: the first one only follows,
 // though its site is the holder.
 TEST(AccusationsTest, TheCopyThatFollowsTakesWhatIsToldAndEndsNothing) {

@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +31,73 @@ using evidence::Verdict;
 
 constexpr char kContent[] = "content of the order";
 constexpr char kSalt[] = "salt-salt-salt-s";
+
+// Lets something happen right before each reading of an order.
+class Disturbed : public Reader {
+ public:
+  Disturbed(Reader* real, std::function<void()> happens) : real_(real), happens_(std::move(happens)) {}
+  absl::StatusOr<std::optional<type::v1::WorkOrder>> FindOrder(int64_t id) override {
+    happens_();
+    return real_->FindOrder(id);
+  }
+  absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) override {
+    return real_->FindIdByNumber(number);
+  }
+  absl::StatusOr<std::optional<int64_t>> FindIdByHandoff(std::string_view handoff_id) override {
+    return real_->FindIdByHandoff(handoff_id);
+  }
+  absl::StatusOr<std::string> FindContent(int64_t id) override { return real_->FindContent(id); }
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> List(const workorder::v1::ListFilter& filter,
+                                                        int64_t before_id, const ListBounds& bounds,
+                                                        int64_t* next) override {
+    return real_->List(filter, before_id, bounds, next);
+  }
+  absl::StatusOr<std::vector<EventRow>> ReadEvents(int64_t start, int limit) override {
+    return real_->ReadEvents(start, limit);
+  }
+  absl::StatusOr<std::vector<EnvelopeRow>> ReadOutbox(const LaneKey& key, int64_t after, int limit) override {
+    return real_->ReadOutbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after, int limit) override {
+    return real_->ReadInbox(key, after, limit);
+  }
+  absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key, int64_t first,
+                                                                     int64_t last) override {
+    return real_->ReadBatches(key, first, last);
+  }
+  absl::StatusOr<std::optional<exchange::v1::LinkReceipt>> FindReceipt(const LaneKey& key,
+                                                                       int64_t sequence) override {
+    return real_->FindReceipt(key, sequence);
+  }
+  absl::StatusOr<std::vector<LinkRow>> Links() override { return real_->Links(); }
+  absl::StatusOr<std::optional<RequestRow>> FindRequest(std::string_view request_id) override {
+    return real_->FindRequest(request_id);
+  }
+  absl::StatusOr<Heads> ReadHeads() override { return real_->ReadHeads(); }
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> OrdersBetween(int64_t first, int64_t last,
+                                                                 int limit) override {
+    return real_->OrdersBetween(first, last, limit);
+  }
+  absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> HandoffsBetween(std::string_view first,
+                                                                               std::string_view end,
+                                                                               int limit) override {
+    return real_->HandoffsBetween(first, end, limit);
+  }
+  absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) override {
+    return real_->OutboxOrders(key, after, limit);
+  }
+  absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const SharedKey& first, int64_t last) override {
+    return real_->ReadShared(first, last);
+  }
+  absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
+    return real_->ScanOrders(after_id, limit);
+  }
+  absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) override { return real_->HeldOrders(limit); }
+
+ private:
+  Reader* const real_;
+  const std::function<void()> happens_;
+};
 
 // A site 12345 whose order was handed to 110 in the middle of much other traffic.
 class CollectorTest : public ::testing::Test {
@@ -198,6 +269,24 @@ class CollectorTest : public ::testing::Test {
     Event(event, type::v1::ORDER_STATE_ACCEPTED, "110", 2);
     ASSERT_TRUE(store_->UpdateOrder(id_, order_).ok());
   }
+  // 110 tells how far it is.
+  void Report() {
+    now_ += absl::Seconds(1);
+    const std::string previous = link_.incoming_hash;
+    exchange::v1::MirrorBody mirror;
+    mirror.set_state(type::v1::ORDER_STATE_IN_PROGRESS);
+    *mirror.mutable_custody() = order_.custody();
+    mirror.mutable_event()->mutable_progressed()->set_note("正在办理");
+    Append(true, exchange::v1::ENVELOPE_KIND_MIRROR, mirror.SerializeAsString(), true);
+    SignBatch(1, previous);
+    type::v1::Event event = mirror.event();
+    event.set_handoff_id(handoff_);
+    event.set_mirrored(true);
+    event.mutable_actor()->set_hotline("110");
+    event.set_received_sequence(link_.incoming_sequence);
+    Event(event, mirror.state(), "110", 2);
+    ASSERT_TRUE(store_->UpdateOrder(id_, order_).ok());
+  }
   void Commit() {
     ASSERT_TRUE(store_->PutLink(link_).ok());
     ASSERT_TRUE(store_->Commit().ok());
@@ -308,6 +397,31 @@ TEST_F(CollectorTest, WhatComesAfterTheOrderWasReadIsLeftOut) {
   ASSERT_TRUE(complete.ok()) << complete.status();
   ASSERT_EQ(collector.parts().lanes.size(), 2u);
   EXPECT_EQ(collector.parts().lanes[1].envelopes.size(), 6u);
+  EXPECT_EQ(Faults(collector.parts()), "");
+}
+
+// While an order is read it can move; then it is read again, until links and order are of one instant.
+TEST_F(CollectorTest, ReadsOnceMoreWhatMovedMeanwhile) {
+  Tell();
+  Commit();
+  absl::StatusOr<std::unique_ptr<Reader>> reader = store_->NewReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  int moves = 0;
+  Disturbed disturbed(reader->get(), [&] {
+    if (moves == 2) return;
+    ++moves;
+    ASSERT_TRUE(store_->Begin().ok());
+    Report();
+    Commit();
+  });
+  EvidenceCollector collector(&disturbed, "12345", id_, now_ + absl::Hours(24));
+  absl::StatusOr<bool> complete = collector.Step();
+  while (complete.ok() && !*complete) complete = collector.Step();
+  ASSERT_TRUE(complete.ok()) << complete.status();
+  ASSERT_EQ(moves, 2);
+  EXPECT_EQ(collector.parts().events.size(), 6u);
+  ASSERT_EQ(collector.parts().lanes.size(), 2u);
+  EXPECT_EQ(collector.parts().lanes[1].envelopes.size(), 8u) << "none of an event without its envelope";
   EXPECT_EQ(Faults(collector.parts()), "");
 }
 

@@ -644,6 +644,44 @@ TEST_F(StoreTest, ScanIsBounded) {
   EXPECT_LE(pages, 2);
 }
 
+// Whether a full page is the last is looked for no further than a page that is not full is.
+TEST_F(StoreTest, BehindAFullPageTheScanIsBoundedToo) {
+  std::vector<int64_t> ids;
+  for (int i = 0; i < 100; ++i) {
+    ids.push_back(Add({.type = i % 70 == 29 ? type::v1::ORDER_TYPE_PRAISE : type::v1::ORDER_TYPE_HELP}));
+  }
+  std::reverse(ids.begin(), ids.end());  // wanted are the first and the one at 70
+  ListFilter filter;
+  filter.set_type(type::v1::ORDER_TYPE_PRAISE);
+  std::vector<int64_t> found;
+  int64_t next = 0;
+  const auto read = [&](int scan_limit) {
+    const auto page = reader_->List(filter, next, {.limit = 1, .scan_limit = scan_limit}, &next);
+    ASSERT_TRUE(page.ok()) << page.status();
+    found.clear();
+    for (const WorkOrder& order : *page) found.push_back(*ParseOrderId(order.id()));
+  };
+  read(30);
+  EXPECT_THAT(found, ElementsAre(ids[0]));
+  EXPECT_EQ(next, ids[29]) << "it goes on where the scan ended, not at the order that was found";
+  read(30);
+  EXPECT_THAT(found, IsEmpty());
+  EXPECT_EQ(next, ids[59]);
+  read(30);
+  EXPECT_THAT(found, ElementsAre(ids[70]));
+  EXPECT_EQ(next, ids[89]) << "full, and perhaps there is more";
+  read(30);
+  EXPECT_THAT(found, IsEmpty());
+  EXPECT_EQ(next, 0);
+  // Where the next one is near enough, it is the end of the page.
+  read(80);
+  EXPECT_THAT(found, ElementsAre(ids[0]));
+  EXPECT_EQ(next, ids[0]);
+  read(1000);
+  EXPECT_THAT(found, ElementsAre(ids[70]));
+  EXPECT_EQ(next, 0) << "it saw that there is no more";
+}
+
 TEST_F(StoreTest, PagingIsStableUnderInserts) {
   std::vector<int64_t> before;
   ASSERT_TRUE(store_->Begin().ok());
