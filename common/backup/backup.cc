@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -212,20 +213,30 @@ struct Part {
   BackupManifest manifest;
 };
 
+bool IsAheadOf(absl::Time now, absl::Time end) { return end > now + kMostAhead; }
+
+// Orders what ended at `one` before what ended at `other`: the newest first.
+bool IsNewer(absl::Time one, absl::Time other, absl::Time now) {
+  const bool ahead = IsAheadOf(now, one);
+  if (ahead != IsAheadOf(now, other)) return !ahead;
+  return one > other;
+}
+
 // The newest first, by when they were finished: a name says nothing of that, people give backups names.
-std::vector<Part> PartsIn(const std::string& directory, const std::string& service) {
+std::vector<Part> PartsIn(const std::string& directory, const Owner& owner, absl::Time now) {
   std::vector<Part> parts;
   std::error_code code;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
     const std::string name = it->path().filename().string();
     if (!IsName(name)) continue;
-    absl::StatusOr<BackupManifest> manifest = ReadManifest(directory + "/" + name + "/" + service);
-    if (manifest.ok()) parts.push_back({name, *std::move(manifest)});
+    absl::StatusOr<BackupManifest> manifest = ReadManifest(directory + "/" + name + "/" + owner.service);
+    if (!manifest.ok() || manifest->hotline() != owner.hotline) continue;
+    parts.push_back({name, *std::move(manifest)});
   }
-  std::sort(parts.begin(), parts.end(), [](const Part& one, const Part& other) {
+  std::sort(parts.begin(), parts.end(), [&](const Part& one, const Part& other) {
     const absl::Time ended = FromTimestamp(one.manifest.end_time());
     const absl::Time other_ended = FromTimestamp(other.manifest.end_time());
-    return ended != other_ended ? ended > other_ended : one.folder > other.folder;
+    return ended != other_ended ? IsNewer(ended, other_ended, now) : one.folder > other.folder;
   });
   return parts;
 }
@@ -276,13 +287,14 @@ std::vector<Candidate> CandidatesOf(const std::string& directory, const std::vec
 }
 
 // Takes a backup away. By a rename first: what is half gone is no backup, and the next leftovers' removal
-// ends what was begun. A part that is another user's, and cannot be moved, stays.
-bool Remove(const std::string& directory, const std::string& folder, const std::string& service) {
-  const std::string whole = directory + "/" + folder;
-  const std::string away = directory + "/" + PartialName(folder, service);
+// ends what was begun. A part that is another user's, and cannot be moved, stays, and so does another
+// hotline's.
+bool Remove(const std::string& directory, const Stored& backup, const std::string& service) {
+  const std::string whole = directory + "/" + backup.folder;
+  const std::string away = directory + "/" + PartialName(backup.folder, service);
   std::error_code code;
   fs::remove_all(away, code);
-  if (rename(whole.c_str(), away.c_str()) != 0) {
+  if (backup.shared || rename(whole.c_str(), away.c_str()) != 0) {
     if (rename((whole + "/" + service).c_str(), away.c_str()) != 0) return false;
     rmdir(whole.c_str());
   }
@@ -295,6 +307,29 @@ bool IsInside(const std::string& path) {
   const fs::path parsed(path);
   return !path.empty() && parsed.is_relative() &&
          std::none_of(parsed.begin(), parsed.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+int64_t BytesOf(const BackupManifest& manifest) {
+  int64_t bytes = 0;
+  for (const BackupFile& file : manifest.files()) bytes += file.bytes();
+  return bytes;
+}
+
+// Whether what the parts take is free where they go: together, where they share a disk.
+absl::Status CheckFits(const std::vector<Placement>& parts,
+                       const std::function<std::optional<Disk>(const std::string& path)>& disk) {
+  std::map<uint64_t, int64_t> needed;
+  for (const Placement& part : parts) {
+    const std::optional<Disk> one = disk(part.data_dir);
+    // Then the copy itself finds out.
+    if (!one.has_value()) continue;
+    int64_t& bytes = needed[one->id];
+    bytes += BytesOf(part.manifest);
+    if (bytes <= one->free) continue;
+    return absl::ResourceExhaustedError(
+        StrCat("the disk of ", part.data_dir, " has ", one->free, " bytes free, ", bytes, " are needed"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -335,13 +370,15 @@ absl::StatusOr<std::string> DigestFile(const std::string& path) {
 
 std::optional<Disk> DiskOf(const std::string& path) {
   struct statvfs info;
+  struct stat file;
   for (fs::path at = fs::absolute(path);; at = at.parent_path()) {
-    if (statvfs(at.c_str(), &info) == 0) break;
+    if (statvfs(at.c_str(), &info) == 0 && stat(at.c_str(), &file) == 0) break;
     if (at == at.parent_path()) return std::nullopt;
   }
   const auto unit = static_cast<int64_t>(info.f_frsize);
   return Disk{.free = static_cast<int64_t>(info.f_bavail) * unit,
-              .size = static_cast<int64_t>(info.f_blocks) * unit};
+              .size = static_cast<int64_t>(info.f_blocks) * unit,
+              .id = file.st_dev};
 }
 
 int64_t ReserveOf(const Disk& disk) { return std::min(kMostReserve, disk.size / kReserveShare); }
@@ -359,20 +396,25 @@ int64_t BytesIn(const std::string& folder) {
   return bytes;
 }
 
-absl::Status CheckWrite(const std::string& directory, const std::string& name, const std::string& service) {
+absl::Status CheckWrite(const std::string& directory, const std::string& name, const Owner& owner) {
   if (!IsName(name)) {
     return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "name",
                            "must be 1 to 64 characters of A-Z a-z 0-9 _ -", "应为1到64个字母、数字、_或-");
   }
   std::error_code code;
-  if (fs::exists(directory + "/" + name + "/" + service, code)) return error::BackupExists(name);
+  if (fs::exists(directory + "/" + name + "/" + owner.service, code)) return error::BackupExists(name);
+  // Parts of two hotlines in one folder bring neither back.
+  for (std::string_view other : kServices) {
+    const absl::StatusOr<BackupManifest> manifest = ReadManifest(StrCat(directory, "/", name, "/", other));
+    if (manifest.ok() && manifest->hotline() != owner.hotline) return error::BackupExists(name);
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::string& name,
                                      const Owner& owner, const std::vector<Source>& sources,
                                      const Clock& clock) {
-  if (absl::Status status = CheckWrite(directory, name, owner.service); !status.ok()) return status;
+  if (absl::Status status = CheckWrite(directory, name, owner); !status.ok()) return status;
   if (absl::Status status = MakeFolder(directory); !status.ok()) return Explain(status);
   const std::string whole = directory + "/" + name;
   const std::string part = whole + "/" + owner.service;
@@ -418,9 +460,10 @@ absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::st
   return manifest;
 }
 
-std::vector<BackupManifest> List(const std::string& directory, const std::string& service, int limit) {
+std::vector<BackupManifest> List(const std::string& directory, const Owner& owner, absl::Time now,
+                                 int limit) {
   std::vector<BackupManifest> manifests;
-  for (Part& part : PartsIn(directory, service)) {
+  for (Part& part : PartsIn(directory, owner, now)) {
     if (static_cast<int>(manifests.size()) >= limit) break;
     manifests.push_back(std::move(part.manifest));
   }
@@ -440,13 +483,13 @@ absl::Time Stored::end_time() const {
 
 int64_t Stored::bytes() const {
   int64_t bytes = 0;
-  for (const BackupManifest& part : parts) {
-    for (const BackupFile& file : part.files()) bytes += file.bytes();
-  }
+  for (const BackupManifest& part : parts) bytes += BytesOf(part);
   return bytes;
 }
 
-std::vector<Stored> ListStored(const std::string& directory) {
+bool Stored::IsAhead(absl::Time now) const { return IsAheadOf(now, end_time()); }
+
+std::vector<Stored> ListStored(const std::string& directory, std::string_view hotline, absl::Time now) {
   std::vector<Stored> stored;
   std::error_code code;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
@@ -455,29 +498,34 @@ std::vector<Stored> ListStored(const std::string& directory) {
     for (std::string_view service : kServices) {
       absl::StatusOr<BackupManifest> manifest = ReadManifest(StrCat(it->path().string(), "/", service));
       // By the folder, as a part is found by it.
-      if (manifest.ok() && manifest->service() == service) backup.parts.push_back(*std::move(manifest));
+      if (!manifest.ok() || manifest->service() != service) continue;
+      if (manifest->hotline() != hotline) {
+        backup.shared = true;
+        continue;
+      }
+      backup.parts.push_back(*std::move(manifest));
     }
     if (!backup.parts.empty()) stored.push_back(std::move(backup));
   }
-  std::sort(stored.begin(), stored.end(), [](const Stored& one, const Stored& other) {
+  std::sort(stored.begin(), stored.end(), [&](const Stored& one, const Stored& other) {
     const absl::Time ended = one.end_time();
     const absl::Time other_ended = other.end_time();
-    return ended != other_ended ? ended > other_ended : one.folder > other.folder;
+    return ended != other_ended ? IsNewer(ended, other_ended, now) : one.folder > other.folder;
   });
   return stored;
 }
 
-int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made,
+int Prune(const std::string& directory, const Owner& owner, int keep, std::string_view made, absl::Time now,
           const std::vector<std::string>& configured) {
-  const std::vector<Stored> stored = ListStored(directory);
-  auto count =
-      std::count_if(stored.begin(), stored.end(), [&](const Stored& backup) { return backup.Has(service); });
+  const std::vector<Stored> stored = ListStored(directory, owner.hotline, now);
+  auto count = std::count_if(stored.begin(), stored.end(),
+                             [&](const Stored& backup) { return backup.Has(owner.service); });
   int gone = 0;
-  // `made` is spared even where a clock that was set back makes it the oldest.
-  for (const Candidate& candidate : CandidatesOf(directory, stored, service, made, configured)) {
+  // `made` is spared even where a clock that was set back a little makes it the oldest.
+  for (const Candidate& candidate : CandidatesOf(directory, stored, owner.service, made, configured)) {
     if (count <= keep) break;
     if (candidate.whole && candidate.newer_whole < static_cast<size_t>(keep)) continue;
-    if (!Remove(directory, candidate.backup->folder, service)) continue;
+    if (!Remove(directory, *candidate.backup, owner.service)) continue;
     --count;
     ++gone;
   }
@@ -490,7 +538,8 @@ void RemoveLeftovers(const std::string& directory, const std::string& service) {
     const std::string name = it->path().filename().string();
     if (!name.starts_with(".") || !name.ends_with(StrCat(".", service, ".partial"))) continue;
     // The system takes the lock from a process that died. A file system that knows no locks says so
-    // otherwise; a service has its store to itself, so there nobody else writes this one's.
+    // otherwise; a service has its store to itself, so there only another hotline that uses this directory
+    // could be writing one of these.
     const File file(it->path().string(), O_RDONLY | O_DIRECTORY);
     if (file.fd() >= 0 && flock(file.fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
     std::error_code removed;
@@ -498,8 +547,8 @@ void RemoveLeftovers(const std::string& directory, const std::string& service) {
   }
 }
 
-Room MakeRoom(const std::string& directory, const std::string& service, const std::string& name,
-              int64_t bytes, const RoomOptions& options) {
+Room MakeRoom(const std::string& directory, const Owner& owner, const std::string& name, int64_t bytes,
+              absl::Time now, const RoomOptions& options) {
   Room room;
   std::optional<Disk> disk = options.disk(directory);
   // Then the copy itself finds out.
@@ -510,8 +559,9 @@ Room MakeRoom(const std::string& directory, const std::string& service, const st
   if (disk->free >= needed) return room;
   room.status = error::DiskFull();
   if (!options.may_remove) return room;
-  const std::vector<Stored> stored = ListStored(directory);
-  std::vector<Candidate> candidates = CandidatesOf(directory, stored, service, name, options.configured);
+  const std::vector<Stored> stored = ListStored(directory, owner.hotline, now);
+  std::vector<Candidate> candidates =
+      CandidatesOf(directory, stored, owner.service, name, options.configured);
   std::erase_if(candidates, [](const Candidate& candidate) {
     return candidate.whole && candidate.newer_whole < kFewestWhole;
   });
@@ -523,7 +573,7 @@ Room MakeRoom(const std::string& directory, const std::string& service, const st
     return room;
   }
   for (const Candidate& candidate : candidates) {
-    if (!Remove(directory, candidate.backup->folder, service)) continue;
+    if (!Remove(directory, *candidate.backup, owner.service)) continue;
     ++room.removed;
     disk = options.disk(directory);
     if (disk.has_value() && disk->free < needed) continue;
@@ -629,6 +679,28 @@ absl::Status Restore(const std::string& folder, const BackupManifest& manifest, 
     for (const std::string& path : made) fs::remove(path, code);
   }
   return status;
+}
+
+absl::Status RestoreAll(const std::string& folder, const std::vector<Placement>& parts,
+                        const std::function<std::optional<Disk>(const std::string& path)>& disk) {
+  for (const Placement& part : parts) {
+    if (absl::Status status = CheckRestore(part.manifest, part.data_dir); !status.ok()) return status;
+  }
+  if (absl::Status status = CheckFits(parts, disk); !status.ok()) return status;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::string from = StrCat(folder, "/", parts[i].manifest.service());
+    absl::Status status = Restore(from, parts[i].manifest, parts[i].data_dir);
+    if (status.ok()) continue;
+    // Half a restored site is worse than none.
+    for (size_t done = 0; done < i; ++done) {
+      for (const BackupFile& file : parts[done].manifest.files()) {
+        std::error_code code;
+        fs::remove(parts[done].data_dir + "/" + file.path(), code);
+      }
+    }
+    return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace hotline::backup

@@ -7,6 +7,9 @@
 // part is written as `<directory>/.<name>.<service>.partial` and renamed when it is whole and synced, so what
 // has its name is complete; on its way out it is renamed back first. It holds what the stores hold: personal
 // data, and the key of callers' hashes. Folders and files are open to their owner alone.
+//
+// The sites of several hotlines may share a directory: a part of another hotline is nobody's here. It is not
+// listed, not counted and not removed.
 #ifndef COMMON_BACKUP_BACKUP_H_
 #define COMMON_BACKUP_BACKUP_H_
 
@@ -19,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "hotline/operation/v1/backup_service.pb.h"
 
@@ -26,6 +30,9 @@ namespace hotline::backup {
 
 inline constexpr char kManifest[] = "manifest.json";
 inline constexpr int kFormatVersion = 1;
+// A backup that was finished later than this after now was dated by a clock that ran ahead, and nobody knows
+// how old it is: it counts as the oldest.
+inline constexpr absl::Duration kMostAhead = absl::Minutes(5);
 
 // Writes its part of a store into `folder`, which exists, as it is to be found in `data_dir` again.
 using Source = std::function<absl::Status(const std::string& folder)>;
@@ -43,6 +50,7 @@ struct Owner {
 struct Disk {
   int64_t free = 0;  // for who is not root
   int64_t size = 0;
+  uint64_t id = 0;  // of the file system
 };
 // Of the one that `path` is on, or will be. Nothing if the system does not say.
 std::optional<Disk> DiskOf(const std::string& path);
@@ -54,8 +62,9 @@ int64_t BytesIn(const std::string& folder);
 // False for a name that could be anything but a folder of its own: see CreateBackupRequest.name.
 bool IsName(std::string_view name);
 
-// Whether `service` could write its part under this name. Errors: FIELD_INVALID (`name`), BACKUP_EXISTS.
-absl::Status CheckWrite(const std::string& directory, const std::string& name, const std::string& service);
+// Whether the owner could write its part under this name. Errors: FIELD_INVALID (`name`), BACKUP_EXISTS, also
+// where the name is another hotline's.
+absl::Status CheckWrite(const std::string& directory, const std::string& name, const Owner& owner);
 
 // Runs the sources in their order, and does not return before all is on the disk. `directory` is created if
 // it is missing. Errors: those of CheckWrite; BACKUP_RUNNING if another process writes it; DISK_FULL,
@@ -64,30 +73,34 @@ absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory
                                                     const Owner& owner, const std::vector<Source>& sources,
                                                     const Clock& clock);
 
-// The service's parts in `directory`, at most `limit`, the newest first: by `end_time`, whatever they are
-// called. One that cannot be read is left out.
-std::vector<operation::v1::BackupManifest> List(const std::string& directory, const std::string& service,
-                                                int limit);
+// The owner's parts in `directory`, at most `limit`, the newest first: by `end_time`, whatever they are
+// called; see kMostAhead. One that cannot be read is left out.
+std::vector<operation::v1::BackupManifest> List(const std::string& directory, const Owner& owner,
+                                                absl::Time now, int limit);
 
-// A backup that is there: the parts that can be read in one folder.
+// A backup of one hotline that is there: the parts that can be read in one folder.
 struct Stored {
   std::string folder;  // its name in the directory; people rename folders
   std::vector<operation::v1::BackupManifest> parts;
+  bool shared = false;  // the folder holds a part of another hotline too
   bool Has(std::string_view service) const;
   // Of the part that was finished last.
   absl::Time end_time() const;
   int64_t bytes() const;
+  // Dated later than kMostAhead after `now`.
+  bool IsAhead(absl::Time now) const;
 };
-// All of them, the newest first: by `end_time`, whatever they are called.
-std::vector<Stored> ListStored(const std::string& directory);
+// All of `hotline`, the newest first: by `end_time`, whatever they are called; see kMostAhead.
+std::vector<Stored> ListStored(const std::string& directory, std::string_view hotline, absl::Time now);
 
-// Removes backups that have a part of `service` and are too many: first halves, which lack the part of
+// Removes backups that have a part of the owner's and are too many: first halves, which lack the part of
 // another service that has parts in this directory, then whole ones, each time the oldest; but no whole one
 // to which not `keep` newer whole ones are there, nor `made`, the name of the one just made, nor one that is
-// being made. What goes goes with all that is in its folder. `configured`: the services that the site has
+// being made. What goes goes with all that is in its folder but what is another hotline's. `configured`: the
+// services that the site has
 // (empty: all that have parts here); one that it has no more makes no half of what is made without it.
 // Returns how many went.
-int Prune(const std::string& directory, const std::string& service, int keep, std::string_view made,
+int Prune(const std::string& directory, const Owner& owner, int keep, std::string_view made, absl::Time now,
           const std::vector<std::string>& configured = {});
 
 // Removes what processes left behind that were killed while they wrote parts of `service`. What a living one
@@ -110,8 +123,8 @@ struct RoomOptions {
   std::vector<std::string> configured = {};
   std::function<std::optional<Disk>(const std::string& path)> disk = &DiskOf;
 };
-Room MakeRoom(const std::string& directory, const std::string& service, const std::string& name,
-              int64_t bytes, const RoomOptions& options);
+Room MakeRoom(const std::string& directory, const Owner& owner, const std::string& name, int64_t bytes,
+              absl::Time now, const RoomOptions& options);
 
 // The manifest of the part `folder`. Errors: NOT_FOUND, INVALID_ARGUMENT if it is none that this release
 // reads.
@@ -131,9 +144,21 @@ absl::Status CheckRestore(const operation::v1::BackupManifest& manifest, const s
 // their owner alone: who asks, or, if that is root, whoever has `data_dir` or the folder that it comes into.
 // Check the backup before: what is copied is compared with its digest, and no more. Errors: those of
 // CheckRestore, so that nothing is written over or beside what is there; DATA_LOSS if a file is not what the
-// manifest says; UNAVAILABLE if the disk refuses. What was copied until a failure is removed again.
+// manifest says; RESOURCE_EXHAUSTED if the disk is full, UNAVAILABLE if it refuses otherwise. What was copied
+// until a failure is removed again.
 absl::Status Restore(const std::string& folder, const operation::v1::BackupManifest& manifest,
                      const std::string& data_dir);
+
+// A part, and the `data_dir` that it goes into.
+struct Placement {
+  operation::v1::BackupManifest manifest;
+  std::string data_dir;
+};
+// Restores the parts of the backup `folder`, all or none: each is checked as by CheckRestore, and the room
+// for them, before the first is copied; a failure takes back what was copied of any. Errors: those of
+// Restore; RESOURCE_EXHAUSTED, which names the disk, if they do not fit.
+absl::Status RestoreAll(const std::string& folder, const std::vector<Placement>& parts,
+                        const std::function<std::optional<Disk>(const std::string& path)>& disk = &DiskOf);
 
 // SHA-256 of a file, in hexadecimal. Errors: UNAVAILABLE.
 absl::StatusOr<std::string> DigestFile(const std::string& path);

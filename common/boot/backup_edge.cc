@@ -42,7 +42,7 @@ class BackupMaker {
                  "there is none.")
              .Register(environment.metrics->registry())
              .Add({});
-    const auto newest = backup::List(config_.directory(), owner_.service, 1);
+    const auto newest = backup::List(config_.directory(), owner_, clock_->Now(), 1);
     if (!newest.empty()) Measure(newest.front());
     loop_.Post([this] { backup::RemoveLeftovers(config_.directory(), owner_.service); });
   }
@@ -66,8 +66,8 @@ class BackupMaker {
       if (!response.ok()) {
         log::Error("a backup failed", {{"error", std::string(response.status().message())}});
       } else if (config_.keep() > 0 && !request.validate_only()) {
-        const int gone =
-            backup::Prune(config_.directory(), owner_.service, config_.keep(), request.name(), configured_);
+        const int gone = backup::Prune(config_.directory(), owner_, config_.keep(), request.name(),
+                                       clock_->Now(), configured_);
         if (gone > 0) log::Info("older backups were removed", {{"count", gone}});
       }
       done(std::move(response));
@@ -82,7 +82,8 @@ class BackupMaker {
       MutexLock lock(&mu_);
       response.set_running(running_);
     }
-    for (v1::BackupManifest& manifest : backup::List(config_.directory(), owner_.service, kMostListed)) {
+    for (v1::BackupManifest& manifest :
+         backup::List(config_.directory(), owner_, clock_->Now(), kMostListed)) {
       *response.add_backups() = std::move(manifest);
     }
     done(std::move(response));
@@ -122,12 +123,12 @@ class BackupMaker {
   // on.
   absl::Status MakeRoom(const std::string& name, bool only_ask) {
     backup::RemoveLeftovers(config_.directory(), owner_.service);
-    if (absl::Status status = backup::CheckWrite(config_.directory(), name, owner_.service); !status.ok()) {
+    if (absl::Status status = backup::CheckWrite(config_.directory(), name, owner_); !status.ok()) {
       return status;
     }
     const int64_t bytes = backup::BytesIn(data_dir_);
     const backup::Room room =
-        backup::MakeRoom(config_.directory(), owner_.service, name, bytes,
+        backup::MakeRoom(config_.directory(), owner_, name, bytes, clock_->Now(),
                          {.may_remove = config_.keep() > 0, .only_ask = only_ask, .configured = configured_});
     if (room.removed > 0) log::Warn("older backups made room for a new one", {{"count", room.removed}});
     if (!room.status.ok()) {

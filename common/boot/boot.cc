@@ -1,6 +1,7 @@
 #include "common/boot/boot.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -120,7 +121,7 @@ void LogFailure(const rpc::CallFailure& failure) {
              failure.trace_id);
 }
 
-// Once for the process, before its first server: plugins of each server, and where gRPC logs to.
+// Once for the process, before its first server: plugins of each server, and where gRPC and Protobuf log to.
 void PrepareGrpc() {
   static const bool done = [] {
     // The packaged Abseil looks for lock cycles at every lock, which costs gRPC some 3 % of its time.
@@ -133,6 +134,11 @@ void PrepareGrpc() {
           args->severity == GPR_LOG_SEVERITY_ERROR ? log::Level::kWarn : log::Level::kDebug;
       log::Write(level, "grpc", {{"detail", args->message}});
     });
+    google::protobuf::SetLogHandler(
+        [](google::protobuf::LogLevel level, const char*, int, const std::string& message) {
+          log::Write(level >= google::protobuf::LOGLEVEL_ERROR ? log::Level::kWarn : log::Level::kDebug,
+                     "protobuf", {{"detail", message}});
+        });
     return true;
   }();
   static_cast<void>(done);
@@ -402,6 +408,33 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(LoadedSite site, std::stri
   return server;
 }
 
+namespace {
+
+// What of the configuration is not in force yet, or is not by this machine's clock: nobody can connect then,
+// or nothing is signed, and no error says why.
+std::vector<std::string> NotYet(const LoadedSite& site, std::string_view service, absl::Time now) {
+  constexpr std::string_view kOrClock = "or this machine's clock is behind";
+  std::vector<std::string> found;
+  const auto look = [&](const std::string& file, absl::Time Starts::*which) {
+    if (file.empty()) return;
+    const absl::StatusOr<Starts> starts = StartsOf(file);
+    // Who needs the file says that it cannot be read.
+    if (!starts.ok() || (*starts).*which <= now) return;
+    found.push_back(fmt::format(
+        "{} is not valid before {}, {}", file,
+        absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", (*starts).*which, absl::UTCTimeZone()), kOrClock));
+  };
+  look(site.site.tls().certificate_file(), &Starts::last);
+  look(site.site.tls().ca_file(), &Starts::first);
+  // Escalation signs nothing, and has not read them.
+  if (service != "escalation" && !site.site.signing().keys().empty() && site.signing.At(now) == nullptr) {
+    found.push_back(fmt::format("none of signing.keys has begun, {}: nothing is signed", kOrClock));
+  }
+  return found;
+}
+
+}  // namespace
+
 int RunService(int argc, char** argv, std::string_view service, const CreateService& create,
                const std::function<absl::Status(const LoadedSite&)>& check) {
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
@@ -445,6 +478,9 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
     if (check != nullptr) {
       if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);
     }
+    for (const std::string& what : NotYet(*site, service, SystemClock()->Now())) {
+      fmt::print(stderr, "{}: warning: {}\n", service, what);
+    }
     fmt::print("{}: {} is fine\n", service, flags->config);
     return 0;
   }
@@ -465,6 +501,7 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   }
   if (flags->insecure_metrics)
     log::Warn("metrics are allowed beyond loopback: anyone on the network can read them");
+  for (const std::string& what : NotYet(*site, service, SystemClock()->Now())) log::Warn(what);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*std::move(site), service, create, {.insecure_listen = flags->insecure_listen});
   if (!server.ok()) {

@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 #include "common/boot/config.h"
+#include "common/boot/yaml_text.h"
 #include "common/error/error.h"
 
 namespace hotline::boot {
@@ -32,8 +33,9 @@ absl::StatusOr<std::shared_ptr<const catalogue::Catalogue>> LoadCatalogue(const 
   Positions positions;
   if (absl::Status status = LoadYaml(path, &message, &positions); !status.ok()) {
     if (absl::IsNotFound(status)) return status;
-    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "", ToStd(status.message()),
-                           StrCat("清单文件有误：", ToStd(status.message())));
+    const std::string faults(ToStd(status.message()));
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "", faults,
+                           StrCat("清单文件有误：", YamlFaultsZh(faults, path)));
   }
   const std::vector<catalogue::Problem> problems = catalogue::CheckCatalogue(message);
   if (problems.empty()) return catalogue::Catalogue::Create(std::move(message));

@@ -65,6 +65,22 @@ absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path) {
   return earliest;
 }
 
+absl::StatusOr<Starts> StartsOf(const std::string& path) {
+  const absl::StatusOr<std::vector<rpc::CertificatePtr>> certificates = ReadCertificates(path);
+  if (!certificates.ok()) return certificates.status();
+  Starts starts = {.first = absl::InfiniteFuture(), .last = absl::InfinitePast()};
+  for (const rpc::CertificatePtr& certificate : *certificates) {
+    std::tm start = {};
+    if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate.get()), &start) != 1) {
+      return absl::FailedPreconditionError(StrCat("a certificate in ", path, " has no readable start"));
+    }
+    const absl::Time time = absl::FromTM(start, absl::UTCTimeZone());
+    starts.first = std::min(starts.first, time);
+    starts.last = std::max(starts.last, time);
+  }
+  return starts;
+}
+
 absl::StatusOr<bool> IsIssuedBy(const std::string& file, const std::string& authority_file) {
   const absl::StatusOr<std::vector<rpc::CertificatePtr>> chain = ReadCertificates(file);
   if (!chain.ok()) return chain.status();

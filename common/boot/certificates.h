@@ -18,6 +18,13 @@ absl::StatusOr<std::vector<rpc::CertificatePtr>> ReadCertificates(const std::str
 // The first instant at which one of them is no longer valid. Errors: as ReadCertificates.
 absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path);
 
+// The first and the last instant at which one of them becomes valid. Errors: as ReadCertificates.
+struct Starts {
+  absl::Time first;
+  absl::Time last;
+};
+absl::StatusOr<Starts> StartsOf(const std::string& path);
+
 // Whether the first certificate of `file` leads, through the others in it, to any of `authority_file`; when
 // they end is not looked at. Errors: as ReadCertificates.
 absl::StatusOr<bool> IsIssuedBy(const std::string& file, const std::string& authority_file);

@@ -70,7 +70,7 @@ std::vector<Problem> CheckPolicy(const config::v1::Policy& policy);
 // Who is shown what is restricted or secret, defaults filled in.
 Clearance ClearanceOf(const config::v1::SiteConfig& site);
 
-// Fills in what 0 and empty mean, e.g. `max_message_bytes` 5 MiB and `work_order.address`.
+// Fills in what 0 and empty mean, e.g. `max_message_bytes` and `work_order.address`.
 void ResolveDefaults(config::v1::SiteConfig* site);
 
 // A site's configuration, whole: read, checked, with defaults filled in, and relative paths made relative to

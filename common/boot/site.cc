@@ -172,6 +172,29 @@ std::string Normal(const std::string& folder) {
   return named.string();
 }
 
+bool IsWithin(const std::string& folder, const std::string& other) {
+  return (Normal(folder) + "/").starts_with(Normal(other) + "/");
+}
+
+// Folders of what this site keeps, each under the field that names it.
+std::vector<std::pair<std::string, std::string>> OwnFolders(const SiteConfig& site) {
+  const auto folder_of = [](const std::string& file) {
+    return std::filesystem::path(file).parent_path().string();
+  };
+  std::vector<std::pair<std::string, std::string>> folders = {
+      {"work_order.data_dir", site.work_order().data_dir()},
+      {"escalation.data_dir", site.escalation().data_dir()},
+      {"dispatch.catalogue_dir", site.dispatch().catalogue_dir()},
+      {"backup.directory", site.backup().directory()},
+      {"log.file", folder_of(site.log().file())},
+      {"tls.key_file", folder_of(site.tls().key_file())}};
+  for (const config::v1::SigningKey& key : site.signing().keys()) {
+    folders.emplace_back("signing.keys", folder_of(key.private_key_file()));
+  }
+  std::erase_if(folders, [](const auto& entry) { return entry.second.empty(); });
+  return folders;
+}
+
 void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, const SiteConfig& site,
                 std::map<std::string, std::string>* directories, Checker* check) {
   const config::v1::SpoolConfig& spool = peer.spool();
@@ -186,6 +209,22 @@ void CheckSpool(const std::string& path, const config::v1::PeerConfig& peer, con
     if (directory->empty()) continue;
     const auto [it, fresh] = directories->try_emplace(Normal(*directory), path + field);
     if (!fresh) check->Add(path + field, "{} is taken by {}", *directory, it->second);
+    // What lies in a spool is carried to another network, or put aside if it is no bundle.
+    for (const auto& [owner, folder] : OwnFolders(site)) {
+      if (IsWithin(folder, *directory)) {
+        check->Add(path + field, "{} holds the folder of {}: a spool needs one of its own", *directory,
+                   owner);
+      }
+    }
+  }
+  if (!spool.in_directory().empty()) {
+    // Of what is put aside there only the latest is kept.
+    const auto [it, fresh] =
+        directories->try_emplace(Normal(spool.in_directory() + "/rejected"), path + ".spool.in_directory");
+    if (!fresh) {
+      check->Add(path + ".spool.in_directory", "{}/rejected is taken by {}", spool.in_directory(),
+                 it->second);
+    }
   }
   check->Range(path + ".spool.max_bundle_bytes", spool.max_bundle_bytes(), 5 << 20, 64 << 20);
   const int64_t bundle = spool.max_bundle_bytes() == 0 ? 8 << 20 : spool.max_bundle_bytes();
@@ -200,6 +239,17 @@ bool IsForMetrics(const std::string& host) {
   return host == "localhost" || inet_pton(AF_INET, host.c_str(), &v4) == 1;
 }
 
+// Whether one process that listens at `one` leaves no place for another at `other`.
+bool Overlap(const rpc::Address& one, const rpc::Address& other) {
+  if (one.port != other.port) return false;
+  const auto everywhere = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
+  const auto localhost = [](const std::string& host, const std::string& name) {
+    return name == "localhost" && (host == "127.0.0.1" || host == "::1");
+  };
+  return one.host == other.host || everywhere(one.host) || everywhere(other.host) ||
+         localhost(one.host, other.host) || localhost(other.host, one.host);
+}
+
 void CheckListen(const std::string& path, const ListenConfig& listen, const SiteConfig& site,
                  const CheckOptions& options, std::map<std::string, std::string>* taken, Checker* check) {
   const auto take = [&](const std::string& field, const std::string& address, bool plain_text,
@@ -207,8 +257,13 @@ void CheckListen(const std::string& path, const ListenConfig& listen, const Site
     std::optional<rpc::Address> parsed =
         check->HostPort(field, address, /*any_port=*/true, plain_text, advice);
     if (!parsed.has_value() || parsed->port == 0) return parsed;
-    const auto [it, fresh] = taken->try_emplace(address, field);
-    if (!fresh) check->Add(field, "{} is taken by {}", address, it->second);
+    for (const auto& [other, owner] : *taken) {
+      const std::optional<rpc::Address> its = rpc::ParseAddress(other);
+      if (!its.has_value() || !Overlap(*parsed, *its)) continue;
+      check->Add(field, "{} is taken by {}", address, owner);
+      return parsed;
+    }
+    taken->emplace(address, field);
     return parsed;
   };
   if (listen.address().empty()) {
@@ -701,7 +756,7 @@ std::vector<Problem> CheckSite(const SiteConfig& site, const CheckOptions& optio
     check.Required("backup.directory", directory);
     for (const std::string* data_dir : {&site.work_order().data_dir(), &site.escalation().data_dir()}) {
       if (directory.empty() || data_dir->empty()) continue;
-      if ((Normal(directory) + "/").starts_with(Normal(*data_dir) + "/")) {
+      if (IsWithin(directory, *data_dir)) {
         check.Add("backup.directory", "must not be within a data_dir");
       }
     }
@@ -1034,6 +1089,10 @@ void ResolveDefaults(SiteConfig* site) {
   }
   if (site->has_dispatch()) {
     config::v1::DispatchConfig& part = *site->mutable_dispatch();
+    // What BatchPushWorkOrders may hold: 256 orders of 8,000 characters, of three bytes each, and what else
+    // is in them.
+    Default(part.listen().max_message_bytes(), 8 << 20, &ListenConfig::set_max_message_bytes,
+            part.mutable_listen());
     ResolveListen(part.mutable_listen());
     if (part.queue_limit() == 0) part.set_queue_limit(8192);
     if (part.delivery_batch() == 0) part.set_delivery_batch(256);
@@ -1065,6 +1124,17 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
   if (absl::Status status = Report(path, positions, CheckSite(loaded.site, options)); !status.ok())
     return status;
   ResolvePaths(std::filesystem::path(path).parent_path(), options.role, &loaded.site);
+  if (options.role == "work_order" || options.role == "escalation") {
+    const std::string& folder = options.role == "work_order" ? loaded.site.work_order().data_dir()
+                                                             : loaded.site.escalation().data_dir();
+    // What is not there is made.
+    std::error_code unknown;
+    const std::filesystem::file_status found = std::filesystem::status(folder, unknown);
+    if (std::filesystem::exists(found) && !std::filesystem::is_directory(found)) {
+      const Problem problem{.path = options.role + ".data_dir", .message = folder + " is not a folder"};
+      return Report(path, positions, {problem});
+    }
+  }
   if (options.role == "dispatch" || options.role == "work_order") {
     if (absl::Status status = Report(path, positions, LoadKeys(&loaded)); !status.ok()) return status;
   }

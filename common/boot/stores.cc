@@ -4,15 +4,37 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/mutex.h"
+#include "common/base/text.h"
 #include "common/boot/log.h"
+#include "common/error/error.h"
 
 namespace hotline::boot {
+namespace {
+
+absl::Status Explain(const absl::Status& status) {
+  if (error::ReasonOf(status) != error::Reason::ERROR_REASON_UNSPECIFIED) return status;
+  if (absl::IsResourceExhausted(status)) return error::DiskFull();
+  if (absl::IsUnavailable(status) || absl::IsDataLoss(status)) {
+    return error::StoreFailed(ToStd(status.message()));
+  }
+  return status;
+}
+
+bool IsToldToEnd() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGTERM) != 0 || sigismember(&pending, SIGINT) != 0;
+}
+
+}  // namespace
 
 absl::Status At(const std::string& path, const absl::Status& status) {
   if (status.ok()) return status;
-  absl::Status told(status.code(),
-                    absl::StrCat(path, ": ", status.message(), "; `hotlinectl doctor` says what to do"));
-  status.ForEachPayload(
+  const absl::Status why = Explain(status);
+  absl::Status told(why.code(),
+                    absl::StrCat(path, ": ", why.message(), "; `hotlinectl doctor` says what to do"));
+  why.ForEachPayload(
       [&](absl::string_view type, const absl::Cord& payload) { told.SetPayload(type, payload); });
   return told;
 }
@@ -24,10 +46,22 @@ std::function<bool(const std::string& path)> WaitForReaders() {
                 {{"store", path}});
     }
     told = true;
-    sigset_t pending;
-    sigpending(&pending);
-    return sigismember(&pending, SIGTERM) == 0 && sigismember(&pending, SIGINT) == 0;
+    return !IsToldToEnd();
   };
+}
+
+bool WaitForRoom(const std::string& path, absl::Duration pause, bool* told) {
+  if (!*told) {
+    log::Error("the disk is full: the start waits until there is room on it", {{"store", path}});
+  }
+  *told = true;
+  if (IsToldToEnd()) return false;
+  Mutex mu;
+  CondVar never;
+  // A wake-up before time only makes the pause shorter.
+  MutexLock lock(&mu);
+  never.WaitFor(&mu, absl::ToChronoNanoseconds(pause));
+  return !IsToldToEnd();
 }
 
 }  // namespace hotline::boot

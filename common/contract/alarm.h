@@ -1,6 +1,6 @@
 // The command that raises an alarm about an offer. dispatch makes it when a pushing call was answered with
-// "use the telephone", escalation when the receipt's deadline passes: the same bytes for the same offer, so
-// that whoever is second only finds out that it is done.
+// "use the telephone" and the limit has passed without a receipt, escalation when the receipt's deadline
+// passes: the same bytes for the same offer, so that whoever is second only finds out that it is done.
 #ifndef COMMON_CONTRACT_ALARM_H_
 #define COMMON_CONTRACT_ALARM_H_
 

@@ -505,7 +505,8 @@ class Replay {
   // What is left at the step, until the deadline as it is.
   absl::Status Stand(const std::string& path, const v1::DerivationStep& step) {
     const int64_t now = SecondUp(step.time());
-    if (due_ <= now) {
+    ahead_ = due_ > now;
+    if (!ahead_) {
       if (step.has_derivation()) return DoesNotFollow(path + ".derivation");
       left_ = due_ - now;
       return absl::OkStatus();
@@ -526,15 +527,19 @@ class Replay {
     return absl::OkStatus();
   }
 
+  // How much is left when it runs on. A deadline that is ahead without any work before it has not passed: it
+  // is used up by the first second of work.
+  int64_t RunsOn() const { return left_ == 0 && ahead_ ? 1 : left_; }
+
   // What was left is used up from the step on.
   absl::Status RunAgain(const std::string& path, const v1::DerivationStep& step) {
     if (!paused_) return DoesNotFollow(path + ".kind");
     const int64_t now = SecondUp(step.time());
-    if (left_ > 0) {
+    if (RunsOn() > 0) {
       if (absl::Status status = LeftPart(path + ".derivation", step.derivation(), now); !status.ok()) {
         return status;
       }
-      if (step.derivation().amount().value() != left_) return DoesNotFollow(path + ".derivation.amount");
+      if (step.derivation().amount().value() != RunsOn()) return DoesNotFollow(path + ".derivation.amount");
       due_ = step.derivation().result_time().seconds();
     } else {
       if (step.has_derivation()) return DoesNotFollow(path + ".derivation");
@@ -559,15 +564,15 @@ class Replay {
   absl::Status Pass(const std::string& path, int index) {
     const v1::DerivationStep& step = given_.steps(index);
     int64_t standing = due_;
-    if (step.has_standing() != (paused_ && left_ > 0)) return DoesNotFollow(path + ".standing");
+    if (step.has_standing() != (paused_ && RunsOn() > 0)) return DoesNotFollow(path + ".standing");
     if (paused_) {
       standing = SecondUp(step.time()) + left_;
-      if (left_ > 0) {
+      if (RunsOn() > 0) {
         const std::string part = path + ".standing";
         if (absl::Status status = LeftPart(part, step.standing(), SecondUp(step.time())); !status.ok()) {
           return status;
         }
-        if (step.standing().amount().value() != left_) return DoesNotFollow(part + ".amount");
+        if (step.standing().amount().value() != RunsOn()) return DoesNotFollow(part + ".amount");
         standing = step.standing().result_time().seconds();
       }
     }
@@ -591,6 +596,7 @@ class Replay {
     if (absl::Status status = Part(path + ".derivation", part, start); !status.ok()) return status;
     const int64_t result = part.result_time().seconds();
     if (paused_) {
+      ahead_ = left_ >= 0;
       if (!work_) {
         left_ += result - due_;
       } else if (IsWork(kind)) {
@@ -686,6 +692,7 @@ class Replay {
   int64_t due_ = 0;
   int32_t due_nanos_ = 0;
   int64_t left_ = 0;
+  bool ahead_ = false;  // while it stands still: the deadline had not come
   // What is left is counted as work, by `calendar_`; that is empty before the first part by one.
   bool work_ = false;
   std::string calendar_;

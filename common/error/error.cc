@@ -445,10 +445,11 @@ absl::Status LinkForked(std::string_view peer, int64_t sequence) {
 }
 
 absl::Status NoSigningKey() {
-  return Make({.code = absl::StatusCode::kFailedPrecondition,
-               .reason = Reason::ERROR_REASON_NO_SIGNING_KEY,
-               .english = "this site has no key to sign with: configure signing.keys",
-               .chinese = "本平台没有可用的签名密钥，请先配置 signing.keys"});
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_NO_SIGNING_KEY,
+       .english = "this site has no key to sign with: configure signing.keys, or none of them has begun yet",
+       .chinese = "本平台没有可用的签名密钥：请先配置 signing.keys，或其中的密钥尚未生效"});
 }
 
 absl::Status EvidenceTooLarge(int64_t max_bytes) {
@@ -634,6 +635,31 @@ absl::Status WorkOrderUnreachable(std::string_view what) {
                                  "; the outcome is unknown, try again with the same request id"),
                .chinese = "工单服务暂不可用，结果未知，请用同一请求编号重试",
                .retry_after = absl::Milliseconds(500)});
+}
+
+absl::Status PeerUnreachable(std::string_view peer) {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_PEER_UNREACHABLE,
+               .english = StrCat("the peer ", peer, " cannot be reached, or does not answer in time"),
+               .chinese = StrCat("无法连接对方平台", peer, "，或对方未及时应答，请稍后再试"),
+               .retry_after = absl::Seconds(10),
+               .metadata = {{"peer", std::string(peer)}}});
+}
+
+absl::Status OfPeer(std::string_view peer, const absl::Status& failure) {
+  const Reason reason = ReasonOf(failure);
+  const bool named = reason != Reason::ERROR_REASON_UNSPECIFIED;
+  if (!named &&
+      (absl::IsUnavailable(failure) || absl::IsDeadlineExceeded(failure) || absl::IsCancelled(failure))) {
+    return PeerUnreachable(peer);
+  }
+  const std::string what = named ? std::string(ReasonName(reason)) : absl::StatusCodeToString(failure.code());
+  return Make({.code = failure.code(),
+               .reason = named ? reason : Reason::ERROR_REASON_INTERNAL,
+               .english = StrCat("the exchange with the peer ", peer, " failed: ", what),
+               .chinese = StrCat("与对方平台", peer, "交换数据失败：", what),
+               .retry_after = RetryDelayOf(failure),
+               .metadata = {{"peer", std::string(peer)}}});
 }
 
 absl::Status Draining() {

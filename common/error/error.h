@@ -122,6 +122,11 @@ absl::Status NotHeld();
 absl::Status ContentErased();
 absl::Status RetentionRunning();
 absl::Status WorkOrderUnreachable(std::string_view what);
+absl::Status PeerUnreachable(std::string_view peer);
+// What an exchange with `peer` failed with, as an error of this site: code, reason and retry delay stay, the
+// peer's words, which may hold anything, do not. A transport's failure becomes PEER_UNREACHABLE, any other
+// without a reason has INTERNAL.
+absl::Status OfPeer(std::string_view peer, const absl::Status& failure);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);
 // NOT_FOUND. `what` is `unit` or `person`, `what_zh` 单位 or 人员; `name` is how it was called.

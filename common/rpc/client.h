@@ -22,7 +22,8 @@
 namespace hotline::rpc {
 
 // Between the two kinds of status, both ways with reason, fields, retry delay and Chinese message
-// (`grpc-status-details-bin`). A status that the transport made has none.
+// (`grpc-status-details-bin`). A status that the transport made has none. Texts that are too long for the
+// trailing metadata are cut; of those that come in another encoding than UTF-8 only ASCII is left.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

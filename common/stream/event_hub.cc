@@ -82,7 +82,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
       head_ = item.sequence;
       ring_bytes_ += item.bytes->size();
       ring_.push_back(std::move(item));
-      KeepLikewise(&ring_);
+      ring_bytes_ -= KeepLikewise(&ring_);
     }
     while (ring_.size() > options_.ring_items || (ring_bytes_ > options_.ring_bytes && ring_.size() > 1)) {
       ring_bytes_ -= ring_.front().bytes->size();
@@ -374,23 +374,33 @@ absl::StatusOr<std::string> EventHub::OrderOf(std::string_view text) {
                          "must be an order's id, not its number", "应为工单id，而不是编号");
 }
 
-void EventHub::KeepLikewise(std::deque<Item>* ring) {
+size_t EventHub::KeepLikewise(std::deque<Item>* ring) {
   const Item& last = ring->back();
-  if (!last.restricted && !last.veiled) return;
+  const bool kept = last.restricted || last.veiled;
+  size_t shrunk = 0;
+  if (!kept && !last.erases) return shrunk;
   const int64_t first = ring->front().sequence;
   int64_t before = last.sequence;
   for (int64_t at = last.previous; at >= first && at < before;) {
     Item& item = (*ring)[static_cast<size_t>(at - first)];
+    if (item.order_id != last.order_id) return shrunk;
     // From here on back it was done for an earlier one.
-    if (item.order_id != last.order_id ||
-        (item.restricted == last.restricted && item.veiled == last.veiled)) {
-      return;
+    const bool alike = !kept || (item.restricted == last.restricted && item.veiled == last.veiled);
+    if (alike && !last.erases) return shrunk;
+    if (!alike) {
+      item.restricted = last.restricted;
+      item.veiled = last.veiled;
     }
-    item.restricted = last.restricted;
-    item.veiled = last.veiled;
+    std::optional<std::string> without;
+    if (last.erases) without = retention::EventWithoutTexts(*item.bytes);
+    if (without.has_value()) {
+      shrunk += item.bytes->size() - std::min(item.bytes->size(), without->size());
+      item.bytes = std::make_shared<const std::string>(*std::move(without));
+    }
     before = at;
     at = item.previous;
   }
+  return shrunk;
 }
 
 std::unique_ptr<MessageStream> EventHub::Open(int64_t start, std::string order_id, absl::Duration heartbeat,

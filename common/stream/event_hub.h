@@ -34,6 +34,7 @@ class EventHub {
     bool restricted = false;  // sent only to who is cleared
     bool veiled = false;      // sent without what was written to who may not know the caller
     bool echo = false;        // says that a watch showed the order: to show it needs no record of its own
+    bool erases = false;      // says that what was written about the order was erased, in earlier events too
     SharedMessage bytes;      // serialized hotline.type.v1.Event; if it is another message it is not veiled
   };
   using Items = std::vector<Item>;
@@ -42,8 +43,9 @@ class EventHub {
   // all. What names no order, such as a number, is refused: a watch of it would be silent for ever.
   static absl::StatusOr<std::string> OrderOf(std::string_view text);
   // What `ring`, whose sequences have no gap, keeps of the order of its last item holds for that order's
-  // earlier ones, from before the order was restricted or veiled, too.
-  static void KeepLikewise(std::deque<Item>* ring);
+  // earlier ones, from before the order was restricted or veiled, too; if it says that what was written about
+  // the order was erased, they are left without it, as in the store. Returns by how many bytes they shrank.
+  static size_t KeepLikewise(std::deque<Item>* ring);
 
   // Who watches.
   struct Viewer {

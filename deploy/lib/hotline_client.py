@@ -94,7 +94,7 @@ class Client:
 
     def call(self, path, fields=None, timeout=5, patience=0):
         """One answer. Codes of RETRY are tried again, with the same request and so the same request id, for `patience` s, and not
-        before the service says so."""
+        before the service says so. RESOURCE_EXHAUSTED without details is an answer: the message is too large."""
         method = self.protos.method(path)
         request = self.protos.new(method.input_type.full_name, fields)
         invoke = self.channel.unary_unary("/" + path, request_serializer=lambda message: message.SerializeToString(),
@@ -106,7 +106,9 @@ class Client:
                 return invoke(request, timeout=timeout, metadata=self.metadata)
             except grpc.RpcError as error:
                 failure = self.failure(path, error)
-                if error.code() not in self.RETRY or time.monotonic() + failure.retry_s > give_up:
+                told = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+                too_large = error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and not told
+                if error.code() not in self.RETRY or too_large or time.monotonic() + failure.retry_s > give_up:
                     raise failure from None
             threading.Event().wait(max(pause, failure.retry_s))
             pause = min(2 * pause, 1)

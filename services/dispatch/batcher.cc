@@ -61,7 +61,10 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
       if (send) ++queue.under_way;
     }
   }
-  if (full) return done(Full());
+  if (full) {
+    NoteRejected(1);
+    return done(Full());
+  }
   if (send) emergency ? Send(true) : SendOrdinary();
 }
 
@@ -76,6 +79,7 @@ absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetry
 
 void Batcher::Send(bool emergency) {
   workorder::v1::ExecuteRequest request;
+  request.set_emergency(emergency);
   Dones dones;
   const Room room = RoomOf(emergency);
   {

@@ -58,6 +58,9 @@ class Batcher {
   }
   // With what.
   static absl::Status Full();
+  // Commands that were refused with it; who refuses one before it is submitted says so.
+  int64_t rejected() const { return rejected_.load(std::memory_order_relaxed); }
+  void NoteRejected(int64_t count) { rejected_.fetch_add(count, std::memory_order_relaxed); }
 
  private:
   struct Waiting {
@@ -92,6 +95,7 @@ class Batcher {
   const BatcherOptions options_;
   std::atomic<int64_t> waiting_{0};
   std::atomic<size_t> waiting_bytes_{0};
+  std::atomic<int64_t> rejected_{0};
   Mutex mu_;
   Queue ordinary_ ABSL_GUARDED_BY(mu_);
   Queue emergencies_ ABSL_GUARDED_BY(mu_);

@@ -19,6 +19,17 @@ bool IsEmergency(const grpc::ByteBuffer& push) {
   return reader.status().ok() && PeekVarint(reader, kUrgency) == type::v1::URGENCY_EMERGENCY;
 }
 
+// Of a push of an order that exists, by id or number; empty if it registers one.
+std::string OrderIdOf(const grpc::ByteBuffer& push) {
+  grpc::ByteBuffer copy(push);
+  grpc::Slice whole;
+  if (!copy.DumpToSingleSlice(&whole).ok()) return {};
+  const std::string_view bytes(reinterpret_cast<const char*>(whole.begin()), whole.size());
+  const auto header = PeekBytes(bytes, v1::PushWorkOrderRequest::kHeaderFieldNumber);
+  return std::string(
+      PeekBytes(header.value_or(""), type::v1::CommandHeader::kOrderIdFieldNumber).value_or(""));
+}
+
 class DispatchEdge final
     : public rpc::RawService<v1::DispatchService::Service,
                              v1::DispatchService::WithRawCallbackMethod_WatchHandoffs,
@@ -61,7 +72,10 @@ class DispatchEdge final
           service_->PushWorkOrder(call, std::move(request), std::move(done));
         },
         [this](const grpc::ByteBuffer& request) {
-          return service_->full() && !IsEmergency(request) ? &full_ : nullptr;
+          const bool refused =
+              service_->full() && !IsEmergency(request) && !service_->IsKnownEmergency(OrderIdOf(request));
+          if (refused) service_->NoteRejected();
+          return refused ? &full_ : nullptr;
         });
   }
 

@@ -38,6 +38,16 @@ bool IsTooLarge(const absl::Status& status) {
           error::RetryDelayOf(status) == absl::ZeroDuration());
 }
 
+// Rather than that a batch cannot be handed over now.
+bool IsRefusal(const absl::Status& status) {
+  return error::ReasonOf(status) != error::Reason::ERROR_REASON_UNSPECIFIED && !absl::IsUnavailable(status) &&
+         !absl::IsResourceExhausted(status);
+}
+
+absl::Status NotAsked() {
+  return error::Internal("the peer handed back other envelopes than those asked for");
+}
+
 }  // namespace
 
 std::vector<std::string> Capabilities() { return {"backfill", "reconcile", "sign:ed25519", "sign:sm2-sm3"}; }
@@ -282,7 +292,7 @@ void Link::OnPulled(int64_t poll, bool news, absl::StatusOr<workorder::v1::PullO
       MutexLock lock(&mu_);
       recorded_ = 0;
     }
-    if (IsBehind(response.status())) return StartRecovery();
+    if (IsBehind(response.status())) return StartRecovery(response.status());
     // Anything else is our own trouble and not the peer's.
     return PullLater();
   }
@@ -373,7 +383,7 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   }
   if (!response.ok()) {
     // The peer holds other envelopes of ours than we do: what we have lost, or a fork.
-    if (IsForked(response.status())) return StartRecovery();
+    if (IsForked(response.status())) return StartRecovery(response.status());
     // A transport that stores and forwards tells of what was handed over before.
     int64_t batch = count;
     if (peer_->store_and_forward()) {
@@ -386,6 +396,14 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
       return Pull();
     }
     refused_ |= count > 0;
+    if (peer_->store_and_forward() && handed_over_ > receipt_.received_through() &&
+        IsRefusal(response.status())) {
+      // What the peer has refused brings no receipt, and is not waited for: it goes again, at the pace of a
+      // person who mends what it was refused for.
+      handed_over_ = receipt_.received_through();
+      refused_ = true;
+      return Fail(response.status(), std::min(options_.resend_after, kLongestRetryDelay));
+    }
     return Fail(response.status());
   }
   refused_ = false;
@@ -420,7 +438,9 @@ void Link::MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time
 // ---- Recovery
 // ------------------------------------------------------------------------------------------------
 
-void Link::StartRecovery() {
+void Link::StartRecovery(absl::Status why) {
+  recovery_cause_ = std::move(why);
+  regained_ = false;
   Waits over;
   {
     MutexLock lock(&mu_);
@@ -440,6 +460,7 @@ void Link::StartRecovery() {
                       [this](absl::StatusOr<workorder::v1::PullOutboxResponse> response) {
                         if (!response.ok()) return Fail(response.status());
                         acknowledged_before_ = response->acknowledged_through();
+                        outgoing_before_ = response->outgoing_sequence();
                         AskBackfill(acknowledged_before_);
                       });
 }
@@ -471,14 +492,17 @@ void Link::AskBackfill(int64_t after) {
 void Link::Recover(int64_t after, exchange::v1::BackfillResponse response) {
   if (response.envelopes().empty()) {
     if (after == acknowledged_before_) return FindFork(0, after);
+    handed_over_ = 0;
+    // This site had all that the peer holds: to begin anew at once would only end here again.
+    if (!regained_) return FailRecovery(std::exchange(recovery_cause_, absl::OkStatus()));
     {
       MutexLock lock(&mu_);
       health_.recovering = false;
     }
-    handed_over_ = 0;
     has_receipt_ = false;
     return Greet();
   }
+  if (response.envelopes(0).sequence() != after + 1) return FailRecovery(NotAsked());
   workorder::v1::RecoverRequest request;
   request.set_peer(options_.peer);
   request.set_lane(options_.lane);
@@ -498,6 +522,8 @@ void Link::Recover(int64_t after, exchange::v1::BackfillResponse response) {
                        if (IsForked(recovered.status())) return FindFork(0, last);
                        return Fail(recovered.status());
                      }
+                     regained_ |=
+                         last > outgoing_before_ || recovered->orders() > 0 || recovered->renumbered() > 0;
                      Waits over;
                      {
                        MutexLock lock(&mu_);
@@ -549,6 +575,10 @@ void Link::FindFork(int64_t same, int64_t other) {
               const bool short_of = !response.ok() && error::ReasonOf(response.status()) ==
                                                           error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE;
               if (!response.ok() && !short_of) return Fail(response.status());
+              if (!short_of && !response->envelopes().empty() &&
+                  response->envelopes(0).sequence() != middle) {
+                return FailRecovery(NotAsked());
+              }
               const bool agree =
                   !short_of && !response->envelopes().empty() && response->envelopes(0).hash() == hash;
               agree ? FindFork(middle, other) : FindFork(same, middle);
@@ -582,13 +612,13 @@ void Link::GoUp() {
 }
 
 // Pauses, then begins anew with a greeting: what was under way is still in the outbox.
-void Link::Fail(const absl::Status& why) {
+void Link::Fail(const absl::Status& why, absl::Duration least_pause) {
   // While it pauses the peer can wake it on another thread, and then the step's own fields are the next
   // one's.
   const CallContext counting = NewCall(kPollSlack);
   has_receipt_ = false;
   const absl::Duration pause =
-      std::max(backoff_.Next(random_), std::min(error::RetryDelayOf(why), kLongestRetryDelay));
+      std::max({backoff_.Next(random_), std::min(error::RetryDelayOf(why), kLongestRetryDelay), least_pause});
   bool changed;
   int64_t this_pause;
   Waits over;
@@ -621,6 +651,12 @@ void Link::Fail(const absl::Status& why) {
     }
     Greet();
   });
+}
+
+void Link::FailRecovery(const absl::Status& why) {
+  // Else it would go up with each greeting, and never wait longer.
+  refused_ = true;
+  Fail(why);
 }
 
 void Link::CountWaiting(const CallContext& call) {

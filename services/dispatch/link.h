@@ -10,8 +10,9 @@
 //
 // When it is our own work_order that cannot be reached, the link stays as it was and only pulls again. A fork
 // is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
-// sent. A batch that is too large for the peer is no failure: fewer envelopes go in its place at once. One
-// that is too large alone is, and stops its lane as any refusal does.
+// sent. A recovery by which nothing came back is a failure. A batch that is too large for the peer is none:
+// fewer envelopes go in its place at once. One that is too large alone is, and stops its lane as any refusal
+// does.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -131,13 +132,15 @@ class Link {
   bool Adopt(exchange::v1::LinkReceipt receipt);
   void MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time sent);
 
-  // Takes back from the peer what this site once sent and no longer knows.
-  void StartRecovery();
+  // Takes back from the peer what this site once sent and no longer knows. `why` says that there is such.
+  void StartRecovery(absl::Status why);
   void AskBackfill(int64_t after);
   void Recover(int64_t after, exchange::v1::BackfillResponse response);
   void FindFork(int64_t same, int64_t other);
 
-  void Fail(const absl::Status& why);
+  void Fail(const absl::Status& why, absl::Duration least_pause = absl::ZeroDuration());
+  // The peer can be reached, but what it says does not bring the two sites together.
+  void FailRecovery(const absl::Status& why);
   // Learns what has been committed for the peer meanwhile: while the link is down nobody pulls it.
   void CountWaiting(const CallContext& call);
   void FailForked(int64_t sequence);
@@ -182,7 +185,11 @@ class Link {
   absl::Time progress_time_;            // and when the receipt last moved, or all was acknowledged
   absl::Time send_time_;                // of the last batch with envelopes
   absl::Duration send_worth_;           // and the time that the rate allows it
-  int64_t acknowledged_before_ = 0;     // of the recovery under way
+  // Of the recovery under way.
+  int64_t acknowledged_before_ = 0;
+  int64_t outgoing_before_ = 0;
+  bool regained_ = false;  // something was taken back
+  absl::Status recovery_cause_;
   std::string traceparent_;
 };
 

@@ -343,6 +343,8 @@ class DispatchProcess final : public boot::Service {
     auto& imports =
         gauge("hotline_dispatch_import_queue_length", "Pushes in bulk whose texts are still to be read.")
             .Add({});
+    auto& rejected =
+        total("hotline_commands_rejected_total", "Commands refused because the queue was full.").Add({});
     auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
     auto& pushes = total("hotline_pushes_total", "Pushes committed.").Add({});
     auto& received =
@@ -375,10 +377,11 @@ class DispatchProcess final : public boot::Service {
       });
     }
     environment_.metrics->OnScrape([this, raise, &queue, &imports, &watches, &pushes, &received, &telephone,
-                                    &alarms_failed, &deliveries_in] {
+                                    &alarms_failed, &deliveries_in, &rejected] {
       queue.Set(static_cast<double>(service_->waiting_commands()));
       imports.Set(static_cast<double>(service_->waiting_imports()));
       watches.Set(static_cast<double>(service_->open_watches()));
+      raise(rejected, service_->rejected_commands());
       const DispatchCounters& counters = service_->counters();
       raise(pushes, counters.pushes);
       raise(received, counters.pushes_received);

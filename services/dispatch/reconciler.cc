@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -27,6 +26,8 @@ constexpr int kLooks = 3;
 constexpr int kResendAtOnce = 512;
 constexpr size_t kMaxDifferences = 10'000;
 constexpr int kMaxTold = 1000;
+constexpr size_t kMaxWaiting = 64;
+constexpr absl::Duration kRetryWhenFull = absl::Seconds(10);
 // More than a handoff's id and view ever have.
 constexpr size_t kMaxHandoffId = 64;
 constexpr size_t kMaxView = 4096;
@@ -161,7 +162,7 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
   }
 
   void OnTheirs(absl::StatusOr<exchange::v1::ReconcileResponse> theirs) {
-    if (!theirs.ok()) return Fail(theirs.status());
+    if (!theirs.ok()) return Fail(error::OfPeer(request_.peer(), theirs.status()));
     if (theirs->answers_size() != static_cast<int>(asked_.size())) {
       return Fail(error::Internal("the peer answered other ranges than those asked"));
     }
@@ -389,22 +390,27 @@ void Reconciler::Schedule(const std::string& peer) {
     v1::ReconcileLinkRequest request;
     request.set_peer(peer);
     request.set_repair(true);
-    Run(std::move(request), [](absl::StatusOr<v1::ReconcileLinkResponse>) {});
+    bool idle;
+    {
+      MutexLock lock(&mu_);
+      idle = waiting_.try_emplace(peer).second;
+    }
+    if (idle) Begin(std::move(request));
     Schedule(peer);
   });
 }
 
 void Reconciler::Stop() {
-  std::vector<Done<v1::ReconcileLinkResponse>> waiting;
+  std::vector<Waiting> waiting;
   {
     MutexLock lock(&mu_);
     stopped_ = true;
     for (auto& [peer, who] : waiting_) {
-      std::move(who.begin(), who.end(), std::back_inserter(waiting));
+      for (auto& [number, done] : who) waiting.push_back(std::move(done));
       who.clear();
     }
   }
-  for (auto& done : waiting) done(error::Draining());
+  for (Waiting& done : waiting) done(error::Draining());
 }
 
 bool Reconciler::stopped() const {
@@ -412,21 +418,52 @@ bool Reconciler::stopped() const {
   return stopped_;
 }
 
-void Reconciler::Run(v1::ReconcileLinkRequest request, Done<v1::ReconcileLinkResponse> done) {
-  if (!peers_.contains(request.peer())) return done(error::PeerUnknown(request.peer()));
+void Reconciler::Run(const CallContext& call, v1::ReconcileLinkRequest request,
+                     Done<v1::ReconcileLinkResponse> done) {
+  const std::string peer = request.peer();
+  if (!peers_.contains(peer)) return done(error::PeerUnknown(peer));
   if (stopped()) return done(error::Draining());
+  int64_t number = 0;
+  bool idle;
   {
     MutexLock lock(&mu_);
-    const auto [it, first] = waiting_.try_emplace(request.peer());
-    it->second.push_back(std::move(done));
-    if (!first) return;
+    const auto [it, first] = waiting_.try_emplace(peer);
+    idle = first;
+    if (it->second.size() < kMaxWaiting) {
+      number = ++last_number_;
+      it->second.emplace(number, std::move(done));
+    }
   }
+  if (number == 0) return done(error::Overloaded("comparisons with a peer", kRetryWhenFull));
+  // Over a transport that stores and forwards it may take days, for which no call keeps its place here.
+  if (call.deadline < absl::InfiniteFuture()) {
+    executor_->PostAfter(std::max(call.deadline - clock_->Now(), absl::ZeroDuration()),
+                         [this, peer, number] { Expire(peer, number); });
+  }
+  if (idle) Begin(std::move(request));
+}
+
+void Reconciler::Expire(const std::string& peer, int64_t number) {
+  Waiting done;
+  {
+    MutexLock lock(&mu_);
+    const auto who = waiting_.find(peer);
+    if (who == waiting_.end()) return;
+    const auto it = who->second.find(number);
+    if (it == who->second.end()) return;
+    done = std::move(it->second);
+    who->second.erase(it);
+  }
+  done(absl::DeadlineExceededError("the comparison goes on"));
+}
+
+void Reconciler::Begin(v1::ReconcileLinkRequest request) {
   auto comparison = std::make_shared<Comparison>(this, std::move(request));
   executor_->Post([comparison = std::move(comparison)] { comparison->Begin(); });
 }
 
 void Reconciler::Finish(const std::string& peer, absl::StatusOr<v1::ReconcileLinkResponse> result) {
-  std::vector<Done<v1::ReconcileLinkResponse>> waiting;
+  std::map<int64_t, Waiting> waiting;
   {
     MutexLock lock(&mu_);
     ReconcileHealth& health = health_[peer];
@@ -442,7 +479,7 @@ void Reconciler::Finish(const std::string& peer, absl::StatusOr<v1::ReconcileLin
       waiting_.erase(it);
     }
   }
-  for (auto& done : waiting) done(result);
+  for (auto& [number, done] : waiting) done(result);
 }
 
 ReconcileHealth Reconciler::health(const std::string& peer) const {

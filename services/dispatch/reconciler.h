@@ -53,15 +53,21 @@ class Reconciler {
   void Start();
   // Begins nothing more; what is under way ends with DRAINING.
   void Stop();
-  // See DispatchService.ReconcileLink.
-  void Run(v1::ReconcileLinkRequest request, Done<v1::ReconcileLinkResponse> done);
+  // See DispatchService.ReconcileLink. Answered at the call's deadline at the latest, with DEADLINE_EXCEEDED;
+  // the comparison goes on. OVERLOADED where 64 wait for the same one already. What an exchange with the peer
+  // fails with is told as error::OfPeer() says.
+  void Run(const CallContext& call, v1::ReconcileLinkRequest request, Done<v1::ReconcileLinkResponse> done);
   // `peer` is one of those given.
   ReconcileHealth health(const std::string& peer) const;
 
  private:
   class Comparison;
+  using Waiting = Done<v1::ReconcileLinkResponse>;
 
   void Schedule(const std::string& peer);
+  // `waiting_` has the peer already.
+  void Begin(v1::ReconcileLinkRequest request);
+  void Expire(const std::string& peer, int64_t number);
   void Finish(const std::string& peer, absl::StatusOr<v1::ReconcileLinkResponse> result);
   bool stopped() const;
 
@@ -72,8 +78,10 @@ class Reconciler {
   const ReconcilerOptions options_;
   mutable Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  // Who waits for the comparison under way, by peer.
-  std::map<std::string, std::vector<Done<v1::ReconcileLinkResponse>>> waiting_ ABSL_GUARDED_BY(mu_);
+  // Who waits for the comparison under way, by peer and in the order in which they came; a peer is here while
+  // it is compared with.
+  std::map<std::string, std::map<int64_t, Waiting>> waiting_ ABSL_GUARDED_BY(mu_);
+  int64_t last_number_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, ReconcileHealth> health_ ABSL_GUARDED_BY(mu_);
 };
 

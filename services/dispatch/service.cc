@@ -30,9 +30,19 @@ constexpr absl::Duration kFollowPause = absl::Milliseconds(5);
 constexpr absl::Duration kMaxReceiptWait = absl::Seconds(30);
 // What an answer needs to reach whoever asked, over a slow line and past a busy machine.
 constexpr absl::Duration kAnswerTime = absl::Milliseconds(500);
+// A wait for a receipt ends at most this much before its deadline.
+constexpr absl::Duration kWaitGrain = absl::Milliseconds(50);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(20);
 constexpr absl::Duration kFindSimilarWithin = absl::Milliseconds(200);
+
+// Ids and numbers of emergencies that are remembered.
+constexpr size_t kKnownEmergencies = 8192;
+// Where an event registers an order: the field of its detail, and the one in that; 0: the detail itself.
+constexpr std::pair<int, int> kRegistrations[] = {
+    {type::v1::Event::kRegisteredFieldNumber, 0},
+    {type::v1::Event::kOfferedFieldNumber, type::v1::OfferedDetail::kRegisteredFieldNumber},
+    {type::v1::Event::kUnderstoodFieldNumber, type::v1::UnderstoodDetail::kRegisteredFieldNumber}};
 
 // The log's bytes go on to the watches untouched.
 EventHub::Items ToItems(workorder::v1::ReadEventsResponse& response) {
@@ -54,6 +64,7 @@ EventHub::Items ToItems(workorder::v1::ReadEventsResponse& response) {
          .restricted = PeekVarint(bytes, type::v1::Event::kRestrictedFieldNumber).value_or(0) != 0,
          .echo = PeekVarint(disclosed, type::v1::Disclosure::kKindFieldNumber).value_or(0) ==
                  type::v1::DISCLOSURE_KIND_WATCH,
+         .erases = PeekBytes(bytes, type::v1::Event::kErasedFieldNumber).has_value(),
          .bytes = nullptr});
     if (discretion != response.discretions().end() && discretion->sequence() == items.back().sequence) {
       items.back().restricted |= discretion->restricted();
@@ -315,6 +326,36 @@ void DispatchService::Execute(const CallContext& call, type::v1::Command command
                   });
 }
 
+void DispatchService::LearnEmergencies(const workorder::v1::ReadEventsResponse& response) {
+  for (const std::string& bytes : response.events()) {
+    // Whatever registers an order says how urgent it is: the event itself, or within it.
+    bool emergency = false;
+    for (const auto& [detail, registration] : kRegistrations) {
+      std::string_view registered = PeekBytes(bytes, detail).value_or("");
+      if (registration != 0) registered = PeekBytes(registered, registration).value_or("");
+      emergency |= PeekVarint(registered, type::v1::RegisteredDetail::kUrgencyFieldNumber).value_or(0) ==
+                   type::v1::URGENCY_EMERGENCY;
+    }
+    if (!emergency) continue;
+    MutexLock lock(&emergencies_mu_);
+    for (const int field : {type::v1::Event::kOrderIdFieldNumber, type::v1::Event::kOrderNumberFieldNumber}) {
+      std::string name(PeekBytes(bytes, field).value_or(""));
+      if (emergencies_.insert(name).second) emergencies_by_age_.push_back(std::move(name));
+    }
+    while (emergencies_by_age_.size() > kKnownEmergencies) {
+      emergencies_.erase(emergencies_by_age_.front());
+      emergencies_by_age_.pop_front();
+    }
+  }
+}
+
+bool DispatchService::IsKnownEmergency(const std::string& order_id) const {
+  if (order_id.empty()) return false;
+  const std::optional<int64_t> id = ParseOrderId(order_id);
+  MutexLock lock(&emergencies_mu_);
+  return emergencies_.contains(id.has_value() ? FormatOrderId(*id) : order_id);
+}
+
 void DispatchService::Told(int64_t event_sequence) {
   int64_t told = told_sequence_.load(std::memory_order_relaxed);
   while (told < event_sequence && !told_sequence_.compare_exchange_weak(told, event_sequence)) {
@@ -364,7 +405,7 @@ absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& 
 void DispatchService::SubmitPush(
     type::v1::Command command, absl::Status undecided,
     absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done) {
-  const bool emergency = IsEmergency(command);
+  const bool emergency = IsEmergency(command) || IsKnownEmergency(command.header().order_id());
   if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, std::move(done));
   // A push that was committed when routing knew where to keeps its answer: only work_order can tell.
   batcher_.Submit(std::move(command), emergency,
@@ -431,7 +472,9 @@ void DispatchService::Push(const CallContext& call, v1::PushWorkOrderRequest req
   absl::Status undecided;
   absl::StatusOr<type::v1::Command> command = ToCommand(call, request, &undecided);
   if (!command.ok()) return done(command.status());
-  if (IsEmergency(*command)) done = Passing(way_.Enter(), std::move(done));
+  if (IsEmergency(*command) || IsKnownEmergency(command->header().order_id())) {
+    done = Passing(way_.Enter(), std::move(done));
+  }
   const CallContext acting = ActingAs(command->header(), call);
   if (request.find_similar() && options_.finder != nullptr) {
     done = WithSimilar(acting, std::move(done));
@@ -505,9 +548,9 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       links_.find(LaneKey{response.order().handoff().to_hotline(), LaneFor(response.order().urgency())});
   if (link == links_.end()) return done(error::TargetUnknown(response.order().handoff().to_hotline()));
 
-  const auto answer = [this, awaited, alarm = emergency || clue](v1::PushWorkOrderResponse response,
-                                                                 ReceiptOutcome outcome,
-                                                                 Done<v1::PushWorkOrderResponse> done) {
+  const auto answer = [this, awaited, link = link->second.get(), alarm = emergency || clue](
+                          v1::PushWorkOrderResponse response, ReceiptOutcome outcome,
+                          Done<v1::PushWorkOrderResponse> done) {
     if (outcome == ReceiptOutcome::kReceived) {
       counters_.pushes_received.fetch_add(1, std::memory_order_relaxed);
       response.set_status(v1::DELIVERY_STATUS_RECEIVED);
@@ -525,7 +568,7 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
     const type::v1::WorkOrder order = alarm ? response.order() : type::v1::WorkOrder();
     // The person at the telephone first, the record second.
     done(std::move(response));
-    if (alarm) RaiseAlarm(order);
+    if (alarm) AlarmWhenLate(link, order);
   };
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
@@ -544,6 +587,30 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
       [answer, response = std::move(response), done = std::move(done)](ReceiptOutcome outcome) mutable {
         answer(std::move(response), outcome, std::move(done));
       });
+}
+
+// The call may have been answered before the limit: the link is down, or the client waits no longer. Late it
+// is only when the limit has passed.
+void DispatchService::AlarmWhenLate(Link* link, const type::v1::WorkOrder& order) {
+  const absl::Time offered = FromTimestamp(order.handoff().offer_time());
+  // A clock that was set back since the offer makes nobody wait longer.
+  const absl::Duration left =
+      std::min(offered - clock_->Now() + options_.emergency_receipt, options_.emergency_receipt);
+  if (left <= absl::ZeroDuration()) return RaiseAlarm(order);
+  const absl::Duration late = clock_->Steady() + left;
+  type::v1::WorkOrder offer;
+  offer.set_id(order.id());
+  *offer.mutable_handoff()->mutable_offer_time() = order.handoff().offer_time();
+  const bool emergency = order.urgency() == type::v1::URGENCY_EMERGENCY;
+  link->AwaitReceipt(order.handoff().link_sequence(), clock_->Now() + left + kWaitGrain,
+                     /*give_up_when_down=*/false,
+                     [this, late, emergency, offer = std::move(offer)](ReceiptOutcome outcome) {
+                       if (outcome == ReceiptOutcome::kReceived) return;
+                       // A drain, or a recovery that numbers envelopes anew, ends the wait early: an
+                       // emergency is left to escalation then, a clue nobody else raises one for.
+                       if (emergency && clock_->Steady() < late) return;
+                       RaiseAlarm(offer);
+                     });
 }
 
 // If it fails, or this process dies first, escalation raises the same alarm when the receipt's deadline
@@ -574,11 +641,16 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
   *incident.mutable_header() = request.header();
   *incident.mutable_partner_call() = request.partner_call();
   incident.set_traceparent(call.traceparent);
-  batcher_.Submit(std::move(incident), /*emergency=*/false,
-                  [this, call, request = std::move(request),
+  const bool known = IsKnownEmergency(request.header().order_id());
+  if (known) done = Passing(way_.Enter(), std::move(done));
+  batcher_.Submit(std::move(incident), known,
+                  [this, call, known, request = std::move(request),
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
                     Told(result->event_sequence());
+                    if (!known && result->order().urgency() == type::v1::URGENCY_EMERGENCY) {
+                      done = Passing(way_.Enter(), std::move(done));
+                    }
                     const type::v1::Actor& actor = request.header().actor();
                     HideCallerInAnswer(actor, options_.clearance.Covers(call, actor),
                                        result->mutable_order());
@@ -602,6 +674,8 @@ void DispatchService::PushChildren(const CallContext& call, v1::PushToPartnersRe
   const std::string& parent_id = gather->response.order().id();
   workorder::v1::ExecuteRequest batch;
   batch.set_together(true);
+  // They take the incident's content, and say nothing of it themselves.
+  batch.set_emergency(gather->response.order().urgency() == type::v1::URGENCY_EMERGENCY);
   for (const std::string& hotline : request.partner_call().to_hotlines()) {
     gather->response.add_results()->set_hotline(hotline);
     type::v1::Command& command = *batch.add_commands();
@@ -689,6 +763,7 @@ void DispatchService::BatchPush(const CallContext& call, v1::BatchPushWorkOrders
     } else if (import_entries_ >= static_cast<size_t>(options_.batcher.queue_limit) ||
                import_bytes_ >= options_.batcher.queue_bytes) {
       refused = Batcher::Full();
+      batcher_.NoteRejected(static_cast<int64_t>(import->left.size()));
     } else {
       import_entries_ += import->left.size();
       import_bytes_ += import->bytes;
@@ -730,6 +805,7 @@ void DispatchService::ImportNext() {
   }
   if (next < 0) {
     // None of these was sent. Whoever still waits (this site bounds deadlines too) sends them again.
+    batcher_.NoteRejected(static_cast<int64_t>(import->left.size()));
     import->Refuse(Batcher::Full());
   } else {
     PushOne(import, next);
@@ -739,6 +815,7 @@ void DispatchService::ImportNext() {
 
 void DispatchService::PushOne(const std::shared_ptr<Import>& import, int i) {
   v1::PushWorkOrderRequest& request = *import->request.mutable_requests(i);
+  // What is awaited is waited for as where nothing is said: who is not told by this call is told by nobody.
   request.clear_receipt_wait();
   Done<v1::PushWorkOrderResponse> finish = [import, i](absl::StatusOr<v1::PushWorkOrderResponse> pushed) {
     import->Finish(i, std::move(pushed));
@@ -755,7 +832,8 @@ void DispatchService::PushOne(const std::shared_ptr<Import>& import, int i) {
              [this, call = acting,
               finish = std::move(finish)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                if (!result.ok()) return finish(result.status());
-               FinishPush(call, absl::ZeroDuration(), true, *std::move(result), std::move(finish));
+               FinishPush(call, absl::ZeroDuration(), /*wait_set=*/false, *std::move(result),
+                          std::move(finish));
              });
 }
 
@@ -925,6 +1003,7 @@ void DispatchService::Follow(int64_t next) {
         }
         if (!response.ok()) return FollowLater(next);
         follow_backoff_.Reset();
+        LearnEmergencies(*response);
         EventHub::Items items = ToItems(*response);
         const int64_t after = items.empty() ? next : items.back().sequence + 1;
         // Published first: the next answer may come on another thread.
@@ -945,6 +1024,12 @@ void DispatchService::FollowAnew(const absl::Status& why) {
   counters_.follower_failures.fetch_add(1, std::memory_order_relaxed);
   hub_.Reset(why);
   told_sequence_ = 0;
+  {
+    // Their ids and numbers may be given again.
+    MutexLock lock(&emergencies_mu_);
+    emergencies_.clear();
+    emergencies_by_age_.clear();
+  }
   FindHead();
 }
 
@@ -1006,9 +1091,9 @@ void DispatchService::ListLinks(const CallContext& call, v1::ListLinksRequest,
       });
 }
 
-void DispatchService::ReconcileLink(const CallContext&, v1::ReconcileLinkRequest request,
+void DispatchService::ReconcileLink(const CallContext& call, v1::ReconcileLinkRequest request,
                                     Done<v1::ReconcileLinkResponse> done) {
-  reconciler_.Run(std::move(request), std::move(done));
+  reconciler_.Run(call, std::move(request), std::move(done));
 }
 
 absl::Status DispatchService::CheckPeer(const CallContext& call, int version, const std::string& from,

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/loop.h"
@@ -117,6 +118,13 @@ class DispatchService : public Peer {
   int64_t waiting_imports() const;
   // An ordinary push would be refused now, with Batcher::Full().
   bool full() const { return batcher_.full(); }
+  // Commands refused so, and pushes that were before they were read: see NoteRejected.
+  int64_t rejected_commands() const { return batcher_.rejected(); }
+  void NoteRejected() { batcher_.NoteRejected(1); }
+  // Whether the order, by id or number, is an emergency, as far as the log has registered it since this
+  // process follows it: a command that names an order says not how urgent it is, and nobody who asks is to be
+  // believed. What is not known goes as an ordinary command.
+  bool IsKnownEmergency(const std::string& order_id) const;
 
  private:
   // `done`, told of similar orders first.
@@ -134,6 +142,8 @@ class DispatchService : public Peer {
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);
   void PushChildren(const CallContext& call, v1::PushToPartnersRequest request,
                     workorder::v1::CommandResult incident, Done<v1::PushToPartnersResponse> done);
+  // Raises the alarm of an offer once the limit has passed without its receipt.
+  void AlarmWhenLate(Link* link, const type::v1::WorkOrder& order);
   void RaiseAlarm(const type::v1::WorkOrder& order);
   // PushWorkOrder, BatchPushWorkOrders and SuggestRoute, whatever advice rests on by now.
   void Push(const CallContext& call, v1::PushWorkOrderRequest request, Done<v1::PushWorkOrderResponse> done);
@@ -161,6 +171,7 @@ class DispatchService : public Peer {
                          const std::string& to) const;
   void OnLinkChange(const std::string& peer, const absl::Status& why);
   void Told(int64_t event_sequence);
+  void LearnEmergencies(const workorder::v1::ReadEventsResponse& response);
   void FindHead();
   void Follow(int64_t next);
   void FollowLater(int64_t next);
@@ -200,6 +211,10 @@ class DispatchService : public Peer {
   bool importing_ ABSL_GUARDED_BY(import_mu_) = false;
   // Asked for until it is true.
   mutable std::atomic<bool> model_ready_{false};
+  mutable Mutex emergencies_mu_;
+  // Their ids and numbers, and those once more, the earliest first.
+  absl::flat_hash_set<std::string> emergencies_ ABSL_GUARDED_BY(emergencies_mu_);
+  std::deque<std::string> emergencies_by_age_ ABSL_GUARDED_BY(emergencies_mu_);
   Mutex told_mu_;
   std::map<std::string, bool> told_up_ ABSL_GUARDED_BY(told_mu_);  // what was told of each peer last
   EventHub hub_;

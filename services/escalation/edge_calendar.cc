@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/boot/config.h"
+#include "common/boot/yaml_text.h"
 #include "common/error/error.h"
 #include "services/escalation/calendar/import.h"
 #include "services/escalation/calendar/layer.h"
@@ -36,7 +37,19 @@ boot::Position PlaceOf(const boot::Positions& positions, std::string path) {
   }
 }
 
-absl::Status Report(const std::string& file, const boot::Positions& positions,
+// Where files come from, by the path that others call them.
+class Source {
+ public:
+  virtual ~Source() = default;
+  // At most one byte more than a file may have, which shows that there is too much. Errors: NOT_FOUND.
+  virtual absl::StatusOr<std::string> Read(const std::string& path) const = 0;
+  // What `other`, as written in `file`, is called.
+  virtual std::string Beside(const std::string& file, const std::string& other) const = 0;
+  // `fault` of the file `path`, as whoever gave the file knows it.
+  virtual absl::Status FaultOf(const std::string& path, absl::Status fault) const = 0;
+};
+
+absl::Status Report(const Source& source, const std::string& file, const boot::Positions& positions,
                     const std::vector<Problem>& problems) {
   if (problems.empty()) return absl::OkStatus();
   std::string english;
@@ -51,18 +64,9 @@ absl::Status Report(const std::string& file, const boot::Positions& positions,
     english += place + problem.english;
     chinese += place + problem.chinese;
   }
-  return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, problems.front().path, english, chinese);
+  return source.FaultOf(
+      file, error::BadField(Reason::ERROR_REASON_FIELD_INVALID, problems.front().path, english, chinese));
 }
-
-// Where files come from, by the path that others call them.
-class Source {
- public:
-  virtual ~Source() = default;
-  // At most one byte more than a file may have, which shows that there is too much. Errors: NOT_FOUND.
-  virtual absl::StatusOr<std::string> Read(const std::string& path) const = 0;
-  // What `other`, as written in `file`, is called.
-  virtual std::string Beside(const std::string& file, const std::string& other) const = 0;
-};
 
 class Disk final : public Source {
  public:
@@ -78,6 +82,7 @@ class Disk final : public Source {
   std::string Beside(const std::string& file, const std::string& other) const override {
     return (std::filesystem::path(file).parent_path() / other).lexically_normal().string();
   }
+  absl::Status FaultOf(const std::string&, absl::Status fault) const override { return fault; }
 };
 
 std::string LastName(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
@@ -127,6 +132,14 @@ class Parcel final : public Source {
     return it->second;
   }
   std::string Beside(const std::string&, const std::string& other) const override { return LastName(other); }
+  // The request has no field but the file: which of its own is at fault, the text says.
+  absl::Status FaultOf(const std::string& path, absl::Status fault) const override {
+    const auto it = std::find(names_.begin(), names_.end(), path);
+    if (fault.ok() || it == names_.end()) return fault;
+    return error::BadField(error::ReasonOf(fault),
+                           StrCat("calendar_files[", it - names_.begin(), "].content"),
+                           ToStd(fault.message()), error::ChineseOf(fault));
+  }
 
   // In the order given.
   const std::vector<std::string>& names() const { return names_; }
@@ -152,7 +165,8 @@ absl::Status Load(const Source& source, const std::string& path, google::protobu
   const absl::Status status = boot::ParseYaml(*text, path, message, positions);
   if (status.ok()) return status;
   const std::string fault(status.message());
-  return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "", fault, StrCat("工作日历文件有误：", fault));
+  return source.FaultOf(path, error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "", fault,
+                                              StrCat("工作日历文件有误：", boot::YamlFaultsZh(fault, path))));
 }
 
 absl::StatusOr<std::vector<config::v1::DayRule>> ParseDays(std::string_view text, const std::string& file,
@@ -172,15 +186,16 @@ absl::StatusOr<CalendarLayer> LoadLayerFrom(const Source& source, const std::str
     const config::v1::CalendarImport& import = layer.imports(i);
     const std::string field = StrCat("imports[", i, "].file");
     if (!Parcel::IsDaysFile(import.file())) {
-      return Report(path, positions, {{field, "must end in .json or .ics", "须以.json或.ics结尾"}});
+      return Report(source, path, positions, {{field, "must end in .json or .ics", "须以.json或.ics结尾"}});
     }
     const std::string file = source.Beside(path, import.file());
     const absl::StatusOr<std::string> text = source.Read(file);
     if (!text.ok()) {
-      return Report(path, positions, {{field, StrCat("cannot be read: ", file), StrCat("无法读取：", file)}});
+      return Report(source, path, positions,
+                    {{field, StrCat("cannot be read: ", file), StrCat("无法读取：", file)}});
     }
     const auto days = ParseDays(*text, file, import.document());
-    if (!days.ok()) return days.status();
+    if (!days.ok()) return source.FaultOf(file, days.status());
     for (const config::v1::DayRule& day : *days) {
       *layer.add_days() = day;
       import_of.push_back(i);
@@ -197,7 +212,7 @@ absl::StatusOr<CalendarLayer> LoadLayerFrom(const Source& source, const std::str
     problem.english = StrCat("its day ", date, ": ", problem.english);
     problem.chinese = StrCat("其中", date, "：", problem.chinese);
   }
-  if (absl::Status status = Report(path, positions, problems); !status.ok()) return status;
+  if (absl::Status status = Report(source, path, positions, problems); !status.ok()) return status;
   return layer;
 }
 
@@ -233,7 +248,7 @@ absl::StatusOr<LoadedCalendars> LoadCalendarsFrom(const Source& source, const st
       problems.push_back({StrCat("calendars[", i, "].layers"), "is required", "必填"});
     }
   }
-  if (absl::Status status = Report(path, positions, problems); !status.ok()) return status;
+  if (absl::Status status = Report(source, path, positions, problems); !status.ok()) return status;
 
   LoadedCalendars loaded;
   loaded.version = list.version();
@@ -247,7 +262,7 @@ absl::StatusOr<LoadedCalendars> LoadCalendarsFrom(const Source& source, const st
       if (it == files.end()) {
         absl::StatusOr<CalendarLayer> layer = LoadLayerFrom(source, file);
         if (absl::IsNotFound(layer.status())) {
-          return Report(path, positions,
+          return Report(source, path, positions,
                         {{StrCat("calendars[", i, "].layers[", l, "]"), StrCat("cannot be read: ", file),
                           StrCat("无法读取：", file)}});
         }
@@ -259,7 +274,7 @@ absl::StatusOr<LoadedCalendars> LoadCalendarsFrom(const Source& source, const st
     absl::StatusOr<calendar::Calendar> made =
         calendar::Calendar::Create(definition.code(), std::move(layers), options);
     if (!made.ok()) {
-      return Report(path, positions,
+      return Report(source, path, positions,
                     {{StrCat("calendars[", i, "]"), std::string(made.status().message()),
                       error::ChineseOf(made.status())}});
     }
@@ -402,7 +417,7 @@ class Change {
                                StrCat("必填：", name, "所依据文件的文号"));
       }
       auto read = ParseDays(*parcel_.Read(name), name, notice_.document());
-      if (!read.ok()) return read.status();
+      if (!read.ok()) return parcel_.FaultOf(name, read.status());
       days.insert(days.end(), read->begin(), read->end());
       names += StrCat(names.empty() ? "" : ", ", name);
     }

@@ -37,7 +37,8 @@ absl::Status CheckVersions(const Calendars* current, const Calendars& made, std:
 
 // `current` (null: there are none) changed by `files` and, for those that are single days, `notice`, as
 // v1::CalendarFile and v1::CalendarNotice say. Files refer to each other by their last name, wherever they
-// lie. Errors also: those of CheckVersions, of `calendar_files`.
+// lie. Errors also: those of CheckVersions, of `calendar_files`. Those of a file are of
+// `calendar_files[2].content`.
 absl::StatusOr<Calendars> ChangeCalendars(const Calendars* current,
                                           const std::vector<v1::CalendarFile>& files,
                                           const v1::CalendarNotice& notice,

@@ -16,6 +16,7 @@
 #include "common/base/text.h"
 #include "common/boot/config.h"
 #include "common/boot/log.h"
+#include "common/boot/yaml_text.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/stored_publication.pb.h"
 #include "services/escalation/core/clocks.h"
@@ -25,10 +26,12 @@ namespace hotline::escalation {
 namespace {
 
 constexpr char kSuffix[] = ".publication";
+constexpr char kPolicyField[] = "policy_yaml";
 
-absl::Status Bad(const std::string& english) {
-  return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, "", english,
-                         StrCat("时限规则有误：", english));
+// `field` is where the request has them; empty for what is in this site's own files.
+absl::Status Bad(std::string_view field, const std::string& english, const std::string& chinese) {
+  return error::BadField(error::Reason::ERROR_REASON_FIELD_INVALID, field, english,
+                         StrCat("时限规则有误：", chinese));
 }
 
 boot::Position PlaceOf(const boot::Positions& positions, std::string path) {
@@ -44,6 +47,17 @@ bool CountsWork(const config::v1::Span& span) {
   return span.working_days() != 0 || span.working_hours() != 0 || span.working_minutes() != 0;
 }
 
+constexpr std::string_view kNoCalendar = " is not in escalation.calendars_file";
+constexpr std::string_view kNeedsCalendar = "is in working time, which needs escalation.calendars_file";
+
+// What CheckCalendars says, in Chinese; of other faults only the place is.
+std::string FaultZh(const std::string& fault) {
+  if (fault.ends_with(kNoCalendar))
+    return StrCat("工作日历“", fault.substr(0, fault.size() - kNoCalendar.size()), "”不存在");
+  if (fault == kNeedsCalendar) return "按工作时间计算，须配置escalation.calendars_file";
+  return fault;
+}
+
 // Calendars that rules name and that are not there.
 void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix, const Calendars* calendars,
                     std::vector<boot::Problem>* problems) {
@@ -56,11 +70,10 @@ void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix,
       const config::v1::DeadlineRule& rule = rules[i];
       const std::string at = StrCat(path, "[", i, "]");
       if (!rule.calendar().empty() && rule.calendar() != "unit" && !known(rule.calendar())) {
-        problems->push_back(
-            {at + ".calendar", StrCat(rule.calendar(), " is not in escalation.calendars_file")});
+        problems->push_back({at + ".calendar", StrCat(rule.calendar(), kNoCalendar)});
       }
       if (CountsWork(rule.limit()) && calendars == nullptr) {
-        problems->push_back({at + ".limit", "is in working time, which needs escalation.calendars_file"});
+        problems->push_back({at + ".limit", std::string(kNeedsCalendar)});
       }
     }
   };
@@ -75,14 +88,16 @@ void CheckCalendars(const config::v1::Policy& policy, const std::string& prefix,
 
 // Calendars that units work by and that are not there: such a unit would work around the clock, and nobody
 // would see it. Without a file of calendars all do.
-void CheckUnitCalendars(const config::v1::UnitList& units, const Calendars* calendars, std::string* lines) {
+void CheckUnitCalendars(const config::v1::UnitList& units, const Calendars* calendars, std::string* english,
+                        std::string* chinese) {
   if (calendars == nullptr) return;
   for (int i = 0; i < units.units_size(); ++i) {
     const config::v1::Unit& unit = units.units(i);
     if (unit.calendar().empty() || calendars->contains(unit.calendar())) continue;
-    *lines +=
-        StrCat(lines->empty() ? "" : "\n", "units[", i, "].calendar: ", unit.calendar(), " (of ", unit.code(),
-               ") is not in escalation.calendars_file, or in the calendars published since");
+    const std::string at = StrCat(english->empty() ? "" : "\n", "units[", i, "].calendar");
+    *english += StrCat(at, ": ", unit.calendar(), " (of ", unit.code(),
+                       ") is not in escalation.calendars_file, or in the calendars published since");
+    *chinese += StrCat(at, "：单位", unit.code(), "的工作日历“", unit.calendar(), "”不在现有工作日历中");
   }
 }
 
@@ -132,16 +147,18 @@ struct PolicyText {
 };
 
 absl::StatusOr<PolicyText> ParsePolicy(std::string_view yaml) {
-  PolicyText text{.name = "policy_yaml"};
+  PolicyText text{.name = kPolicyField};
   const absl::Status read = boot::ParseYaml(yaml, text.name, &text.policy, &text.positions);
-  if (!read.ok()) return Bad(std::string(read.message()));
+  const std::string faults(read.message());
+  if (!read.ok()) return Bad(text.name, faults, boot::YamlFaultsZh(faults, text.name));
   return text;
 }
 
 absl::StatusOr<PolicyText> ConfiguredPolicy(const config::v1::EscalationConfig& config) {
   PolicyText text{.name = config.policy_file()};
   const absl::Status read = boot::LoadYaml(text.name, &text.policy, &text.positions);
-  if (!read.ok()) return Bad(std::string(read.message()));
+  const std::string faults(read.message());
+  if (!read.ok()) return Bad("", faults, boot::YamlFaultsZh(faults, text.name));
   return text;
 }
 
@@ -151,28 +168,36 @@ absl::StatusOr<std::shared_ptr<const Calendars>> ConfiguredCalendars(
   if (config.calendars_file().empty()) return std::shared_ptr<const Calendars>();
   absl::StatusOr<LoadedCalendars> loaded = LoadCalendars(config.calendars_file());
   if (!loaded.ok()) {
-    return absl::IsInvalidArgument(loaded.status()) ? loaded.status()
-                                                    : Bad(std::string(loaded.status().message()));
+    if (absl::IsInvalidArgument(loaded.status())) return loaded.status();
+    const std::string fault(loaded.status().message());
+    return Bad("", fault, boot::YamlFaultsZh(fault, config.calendars_file()));
   }
   return std::make_shared<const Calendars>(std::move(loaded->by_code));
 }
 
-absl::Status CheckRules(const PolicyText& text, const Calendars* calendars,
-                        const config::v1::UnitList& units) {
+// `field` is what of the request brought these together.
+absl::Status CheckRules(const PolicyText& text, const Calendars* calendars, const config::v1::UnitList& units,
+                        std::string_view field) {
   std::vector<boot::Problem> problems = boot::CheckPolicy(text.policy);
   CheckCalendars(text.policy, "", calendars, &problems);
-  std::string lines;
+  std::string english;
+  std::string chinese;
   for (const boot::Problem& problem : problems) {
-    if (!lines.empty()) lines += "\n";
+    if (!english.empty()) english += "\n", chinese += "\n";
     if (text.positions.empty()) {
-      lines += StrCat(text.name, ": ", problem.path, ": ", problem.message);
+      english += StrCat(text.name, ": ", problem.path, ": ", problem.message);
+      chinese += StrCat("现行规则“", problem.path, "”：", FaultZh(problem.message));
     } else {
       const boot::Position at = PlaceOf(text.positions, problem.path);
-      lines += StrCat(text.name, ":", at.line, ":", at.column, ": ", problem.path, ": ", problem.message);
+      english += StrCat(text.name, ":", at.line, ":", at.column, ": ", problem.path, ": ", problem.message);
+      chinese += StrCat(text.name, "第", at.line, "行第", at.column, "列“", problem.path, "”：",
+                        FaultZh(problem.message));
     }
   }
-  CheckUnitCalendars(units, calendars, &lines);
-  return lines.empty() ? absl::OkStatus() : Bad(lines);
+  // Beside a policy, the units and their calendars are the site's own.
+  const std::string_view at_fault = english.empty() && field == kPolicyField ? std::string_view() : field;
+  CheckUnitCalendars(units, calendars, &english, &chinese);
+  return english.empty() ? absl::OkStatus() : Bad(at_fault, english, chinese);
 }
 
 // Whether a configured file, whose part of the rules has `digest`, says what it said when the latest was
@@ -258,7 +283,9 @@ absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config
   Publication publication;
   publication.configured_calendars = CalendarsDigest(calendars->get());
   publication.calendars = *std::move(calendars);
-  if (absl::Status status = CheckRules(*policy, publication.calendars.get(), units); !status.ok()) {
+  if (absl::Status status =
+          CheckRules(*policy, publication.calendars.get(), units, policy_yaml.empty() ? "" : kPolicyField);
+      !status.ok()) {
     return status;
   }
   publication.policy = std::move(policy->policy);
@@ -316,7 +343,11 @@ absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config
       }
     }
   }
-  if (absl::Status status = CheckRules(policy, next.calendars.get(), units); !status.ok()) return status;
+  const std::string_view field =
+      by_files ? "" : (change.policy_yaml.empty() ? "calendar_files" : kPolicyField);
+  if (absl::Status status = CheckRules(policy, next.calendars.get(), units, field); !status.ok()) {
+    return status;
+  }
   next.policy = std::move(policy.policy);
   return next;
 }

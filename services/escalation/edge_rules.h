@@ -16,7 +16,8 @@ namespace hotline::escalation {
 // Reads the calendars file of `config` and its policy file, or `policy_yaml` in its place if that is not
 // empty, and checks both, that they fit each other, and that the calendars that `units` name are there.
 // `number` and `time` are left to the caller. Errors: INVALID_ARGUMENT (FIELD_INVALID) with
-// `file:line:column` of each fault, of a unit's calendar `units[3].calendar`, in English and Chinese.
+// `file:line:column` of each fault, of a unit's calendar `units[3].calendar`, in English and Chinese; of the
+// field `policy_yaml`, if that was given and is at fault.
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
                                       std::string_view policy_yaml, const config::v1::UnitList& units = {});
 

@@ -1,6 +1,7 @@
 #include "services/escalation/follower.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -106,6 +107,13 @@ void Count(const OrderClocks& order, int sign, Tallies* tallies) {
   }
 }
 
+// Its missed deadline is somebody's failing. What was not decided in time is in doubt, and the time for a
+// return ends: that is no duty that was missed.
+bool IsUrged(type::v1::ClockKind kind) {
+  return kind != type::v1::CLOCK_KIND_CONFIRM && kind != type::v1::CLOCK_KIND_VOICE &&
+         kind != type::v1::CLOCK_KIND_UNIT_RETURN;
+}
+
 // True if the call may succeed when it is made again as it is.
 bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
@@ -150,7 +158,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     listener_->OnProgress(progress_.cursor);
     listener_->OnClockTrust(trust_);
     canary_ = clock_->Now() + options_.canary_every;
-    Post([](State& self) { self.Read(); });
+    Post([](State& self) {
+      self.Fire();
+      self.Read();
+    });
     return absl::OkStatus();
   }
 
@@ -180,6 +191,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   struct Touched {
     std::optional<OrderClocks> before;
     OrderClocks after;
+    // An event was among them that was committed before the publication that clocks are moved to.
+    bool behind = false;
   };
   // A rung on its way.
   struct Shot {
@@ -363,6 +376,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     touched_.clear();
     CensusTaker census(after.census);
     std::vector<std::pair<int64_t, SharedMessage>> rungs;
+    const absl::Time published = PublishedTime();
     for (const Event& event : events) {
       if (event.has_rung_acknowledged()) listener_->OnAcknowledged(event);
       if (event.has_received() && event.received().has_clock_skew()) NotePeerSkew(event);
@@ -370,13 +384,18 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       const auto touched = Touch(event);
       if (!touched.ok()) return touched.status();
       if (*touched == nullptr) continue;
-      if (const type::v1::Escalation* rung = RungOf(event); rung != nullptr) {
+      const type::v1::Escalation* const rung = RungOf(event);
+      if (rung != nullptr) {
         rungs.emplace_back(event.sequence(), std::make_shared<const std::string>(Record(event, *rung)));
         NoteRung(event, *rung, (*touched)->after, &census);
       }
+      (*touched)->behind |= FromProto(event.commit_time()) < published;
+      const std::vector<bool> breached = BreachedOf((*touched)->after);
       (*touched)->after = Apply(std::move((*touched)->after), event, *deadlines_, site_);
+      NoteBreaches(breached, (*touched)->after, rung, &census);
     }
     std::vector<const Touched*> changed;
+    int64_t again = kNone;
     for (const auto& [id, touched] : touched_) {
       if (touched.before.has_value() && *touched.before == touched.after) continue;
       if (touched.before.has_value()) Count(*touched.before, -1, &after.tallies);
@@ -385,6 +404,12 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       census.CountOrder(touched.after, +1);
       census.CountHandoff(touched.before.has_value() ? &*touched.before : nullptr, touched.after);
       changed.push_back(&touched);
+      if (touched.behind && IsBehind(touched.after)) again = std::min(again, id - 1);
+    }
+    MoveProgress moving = moving_;
+    if (again != kNone) {
+      moving.order_id = std::min(moving.order_id, again);
+      moving.done = false;
     }
     after.census = std::move(census).Finish();
     // What changes nothing need not be written: after a restart it is read again, and changes nothing again.
@@ -392,9 +417,11 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       // In the order of ids, as the tables are.
       std::sort(changed.begin(), changed.end(),
                 [](const Touched* a, const Touched* b) { return a->after.id < b->after.id; });
-      if (absl::Status status = Write(changed, rungs, after); !status.ok()) return status;
+      if (absl::Status status = Write(changed, rungs, after, moving); !status.ok()) return status;
       committed_ = after;
     }
+    move_again_ = std::min(move_again_, again);
+    moving_ = moving;
     progress_ = after;
     applied_time_ = std::max(applied_time_, FromProto(events.rbegin()->commit_time()));
     listener_->OnProgress(progress_.cursor);
@@ -434,10 +461,6 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
                 CensusTaker* census) {
     const std::string clock_kind = absl::StrCat(static_cast<int>(escalation.clock()));
     census->Add(Figure::kRungs, clock_kind, absl::StrCat(static_cast<int>(escalation.rung())), 1);
-    // 催办 comes at the deadline, so there is one for each that is missed.
-    if (escalation.rung() == type::v1::RUNG_URGE) {
-      census->Add(Figure::kBreaches, escalation.duty_party(), clock_kind, 1);
-    }
     const absl::Time at = FromProto(event.commit_time());
     if (clock_->Now() - at > kLatenessWindow) return;
     for (const OrderClock& clock : order.clocks) {
@@ -448,8 +471,42 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     }
   }
 
+  static std::vector<bool> BreachedOf(const OrderClocks& order) {
+    std::vector<bool> breached;
+    breached.reserve(order.clocks.size());
+    for (const OrderClock& clock : order.clocks) breached.push_back(clock.breached);
+    return breached;
+  }
+
+  // Counts the deadlines that an event showed to be missed: mostly its rung, or whatever came first in a
+  // downtime. `before` is BreachedOf the order before it; clocks stay where they are, and breached.
+  static void NoteBreaches(const std::vector<bool>& before, const OrderClocks& order,
+                           const type::v1::Escalation* rung, CensusTaker* census) {
+    for (size_t i = 0; i < order.clocks.size(); ++i) {
+      const OrderClock& clock = order.clocks[i];
+      if (!clock.breached || (i < before.size() && before[i]) || !IsUrged(clock.kind)) continue;
+      // Who missed it is told by the rung, also if somebody else has the duty by now.
+      const bool told = rung != nullptr && IsAbout(*rung, clock);
+      census->Add(Figure::kBreaches, told ? rung->duty_party() : clock.duty_party,
+                  absl::StrCat(static_cast<int>(clock.kind)), 1);
+    }
+  }
+
+  // When the publication came into force that clocks are moved to.
+  absl::Time PublishedTime() const {
+    const std::vector<Publication>& all = deadlines_->publications();
+    const auto number = static_cast<size_t>(moving_.publication);
+    return number < 1 || number > all.size() ? absl::InfinitePast() : all[number - 1].time;
+  }
+  bool IsBehind(const OrderClocks& order) const {
+    return std::any_of(order.clocks.begin(), order.clocks.end(), [this](const OrderClock& clock) {
+      return clock.live() && clock.rule.publication < moving_.publication;
+    });
+  }
+
   absl::Status Write(const std::vector<const Touched*>& changed,
-                     const std::vector<std::pair<int64_t, SharedMessage>>& rungs, const Progress& after) {
+                     const std::vector<std::pair<int64_t, SharedMessage>>& rungs, const Progress& after,
+                     const MoveProgress& moving) {
     for (const Touched* touched : changed) {
       const OrderClocks* before = touched->before.has_value() ? &*touched->before : nullptr;
       if (absl::Status status = store_->PutOrder(before, touched->after); !status.ok()) return status;
@@ -458,6 +515,9 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
       if (absl::Status status = store_->PutRung(sequence, *record); !status.ok()) return status;
     }
     if (absl::Status status = store_->PutProgress(committed_, after); !status.ok()) return status;
+    if (moving != moving_) {
+      if (absl::Status status = store_->PutMoveProgress(moving); !status.ok()) return status;
+    }
     return store_->Commit();
   }
 
@@ -467,13 +527,16 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     EventHub::Items items(static_cast<size_t>(events.size()));
     for (int i = 0; i < events.size(); ++i) {
       items[i].sequence = events[i].sequence();
+      // Of each event, so that one that restricts its order restricts the rungs before it.
+      items[i].order_id = events[i].order_id();
+      items[i].previous = events[i].previous_order_sequence();
+      items[i].restricted = events[i].restricted();
       items[i].shown = false;
       items[i].bytes = *kNothing;
     }
     for (const auto& [sequence, record] : rungs) {
       EventHub::Item& item = items[sequence - events[0].sequence()];
       item.shown = true;
-      item.restricted = events[static_cast<int>(sequence - events[0].sequence())].restricted();
       item.bytes = record;
     }
     return items;
@@ -484,9 +547,13 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   // Sends what is due, unless a batch is under way or not read back yet; else sees that it is called again in
   // time.
   void Fire() {
-    if (failed_ || !fresh_ || firing_ || fire_pause_ || progress_.cursor < read_back_) return;
+    if (failed_) return;
     const absl::Time now = clock_->Now();
     Look(now);
+    // The clock is watched all the same: a work_order that starts again makes nothing late here.
+    if (!fresh_ || firing_ || fire_pause_ || progress_.cursor < read_back_) {
+      return LookAgain(absl::InfiniteFuture(), now);
+    }
     auto due = store_->Due(FireLane::kUrgent, now, options_.fire_limit);
     if (!due.ok()) return Fail(due.status());
     absl::Time next = absl::InfiniteFuture();
@@ -684,6 +751,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     auto scan = store_->reader().ScanOrders(moving_.order_id, options_.move_limit);
     store_->Rollback();  // it only read
     if (!scan.ok()) return Fail(scan.status());
+    move_again_ = kNone;
     workorder::v1::ExecuteRequest request;
     for (const OrderClocks& order : scan->orders) {
       for (const OrderClock& clock : order.clocks) {
@@ -733,7 +801,10 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   }
 
   // Writes down how far it has come, and goes on.
-  void StepTo(const MoveProgress& after) {
+  void StepTo(MoveProgress after) {
+    // What came in since the orders were looked at.
+    after.order_id = std::min(after.order_id, move_again_);
+    after.done = after.done && move_again_ == kNone;
     absl::Status status = store_->Begin();
     if (status.ok()) status = store_->PutMoveProgress(after);
     if (status.ok()) status = store_->Commit();
@@ -887,6 +958,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
               progress_.census, moving_, trust_};
   }
 
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
   // Events that change nothing and are not written down at once.
   static constexpr int64_t kMaxUnwritten = 10'000;
   // How soon to look again when the rate is used up.
@@ -942,6 +1014,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   MoveProgress moving_;
   bool move_flight_ = false;
   bool move_pause_ = false;
+  // Orders beyond this id are to be looked at again, as of the last look. kNone: none.
+  int64_t move_again_ = kNone;
   int64_t moved_back_ = 0;  // the log must have been read up to here before more is moved
   absl::Time applied_time_ = absl::InfinitePast();  // latest commit time that was applied
   // Of the last look.

@@ -12,7 +12,8 @@
 // A publication (another policy, other calendars) moves the open clocks in batches behind that: each that
 // moves has an event of its own (DeadlineMove), sent and read back like a rung. How far that has come is in
 // the store, and a clock that was moved says so itself: killed in the midst it goes on, and moves nothing
-// twice, whatever else came into force meanwhile.
+// twice, whatever else came into force meanwhile. An event from before the publication that is read only
+// after it is applied by what held before: its order is looked at again.
 //
 // A RESULT_BACK rung is for a result that has not arrived: before one is taken the links are looked at, and a
 // clock whose result the giver has acknowledged waits for the giver's next move.

@@ -159,11 +159,19 @@ class CensusView {
   const std::shared_ptr<const Census> census_;
 };
 
-absl::StatusOr<std::unique_ptr<sql::Database>> OpenDatabase(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<sql::Database>> database =
-      sql::OpenSqlite({.path = path, .on_wait = boot::WaitForReaders()});
-  if (!database.ok()) return boot::At(path, database.status());
-  return database;
+// What `open`, a function of the database, makes of the store `path`, which it may write: see
+// boot::OpenWithRoom. `copied` is the database.
+template <typename Open>
+auto OpenDatabase(const std::string& path, sql::Database** copied, Open open) {
+  using Opened = decltype(open(std::unique_ptr<sql::Database>()));
+  Opened opened = boot::OpenWithRoom(path, [&]() -> Opened {
+    auto database = sql::OpenSqlite({.path = path, .on_wait = boot::WaitForReaders()});
+    if (!database.ok()) return database.status();
+    *copied = database->get();
+    return open(*std::move(database));
+  });
+  if (!opened.ok()) return Opened(boot::At(path, opened.status()));
+  return opened;
 }
 
 class EscalationProcess final : public boot::Service, private FollowerListener {
@@ -179,11 +187,15 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     if (failure) {
       return absl::FailedPreconditionError("cannot create the folder " + folder + ": " + failure.message());
     }
-    absl::StatusOr<std::unique_ptr<sql::Database>> database = OpenDatabase(folder + "/escalation.db");
-    if (!database.ok()) return database.status();
-    sql::Database* const clocks_copied = database->get();
-    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(*std::move(database), config.hotline());
-    if (!store.ok()) return boot::At(folder + "/escalation.db", store.status());
+    const auto open = [&](auto& make) {
+      return [&](std::unique_ptr<sql::Database> database) {
+        return make(std::move(database), config.hotline());
+      };
+    };
+    sql::Database* clocks_copied = nullptr;
+    absl::StatusOr<std::unique_ptr<Store>> store =
+        OpenDatabase(folder + "/escalation.db", &clocks_copied, open(Store::Open));
+    if (!store.ok()) return store.status();
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
     if (!reader.ok()) return boot::At(folder + "/escalation.db", reader.status());
 
@@ -220,22 +232,22 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
         process->discretion_.get(), config.hotline());
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
-    absl::StatusOr<std::unique_ptr<sql::Database>> report_database = OpenDatabase(folder + "/report.db");
-    if (!report_database.ok()) return report_database.status();
-    sql::Database* const report_copied = report_database->get();
-    auto reports = ReportPart::Create(
-        environment, process->ledger_.get(),
-        DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
-        [raw = process.get()] { return raw->people_->directory().snapshot(); }, process->discretion_.get(),
-        *std::move(report_database));
-    if (!reports.ok()) return boot::At(folder + "/report.db", reports.status());
+    sql::Database* report_copied = nullptr;
+    auto reports =
+        OpenDatabase(folder + "/report.db", &report_copied, [&](std::unique_ptr<sql::Database> database) {
+          return ReportPart::Create(
+              environment, process->ledger_.get(),
+              DeadlinesNow([raw = process.get()] { return raw->follower_->deadlines(); }),
+              [raw = process.get()] { return raw->people_->directory().snapshot(); },
+              process->discretion_.get(), std::move(database));
+        });
+    if (!reports.ok()) return reports.status();
     process->reports_ = *std::move(reports);
     process->edge_ = NewEscalationEdge(process->service_.get(), environment.host);
-    auto directory_database = OpenDatabase(folder + "/directory.db");
-    if (!directory_database.ok()) return directory_database.status();
-    sql::Database* const directory_copied = directory_database->get();
-    auto directory_store = directory::Store::Open(*std::move(directory_database), config.hotline());
-    if (!directory_store.ok()) return boot::At(folder + "/directory.db", directory_store.status());
+    sql::Database* directory_copied = nullptr;
+    auto directory_store =
+        OpenDatabase(folder + "/directory.db", &directory_copied, open(directory::Store::Open));
+    if (!directory_store.ok()) return directory_store.status();
     auto people = People::Create(
         process->environment_,
         [raw = process.get()] { return raw->follower_->deadlines()->publications().back().calendars; },
@@ -244,11 +256,9 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
     process->people_ = *std::move(people);
     reader = process->store_->NewReader();
     if (!reader.ok()) return boot::At(folder + "/escalation.db", reader.status());
-    auto notify_database = OpenDatabase(folder + "/notify.db");
-    if (!notify_database.ok()) return notify_database.status();
-    sql::Database* const notify_copied = notify_database->get();
-    auto notify_store = notify::Store::Open(*std::move(notify_database), config.hotline());
-    if (!notify_store.ok()) return boot::At(folder + "/notify.db", notify_store.status());
+    sql::Database* notify_copied = nullptr;
+    auto notify_store = OpenDatabase(folder + "/notify.db", &notify_copied, open(notify::Store::Open));
+    if (!notify_store.ok()) return notify_store.status();
     auto notifications =
         Notifications::Create(process->environment_, &process->people_->directory(), *std::move(reader),
                               process->ledger_.get(), process->discretion_.get(), *std::move(notify_store));

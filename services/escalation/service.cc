@@ -31,6 +31,7 @@ constexpr int kMaxPublications = 100;
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
 constexpr absl::Duration kMinHeartbeat = absl::Seconds(1);
 constexpr absl::Duration kMaxHeartbeat = absl::Seconds(60);
+constexpr absl::Duration kRecordTimeout = absl::Seconds(10);
 
 absl::Status CheckCode(const char* field, const std::string& code) {
   const auto characters = CountCodePoints(code);
@@ -68,6 +69,8 @@ std::optional<ListKey> ReadToken(const std::string& token, const std::string& ma
       !absl::SimpleAtoi(parts[5], &key.armed_by) || !absl::SimpleAtoi(parts[6], &key.kind)) {
     return std::nullopt;
   }
+  // The store would refuse another text as if it had failed itself.
+  if (!CountCodePoints(parts[7]).has_value() || HasControlCharacters(parts[7], false)) return std::nullopt;
   key.assist_unit = parts[7];
   if (key.state < v1::CLOCK_STATE_RUNNING || key.state > v1::CLOCK_STATE_STOPPED) return std::nullopt;
   return key;
@@ -172,7 +175,21 @@ absl::StatusOr<std::unique_ptr<MessageStream>> EscalationService::WatchEscalatio
                              "must be between 1 and 60 seconds", "应在1至60秒之间");
     }
   }
-  return hub_.Open(request.start_sequence(), "", heartbeat, discretion_->Covers(call));
+  EventHub::Viewer viewer;
+  viewer.cleared = discretion_->Covers(call);
+  viewer.whole = viewer.cleared;
+  viewer.record = [this, call](const std::vector<std::string>& order_ids,
+                               absl::AnyInvocable<void(absl::Status)> then) {
+    CallContext recording = call;
+    recording.now = clock_->Now();
+    recording.deadline = recording.now + kRecordTimeout;
+    // What is shown is the hub's: it waits for the word alone.
+    discretion_->Show(
+        recording, std::set<std::string>(order_ids.begin(), order_ids.end()), type::v1::DISCLOSURE_KIND_WATCH,
+        true,
+        Done<bool>([then = std::move(then)](absl::StatusOr<bool> shown) mutable { then(shown.status()); }));
+  };
+  return hub_.Open(request.start_sequence(), "", heartbeat, std::move(viewer));
 }
 
 absl::StatusOr<int64_t> EscalationService::Resolve(const std::string& order_id) {
@@ -218,6 +235,14 @@ absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
   }
   if (found == nullptr) return error::ClockNotFound((*order)->number);
   auto derivation = Explain(**order, *found, *rules_.current());
+  if (absl::IsInvalidArgument(derivation.status())) {
+    // The calendar names an amount or an instant of its own, which the client has not sent.
+    return error::BadField(
+        error::Reason::ERROR_REASON_TIME_INVALID, "clock",
+        absl::StrCat("takes more than ", calendar::kMaxDerivedDays,
+                     " days, too many to write down, or lies beyond the calendar"),
+        absl::StrCat("该时限跨度超过", calendar::kMaxDerivedDays, "天，或超出工作日历的范围，无法逐日列出"));
+  }
   if (!derivation.ok()) return derivation.status();
   v1::ExplainDeadlineResponse response;
   response.set_text_zh(ExplainInChinese(*derivation));
@@ -359,6 +384,7 @@ void EscalationService::PreviewSlice(std::shared_ptr<Preview> preview) {
   v1::PreviewRulesResponse& response = preview->response;
   const absl::Time now = preview->now;
   const auto overdue = [now](const OrderClock& clock) {
+    if (!KnownOpenAt(clock, type::v1::RUNG_URGE)) return false;
     return clock.state == v1::CLOCK_STATE_PAUSED ? clock.remaining <= absl::ZeroDuration() : clock.due <= now;
   };
   for (const OrderClocks& order : scan->orders) {
@@ -512,6 +538,11 @@ absl::StatusOr<EventHub::Items> EscalationService::ReadHistory(int64_t start, in
     item.shown = true;
     v1::EscalationRecord record;
     item.restricted = record.ParseFromString(rung.record) && record.restricted();
+    item.order_id = record.order_id();
+    // As it is now: it may have become restricted since.
+    const auto order = reader_->FindOrder(ParseOrderId(record.order_id()).value_or(0));
+    if (!order.ok()) return order.status();
+    if (order->has_value()) item.restricted = (*order)->restricted;
     item.bytes = std::make_shared<const std::string>(std::move(rung.record));
   }
   return items;

@@ -163,4 +163,13 @@ std::optional<Failure> Client::Check(Target target, const std::string& part,
   return Describe(target, status);
 }
 
+bool Client::AnotherAnswers(Target target) {
+  const char* const name = target == Target::kDispatch    ? DispatchService::service_full_name()
+                           : target == Target::kWorkOrder ? WorkOrderService::service_full_name()
+                                                          : EscalationService::service_full_name();
+  grpc::health::v1::HealthCheckResponse response;
+  const auto failure = Check(target, name, &response);
+  return failure.has_value() && absl::IsNotFound(failure->status);
+}
+
 }  // namespace hotline::hotlinectl

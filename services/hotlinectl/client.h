@@ -94,6 +94,10 @@ class Client {
   std::optional<Failure> Check(Target target, const std::string& part,
                                grpc::health::v1::HealthCheckResponse* response);
 
+  // Whether it is another program that answers at the address of `target`: each answers for the whole of a
+  // process, but only its own for the name of its service. False if nothing is said.
+  bool AnotherAnswers(Target target);
+
   // For streams: a stub of the service, connected when first used.
   template <typename Interface>
   std::optional<Failure> Stub(std::unique_ptr<Interface>* stub) {

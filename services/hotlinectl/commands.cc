@@ -369,8 +369,13 @@ int Health(Session& session) {
     line.latency = SystemClock()->Now() - start;
     if (failure && failure->usage) return console.Fail(*failure);
     if (failure && absl::IsNotFound(failure->status)) continue;
-    line.reachable = !failure;
-    line.serving = !failure && response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
+    const bool other = !failure && part.part.empty() && session.client.AnotherAnswers(part.target);
+    if (other) {
+      console.ErrLine(Say(console.language(), say::kPlainOtherService, line.name, line.address),
+                      Colour::kYellow);
+    }
+    line.reachable = !failure && !other;
+    line.serving = line.reachable && response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
     all_serving = all_serving && line.serving;
     dispatch_reachable = dispatch_reachable || (part.target == Target::kDispatch && line.reachable);
     lines.push_back(std::move(line));

@@ -15,10 +15,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -122,6 +124,21 @@ std::string FromAnywhere(const std::string& config) {
   return code ? config : (folder / file.filename()).string();
 }
 
+// What a service makes in its data_dir, but for what begins with the name of a store: its write-ahead log,
+// its lock, and what people keep of it beside it.
+constexpr std::string_view kMadeInData[] = {"publications", "lost+found"};
+constexpr std::string_view kStoreFiles[] = {"work_order.db", "escalation.db", "report.db", "directory.db",
+                                            "notify.db"};
+bool IsStoresFile(const std::string& name) {
+  return std::any_of(std::begin(kStoreFiles), std::end(kStoreFiles),
+                     [&](std::string_view store) { return name.starts_with(store); });
+}
+bool IsOfData(const std::string& name) {
+  // A database of another name is told of as such.
+  return IsStoresFile(name) || name.ends_with(".db") ||
+         std::find(std::begin(kMadeInData), std::end(kMadeInData), name) != std::end(kMadeInData);
+}
+
 // What lets the services read a file that is not theirs, as those under /etc; and what makes theirs again
 // what they write.
 constexpr Phrase kLetRead = {"chgrp hotline, chmod 640 (its folder 750)",
@@ -140,6 +157,7 @@ class Examination {
       return std::move(findings_);
     }
     LookAtCertificates();
+    LookAtSigning();
     LookAtTime();
     LookAtServices();
     LookAtClock();
@@ -264,8 +282,10 @@ class Examination {
     return std::nullopt;
   }
 
-  // Adds one finding, whatever there is to find.
-  void LookAtCertificate(const std::string& file, const std::string& role, const std::string& key_file) {
+  // Adds one finding, whatever there is to find. Of `authority` one certificate that is valid is enough: the
+  // other may be the next one's.
+  void LookAtCertificate(const std::string& file, const std::string& role, const std::string& key_file,
+                         bool authority) {
     const Words what = {StrCat("certificate ", file), StrCat("证书 ", file)};
     const Words renew = {"have it issued anew and put in its place; services read it again by themselves",
                          "请重新签发并替换该文件，各服务会自动重新读取"};
@@ -273,6 +293,18 @@ class Examination {
     if (!expiry.ok()) {
       const std::string text(expiry.status().message());
       return Add(Verdict::kFailed, what, {text, text}, IsDenied(text) ? AsRoot(kLetRead) : renew);
+    }
+    if (const absl::StatusOr<boot::Starts> starts = boot::StartsOf(file); starts.ok()) {
+      if (const absl::Time start = authority ? starts->first : starts->last; start > session_.now) {
+        const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", start, Beijing());
+        return Add(
+            Verdict::kFailed, what,
+            {StrCat("not valid before ", when, ", or this clock is behind"),
+             StrCat(when, "起才有效，或本机时钟偏慢")},
+            {"compare the clock (`timedatectl`); if it is right, put back the certificate that is valid "
+             "by now",
+             "请核对本机时钟（timedatectl）；若时钟无误，请换回当前有效的证书"});
+      }
     }
     const std::string day = absl::FormatTime("%Y-%m-%d", *expiry, Beijing());
     if (*expiry <= session_.now)
@@ -301,13 +333,14 @@ class Examination {
 
   // A program's certificate, its key and the authorities that it trusts; what was looked at is left out.
   void LookAtTls(const std::string& role, const config::v1::TlsConfig& tls, std::set<std::string>* seen) {
-    const auto look = [&](const std::string& file, const std::string& whose, const std::string& key_file) {
+    const auto look = [&](const std::string& file, const std::string& whose, const std::string& key_file,
+                          bool authority) {
       if (!seen->insert(file).second) return;
-      LookAtCertificate(file, whose, key_file);
+      LookAtCertificate(file, whose, key_file, authority);
       if (findings_.back().verdict == Verdict::kFailed) unusable_.insert(file);
     };
-    look(tls.certificate_file(), role, tls.key_file());
-    look(tls.ca_file(), "", "");
+    look(tls.certificate_file(), role, tls.key_file(), /*authority=*/false);
+    look(tls.ca_file(), "", "", /*authority=*/true);
     if (!seen->insert(tls.key_file()).second) return;
     struct stat info;
     const Words what = {StrCat("key ", tls.key_file()), StrCat("私钥 ", tls.key_file())};
@@ -374,6 +407,28 @@ class Examination {
       LookAtTls(std::string(program.name), site->site.tls(), &seen);
     }
     LookAtOwnTls(&seen);
+  }
+
+  // Of several keys the one that began last signs; one that has not begun is for later.
+  void LookAtSigning() {
+    if (site_.signing().keys().empty()) return;
+    absl::Time first = absl::InfiniteFuture();
+    for (const config::v1::SigningKey& key : site_.signing().keys()) {
+      // Checked with the configuration; without one it is valid from ever.
+      absl::Time begin = absl::InfinitePast();
+      absl::ParseTime(absl::RFC3339_full, key.not_before_time(), &begin, nullptr);
+      first = std::min(first, begin);
+    }
+    const Words what = {"signing keys", "签名密钥"};
+    if (first <= session_.now) return Add(Verdict::kOk, what, {"one is valid", "有有效的密钥"});
+    const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", first, Beijing());
+    Add(Verdict::kFailed, what,
+        {StrCat("none is valid before ", when, ", or this clock is behind: nothing is signed"),
+         StrCat("均自", when, "起才有效，或本机时钟偏慢：目前无法签名")},
+        {"compare the clock (`timedatectl`); if it is right, keep a key under signing.keys that has begun, "
+         "beside the next one",
+         "请核对本机时钟（timedatectl）；若时钟无误，请在 signing.keys "
+         "中保留已生效的密钥，与下一把密钥并存"});
   }
 
   void LookAtTime() {
@@ -451,6 +506,17 @@ class Examination {
                                 program.unit, " 查看原因")}
                  : Words{"name addresses and certificates (--dispatch …, --ca, --cert, --key)",
                          "请指定地址与证书（--dispatch 等，--ca、--cert、--key）"});
+        continue;
+      }
+      if (client().AnotherAnswers(program.target)) {
+        const std::string& address = client().AddressOf(program.target);
+        Add(Verdict::kFailed, what,
+            {StrCat("does not answer: at ", address, " another program does"),
+             StrCat("无应答：", address, " 处应答的是其他程序")},
+            {StrCat("give each service an address of its own, then systemctl restart ", program.unit,
+                    "; journalctl -u ", program.unit, " says whether it could not listen"),
+             StrCat("请为各服务配置各自的地址，再执行 systemctl restart ", program.unit,
+                    "；用 journalctl -u ", program.unit, " 查看是否未能监听")});
         continue;
       }
       running_.emplace(program.name);
@@ -713,6 +779,50 @@ class Examination {
                 "：此间写入的内容无处保存")});
   }
 
+  // Something in the folder that is no service's of this software; empty if there is none. `stores`: whether
+  // it holds a store too.
+  std::string StrangerIn(const std::string& folder, bool* stores) const {
+    // A spool may lie in it.
+    const auto is_spool = [this](const std::string& path) {
+      for (const config::v1::PeerConfig& peer : site_.peers()) {
+        for (const std::string* one : {&peer.spool().out_directory(), &peer.spool().in_directory()}) {
+          if (StrCat(*one, "/").starts_with(StrCat(path, "/"))) return true;
+        }
+      }
+      return false;
+    };
+    std::string stranger;
+    std::error_code code;
+    for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+      const std::string name = it->path().filename().string();
+      *stores = *stores || IsStoresFile(name);
+      if (!IsOfData(name) && !is_spool(it->path().string()) && (stranger.empty() || name < stranger)) {
+        stranger = name;
+      }
+    }
+    return stranger;
+  }
+
+  // A folder that others use too is nobody's to close, to give away or to move.
+  void AddNotOurs(const Words& what, const std::string& folder, const Program& program,
+                  const std::string& stranger, bool stores) {
+    const std::string field = StrCat(program.name, ".data_dir");
+    if (stores) {
+      Add(Verdict::kFailed, what,
+          {StrCat("holds other things too: ", stranger), StrCat("其中还有其他内容：", stranger)},
+          {StrCat("stop the services, move the stores (NAME.db, NAME.db-wal, publications) out of ", folder,
+                  " into a folder of their own, name that as ", field, ", and change nothing else there"),
+           StrCat("停止各服务，将其中的数据库（名称.db、名称.db-wal、publications）移到单独的目录，把 ",
+                  field, " 改为该目录；不要改动 ", folder, " 中的其他内容")});
+      return;
+    }
+    Add(Verdict::kFailed, what,
+        {StrCat("is no folder of this software: it holds ", stranger),
+         StrCat("不是本软件的目录：其中有 ", stranger)},
+        {StrCat("correct ", field, " and change nothing there"),
+         StrCat("请改正 ", field, "，不要改动该目录的内容")});
+  }
+
   // Stores that a running service must have open, and that are not there.
   void LookForStores(const std::string& folder, const Program& program) {
     std::vector<std::string> names = {"work_order.db"};
@@ -753,11 +863,24 @@ class Examination {
              StrCat("首次启动时自动建立；恢复备份用 hotlinectl backup restore 目录", WithConfig())});
         continue;
       }
-      if ((info.st_mode & 0007) != 0) {
+      if (!S_ISDIR(info.st_mode)) {
+        Add(Verdict::kFailed, data, {"is not a folder", "不是目录"},
+            {StrCat("correct ", program.name, ".data_dir"), StrCat("请改正 ", program.name, ".data_dir")});
+        continue;
+      }
+      bool stores = false;
+      const std::string stranger = StrangerIn(*folder, &stores);
+      const bool ours = stranger.empty();
+      if (!ours && !stores) {
+        AddNotOurs(data, *folder, program, stranger, stores);
+        continue;
+      }
+      const bool open = (info.st_mode & 0007) != 0;
+      if (open && ours) {
         Add(Verdict::kFailed, data, {"everybody on this machine can read it", "本机所有用户均可读取"},
             {StrCat("chmod 700 ", *folder), StrCat("执行 chmod 700 ", *folder)});
       }
-      const bool roots = AddRoots(data, *folder);
+      const bool roots = ours && AddRoots(data, *folder);
       if (const int fault = FaultOfListing(*folder); fault != 0) {
         AddUnreadable(data, *folder, fault, kLetWrite);
         continue;
@@ -776,7 +899,9 @@ class Examination {
       }
       std::sort(files.begin(), files.end());
       LookForStores(*folder, program);
-      if (!strange.empty() && !roots) {
+      if (!ours && (open || !strange.empty())) {
+        AddNotOurs(data, *folder, program, stranger, stores);
+      } else if (!strange.empty() && !roots) {
         Add(Verdict::kFailed, data,
             {StrCat(strange, " belongs to another user than the folder"),
              StrCat(strange, " 与所在目录属主不同")},
@@ -854,7 +979,21 @@ class Examination {
     if (const int fault = FaultOfListing(directory); fault != 0 && fault != ENOENT) {
       return AddUnreadable(what, directory, fault, kLetWrite);
     }
-    const std::vector<backup::Stored> stored = backup::ListStored(directory);
+    std::vector<backup::Stored> stored = backup::ListStored(directory, site_.hotline(), session_.now);
+    // Nobody knows when it was made, so it is not the last.
+    if (const auto ahead = std::find_if(stored.begin(), stored.end(),
+                                        [&](const backup::Stored& one) { return one.IsAhead(session_.now); });
+        ahead != stored.end()) {
+      const std::string when = absl::FormatTime("%Y-%m-%d %H:%M", ahead->end_time(), Beijing());
+      Add(Verdict::kLook, what,
+          {StrCat(ahead->folder, " is dated ", when, ", which is to come: the clock was ahead, or is behind"),
+           StrCat(ahead->folder, " 的时间为", when, "，晚于现在：时钟曾偏快，或现在偏慢")},
+          {StrCat("compare the clock (`timedatectl`), then hotlinectl backup create", WithConfig(),
+                  "; it counts as the oldest and goes first"),
+           StrCat("请核对本机时钟（timedatectl），再执行 hotlinectl backup create", WithConfig(),
+                  "；该备份按最旧的处理，最先清理")});
+      stored.erase(ahead, stored.end());
+    }
     if (stored.empty()) {
       return Add(Verdict::kLook, what, {"there is none", "尚无备份"},
                  {StrCat("hotlinectl backup create", WithConfig(), "; copy it to another machine"),

@@ -260,32 +260,35 @@ int RestoreBackup(Session& session) {
   };
   const auto refuse = [&](const absl::Status& status) {
     const std::string text(status.message());
+    if (absl::IsResourceExhausted(status)) {
+      return console.Fail(
+          {.status = absl::ResourceExhaustedError(Say(Language::kEnglish, say::kRestoreFull, text)),
+           .chinese = Say(Language::kChinese, say::kRestoreFull, text),
+           .advice = &say::kDoMakeRoomToRestore});
+    }
     if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
     return console.Fail(
         {.status = absl::FailedPreconditionError(Say(Language::kEnglish, say::kRestoreRefused, text)),
          .chinese = Say(Language::kChinese, say::kRestoreRefused, text),
          .advice = &say::kDoMoveAway});
   };
-  // All before the first is copied: half a restored site is worse than none.
+  std::vector<backup::Placement> placements;
   for (const BackupManifest& part : report.parts) {
-    const std::string data_dir = data_dir_of(part);
-    if (data_dir.empty()) continue;
-    if (absl::Status status = backup::CheckRestore(part, data_dir); !status.ok()) return refuse(status);
-  }
-  for (const BackupManifest& part : report.parts) {
-    const std::string data_dir = data_dir_of(part);
+    std::string data_dir = data_dir_of(part);
     if (data_dir.empty()) {
       console.ErrLine(Say(language, say::kPartSkipped, part.service()), Colour::kYellow);
       continue;
     }
-    if (absl::Status status = backup::Restore(folder + "/" + part.service(), part, data_dir); !status.ok()) {
-      return refuse(status);
-    }
+    placements.push_back({.manifest = part, .data_dir = std::move(data_dir)});
+  }
+  if (absl::Status status = backup::RestoreAll(folder, placements); !status.ok()) return refuse(status);
+  for (const backup::Placement& part : placements) {
+    const std::string& service = part.manifest.service();
     if (console.json()) {
       console.OutLine(
-          StrCat("{\"restored\":", JsonString(part.service()), ",\"dataDir\":", JsonString(data_dir), "}"));
+          StrCat("{\"restored\":", JsonString(service), ",\"dataDir\":", JsonString(part.data_dir), "}"));
     } else {
-      console.OutLine(Say(language, say::kPartRestored, part.service(), data_dir));
+      console.OutLine(Say(language, say::kPartRestored, service, part.data_dir));
     }
   }
   if (only == "work_order" && !site->site.escalation().data_dir().empty()) {

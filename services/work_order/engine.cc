@@ -13,6 +13,7 @@
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "common/exchange/chain.h"
+#include "services/work_order/core/order.h"
 #include "services/work_order/core/validate.h"
 #include "services/work_order/digests.h"
 
@@ -49,6 +50,11 @@ absl::Status BatchTooLarge(std::string_view field, int limit) {
                          StrCat("has more than ", limit, " entries"), StrCat("超过", limit, "条"));
 }
 
+absl::Status BadLimit(error::Reason reason, int least, int most) {
+  return error::BadField(reason, "limit", StrCat("must be ", least, " to ", most),
+                         StrCat("应在", least, "到", most, "之间"));
+}
+
 // What a peer sends and the store cannot hold would end the commit, and with it what others asked for. A
 // trace is in no hash and may be left out; without the handoff's id there is no envelope.
 absl::Status MakeStorable(google::protobuf::RepeatedPtrField<exchange::v1::Envelope>* envelopes) {
@@ -83,17 +89,24 @@ type::v1::RegisteredDetail* RegistrationIn(type::v1::Event* event) {
 // What a repeated request must agree on: everything but the trace. `command` has no traceparent.
 // Of what the client sent. How dispatch routed it is no part of that: the catalogue may have changed between
 // two tries.
-std::string Fingerprint(const Command& command) {
-  if (!command.registration().has_route()) return Sha256({command.SerializeAsString()});
+std::string WhatWasSent(const Command& command) {
+  if (!command.registration().has_route()) return command.SerializeAsString();
   Command sent = command;
   sent.mutable_registration()->clear_route();
-  return Sha256({sent.SerializeAsString()});
+  return sent.SerializeAsString();
 }
 
-// As earlier releases took it, which did not write into a command the unit that its call's metadata names.
-std::string FingerprintWithoutUnit(Command command) {
+// No command's bytes begin with the mark, so that these are told from fingerprints of earlier releases.
+std::string Fingerprint(const Command& command) {
+  return Sha256({std::string_view("\0unit", 5), WhatWasSent(command)});
+}
+
+// Whether an earlier release took `fingerprint` of this command. The one before wrote into a command the unit
+// that its call's metadata names, as is done now; those before that did not.
+bool IsEarlierFingerprint(const std::string& fingerprint, Command command) {
+  if (fingerprint == Sha256({WhatWasSent(command)})) return true;
   command.mutable_header()->mutable_actor()->clear_unit();
-  return Fingerprint(command);
+  return fingerprint == Sha256({WhatWasSent(command)});
 }
 
 // What a request tells of the peer's clock.
@@ -130,7 +143,7 @@ void Complete(const WorkOrder& source, WorkOrder* order) {
 
 // Something that needs the committer.
 struct Engine::Work {
-  enum class Kind { kCommands, kInbox, kReceipt, kRecovery, kResend, kRecount, kProbe } kind;
+  enum class Kind { kCommands, kInbox, kReceipt, kRecovery, kResend, kRecount, kProbe, kStrays } kind;
   CallContext call;
   int weight = 1;
 
@@ -153,6 +166,9 @@ struct Engine::Work {
   Done<workorder::v1::ResendResponse> resend_done;
 
   SharedKey recount;
+
+  std::vector<int64_t> strays;
+  absl::AnyInvocable<void(absl::Status)> strays_done;
 
   // An emergency came: commands or envelopes from `next` on are left for the next turn.
   int next = 0;
@@ -177,6 +193,8 @@ struct Engine::Work {
         return;  // the next recount finds it again
       case Kind::kProbe:
         return;  // as it was before
+      case Kind::kStrays:
+        return strays_done(status);
     }
   }
 };
@@ -255,6 +273,7 @@ EventHub::Item ItemOf(const type::v1::Event& event, const WorkOrder& order, Shar
           .restricted = event.restricted() || facts.restricted(),
           .veiled = facts.secret() || facts.recused_units_size() > 0,
           .echo = event.disclosed().kind() == type::v1::DISCLOSURE_KIND_WATCH,
+          .erases = event.has_erased(),
           .bytes = std::move(bytes)};
 }
 
@@ -359,8 +378,8 @@ absl::Status Engine::Admit(int weight, bool emergency) {
 }
 
 void Engine::Enqueue(std::unique_ptr<Work> work) {
-  bool emergency =
-      work->inbox.lane() == exchange::v1::LANE_EMERGENCY || work->pull.lane() == exchange::v1::LANE_EMERGENCY;
+  bool emergency = work->inbox.lane() == exchange::v1::LANE_EMERGENCY ||
+                   work->pull.lane() == exchange::v1::LANE_EMERGENCY || work->commands.emergency();
   for (const Command& command : work->commands.commands()) {
     emergency |= command.registration().content().urgency() == type::v1::URGENCY_EMERGENCY ||
                  command.registration().route().urgency() == type::v1::URGENCY_EMERGENCY;
@@ -461,7 +480,8 @@ void Engine::ApplyInbox(const CallContext& call, workorder::v1::ApplyInboxReques
 void Engine::PullOutbox(const CallContext& call, workorder::v1::PullOutboxRequest request,
                         Done<workorder::v1::PullOutboxResponse> done) {
   if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
-  if (request.limit() < 0 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
+  if (request.limit() < 0 || request.limit() > kMaxBatch)
+    return done(BadLimit(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, 0, kMaxBatch));
   const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
   if (!wait.ok()) return done(wait.status());
   request.set_lane(LaneOf(request.lane()));
@@ -492,7 +512,7 @@ void Engine::ReadEvents(const CallContext&, workorder::v1::ReadEventsRequest req
   const absl::StatusOr<absl::Duration> wait = WaitOf(request.wait());
   if (!wait.ok()) return done(wait.status());
   if (request.limit() < 1 || request.limit() > kMaxReadEvents)
-    return done(BatchTooLarge("limit", kMaxReadEvents));
+    return done(BadLimit(error::Reason::ERROR_REASON_PAGE_SIZE_INVALID, 1, kMaxReadEvents));
   AnswerRead({.start = request.start_sequence(),
               .limit = request.limit(),
               .with_discretions = request.with_discretions(),
@@ -554,7 +574,9 @@ std::map<std::string, int64_t> Engine::OwedToFormerPeers() {
 void Engine::ReadInbox(const CallContext&, workorder::v1::ReadInboxRequest request,
                        Done<workorder::v1::ReadInboxResponse> done) {
   if (absl::Status status = CheckLane(request.peer(), request.lane()); !status.ok()) return done(status);
-  if (request.limit() < 1 || request.limit() > kMaxBatch) return done(BatchTooLarge("limit", kMaxBatch));
+  // Peers ask for this, and the exchange promises them the reason.
+  if (request.limit() < 1 || request.limit() > kMaxBatch)
+    return done(BadLimit(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, 1, kMaxBatch));
   const LaneKey key{.peer = request.peer(), .lane = LaneOf(request.lane())};
   {
     MutexLock lock(&tail_mu_);
@@ -708,6 +730,15 @@ void Engine::Recount(const SharedKey& key) {
 void Engine::Probe() {
   auto work = std::make_unique<Work>();
   work->kind = Work::Kind::kProbe;
+  Enqueue(std::move(work));
+}
+
+void Engine::EraseStrays(std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done) {
+  auto work = std::make_unique<Work>();
+  work->kind = Work::Kind::kStrays;
+  work->weight = std::max(1, static_cast<int>(places.size()));
+  work->strays = std::move(places);
+  work->strays_done = std::move(done);
   Enqueue(std::move(work));
 }
 
@@ -969,6 +1000,8 @@ void Engine::Answer(Work& work) {
       return work.recovery_done(std::move(work.recovered));
     case Work::Kind::kResend:
       return work.resend_done(std::move(work.resent));
+    case Work::Kind::kStrays:
+      return work.strays_done(absl::OkStatus());
     case Work::Kind::kRecount:
     case Work::Kind::kProbe:
       return;
@@ -1028,6 +1061,9 @@ size_t Engine::Run(const std::vector<std::unique_ptr<Work>>& batch, size_t first
         break;
       case Work::Kind::kProbe:
         RunProbe(tx);
+        break;
+      case Work::Kind::kStrays:
+        RunStrays(work, tx);
         break;
     }
     if (!tx.store_failure.ok() || work.parted) return i;
@@ -1098,7 +1134,7 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
     absl::StatusOr<std::optional<RequestRow>> known = store_->reader().FindRequest(request_id);
     if (!known.ok()) return store_failed(known.status());
     if (known->has_value()) {
-      if ((*known)->fingerprint != fingerprint && (*known)->fingerprint != FingerprintWithoutUnit(command)) {
+      if ((*known)->fingerprint != fingerprint && !IsEarlierFingerprint((*known)->fingerprint, command)) {
         return error::RequestIdReused(request_id);
       }
       workorder::v1::CommandResult result;
@@ -1180,8 +1216,13 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   order.mutable_title()->swap(title);
   order.mutable_content_digest()->swap(digest);
   order.mutable_content_salt()->swap(salt);
-  absl::Status inserted = store_->InsertRequest(
-      request_id, {.fingerprint = fingerprint, .result = result.SerializeAsString()}, *applied);
+  absl::Status inserted;
+  // Of a showing nobody asks a second time, as each has an id of its own: what is shown often would be kept
+  // once more with every record. Who did all the same would be on record twice, for what was shown once.
+  if (!command.has_disclosure()) {
+    inserted = store_->InsertRequest(
+        request_id, {.fingerprint = fingerprint, .result = result.SerializeAsString()}, *applied);
+  }
   order.mutable_title()->swap(title);
   order.mutable_content_digest()->swap(digest);
   order.mutable_content_salt()->swap(salt);
@@ -1362,8 +1403,13 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
     }
   }
   tx.receiving = nullptr;
+  // Of an offer that is refused no order is made, whatever its id looks like: it goes by its own time, see
+  // Store::EraseStrays.
+  const bool stray =
+      envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER && before == nullptr && !received.changes;
   if (absl::Status status = store_->AppendInbox(
-          link.key, {.envelope = envelope, .order_id = *order_id, .commit_time = tx.now}, content);
+          link.key, {.envelope = envelope, .order_id = stray ? 0 : *order_id, .commit_time = tx.now},
+          content);
       !status.ok()) {
     return store_failed(std::move(status));
   }
@@ -1687,6 +1733,11 @@ void Engine::RunProbe(Transaction& tx) {
   }
 }
 
+void Engine::RunStrays(Work& work, Transaction& tx) {
+  tx.store_failure = Begin(*store_, tx);
+  if (tx.store_failure.ok()) tx.store_failure = store_->EraseStrays(work.strays);
+}
+
 // Lets recovered envelopes take effect, as far as what they once followed has been applied.
 absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
   // Orders of which this site has told the peer since, behind what comes back; those first told, which are
@@ -1765,8 +1816,8 @@ absl::StatusOr<bool> Engine::IsLogged(const WorkOrder& order, const exchange::v1
   return false;
 }
 
-// The orders of partners that are called for `incident` and may not be done yet, newest first. This is the
-// committing thread: of a long-lived incident, only those among the latest open orders.
+// The orders of partners that are called for `incident` and are not done yet, newest first. This is the
+// committing thread: of an incident that called for help again and again, only those among the latest.
 absl::StatusOr<std::vector<WorkOrder>> Engine::OpenPartners(const WorkOrder& incident) {
   constexpr int kMostPartners = 64;
   constexpr int kMostRows = 4096;
@@ -1774,7 +1825,8 @@ absl::StatusOr<std::vector<WorkOrder>> Engine::OpenPartners(const WorkOrder& inc
   workorder::v1::ListFilter filter;
   filter.set_parent_id(incident.id());
   for (int state = type::v1::ORDER_STATE_REGISTERED; state <= type::v1::ORDER_STATE_REDO; ++state) {
-    filter.add_states(static_cast<type::v1::OrderState>(state));
+    // A partner that replied or gave the order back is done, and a copy that was given back stands for good.
+    if (Contains(kOnOffer | kAtWork, state)) filter.add_states(static_cast<type::v1::OrderState>(state));
   }
   int64_t more = 0;
   return store_->reader().List(filter, 0, {.limit = kMostPartners, .scan_limit = kMostRows}, &more);
@@ -2177,7 +2229,7 @@ void Engine::Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<W
   for (const EventHub::Item& item : tx.events) {
     event_ring_bytes_ += item.bytes->size();
     event_ring_.push_back(item);
-    EventHub::KeepLikewise(&event_ring_);
+    event_ring_bytes_ -= EventHub::KeepLikewise(&event_ring_);
   }
   while (event_ring_.size() > static_cast<size_t>(options_.ring_items) ||
          (event_ring_bytes_ > options_.ring_bytes && event_ring_.size() > 1)) {

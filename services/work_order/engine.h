@@ -95,6 +95,10 @@ class Engine : public Ledger {
   void Resend(const CallContext& call, workorder::v1::ResendRequest request,
               Done<workorder::v1::ResendResponse> done) override;
 
+  // Erases what peers sent and this site made no order of: the bodies of the envelopes at these places, as
+  // Reader::FindStrays gave them. From any thread.
+  void EraseStrays(std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done);
+
   // Commits what waits, at most one batch; false if nothing waited. One thread at a time: the committer's.
   // Answers are given on this thread.
   bool RunBatch();
@@ -151,6 +155,7 @@ class Engine : public Ledger {
   void RunResend(Work& work, Transaction& tx);
   void RunRecount(Work& work, Transaction& tx);
   void RunProbe(Transaction& tx);
+  void RunStrays(Work& work, Transaction& tx);
   absl::Status Replay(LinkRow& link, Transaction& tx);
   absl::StatusOr<bool> IsLogged(const type::v1::WorkOrder& order, const exchange::v1::Envelope& mirror);
   absl::StatusOr<std::string> OutgoingHash(const LinkRow& link, int64_t sequence, const Transaction& tx);

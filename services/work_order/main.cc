@@ -68,11 +68,13 @@ class WorkOrderProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
     const config::v1::SiteConfig& config = environment.site->site;
-    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open({.directory = config.work_order().data_dir(),
-                                                                .hotline = config.hotline(),
-                                                                .caller_key = environment.site->caller_key,
-                                                                .on_wait = boot::WaitForReaders()});
     const std::string file = config.work_order().data_dir() + "/work_order.db";
+    absl::StatusOr<std::unique_ptr<Store>> store = boot::OpenWithRoom(file, [&] {
+      return Store::Open({.directory = config.work_order().data_dir(),
+                          .hotline = config.hotline(),
+                          .caller_key = environment.site->caller_key,
+                          .on_wait = boot::WaitForReaders()});
+    });
     if (!store.ok()) return boot::At(file, store.status());
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
@@ -105,6 +107,10 @@ class WorkOrderProcess final : public boot::Service {
     retention.hotline = config.hotline();
     retention.content_days = config.retention().content_days();
     retention.hour = config.retention().hour();
+    retention.erase_strays = [engine = process->engine_.get()](std::vector<int64_t> places,
+                                                               absl::AnyInvocable<void(absl::Status)> done) {
+      engine->EraseStrays(std::move(places), std::move(done));
+    };
     retention.on_run = [](int64_t erased) {
       log::Info("what was due has been erased", {{"orders", erased}});
     };

@@ -22,6 +22,8 @@ using operation::v1::RunRetentionResponse;
 using type::v1::WorkOrder;
 
 constexpr int kErasedAtOnce = 32;
+// Of what was refused, each may be as large as a message.
+constexpr int kStraysAtOnce = 4;
 constexpr int kScannedAtOnce = 256;
 constexpr int kMostOwed = 10'000;
 constexpr int kMostCounted = 10'000;
@@ -178,13 +180,7 @@ void Retention::Step(std::shared_ptr<Run> run) {
   absl::StatusOr<std::vector<WorkOrder>> due = NextDue(*run, kErasedAtOnce, &end);
   if (!due.ok()) return run->ended(due.status(), *run, false);
   const auto go_on = [this, run, end] {
-    if (end) {
-      last_run_ = clock_->Now();
-      return run->ended(absl::OkStatus(), *run, true);
-    }
-    if (clock_->Now() >= run->deadline) return run->ended(absl::OkStatus(), *run, false);
-    // Others' turn on the executor between two steps.
-    executor_->Post([this, run] { Step(run); });
+    GoOn(run, end && !options_.erase_strays, end ? &Retention::StepStrays : &Retention::Step);
   };
 
   workorder::v1::ExecuteRequest request;
@@ -226,6 +222,32 @@ void Retention::Step(std::shared_ptr<Run> run) {
                        go_on();
                      });
                    });
+}
+
+// What was refused has no order to go with: a vendor's offers that nobody here understood, with all that
+// their callers said.
+void Retention::StepStrays(std::shared_ptr<Run> run) {
+  const absl::Time before = run->now - absl::Hours(24) * options_.content_days;
+  absl::StatusOr<std::vector<int64_t>> places = reader_->FindStrays(before, kStraysAtOnce, &run->after_place);
+  if (!places.ok()) return run->ended(places.status(), *run, false);
+  const auto go_on = [this, run] { GoOn(run, run->after_place == 0, &Retention::StepStrays); };
+  if (places->empty()) return go_on();
+  options_.erase_strays(*std::move(places), [this, run, go_on](absl::Status status) {
+    executor_->Post([run, go_on, status = std::move(status)] {
+      if (!status.ok()) return run->ended(status, *run, false);
+      go_on();
+    });
+  });
+}
+
+void Retention::GoOn(std::shared_ptr<Run> run, bool all, void (Retention::*step)(std::shared_ptr<Run>)) {
+  if (all) {
+    last_run_ = clock_->Now();
+    return run->ended(absl::OkStatus(), *run, true);
+  }
+  if (clock_->Now() >= run->deadline) return run->ended(absl::OkStatus(), *run, false);
+  // Others' turn on the executor between two steps.
+  executor_->Post([this, run, step] { (this->*step)(run); });
 }
 
 void Retention::Execute(const CallContext& call, type::v1::Command command,

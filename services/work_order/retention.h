@@ -3,7 +3,9 @@
 //
 // The job reads on an executor of its own and erases by commands, a few in a commit, so that it holds up no
 // push for longer than any other command does. An order is due when it has ended here, has not changed for
-// the days of the configuration, is under no hold, and nothing about it is still owed to a peer.
+// the days of the configuration, is under no hold, and nothing about it is still owed to a peer. What a peer
+// sent and no order was made of, an offer that was not understood above all, is due so many days after it
+// came.
 #ifndef SERVICES_WORK_ORDER_RETENTION_H_
 #define SERVICES_WORK_ORDER_RETENTION_H_
 
@@ -15,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
@@ -32,6 +36,8 @@ struct RetentionOptions {
   std::string hotline;
   int content_days = 1095;  // -1: nothing is erased
   int hour = 3;             // of the day in Beijing at which the job begins
+  // Engine::EraseStrays: what peers sent and no order was made of goes so long after it came. None: it stays.
+  std::function<void(std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done)> erase_strays;
   std::function<void(int64_t erased)> on_run = [](int64_t) {};  // a run of the job has ended
   // A run of the job could not go on, and is tried again in five minutes; or it has ended, but some orders
   // cannot be erased, the first of them for this reason. No personal data.
@@ -65,6 +71,7 @@ class Retention {
     absl::Time now;
     absl::Time deadline = absl::InfiniteFuture();
     int64_t after_id = 0;
+    int64_t after_place = 0;  // of what no order was made of
     int64_t erased = 0;
     int64_t failed = 0;                   // orders that were passed over
     absl::Status failure;                 // why the first of them was
@@ -81,6 +88,9 @@ class Retention {
   // One that cannot be erased does not keep the later ones.
   static void PassOver(Run& run, const absl::Status& why);
   void Step(std::shared_ptr<Run> run);
+  void StepStrays(std::shared_ptr<Run> run);
+  // After a step, `all` the last one of the run.
+  void GoOn(std::shared_ptr<Run> run, bool all, void (Retention::*step)(std::shared_ptr<Run>));
   void Watch();
 
   Ledger* const ledger_;

@@ -1,7 +1,6 @@
 #include "services/work_order/service.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -36,6 +35,7 @@ constexpr int kScanLimit = 20'000;
 // Rows looked at for a list before other reads have their turn: some two milliseconds.
 constexpr int kListSlice = 512;
 constexpr int kMaxHistory = 1000;
+constexpr int64_t kMaxOrderId = 64;
 // Of the records or events in one answer, unless one alone is larger: what a peer wrote at length is listed
 // and read all the same, by clients that take gRPC's 4 MiB too.
 constexpr size_t kMaxPageBytes = 2 << 20;
@@ -187,26 +187,25 @@ void WorkOrderService::Disclose(const CallContext& call, std::vector<Shown> show
 
 template <typename Response>
 void WorkOrderService::ReadRestricted(const CallContext& call, const std::string& order_id,
-                                      absl::AnyInvocable<absl::StatusOr<Response>()> read,
-                                      Done<Response> done) {
+                                      absl::AnyInvocable<void(Done<Response>)> read, Done<Response> done) {
   readers_->Post([this, call, order_id, read = std::move(read), done = std::move(done)]() mutable {
     absl::StatusOr<type::v1::WorkOrder> order = Find(order_id);
     if (!order.ok()) return done(order.status());
     if (SightOf(call, *order) == Sight::kNothing) return done(error::Restricted());
-    if (!order->facts().restricted()) return done(read());
+    if (!order->facts().restricted()) return read(std::move(done));
     auto answer = std::make_shared<Done<Response>>(std::move(done));
     Disclose(
         call, {{order->id(), type::v1::DISCLOSURE_KIND_HISTORY}},
-        [answer, read = std::move(read)]() mutable { (*answer)(read()); },
+        [answer, read = std::move(read)]() mutable { read(std::move(*answer)); },
         [answer](absl::Status status) { (*answer)(std::move(status)); });
   });
 }
 
 absl::StatusOr<int64_t> WorkOrderService::Resolve(const std::string& order_id) {
-  if (order_id.empty()) return error::Required("order_id");
-  if (order_id.size() > 64 || !CountCodePoints(order_id).has_value() ||
-      HasControlCharacters(order_id, /*allow_line_breaks=*/false)) {
-    return error::BadText("order_id");
+  if (absl::Status status = ValidateText("order_id", order_id, kMaxOrderId, /*required=*/true,
+                                         /*multi_line=*/false);
+      !status.ok()) {
+    return status;
   }
   std::optional<int64_t> id = ParseOrderId(order_id);
   for (auto find : {&Reader::FindIdByNumber, &Reader::FindIdByHandoff}) {
@@ -236,27 +235,37 @@ absl::StatusOr<workorder::v1::GetWorkOrderResponse> WorkOrderService::Get(const 
   return response;
 }
 
+absl::StatusOr<workorder::v1::GetWorkOrderResponse> WorkOrderService::GetFor(const CallContext& call,
+                                                                             const std::string& order_id) {
+  absl::StatusOr<workorder::v1::GetWorkOrderResponse> response = Get(order_id);
+  if (!response.ok()) return response;
+  const Sight sight = SightOf(call, response->order());
+  if (sight == Sight::kNothing) return error::Restricted();
+  if (sight == Sight::kNoCaller) MaskCaller(response->mutable_order());
+  return response;
+}
+
 void WorkOrderService::GetWorkOrder(const CallContext& call, workorder::v1::GetWorkOrderRequest request,
                                     Done<workorder::v1::GetWorkOrderResponse> done) {
   readers_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
-    absl::StatusOr<workorder::v1::GetWorkOrderResponse> response = Get(request.order_id());
-    if (!response.ok()) return done(std::move(response));
-    const Sight sight = SightOf(call, response->order());
-    if (sight == Sight::kNothing) return done(error::Restricted());
-    if (sight == Sight::kNoCaller) MaskCaller(response->mutable_order());
-    if (sight == Sight::kNoCaller || !IsDisclosure(response->order())) return done(std::move(response));
+    absl::StatusOr<workorder::v1::GetWorkOrderResponse> response = GetFor(call, request.order_id());
+    if (!response.ok() || !IsDisclosure(response->order(), SightOf(call, response->order()))) {
+      return done(std::move(response));
+    }
     auto answer = std::make_shared<Done<workorder::v1::GetWorkOrderResponse>>(std::move(done));
     const std::string id = response->order().id();
     // Read once more, so that what is shown has the version that the record gave it.
     Disclose(
-        call, {{id, type::v1::DISCLOSURE_KIND_CONTENT}}, [this, id, answer] { (*answer)(Get(id)); },
+        call, {{id, type::v1::DISCLOSURE_KIND_CONTENT}},
+        [this, call, id, answer] { (*answer)(GetFor(call, id)); },
         [answer](absl::Status status) { (*answer)(std::move(status)); });
   });
 }
 
 absl::Status WorkOrderService::Fit(const CallContext& call, bool by_number, type::v1::WorkOrder* order,
                                    std::vector<Shown>* shown) {
-  if (SightOf(call, *order) == Sight::kNoCaller) {
+  const Sight sight = SightOf(call, *order);
+  if (sight == Sight::kNoCaller) {
     absl::StatusOr<std::string> content = reader_->FindContent(ParseOrderId(order->id()).value_or(0));
     if (!content.ok()) return content.status();
     if (!order->mutable_content()->ParseFromString(*content)) {
@@ -264,7 +273,9 @@ absl::Status WorkOrderService::Fit(const CallContext& call, bool by_number, type
     }
     MaskCaller(order);
     order->clear_content();
-  } else if (order->facts().restricted() || (by_number && order->facts().secret())) {
+  }
+  // Who the caller is a list tells only where it was asked for by the number.
+  if (order->facts().restricted() || (by_number && IsDisclosure(*order, sight))) {
     shown->push_back({order->id(), type::v1::DISCLOSURE_KIND_LIST});
   }
   return absl::OkStatus();
@@ -441,7 +452,10 @@ void WorkOrderService::ListOrderEvents(const CallContext& call, workorder::v1::L
                                        Done<workorder::v1::ListOrderEventsResponse> done) {
   const std::string id = request.order_id();
   ReadRestricted<workorder::v1::ListOrderEventsResponse>(
-      call, id, [this, call, request = std::move(request)] { return History(call, request); },
+      call, id,
+      [this, call, request = std::move(request)](Done<workorder::v1::ListOrderEventsResponse> done) {
+        done(History(call, request));
+      },
       std::move(done));
 }
 
@@ -483,62 +497,98 @@ void WorkOrderService::CloseWorkOrder(const CallContext& call, workorder::v1::Cl
           });
 }
 
-absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
-    const workorder::v1::GetCustodyChainRequest& request, absl::Time now) {
-  absl::StatusOr<absl::Time> at = InstantOf(request, now);
-  if (!at.ok()) return at.status();
-  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-  if (!order.ok()) return order.status();
-  absl::StatusOr<std::vector<type::v1::Event>> events =
-      ReadHistory(order->last_event_sequence(), kMaxChainEvents, std::numeric_limits<size_t>::max());
-  if (!events.ok()) return events.status();
-  std::vector<workorder::v1::CustodyTenure> tenures = CustodyChain(*events, engine_->site().hotline, *at);
-  if (tenures.empty()) {
-    return work_order::WhoHolds(*events, engine_->site().hotline, *at).status();
+// The history of an order that is being read, back from its latest event.
+struct WorkOrderService::Walk {
+  absl::Time deadline;
+  int64_t next = 0;  // 0: all has been read
+  std::vector<type::v1::Event> events;
+  absl::AnyInvocable<void(absl::StatusOr<std::vector<type::v1::Event>>)> done;
+};
+
+void WorkOrderService::WalkSlice(std::shared_ptr<Walk> walk) {
+  if (clock_->Now() > walk->deadline) {
+    return walk->done(absl::DeadlineExceededError("nobody waits for the history any more"));
   }
+  for (int rows = 0; walk->next > 0 && walk->events.size() < kMaxChainEvents; ++rows) {
+    if (rows == kListSlice) return readers_->Post([this, walk] { WalkSlice(walk); });
+    absl::StatusOr<std::vector<EventRow>> read = reader_->ReadEvents(walk->next, 1);
+    if (!read.ok()) return walk->done(read.status());
+    type::v1::Event event;
+    if (read->empty() || !event.ParseFromString(read->front().bytes) ||
+        event.previous_order_sequence() >= walk->next) {
+      return walk->done(error::Internal(StrCat("event ", walk->next, " cannot be read")));
+    }
+    walk->next = event.previous_order_sequence();
+    // Nobody is accountable by being shown an order, and of one that is restricted and looked at often there
+    // is little else.
+    if (!event.has_disclosed()) walk->events.push_back(std::move(event));
+  }
+  std::reverse(walk->events.begin(), walk->events.end());
+  walk->done(std::move(walk->events));
+}
+
+template <typename Request, typename Response>
+void WorkOrderService::ReadTenures(const CallContext& call, const Request& request,
+                                   absl::StatusOr<Response> (WorkOrderService::*answer)(
+                                       const type::v1::WorkOrder& order,
+                                       const std::vector<type::v1::Event>& events, absl::Time at),
+                                   Done<Response> done) {
+  ReadRestricted<Response>(
+      call, request.order_id(),
+      [this, call, request, answer](Done<Response> done) {
+        absl::StatusOr<absl::Time> at = InstantOf(request, call.now);
+        if (!at.ok()) return done(at.status());
+        absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
+        if (!order.ok()) return done(order.status());
+        auto walk = std::make_shared<Walk>();
+        walk->deadline = call.deadline;
+        walk->next = order->last_event_sequence();
+        walk->done = [this, answer, order = *std::move(order), at = *at,
+                      done = std::move(done)](absl::StatusOr<std::vector<type::v1::Event>> events) mutable {
+          if (!events.ok()) return done(events.status());
+          done((this->*answer)(order, *events, at));
+        };
+        WalkSlice(std::move(walk));
+      },
+      std::move(done));
+}
+
+absl::StatusOr<workorder::v1::GetCustodyChainResponse> WorkOrderService::Chain(
+    const type::v1::WorkOrder& order, const std::vector<type::v1::Event>& events, absl::Time at) {
+  std::vector<workorder::v1::CustodyTenure> tenures = CustodyChain(events, engine_->site().hotline, at);
+  if (tenures.empty()) return work_order::WhoHolds(events, engine_->site().hotline, at).status();
   workorder::v1::GetCustodyChainResponse response;
-  response.set_order_id(order->id());
-  response.set_order_number(order->number());
+  response.set_order_id(order.id());
+  response.set_order_number(order.number());
   for (workorder::v1::CustodyTenure& tenure : tenures) *response.add_tenures() = std::move(tenure);
-  *response.mutable_at_time() = ToTimestamp(*at);
-  response.set_continued_as(CopyToWorkWith(*order, engine_->site()));
+  *response.mutable_at_time() = ToTimestamp(at);
+  response.set_continued_as(CopyToWorkWith(order, engine_->site()));
   return response;
 }
 
 void WorkOrderService::GetCustodyChain(const CallContext& call, workorder::v1::GetCustodyChainRequest request,
                                        Done<workorder::v1::GetCustodyChainResponse> done) {
-  ReadRestricted<workorder::v1::GetCustodyChainResponse>(
-      call, request.order_id(), [this, now = call.now, request] { return Chain(request, now); },
-      std::move(done));
+  ReadTenures(call, request, &WorkOrderService::Chain, std::move(done));
 }
 
 absl::StatusOr<workorder::v1::WhoHoldsResponse> WorkOrderService::Holds(
-    const workorder::v1::WhoHoldsRequest& request, absl::Time now) {
-  absl::StatusOr<absl::Time> at = InstantOf(request, now);
-  if (!at.ok()) return at.status();
-  absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-  if (!order.ok()) return order.status();
-  absl::StatusOr<std::vector<type::v1::Event>> events =
-      ReadHistory(order->last_event_sequence(), kMaxChainEvents, std::numeric_limits<size_t>::max());
-  if (!events.ok()) return events.status();
-  return work_order::WhoHolds(*events, engine_->site().hotline, *at);
+    const type::v1::WorkOrder&, const std::vector<type::v1::Event>& events, absl::Time at) {
+  return work_order::WhoHolds(events, engine_->site().hotline, at);
 }
 
 void WorkOrderService::WhoHolds(const CallContext& call, workorder::v1::WhoHoldsRequest request,
                                 Done<workorder::v1::WhoHoldsResponse> done) {
-  ReadRestricted<workorder::v1::WhoHoldsResponse>(
-      call, request.order_id(), [this, now = call.now, request] { return Holds(request, now); },
-      std::move(done));
+  ReadTenures(call, request, &WorkOrderService::Holds, std::move(done));
 }
 
 void WorkOrderService::PreviewReturn(const CallContext& call, workorder::v1::PreviewReturnRequest request,
                                      Done<workorder::v1::PreviewReturnResponse> done) {
   ReadRestricted<workorder::v1::PreviewReturnResponse>(
       call, request.order_id(),
-      [this, now = call.now, request]() -> absl::StatusOr<workorder::v1::PreviewReturnResponse> {
+      [this, now = call.now, request](Done<workorder::v1::PreviewReturnResponse> done) {
         absl::StatusOr<type::v1::WorkOrder> order = Find(request.order_id());
-        if (!order.ok()) return order.status();
-        return work_order::PreviewReturn(*order, request, engine_->site(), now);
+        if (!order.ok()) return done(order.status());
+        done(work_order::PreviewReturn(*order, request, engine_->site(), now));
       },
       std::move(done));
 }
@@ -739,6 +789,11 @@ void WorkOrderService::VerifyLog(const CallContext& call, workorder::v1::VerifyL
   if (request.end_sequence() < 0 || request.end_sequence() > head) {
     return done(error::SequenceOutOfRange(request.end_sequence(), head, "end_sequence"));
   }
+  // Nothing would be looked at, and found intact.
+  if (request.end_sequence() != 0 && request.end_sequence() < request.start_sequence()) {
+    return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "end_sequence",
+                                "must not be before start_sequence", "不应小于start_sequence"));
+  }
   auto verification = std::make_shared<Verification>();
   verification->done = std::move(done);
   verification->deadline = call.deadline;
@@ -911,7 +966,7 @@ void WorkOrderService::ExportEvidence(const CallContext& call, workorder::v1::Ex
             (*answer)(std::move(response));
           }}));
     };
-    if (!IsDisclosure(*order)) return run();
+    if (!IsDisclosure(*order, Sight::kWhole)) return run();
     Disclose(call, {{id, type::v1::DISCLOSURE_KIND_EVIDENCE}}, std::move(run),
              [answer](absl::Status status) { (*answer)(std::move(status)); });
   });

@@ -77,6 +77,7 @@ class WorkOrderService : public OrderFinder {
   struct Listing;
   struct Verification;
   struct Export;
+  struct Walk;
 
   absl::StatusOr<int64_t> Resolve(const std::string& order_id);
   // Records what is about to be shown, in one commit, and then calls `then` on the readers' thread; `failed`
@@ -86,31 +87,45 @@ class WorkOrderService : public OrderFinder {
   Sight SightOf(const CallContext& call, const type::v1::WorkOrder& order) const {
     return hotline::SightOf(order, call.account, clearance_.Covers(call), call.unit);
   }
-  // The order's whole sight is a disclosure: it is restricted or secret.
-  static bool IsDisclosure(const type::v1::WorkOrder& order) {
-    return order.facts().restricted() || order.facts().secret();
+  // So much sight of the order is a disclosure: of a restricted one also without its caller, of a secret one
+  // who that is.
+  static bool IsDisclosure(const type::v1::WorkOrder& order, Sight sight) {
+    return order.facts().restricted() || (order.facts().secret() && sight == Sight::kWhole);
   }
   absl::StatusOr<workorder::v1::GetWorkOrderResponse> Get(const std::string& order_id);
+  // The same as `call` may see it.
+  absl::StatusOr<workorder::v1::GetWorkOrderResponse> GetFor(const CallContext& call,
+                                                             const std::string& order_id);
   // A page of a list, and what of it is to be recorded.
   using Listed = absl::AnyInvocable<void(absl::StatusOr<workorder::v1::ListWorkOrdersResponse>,
                                          std::vector<Shown> shown)>;
   // Without those that `call` may not know of. On the readers' thread.
   void List(const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, Listed done);
   void ListSlice(std::shared_ptr<Listing> l);
-  // Answers `read` of the order's history: refused or recorded if it is restricted.
+  // Answers by `read` of the order's history: refused or recorded if it is restricted.
   template <typename Response>
   void ReadRestricted(const CallContext& call, const std::string& order_id,
-                      absl::AnyInvocable<absl::StatusOr<Response>()> read, Done<Response> done);
+                      absl::AnyInvocable<void(Done<Response>)> read, Done<Response> done);
+  // Answers who was accountable for an order at the instant that is asked about. `answer` gets its events.
+  template <typename Request, typename Response>
+  void ReadTenures(const CallContext& call, const Request& request,
+                   absl::StatusOr<Response> (WorkOrderService::*answer)(
+                       const type::v1::WorkOrder& order, const std::vector<type::v1::Event>& events,
+                       absl::Time at),
+                   Done<Response> done);
+  void WalkSlice(std::shared_ptr<Walk> walk);
   absl::StatusOr<type::v1::WorkOrder> Find(const std::string& order_id);
   // `limit` events of an order, `last` the latest of them, oldest first; fewer if they were larger than
   // `max_bytes` together, but one at least.
   absl::StatusOr<std::vector<type::v1::Event>> ReadHistory(int64_t last, size_t limit, size_t max_bytes);
   absl::StatusOr<workorder::v1::ListOrderEventsResponse> History(
       const CallContext& call, const workorder::v1::ListOrderEventsRequest& request);
-  absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(
-      const workorder::v1::GetCustodyChainRequest& request, absl::Time now);
-  absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const workorder::v1::WhoHoldsRequest& request,
-                                                        absl::Time now);
+  absl::StatusOr<workorder::v1::GetCustodyChainResponse> Chain(const type::v1::WorkOrder& order,
+                                                               const std::vector<type::v1::Event>& events,
+                                                               absl::Time at);
+  absl::StatusOr<workorder::v1::WhoHoldsResponse> Holds(const type::v1::WorkOrder& order,
+                                                        const std::vector<type::v1::Event>& events,
+                                                        absl::Time at);
   // The order with this id came from this number, written without separators; not if that is empty.
   absl::StatusOr<bool> HasNumber(int64_t id, const std::string& number);
   absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> Similar(

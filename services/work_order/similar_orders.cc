@@ -79,7 +79,8 @@ absl::StatusOr<bool> SimilarOrders::Follow() {
     type::v1::Event event;
     if (!event.ParseFromString(row.bytes)) return error::Internal("a stored event cannot be read");
     const int64_t id = ParseOrderId(event.order_id()).value_or(0);
-    if (Contains(kEnded, event.state())) {
+    // A copy that was given back has not ended, and is erased all the same.
+    if (Contains(kEnded, event.state()) || event.has_erased()) {
       index_.Remove(id);
     } else if (RegistrationIn(event) != nullptr) {
       absl::StatusOr<Sketch> sketch = Read(id, FromProto(event.commit_time()));

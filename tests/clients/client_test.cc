@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -61,7 +62,7 @@ class BusyService final : public DispatchService::Service {
 };
 
 // Pushes once, by a client whose library does not try again by itself.
-grpc::Status PushTo(BusyService* service) {
+grpc::Status PushTo(DispatchService::Service* service) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -86,6 +87,56 @@ TEST(GivenClient, AWaitBeyondItsTimeoutIsAnAnswer) {
   BusyService service(milliseconds(60'000));
   EXPECT_EQ(PushTo(&service).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(service.times().size(), 1u);
+}
+
+// As gRPC itself refuses what is larger than may be.
+class SmallService final : public DispatchService::Service {
+ public:
+  grpc::Status PushWorkOrder(grpc::ServerContext*, const PushWorkOrderRequest*,
+                             PushWorkOrderResponse*) override {
+    ++calls;
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "Received message larger than max"};
+  }
+  std::atomic<int> calls = 0;
+};
+
+TEST(GivenClient, DoesNotSendAgainWhatIsTooLarge) {
+  SmallService service;
+  EXPECT_EQ(PushTo(&service).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(service.calls, 1);
+}
+
+// Its log ends at 3: it was restored from a backup.
+class RestoredService final : public DispatchService::Service {
+ public:
+  grpc::Status WatchHandoffs(grpc::ServerContext*, const dispatch::v1::WatchHandoffsRequest* request,
+                             grpc::ServerWriter<dispatch::v1::WatchHandoffsResponse>* writer) override {
+    if (request->start_sequence() > 4) return {grpc::StatusCode::OUT_OF_RANGE, "the head is 3"};
+    dispatch::v1::WatchHandoffsResponse response;
+    for (int64_t sequence = request->start_sequence(); sequence <= 3; ++sequence) {
+      response.add_events()->set_sequence(sequence);
+    }
+    response.set_watermark(3);
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
+};
+
+TEST(GivenClient, AWatchBeginsAnewAfterARestore) {
+  RestoredService service;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  Client client({.dispatch = "127.0.0.1:" + std::to_string(port), .service_config = "{}"});
+  std::vector<int64_t> seen;
+  const grpc::Status status = client.Watch(6959, [&](const type::v1::Event& event) {
+    seen.push_back(event.sequence());
+    return event.sequence() < 3;
+  });
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(seen, (std::vector<int64_t>{1, 2, 3}));
 }
 
 }  // namespace

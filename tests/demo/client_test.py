@@ -23,7 +23,7 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
         cls.protos = Protos()
 
     def setUp(self):
-        self.answers = []  # (code, seconds of RetryInfo) of the failures that come first
+        self.answers = []  # (code, seconds of RetryInfo; None: no details) of the failures that come first
         self.calls = []  # when they came
         self.requests = []  # and with what
         self.server = grpc.server(futures.ThreadPoolExecutor(1), handlers=(self,))
@@ -43,6 +43,8 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
         if not self.answers:
             return b""
         code, seconds = self.answers.pop(0)
+        if seconds is None:
+            context.abort(code, "too large")
         status = self.protos.new("google.rpc.Status", {"code": code.value[0]})
         retry = self.protos.new("google.rpc.RetryInfo", {"retryDelay": "%.3fs" % seconds})
         status.details.add().Pack(retry)
@@ -66,6 +68,12 @@ class ClientTest(unittest.TestCase, grpc.GenericRpcHandler):
         self.assertEqual(len(self.requests), 2)
         self.assertEqual(self.requests[0], self.requests[1])
         self.assertIn(b"one-and-the-same", self.requests[0])
+
+    def test_a_message_that_is_too_large_is_not_sent_again(self):
+        self.answers = [(grpc.StatusCode.RESOURCE_EXHAUSTED, None)]
+        with self.assertRaises(Failure):
+            self.client.call(METHOD, patience=30)
+        self.assertEqual(len(self.calls), 1)
 
     def test_a_wait_beyond_its_patience_is_the_callers(self):
         self.answers = [(grpc.StatusCode.RESOURCE_EXHAUSTED, 60)]

@@ -258,7 +258,7 @@ TEST_F(RoutingTest, ReloadsUnderLoadWithoutAnError) {
   Write("wuqia-b.yaml", "version: [\n");
   const RichError wrong = MustFail(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
   EXPECT_EQ(wrong.reason, "CATALOGUE_INVALID");
-  EXPECT_THAT(wrong.chinese, HasSubstr("wuqia-b.yaml:"));
+  EXPECT_THAT(wrong.chinese, HasSubstr("wuqia-b.yaml第"));
   stop = true;
   for (std::thread& desk : desks) desk.join();
   EXPECT_EQ(errors, 0);

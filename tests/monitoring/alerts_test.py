@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 from sites import ROOT, SERVICES, WAIT_S, Prometheus, await_true, end, fail, free_ports, programs_of, skip, two_sites
 from traffic import import_people
@@ -53,6 +54,29 @@ def await_told(name, status, labels):
             told_changed.wait(left)
 
 
+def check_inhibition(port):
+    """Posts alerts of a hotline that nothing here is: work_order that is down hides what it is the cause of, dispatch hides nothing."""
+    names = ("HotlineEscalationStale", "HotlineReceiptLate", "HotlineReconcileOverdue")
+    alerts = [{"labels": {"alertname": "HotlineServiceDown", "severity": "critical", "hotline": f"down-{down}", "service": down}}
+              for down in SERVICES]
+    alerts += [{"labels": {"alertname": name, "severity": "warning", "hotline": f"down-{down}"}} for down in SERVICES for name in names]
+    url = f"http://127.0.0.1:{port}/api/v2/alerts"
+    body = json.dumps([dict(alert, annotations={"runbook": "none"}) for alert in alerts]).encode()
+    urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()
+
+    def hidden():
+        got = json.load(urllib.request.urlopen(url + "?silenced=false", timeout=10))
+        return {(alert["labels"]["hotline"], alert["labels"]["alertname"]): bool(alert["status"]["inhibitedBy"])
+                for alert in got if alert["labels"]["hotline"].startswith("down-") and alert["labels"]["alertname"] in names
+                and alert["status"]["state"] != "unprocessed"}
+
+    await_true("Alertmanager has judged what was posted", lambda: len(hidden()) == len(SERVICES) * len(names))
+    for (hotline, name), is_hidden in hidden().items():
+        if is_hidden != (hotline == "down-work_order"):
+            fail(f"{name} of {hotline} is {'hidden' if is_hidden else 'told'}")
+    print("    ok: only work_order that is down hides what others say of it", flush=True)
+
+
 def main():
     programs = programs_of(sys.argv[1])
     prometheus, alertmanager = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
@@ -86,6 +110,7 @@ def main():
             import_people(programs, (a, b))
             await_true("every rung reaches somebody", lambda: len(query("hotline_directory_unreachable_rungs == 0")) == 2)
             await_true("no alert fires when all is well", lambda: not query('ALERTS{alertstate="firing"}'))
+            check_inhibition(manager_port)
 
             b.kill("escalation")
             notes = await_told("HotlineServiceDown", "firing", {"hotline": "110", "service": "escalation"})

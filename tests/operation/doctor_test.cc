@@ -245,12 +245,75 @@ TEST_F(DoctorTest, ADayWithoutABackupIsTold) {
   EXPECT_THAT(said(),
               AllOf(HasSubstr("\"look\""), HasSubstr("older than 26 hours"), HasSubstr("超过26小时")));
   ExpectCommandsOfThisSite(sites_.a, Look(sites_.a, {"--json"}));
+  // Made while the clock ran ahead: for two days it would stand for what is not there.
+  ASSERT_NO_FATAL_FAILURE(age(absl::Hours(-48)));
+  EXPECT_THAT(said(), AllOf(HasSubstr("\"look\""), HasSubstr("b is dated"), HasSubstr("which is to come"),
+                            HasSubstr("晚于现在")));
+  EXPECT_THAT(Look(sites_.a, {"--json"}).out, Not(HasSubstr("the last whole one is")));
+  ExpectCommandsOfThisSite(sites_.a, Look(sites_.a, {"--json"}));
+  ASSERT_NO_FATAL_FAILURE(age(absl::Hours(30)));
   // A timer runs it elsewhere.
   const Said within = LookFromWithin(sites_.a);
   EXPECT_THAT(LineWith(within, "\"backups\""), HasSubstr("hotlinectl backup create")) << within.err;
   EXPECT_THAT(LineWith(within, "\"configuration\""),
               AllOf(HasSubstr("\"ok\""), HasSubstr("\"" + sites_.a.config_file() + "\"")));
   ExpectCommandsOfThisSite(sites_.a, within);
+}
+
+// Where two services are given one port under two names, the second cannot listen, and the first answers.
+TEST_F(DoctorTest, AnotherServiceThatAnswersIsNotTakenForIt) {
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  const std::string address = sites_.a.address(Service::kWorkOrder);
+  const std::vector<std::string> everywhere = {"--dispatch",   address, "--work-order", address,
+                                               "--escalation", address, "--json"};
+  const Said said = Look(sites_.a, everywhere);
+  EXPECT_EQ(said.exit, 9);
+  EXPECT_THAT(LineWith(said, "\"service work_order\""), HasSubstr("\"ok\""));
+  EXPECT_THAT(LineWith(said, "\"service dispatch\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("at " + address + " another program does"),
+                    HasSubstr("应答的是其他程序"), HasSubstr("systemctl restart hotline-dispatch")));
+  std::vector<std::string> health = everywhere;
+  health.emplace_back("health");
+  const Said asked = RunCtl(sites_.folder, health);
+  EXPECT_EQ(asked.exit, 6) << asked.out;
+  EXPECT_THAT(LineWith(asked, "\"dispatch\""), HasSubstr("\"serving\":false"));
+  EXPECT_THAT(LineWith(asked, "\"work_order\""), HasSubstr("\"serving\":true"));
+  EXPECT_THAT(asked.err, HasSubstr("is not dispatch"));
+}
+
+// Whoever follows what is advised for data_dir as root must not change what is the system's.
+TEST_F(DoctorTest, AFolderThatIsNoneOfThisSoftwaresIsLeftAsItIs) {
+  ASSERT_TRUE(sites_.a.Launch(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);
+  const std::string config = ReadFile(sites_.a.config_file());
+  const auto name = [&](const std::string& path) {
+    std::string text = config;
+    const std::string own = sites_.a.folder() + "/work_order";
+    ASSERT_NE(text.find(own), std::string::npos) << text;
+    for (size_t at; (at = text.find(own)) != std::string::npos;) text.replace(at, own.size(), path);
+    WriteFile(sites_.a.config_file(), text);
+  };
+  const std::string other = sites_.folder.path() + "/lib";
+  std::filesystem::create_directory(other);
+  WriteFile(other + "/dpkg", "x");
+  ASSERT_EQ(chmod(other.c_str(), 0755), 0);
+  ASSERT_NO_FATAL_FAILURE(name(other));
+  const auto look = [&](const std::string& path) {
+    const Said said = Look(sites_.a, {"--json"});
+    EXPECT_EQ(said.exit, 9);
+    EXPECT_THAT(said.out, AllOf(Not(HasSubstr("chmod 700")), Not(HasSubstr("chown -R"))));
+    return LineWith(said, "\"data " + path + "\"");
+  };
+  EXPECT_THAT(look(other),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("is no folder of this software: it holds dpkg"),
+                    HasSubstr("correct work_order.data_dir"), HasSubstr("不是本软件的目录")));
+  // A service that root started there once.
+  WriteFile(other + "/work_order.db.lock", "");
+  EXPECT_THAT(look(other), AllOf(HasSubstr("\"failed\""), HasSubstr("holds other things too: dpkg"),
+                                 HasSubstr("into a folder of their own"), HasSubstr("其中还有其他内容")));
+  ASSERT_NO_FATAL_FAILURE(name(other + "/dpkg"));
+  EXPECT_THAT(look(other + "/dpkg"),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("is not a folder"), HasSubstr("不是目录")));
 }
 
 // No network helps where there is none.
@@ -416,6 +479,42 @@ TEST_F(DoctorTest, CertificatesThatDoNotFitAreFound) {
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("is not issued by")));
   std::filesystem::remove(own + ".crt");
   EXPECT_THAT(said(), AllOf(HasSubstr("\"failed\""), HasSubstr("cannot read")));
+}
+
+// Issued for later; or the clock is a year behind, which makes of every certificate such a one.
+TEST_F(DoctorTest, WhatIsNotValidYetIsFound) {
+  ASSERT_TRUE(sites_.UseKeys().ok());
+  sites_.a.config().mutable_signing()->mutable_keys(0)->set_not_before_time("2039-01-01T00:00:00+08:00");
+  const std::string folder = sites_.folder.path() + "/tls";
+  ASSERT_EQ(MakeCertificates(), 0);
+  ASSERT_TRUE(sites_.a.Launch(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);
+  const std::string own = folder + "/12345/dispatch";
+  WriteFile(folder + "/index.txt", "");
+  WriteFile(folder + "/ca.cnf",
+            "[ca]\ndefault_ca = a\n[a]\ndatabase = " + folder + "/index.txt\nnew_certs_dir = " + folder +
+                "\nrand_serial = yes\ndefault_md = sha256\npolicy = p\ncertificate = " + folder +
+                "/ca.crt\nprivate_key = " + folder + "/ca.key\n[p]\ncommonName = supplied\n");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"/usr/bin/openssl", "req", "-new", "-key", own + ".key", "-subj",
+                                 "/CN=dispatch", "-out", own + ".csr"},
+        {"/usr/bin/openssl", "ca", "-batch", "-notext", "-config", folder + "/ca.cnf", "-startdate",
+         "20390101000000Z", "-enddate", "20400101000000Z", "-in", own + ".csr", "-out", own + ".crt"}}) {
+    const Said made = RunProgram(sites_.folder, command);
+    ASSERT_EQ(made.exit, 0) << made.err;
+  }
+  const Said said = Look(sites_.a, {"--json"});
+  EXPECT_EQ(said.exit, 9);
+  EXPECT_THAT(
+      LineWith(said, "certificate " + own + ".crt"),
+      AllOf(HasSubstr("\"failed\""), HasSubstr("not valid before 2039-01-01 08:00, or this clock is behind"),
+            HasSubstr("本机时钟偏慢")));
+  EXPECT_THAT(LineWith(said, "\"signing keys\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("none is valid before 2039-01-01 00:00"),
+                    HasSubstr("目前无法签名")));
+  // The next authority beside the one of today is no fault.
+  WriteFile(folder + "/ca.crt", ReadFile(folder + "/ca.crt") + ReadFile(own + ".crt"));
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "certificate " + folder + "/ca.crt"), HasSubstr("\"ok\""));
 }
 
 TEST_F(DoctorTest, WhatIsAdvisedWorksAtASiteWithTls) {

@@ -75,6 +75,9 @@ class ReaderWrap : public work_order::Reader {
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
     return real_->ScanOrders(after_id, limit);
   }
+  absl::StatusOr<std::vector<int64_t>> FindStrays(absl::Time before, int limit, int64_t* after) override {
+    return real_->FindStrays(before, limit, after);
+  }
   absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) override { return real_->HeldOrders(limit); }
 
  protected:
@@ -131,6 +134,7 @@ class StoreWrap : public work_order::Store {
   }
   absl::Status PutHold(int64_t id, bool held) override { return real_->PutHold(id, held); }
   absl::Status Erase(int64_t id, int64_t last_event) override { return real_->Erase(id, last_event); }
+  absl::Status EraseStrays(const std::vector<int64_t>& places) override { return real_->EraseStrays(places); }
   absl::Status Checkpoint() override { return real_->Checkpoint(); }
   absl::Status CopyTo(const std::string& path) override { return real_->CopyTo(path); }
   sql::Stats stats() const override { return real_->stats(); }

@@ -174,6 +174,9 @@ absl::Status TownSite::Open() {
   work_order::RetentionOptions periods;
   periods.hotline = hotline_;
   periods.content_days = 180;
+  periods.erase_strays = [this](std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done) {
+    engine_->EraseStrays(std::move(places), std::move(done));
+  };
   retention_ = std::make_unique<work_order::Retention>(line_.get(), *std::move(own), kernel_, clock_,
                                                        std::move(periods));
   return absl::OkStatus();

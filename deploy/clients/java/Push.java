@@ -71,7 +71,15 @@ public final class Push {
     return retry == null ? 0 : retry.getRetryDelay().getSeconds() * 1000 + retry.getRetryDelay().getNanos() / 1_000_000;
   }
 
-  // Gives every event from `start` on, once, over breaks of the stream, until `more` says that it was the last.
+  // Without details it was not the service that is short of something: the message is larger than may be.
+  private static boolean isWorthRepeating(StatusRuntimeException error) {
+    if (error.getStatus().getCode() != Code.RESOURCE_EXHAUSTED) return TRY_LATER.contains(error.getStatus().getCode());
+    com.google.rpc.Status status = StatusProto.fromThrowable(error);
+    return status != null && status.getDetailsCount() > 0;
+  }
+
+  // Gives every event from `start` on, once, over breaks of the stream, until `more` says that it was the last; all of them anew
+  // where the site was restored from a backup.
   private static void watch(DispatchServiceGrpc.DispatchServiceBlockingStub dispatch, long start, Predicate<Event> more)
       throws InterruptedException, InvalidProtocolBufferException {
     for (long pause = 200;; Thread.sleep(pause)) {
@@ -88,7 +96,11 @@ public final class Push {
           if (message.getDraining()) break;
         }
       } catch (StatusRuntimeException error) {
-        if (!TRY_LATER.contains(error.getStatus().getCode())) throw error;
+        if (error.getStatus().getCode() == Code.OUT_OF_RANGE && start > 1) {
+          start = 1; // The log ends before what was seen: it is another one by now.
+        } else if (!isWorthRepeating(error)) {
+          throw error;
+        }
         pause = Math.max(pause, askedPause(error));
       }
     }

@@ -54,7 +54,14 @@ function pauseAfter(error) {
   return Number(told) < 0 ? 10000 : Math.max(200, Number(told) || 0);
 }
 
-// Calls `onEvent` for every event from `start` on, once, over breaks of the stream, until it returns false.
+// Without details it was not the service that is short of something: the message is larger than may be.
+function isWorthRepeating(error) {
+  if (error.code !== grpc.status.RESOURCE_EXHAUSTED) return TRY_LATER.includes(error.code);
+  return Boolean(error.metadata) && error.metadata.get('grpc-status-details-bin').length > 0;
+}
+
+// Calls `onEvent` for every event from `start` on, once, over breaks of the stream, until it returns false; for all of them anew
+// where the site was restored from a backup.
 function watch(client, start, onEvent) {
   return new Promise((resolve, reject) => {
     const open = () => {
@@ -64,8 +71,13 @@ function watch(client, start, onEvent) {
         if (over) return;
         over = true;
         stream.cancel();
-        if (error && !TRY_LATER.includes(error.code)) reject(error);
-        else setTimeout(open, pauseAfter(error));
+        if (error && error.code === grpc.status.OUT_OF_RANGE && start > 1) {
+          start = 1; // The log ends before what was seen: it is another one by now.
+        } else if (error && !isWorthRepeating(error)) {
+          reject(error);
+          return;
+        }
+        setTimeout(open, pauseAfter(error));
       };
       stream.on('data', (message) => {
         for (const event of message.events) {

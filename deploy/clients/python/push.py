@@ -54,7 +54,7 @@ def push(channel, request):
 
 
 def watch(channel, start):
-    """Every event from `start` on, once, over breaks of the stream."""
+    """Every event from `start` on, once, over breaks of the stream; all of them anew where the site was restored from a backup."""
     call = channel.unary_stream(SERVICE + 'WatchHandoffs', dispatch.WatchHandoffsRequest.SerializeToString,
                                 dispatch.WatchHandoffsResponse.FromString)
     while True:
@@ -66,10 +66,18 @@ def watch(channel, start):
                 if message.draining:
                     break
         except grpc.RpcError as error:
-            if error.code() not in TRY_LATER:
+            if error.code() == grpc.StatusCode.OUT_OF_RANGE and start > 1:
+                start = 1  # The log ends before what was seen: it is another one by now.
+            elif not is_worth_repeating(error):
                 raise
             pause = max(pause, asked_pause(error))
         time.sleep(pause)
+
+
+def is_worth_repeating(error):
+    """Without details it was not the service that is short of something: the message is larger than may be."""
+    told = any(key == 'grpc-status-details-bin' for key, _ in error.trailing_metadata() or ())
+    return error.code() in TRY_LATER and (told or error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 def detail_of(error, message):

@@ -25,6 +25,8 @@ constexpr int kMaxHeld = 256;
 constexpr int kMaxCalls = 16;
 constexpr size_t kMaxApplied = 4096;
 constexpr absl::Duration kLocalTimeout = absl::Seconds(20);
+// How far the writer's clock may be ahead.
+constexpr absl::Duration kMaxSkew = absl::Minutes(5);
 constexpr absl::Duration kLongestPause = absl::Seconds(10);
 constexpr absl::Duration kPutOffPause = absl::Seconds(2);
 
@@ -320,6 +322,7 @@ bool SpoolInbox::Read(const SpoolFile& file) {
   work_->file = file;
   work_->bundle = std::move(decoded.bundle);
   work_->order = order;
+  work_->written = FromTimestamp(work_->bundle.header().create_time());
   work_->newest = peer_->Learn(&work_->bundle);
   if (work_->newest) peer_->OweRefusal(exchange::v1::LANE_UNSPECIFIED, order, absl::OkStatus());
   return true;
@@ -343,7 +346,10 @@ void SpoolInbox::Part() {
       ++work_->next_part;
       continue;
     }
-    local_->Deliver(NewCall(), std::move(part), [this, lane](absl::StatusOr<DeliverResponse> response) {
+    // As if the peer had called when it wrote the bundle: the key that signed both was good then.
+    CallContext call = NewCall();
+    call.now = std::min(work_->written, call.now + kMaxSkew);
+    local_->Deliver(call, std::move(part), [this, lane](absl::StatusOr<DeliverResponse> response) {
       executor_->Post([this, lane, response = std::move(response)] { OnPart(lane, response); });
     });
     return;

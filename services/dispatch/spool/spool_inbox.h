@@ -54,6 +54,7 @@ class SpoolInbox {
     exchange::v1::Bundle bundle;
     BundleOrder order;
     bool newest = false;
+    absl::Time written;  // by the writer's clock
     int next_part = 0;
   };
   struct Kept {

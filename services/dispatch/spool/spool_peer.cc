@@ -68,9 +68,7 @@ void SpoolPeer::Deliver(const CallContext&, DeliverRequest request,
   executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
     if (absl::Status status = Open(); !status.ok()) return done(status);
     const Lane lane = LaneOf(request.lane());
-    for (const Lane refused : {exchange::v1::LANE_UNSPECIFIED, lane}) {
-      const auto refusal = pending_refusals_.find(refused);
-      if (refusal == pending_refusals_.end()) continue;
+    if (const auto refusal = pending_refusals_.find(lane); refusal != pending_refusals_.end()) {
       const absl::Status why = std::move(refusal->second);
       pending_refusals_.erase(refusal);
       return done(why);
@@ -205,7 +203,13 @@ bool SpoolPeer::Learn(Bundle* bundle) {
       if (told == bytes) continue;
       told = std::move(bytes);
       absl::Status status = error::FromProto(refusal.error());
-      if (!status.ok()) pending_refusals_[refusal.lane()] = std::move(status);
+      if (status.ok()) continue;
+      // What is refused for no lane of its own, such as a signature, is refused for both.
+      for (const Lane lane : {exchange::v1::LANE_ORDINARY, exchange::v1::LANE_EMERGENCY}) {
+        if (refusal.lane() == exchange::v1::LANE_UNSPECIFIED || refusal.lane() == lane) {
+          pending_refusals_[lane] = status;
+        }
+      }
     }
     newest_ = std::move(header);
     if (newest_.capabilities_size() > kMaxCapabilities) newest_.clear_capabilities();

@@ -105,6 +105,12 @@ absl::Time CarriedTime(const OrderClock& clock, const v1::ClockHistory& history)
   return history.has_carried_time() ? FromProto(history.carried_time()) : clock.due;
 }
 
+// This hotline gave the order away by its handoff: `<giver>-<its order>-<attempt>`.
+bool IsGivenBy(const Event& event, std::string_view site) {
+  const std::string_view handoff = event.handoff_id();
+  return handoff.size() > site.size() && handoff.starts_with(site) && handoff[site.size()] == '-';
+}
+
 // What `duty_party`'s clock asks; `assist`: it is an assisting unit's. Outlived by both.
 Traits TraitsOf(const OrderClocks& order, bool assist, std::string_view duty_party) {
   return {.type = order.type,
@@ -157,20 +163,18 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, std::string_view dut
                      const Deadlines& deadlines, absl::Time* due, absl::Duration* remaining,
                      bool* provisional) {
   const absl::Time at = FromProto(adjustment.time());
-  // Told from a clock that runs by the smallest debt there is.
-  const absl::Duration kNothingLeft = -absl::Nanoseconds(1);
   const bool paused = *remaining != absl::ZeroDuration();
   // Each piece of a deadline may rest on days that are not decided.
   const auto set_due = [&](DueTime time) {
     *due = time.time;
     *provisional |= time.provisional;
   };
-  const auto keep = [&](absl::Duration left) {
-    *remaining = left == absl::ZeroDuration() ? kNothingLeft : left;
-  };
   const auto stand = [&] {
-    keep(deadlines.Left(rule, duty, at, *due));
-    *provisional |= deadlines.Resume(rule, duty, at, *remaining).provisional;
+    *remaining = deadlines.Keep(rule, duty, at, *due);
+    // Where no work is left nothing is counted yet.
+    if (*remaining != Deadlines::kNoWorkLeft) {
+      *provisional |= deadlines.Resume(rule, duty, at, *remaining).provisional;
+    }
   };
   const auto fix = [&](const google::protobuf::Timestamp& until) {
     *due = SecondUp(FromProto(until));
@@ -192,10 +196,7 @@ void ApplyAdjustment(const v1::ClockAdjustment& adjustment, std::string_view dut
     case v1::ClockAdjustment::kMore: {
       const DueTime more =
           deadlines.AddToDue(rule, duty, *due, {adjustment.more().kind(), adjustment.more().value()});
-      if (paused) {
-        if (*remaining == kNothingLeft) *remaining = absl::ZeroDuration();
-        keep(*remaining + deadlines.Left(rule, duty, *due, more.time));
-      }
+      if (paused) *remaining = deadlines.KeepMore(rule, duty, *remaining, *due, more.time);
       set_due(more);
       return;
     }
@@ -234,6 +235,13 @@ class Step {
     if (order_.id == 0) {
       order_.id = ParseOrderId(event_.order_id()).value_or(0);
       order_.number = event_.order_number();
+    }
+    follows_ = FollowsAnotherCopy(order_, event_, site_);
+    if (follows_) {
+      order_.receiver = std::string(site_);
+    } else if (event_.mirrored() && IsGivenBy(event_, site_) && order_.receiver == site_) {
+      // Whom it was given to has it again, and tells so.
+      order_.receiver = event_.actor().hotline();
     }
     order_.state = event_.state();
     order_.restricted = event_.restricted();
@@ -475,7 +483,7 @@ class Step {
   }
 
   void Dispatch() {
-    const bool here = event_.custody().holder() == site_;
+    const bool here = event_.custody().holder() == site_ && !follows_;
     const type::v1::UnitDispatch& dispatch = event_.has_accused() ? event_.accused().accusation().dispatch()
                                              : event_.has_reassigned() ? event_.reassigned().dispatch()
                                                                        : event_.dispatched();
@@ -546,16 +554,17 @@ class Step {
     Extend(adjustment);
   }
 
-  // The order is given more time: whoever leads, and whoever assists unless its own deadline is later anyhow.
+  // The order is given more time: whoever leads and whoever assists. It takes none from whom has more anyhow:
+  // the order itself may not know the deadline that it is asked to extend.
   void Extend(const v1::ClockAdjustment& adjustment) {
     for (OrderClock& clock : order_.clocks) {
       if (clock.kind != type::v1::CLOCK_KIND_FINISH || !clock.live()) continue;
-      if (!clock.assist_unit.empty() && adjustment.has_until_time() &&
-          SecondUp(FromProto(adjustment.until_time())) <= clock.due) {
-        continue;
-      }
       MarkBreach(&clock);
       Rebase(&clock);
+      if (adjustment.has_until_time() &&
+          SecondUp(FromProto(adjustment.until_time())) <= DueAt(clock, at_, deadlines_)) {
+        continue;
+      }
       Adjust(adjustment, &clock);
     }
   }
@@ -796,6 +805,7 @@ class Step {
   // `assist_unit`: the duty party is that, beside whoever has the order.
   void Arm(ClockKind kind, const std::string& duty_party, std::string_view assist_unit = {}) {
     Stop(kind, assist_unit);
+    if (follows_) return;
     // Somebody always has the duty, if only this hotline.
     const std::string duty = duty_party.empty() ? std::string(site_) : duty_party;
     const RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, !assist_unit.empty(), duty), at_);
@@ -806,6 +816,7 @@ class Step {
   // A clock of this hotline whose deadline the order itself carries.
   void ArmUntil(ClockKind kind, absl::Time due) {
     Stop(kind);
+    if (follows_) return;
     RuleRef rule = deadlines_.Find(kind, TraitsOf(order_, /*assist=*/false, site_), at_);
     if (IsCarried(kind)) rule.rule = -1;
     Add(kind, std::string(site_), rule, {due, false}, {});
@@ -872,9 +883,53 @@ class Step {
   const Deadlines& deadlines_;
   const std::string_view site_;
   const absl::Time at_;
+  // The order only follows another one here.
+  bool follows_ = false;
 };
 
 }  // namespace
+
+bool FollowsAnotherCopy(const OrderClocks& before, const Event& event, std::string_view site) {
+  if (!IsGivenBy(event, site)) return false;
+  switch (event.state()) {
+    case type::v1::ORDER_STATE_REGISTERED:
+    case type::v1::ORDER_STATE_OFFERED:
+    case type::v1::ORDER_STATE_RECEIVED:
+    case type::v1::ORDER_STATE_UNDERSTOOD:
+    case type::v1::ORDER_STATE_RETURNED:
+    case type::v1::ORDER_STATE_RECALLED:
+      return false;
+    default:
+      break;
+  }
+  const bool followed = before.receiver == site;
+  // Nobody here may act on it, and what is told of it names this hotline as whom it was given on to.
+  const bool here = event.mirrored() && event.custody().holder() == site;
+  switch (event.detail_case()) {
+    case Event::kOffered:
+      return followed && event.offered().handoff().id() != event.handoff_id();
+    case Event::kAccepted:
+    case Event::kDispatched:
+    case Event::kSigned:
+    case Event::kReassigned:
+    case Event::kProgressed:
+    case Event::kSuspended:
+    case Event::kUnitReturned:
+    case Event::kMerged:
+    case Event::kSeparated:
+    case Event::kReplied:
+    case Event::kRedoDemanded:
+    case Event::kReopened:
+      return here || (followed && event.mirrored());
+    case Event::kReturned:
+      // By somebody beyond. The origin does not give back what it has accepted.
+      return here || (followed && before.origin_here);
+    default:
+      // Neither a dispute nor what the desks record tells of work: the handoff may be over, and the order
+      // this hotline's own again.
+      return followed;
+  }
+}
 
 bool Concerns(const Event& event) {
   switch (event.detail_case()) {
@@ -919,6 +974,10 @@ absl::Time DueAt(const OrderClock& clock, absl::Time now, const Deadlines& deadl
   return deadlines.Resume(clock.rule, clock.duty_party, now, clock.remaining).time;
 }
 
+bool KnownOpenAt(const OrderClock& clock, Rung rung) {
+  return clock.kind != type::v1::CLOCK_KIND_RESULT_BACK || clock.rung >= rung;
+}
+
 v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
   if (clock.kind == type::v1::CLOCK_KIND_UNIT_RETURN) return v1::LAMP_GREEN;
   if (clock.state == v1::CLOCK_STATE_PAUSED) {
@@ -926,8 +985,8 @@ v1::Lamp LampAt(const OrderClock& clock, absl::Time now) {
     return clock.rung >= type::v1::RUNG_REMIND ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
   }
   const absl::Time at = clock.live() ? now : clock.stop;
-  if (at >= clock.due) return v1::LAMP_RED;
-  return at >= clock.remind ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
+  if (at >= clock.due && KnownOpenAt(clock, type::v1::RUNG_URGE)) return v1::LAMP_RED;
+  return at >= clock.remind && KnownOpenAt(clock, type::v1::RUNG_REMIND) ? v1::LAMP_YELLOW : v1::LAMP_GREEN;
 }
 
 std::string_view DutyAt(const v1::ClockHistory& history, int index, std::string_view duty_party) {
@@ -1105,7 +1164,8 @@ v1::Deadline Describe(const OrderClocks& order, const OrderClock& clock, absl::T
   deadline.set_order_state(order.state);
   if (!clock.live()) *deadline.mutable_stop_time() = ToProto(clock.stop);
   deadline.set_breached(clock.breached ||
-                        (clock.live() && due <= now && clock.kind != type::v1::CLOCK_KIND_UNIT_RETURN));
+                        (clock.live() && due <= now && clock.kind != type::v1::CLOCK_KIND_UNIT_RETURN &&
+                         KnownOpenAt(clock, type::v1::RUNG_URGE)));
   deadline.set_policy_version(deadlines.VersionOf(rule));
   deadline.set_calendar_version(CalendarVersion(clock, rule, deadlines));
   deadline.set_provisional(basis.provisional);

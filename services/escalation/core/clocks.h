@@ -17,12 +17,13 @@
 //   by the reply, or any end of the work. It goes on while a unit has returned the order and nobody else has
 //   it yet. An assisting unit has one of its own, armed with the lead unit's and counted by its own calendar;
 //   stopped when it reports that its part is done, too, and when the lead unit returns the order. An
-//   extension is the order's: it moves the clocks of all units.
+//   extension is the order's: it moves the clocks of all units, but none to an earlier time;
+//   where it moves nothing it is not remembered, also if a publication moves the deadline before it later.
 // UNIT_RETURN: armed like the lead unit's SIGN; when it is over the lead unit may return the order no more.
 //   No duty, and never breached. Stopped by its rung, the return, or any end of the work.
 // RESULT_BACK: armed by the reply to an order that came from another hotline; this hotline's duty; stopped by
 //   the giver's next move. Its rungs are taken only while the giver has not acknowledged the result (see
-//   Follower).
+//   Follower), and they alone tell that it had not arrived by then: no time that passes does.
 // CALL_BACK: armed by the reply, at the origin; this hotline's duty; stopped by a call-back, or any end.
 // SUSPENSION_REVIEW: armed at the holder, who alone can resume, by a suspension, due at its review time; this
 //   hotline's duty; stopped when it is resumed, or by any end of the work.
@@ -36,9 +37,14 @@
 //   that has (PEER_ACCEPTANCE): silence through a night or a weekend is no doubt. They move with it until
 //   they have taken their rung, which names the offer by the time that the handoff carries.
 //
+// A matter that came back to this hotline is worked on as another of its orders: the earlier one, which only
+// follows that, is nobody's duty here (see FollowsAnotherCopy), and what ran of it stops as anywhere.
+//
 // FIRST_CONTACT and CALL_BACK are not kept for anonymous callers. Duties are independent: no clock overrules
 // another's. A suspension pauses all of an order but SUSPENSION_REVIEW, which watches it; what is left is
-// kept in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost.
+// kept in the unit of the limit (seconds of work, or of a clock), so that no time is added or lost. A
+// deadline that was set to an instant may lie after the last work before it: it has not passed while the
+// clock stands still, and ends with the first second of work after that.
 //
 // A publication moves the open clocks that it moves by events of their own (Follower). Those that it leaves
 // where they are go by it as well: before anything is reckoned for such a clock anew (an extension, what is
@@ -93,7 +99,7 @@ struct OrderClock {
   absl::Time start;
   // The deadline. While paused: what it was when the pause began.
   absl::Time due;
-  // While paused: what is left (see Deadlines::Left). Else zero.
+  // While paused: what is left (see Deadlines::Keep). Else zero.
   absl::Duration remaining;
   // When the reminder comes. InfiniteFuture: none.
   absl::Time remind = absl::InfiniteFuture();
@@ -135,7 +141,8 @@ struct OrderClocks {
   std::string item;
   // As Traits::tags. Mostly empty.
   std::string tags;
-  // Who is to take the current or last offer.
+  // Who is to take the current or last offer; this hotline, if what it offered came back to it as another
+  // order, which this one follows.
   std::string receiver;
   // The lead unit, if this site dispatched the order and it has not returned it. Empty otherwise.
   std::string lead_unit;
@@ -164,6 +171,11 @@ bool IsAbout(const Message& message, const OrderClock& clock) {
 // False if `event` can change nothing here, so that the order need not even be loaded.
 bool Concerns(const type::v1::Event& event);
 
+// True if the order, as of `event`, only follows another one of this hotline's: it was given away and came
+// back as that, and is worked on there. Whatever is told of it then is told of that one as well, so that no
+// duty, assignment, answer or verdict is counted here. `before`: as it was before the event.
+bool FollowsAnotherCopy(const OrderClocks& before, const type::v1::Event& event, std::string_view site);
+
 // The order after `event`. `before` is empty (id 0) for an order's first event. `site` is this hotline's
 // code.
 OrderClocks Apply(OrderClocks before, const type::v1::Event& event, const Deadlines& deadlines,
@@ -176,6 +188,9 @@ inline absl::Time NextRungTime(const OrderClock& clock) { return clock.next; }
 // and without them not later than that.
 absl::Time DueAt(const OrderClock& clock, absl::Time now);
 absl::Time DueAt(const OrderClock& clock, absl::Time now, const Deadlines& deadlines);
+// False if it is not known that the duty was still open when `rung` (REMIND or URGE) came: of RESULT_BACK
+// only the rung itself tells. Such a deadline has not been missed, as far as anybody here can say.
+bool KnownOpenAt(const OrderClock& clock, type::v1::Rung rung);
 // The lamp at `now`; a paused clock keeps the one it was paused with, a stopped one that it was stopped with.
 v1::Lamp LampAt(const OrderClock& clock, absl::Time now);
 

@@ -338,10 +338,25 @@ absl::Duration Deadlines::Left(RuleRef ref, std::string_view duty_party, absl::T
   return left.ok() ? absl::Seconds(left->amount) : due - at;
 }
 
+absl::Duration Deadlines::Keep(RuleRef ref, std::string_view duty_party, absl::Time at,
+                               absl::Time due) const {
+  const absl::Duration left = Left(ref, duty_party, at, due);
+  if (left != absl::ZeroDuration()) return left;
+  return due > SecondUp(at) ? kNoWorkLeft : kNothingLeft;
+}
+
+absl::Duration Deadlines::KeepMore(RuleRef ref, std::string_view duty_party, absl::Duration kept,
+                                   absl::Time due, absl::Time more) const {
+  // Without what only stands for nothing.
+  const absl::Duration before = absl::Trunc(kept, absl::Seconds(1));
+  const absl::Duration left = before + Left(ref, duty_party, due, more);
+  if (left != absl::ZeroDuration()) return left;
+  return before < absl::ZeroDuration() ? kNothingLeft : kNoWorkLeft;
+}
+
 DueTime Deadlines::Resume(RuleRef ref, std::string_view duty_party, absl::Time at,
                           absl::Duration left) const {
-  // Nothing left is kept as less than a second's debt, to be told from a clock that runs.
-  left = absl::Trunc(left, absl::Seconds(1));
+  left = left == kNoWorkLeft ? absl::Seconds(1) : absl::Trunc(left, absl::Seconds(1));
   if (left <= absl::ZeroDuration() || WorkCalendarOf(ref, duty_party) == nullptr) {
     return {SecondUp(at) + left, false};
   }

@@ -132,7 +132,15 @@ class Deadlines {
   // What is left at `at` until `due`: of a limit in working time its seconds of work, else the time between;
   // negative, in clock time, once it has passed.
   absl::Duration Left(RuleRef rule, std::string_view duty_party, absl::Time at, absl::Time due) const;
-  // When that is used up again, from `at` on.
+  // What a clock keeps that stands still from `at` on: Left, but never zero, to be told from a clock that
+  // runs: kNothingLeft at the deadline, kNoWorkLeft where it is ahead and no work is done before it.
+  static constexpr absl::Duration kNothingLeft = -absl::Nanoseconds(1);
+  static constexpr absl::Duration kNoWorkLeft = absl::Nanoseconds(1);
+  absl::Duration Keep(RuleRef rule, std::string_view duty_party, absl::Time at, absl::Time due) const;
+  // What it keeps of `kept` when the deadline `due` becomes `more`, which is later.
+  absl::Duration KeepMore(RuleRef rule, std::string_view duty_party, absl::Duration kept, absl::Time due,
+                          absl::Time more) const;
+  // When what is left is used up again, from `at` on. kNoWorkLeft is with the first second of work.
   DueTime Resume(RuleRef rule, std::string_view duty_party, absl::Time at, absl::Duration left) const;
   // The reminder for `due`; InfiniteFuture if there is none.
   absl::Time RemindTime(RuleRef rule, std::string_view duty_party, absl::Time due) const;

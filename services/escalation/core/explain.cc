@@ -205,8 +205,10 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
     *derivation.mutable_carried_time() = ToProto(due);
   }
   bool paused = false;
-  // Of what is left, from `at` on.
-  const auto left_amount = [&] { return Amount{LeftKind(counted_by), absl::ToInt64Seconds(left)}; };
+  // What is left when it runs on.
+  const auto left_amount = [&] {
+    return Amount{LeftKind(counted_by), left == Deadlines::kNoWorkLeft ? 1 : absl::ToInt64Seconds(left)};
+  };
   const auto run_again = [&](absl::Time at, v1::DerivationStep* step) -> absl::Status {
     if (left > absl::ZeroDuration()) {
       auto part = Derive(deadlines, rule, duty, at, left_amount());
@@ -233,9 +235,9 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
       return absl::OkStatus();
     };
     const auto derive_left = [&]() -> absl::Status {
-      left = deadlines.Left(rule, duty, at, due);
+      left = deadlines.Keep(rule, duty, at, due);
       if (due <= SecondUp(at)) return absl::OkStatus();
-      return derive(at, left_amount(), due);
+      return derive(at, {LeftKind(counted_by), absl::ToInt64Seconds(left)}, due);
     };
     absl::Status status;
     switch (adjustment.change_case()) {
@@ -278,7 +280,7 @@ absl::StatusOr<v1::ClockDerivation> Explain(const OrderClocks& order, const Orde
         const bool by_calendar = deadlines.CalendarOf(rule, duty) != nullptr;
         status = derive(by_calendar ? MoreFrom(before, more.kind) : before, more, absl::InfinitePast());
         due = deadlines.AddToDue(rule, duty, before, more).time;
-        if (paused) left += deadlines.Left(rule, duty, before, due);
+        if (paused) left = deadlines.KeepMore(rule, duty, left, before, due);
         break;
       }
       case v1::ClockAdjustment::kPublication:

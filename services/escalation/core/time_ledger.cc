@@ -30,8 +30,9 @@ struct Standing {
   std::string holder;
   std::string receiver;
   std::string origin;
-  std::string unit;       // at work here, or the one that returned it last
-  bool returned = false;  // `unit` did: what is to be done again is not its
+  std::string unit;  // at work here, or the one that returned it last
+  // `unit` did, or has it by a merger only: what is to be done again is not its.
+  bool once = false;
   bool suspended = false;
   bool disputed = false;
 };
@@ -43,7 +44,7 @@ void Step(const Event& event, std::string_view site, Standing* at) {
   };
   const auto works = [&](const std::string& unit) {
     at->unit = at->holder == site ? unit : std::string();
-    at->returned = false;
+    at->once = false;
   };
   const auto registered = [&](const type::v1::RegisteredDetail& detail) {
     at->origin = detail.origin_hotline().empty() ? std::string(site) : detail.origin_hotline();
@@ -81,11 +82,11 @@ void Step(const Event& event, std::string_view site, Standing* at) {
       works(event.reassigned().dispatch().lead_unit());
       break;
     case Event::kUnitReturned:
-      at->returned = true;
+      at->once = true;
       break;
     case Event::kRedoDemanded:
     case Event::kReopened:
-      if (std::exchange(at->returned, false)) at->unit.clear();
+      if (std::exchange(at->once, false)) at->unit.clear();
       break;
     case Event::kAccused: {
       const auto& accused = event.accused().accusation();
@@ -97,6 +98,7 @@ void Step(const Event& event, std::string_view site, Standing* at) {
     }
     case Event::kMerged:
       works(event.merged().lead_unit());
+      at->once = true;
       break;
     case Event::kSuspended:
       at->suspended = true;

@@ -12,7 +12,7 @@
 // | CLOSED, CANCELLED | nobody: it ends there, unless it is reopened | ended |
 //
 // A unit that returned the order has its time until the order is dispatched again; what is to be done again
-// after that is not its.
+// after that is not its, nor that of a unit that had the order by a merger, which a redo ends.
 // While a dispute is open, the holder's working time is disputed time. Working time is split by the calendar
 // of the party that was in force at the begin of the stretch into working and off hours; without one it is
 // all working.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <type_traits>
@@ -23,6 +24,8 @@ using error::Reason;
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 500;
 constexpr int kMaxEdits = 1000;
+// Of the gaps in one answer, about: clients take gRPC's 4 MiB.
+constexpr size_t kMaxGapBytes = 3 << 20;
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
   google::protobuf::Timestamp proto;
@@ -285,7 +288,10 @@ absl::StatusOr<Response> Service::Apply(absl::Time now, const Request& request,
       Judge(*before, edits,
             {.now = now, .allow_missing_roles = request.allow_missing_roles(), .hours = reach_.hours});
   if constexpr (std::is_same_v<Request, v1::ImportDirectoryRequest>) {
-    for (Problem& problem : outcome.problems) problem.field = ColumnOf(problem.field);
+    for (Problem& problem : outcome.problems) {
+      // Of the whole: what a request has as edits, a file is.
+      problem.field = problem.field == "edits" ? "csv" : ColumnOf(problem.field);
+    }
   }
   if (!outcome.problems.empty()) return ToStatus(outcome.problems, places);
   std::vector<v1::DirectoryChange> changes;
@@ -383,7 +389,8 @@ absl::StatusOr<v1::ImportDirectoryResponse> Service::Import(absl::Time now,
   }
   if (request.replace()) {
     for (const auto& [key, entry] : before->entries()) {
-      if (kept.contains(key)) continue;
+      // An exported file does not have them.
+      if (kept.contains(key) || directory::HasEnded(*entry, now)) continue;
       places.push_back("rows");
       *edits.emplace_back().mutable_remove() = *entry;
     }
@@ -411,7 +418,7 @@ void Service::ExportDirectory(const CallContext&, v1::ExportDirectoryRequest req
   executor_->Post([this, request = std::move(request), done = std::move(done)]() mutable {
     const std::shared_ptr<const Directory> directory = snapshot();
     v1::ExportDirectoryResponse response;
-    response.set_csv(WriteCsv(*directory, request.chinese(), request.byte_order_mark()));
+    response.set_csv(WriteCsv(*directory, request.chinese(), request.byte_order_mark(), clock_->Now()));
     response.set_version(directory->version());
     done(std::move(response));
   });
@@ -427,6 +434,10 @@ absl::StatusOr<v1::ListDirectoryChangesResponse> Service::ListChanges(
     const v1::ListDirectoryChangesRequest& request) {
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
+  // The store would refuse another text as if it had failed itself.
+  if (!CountCodePoints(request.unit()).has_value() || HasControlCharacters(request.unit(), false)) {
+    return error::BadText("unit");
+  }
   std::string unit;
   if (!request.unit().empty()) {
     // A unit that was removed still has its history.
@@ -520,10 +531,12 @@ absl::StatusOr<v1::RunPreflightResponse> Service::Preflight(absl::Time now,
   const absl::Time end = *start + absl::Hours(24 * (request.days() == 0 ? 7 : request.days()));
   const std::shared_ptr<const Directory> directory = snapshot();
   v1::RunPreflightResponse response;
-  std::set<std::pair<std::string, int>> rungs;
+  std::map<std::pair<std::string, int>, size_t> rungs;
+  std::vector<v1::PreflightGap> gaps;
+  size_t bytes = 0;
   for (Gap& gap : directory::Preflight(*directory, reach_, *start, end, unit)) {
-    rungs.insert({gap.unit, gap.rung});
-    v1::PreflightGap& one = *response.add_gaps();
+    rungs[{gap.unit, gap.rung}] = 0;
+    v1::PreflightGap& one = gaps.emplace_back();
     one.set_unit(gap.unit);
     one.set_display_name(directory->FindUnit(gap.unit)->display_name());
     one.set_rung(gap.rung);
@@ -531,6 +544,15 @@ absl::StatusOr<v1::RunPreflightResponse> Service::Preflight(absl::Time now,
     *one.mutable_end_time() = ToProto(gap.end);
     one.set_reason(std::move(gap.reason.english));
     one.set_reason_zh(std::move(gap.reason.chinese));
+    bytes += one.ByteSizeLong();
+  }
+  // What is left out is not another unit's or rung's, of which something has to be done today, but later gaps
+  // of each.
+  const size_t fit = bytes <= kMaxGapBytes ? gaps.size() : gaps.size() * kMaxGapBytes / bytes;
+  const size_t each = bytes <= kMaxGapBytes ? fit : std::max<size_t>(1, fit / rungs.size());
+  for (v1::PreflightGap& gap : gaps) {
+    if (static_cast<size_t>(response.gaps_size()) == fit) break;
+    if (++rungs[{gap.unit(), gap.rung()}] <= each) *response.add_gaps() = std::move(gap);
   }
   response.set_unit_count(unit.empty() ? static_cast<int32_t>(directory->Units().size()) : 1);
   response.set_unreachable_rungs(static_cast<int32_t>(rungs.size()));

@@ -30,6 +30,8 @@ constexpr int kMaxPageSize = 500;
 constexpr absl::Duration kCountEvery = absl::Seconds(2);
 constexpr absl::Duration kQueueFullPause = absl::Seconds(5);
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(10);
+// Nothing is kept to be sent: an order that a message names may have become restricted since.
+constexpr EventHub::Options kReadAnew = {.ring_items = 0, .batch_items = 64};
 
 bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
@@ -82,23 +84,9 @@ std::string WriteToken(const Request& request, int64_t number) {
   return absl::WebSafeBase64Escape(ToAbsl(StrCat(Sha256({filter.SerializeAsString()}).substr(0, 8), number)));
 }
 
-v1::Delivery Describe(const DeliveryRow& row) {
-  v1::Delivery delivery;
-  *delivery.mutable_notification() = row.notification;
-  delivery.set_state(row.state);
-  delivery.set_attempt_count(row.attempts);
-  if (row.next_at != absl::InfiniteFuture()) *delivery.mutable_next_attempt_time() = ToTimestamp(row.next_at);
-  if (row.last_at != absl::UnixEpoch()) *delivery.mutable_last_attempt_time() = ToTimestamp(row.last_at);
-  delivery.set_last_status(row.last_status);
-  delivery.set_last_error(row.last_error);
-  if (row.reach_at != absl::UnixEpoch()) *delivery.mutable_reach_time() = ToTimestamp(row.reach_at);
-  delivery.set_acknowledged_by(row.acknowledged_by);
-  return delivery;
-}
-
 // `hidden`: only that there is one.
-v1::NotifiedOrder Describe(const RungRef& ref, const std::string& number, absl::Time due, int round,
-                           bool hidden) {
+v1::NotifiedOrder OrderIn(const RungRef& ref, const std::string& number, absl::Time due, int round,
+                          bool hidden) {
   v1::NotifiedOrder order;
   order.set_clock(ref.clock);
   order.set_round(round);
@@ -118,13 +106,44 @@ std::string CodeOf(const directory::Directory& people, const std::string& duty_p
   return unit == nullptr ? duty_party : unit->code();
 }
 
-Outcome OutcomeOf(const NoticeRow& notice) {
-  return {.person = notice.person,
-          .role = notice.role,
-          .channel = notice.channel,
-          .unit = notice.unit,
-          .capacity = notice.capacity,
-          .state = notice.state};
+// As it is called in messages.
+std::string NameOf(const directory::Directory& people, const std::string& code) {
+  const v1::DirectoryUnit* unit = people.FindUnit(code);
+  return unit == nullptr ? code : unit->display_name();
+}
+
+// Whoever `notice` is for works for an accused unit, and is not told: see directory::Resolve.
+bool IsOfAccused(const directory::Directory& people, const NoticeRow& notice,
+                 const std::vector<std::string>& accused_units) {
+  const auto accused = [&](std::string_view unit) {
+    return std::any_of(accused_units.begin(), accused_units.end(),
+                       [&](const std::string& one) { return people.IsWithin(unit, one); });
+  };
+  const auto is_his = [&](const auto* seat) {
+    return seat->person() == notice.person && directory::PeriodOf(seat->validity()).Holds(notice.send_at);
+  };
+  const v1::Person* person = people.FindPerson(notice.person);
+  if (person != nullptr && accused(person->unit())) return true;
+  // The hotline's own supervisor is told of a unit that missed a duty, without being of it.
+  if (!accused(notice.unit) || notice.role == RoleWord(v1::RECIPIENT_VIA_SUPERVISOR)) return false;
+  // Who is gone from the directory is not known to be of another.
+  const auto& roles = people.RolesAt(notice.unit);
+  const auto& duties = people.DutiesAt(notice.unit);
+  return person == nullptr || std::any_of(roles.begin(), roles.end(), is_his) ||
+         std::any_of(duties.begin(), duties.end(), is_his);
+}
+
+std::vector<Outcome> OutcomesOf(const std::vector<NoticeRow>& notices) {
+  std::vector<Outcome> outcomes;
+  for (const NoticeRow& notice : notices) {
+    outcomes.push_back({.person = notice.person,
+                        .role = notice.role,
+                        .channel = notice.channel,
+                        .unit = notice.unit,
+                        .capacity = notice.capacity,
+                        .state = notice.state});
+  }
+  return outcomes;
 }
 
 }  // namespace
@@ -151,13 +170,13 @@ Notifier::Notifier(Executor* executor, const Clock* clock, std::unique_ptr<Store
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
             ReadHistory(false, start, limit, std::move(done));
           },
-          {.ring_items = 4096}),
+          kReadAnew),
       by_unit_(
           executor, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
             ReadHistory(true, start, limit, std::move(done));
           },
-          {.ring_items = 4096}) {
+          kReadAnew) {
   for (const auto& [name, webhook] : options_.webhooks) webhook_names_.push_back(name);
 }
 
@@ -242,7 +261,7 @@ void Notifier::Step() {
   const absl::Time now = clock_->Now();
   bool more = false;
   for (const auto part : {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle,
-                          &Notifier::Forget, &Notifier::Deliver}) {
+                          &Notifier::GiveUp, &Notifier::Forget, &Notifier::Deliver}) {
     const auto again = (this->*part)(now);
     if (!again.ok()) return Fail(again.status());
     more |= *again;
@@ -295,18 +314,26 @@ absl::StatusOr<bool> Notifier::Forget(absl::Time now) {
   if (options_.keep == absl::InfiniteDuration() || now < forget_at_) return false;
   // Holds are known only when the log has been read.
   if (!source_->Ready()) return false;
+  const absl::Time before = now - options_.keep;
+  const auto held = [this](int64_t order_id) { return source_->IsHeld(order_id); };
   std::optional<int64_t> next;
+  std::optional<absl::Time> next_untold;
   const absl::Status status = InTransaction([&]() -> absl::Status {
-    auto pruned = store_->Prune(now - options_.keep, forgotten_through_, kForgetBatch,
-                                [this](int64_t order_id) { return source_->IsHeld(order_id); });
+    const auto pruned = store_->Prune(before, forgotten_through_, kForgetBatch, held);
     if (!pruned.ok()) return pruned.status();
     next = *pruned;
+    const auto untold = store_->PruneUntold(before, untold_through_, kForgetBatch, held);
+    if (!untold.ok()) return untold.status();
+    next_untold = *untold;
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  forgotten_through_ = next.value_or(0);
-  if (!next.has_value()) forget_at_ = now + absl::Hours(24);
-  return next.has_value();
+  const bool more = next.has_value() || next_untold.has_value();
+  // The one that is through waits at its end for the other.
+  if (next.has_value() || !more) forgotten_through_ = next.value_or(0);
+  if (next_untold.has_value() || !more) untold_through_ = next_untold.value_or(absl::InfinitePast());
+  if (!more) forget_at_ = now + absl::Hours(24);
+  return more;
 }
 
 absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
@@ -408,12 +435,21 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
   const std::shared_ptr<const directory::Directory> people = people_();
   // Mostly all of them; apart are those of which units are accused, as others are told, restricted ones,
   // which are not named, and those whose duty has passed to another unit since they were planned.
-  std::map<std::tuple<std::vector<std::string>, bool, std::string>, std::vector<Told>> alike;
+  // So is one whose round was begun (Withdraw), by the ids of the notices there are: these are not sent
+  // again.
+  using Key = std::tuple<std::vector<std::string>, bool, std::string, std::vector<std::string>>;
+  std::map<Key, std::vector<Told>> alike;
   for (Told& told : group) {
     const auto facts = source_->FindFacts(told.ref);
     if (!facts.ok()) return facts.status();
+    const auto notices = store_->NoticesOf(told.ref, told.round);
+    if (!notices.ok()) return notices.status();
     const bool over = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
                       ((!(*facts)->running && !(*facts)->paused) || (*facts)->highest > told.ref.rung);
+    if (!notices->empty() && (over || told.acknowledged_until > now)) {
+      if (absl::Status status = GoOn(std::move(told), *notices, now); !status.ok()) return status;
+      continue;
+    }
     if (over) {
       told.stage = Stage::kDone;
       told.at = absl::InfiniteFuture();
@@ -432,23 +468,44 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
     if (facts->has_value() && NeedsRunningClock(told.ref.rung)) {
       told.unit = CodeOf(*people, (*facts)->duty_party);
     }
+    std::vector<std::string> sent;
+    for (const NoticeRow& notice : *notices) sent.push_back(notice.id);
     std::string unit = told.unit;
     if (!facts->has_value()) {
       // It may be restricted.
-      alike[{{}, true, std::move(unit)}].push_back(std::move(told));
+      alike[{{}, true, std::move(unit), std::move(sent)}].push_back(std::move(told));
     } else {
-      alike[{(*facts)->accused_units, (*facts)->restricted, std::move(unit)}].push_back(std::move(told));
+      alike[{(*facts)->accused_units, (*facts)->restricted, std::move(unit), std::move(sent)}].push_back(
+          std::move(told));
     }
   }
   for (auto& [key, rows] : alike) {
-    const auto& [accused, restricted, code] = key;
+    const auto& [accused, restricted, code, notice_ids] = key;
+    const std::vector<std::string>& sent = notice_ids;
     const Told like = rows.front();
     // What became due in the quiet hours, or was held up into them, waits for the morning; not if nobody
     // could be told then either.
     const bool quiet = policy_.IsQuiet(now, like.urgency, like.ref.rung);
     const absl::Time at = quiet ? policy_.SendTime(now, like.urgency, like.ref.rung) : now;
-    const directory::Answer answer = directory::Resolve(
+    directory::Answer answer = directory::Resolve(
         *people, reach_, {.unit = code, .rung = like.ref.rung, .at = at, .accused_units = accused});
+    if (!sent.empty()) {
+      for (v1::Recipient& recipient : answer.recipients) {
+        auto& contacts = *recipient.mutable_person()->mutable_contacts();
+        const auto has_it = [&](const v1::Contact& contact) {
+          const std::string id = NoticeId(like.ref, like.round, recipient, contact);
+          return std::find(sent.begin(), sent.end(), id) != sent.end();
+        };
+        contacts.erase(std::remove_if(contacts.begin(), contacts.end(), has_it), contacts.end());
+      }
+      std::erase_if(answer.recipients, [](const auto& one) { return one.person().contacts().empty(); });
+      if (answer.recipients.empty()) {
+        const auto notices = store_->NoticesOf(like.ref, like.round);
+        if (!notices.ok()) return notices.status();
+        if (absl::Status status = GoOn(like, *notices, now); !status.ok()) return status;
+        continue;
+      }
+    }
     if (answer.recipients.empty()) {
       for (Told& told : rows) {
         if (absl::Status status = TellNobody(now, std::move(told)); !status.ok()) return status;
@@ -478,7 +535,7 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       }
       continue;
     }
-    const v1::DirectoryUnit* unit = people->FindUnit(like.unit);
+    const std::string name = NameOf(*people, like.unit);
     for (size_t begin = 0; begin < rows.size(); begin += kOrdersAMessage) {
       const size_t end = std::min(rows.size(), begin + kOrdersAMessage);
       for (const v1::Recipient& recipient : answer.recipients) {
@@ -514,11 +571,11 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
             notice.send_at = now;
             if (absl::Status status = store_->AddNotice(notice); !status.ok()) return status;
             *notification.add_orders() =
-                Describe(told.ref, told.number, told.due, told.round, /*hidden=*/restricted);
+                OrderIn(told.ref, told.number, told.due, told.round, /*hidden=*/restricted);
             ids.push_back(std::move(notice.id));
           }
           notification.set_id(NotificationId(ids));
-          WriteTexts(unit == nullptr ? like.unit : unit->display_name(), &notification);
+          WriteTexts(name, &notification);
           if (contact.webhook().empty()) {
             delivery.sequence = ++last_sequence_;
             notification.set_sequence(delivery.sequence);
@@ -560,6 +617,13 @@ absl::Status Notifier::TellNobody(absl::Time now, Told told) {
   return SettleRound(std::move(told), {notice}, now, /*over=*/true);
 }
 
+absl::Status Notifier::GoOn(Told told, const std::vector<NoticeRow>& notices, absl::Time now) {
+  told.stage = Stage::kTold;
+  told.at = std::max(now, told.round_at + policy_.RoundTime(told.urgency));
+  if (IsSettled(OutcomesOf(notices))) return SettleRound(std::move(told), notices, now, /*over=*/false);
+  return store_->UpdateTold(told);
+}
+
 absl::StatusOr<bool> Notifier::Settle(absl::Time now) {
   const auto due = store_->Due(Stage::kTold, now, kTellBatch);
   if (!due.ok()) return due.status();
@@ -579,14 +643,12 @@ absl::StatusOr<bool> Notifier::Settle(absl::Time now) {
 
 absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& notices, absl::Time now,
                                    bool over) {
-  std::vector<Outcome> outcomes;
-  for (const NoticeRow& notice : notices) outcomes.push_back(OutcomeOf(notice));
   const auto facts = source_->FindFacts(told.ref);
   if (!facts.ok()) return facts.status();
   // Who did his duty without reading the message was reached somehow: silence is told of nobody then.
   const bool done =
       NeedsRunningClock(told.ref.rung) && facts->has_value() && !(*facts)->running && !(*facts)->paused;
-  type::v1::NotificationReport report = MakeReport(told.ref, told.round, outcomes, over && !done,
+  type::v1::NotificationReport report = MakeReport(told.ref, told.round, OutcomesOf(notices), over && !done,
                                                    /*last=*/told.round >= policy_.Rounds(told.ref.rung));
   if (done) report.set_unreachable(false);
   if (over) {
@@ -637,9 +699,7 @@ absl::Status Notifier::SettleRoundsOf(const DeliveryRow& delivery, absl::Time no
     if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice.round) continue;
     const auto all = store_->NoticesOf(notice.ref, notice.round);
     if (!all.ok()) return all.status();
-    std::vector<Outcome> outcomes;
-    for (const NoticeRow& one : *all) outcomes.push_back(OutcomeOf(one));
-    if (!IsSettled(outcomes)) continue;
+    if (!IsSettled(OutcomesOf(*all))) continue;
     if (absl::Status status = SettleRound(**told, *all, now, /*over=*/false); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -655,6 +715,101 @@ absl::StatusOr<bool> Notifier::IsMoot(int64_t delivery) {
     if (!facts->has_value() || (*facts)->running || (*facts)->paused) return false;
   }
   return true;
+}
+
+absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
+  const auto notices = store_->NoticesIn(delivery.number);
+  if (!notices.ok()) return notices.status();
+  const std::shared_ptr<const directory::Directory> people = people_();
+  v1::Notification& message = delivery.notification;
+  std::vector<const NoticeRow*> withdrawn;
+  google::protobuf::RepeatedPtrField<v1::NotifiedOrder> left;
+  for (size_t i = 0; i < notices->size(); ++i) {
+    const NoticeRow& notice = (*notices)[i];
+    const auto facts = source_->FindFacts(notice.ref);
+    if (!facts.ok()) return facts.status();
+    if (facts->has_value() && IsOfAccused(*people, notice, (*facts)->accused_units)) {
+      withdrawn.push_back(&notice);
+    } else if (static_cast<int>(i) < message.orders_size()) {
+      // Its orders and its notices were made in one order.
+      *left.Add() = message.orders(static_cast<int>(i));
+    }
+  }
+  if (withdrawn.empty()) return false;
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    if (left.empty()) {
+      delivery.state = v1::DELIVERY_STATE_CANCELLED;
+      delivery.next_at = absl::InfiniteFuture();
+      if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+    } else {
+      message.mutable_orders()->Swap(&left);
+      WriteTexts(NameOf(*people, message.unit()), &message);
+      if (absl::Status put = store_->UpdateMessage(delivery); !put.ok()) return put;
+      for (const NoticeRow* notice : withdrawn) {
+        if (absl::Status put = store_->TakeOut(notice->number); !put.ok()) return put;
+      }
+    }
+    for (const NoticeRow* notice : withdrawn) {
+      auto told = store_->FindTold(notice->ref);
+      if (!told.ok()) return told.status();
+      // Of a round that is over the next one is told to others anyway.
+      if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice->round) continue;
+      (*told)->stage = Stage::kWaiting;
+      (*told)->at = now;
+      if (absl::Status put = store_->UpdateTold(**told); !put.ok()) return put;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return true;
+}
+
+absl::Status Notifier::Hide(v1::Notification* message) {
+  bool hidden = false;
+  for (v1::NotifiedOrder& order : *message->mutable_orders()) {
+    if (order.restricted()) continue;
+    const RungRef ref{.order_id = ParseOrderId(order.order_id()).value_or(0),
+                      .armed_by = order.armed_by_sequence(),
+                      .clock = order.clock(),
+                      .rung = message->rung(),
+                      .assist_unit = order.assist_unit()};
+    const auto facts = source_->FindFacts(ref);
+    if (!facts.ok()) return facts.status();
+    if (facts->has_value() && !(*facts)->restricted) continue;
+    order = OrderIn(ref, "", absl::UnixEpoch(), order.round(), /*hidden=*/true);
+    hidden = true;
+  }
+  if (hidden) WriteTexts(NameOf(*people_(), message->unit()), message);
+  return absl::OkStatus();
+}
+
+// Messages for a webhook that is not configured any more: they would wait for good, and go out as news if its
+// name came back months later.
+absl::StatusOr<bool> Notifier::GiveUp(absl::Time now) {
+  bool more = false;
+  for (auto& [name, count] : queued_) {
+    if (count == 0 || name.empty() || options_.webhooks.contains(name)) continue;
+    auto stranded = store_->DueDeliveries(name, absl::InfiniteFuture(), kTellBatch);
+    if (!stranded.ok()) return stranded.status();
+    if (static_cast<int>(stranded->size()) < kTellBatch) {
+      count = 0;
+    } else {
+      more = true;
+    }
+    if (stranded->empty()) continue;
+    const absl::Status status = InTransaction([&]() -> absl::Status {
+      for (DeliveryRow& delivery : *stranded) {
+        delivery.state = v1::DELIVERY_STATE_DEAD;
+        delivery.next_at = absl::InfiniteFuture();
+        delivery.last_error = "the webhook is not configured any more";
+        if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+        if (absl::Status settled = SettleRoundsOf(delivery, now); !settled.ok()) return settled;
+      }
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+  }
+  return more;
 }
 
 absl::StatusOr<bool> Notifier::Deliver(absl::Time now) {
@@ -684,6 +839,12 @@ absl::StatusOr<bool> Notifier::Deliver(absl::Time now) {
         more = true;
         continue;
       }
+      const auto withdrawn = Withdraw(delivery, now);
+      if (!withdrawn.ok()) return withdrawn.status();
+      if (*withdrawn) {
+        more = true;
+        continue;
+      }
       // It was told of before the quiet hours, and is tried again within them.
       if (policy_.IsQuiet(now, notification.urgency(), notification.rung())) {
         delivery.next_at = policy_.SendTime(now, notification.urgency(), notification.rung());
@@ -692,11 +853,11 @@ absl::StatusOr<bool> Notifier::Deliver(absl::Time now) {
         more = true;
         continue;
       }
+      v1::Notification message = notification;
+      if (absl::Status status = Hide(&message); !status.ok()) return status;
       in_flight.insert(delivery.number);
       sender_->Send(
-          {.webhook = name,
-           .id = delivery.notification.id(),
-           .body = CloudEvent(delivery.notification, options_.hotline)},
+          {.webhook = name, .id = message.id(), .body = CloudEvent(message, options_.hotline)},
           [this, alive = std::weak_ptr<int>(alive_), executor = executor_,
            number = delivery.number](Attempt attempt) mutable {
             executor->Post([this, alive = std::move(alive), number, attempt = std::move(attempt)]() mutable {
@@ -869,30 +1030,67 @@ Counts Notifier::counts() const {
 
 int64_t Notifier::open_streams() const { return by_account_.open_streams() + by_unit_.open_streams(); }
 
-EventHub::Item Notifier::ItemOf(const DeliveryRow& delivery, bool by_unit) const {
-  EventHub::Item item;
-  item.sequence = delivery.sequence;
-  item.order_id = by_unit ? delivery.notification.unit() : delivery.notification.target();
-  item.bytes = std::make_shared<const std::string>(delivery.notification.SerializeAsString());
-  return item;
+absl::StatusOr<v1::Delivery> Notifier::Describe(DeliveryRow row) {
+  if (absl::Status status = Hide(&row.notification); !status.ok()) return status;
+  v1::Delivery delivery;
+  *delivery.mutable_notification() = std::move(row.notification);
+  delivery.set_state(row.state);
+  delivery.set_attempt_count(row.attempts);
+  if (row.next_at != absl::InfiniteFuture()) *delivery.mutable_next_attempt_time() = ToTimestamp(row.next_at);
+  if (row.last_at != absl::UnixEpoch()) *delivery.mutable_last_attempt_time() = ToTimestamp(row.last_at);
+  delivery.set_last_status(row.last_status);
+  delivery.set_last_error(row.last_error);
+  if (row.reach_at != absl::UnixEpoch()) *delivery.mutable_reach_time() = ToTimestamp(row.reach_at);
+  delivery.set_acknowledged_by(row.acknowledged_by);
+  return delivery;
 }
 
+// Only that they are there: ReadHistory reads what they say.
 void Notifier::Publish(const std::vector<DeliveryRow>& deliveries) {
   if (deliveries.empty()) return;
-  for (const bool by_unit : {false, true}) {
-    EventHub::Items items;
-    for (const DeliveryRow& delivery : deliveries) items.push_back(ItemOf(delivery, by_unit));
-    (by_unit ? by_unit_ : by_account_).Publish(std::move(items));
+  const auto nothing = std::make_shared<const std::string>();
+  for (EventHub* const hub : {&by_account_, &by_unit_}) {
+    EventHub::Items items(deliveries.size());
+    for (size_t i = 0; i < items.size(); ++i) {
+      items[i].sequence = deliveries[i].sequence;
+      items[i].bytes = nothing;
+    }
+    hub->Publish(std::move(items));
   }
 }
 
 void Notifier::ReadHistory(bool by_unit, int64_t start, int limit,
                            absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
   if (start > last_sequence_ + 1) return done(error::SequenceOutOfRange(start, last_sequence_));
-  const auto rows = store_->ReadStream(start, limit);
+  // Every stream that is at the head asks for the same: what hides an order comes with the log.
+  LastRead& last = last_read_[by_unit ? 1 : 0];
+  const LastRead asked{.start = start,
+                       .limit = limit,
+                       .head = last_sequence_,
+                       .watermark = source_->Ready() ? source_->Watermark() : -1};
+  if (asked.watermark >= 0 && last.IsOf(asked)) return done(last.items);
+  auto rows = store_->ReadStream(start, limit);
   if (!rows.ok()) return done(rows.status());
-  EventHub::Items items;
-  for (const DeliveryRow& row : *rows) items.push_back(ItemOf(row, by_unit));
+  // Messages that are too old are gone, and leave gaps.
+  const int64_t end = std::min(start + limit - 1, last_sequence_);
+  const auto nothing = std::make_shared<const std::string>();
+  EventHub::Items items(static_cast<size_t>(std::max<int64_t>(0, end - start + 1)));
+  for (size_t i = 0; i < items.size(); ++i) {
+    items[i].sequence = start + static_cast<int64_t>(i);
+    items[i].shown = false;
+    items[i].bytes = nothing;
+  }
+  for (DeliveryRow& row : *rows) {
+    if (row.sequence > end) break;
+    v1::Notification& message = row.notification;
+    if (absl::Status status = Hide(&message); !status.ok()) return done(std::move(status));
+    EventHub::Item& item = items[static_cast<size_t>(row.sequence - start)];
+    item.shown = true;
+    item.order_id = by_unit ? message.unit() : message.target();
+    item.bytes = std::make_shared<const std::string>(message.SerializeAsString());
+  }
+  last = asked;
+  last.items = items;
   done(std::move(items));
 }
 
@@ -978,8 +1176,10 @@ void Notifier::AcknowledgeNotification(const CallContext& call, v1::AcknowledgeN
       *commands.add_commands() = AcknowledgeCommand(notice.ref, delivery->notification.id(), until,
                                                     delivery->acknowledged_by, request.note());
     }
+    auto described = Describe(*delivery);
+    if (!described.ok()) return done(described.status());
     v1::AcknowledgeNotificationResponse response;
-    *response.mutable_delivery() = Describe(*delivery);
+    *response.mutable_delivery() = *std::move(described);
     if (commands.commands().empty() || until <= call.now) return done(std::move(response));
     ledger_->Execute(call, std::move(commands),
                      [response = std::move(response), done = std::move(done)](
@@ -1042,7 +1242,7 @@ void Notifier::ListNotifications(const CallContext& call, v1::ListNotificationsR
       if (!hidden && (!known || (*facts)->restricted)) restricted.insert(FormatOrderId(row.ref.order_id));
       v1::Notice& notice = *response.add_notices();
       notice.set_id(row.id);
-      *notice.mutable_order() = Describe(row.ref, row.order_number, row.due, row.round, hidden);
+      *notice.mutable_order() = OrderIn(row.ref, row.order_number, row.due, row.round, hidden);
       notice.set_rung(row.ref.rung);
       notice.set_unit(row.unit);
       notice.set_person_id(row.person);
@@ -1076,7 +1276,9 @@ void Notifier::ListDeliveries(const CallContext&, v1::ListDeliveriesRequest requ
         response.set_next_page_token(WriteToken(request, (*rows)[i - 1].number));
         break;
       }
-      *response.add_deliveries() = Describe((*rows)[i]);
+      auto described = Describe((*rows)[i]);
+      if (!described.ok()) return done(described.status());
+      *response.add_deliveries() = *std::move(described);
     }
     done(std::move(response));
   });
@@ -1099,8 +1301,10 @@ void Notifier::RedeliverDelivery(const CallContext& call, v1::RedeliverDeliveryR
       return done(status);
     }
     Wake();
+    auto described = Describe(*std::move(delivery));
+    if (!described.ok()) return done(described.status());
     v1::RedeliverDeliveryResponse response;
-    *response.mutable_delivery() = Describe(*delivery);
+    *response.mutable_delivery() = *std::move(described);
     done(std::move(response));
   });
 }
@@ -1129,8 +1333,10 @@ void Notifier::ReportDelivery(const CallContext& call, v1::ReportDeliveryRequest
       }
       Wake();
     }
+    auto described = Describe(*std::move(delivery));
+    if (!described.ok()) return done(described.status());
     v1::ReportDeliveryResponse response;
-    *response.mutable_delivery() = Describe(*delivery);
+    *response.mutable_delivery() = *std::move(described);
     done(std::move(response));
   });
 }

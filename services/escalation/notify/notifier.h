@@ -6,6 +6,11 @@
 // where it was: nothing is told twice under two ids, and nothing is forgotten. To a webhook a delivery may
 // come twice (it is sent before it is known to have arrived), with the same id and body. What is recorded on
 // orders has derived request ids, so that it is there once.
+//
+// A message may wait, for its gateway or for the morning, and is looked at again before each attempt: an
+// order that has become restricted is not named any more, and one that accuses the person's unit by now is
+// taken out of it and told of anew, to others. The body alone changes then, as the gateway may have the
+// message. What lists and streams show of messages names no order that is restricted now either.
 #ifndef SERVICES_ESCALATION_NOTIFY_NOTIFIER_H_
 #define SERVICES_ESCALATION_NOTIFY_NOTIFIER_H_
 
@@ -178,10 +183,16 @@ class Notifier {
   absl::StatusOr<bool> Tell(absl::Time now);
   absl::StatusOr<bool> Settle(absl::Time now);
   absl::StatusOr<bool> Resume(absl::Time now);
+  absl::StatusOr<bool> GiveUp(absl::Time now);
   absl::StatusOr<bool> Forget(absl::Time now);
   absl::StatusOr<bool> Deliver(absl::Time now);
   absl::Status Report(absl::Time now);
   absl::StatusOr<bool> IsMoot(int64_t delivery);
+  // Takes the orders out of `delivery` that accuse its person's unit by now; cancels it if no other is left.
+  // Their rungs are told to others, still in this round. False if there is none.
+  absl::StatusOr<bool> Withdraw(DeliveryRow delivery, absl::Time now);
+  // Leaves unnamed in `message` whatever order is restricted now, or may be.
+  absl::Status Hide(v1::Notification* message);
 
   // Writes down what the log said of acknowledgements.
   absl::Status KeepAcknowledgements();
@@ -192,6 +203,8 @@ class Notifier {
   absl::Status WaitForMorning(const DeliveryRow& delivery);
   absl::Status TellGroup(absl::Time now, std::vector<Told> group);
   absl::Status TellNobody(absl::Time now, Told told);
+  // Nobody else is told of rung `told` in its round, in which `notices` were sent: it goes on with these.
+  absl::Status GoOn(Told told, const std::vector<NoticeRow>& notices, absl::Time now);
   // Rung `told` after its round: another, or none.
   void AfterRound(const std::optional<OrderFacts>& facts, absl::Time now, Told* told);
   // Looks at the rounds in which `delivery` has notices, whether they are settled now. Within a transaction.
@@ -202,12 +215,25 @@ class Notifier {
   template <typename Body>
   absl::Status InTransaction(Body body);
   void Fail(const absl::Status& status);
-  EventHub::Item ItemOf(const DeliveryRow& delivery, bool by_unit) const;
+  absl::StatusOr<v1::Delivery> Describe(DeliveryRow row);
   void Publish(const std::vector<DeliveryRow>& deliveries);
   void ReadHistory(bool by_unit, int64_t start, int limit,
                    absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done);
   absl::StatusOr<DeliveryRow> Find(const std::string& id);
   absl::Status CountAll(absl::Time now);
+
+  // What a stream was given last, as of a head of the stream and of the log. `watermark` -1: none.
+  struct LastRead {
+    int64_t start = 0;
+    int limit = 0;
+    int64_t head = 0;
+    int64_t watermark = -1;
+    EventHub::Items items;
+    bool IsOf(const LastRead& asked) const {
+      return start == asked.start && limit == asked.limit && head == asked.head &&
+             watermark == asked.watermark;
+    }
+  };
 
   Executor* const executor_;
   const Clock* const clock_;
@@ -227,7 +253,9 @@ class Notifier {
 
   // On the executor.
   absl::Time forget_at_ = absl::InfinitePast();
-  int64_t forgotten_through_ = 0;  // of the look that is under way
+  // Of the look that is under way.
+  int64_t forgotten_through_ = 0;
+  absl::Time untold_through_ = absl::InfinitePast();
   bool failed_ = false;
   bool stopped_ = false;
   bool step_posted_ = false;
@@ -247,6 +275,7 @@ class Notifier {
 
   mutable Mutex mu_;
   Counts counts_ ABSL_GUARDED_BY(mu_);
+  LastRead last_read_[2];  // by account, by unit
   EventHub by_account_;
   EventHub by_unit_;
 };

@@ -28,14 +28,16 @@ RunningRow RunningOf(const History& history, const OrderClock& clock, absl::Time
                      const Deadlines& deadlines) {
   v1::Deadline deadline = Describe(history.clocks, clock, now, deadlines);
   deadline.clear_lamp();
+  const bool urged = KnownOpenAt(clock, type::v1::RUNG_URGE);
+  const bool reminded = deadline.has_remind_time() && KnownOpenAt(clock, type::v1::RUNG_REMIND);
   return {.order_id = history.id,
           .armed_by = clock.armed_by,
           .kind = clock.kind,
           .party = clock.duty_party,
           .urgency = history.clocks.urgency,
           .paused = clock.state == v1::CLOCK_STATE_PAUSED,
-          .due = FromProto(deadline.due_time()),
-          .remind = deadline.has_remind_time() ? FromProto(deadline.remind_time()) : absl::InfiniteFuture(),
+          .due = urged ? FromProto(deadline.due_time()) : absl::InfiniteFuture(),
+          .remind = reminded ? FromProto(deadline.remind_time()) : absl::InfiniteFuture(),
           .bytes = deadline.SerializeAsString(),
           .restricted = history.clocks.restricted,
           .registered_by = history.clocks.registered_by};

@@ -97,7 +97,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable: {
       // The service is there, but cannot take it now.
       const error::Reason reason = error::ReasonOf(status);
-      return reason == type::v1::ERROR_REASON_DRAINING || reason == type::v1::ERROR_REASON_STORE_FAILED
+      return reason == type::v1::ERROR_REASON_DRAINING || reason == type::v1::ERROR_REASON_STORE_FAILED ||
+                     reason == type::v1::ERROR_REASON_PEER_UNREACHABLE
                  ? kExitTryLater
                  : kExitUnreachable;
     }

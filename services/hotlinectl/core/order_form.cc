@@ -317,6 +317,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlagsOfChanges[] = {
     {"completion.reply.contact_time", "contact-time"},
     {"completion.reply.unresolved_reason", "unresolved-reason"},
     {"completion.reply.unit", "unit"},
+    {"call_back_record.call_back.settled", "settled"},
     {"call_back_record.call_back.satisfaction", "satisfaction"},
     {"call_back_record.call_back.note", "note"},
     {"redo_demand.reason", "reason"},

@@ -850,7 +850,10 @@ std::string OrderSheet(Language language, const WorkOrder& order, const TableSty
                           order.state() == type::v1::ORDER_STATE_RECEIVED ||
                           order.state() == type::v1::ORDER_STATE_UNDERSTOOD;
     if (on_offer) {
-      add(say::kLabelConfirmBy, TimeText(handoff.confirm_by_time()));
+      // Who has understood an ordinary offer has their working time to accept it: `deadlines` knows its end.
+      const bool waits =
+          order.state() == type::v1::ORDER_STATE_UNDERSTOOD && order.urgency() == type::v1::URGENCY_NORMAL;
+      if (!waits) add(say::kLabelConfirmBy, TimeText(handoff.confirm_by_time()));
       add(say::kLabelSpokenCode, handoff.spoken_code());
     }
     if (handoff.has_voice()) add(say::kLabelVoice, VoiceText(language, handoff.voice()));

@@ -370,8 +370,8 @@ inline constexpr Phrase kFlagConfirmBounce{"push even though the order was there
 inline constexpr Phrase kFlagFindSimilar{
     "tell of earlier orders by the same number and of open ones that are alike",
     "同时提示同一号码的以往工单和相近的在办工单"};
-inline constexpr Phrase kFlagRuleTo{"hotline that handles it; empty: this one",
-                                    "裁定的承办热线；留空为本平台"};
+inline constexpr Phrase kFlagRuleTo{"hotline that handles it; this one if only --unit is given",
+                                    "裁定的承办热线；仅填 --unit 时为本平台"};
 inline constexpr Phrase kFlagRuleUnit{"unit that handles it", "裁定的承办单位"};
 inline constexpr Phrase kFlagRuleGround{"on what the ruling rests", "裁定依据"};
 inline constexpr Phrase kFlagReference{"number of the document or of the meeting", "文件或会议编号"};
@@ -403,9 +403,10 @@ inline constexpr Phrase kFlagReplyUnit{
     "unit that gives the result (default --for-unit while units are at work)",
     "答复单位代码（单位承办期间默认 --for-unit）"};
 inline constexpr Phrase kFlagReached{"the caller answered", "已接通"};
-inline constexpr Phrase kFlagSettled{"the caller calls it settled", "群众认可已解决"};
-inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very satisfied)",
-                                          "满意度，1（很不满意）至 5（很满意）"};
+inline constexpr Phrase kFlagSettled{"the caller calls it settled; only with --reached",
+                                     "群众认可已解决；须同时填 --reached"};
+inline constexpr Phrase kFlagSatisfaction{"1 (very dissatisfied) to 5 (very satisfied); only with --reached",
+                                          "满意度，1（很不满意）至 5（很满意）；须同时填 --reached"};
 inline constexpr Phrase kFlagUntil{"new deadline", "新的办结时限"};
 inline constexpr Phrase kFlagExtendGround{"ground of the extension", "延期理由"};
 inline constexpr Phrase kFlagContactReached{"the caller was reached", "已联系上群众"};
@@ -637,8 +638,9 @@ inline constexpr Phrase kDoOtherBackupName{"choose another name; `hotlinectl bac
 inline constexpr Phrase kDoNewRequestId{"choose another request id, or repeat exactly the first request",
                                         "请换一个请求号，或原样重复首次请求"};
 inline constexpr Phrase kDoSequence{"start at a sequence that exists", "请从已有的序号开始"};
-inline constexpr Phrase kDoSigningKey{"name a key under `signing.keys` in the configuration of the site",
-                                      "请在本站配置的 signing.keys 中指定签名密钥"};
+inline constexpr Phrase kDoSigningKey{
+    "name a key under `signing.keys` in the configuration of the site whose not_before_time has passed",
+    "请在本站配置的 signing.keys 中指定已到生效时间（not_before_time）的签名密钥"};
 inline constexpr Phrase kDoResume{"resume the order first (`hotlinectl resume`)",
                                   "请先恢复工单（hotlinectl resume）"};
 inline constexpr Phrase kDoReassign{

@@ -62,6 +62,10 @@ inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service 
 inline constexpr Phrase kRestoreRefused{"$0 exists already; nothing is written over", "$0已存在；不会覆盖"};
 inline constexpr Phrase kDoMoveAway{"move the whole folder away first, or restore into another data_dir",
                                     "请先将整个目录移走，或恢复到其他 data_dir"};
+inline constexpr Phrase kRestoreFull{"no room: $0; nothing was restored",
+                                     "磁盘空间不足，未恢复任何内容（$0）"};
+inline constexpr Phrase kDoMakeRoomToRestore{"make room on that disk, then restore again",
+                                             "请清理该磁盘空间后重新恢复"};
 inline constexpr Phrase kRestoredNext{
     "start the services; what is newer comes back from the peers. Then: hotlinectl link reconcile PEER.\n"
     "Requests made since the backup are not known any more, and would make their orders a second time: send "

@@ -148,6 +148,13 @@ constexpr StateSet kPassable = kAtWork & ~In(type::v1::ORDER_STATE_REDO);
 constexpr StateSet kDone = In(type::v1::ORDER_STATE_CLOSED, type::v1::ORDER_STATE_CANCELLED);
 constexpr StateSet kLiving = ~(kEnded | kNew);
 
+// People tell times by the minute, so that what was after another time may seem to lie this much before it.
+constexpr absl::Duration kTimeGrain = absl::Minutes(1);
+// As ValidateAction has it.
+constexpr absl::Duration kMostAhead = absl::Hours(366 * 24);
+// What was written on paper while a site was down is typed in later, and so is what was done about it.
+constexpr absl::Duration kTypedInLater = absl::Hours(72);
+
 // The same state as before, or one that the verb's function chooses.
 constexpr OrderState kSame = type::v1::ORDER_STATE_UNSPECIFIED;
 
@@ -474,8 +481,7 @@ class Step {
       case Verb::kExtend:
         return Extend();
       case Verb::kSuspend:
-        Suspend();
-        break;
+        return Suspend();
       case Verb::kResume:
         after_.mutable_facts()->clear_suspended();
         after_.mutable_facts()->clear_suspend_time();
@@ -487,9 +493,7 @@ class Step {
       case Verb::kCallBack:
         return CallBack();
       case Verb::kRedo:
-        GiveBackToReplier();
-        *event_.mutable_redo_demanded() = command_.redo_demand();
-        break;
+        return Redo();
       case Verb::kClose:
         return Close();
       case Verb::kCancel:
@@ -514,20 +518,16 @@ class Step {
       case Verb::kDispute:
         return Dispute();
       case Verb::kRule:
-        Rule();
-        break;
+        return Rule();
       case Verb::kReopen:
-        GiveBackToReplier();
-        *event_.mutable_reopened() = command_.reopening();
-        break;
+        return Reopen();
       case Verb::kRecordArrival:
         return RecordArrival();
       case Verb::kDisclose:
         *event_.mutable_disclosed() = command_.disclosure();
         break;
       case Verb::kMerge:
-        Merge();
-        break;
+        return Merge();
       case Verb::kSeparate:
         return Separate();
       case Verb::kContact:
@@ -748,7 +748,13 @@ class Step {
     return absl::OkStatus();
   }
 
-  void Rule() {
+  absl::Status Rule() {
+    if (absl::Status status =
+            CheckNotOwn("may not rule on its own work: the joint meeting does, and the hotline records it",
+                        "裁定由平台登记，承办单位不得自行裁定");
+        !status.ok()) {
+      return status;
+    }
     const type::v1::Ruling& ruling = command_.ruling();
     type::v1::Facts* facts = after_.mutable_facts();
     facts->clear_disputed();
@@ -756,6 +762,7 @@ class Step {
     facts->set_ruled_unit(ruling.unit());
     *event_.mutable_ruled() = ruling;
     event_.mutable_ruled()->set_to_hotline(facts->ruled_for());
+    return absl::OkStatus();
   }
 
   // To be done again: by whom gave the reply, wherever the order has come to by the last handoff.
@@ -764,9 +771,37 @@ class Step {
     after_.mutable_facts()->set_redo_count(after_.facts().redo_count() + 1);
     // What is to be done again has a deadline of its own.
     after_.mutable_facts()->clear_extend_until_time();
-    for (type::v1::UnitTask& task : *after_.mutable_units()) task.clear_finish_time();
+    for (type::v1::UnitTask& task : *after_.mutable_units()) {
+      task.clear_finish_time();
+      // An assisting unit may take it anew. The lead unit's signature stands until it does.
+      if (task.lead()) continue;
+      task.clear_sign_time();
+      task.clear_handler();
+    }
     // Not by a unit that has been accused since.
     DropRecusedUnits(site_, &after_, nullptr);
+  }
+
+  absl::Status Redo() {
+    if (absl::Status status = CheckNotOwn("may not demand its own work once more: the hotline does",
+                                          "重办由平台提出，承办单位不得自行重办");
+        !status.ok()) {
+      return status;
+    }
+    GiveBackToReplier();
+    *event_.mutable_redo_demanded() = command_.redo_demand();
+    return absl::OkStatus();
+  }
+
+  absl::Status Reopen() {
+    if (absl::Status status = CheckNotOwn("may not reopen its own work: the hotline does",
+                                          "重新办理由平台提出，承办单位不得自行重新办理");
+        !status.ok()) {
+      return status;
+    }
+    GiveBackToReplier();
+    *event_.mutable_reopened() = command_.reopening();
+    return absl::OkStatus();
   }
 
   absl::Status Accuse() {
@@ -830,6 +865,15 @@ class Step {
     return named.empty() && !before_->units().empty() ? command_.header().actor().unit() : named;
   }
 
+  // A desk acts for whichever unit it names; who acts for a unit, in that one's name alone.
+  absl::Status CheckOwnName(const std::string& named) const {
+    const std::string& own = command_.header().actor().unit();
+    if (named.empty() || own.empty() || named == own) return absl::OkStatus();
+    return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.actor.unit",
+                           "is not the unit that is named: nobody does the work in another unit's name",
+                           "与所填单位不一致，不得以其他单位名义办理");
+  }
+
   bool IsAtWork(const std::string& unit) const {
     const auto& units = before_->units();
     return std::any_of(units.begin(), units.end(),
@@ -846,6 +890,7 @@ class Step {
 
   absl::Status ReturnFromUnit() {
     const type::v1::UnitReturn& returned = command_.unit_return();
+    if (absl::Status status = CheckOwnName(returned.unit()); !status.ok()) return status;
     const std::string& lead = LeadUnit(after_);
     const std::string& unit = ActingUnit(returned.unit());
     if (lead.empty() || (!unit.empty() && !IsAtWork(unit))) return error::UnitNotAssigned(unit);
@@ -879,9 +924,27 @@ class Step {
     return absl::OkStatus();
   }
 
+  // When this site, or whoever it has the order from, had it first; by whichever clock says the earliest.
+  absl::Time KnownSince() const {
+    absl::Time known = FromProto(before_->register_time());
+    if (before_->has_handoff()) known = std::min(known, FromProto(before_->handoff().offer_time()));
+    if (before_->has_inbound()) known = std::min(known, FromProto(before_->inbound().offer_time()));
+    for (const type::v1::Hop& hop : before_->hops()) {
+      if (hop.has_offer_time()) known = std::min(known, FromProto(hop.offer_time()));
+    }
+    return known;
+  }
+
   absl::Status Contact() {
+    if (absl::Status status = CheckOwnName(command_.caller_contact().unit()); !status.ok()) return status;
     const std::string& unit = ActingUnit(command_.caller_contact().unit());
     if (!unit.empty() && !before_->units().empty() && !IsAtWork(unit)) return error::UnitNotAssigned(unit);
+    if (command_.caller_contact().has_contact_time() &&
+        FromProto(command_.caller_contact().contact_time()) < KnownSince() - kTypedInLater) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "caller_contact.contact_time",
+                             "lies more than three days before the order was registered",
+                             "早于工单登记时间三天以上");
+    }
     type::v1::CallerContact* contact = after_.mutable_last_contact();
     *contact = command_.caller_contact();
     contact->set_unit(unit);
@@ -978,10 +1041,12 @@ class Step {
     facts->clear_extend_until_time();
     if (decision.has_until_time() || request.has_until_time()) {
       const auto& until = decision.has_until_time() ? decision.until_time() : request.until_time();
-      if (FromProto(until) <= now_) {
-        return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "extension_decision.until_time",
-                               "must be given, as what was asked for has passed",
-                               "申请的时间已过，须另行指定");
+      // An earlier release let any time be asked for.
+      if (FromProto(until) <= now_ || FromProto(until) > now_ + kMostAhead) {
+        return error::BadField(
+            Reason::ERROR_REASON_TIME_INVALID, "extension_decision.until_time",
+            "must be given, as what was asked for has passed or is more than 366 days away",
+            "申请的时间已过或超过366天，须另行指定");
       }
       if (absl::Status status = CheckLater(until, "extension_decision.until_time"); !status.ok()) {
         return status;
@@ -1034,6 +1099,7 @@ class Step {
   }
 
   absl::Status Sign() {
+    if (absl::Status status = CheckOwnName(command_.signature().unit()); !status.ok()) return status;
     const std::string& wanted = ActingUnit(command_.signature().unit());
     const auto task = std::find_if(
         after_.mutable_units()->begin(), after_.mutable_units()->end(),
@@ -1045,6 +1111,9 @@ class Step {
         return error::WrongState(name.english, name.chinese, before_->state());
       }
       after_.set_state(type::v1::ORDER_STATE_SIGNED);
+    } else if (task->has_sign_time()) {
+      // The first one says who took it, and whether in time.
+      return NotThisOffer(Verb::kSign);
     }
     ToProto(now_, task->mutable_sign_time());
     task->set_handler(command_.header().actor().account());
@@ -1054,6 +1123,7 @@ class Step {
 
   absl::Status Report() {
     const type::v1::Progress& progress = command_.progress();
+    if (absl::Status status = CheckOwnName(progress.unit()); !status.ok()) return status;
     const std::string& reporter = ActingUnit(progress.unit());
     *event_.mutable_progressed() = progress;
     event_.mutable_progressed()->set_unit(reporter);
@@ -1073,7 +1143,8 @@ class Step {
     const auto task = std::find_if(after_.mutable_units()->begin(), after_.mutable_units()->end(),
                                    [&](const type::v1::UnitTask& unit) { return unit.unit() == reporter; });
     if (task == after_.mutable_units()->end()) return error::UnitNotAssigned(reporter);
-    if (progress.part_done()) ToProto(now_, task->mutable_finish_time());
+    // Said once more, it was done when it was said first.
+    if (progress.part_done() && !task->has_finish_time()) ToProto(now_, task->mutable_finish_time());
     return absl::OkStatus();
   }
 
@@ -1096,7 +1167,13 @@ class Step {
     return absl::OkStatus();
   }
 
-  void Suspend() {
+  // To resume is no favour: a unit may start its own time again.
+  absl::Status Suspend() {
+    if (absl::Status status = CheckNotOwn("may not stop its own time: the hotline does",
+                                          "挂起由平台审批，承办单位不得自行挂起");
+        !status.ok()) {
+      return status;
+    }
     type::v1::Facts* facts = after_.mutable_facts();
     facts->set_suspended(true);
     ToProto(now_, facts->mutable_suspend_time());
@@ -1107,10 +1184,12 @@ class Step {
       facts->clear_last_tenth_time();
     }
     *event_.mutable_suspended() = command_.suspension();
+    return absl::OkStatus();
   }
 
   absl::Status Finish() {
     const type::v1::Reply& reply = command_.completion().reply();
+    if (absl::Status status = CheckOwnName(reply.unit()); !status.ok()) return status;
     const std::string& unit = ActingUnit(reply.unit());
     if (!unit.empty() && !before_->units().empty() && !IsAtWork(unit)) return error::UnitNotAssigned(unit);
     *after_.mutable_reply() = reply;
@@ -1289,7 +1368,13 @@ class Step {
   }
 
   // The other order was looked at before: see CheckMerger.
-  void Merge() {
+  absl::Status Merge() {
+    if (absl::Status status =
+            CheckNotOwn("may not merge its own work away: the hotline does, the unit returns it",
+                        "并单由平台办理，承办单位应当退单");
+        !status.ok()) {
+      return status;
+    }
     const WorkOrder& kept = *fresh_.kept;
     type::v1::MergedInto* into = after_.mutable_merged_into();
     into->set_order_id(kept.id());
@@ -1299,6 +1384,7 @@ class Step {
     after_.clear_units();
     *event_.mutable_merged()->mutable_into() = *into;
     if (kept.units_size() > 0) event_.mutable_merged()->set_lead_unit(kept.units(0).unit());
+    return absl::OkStatus();
   }
 
   absl::Status Separate() {
@@ -1310,9 +1396,44 @@ class Step {
     return absl::OkStatus();
   }
 
+  // When a unit was first asked to the scene: by the giver's clock, but if that is ahead no later than the
+  // taker had the request by its own. What was asked once and given back may have been done all the same
+  // before it was asked again.
+  absl::Time AskedAt(const type::v1::Handoff& handoff) const {
+    absl::Time asked = FromProto(handoff.offer_time());
+    if (handoff.to_hotline() == site_.hotline && handoff.has_receive_time()) {
+      asked = std::min(asked, FromProto(handoff.receive_time()));
+    }
+    for (const type::v1::Hop& hop : before_->hops()) {
+      if (hop.from_hotline() == handoff.from_hotline() && hop.to_hotline() == handoff.to_hotline() &&
+          hop.has_offer_time()) {
+        asked = std::min(asked, FromProto(hop.offer_time()));
+      }
+    }
+    return asked;
+  }
+
+  absl::Status CheckArrival(const type::v1::Handoff& handoff) const {
+    const type::v1::SceneArrival& arrival = command_.scene_arrival();
+    // The asked hotline knows its units; the asking one does not, nor does who passed the order on know whose
+    // unit came.
+    const bool asked_here = handoff.to_hotline() == site_.hotline && handoff.id() == after_.handoff().id();
+    if (asked_here && !arrival.unit().empty() && !site_.units.empty() &&
+        !site_.units.contains(arrival.unit())) {
+      return error::BadField(Reason::ERROR_REASON_UNIT_UNKNOWN, "scene_arrival.unit",
+                             "is not in this site's list of units", "不在本平台的单位名录中");
+    }
+    if (arrival.has_arrive_time() && FromProto(arrival.arrive_time()) < AskedAt(handoff) - kTimeGrain) {
+      return error::BadField(Reason::ERROR_REASON_TIME_INVALID, "scene_arrival.arrive_time",
+                             "lies before the unit was asked to the scene", "早于请求协调到场的时间");
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status RecordArrival() {
     type::v1::Handoff* handoff = SceneHandoff(&after_);
     if (handoff == nullptr) return NotThisOffer(Verb::kRecordArrival);
+    if (absl::Status status = CheckArrival(*handoff); !status.ok()) return status;
     type::v1::SceneRecord record;
     *record.mutable_arrival() = command_.scene_arrival();
     if (record.arrival().outcome() == type::v1::SCENE_OUTCOME_ARRIVED &&
@@ -1416,13 +1537,23 @@ absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Co
   for (const type::v1::UnitTask& task : kept->units()) {
     if (IsRecused(order, task.unit())) return error::UnitRecused("merger.into_order_id", task.unit());
   }
-  // Worked on, to be worked on, or on its way to whoever will: from here.
-  constexpr StateSet kGoesOn = kRegistered | kOnOffer | kGivenBack | kAtWork;
-  const bool ours =
-      kept->custody().holder() == site.hotline || kept->handoff().from_hotline() == site.hotline;
-  if (!ours || !Contains(kGoesOn, kept->state()) || FollowsAnotherCopy(*kept, site)) {
+  // Worked on, to be worked on, or on its way to whoever will: from here. What was given back goes on where
+  // it is held; after a dispute that is the origin.
+  constexpr StateSet kGoesOn = kRegistered | kOnOffer | kAtWork;
+  const bool held = kept->custody().holder() == site.hotline;
+  const bool goes_on =
+      held ? Contains(kGoesOn | kGivenBack, kept->state())
+           : Contains(kGoesOn, kept->state()) && kept->handoff().from_hotline() == site.hotline;
+  if (!goes_on || FollowsAnotherCopy(*kept, site)) {
     const VerbName& name = kVerbNames[static_cast<int>(Verb::kMerge)];
     return error::WrongState(name.english, name.chinese, kept->state());
+  }
+  // Who gives the kept order to a unit elsewhere is not told of a merger: an accusation of that order is what
+  // tells them, and has to come first.
+  if (!held || Contains(kOnOffer, kept->state())) {
+    for (const std::string& unit : order.facts().recused_units()) {
+      if (!IsRecused(*kept, unit)) return error::UnitRecused("merger.into_order_id", unit);
+    }
   }
   return absl::OkStatus();
 }
@@ -1484,15 +1615,19 @@ struct NewContent {
   type::v1::OrderContent content;
   std::string bytes;
 };
-absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const std::string& account,
+absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const type::v1::Actor& actor,
                                      const NewOrder& fresh, const Site& site) {
   NewContent result;
   if (!registration.parent_order_id().empty()) {
     if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
-    if (fresh.parent->facts().restricted() && !MayAct(*fresh.parent, account, site))
+    if (fresh.parent->facts().restricted() && !MayAct(*fresh.parent, actor.account(), site))
       return error::Restricted();
     if (absl::StatusOr<const Rule*> rule = FindRule(Verb::kCallPartners, *fresh.parent, site); !rule.ok()) {
       return rule.status();
+    }
+    // 回避: whom the incident accuses calls nobody to it.
+    if (IsRecused(*fresh.parent, actor.unit())) {
+      return error::UnitRecused("header.actor.unit", actor.unit());
     }
     if (!registration.has_content()) {
       if (fresh.parent->has_erase_time()) return error::ContentErased();
@@ -1563,8 +1698,8 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
   if (verb == Verb::kMerge) {
     if (absl::Status status = CheckMerger(standing, fresh.kept, command, site); !status.ok()) return status;
   }
-  if (verb == Verb::kOffer && standing.has_reply()) {
-    // What has been answered is done again by whom answered it.
+  if ((verb == Verb::kOffer || verb == Verb::kReturn || verb == Verb::kMerge) && standing.has_reply()) {
+    // What has been answered is done again by whom answered it, as a job of its own.
     const VerbName& name = kVerbNames[static_cast<int>(verb)];
     return error::WrongState(name.english, name.chinese, standing.state());
   }
@@ -1620,8 +1755,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     change.after = *before;
     change.after.clear_content();
   } else {
-    absl::StatusOr<NewContent> content =
-        ContentOf(command.registration(), header.actor().account(), fresh, site);
+    absl::StatusOr<NewContent> content = ContentOf(command.registration(), header.actor(), fresh, site);
     if (!content.ok()) return content.status();
     step.Register(content->content, std::move(content->bytes));
   }

@@ -198,6 +198,10 @@ absl::StatusOr<Change> Decide(const type::v1::WorkOrder* before, const type::v1:
 // merged one with its state, and is not closed while one of their callers waits (UNANSWERED_CALLERS) unless
 // that is confirmed; the event names who.
 //
+// Whom the merged matter accuses gets no part in the job. Where the kept order is on offer or held elsewhere,
+// another site chooses the units, and hears of accusations but not of mergers: the kept order has to be
+// accused of them first (UNIT_RECUSED).
+//
 // Clocks. A merger neither stops, restarts nor moves the merged order's FINISH clock: the deadline is its own
 // caller's, counted from when that caller's order was accepted; the clock is served by the job's completion,
 // which is this order's own reply, and a breach is this order's own. One that had no such clock (REGISTERED)

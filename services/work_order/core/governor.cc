@@ -168,8 +168,9 @@ absl::Status CheckUnits(const WorkOrder& order, std::string_view prefix,
   return CheckDispatchDuty(order, dispatch.lead_unit(), site);
 }
 
-// 回避: a unit that the matter accuses does none of the work, gives it to nobody, does not speak to whom
-// complained and does not end the matter, whether it is named (in `field`) or whoever acts works for it.
+// 回避: a unit that the matter accuses does none of the work, gives it to nobody, does not say whose it is,
+// does not speak to whom complained and does not end the matter, whether it is named (in `field`) or whoever
+// acts works for it.
 absl::Status CheckPart(const WorkOrder& order, std::string_view field, const std::string& unit,
                        const Command& command) {
   if (IsRecused(order, unit)) return error::UnitRecused(field, unit);
@@ -216,6 +217,10 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return CheckReturnDuty(order, command.header().actor().unit(), site);
     case Command::kUnitReturn:
       if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
+      // The limits are the lead unit's: who may not return it in any case is told that.
+      for (const std::string* unit : {&command.unit_return().unit(), &command.header().actor().unit()}) {
+        if (!unit->empty() && *unit != LeadUnit(order)) return absl::OkStatus();
+      }
       return CheckUnitReturnDuty(order, site);
     case Command::kUnitDispatch:
       if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
@@ -241,6 +246,13 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
     case Command::kClosure:
     case Command::kCancellation:
     case Command::kMerger:
+    case Command::kSeparation:
+    case Command::kPartnerCall:
+    case Command::kRecall:
+    case Command::kReopening:
+    case Command::kRungAcknowledgement:
+    // The taker's is an acceptance.
+    case Command::kConfirmByVoice:
       return CheckPart(order, "", "", command);
     case Command::kAccusation: {
       if (!command.accusation().has_dispatch()) return absl::OkStatus();
@@ -251,8 +263,10 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return CheckUnits(accused, "accusation.dispatch", command.accusation().dispatch(), site);
     }
     case Command::kDispute:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       return order.facts().ruled_for() == site.hotline ? error::Ruled() : absl::OkStatus();
     case Command::kAcceptance:
+      if (absl::Status status = CheckPart(order, "", "", command); !status.ok()) return status;
       if (!command.acceptance().danger_first()) return absl::OkStatus();
       if (!site.dispatches_first) {
         return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "acceptance.danger_first",
@@ -265,7 +279,7 @@ absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Sit
       return absl::OkStatus();
     case Command::kRuling: {
       const std::string& unit = command.ruling().unit();
-      if (IsRecused(order, unit)) return error::UnitRecused("ruling.unit", unit);
+      if (absl::Status status = CheckPart(order, "ruling.unit", unit, command); !status.ok()) return status;
       const std::string& hotline = command.ruling().to_hotline();
       if (hotline.empty() || hotline == site.hotline || hotline == order.origin_hotline() ||
           site.peers.contains(hotline)) {

@@ -31,9 +31,10 @@ int ReturnsBy(const type::v1::WorkOrder& order, std::string_view hotline, std::s
 //  - a return: RULED if this site was ruled for; DANGER_FIRST if it took the order so and has not acted;
 //  RETURN_LIMIT
 //    if the unit's or the order's free returns are used up and no ruling names another;
-//  - a return by a unit to this site's desk: RULED if it was ruled for, RETURN_WINDOW_OVER, RETURN_LIMIT;
-//  - the work, who does it and the end of the matter: UNIT_RECUSED for a unit that it accuses, named or
-//  acting;
+//  - a return by the lead unit to this site's desk: RULED if it was ruled for, RETURN_WINDOW_OVER,
+//  RETURN_LIMIT;
+//  - the work, who does it, whose it is and the end of the matter: UNIT_RECUSED for a unit that it accuses,
+//  named or acting;
 //  - a dispute: RULED;
 //  - a push: LIST_INVALID beyond kMaxHandoffs; DISPUTED before a ruling; RULED if this site was ruled for and
 //  another is meant; DANGER_FIRST as above;

@@ -725,6 +725,13 @@ class Receiving {
     const int before = after.units_size();
     DropRecusedUnits(site_, &after, nullptr);
     dropped_ = after.units_size() != before;
+    // An origin of an earlier release leaves what assisting units signed before.
+    for (type::v1::UnitTask& task : *after.mutable_units()) {
+      if (task.lead() || !task.has_sign_time()) continue;
+      task.clear_sign_time();
+      task.clear_handler();
+      dropped_ = true;
+    }
   }
 
   // Not as the peer's demand come back, but as how the order stands here.

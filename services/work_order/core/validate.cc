@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/base/utf8.h"
 #include "common/error/error.h"
 #include "google/protobuf/message.h"
@@ -27,6 +29,9 @@ constexpr int kMaxAttachments = 32;
 constexpr int kMaxTags = 8;
 constexpr int kMaxNotices = 64;
 constexpr absl::Duration kMaxAcknowledgement = absl::Hours(31 * 24);
+// Of what a desk may put off: a suspension, a deadline. Later than that is never, as nobody would look at it
+// again.
+constexpr int kMaxDaysAhead = 366;
 constexpr int64_t kMaxAttachmentBytes = int64_t{1} << 40;
 constexpr size_t kMaxCode = 32;
 constexpr size_t kMaxForeignText = 32'000;
@@ -398,6 +403,11 @@ void CheckCallBack(const type::v1::CallBack& call_back, Checks& checks) {
   checks
       .Rule(call_back.satisfaction() >= 0 && call_back.satisfaction() <= 5, "satisfaction", "must be 0 to 5",
             "应在0至5之间")
+      // 未接通: who was not spoken to has said nothing.
+      .Rule(call_back.reached() || !call_back.settled(), "settled", "goes only with reached",
+            "仅在已接通时填写")
+      .Rule(call_back.reached() || call_back.satisfaction() == 0, "satisfaction", "goes only with reached",
+            "仅在已接通时填写")
       .Text("note", call_back.note(), 500, Need::kOptional, Lines::kMany)
       .Time("record_time", call_back.has_record_time(), call_back.record_time(), When::kPast);
 }
@@ -493,7 +503,9 @@ bool HasPlace(const type::v1::Place& place) {
 
 void CheckRuling(const type::v1::Ruling& ruling, Checks& checks) {
   const bool named = !ruling.to_hotline().empty() || !ruling.unit().empty();
-  checks.Present("to_hotline", named)
+  checks
+      .That(named, Reason::ERROR_REASON_FIELD_REQUIRED, "to_hotline", "is required where `unit` is empty",
+            "与 unit 须至少填写一项")
       .Text("to_hotline", ruling.to_hotline(), 16, Need::kOptional, Lines::kOne)
       // A unit of another hotline's, perhaps.
       .Text("unit", ruling.unit(), kMaxCode, Need::kOptional, Lines::kOne)
@@ -510,18 +522,30 @@ void CheckUnitDispatch(const type::v1::UnitDispatch& dispatch, Checks& checks) {
             "由工单的被反映单位自动填写");
 }
 
-void CheckExtension(const type::v1::Extension& extension, Checks& checks) {
-  checks.Present("until_time", extension.has_until_time())
-      .Time("until_time", extension.has_until_time(), extension.until_time(), When::kFuture)
-      .Text("ground", extension.ground(), 200, Need::kRequired, Lines::kOne)
+// `time`, if there is one, is well formed and lies ahead, but no further than that.
+void CheckAhead(const char* field, bool has, const Timestamp& time, absl::Time now, Checks& checks) {
+  checks.Time(field, has, time, When::kFuture);
+  if (!checks.ok() || !has) return;
+  const absl::Time latest = now + kMaxDaysAhead * absl::Hours(24);
+  if (FromProto(time) <= latest) return;
+  const std::string shown = absl::FormatTime("%Y-%m-%d %H:%M", latest, Beijing());
+  checks.That(false, Reason::ERROR_REASON_TIME_INVALID, field,
+              StrCat("is more than ", kMaxDaysAhead, " days from now: at the latest ", shown).c_str(),
+              StrCat("不得超过", kMaxDaysAhead, "天，最晚为", shown).c_str());
+}
+
+void CheckExtension(const type::v1::Extension& extension, absl::Time now, Checks& checks) {
+  checks.Present("until_time", extension.has_until_time());
+  CheckAhead("until_time", extension.has_until_time(), extension.until_time(), now, checks);
+  checks.Text("ground", extension.ground(), 200, Need::kRequired, Lines::kOne)
       .Text("approved_by", extension.approved_by(), 64, Need::kRequired, Lines::kOne);
 }
 
-void CheckSuspension(const type::v1::Suspension& suspension, Checks& checks) {
+void CheckSuspension(const type::v1::Suspension& suspension, absl::Time now, Checks& checks) {
   checks.Text("reason", suspension.reason(), 500, Need::kRequired, Lines::kMany)
-      .Present("review_time", suspension.has_review_time())
-      .Time("review_time", suspension.has_review_time(), suspension.review_time(), When::kFuture)
-      .Text("approved_by", suspension.approved_by(), 64, Need::kRequired, Lines::kOne);
+      .Present("review_time", suspension.has_review_time());
+  CheckAhead("review_time", suspension.has_review_time(), suspension.review_time(), now, checks);
+  checks.Text("approved_by", suspension.approved_by(), 64, Need::kRequired, Lines::kOne);
 }
 
 void CheckNote(const std::string& note, Checks& checks) {
@@ -538,19 +562,19 @@ void CheckCallerContact(const type::v1::CallerContact& contact, Checks& checks) 
       .Unit("unit", contact.unit(), Need::kOptional);
 }
 
-void CheckExtensionRequest(const type::v1::ExtensionRequest& request, Checks& checks) {
+void CheckExtensionRequest(const type::v1::ExtensionRequest& request, absl::Time now, Checks& checks) {
   const type::v1::TimeAmount& length = request.length();
   const bool days =
       length.kind() == type::v1::TIME_KIND_WORKING_DAYS || length.kind() == type::v1::TIME_KIND_NATURAL_DAYS;
   checks.Present("until_time", request.has_until_time() || request.has_length())
       .Rule(!(request.has_until_time() && request.has_length()), "length",
-            "must not be given together with until_time", "不能与截止时间同时填写")
-      .Time("until_time", request.has_until_time(), request.until_time(), When::kFuture);
+            "must not be given together with until_time", "不能与截止时间同时填写");
+  CheckAhead("until_time", request.has_until_time(), request.until_time(), now, checks);
   if (request.has_length()) {
     checks.Inside("length", [&](Checks& inner) {
       inner.Enum("kind", length.kind(), type::v1::TimeKind_IsValid)
-          .Rule(length.value() >= 1 && length.value() <= (days ? 366 : 366 * 86'400), "value",
-                "must be from 1 to a year", "应为1至一年");
+          .Rule(length.value() >= 1 && length.value() <= (days ? kMaxDaysAhead : kMaxDaysAhead * 86'400),
+                "value", "must be from 1 to a year", "应为1至一年");
     });
   }
   checks.Text("ground", request.ground(), 200, Need::kRequired, Lines::kOne)
@@ -560,13 +584,12 @@ void CheckExtensionRequest(const type::v1::ExtensionRequest& request, Checks& ch
             "申请时间、账号、单位和临期标记由系统填写");
 }
 
-void CheckExtensionDecision(const type::v1::ExtensionDecision& decision, Checks& checks) {
-  checks
-      .Rule(decision.approved() || !decision.has_until_time(), "until_time", "is only for an approval",
-            "仅适用于同意延期")
-      .Time("until_time", decision.has_until_time(), decision.until_time(), When::kFuture)
-      .Text("note", decision.note(), 500, decision.approved() ? Need::kOptional : Need::kRequired,
-            Lines::kMany);
+void CheckExtensionDecision(const type::v1::ExtensionDecision& decision, absl::Time now, Checks& checks) {
+  checks.Rule(decision.approved() || !decision.has_until_time(), "until_time", "is only for an approval",
+              "仅适用于同意延期");
+  CheckAhead("until_time", decision.has_until_time(), decision.until_time(), now, checks);
+  checks.Text("note", decision.note(), 500, decision.approved() ? Need::kOptional : Need::kRequired,
+              Lines::kMany);
 }
 
 void CheckUnitReturn(const type::v1::UnitReturn& returned, Checks& checks) {
@@ -791,10 +814,10 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       });
       break;
     case Command::kExtension:
-      checks.Inside("extension", [&](Checks& inner) { CheckExtension(command.extension(), inner); });
+      checks.Inside("extension", [&](Checks& inner) { CheckExtension(command.extension(), now, inner); });
       break;
     case Command::kSuspension:
-      checks.Inside("suspension", [&](Checks& inner) { CheckSuspension(command.suspension(), inner); });
+      checks.Inside("suspension", [&](Checks& inner) { CheckSuspension(command.suspension(), now, inner); });
       break;
     case Command::kResumption:
       checks.Inside("resumption", [&](Checks& inner) { CheckNote(command.resumption().note(), inner); });
@@ -878,11 +901,11 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
       break;
     case Command::kExtensionRequest:
       checks.Inside("extension_request",
-                    [&](Checks& inner) { CheckExtensionRequest(command.extension_request(), inner); });
+                    [&](Checks& inner) { CheckExtensionRequest(command.extension_request(), now, inner); });
       break;
     case Command::kExtensionDecision:
       checks.Inside("extension_decision",
-                    [&](Checks& inner) { CheckExtensionDecision(command.extension_decision(), inner); });
+                    [&](Checks& inner) { CheckExtensionDecision(command.extension_decision(), now, inner); });
       break;
     case Command::kUnitReturn:
       checks.Inside("unit_return", [&](Checks& inner) { CheckUnitReturn(command.unit_return(), inner); });

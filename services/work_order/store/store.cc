@@ -48,6 +48,14 @@ CREATE INDEX IF NOT EXISTS inbox_order ON inbox (order_id);
 CREATE INDEX IF NOT EXISTS request_order ON request (order_id);
 )sql";
 
+// Finds the orders of partners by their incident. Every store gets it when it is opened, and then its entries
+// of the orders that are there.
+constexpr std::string_view kPartners = R"sql(
+CREATE TABLE IF NOT EXISTS partner (parent_id {int}, order_id {int}, PRIMARY KEY (parent_id, order_id)) {keyed};
+)sql";
+constexpr std::string_view kInsertPartner =
+    "INSERT INTO partner (parent_id, order_id) VALUES (?1, ?2) ON CONFLICT (parent_id, order_id) DO NOTHING";
+
 // `joined` of an envelope: its body is whole; is an offer's without the content; is only the body's leaf.
 enum Body : int64_t { kWholeBody = 0, kJoinedBody = 1, kErasedBody = 2 };
 
@@ -130,23 +138,27 @@ std::optional<int64_t> NumberKey(std::string_view hotline, std::string_view text
   return ((day.year() * 100 + day.month()) * 100 + day.day()) * kNumbersPerDay + counter;
 }
 
-// The lead unit that a serialized OrderContent names, without reading the rest of it. Empty if none.
-std::string LeadUnitOf(std::string_view content) {
+// The text of field `number` of a serialized message, without reading the rest of it. Empty if none.
+std::string TextOf(std::string_view message, int number) {
   using google::protobuf::internal::WireFormatLite;
-  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(content.data()),
-                                               static_cast<int>(content.size()));
-  std::string unit;
-  constexpr uint32_t kTag =
-      OrderContent::kLeadUnitFieldNumber << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(message.data()),
+                                               static_cast<int>(message.size()));
+  std::string text;
+  const uint32_t wanted = WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
   while (const uint32_t tag = input.ReadTag()) {
-    if (tag == kTag) {
+    if (tag == wanted) {
       uint32_t size = 0;
-      if (!input.ReadVarint32(&size) || !input.ReadString(&unit, static_cast<int>(size))) return {};
+      if (!input.ReadVarint32(&size) || !input.ReadString(&text, static_cast<int>(size))) return {};
     } else if (!WireFormatLite::SkipField(&input, tag)) {
       return {};
     }
   }
-  return unit;
+  return text;
+}
+
+// The lead unit that a serialized OrderContent names. Empty if none.
+std::string LeadUnitOf(std::string_view content) {
+  return TextOf(content, OrderContent::kLeadUnitFieldNumber);
 }
 
 // Empty if no unit leads.
@@ -261,6 +273,9 @@ class SqlReader : public Reader {
          {&ids_by_unit_,
           "SELECT id FROM work_order WHERE lead_unit = ?4 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT "
           "?3"},
+         {&ids_by_parent_,
+          "SELECT order_id FROM partner WHERE parent_id = ?4 AND order_id < ?1 AND order_id >= ?2 "
+          "ORDER BY order_id DESC LIMIT ?3"},
          {&last_block_, "SELECT block FROM caller WHERE block < ?1 ORDER BY block DESC LIMIT 1"},
          {&ids_by_caller_,
           "SELECT order_id FROM caller WHERE block = ?4 AND hash = ?5 AND order_id < ?1 AND order_id >= ?2 "
@@ -295,6 +310,8 @@ class SqlReader : public Reader {
           ">= ?4 "
           "AND bucket <= ?5 ORDER BY bucket"},
          {&between_, "SELECT record FROM work_order WHERE id >= ?1 AND id <= ?3 ORDER BY id LIMIT ?2"},
+         {&strays_,
+          "SELECT place, nanos, joined FROM inbox WHERE order_id = 0 AND place > ?1 ORDER BY place LIMIT ?2"},
          {&holds_, "SELECT order_id FROM hold ORDER BY order_id LIMIT ?1"},
          {&scan_, "SELECT record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"}});
   }
@@ -513,6 +530,24 @@ class SqlReader : public Reader {
     }
   }
 
+  absl::StatusOr<std::vector<int64_t>> FindStrays(absl::Time before, int limit, int64_t* after) override {
+    std::vector<int64_t> places;
+    const sql::ScopedReset reset(strays_.get());
+    strays_->BindInt64(1, *after);
+    strays_->BindInt64(2, limit);
+    for (int seen = 0;; ++seen) {
+      absl::StatusOr<bool> row = strays_->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) {
+        if (seen < limit) *after = 0;
+        return places;
+      }
+      *after = strays_->Int64(0);
+      const bool is_due = strays_->Int64(1) < absl::ToUnixNanos(before) && strays_->Int64(2) != kErasedBody;
+      if (is_due) places.push_back(*after);
+    }
+  }
+
   absl::StatusOr<std::vector<WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
     scan_->BindInt64(1, after_id);
     scan_->BindInt64(2, limit);
@@ -596,10 +631,11 @@ class SqlReader : public Reader {
 
   // The index that a list walks.
   struct Path {
-    enum class Kind { kAll, kStates, kUnit, kCaller } kind = Kind::kAll;
+    enum class Kind { kAll, kStates, kUnit, kCaller, kParent } kind = Kind::kAll;
     std::vector<int> states;
     std::string unit;
     std::string phone;
+    int64_t parent = 0;
     int64_t hash = 0;
   };
   // A stretch of it.
@@ -700,6 +736,9 @@ class SqlReader : public Reader {
       path.kind = Path::Kind::kCaller;
       path.phone = WithoutSeparators(filter.caller_phone());
       path.hash = PhoneHash(identity_.phone_key, path.phone);
+    } else if (!filter.parent_id().empty()) {
+      path.kind = Path::Kind::kParent;
+      path.parent = ParseOrderId(filter.parent_id()).value_or(0);
     } else if (!path.states.empty() &&
                (path.unit.empty() || std::none_of(path.states.begin(), path.states.end(), IsFinal))) {
       path.kind = Path::Kind::kStates;
@@ -733,6 +772,10 @@ class SqlReader : public Reader {
       case Path::Kind::kUnit:
         ids_by_unit_->BindText(4, path.unit);
         status = Collect(*ids_by_unit_, before, floor, &chunk.ids);
+        break;
+      case Path::Kind::kParent:
+        ids_by_parent_->BindInt64(4, path.parent);
+        status = Collect(*ids_by_parent_, before, floor, &chunk.ids);
         break;
       case Path::Kind::kStates:
         // The newest of each state hold the newest of all.
@@ -802,6 +845,7 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> ids_by_unit_;
   std::unique_ptr<sql::Statement> last_block_;
   std::unique_ptr<sql::Statement> ids_by_caller_;
+  std::unique_ptr<sql::Statement> ids_by_parent_;
   std::unique_ptr<sql::Statement> events_;
   std::unique_ptr<sql::Statement> link_number_;
   std::unique_ptr<sql::Statement> outbox_;
@@ -816,6 +860,7 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> handoffs_;
   std::unique_ptr<sql::Statement> shared_;
   std::unique_ptr<sql::Statement> between_;
+  std::unique_ptr<sql::Statement> strays_;
   std::unique_ptr<sql::Statement> holds_;
   std::unique_ptr<sql::Statement> scan_;
 };
@@ -868,6 +913,41 @@ absl::Status IndexCallersAnew(sql::Connection& writer, std::string_view key) {
   }
 }
 
+// Fills the index of partners' orders from the records of a store that had none.
+absl::Status IndexPartners(sql::Connection& writer) {
+  std::unique_ptr<sql::Statement> records;
+  std::unique_ptr<sql::Statement> insert;
+  absl::Status status =
+      PrepareAll(writer, {{&records, "SELECT id, record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"},
+                          {&insert, kInsertPartner}});
+  if (!status.ok()) return Explain(status);
+  constexpr int64_t kSlice = 1024;
+  int64_t after = 0;
+  for (int64_t seen = kSlice; seen == kSlice;) {
+    std::vector<std::pair<int64_t, int64_t>> partners;
+    {
+      const sql::ScopedReset reset(records.get());
+      records->BindInt64(1, after);
+      records->BindInt64(2, kSlice);
+      for (seen = 0;; ++seen) {
+        absl::StatusOr<bool> row = records->Step();
+        if (!row.ok()) return Explain(row.status());
+        if (!*row) break;
+        after = records->Int64(0);
+        const std::optional<int64_t> parent =
+            ParseOrderId(TextOf(records->Blob(1), WorkOrder::kParentIdFieldNumber));
+        if (parent.has_value()) partners.emplace_back(*parent, after);
+      }
+    }
+    for (const auto& [parent, id] : partners) {
+      insert->BindInt64(1, parent);
+      insert->BindInt64(2, id);
+      if (status = insert->Run(); !status.ok()) return Explain(status);
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Reads `meta`, and makes the tables of a new store. `caller_key` is empty for the store's own.
 absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hotline,
                                    std::string_view caller_key) {
@@ -917,7 +997,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (version < kSchemaVersion) {
       // One step after the other, all in this one transaction: whoever is interrupted begins anew.
       if (version < 4) status = writer.Execute(kSchema4);
-      if (status.ok()) status = writer.Execute(kSchema5);
+      if (status.ok() && version < 5) status = writer.Execute(kSchema5);
       if (!status.ok()) return Explain(status);
       std::unique_ptr<sql::Statement> record;
       status = PrepareAll(writer, {{&record,
@@ -936,7 +1016,12 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (meta["caller_index"] != mark) {
       if (absl::Status status = IndexCallersAnew(writer, identity.phone_key); !status.ok()) return status;
     }
+    if (status = writer.Execute(kPartners); !status.ok()) return Explain(status);
+    if (meta["partner_index"].empty()) {
+      if (absl::Status status = IndexPartners(writer); !status.ok()) return status;
+    }
     for (const auto& [name, value] : {std::pair<std::string, std::string>("caller_index", mark),
+                                      {"partner_index", "1"},
                                       {"schema_version", absl::StrCat(kSchemaVersion)}}) {
       if (meta[name] == value) continue;
       std::unique_ptr<sql::Statement> put;
@@ -986,6 +1071,9 @@ class SqlStore : public Store {
          {&erase_inbox_, "UPDATE inbox SET joined = 2, body = ?2 WHERE place = ?1"},
          {&delete_requests_, "DELETE FROM request WHERE order_id = ?1"},
          {&rewrite_event_, "UPDATE event SET bytes = ?2 WHERE sequence = ?1"},
+         {&inbox_at_,
+          "SELECT place, kind, seen, handoff_id, joined, body FROM inbox WHERE place = ?1 AND order_id = 0"},
+         {&insert_partner_, kInsertPartner},
          {&insert_handoff_,
           "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2) ON CONFLICT (handoff_id) DO UPDATE SET "
           "order_id = ?2"},
@@ -1079,6 +1167,7 @@ class SqlStore : public Store {
     if (absl::Status status = IndexHandoff(id, order.handoff().id(), /*is_new=*/true); !status.ok())
       return status;
     if (absl::Status status = IndexLostInbound(id, order); !status.ok()) return status;
+    if (absl::Status status = IndexPartner(id, order); !status.ok()) return status;
     return caller_hash.empty() ? absl::OkStatus() : IndexCaller(id, caller_hash);
   }
 
@@ -1100,6 +1189,7 @@ class SqlStore : public Store {
         !status.ok()) {
       return status;
     }
+    if (absl::Status status = IndexPartner(id, order); !status.ok()) return status;
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
   }
 
@@ -1112,6 +1202,9 @@ class SqlStore : public Store {
             WriteOrder(id, order, before.state() == order.state(), same_unit ? nullptr : &*lead_unit);
         !status.ok()) {
       return status;
+    }
+    if (order.parent_id() != before.parent_id()) {
+      if (absl::Status status = IndexPartner(id, order); !status.ok()) return status;
     }
     if (order.handoff().id() == before.handoff().id()) return absl::OkStatus();
     return IndexHandoff(id, order.handoff().id(), /*is_new=*/false);
@@ -1235,18 +1328,28 @@ class SqlStore : public Store {
     return absl::OkStatus();
   }
 
+  absl::Status EraseStrays(const std::vector<int64_t>& places) override {
+    for (const int64_t place : places) {
+      if (absl::Status status = EraseEnvelopes(*inbox_at_, *erase_inbox_, place, {}); !status.ok())
+        return status;
+    }
+    database_->EmptyLog();
+    return absl::OkStatus();
+  }
+
   absl::Status Checkpoint() override { return Explain(database_->Checkpoint()); }
   absl::Status CopyTo(const std::string& path) override { return Explain(database_->CopyTo(path)); }
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
-  // Leaves of each envelope of the order what its hash needs. `select` and `put` are those of one table.
-  absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t id,
+  // Leaves of each envelope that `select` finds by `key`, an order of this content or a place, what its hash
+  // needs. `select` and `put` are those of one table.
+  absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t key,
                               std::string_view content) {
     std::vector<std::pair<int64_t, std::string>> leaves;
     {
       const sql::ScopedReset reset(&select);
-      select.BindInt64(1, id);
+      select.BindInt64(1, key);
       for (;;) {
         absl::StatusOr<bool> row = select.Step();
         if (!row.ok()) return Explain(row.status());
@@ -1331,6 +1434,15 @@ class SqlStore : public Store {
     insert_handoff_->BindText(1, handoff_id);
     insert_handoff_->BindInt64(2, id);
     return Explain(insert_handoff_->Run());
+  }
+
+  // Lets a partner's order be found by its incident.
+  absl::Status IndexPartner(int64_t id, const WorkOrder& order) {
+    const std::optional<int64_t> parent = ParseOrderId(order.parent_id());
+    if (!parent.has_value()) return absl::OkStatus();
+    insert_partner_->BindInt64(1, *parent);
+    insert_partner_->BindInt64(2, id);
+    return Explain(insert_partner_->Run());
   }
 
   // An order that comes back from whom it was passed on to is found by the handoff that it once came by, too.
@@ -1480,6 +1592,8 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> inbox_of_;
   std::unique_ptr<sql::Statement> erase_outbox_;
   std::unique_ptr<sql::Statement> erase_inbox_;
+  std::unique_ptr<sql::Statement> inbox_at_;
+  std::unique_ptr<sql::Statement> insert_partner_;
   std::string record_;                              // kept for its memory
   std::map<LaneKey, int64_t> link_numbers_by_key_;  // as far as known
   int64_t block_ = 0;                               // newest block of `caller`: its first order

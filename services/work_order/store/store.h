@@ -4,8 +4,9 @@
 // (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
 // joined from `content`; of an erased order only the body's leaf), batch and receipt (what peers signed),
 // link (both cursors of each lane of each peer), request (request ids and what was answered), number, handoff
-// and caller (ways to an order), meta (schema version, site, phone key), schema_history (migrations that were
-// made), hold (orders under a legal hold), shared (sums over what is shared with a peer, for reconciliation).
+// caller and partner (ways to an order), meta (schema version, site, phone key), schema_history (migrations
+// that were made), hold (orders under a legal hold), shared (sums over what is shared with a peer, for
+// reconciliation).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -186,6 +187,10 @@ class Reader {
   virtual absl::StatusOr<std::map<int64_t, DigestSum>> ReadShared(const SharedKey& first, int64_t last) = 0;
   // Orders in ascending id after `after_id`, at most `limit`; for VerifyLog.
   virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) = 0;
+  // Looks at `limit` envelopes that peers sent and that are about no order, from behind place `*after` on (0:
+  // from the first), and moves it: to 0 when there are no more. Gives the places of those that were received
+  // before `before` and whose bodies are still there.
+  virtual absl::StatusOr<std::vector<int64_t>> FindStrays(absl::Time before, int limit, int64_t* after) = 0;
   // Orders under a legal hold, ascending, at most `limit`.
   virtual absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) = 0;
 };
@@ -256,6 +261,8 @@ class Store {
   // erased is overwritten in the file, and in its log by a Checkpoint to come. The same again changes
   // nothing.
   virtual absl::Status Erase(int64_t id, int64_t last_event) = 0;
+  // Erases the bodies of these envelopes, places that FindStrays gave. The same again changes nothing.
+  virtual absl::Status EraseStrays(const std::vector<int64_t>& places) = 0;
 
   // See sql::Database. From any thread.
   virtual absl::Status CopyTo(const std::string& path) = 0;

@@ -40,15 +40,18 @@ class BackupTest : public testing::Test {
     std::ofstream(path) << "x";
   }
 
+  static Owner Of(const std::string& service) {
+    return {.hotline = "110", .service = service, .program_version = ""};
+  }
   // A backup of files that have the names of stores. An hour passes.
   BackupManifest Make(const std::string& name, const std::string& service,
-                      const std::vector<std::string>& files) {
+                      const std::vector<std::string>& files, const std::string& hotline = "110") {
     const Source source = [&](const std::string& to) {
       for (const std::string& file : files) Put(to + "/" + file);
       return absl::OkStatus();
     };
     clock_.Advance(absl::Hours(1));
-    const auto manifest = Write(Backups(), name, {.hotline = "110", .service = service}, {source}, clock_);
+    const auto manifest = Write(Backups(), name, {.hotline = hotline, .service = service}, {source}, clock_);
     EXPECT_TRUE(manifest.ok()) << manifest.status();
     return manifest.ok() ? *manifest : BackupManifest();
   }
@@ -63,7 +66,7 @@ class BackupTest : public testing::Test {
   // `name` for a whole one, `name/service` for a half; the newest first.
   std::vector<std::string> Found() const {
     std::vector<std::string> found;
-    for (const Stored& backup : ListStored(Backups())) {
+    for (const Stored& backup : ListStored(Backups(), "110", clock_.Now())) {
       found.push_back(backup.folder + (backup.parts.size() == 2 ? "" : "/" + backup.parts.front().service()));
     }
     return found;
@@ -73,7 +76,8 @@ class BackupTest : public testing::Test {
 
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    for (const BackupManifest& part : List(Backups(), "work_order", 100)) names.push_back(part.name());
+    for (const BackupManifest& part : List(Backups(), Of("work_order"), clock_.Now(), 100))
+      names.push_back(part.name());
     return names;
   }
 
@@ -127,25 +131,78 @@ TEST_F(BackupTest, TheNewestIsTheLastMadeWhateverItsName) {
     Make(name, "work_order", {"work_order.db"});
   }
   EXPECT_THAT(Names(), ElementsAre("20261128", "before", "20261127", "vor-dem-umbau"));
-  EXPECT_EQ(List(Backups(), "work_order", 1).front().name(), "20261128");
-  EXPECT_EQ(Prune(Backups(), "work_order", 2, "20261128"), 2);
+  EXPECT_EQ(List(Backups(), Of("work_order"), clock_.Now(), 1).front().name(), "20261128");
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 2, "20261128", clock_.Now()), 2);
   EXPECT_THAT(Names(), ElementsAre("20261128", "before"));
 }
 
 TEST_F(BackupTest, TheOneJustMadeStaysWhenTheClockWasSetBack) {
   Make("one", "work_order", {"work_order.db"});
   Make("two", "work_order", {"work_order.db"});
-  clock_.Set(absl::FromUnixSeconds(1'700'000'000));
+  clock_.Set(clock_.Now() - absl::Minutes(62));
   Make("three", "work_order", {"work_order.db"});
-  EXPECT_EQ(Prune(Backups(), "work_order", 1, "three"), 1);
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 1, "three", clock_.Now()), 1);
   EXPECT_THAT(Names(), ElementsAre("two", "three"));
+}
+
+// By days: what the clock dated ahead would be the newest for as long, and push out what is made since.
+TEST_F(BackupTest, WhatAClockThatRanAheadDatedCountsAsTheOldest) {
+  MakeWhole("before");
+  const absl::Time right = clock_.Now();
+  clock_.Advance(absl::Hours(24 * 365));
+  for (const char* name : {"ahead1", "ahead2"}) MakeWhole(name);
+  clock_.Set(right);
+  MakeWhole("after1");
+  EXPECT_THAT(Found(), ElementsAre("after1", "before", "ahead2", "ahead1"));
+  EXPECT_EQ(List(Backups(), Of("work_order"), clock_.Now(), 1).front().name(), "after1");
+  EXPECT_TRUE(ListStored(Backups(), "110", clock_.Now()).back().IsAhead(clock_.Now()));
+  EXPECT_FALSE(ListStored(Backups(), "110", clock_.Now()).front().IsAhead(clock_.Now()));
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 2, "after1", clock_.Now()), 2);
+  MakeWhole("after2");
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 2, "after2", clock_.Now()), 1);
+  EXPECT_THAT(Found(), ElementsAre("after2", "after1"));
+  // Two clocks are never quite alike.
+  clock_.Set(clock_.Now() - kMostAhead);
+  EXPECT_FALSE(ListStored(Backups(), "110", clock_.Now()).front().IsAhead(clock_.Now()));
+}
+
+// Two sites on one machine, or one share for both.
+TEST_F(BackupTest, AnotherHotlinesBackupsAreNotTouched) {
+  const std::vector<std::string> of_escalation = {"directory.db", "escalation.db", "notify.db", "report.db"};
+  for (const char* name : {"theirs1", "theirs2"}) {
+    Make(name, "escalation", of_escalation, "12345");
+    Make(name, "work_order", {"work_order.db"}, "12345");
+  }
+  for (const char* name : {"ours1", "ours2"}) MakeWhole(name);
+  EXPECT_THAT(Found(), ElementsAre("ours2", "ours1"));
+  EXPECT_THAT(Names(), ElementsAre("ours2", "ours1"));
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 1, "ours2", clock_.Now()), 1);
+  // Five bytes are wanted, and a backup of theirs has as many.
+  const auto full = [](const std::string&) { return std::optional(Disk{.free = 0, .size = 0}); };
+  EXPECT_FALSE(
+      MakeRoom(Backups(), Of("work_order"), "ours3", 5, clock_.Now(), {.may_remove = true, .disk = full})
+          .status.ok());
+  EXPECT_EQ(ListStored(Backups(), "12345", clock_.Now()).size(), 2u);
+  EXPECT_THAT(Found(), ElementsAre("ours2"));
+  // A name that is theirs is taken for both parts.
+  EXPECT_EQ(error::ReasonOf(CheckWrite(Backups(), "theirs1", Of("escalation"))),
+            error::Reason::ERROR_REASON_BACKUP_EXISTS);
+  fs::remove_all(Backups() + "/theirs1/escalation");
+  EXPECT_EQ(error::ReasonOf(CheckWrite(Backups(), "theirs1", Of("escalation"))),
+            error::Reason::ERROR_REASON_BACKUP_EXISTS);
+  // Where an earlier release let both into one folder, each takes its own away.
+  fs::rename(Backups() + "/ours2/escalation", Backups() + "/theirs1/escalation");
+  MakeEscalation("ours4");
+  EXPECT_EQ(Prune(Backups(), Of("escalation"), 1, "ours4", clock_.Now()), 1);
+  EXPECT_FALSE(fs::exists(Backups() + "/theirs1/escalation"));
+  EXPECT_TRUE(fs::exists(Backups() + "/theirs1/work_order/work_order.db"));
 }
 
 TEST_F(BackupTest, ARenamedBackupIsRemovedByItsFolder) {
   Make("one", "work_order", {"work_order.db"});
   fs::rename(Backups() + "/one", Backups() + "/kept");
   Make("two", "work_order", {"work_order.db"});
-  EXPECT_EQ(Prune(Backups(), "work_order", 1, "two"), 1);
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 1, "two", clock_.Now()), 1);
   EXPECT_FALSE(fs::exists(Backups() + "/kept"));
 }
 
@@ -154,17 +211,17 @@ TEST_F(BackupTest, HalvesGoBeforeWholeOnesAndTakeNoneApart) {
   MakeWhole("good1");
   MakeWhole("good2");
   MakeEscalation("half1");
-  EXPECT_EQ(Prune(Backups(), "escalation", 2, "half1"), 0);
+  EXPECT_EQ(Prune(Backups(), Of("escalation"), 2, "half1", clock_.Now()), 0);
   EXPECT_THAT(Found(), ElementsAre("half1/escalation", "good2", "good1"));
   MakeEscalation("half2");
-  EXPECT_EQ(Prune(Backups(), "escalation", 2, "half2"), 1);
+  EXPECT_EQ(Prune(Backups(), Of("escalation"), 2, "half2", clock_.Now()), 1);
   EXPECT_THAT(Found(), ElementsAre("half2/escalation", "good2", "good1"));
   // The next whole one: of the oldest nothing is left, by whichever service's doing.
   MakeEscalation("good3");
-  EXPECT_EQ(Prune(Backups(), "escalation", 2, "good3"), 1);
+  EXPECT_EQ(Prune(Backups(), Of("escalation"), 2, "good3", clock_.Now()), 1);
   EXPECT_THAT(Found(), ElementsAre("good3/escalation", "good2", "good1"));
   Make("good3", "work_order", {"work_order.db"});
-  EXPECT_EQ(Prune(Backups(), "work_order", 2, "good3"), 1);
+  EXPECT_EQ(Prune(Backups(), Of("work_order"), 2, "good3", clock_.Now()), 1);
   EXPECT_THAT(Found(), ElementsAre("good3", "good2"));
   EXPECT_FALSE(fs::exists(Backups() + "/good1"));
 }
@@ -174,18 +231,18 @@ TEST_F(BackupTest, AServiceThatIsNoMoreMakesNoHalves) {
   for (const char* name : {"a1", "a2", "a3"}) MakeWhole(name);
   for (const char* name : {"b1", "b2", "b3", "b4"}) {
     Make(name, "work_order", {"work_order.db"});
-    EXPECT_EQ(Prune(Backups(), "work_order", 3, name, {"work_order"}), 1) << name;
+    EXPECT_EQ(Prune(Backups(), Of("work_order"), 3, name, clock_.Now(), {"work_order"}), 1) << name;
   }
   EXPECT_THAT(Names(), ElementsAre("b4", "b3", "b2"));
   int64_t free = 100;
   const auto disk = [&](const std::string&) {
     int64_t left = free;
-    for (const Stored& backup : ListStored(Backups())) left -= backup.bytes();
+    for (const Stored& backup : ListStored(Backups(), "110", clock_.Now())) left -= backup.bytes();
     return std::optional(Disk{.free = left, .size = 100});
   };
-  for (const Stored& backup : ListStored(Backups())) free += backup.bytes();
+  for (const Stored& backup : ListStored(Backups(), "110", clock_.Now())) free += backup.bytes();
   free -= 89;  // one byte more than the tenth that stays free
-  EXPECT_TRUE(MakeRoom(Backups(), "work_order", "b5", 2,
+  EXPECT_TRUE(MakeRoom(Backups(), Of("work_order"), "b5", 2, clock_.Now(),
                        {.may_remove = true, .configured = {"work_order"}, .disk = disk})
                   .status.ok());
   EXPECT_THAT(Names(), ElementsAre("b4", "b3"));
@@ -196,7 +253,7 @@ TEST_F(BackupTest, AHalfWhoseOtherPartIsBeingWrittenStays) {
   MakeEscalation("slow");
   fs::create_directory(Backups() + "/.slow.work_order.partial");
   MakeEscalation("next");
-  EXPECT_EQ(Prune(Backups(), "escalation", 1, "next"), 0);
+  EXPECT_EQ(Prune(Backups(), Of("escalation"), 1, "next", clock_.Now()), 0);
   EXPECT_THAT(Found(), ElementsAre("next/escalation", "slow/escalation", "good"));
 }
 
@@ -236,11 +293,11 @@ TEST_F(BackupTest, ACopyThatDoesNotFitIsRefusedOrOldOnesMakeRoom) {
   // 100 of 1,000 bytes stay free; what is stored is 20 in whole ones and 4 in each half.
   const auto disk = [&](const std::string&) {
     int64_t free = 140;
-    for (const Stored& backup : ListStored(Backups())) free -= backup.bytes();
+    for (const Stored& backup : ListStored(Backups(), "110", clock_.Now())) free -= backup.bytes();
     return std::optional(Disk{.free = free, .size = 1000});
   };
   const auto make_room = [&](int64_t bytes, bool may_remove, bool only_ask = false) {
-    return MakeRoom(Backups(), "work_order", "new", bytes,
+    return MakeRoom(Backups(), Of("work_order"), "new", bytes, clock_.Now(),
                     {.may_remove = may_remove, .only_ask = only_ask, .disk = disk});
   };
   const std::vector<std::string> all = Found();
@@ -266,11 +323,12 @@ TEST_F(BackupTest, ACopyThatDoesNotFitIsRefusedOrOldOnesMakeRoom) {
   EXPECT_FALSE(make_room(23, true).status.ok()) << "two whole ones stay";
   // escalation's halves go before whole ones.
   MakeWhole("five");
-  const Room of_half = MakeRoom(Backups(), "escalation", "new", 20, {.may_remove = true, .disk = disk});
+  const Room of_half =
+      MakeRoom(Backups(), Of("escalation"), "new", 20, clock_.Now(), {.may_remove = true, .disk = disk});
   EXPECT_TRUE(of_half.status.ok()) << of_half.status;
   EXPECT_THAT(Found(), ElementsAre("five", "new/escalation", "four", "three"));
   // What the system does not tell is found out by the copy.
-  EXPECT_TRUE(MakeRoom(Backups(), "escalation", "x", 1 << 30,
+  EXPECT_TRUE(MakeRoom(Backups(), Of("escalation"), "x", 1 << 30, clock_.Now(),
                        {.disk = [](const std::string&) { return std::optional<Disk>(); }})
                   .status.ok());
 }
@@ -285,7 +343,45 @@ TEST_F(BackupTest, TheDiskOfAFolderThatIsNotThereYetIsKnown) {
   Put(Data() + "/publications/1.publication");
   EXPECT_EQ(BytesIn(Data()), 2);
   EXPECT_EQ(BytesIn(folder_ + "/none"), 0);
-  EXPECT_THAT(ListStored(folder_ + "/none"), IsEmpty());
+  EXPECT_THAT(ListStored(folder_ + "/none", "110", clock_.Now()), IsEmpty());
+}
+
+// Half a restored site is worse than none, and in the way of the next attempt.
+TEST_F(BackupTest, ASiteIsRestoredWholeOrNotAtAll) {
+  MakeWhole("b");
+  std::vector<Placement> parts;
+  for (const char* service : {"escalation", "work_order"}) {
+    const auto manifest = ReadManifest(Backups() + "/b/" + service);
+    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    parts.push_back({.manifest = *manifest, .data_dir = Data() + "/" + service});
+  }
+  // The second part turns out to be damaged while it is copied.
+  const std::string store = Backups() + "/b/work_order/work_order.db";
+  std::ofstream(store) << "y";
+  EXPECT_EQ(RestoreAll(Backups() + "/b", parts).code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(fs::exists(Data() + "/escalation/report.db"));
+  Put(store);
+  // Together they do not fit where each alone does.
+  const auto free_bytes = [](int64_t free, bool one_disk) {
+    return [=](const std::string& path) {
+      const bool second = !one_disk && path.ends_with("work_order");
+      return std::optional(Disk{.free = free, .size = 1000, .id = second ? 2u : 1u});
+    };
+  };
+  const absl::Status full = RestoreAll(Backups() + "/b", parts, free_bytes(4, true));
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted) << full;
+  EXPECT_THAT(std::string(full.message()), HasSubstr(Data() + "/work_order has 4 bytes free, 5 are needed"));
+  EXPECT_EQ(RestoreAll(Backups() + "/b", parts, free_bytes(3, false)).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(fs::exists(Data() + "/escalation/report.db"));
+  // Nothing is in the way once there is room.
+  const absl::Status restored = RestoreAll(Backups() + "/b", parts, free_bytes(4, false));
+  EXPECT_TRUE(restored.ok()) << restored;
+  EXPECT_TRUE(fs::exists(Data() + "/escalation/report.db"));
+  EXPECT_TRUE(fs::exists(Data() + "/work_order/work_order.db"));
+  // What is there is never taken for what was copied.
+  EXPECT_EQ(RestoreAll(Backups() + "/b", parts).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(fs::exists(Data() + "/escalation/report.db"));
 }
 
 TEST_F(BackupTest, APartWithoutItsDatabasesIsNotWhole) {

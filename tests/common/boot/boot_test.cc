@@ -248,6 +248,22 @@ TEST_F(BootTest, ABatchAsLargeAsTheContractAllowsIsTaken) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
+// 256 orders of 8,000 characters, whatever is in them: the bound is the listener's.
+TEST_F(BootTest, ABatchOfTheLongestPushesIsTaken) {
+  Start();
+  exchange::v1::DeliverRequest request;
+  request.set_statement(std::string(size_t{256} * (8'000 * 3 + 1'000), 's'));
+  grpc::ClientContext context;
+  exchange::v1::DeliverResponse response;
+  const grpc::Status status = ExchangeService::NewStub(channel_)->Deliver(&context, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  // But not more than is in any.
+  request.set_statement(std::string(size_t{9} << 20, 's'));
+  grpc::ClientContext another;
+  EXPECT_EQ(ExchangeService::NewStub(channel_)->Deliver(&another, request, &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
 TEST_F(BootTest, DrainFinishesWhatWasAccepted) {
   Start();
   auto first = std::async(std::launch::async, [&] {

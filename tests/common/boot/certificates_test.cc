@@ -71,6 +71,34 @@ TEST_F(CertificatesTest, TheOneThatEndsFirstCounts) {
   EXPECT_TRUE(ends_within(left + 60));
 }
 
+TEST_F(CertificatesTest, TheFirstAndTheLastStartAreKnown) {
+  // Issued years before the others, and for years ahead.
+  const auto issue = [&](const std::string& name, const std::string& times) {
+    const std::string command = "openssl ca -batch -notext " + times + " -in " + folder_ + name +
+                                ".csr -out " + folder_ + name + ".crt -config " + folder_ +
+                                "ca.cnf >/dev/null 2>&1";
+    ASSERT_EQ(
+        std::system(("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + name +
+                     " -keyout " + folder_ + name + ".key -out " + folder_ + name + ".csr 2>/dev/null")
+                        .c_str()),
+        0);
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  };
+  std::ofstream(folder_ + "index.txt").flush();
+  std::ofstream(folder_ + "ca.cnf") << "[ca]\ndefault_ca = a\n[a]\ndatabase = " << folder_
+                                    << "index.txt\nnew_certs_dir = " << folder_
+                                    << "\nrand_serial = yes\ndefault_md = sha256\npolicy = p\ncertificate = "
+                                    << Authority("old") << "\nprivate_key = " << folder_
+                                    << "old/ca.key\n[p]\ncommonName = supplied\n";
+  issue("past", "-startdate 20200101000000Z -enddate 20400101000000Z");
+  issue("ahead", "-startdate 20390101000000Z -enddate 20400101000000Z");
+  const absl::StatusOr<Starts> starts = StartsOf(Joined(folder_ + "ahead.crt", folder_ + "past.crt"));
+  ASSERT_TRUE(starts.ok()) << starts.status();
+  EXPECT_EQ(absl::FormatTime("%Y-%m-%d", starts->first, absl::UTCTimeZone()), "2020-01-01");
+  EXPECT_EQ(absl::FormatTime("%Y-%m-%d", starts->last, absl::UTCTimeZone()), "2039-01-01");
+  EXPECT_FALSE(StartsOf(folder_ + "none").ok());
+}
+
 TEST_F(CertificatesTest, AFileThatIsDamagedFurtherDownIsNotRead) {
   std::ofstream(folder_ + "damaged") << "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   EXPECT_FALSE(ReadCertificates(Joined(Own("old"), folder_ + "damaged")).ok());

@@ -244,6 +244,9 @@ SiteConfig SpoolSite() {
 TEST(SiteTest, ASpoolTakesThePlaceOfAnAddress) {
   EXPECT_EQ(Text(CheckSite(SpoolSite(), {.role = "dispatch"})), "");
   SiteConfig site = SpoolSite();
+  // In a folder of their own they may lie where the stores do.
+  site.mutable_peers(0)->mutable_spool()->set_in_directory(site.work_order().data_dir() + "/in");
+  EXPECT_EQ(Text(CheckSite(site, {.role = "dispatch"})), "");
   ResolveDefaults(&site);
   EXPECT_EQ(site.peers(0).spool().max_bundle_bytes(), 8 << 20);
   EXPECT_EQ(site.peers(0).spool().quota_bytes(), 1 << 30);
@@ -271,6 +274,32 @@ TEST(SiteTest, EachRuleOfASpoolNamesItsField) {
          s->mutable_peers(1)->set_hotline("119");
        },
        "peers[1].spool.out_directory", "is taken by"},
+      {[&](SiteConfig* s) { spool(s)->set_in_directory(s->work_order().data_dir() + "/./"); },
+       "peers[0].spool.in_directory", "holds the folder of work_order.data_dir"},
+      {[&](SiteConfig* s) { spool(s)->set_out_directory(s->escalation().data_dir()); },
+       "peers[0].spool.out_directory", "holds the folder of escalation.data_dir"},
+      {[&](SiteConfig* s) {
+         s->mutable_backup()->set_directory("/backups/hotline");
+         spool(s)->set_out_directory("/backups");
+       },
+       "peers[0].spool.out_directory", "holds the folder of backup.directory"},
+      {[&](SiteConfig* s) {
+         s->mutable_dispatch()->set_catalogue_dir("catalogue");
+         spool(s)->set_in_directory("catalogue");
+       },
+       "peers[0].spool.in_directory", "holds the folder of dispatch.catalogue_dir"},
+      {[&](SiteConfig* s) {
+         s->mutable_log()->set_file("/var/log/hotline/{role}.log");
+         spool(s)->set_in_directory("/var/log/hotline");
+       },
+       "peers[0].spool.in_directory", "holds the folder of log.file"},
+      {[&](SiteConfig* s) {
+         s->mutable_signing()->mutable_keys(0)->set_private_key_file("keys/own.pem");
+         spool(s)->set_in_directory("keys");
+       },
+       "peers[0].spool.in_directory", "holds the folder of signing.keys"},
+      {[&](SiteConfig* s) { spool(s)->set_out_directory("spool/in/rejected"); },
+       "peers[0].spool.in_directory", "is taken by peers[0].spool.out_directory"},
       {[&](SiteConfig* s) { spool(s)->set_max_bundle_bytes(1 << 20); }, "peers[0].spool.max_bundle_bytes",
        "5242880"},
       {[&](SiteConfig* s) { spool(s)->set_max_bundle_bytes(65 << 20); }, "peers[0].spool.max_bundle_bytes",
@@ -296,6 +325,29 @@ TEST(SiteTest, MetricsAreAtNumbersOrAtLocalhost) {
     SiteConfig site = GoodSite();
     site.mutable_dispatch()->mutable_listen()->set_metrics_address(address);
     EXPECT_EQ(Text(CheckSite(site, {.insecure_metrics = true})), "") << address;
+  }
+}
+
+TEST(SiteTest, APortIsTakenUnderEveryNameOfItsAddress) {
+  const auto text = [](const std::string& one, const std::string& other) {
+    SiteConfig site = GoodSite();
+    site.mutable_work_order()->mutable_listen()->set_address(one);
+    site.mutable_work_order()->set_address("127.0.0.1:28801");
+    site.mutable_dispatch()->mutable_listen()->set_address(other);
+    return Text(CheckSite(site, {.insecure_listen = true}));
+  };
+  using Pair = std::pair<std::string, std::string>;
+  for (const auto& [one, other] :
+       {Pair("127.0.0.1:28802", "localhost:28802"), Pair("localhost:28802", "[::1]:28802"),
+        Pair("0.0.0.0:28802", "127.0.0.1:28802"), Pair("[::1]:28802", "[::]:28802"),
+        Pair("10.1.1.1:28802", "0.0.0.0:28802")}) {
+    EXPECT_EQ(text(one, other),
+              "dispatch.listen.address: " + other + " is taken by work_order.listen.address\n");
+  }
+  for (const auto& [one, other] :
+       {Pair("127.0.0.1:28802", "localhost:28803"), Pair("127.0.0.1:28802", "127.0.0.2:28802"),
+        Pair("10.1.1.1:28802", "10.1.1.2:28802"), Pair("0.0.0.0:0", "0.0.0.0:0")}) {
+    EXPECT_EQ(text(one, other), "") << one << " " << other;
   }
 }
 
@@ -329,7 +381,7 @@ TEST(SiteTest, BeyondLoopbackNeedsTlsOrTheFlag) {
 TEST(SiteTest, DefaultsAreThoseOfTheSchema) {
   SiteConfig site = GoodSite();
   ResolveDefaults(&site);
-  EXPECT_EQ(site.dispatch().listen().max_message_bytes(), 5 << 20);
+  EXPECT_EQ(site.dispatch().listen().max_message_bytes(), 8 << 20);
   EXPECT_EQ(site.dispatch().listen().max_deadline_ms(), 30'000);
   EXPECT_EQ(site.dispatch().listen().drain_ms(), 10'000);
   EXPECT_EQ(site.dispatch().listen().max_streams(), 4096);
@@ -439,6 +491,18 @@ TEST_F(LoadSiteTest, FilesAreRelativeToTheFileThatNamesThem) {
   EXPECT_EQ(loaded->units.units_size(), 1);
   EXPECT_EQ(loaded->policy.rules_size(), 1);
   EXPECT_EQ(loaded->site.work_order().address(), "127.0.0.1:12302");
+}
+
+TEST_F(LoadSiteTest, AFileWhereTheDataShouldBeIsRefused) {
+  const std::string path = Put("site.yaml", kSite);
+  Put("units.yaml", "units: [{code: scjgj, display_name: 市场监督管理局}]\n");
+  Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
+  ASSERT_TRUE(LoadSite(path, {.role = "work_order"}).ok()) << "what is not there yet is made";
+  Put("data", "");
+  const std::string message(LoadSite(path, {.role = "work_order"}).status().message());
+  EXPECT_NE(message.find("work_order.data_dir: " + folder_ + "/data is not a folder"), std::string::npos)
+      << message;
+  EXPECT_TRUE(LoadSite(path, {.role = "admin"}).ok()) << "doctor tells the rest all the same";
 }
 
 TEST_F(LoadSiteTest, SecretsOfWebhooksAreReadForEscalationAlone) {

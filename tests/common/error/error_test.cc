@@ -34,6 +34,28 @@ TEST(ErrorTest, PlainStatusHasNoReason) {
   EXPECT_EQ(FromProto(ToProto(status)).message(), "connection refused");
 }
 
+TEST(ErrorTest, APeersFailureKeepsItsReasonAndLosesItsWords) {
+  const absl::Status theirs = Overloaded("王某某 13900000000", absl::Seconds(7));
+  const absl::Status full = OfPeer("110", theirs);
+  EXPECT_EQ(full.code(), theirs.code());
+  EXPECT_EQ(ReasonOf(full), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(RetryDelayOf(full), absl::Seconds(7));
+  EXPECT_EQ(ToProto(full).SerializeAsString().find("13900000000"), std::string::npos);
+  EXPECT_NE(ChineseOf(full).find("110"), std::string::npos);
+  for (const absl::Status& transport : {absl::UnavailableError("connection refused"),
+                                        absl::DeadlineExceededError("late"), absl::CancelledError("gone")}) {
+    const absl::Status unreachable = OfPeer("110", transport);
+    EXPECT_EQ(unreachable.code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(ReasonOf(unreachable), Reason::ERROR_REASON_PEER_UNREACHABLE);
+    EXPECT_GT(RetryDelayOf(unreachable), absl::ZeroDuration());
+    EXPECT_NE(ChineseOf(unreachable), "");
+  }
+  const absl::Status older = OfPeer("110", absl::UnimplementedError("王某某"));
+  EXPECT_EQ(older.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(ReasonOf(older), Reason::ERROR_REASON_INTERNAL);
+  EXPECT_EQ(std::string(older.message()), "the exchange with the peer 110 failed: UNIMPLEMENTED");
+}
+
 TEST(ErrorTest, PrefixesFieldPaths) {
   EXPECT_EQ(FieldOf(WithFieldPrefix(Required("content.title"), "requests[3]")), "requests[3].content.title");
   const absl::Status no_field = OrderNotFound("x");

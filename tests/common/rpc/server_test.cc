@@ -32,6 +32,8 @@
 #include "common/rpc/security.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/unary.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "hotline/workorder/v1/ledger_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
@@ -441,6 +443,47 @@ TEST_F(ServerTest, AnOversizedErrorKeepsItsCode) {
     done(error::Internal(text));
   });
   EXPECT_EQ(Deliver().status().code(), absl::StatusCode::kInternal);
+}
+
+// A catalogue with a word misspelt in many places was refused without a reason.
+TEST_F(ServerTest, AnOversizedErrorKeepsItsReasonAndWhatItIsAbout) {
+  std::string text;
+  for (int i = 0; i < 3500; ++i) text += "长";
+  absl::Status sent;
+  Start([&](const CallContext&, DeliverRequest, Done<DeliverResponse> done) { done(sent); });
+  sent = error::BadField(type::v1::ERROR_REASON_TEXT_TOO_LONG, "content.text", text, text);
+  const absl::Status bad = Deliver().status();
+  EXPECT_EQ(bad.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(error::ReasonOf(bad), type::v1::ERROR_REASON_TEXT_TOO_LONG);
+  EXPECT_EQ(error::FieldOf(bad), "content.text");
+  EXPECT_EQ(error::ChineseOf(bad).find("字段 content.text：长"), 0u);
+  EXPECT_TRUE(error::ChineseOf(bad).ends_with("长…")) << error::ChineseOf(bad);
+  EXPECT_TRUE(bad.message().find("content.text: 长") == 0) << bad;
+  sent = error::CatalogueVersionUnknown(std::string(2100, 'x'));
+  const absl::Status unknown = Deliver().status();
+  EXPECT_EQ(error::ReasonOf(unknown), type::v1::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN);
+  EXPECT_NE(error::ChineseOf(unknown), "");
+}
+
+// One text in GBK made the list of all links unreadable.
+TEST(FromGrpcTest, ATextThatIsNotUtf8IsNotHandedOn) {
+  const std::string gbk = "busy: \xcf\xb5\xcd\xb3\xb7\xb1\xc3\xa6";
+  const absl::Status plain = FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, gbk));
+  EXPECT_EQ(plain.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(std::string(plain.message()), "busy: ????????");
+  EXPECT_EQ(std::string(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "系统繁忙")).message()),
+            "系统繁忙");
+  // Of details the reason is left.
+  google::rpc::Status proto = error::ToProto(error::Overloaded("queue", absl::Seconds(3)));
+  for (google::protobuf::Any& any : *proto.mutable_details()) {
+    if (any.Is<google::rpc::LocalizedMessage>()) any.set_value("\x12\x02\xb5\xcf");
+  }
+  const absl::Status rich =
+      FromGrpc(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, gbk, proto.SerializeAsString()));
+  EXPECT_EQ(error::ReasonOf(rich), type::v1::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(error::RetryDelayOf(rich), absl::Seconds(3));
+  EXPECT_EQ(error::ChineseOf(rich), "");
+  EXPECT_EQ(error::ToProto(rich).details_size(), proto.details_size() - 1);
 }
 
 TEST_F(ServerTest, CallsBeyondTheBoundAreToldToWait) {

@@ -223,6 +223,37 @@ TEST_F(EventHubTest, AVeiledEventIsSentWithoutWhatWasWritten) {
   }
 }
 
+// Retention had erased it from the store alone.
+TEST_F(EventHubTest, WhatWasErasedIsNotGivenFromMemory) {
+  hub_->SetHead(0);
+  const auto publish = [this](int64_t sequence, const std::string& order_id, int64_t previous, bool erases) {
+    type::v1::Event event;
+    event.set_sequence(sequence);
+    event.set_order_id(order_id);
+    event.mutable_progressed()->set_unit("housing");
+    if (!erases) event.mutable_progressed()->set_note("已电话告知阿依努尔");
+    EventHub::Item item = MakeItem(sequence, order_id);
+    item.previous = previous;
+    item.erases = erases;
+    item.bytes = std::make_shared<const std::string>(event.SerializeAsString());
+    hub_->Publish({item});
+  };
+  publish(1, "a", 0, false);
+  publish(2, "b", 0, false);
+  publish(3, "a", 1, false);
+  publish(4, "a", 3, true);
+  steps_.RunDue();
+  const auto stream = hub_->Open(1, "", absl::Seconds(10), EventHub::Viewer{.cleared = true, .whole = true});
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  ASSERT_EQ((*message)->events_size(), 3);
+  EXPECT_EQ(fetches_, 0);
+  EXPECT_EQ((*message)->events(0).progressed().note(), "");
+  EXPECT_EQ((*message)->events(0).progressed().unit(), "housing") << "what happened is told";
+  EXPECT_NE((*message)->events(1).progressed().note(), "") << "another order's";
+  EXPECT_EQ((*message)->events(2).progressed().note(), "");
+}
+
 TEST_F(EventHubTest, ThatARestrictedOrderIsShownIsRecordedFirstAndOnce) {
   hub_->SetHead(0);
   std::vector<std::string> recorded;

@@ -97,6 +97,7 @@ TEST_F(BatcherTest, EmergenciesGoAheadAndHaveRoomOfTheirOwn) {
   ASSERT_EQ(failures_.size(), 1u);
   EXPECT_EQ(error::ReasonOf(failures_[0]), error::Reason::ERROR_REASON_OVERLOADED);
   EXPECT_GT(error::RetryDelayOf(failures_[0]), absl::ZeroDuration());
+  EXPECT_EQ(batcher_.rejected(), 1) << "the alarm of an overload counts these";
   Submit("emergency", true);
   ASSERT_EQ(ledger_.executes.size(), 2u) << "it does not wait for the batch under way";
   EXPECT_EQ(Ids(ledger_.executes.back().request), (std::vector<std::string>{"emergency"}));
@@ -218,6 +219,18 @@ TEST_F(BatcherTest, TheQueueIsBoundedByBytesToo) {
   while (!ledger_.executes.empty()) {
     auto batch = Take(ledger_.executes);
     batch.done(AnswersFor(batch.request));
+  }
+}
+
+TEST_F(BatcherTest, ABatchOfEmergenciesSaysSo) {
+  Submit("a");
+  Submit("b", /*emergency=*/true);
+  ASSERT_EQ(ledger_.executes.size(), 2u);
+  EXPECT_FALSE(ledger_.executes[0].request.emergency());
+  EXPECT_TRUE(ledger_.executes[1].request.emergency());
+  while (!ledger_.executes.empty()) {
+    auto call = Take(ledger_.executes);
+    call.done(AnswersFor(call.request));
   }
 }
 

@@ -211,6 +211,7 @@ TEST_F(LinkTest, AForkIsNamedByItsFirstEnvelope) {
     Take(ledger_.pulls).done(ours);
     exchange::v1::BackfillResponse answer;
     answer.add_envelopes()->set_hash(asked <= 5 ? "ours" : "theirs");
+    answer.mutable_envelopes(0)->set_sequence(asked);
     Take(peer_.backfills).done(answer);
   }
   EXPECT_EQ(link_->health().forked_at, 6);
@@ -219,6 +220,79 @@ TEST_F(LinkTest, AForkIsNamedByItsFirstEnvelope) {
   EXPECT_NE(link_->health().last_error.message().find("at 6"), absl::string_view::npos);
   steps_.Advance(absl::Seconds(1));
   EXPECT_TRUE(peer_.deliveries.empty());
+}
+
+// A peer that counts from `after_sequence` itself was asked 1,100 times a second, and the lane called up.
+TEST_F(LinkTest, APeerThatHandsBackOtherEnvelopesThanAskedIsLeftAlone) {
+  Greet();
+  HandOut(0, 0, 3);
+  Take(peer_.deliveries).done(error::LinkForked("110", 3));
+  HandOut(2, 2, 1);
+  ASSERT_EQ(peer_.backfills.size(), 1u);
+  exchange::v1::BackfillResponse inclusive;
+  for (int64_t sequence : {2, 3}) inclusive.add_envelopes()->set_sequence(sequence);
+  Take(peer_.backfills).done(inclusive);
+  EXPECT_TRUE(ledger_.recoveries.empty());
+  EXPECT_TRUE(peer_.backfills.empty());
+  EXPECT_FALSE(link_->health().up);
+  EXPECT_FALSE(link_->health().recovering);
+  EXPECT_EQ(error::ReasonOf(link_->health().last_error), error::Reason::ERROR_REASON_INTERNAL);
+  EXPECT_TRUE(peer_.questions.empty()) << "not at once";
+  steps_.Advance(absl::Seconds(1));
+  Greet();
+  EXPECT_FALSE(link_->health().up) << "to greet is not enough";
+}
+
+TEST_F(LinkTest, NoForkIsNamedByEnvelopesThatWereNotAskedFor) {
+  Greet(8);
+  Take(ledger_.pulls).done(error::LinkBehind("110", 8, 8));
+  HandOut(2, 2, 0);
+  exchange::v1::BackfillResponse theirs;
+  for (int64_t sequence = 3; sequence <= 8; ++sequence) theirs.add_envelopes()->set_sequence(sequence);
+  Take(peer_.backfills).done(theirs);
+  Take(ledger_.recoveries).done(error::LinkForked("110", 3));
+  workorder::v1::PullOutboxResponse ours;
+  ours.add_envelopes()->set_hash("ours");
+  const int64_t asked = ledger_.pulls.front().request.after_sequence() + 1;
+  Take(ledger_.pulls).done(ours);
+  exchange::v1::BackfillResponse answer;
+  answer.add_envelopes()->set_sequence(asked - 1);
+  Take(peer_.backfills).done(answer);
+  EXPECT_EQ(link_->health().forked_at, 0);
+  EXPECT_FALSE(link_->health().up);
+  EXPECT_EQ(error::ReasonOf(link_->health().last_error), error::Reason::ERROR_REASON_INTERNAL);
+}
+
+// One that takes nothing and holds nothing else was greeted 270 times a second.
+TEST_F(LinkTest, APeerThatSpeaksOfAForkWhereThereIsNoneIsTriedWithGrowingPauses) {
+  Greet();
+  absl::Duration longest;
+  for (int i = 0; i < 8; ++i) {
+    HandOut(0, 0, 3);
+    ASSERT_EQ(peer_.deliveries.size(), 1u) << i;
+    Take(peer_.deliveries).done(error::LinkForked("110", 1));
+    HandOut(0, 0, 3);
+    exchange::v1::BackfillResponse known;
+    for (int64_t sequence : {1, 2}) known.add_envelopes()->set_sequence(sequence);
+    Take(peer_.backfills).done(known);
+    workorder::v1::RecoverResponse nothing;
+    nothing.set_outgoing_sequence(3);
+    Take(ledger_.recoveries).done(nothing);
+    Take(peer_.backfills).done(exchange::v1::BackfillResponse());
+    EXPECT_EQ(error::ReasonOf(link_->health().last_error), error::Reason::ERROR_REASON_LINK_FORKED);
+    ASSERT_TRUE(peer_.questions.empty()) << "not at once";
+    const absl::Time failed = steps_.clock()->Now();
+    while (peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
+    longest = std::max(longest, steps_.clock()->Now() - failed);
+    Greet();
+    EXPECT_FALSE(link_->health().up) << i;
+  }
+  EXPECT_GT(longest, absl::Seconds(1));
+  EXPECT_EQ(changes_, (std::vector<bool>{true, false}));
+  // As soon as it takes something it is up.
+  HandOut(0, 0, 3);
+  Acknowledge(3);
+  EXPECT_TRUE(link_->health().up);
 }
 
 // Halving once ended at the first envelope that retention had erased: the fork was never named.
@@ -246,6 +320,7 @@ TEST_F(LinkTest, AForkIsNamedAboveWhatIsErasedAtEitherSite) {
     }
     exchange::v1::BackfillResponse answer;
     answer.add_envelopes()->set_hash(asked <= 21 ? "ours" : "theirs");
+    answer.mutable_envelopes(0)->set_sequence(asked);
     Take(peer_.backfills).done(answer);
   }
   EXPECT_EQ(link_->health().forked_at, 22);

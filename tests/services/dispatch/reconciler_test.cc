@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "common/base/id.h"
 #include "common/base/sha256.h"
@@ -91,11 +93,25 @@ struct TherePeer : test::PartialPeer {
   absl::Status failure;
   std::function<void()> after_call;
   std::function<void(RangeAnswer*)> alter;  // each answer before it leaves
+  bool late = false;                        // keeps what it is asked
+  std::vector<std::pair<exchange::v1::ReconcileRequest, Done<exchange::v1::ReconcileResponse>>> held;
   void Reconcile(const CallContext&, exchange::v1::ReconcileRequest request,
                  Done<exchange::v1::ReconcileResponse> done) override {
     ++calls;
     ranges += request.ranges_size();
     if (!failure.ok()) return done(failure);
+    if (late) {
+      held.emplace_back(std::move(request), std::move(done));
+      return;
+    }
+    Answer(request, std::move(done));
+  }
+  void AnswerHeld() {
+    for (auto& [request, done] : std::exchange(held, {})) Answer(request, std::move(done));
+  }
+
+ private:
+  void Answer(const exchange::v1::ReconcileRequest& request, Done<exchange::v1::ReconcileResponse> done) {
     exchange::v1::ReconcileResponse response;
     for (const auto& range : request.ranges()) {
       RangeAnswer* answer = response.add_answers();
@@ -138,7 +154,7 @@ class ReconcilerTest : public testing::Test {
     request.set_peer("110");
     request.set_repair(repair);
     std::optional<absl::StatusOr<v1::ReconcileLinkResponse>> got;
-    reconciler_->Run(request, [&got](auto response) { got = std::move(response); });
+    reconciler_->Run({}, request, [&got](auto response) { got = std::move(response); });
     steps_.RunDue();
     for (int i = 0; i < 100 && !got.has_value(); ++i) steps_.Advance(absl::Seconds(1));
     return got.has_value() ? *std::move(got)
@@ -248,8 +264,62 @@ TEST_F(ReconcilerTest, AFailureIsToldAndTheNextRunStartsAnew) {
   v1::ReconcileLinkRequest stranger;
   stranger.set_peer("999");
   absl::Status refused;
-  reconciler_->Run(stranger, [&](auto response) { refused = response.status(); });
+  reconciler_->Run({}, stranger, [&](auto response) { refused = response.status(); });
   EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_PEER_UNKNOWN);
+}
+
+TEST_F(ReconcilerTest, APeersFailureIsToldWithoutItsWords) {
+  peer_.failure = error::Internal("王某某 13900000000");
+  const absl::Status broken = Run().status();
+  EXPECT_EQ(error::ReasonOf(broken), error::Reason::ERROR_REASON_INTERNAL);
+  EXPECT_EQ(error::ToProto(broken).SerializeAsString().find("13900000000"), std::string::npos)
+      << "it goes into the log";
+  peer_.failure = absl::UnavailableError("failed to connect to all addresses");
+  const absl::Status unreachable = Run().status();
+  EXPECT_EQ(error::ReasonOf(unreachable), error::Reason::ERROR_REASON_PEER_UNREACHABLE);
+  EXPECT_NE(error::ChineseOf(unreachable), "");
+  EXPECT_GT(error::RetryDelayOf(unreachable), absl::ZeroDuration());
+}
+
+// Over a spool, which takes its time, each call kept its place for a week.
+TEST_F(ReconcilerTest, NobodyWaitsBeyondTheCallsDeadline) {
+  Fill(3);
+  peer_.late = true;
+  reconciler_->Start();
+  v1::ReconcileLinkRequest request;
+  request.set_peer("110");
+  const auto call = [this](absl::Duration patience) {
+    return CallContext{.now = steps_.clock()->Now(), .deadline = steps_.clock()->Now() + patience};
+  };
+  std::optional<absl::Status> hasty;
+  std::optional<absl::Status> patient;
+  reconciler_->Run(call(absl::Seconds(30)), request, [&](auto response) { hasty = response.status(); });
+  reconciler_->Run(call(absl::Hours(9)), request, [&](auto response) { patient = response.status(); });
+  steps_.Advance(absl::Seconds(29));
+  EXPECT_FALSE(hasty.has_value());
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(hasty.has_value());
+  EXPECT_EQ(hasty->code(), absl::StatusCode::kDeadlineExceeded);
+  // Nor does the schedule begin another one meanwhile.
+  steps_.Advance(absl::Hours(8));
+  EXPECT_FALSE(patient.has_value());
+  EXPECT_EQ(peer_.calls, 1);
+  // As many as there may be, and one more.
+  int answered = 0;
+  std::optional<absl::Status> refused;
+  for (int i = 0; i < 63; ++i) reconciler_->Run({}, request, [&](auto) { ++answered; });
+  reconciler_->Run({}, request, [&](auto response) { refused = response.status(); });
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(error::ReasonOf(*refused), error::Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_GT(error::RetryDelayOf(*refused), absl::ZeroDuration());
+  peer_.late = false;
+  peer_.AnswerHeld();
+  steps_.RunDue();
+  ASSERT_TRUE(patient.has_value());
+  EXPECT_TRUE(patient->ok()) << *patient;
+  EXPECT_EQ(answered, 63);
+  EXPECT_EQ(reconciler_->health("110").completed, 1);
+  steps_.Advance(absl::Hours(1));
 }
 
 TEST_F(ReconcilerTest, AnAnswerAboutAnotherRangeIsRefused) {
@@ -306,13 +376,13 @@ TEST_F(ReconcilerTest, RunsOnScheduleAndOneAtATime) {
   v1::ReconcileLinkRequest request;
   request.set_peer("110");
   for (int i = 0; i < 3; ++i)
-    reconciler_->Run(request, [&](auto response) { answered += response.ok() ? 1 : 0; });
+    reconciler_->Run({}, request, [&](auto response) { answered += response.ok() ? 1 : 0; });
   steps_.RunDue();
   EXPECT_EQ(answered, 3);
   EXPECT_EQ(peer_.calls, before + 1);
   reconciler_->Stop();
   absl::Status refused;
-  reconciler_->Run(request, [&](auto response) { refused = response.status(); });
+  reconciler_->Run({}, request, [&](auto response) { refused = response.status(); });
   EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_DRAINING);
 }
 

@@ -173,6 +173,42 @@ TEST_F(StoredLinkTest, WhatWasTooLargeGoesAgainInHalves) {
   EXPECT_EQ(peer_.deliveries.front().request.envelopes_size(), 3);
 }
 
+// On a carried disk `resend_after` is days.
+TEST_F(StoredLinkTest, WhatThePeerRefusedGoesAgainWithoutWaitingForItsReceipt) {
+  link_->Stop();
+  steps_.Clear();
+  peer_.questions.clear();
+  LinkOptions options;
+  options.hotline = "12345";
+  options.peer = "110";
+  options.resend_after = absl::Hours(48);
+  link_ = std::make_unique<Link>(&ledger_, &peer_, &notary_, &way_, &steps_, steps_.clock(), options);
+  link_->Start();
+  steps_.RunDue();
+  GreetUnheard();
+  HandOut(3);
+  Store(std::nullopt);
+  // A full directory is none of the peer's doing.
+  HandOut(0);
+  Take(peer_.deliveries).done(error::Overloaded("spool", absl::ZeroDuration()));
+  steps_.Advance(absl::Seconds(1));
+  GreetUnheard();
+  EXPECT_EQ(HandOut(0).after_sequence(), 3);
+  Take(peer_.deliveries).done(error::SignatureInvalid("12345", "old", "has ended", "已失效"));
+  EXPECT_FALSE(link_->health().up);
+  steps_.Advance(absl::Seconds(59));
+  EXPECT_TRUE(peer_.questions.empty()) << "not as fast as files are copied";
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_EQ(peer_.questions.size(), 1u);
+  GreetUnheard();
+  EXPECT_FALSE(link_->health().up);
+  EXPECT_EQ(HandOut(3).after_sequence(), -1);
+  ASSERT_EQ(peer_.deliveries.size(), 1u);
+  EXPECT_EQ(peer_.deliveries.front().request.envelopes_size(), 3);
+  Store(std::nullopt);
+  EXPECT_TRUE(link_->health().up);
+}
+
 TEST_F(StoredLinkTest, HandsOverAgainWhatBringsNoReceipt) {
   GreetUnheard();
   HandOut(5);

@@ -106,6 +106,45 @@ TEST_F(FollowerTest, CountsOrdersByStateDirectionItemAndUnit) {
   EXPECT_EQ(Counted(stats, Figure::kHandoffs, "out", "none"), 1) << "handed over once";
 }
 
+// A duty that was due in a downtime and fulfilled before its end has no rung, and was missed all the same.
+TEST_F(FollowerTest, CountsEachMissedDeadlineOnceWithARungOrWithout) {
+  EventMaker& make = world_.ledger.make;
+  const auto missed = [&](const std::string& party, int kind) {
+    return Counted(world_.alive->follower().stats(), Figure::kBreaches, party, Number(kind));
+  };
+  world_.Restart();
+  for (const int64_t id : {1, 2, 3}) world_.ledger.Append(make.Offered(id, world_.now()));
+  world_.Advance(absl::Seconds(30));
+  world_.ledger.Append(make.Received(3, world_.now()));  // in time
+  world_.Advance(absl::Seconds(20));
+  world_.Kill();
+  world_.Advance(absl::Seconds(50));
+  world_.ledger.Append(make.Received(1, world_.now()));
+  world_.Restart();
+  world_.Advance(absl::Seconds(5));
+  EXPECT_THAT(world_.ledger.Rungs(), ElementsAre(Pair(Key(2, kReceipt, 2, kUrge), 1)));
+  EXPECT_EQ(missed("110", kReceipt), 2);
+  // What was urged is missed once, however it ends.
+  world_.ledger.Append(make.Received(2, world_.now()));
+  world_.Advance(absl::Seconds(5));
+  EXPECT_EQ(missed("110", kReceipt), 2);
+  world_.Kill();
+  world_.Restart();
+  world_.Advance(absl::Seconds(5));
+  EXPECT_EQ(missed("110", kReceipt), 2);
+  // An offer in doubt is nobody's failing.
+  world_.ledger.keep_by = world_.now() + absl::Hours(1);
+  const type::v1::Event offer =
+      make.OfferedUntil(4, world_.now(), world_.now() + absl::Seconds(20), world_.ledger.keep_by);
+  world_.ledger.Append(offer);
+  world_.ledger.Append(make.Received(4, world_.now()));
+  world_.Advance(absl::Seconds(25));
+  EXPECT_EQ(world_.ledger.Rungs().count(
+                Key(4, type::v1::CLOCK_KIND_CONFIRM, offer.sequence(), type::v1::RUNG_DOUBT)),
+            1u);
+  EXPECT_EQ(missed("12345", type::v1::CLOCK_KIND_CONFIRM), 0);
+}
+
 // work_order was restored from an old backup, and has gone on since: its log is as long as the one that was
 // followed, or longer, and another.
 TEST(RestoredLogTest, IsNotFollowedHoweverLongItIs) {
@@ -731,6 +770,59 @@ TEST_F(FollowerTest, APublicationMovesOpenClocksOnceThroughEveryKill) {
   EXPECT_EQ(world_.ledger.log().size(), events);
 }
 
+// Events rest for a moment before they are read: those of just before a publication are read when it holds,
+// and go by what held before.
+TEST_F(FollowerTest, APublicationMovesWhatWasArmedBeforeItAndReadAfterIt) {
+  for (const bool killed : {false, true}) {
+    SCOPED_TRACE(killed);
+    World world;
+    EventMaker& make = world.ledger.make;
+    world.Restart();
+    world.ledger.Append(make.Registered(1, world.now()));
+    world.ledger.Append(make.Registered(2, world.now()));
+    // Armed already, so that the first look has something to move.
+    if (!killed) world.ledger.Append(make.Accepted(1, world.now()));
+    world.Advance(absl::Seconds(1));
+    world.ledger.Append(make.Registered(3, world.now()));
+    world.Advance(absl::Milliseconds(1));
+    if (killed) world.ledger.Append(make.Accepted(1, world.now()));
+    world.ledger.Append(make.Dispatched(1, world.now()));
+    world.ledger.Append(make.Accepted(2, world.now()));
+    world.Advance(absl::Milliseconds(1));
+    std::vector<Publication> all = {Publication{.policy = world.policy}};
+    world.alive->follower().Publish(
+        Rules(2, 5, "延长"),
+        [&](const Publication& publication) {
+          all.push_back(publication);
+          return absl::OkStatus();
+        },
+        [](absl::StatusOr<int64_t>) {});
+    world.executor->Run();
+    ASSERT_EQ(all.size(), 2u);
+    world.deadlines = std::make_unique<Deadlines>(all);
+    if (killed) {
+      EXPECT_EQ(world.alive->follower().stats().cursor, 3);
+      EXPECT_TRUE(world.alive->follower().stats().moving.done) << "of what is known nothing moves";
+      world.Restart();
+    }
+    world.Advance(absl::Minutes(1));
+    EXPECT_TRUE(world.alive->follower().stats().moving.done);
+    for (const int64_t id : {1, 2}) {
+      const OrderClocks order = world.Find(id);
+      const auto finish = std::find_if(order.clocks.begin(), order.clocks.end(), [](const OrderClock& clock) {
+        return clock.kind == kFinish && clock.live();
+      });
+      ASSERT_NE(finish, order.clocks.end()) << id;
+      EXPECT_EQ(finish->rule.publication, 2) << id;
+      EXPECT_EQ(finish->due, SecondUp(finish->start) + absl::Hours(5)) << id;
+    }
+    const int64_t moves = Moves(world.ledger);
+    world.Restart();
+    world.Advance(absl::Minutes(1));
+    EXPECT_EQ(Moves(world.ledger), moves) << "once";
+  }
+}
+
 // Killed while it moves, and a configured file is changed before it starts again: that holds for what is
 // armed from then on, and the move goes on.
 TEST_F(FollowerTest, AFileChangedBeforeTheRestartEndsNoMove) {
@@ -835,6 +927,26 @@ TEST_F(FollowerTest, SteppingTheClockLosesAndDoublesNoRung) {
   EXPECT_EQ(rungs.size(), 40u);
   for (const auto& [rung, count] : rungs) EXPECT_EQ(count, 1) << rung;
   EXPECT_TRUE(world_.alive->trust.trusted) << "after a while without steps";
+}
+
+// As at each upgrade; before it is there for the first time, too.
+TEST_F(FollowerTest, TheCanaryDoesNotWaitForWorkOrder) {
+  world_.ledger.reads_fail = true;
+  world_.Restart();
+  world_.Advance(absl::Seconds(25));
+  EXPECT_EQ(world_.alive->canaries, 2);
+  world_.ledger.reads_fail = false;
+  world_.Advance(absl::Minutes(1));
+  EXPECT_TRUE(world_.alive->follower().stats().fresh);
+  world_.ledger.reads_fail = true;
+  world_.Advance(absl::Minutes(2));
+  EXPECT_FALSE(world_.alive->follower().stats().fresh);
+  world_.ledger.reads_fail = false;
+  world_.Advance(absl::Minutes(1));
+  EXPECT_TRUE(world_.alive->follower().stats().fresh);
+  EXPECT_GE(world_.alive->canaries, 25);
+  EXPECT_LE(world_.alive->latest_canary, absl::Milliseconds(1));
+  EXPECT_TRUE(world_.alive->trust.trusted);
 }
 
 TEST_F(FollowerTest, AClockThatIsNotWorkOrdersIsNotTrusted) {

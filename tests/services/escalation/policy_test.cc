@@ -278,6 +278,31 @@ TEST(PolicyTest, AnotherPolicyThanTheFilesIsCheckedAgainstTheCalendars) {
               HasSubstr("moon is not in escalation.calendars_file"));
 }
 
+// A desktop marks the field, and its user reads Chinese.
+TEST(PolicyTest, AFaultOfARequestNamesItsField) {
+  config::v1::EscalationConfig config;
+  config.set_policy_file("nosuch.yaml");
+  config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
+  const absl::Status unread =
+      LoadRules(config, "version: a\nrules:\n  - {clock: SIGN, limit: {hours: 1}, urgency: URGANT}\n")
+          .status();
+  EXPECT_EQ(error::FieldOf(unread), "policy_yaml");
+  EXPECT_EQ(
+      error::ChineseOf(unread),
+      "字段 "
+      "policy_yaml：时限规则有误：policy_yaml第3行第47列：“rules[0].urgency”的值“URGANT”无效（Urgency），"
+      "是否应为“URGENT”？");
+  const absl::Status unfit =
+      LoadRules(config, "version: a\nrules:\n  - {clock: SIGN, limit: {hours: 1}, calendar: moon}\n")
+          .status();
+  EXPECT_EQ(error::FieldOf(unfit), "policy_yaml");
+  EXPECT_THAT(error::ChineseOf(unfit),
+              HasSubstr("policy_yaml第3行第38列“rules[0].calendar”：工作日历“moon”不存在"));
+  // What the site's own file says is no fault of the request.
+  EXPECT_EQ(error::FieldOf(LoadRules(config, "").status()), "");
+  EXPECT_THAT(error::ChineseOf(LoadRules(config, "").status()), HasSubstr("无法读取nosuch.yaml"));
+}
+
 TEST(PolicyTest, AUnitsCalendarIsThere) {
   config::v1::EscalationConfig config;
   config.set_policy_file("nosuch.yaml");
@@ -499,6 +524,7 @@ TEST_F(NextRulesTest, ACalendarThatThePolicyNeedsCannotGo) {
   EXPECT_THAT(
       std::string(NextRules(config_, published_, change).status().message()),
       HasSubstr("the policy that holds: rules[0].calendar: office is not in escalation.calendars_file"));
+  EXPECT_EQ(error::FieldOf(NextRules(config_, published_, change).status()), "calendar_files");
 }
 
 TEST_F(NextRulesTest, ACalendarThatAUnitWorksByCannotGo) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 
+#include "absl/strings/escaping.h"
+#include "services/escalation/edge_rules.h"
 #include "tests/services/escalation/world.h"
 
 namespace hotline::escalation {
@@ -72,10 +74,11 @@ class ServiceTest : public testing::Test {
       return all;
     }
   };
-  std::unique_ptr<Watch> Open(int64_t start) {
+  std::unique_ptr<Watch> Open(int64_t start, std::string identity = {}) {
     v1::WatchEscalationsRequest request;
     request.set_start_sequence(start);
-    auto stream = world_.alive->service().WatchEscalations(CallContext{.now = world_.now()}, request);
+    auto stream = world_.alive->service().WatchEscalations(
+        CallContext{.now = world_.now(), .identity = std::move(identity)}, request);
     EXPECT_TRUE(stream.ok()) << stream.status();
     auto watch = std::make_unique<Watch>();
     watch->stream = *std::move(stream);
@@ -232,6 +235,13 @@ TEST_F(ServiceTest, BadRequestsAreToldApart) {
   request.clear_page_token();
   request.set_page_token(List(request)->next_page_token());
   EXPECT_TRUE(List(request).ok());
+  // The unit in it, which stands last, is no text.
+  std::string token;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(request.page_token(), &token));
+  request.set_page_token(absl::WebSafeBase64Escape(absl::string_view(token + std::string("a\0b", 3))));
+  EXPECT_EQ(ReasonOf(request), Reason::ERROR_REASON_PAGE_TOKEN_INVALID);
+  request.set_page_token(absl::WebSafeBase64Escape(absl::string_view(token)));
+  EXPECT_TRUE(List(request).ok());
   request.set_include_stopped(true);  // another filter
   EXPECT_EQ(ReasonOf(request), Reason::ERROR_REASON_PAGE_TOKEN_INVALID);
   request.Clear();
@@ -252,6 +262,49 @@ TEST_F(ServiceTest, BadRequestsAreToldApart) {
   watch.mutable_heartbeat_interval()->set_seconds(61);
   EXPECT_EQ(error::ReasonOf(world_.alive->service().WatchEscalations({}, watch).status()),
             Reason::ERROR_REASON_FIELD_INVALID);
+}
+
+// The calendar spoke of an amount, which is no field of the request.
+TEST_F(ServiceTest, ADeadlineTooFarToExplainIsToldAsSuch) {
+  config::v1::EscalationConfig config;
+  config.set_policy_file(HOTLINE_SOURCE_DIR "/deploy/policy/wuqia.yaml");
+  config.set_calendars_file(HOTLINE_SOURCE_DIR "/deploy/calendars/wuqia.yaml");
+  auto rules = LoadRules(config, "");
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  rules->parties = {.site = "12345", .peers = {"110"}};
+  world_.deadlines = std::make_unique<Deadlines>(std::vector<Publication>{*std::move(rules)});
+  world_.Restart();
+  EventMaker& make = world_.ledger.make;
+  const auto explain = [this](int64_t id) {
+    v1::ExplainDeadlineRequest request;
+    request.set_order_id(FormatOrderId(id));
+    std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
+    world_.alive->service().ExplainDeadline(
+        CallContext{.now = world_.now()}, request,
+        [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
+    world_.executor->Run();
+    EXPECT_TRUE(answer.has_value());
+    return answer.has_value() ? answer->status() : absl::InternalError("no answer");
+  };
+  const std::vector<absl::Duration> until = {absl::Hours(24 * 300), absl::Hours(24 * 1500),
+                                             absl::Hours(24 * 365 * 230)};
+  for (size_t i = 0; i < until.size(); ++i) {
+    const auto id = static_cast<int64_t>(i) + 1;
+    world_.ledger.Append(make.Registered(id, world_.now()));
+    world_.ledger.Append(make.Accepted(id, world_.now()));
+    world_.ledger.Append(make.Dispatched(id, world_.now()));
+    world_.Advance(absl::Seconds(1));
+    world_.ledger.Append(make.Extended(id, world_.now(), Start() + until[i]));
+    world_.ledger.Append(make.Suspended(id, world_.now()));
+    world_.Advance(absl::Seconds(1));
+    const absl::Status status = explain(id);
+    if (i == 0) {
+      EXPECT_TRUE(status.ok()) << status;
+      continue;
+    }
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_TIME_INVALID) << status;
+    EXPECT_EQ(error::FieldOf(status), "clock");
+  }
 }
 
 TEST_F(ServiceTest, WatchGivesHistoryThenWhatComes) {
@@ -289,6 +342,52 @@ TEST_F(ServiceTest, WatchGivesHistoryThenWhatComes) {
   EXPECT_TRUE(all->ended);
   EXPECT_TRUE(all->status.ok());
   EXPECT_TRUE(all->messages.back().draining());
+}
+
+// From memory, and from the store.
+TEST_F(ServiceTest, ARungFromBeforeItsOrderWasRestrictedIsForTheClearedAlone) {
+  EventMaker& make = world_.ledger.make;
+  world_.ledger.Append(make.Offered(1, world_.now()));
+  world_.ledger.Append(make.Offered(2, world_.now()));
+  world_.Advance(absl::Seconds(61));
+  ASSERT_EQ(Open(1)->sequences().size(), 2u);
+  type::v1::Event restricted = make.Received(1, world_.now());
+  restricted.set_restricted(true);
+  world_.ledger.Append(restricted);
+  world_.Advance(absl::Seconds(1));
+  const auto disclosed = [this] {
+    std::vector<std::string> orders;
+    for (const type::v1::Event& event : world_.ledger.log()) {
+      if (!event.has_disclosed()) continue;
+      EXPECT_EQ(event.disclosed().kind(), type::v1::DISCLOSURE_KIND_WATCH);
+      EXPECT_EQ(event.disclosed().role(), "supervisor");
+      orders.push_back(event.order_id());
+    }
+    return orders;
+  };
+  for (const bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    if (restarted) {
+      world_.Restart();
+      world_.Advance(absl::Seconds(1));
+    }
+    const std::vector<std::string> before = disclosed();
+    const auto uncleared = Open(1);
+    ASSERT_EQ(uncleared->sequences().size(), 1u);
+    for (const auto& message : uncleared->messages) {
+      for (const auto& record : message.escalations()) EXPECT_EQ(record.order_id(), FormatOrderId(2));
+    }
+    EXPECT_EQ(disclosed(), before);
+    // To whoever needs to know it is shown, once that is on record.
+    world_.ledger.refuse_calls = 1;
+    const auto unrecorded = Open(1, "12345/supervisor");
+    EXPECT_TRUE(unrecorded->ended);
+    EXPECT_TRUE(unrecorded->sequences().empty());
+    const auto cleared = Open(1, "12345/supervisor");
+    EXPECT_EQ(cleared->sequences().size(), 2u);
+    ASSERT_EQ(disclosed().size(), before.size() + 1);
+    EXPECT_EQ(disclosed().back(), FormatOrderId(1));
+  }
 }
 
 }  // namespace

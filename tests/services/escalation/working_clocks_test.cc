@@ -615,11 +615,26 @@ TEST_F(WorkingClocksTest, AnonymousCallersAreNotCalledAndOthersOrdersAreReported
   order_ = Apply(order_, make_.Accepted(8, At("2026-09-14 11:10")), deadlines_, "12345");
   order_ = Apply(order_, make_.Replied(8, At("2026-09-14 12:00")), deadlines_, "12345");
   EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_RESULT_BACK));
+  // Nor that it has not arrived: its deadline may pass without anything being late.
+  const absl::Time due = Clock(CLOCK_KIND_RESULT_BACK).due;
+  EXPECT_LT(due, At("2026-09-16 12:00"));
+  const auto shown = [&](const OrderClocks& order) {
+    return Describe(order, order.clocks.back(), At("2026-09-20 12:00"), deadlines_);
+  };
+  EXPECT_EQ(shown(order_).lamp(), v1::LAMP_GREEN);
+  EXPECT_FALSE(shown(order_).breached());
+  // It had not if its rung was taken.
+  const type::v1::Escalation urge =
+      RungCommand(order_, Clock(CLOCK_KIND_RESULT_BACK), type::v1::RUNG_URGE, deadlines_).escalation();
+  const OrderClocks urged = Apply(order_, make_.Escalated(8, due, urge), deadlines_, "12345");
+  EXPECT_EQ(shown(urged).lamp(), v1::LAMP_RED);
+  EXPECT_TRUE(shown(urged).breached());
   type::v1::Event called = make_.Make(8, type::v1::ORDER_STATE_CALLED_BACK, At("2026-10-16 12:00"));
   called.mutable_called_back();
   order_ = Apply(order_, called, deadlines_, "12345");
   EXPECT_THAT(Live(), IsEmpty());
   EXPECT_FALSE(Clock(CLOCK_KIND_RESULT_BACK).breached) << "when it arrived is not known here";
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_RESULT_BACK), At("2026-10-20 12:00")), v1::LAMP_GREEN);
 }
 
 TEST_F(WorkingClocksTest, APublicationMovesOpenClocksAndRewritesNothing) {
@@ -1012,17 +1027,242 @@ TEST_F(WorkingClocksTest, ADeadlineIsAsProvisionalAsAnyOfItsPieces) {
   ExpectExplained(CLOCK_KIND_FINISH);
 }
 
+// The order may not know the deadline that it is asked to extend; its clock does.
+TEST_F(WorkingClocksTest, AnExtensionMovesNoDeadlineToAnEarlierTime) {
+  const auto granted = [&](const char* at, const char* until) {
+    type::v1::Event event = make_.Make(kId, type::v1::ORDER_STATE_UNSPECIFIED, At(at));
+    event.mutable_extension_decided()->mutable_decision()->set_approved(true);
+    *event.mutable_extension_decided()->mutable_decision()->mutable_until_time() = ToProto(At(until));
+    return event;
+  };
+  Dispatch(At("2026-11-27 11:00"));
+  const OrderClock before = Clock(CLOCK_KIND_FINISH);
+  EXPECT_EQ(Show(before.due), "2026-12-04 19:30");
+  Use(granted("2026-11-27 12:00", "2026-11-29 10:00"));
+  Use(make_.Extended(kId, At("2026-11-27 13:00"), At("2026-12-04 19:30")));
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH) == before);
+  // Resumed on the 3rd, it would end on the 8th.
+  Use(Suspended(At("2026-12-01 11:00"), At("2026-12-20 10:00")));
+  const absl::Duration left = Clock(CLOCK_KIND_FINISH).remaining;
+  Use(granted("2026-12-03 11:00", "2026-12-07 10:00"));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, left);
+  ExpectExplained(CLOCK_KIND_FINISH);
+  Use(make_.Resumed(kId, At("2026-12-03 11:00")));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-08 19:30");
+  Use(granted("2026-12-04 11:00", "2026-12-09 10:00"));
+  EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-12-09 10:00");
+  ExpectExplained(CLOCK_KIND_FINISH);
+  ExpectReplayed();
+}
+
+// 110 had it first, and pushed back what remained: 12345 works on that as another of its orders, and of the
+// earlier one hears what it did itself.
+TEST_F(WorkingClocksTest, AMatterThatCameBackIsADutyOnceOnly) {
+  const std::string given = absl::StrCat("12345-", FormatOrderId(kId), "-1");
+  const auto told = [&](type::v1::Event event) {
+    event.set_handoff_id(given);
+    event.set_mirrored(true);
+    event.mutable_actor()->set_hotline("110");
+    return event;
+  };
+  const auto give = [&] {
+    order_ = {};
+    events_.clear();
+    type::v1::Event offered = make_.Offered(kId, At("2026-09-21 10:00"));
+    offered.set_handoff_id(given);
+    offered.mutable_offered()->mutable_handoff()->set_id(given);
+    offered.mutable_offered()->mutable_registered()->set_urgency(type::v1::URGENCY_NORMAL);
+    offered.mutable_offered()->mutable_registered()->set_type(type::v1::ORDER_TYPE_HELP);
+    offered.mutable_offered()->mutable_registered()->set_origin_hotline("12345");
+    Use(offered);
+    type::v1::Event understood = make_.Understood(kId, At("2026-09-21 10:01"));
+    understood.mutable_understood()->mutable_handoff()->set_id(given);
+    Use(told(understood));
+    Use(told(make_.Accepted(kId, At("2026-09-21 10:05"), "110")));
+    EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_FINISH));
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "110");
+  };
+  // Accepted as the second order.
+  const auto come_back = [&] {
+    give();
+    Use(told(make_.Accepted(kId, At("2026-09-21 10:20"), "12345")));
+    EXPECT_THAT(Live(), IsEmpty());
+  };
+  come_back();
+  Use(told(make_.Dispatched(kId, At("2026-09-21 10:30"), "minzhengju", {"shuiwu"})));
+  EXPECT_THAT(Live(), IsEmpty());
+  EXPECT_EQ(order_.lead_unit, "");
+  Use(told(Suspended(At("2026-09-21 10:40"), At("2026-09-23 10:40"))));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(told(make_.Resumed(kId, At("2026-09-21 10:50"))));
+  Use(told(make_.Signed(kId, At("2026-09-21 11:00"), "minzhengju")));
+  Use(told(make_.Replied(kId, At("2026-09-21 12:00"))));
+  EXPECT_THAT(Live(), IsEmpty()) << "the caller is called back about the second";
+  Use(told(make_.Redone(kId, At("2026-09-21 17:00"))));
+  EXPECT_THAT(Live(), IsEmpty());
+  // Given on from there.
+  Use(told(make_.Accepted(kId, At("2026-09-21 17:10"), "119")));
+  EXPECT_THAT(Live(), IsEmpty());
+  Use(told(make_.Replied(kId, At("2026-09-21 18:00"))));
+  EXPECT_THAT(Live(), IsEmpty());
+  ExpectReplayed();
+
+  // An earlier release had armed clocks, and not noted that it came back.
+  come_back();
+  order_.receiver = "110";
+  type::v1::Event armed = told(make_.Dispatched(kId, At("2026-09-21 10:30"), "minzhengju"));
+  armed.set_mirrored(false);
+  Use(armed);
+  EXPECT_FALSE(Live().empty());
+  Use(told(make_.Replied(kId, At("2026-09-21 12:00"))));
+  EXPECT_THAT(Live(), IsEmpty());
+
+  // 12345 disputed what came back instead: then the earlier order is the one to work on.
+  give();
+  type::v1::Event disputed = told(make_.Accepted(kId, At("2026-09-21 10:20"), "12345"));
+  disputed.mutable_disputed();
+  Use(disputed);
+  EXPECT_THAT(Live(), testing::UnorderedElementsAre(CLOCK_KIND_FINISH, CLOCK_KIND_FIRST_CONTACT));
+  type::v1::Event dispatched = make_.Dispatched(kId, At("2026-09-21 10:30"));
+  dispatched.set_handoff_id(given);
+  Use(dispatched);
+  EXPECT_EQ(order_.lead_unit, "chengguan");
+
+  // Of one that others registered, this hotline may give back what it had accepted.
+  come_back();
+  order_.origin_here = false;
+  type::v1::Event returned = told(make_.Accepted(kId, At("2026-09-21 10:40"), "110"));
+  returned.mutable_returned();
+  Use(returned);
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_FINISH));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "110");
+  EXPECT_EQ(order_.receiver, "110");
+
+  // The second order is a job like any.
+  order_ = {};
+  type::v1::Event back = make_.Understood(8, At("2026-09-21 10:10"), "110");
+  back.set_handoff_id("110-0123456789ABC-1");
+  back.mutable_understood()->mutable_handoff()->set_id(back.handoff_id());
+  back.mutable_understood()->mutable_registered()->set_origin_hotline("12345");
+  Use(back);
+  const auto own = [&](type::v1::Event event) {
+    event.set_handoff_id(back.handoff_id());
+    return event;
+  };
+  Use(own(make_.Accepted(8, At("2026-09-21 10:20"))));
+  Use(own(make_.Dispatched(8, At("2026-09-21 10:30"), "minzhengju")));
+  EXPECT_THAT(Live(),
+              testing::UnorderedElementsAre(CLOCK_KIND_SIGN, CLOCK_KIND_FIRST_CONTACT, CLOCK_KIND_FINISH));
+  Use(own(make_.Replied(8, At("2026-09-21 12:00"))));
+  EXPECT_THAT(Live(), ElementsAre(CLOCK_KIND_CALL_BACK));
+}
+
+// What was done under another order is done again as a job of its own: by the desk, until it is dispatched.
+TEST_F(WorkingClocksTest, TheTimeOfAMergedOrderThatIsDoneAgainIsNotTheOtherOrdersUnits) {
+  type::v1::Event registered = make_.Registered(kId, At("2026-09-21 10:00"));
+  registered.mutable_registered()->set_origin_hotline("12345");
+  Use(registered);
+  Use(make_.Accepted(kId, At("2026-09-21 10:05")));
+  type::v1::Event merged = make_.Make(kId, type::v1::ORDER_STATE_IN_PROGRESS, At("2026-09-21 10:10"));
+  merged.mutable_merged()->set_lead_unit("gongpaishui");
+  Use(merged);
+  const auto party = [&](const char* until) {
+    return BuildTimeLedger(events_, deadlines_, "12345", At(until)).stretches().rbegin()->party();
+  };
+  EXPECT_EQ(party("2026-09-21 11:00"), "gongpaishui");
+  Use(make_.Replied(kId, At("2026-09-21 12:00")));
+  Use(make_.Redone(kId, At("2026-09-21 17:00")));
+  EXPECT_EQ(Clock(CLOCK_KIND_FINISH).duty_party, "12345");
+  EXPECT_EQ(party("2026-09-21 18:00"), "12345");
+  Use(make_.Dispatched(kId, At("2026-09-21 18:00")));
+  Use(make_.Replied(kId, At("2026-09-21 19:00")));
+  Use(make_.Redone(kId, At("2026-09-22 11:00")));
+  EXPECT_EQ(party("2026-09-22 12:00"), "chengguan") << "a unit of its own does its work again";
+}
+
 // With nothing left, what is granted is all that is left.
 TEST_F(WorkingClocksTest, AnExtensionOfAClockThatStandsStillAtItsEndLosesNoSecond) {
-  Dispatch(At("2026-09-21 11:00"));
-  Use(make_.Extended(kId, At("2026-09-22 11:00"), At("2026-09-22 22:00")));
-  Use(Suspended(At("2026-09-22 21:00"), At("2026-10-12 10:00")));
+  Dispatch(At("2026-09-21 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  Use(make_.Extended(kId, At("2026-09-22 11:00"), At("2026-09-24 22:00")));
+  Use(Suspended(At("2026-09-24 21:00"), At("2026-10-12 10:00")));
   ExpectExplained(CLOCK_KIND_FINISH);
-  Use(Granted(At("2026-09-22 21:30"), type::v1::TIME_KIND_WORKING_HOURS, 3600));
+  Use(Granted(At("2026-09-24 21:30"), type::v1::TIME_KIND_WORKING_HOURS, 3600));
   EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(1));
   ExpectExplained(CLOCK_KIND_FINISH);
   Use(make_.Resumed(kId, At("2026-09-28 09:00")));
   EXPECT_EQ(Show(Clock(CLOCK_KIND_FINISH).due), "2026-09-28 11:00");
+  ExpectExplained(CLOCK_KIND_FINISH);
+}
+
+// Suspended after work, hours before an instant that lies on a day off: no work is left, and nothing has
+// passed.
+TEST_F(WorkingClocksTest, ADeadlineOnADayOffIsNotMissedWhileItsClockStandsStill) {
+  const absl::Time until = At("2026-12-05 00:00");  // a Saturday
+  const absl::Time pause = At("2026-12-04 20:00");  // work ended at 19:30
+  const auto begin = [&] {
+    order_ = {};
+    events_.clear();
+    Dispatch(At("2026-11-30 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+    Use(make_.Extended(kId, At("2026-12-01 11:00"), until));
+    Use(Suspended(pause, At("2026-12-20 10:00")));
+    EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), pause), v1::LAMP_GREEN);
+    EXPECT_FALSE(Describe(order_, Clock(CLOCK_KIND_FINISH), At("2026-12-06 12:00"), deadlines_).breached());
+    ExpectExplained(CLOCK_KIND_FINISH);
+  };
+  {
+    SCOPED_TRACE("replied meanwhile");
+    begin();
+    Use(make_.Replied(kId, At("2026-12-08 12:00")));
+    EXPECT_FALSE(Clock(CLOCK_KIND_FINISH).breached);
+    EXPECT_NE(LampAt(Clock(CLOCK_KIND_FINISH), At("2026-12-09 12:00")), v1::LAMP_RED);
+    ExpectExplained(CLOCK_KIND_FINISH);
+    ExpectReplayed();
+  }
+  {
+    SCOPED_TRACE("resumed");
+    begin();
+    Use(make_.Resumed(kId, At("2026-12-05 12:00")));
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).due, At("2026-12-07 10:00") + absl::Seconds(1))
+        << "the first second of work";
+    ExpectExplained(CLOCK_KIND_FINISH);
+    ExpectReplayed();
+    // As it is derived; not at once.
+    v1::ClockDerivation altered = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
+    v1::DerivationStep& step = *altered.mutable_steps()->rbegin();
+    step.clear_derivation();
+    *step.mutable_due_time() = step.time();
+    *altered.mutable_result_time() = step.time();
+    EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(altered)).substr(0, 19),
+              "steps[2].derivation");
+  }
+  {
+    SCOPED_TRACE("passed to the desk, which works around the clock");
+    begin();
+    type::v1::Event accused = make_.Make(kId, type::v1::ORDER_STATE_ACCEPTED, At("2026-12-05 12:00"));
+    accused.mutable_accused()->mutable_accusation()->add_units("chengguan");
+    accused.mutable_accused()->set_recused_lead("chengguan");
+    Use(accused);
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(46) + absl::Seconds(1));
+    ExpectExplained(CLOCK_KIND_FINISH);
+  }
+  {
+    SCOPED_TRACE("given more, in which no work is done either");
+    begin();
+    Use(Granted(At("2026-12-04 21:00"), type::v1::TIME_KIND_CLOCK_TIME, 3600));
+    EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), At("2026-12-04 22:00")), v1::LAMP_GREEN);
+    ExpectExplained(CLOCK_KIND_FINISH);
+    Use(Granted(At("2026-12-04 22:00"), type::v1::TIME_KIND_WORKING_HOURS, 3600));
+    EXPECT_EQ(Clock(CLOCK_KIND_FINISH).remaining, absl::Hours(1));
+    ExpectExplained(CLOCK_KIND_FINISH);
+  }
+  // At the deadline nothing is left.
+  order_ = {};
+  events_.clear();
+  Dispatch(At("2026-11-30 11:00"), type::v1::URGENCY_NORMAL, type::v1::ORDER_TYPE_CONSULTATION);
+  Use(make_.Extended(kId, At("2026-12-01 11:00"), until));
+  Use(Suspended(until, At("2026-12-20 10:00")));
+  EXPECT_EQ(LampAt(Clock(CLOCK_KIND_FINISH), until), v1::LAMP_RED);
+  EXPECT_TRUE(Clock(CLOCK_KIND_FINISH).breached);
   ExpectExplained(CLOCK_KIND_FINISH);
 }
 
@@ -1125,8 +1365,9 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
       "steps[1].derivation.calendar");
 
   // Until an instant after work: what was left of the day may not vanish.
-  const absl::Time pause = At("2026-09-21 19:00");
-  const absl::Time until = At("2026-09-22 22:00");
+  const absl::Time pause = At("2026-09-23 19:00");
+  const absl::Time until = At("2026-09-24 22:00");
+  ASSERT_LT(Clock(CLOCK_KIND_FINISH).due, until);
   Use(make_.Extended(kId, At("2026-09-21 12:00"), until));
   Use(Suspended(pause, At("2026-10-12 10:00")));
   const v1::ClockDerivation still = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
@@ -1150,7 +1391,7 @@ TEST_F(WorkingClocksTest, AVerifierIsNotFooled) {
   EXPECT_EQ(error::FieldOf(derivation::VerifyClockDerivation(vanished)), at);
 
   // Days that are granted while it stands still hold so much work and no more.
-  Use(Granted(At("2026-09-22 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
+  Use(Granted(At("2026-09-24 10:00"), type::v1::TIME_KIND_WORKING_DAYS, 1));
   v1::ClockDerivation more = *Explain(order_, Clock(CLOCK_KIND_FINISH), deadlines_);
   ASSERT_TRUE(derivation::VerifyClockDerivation(more).ok());
   EXPECT_EQ(more.left_seconds(), 15 * 3600);

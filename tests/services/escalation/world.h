@@ -409,6 +409,10 @@ class FakeLedger : public test::PartialLedger {
     } else if (command.has_alarm()) {
       log_.push_back(make.Make(id, type::v1::ORDER_STATE_UNSPECIFIED, clock_->Now()));
       log_.back().mutable_alarmed()->set_kind(command.alarm().kind());
+    } else if (command.has_disclosure()) {
+      log_.push_back(make.Make(id, type::v1::ORDER_STATE_UNSPECIFIED, clock_->Now()));
+      log_.back().set_restricted(true);
+      *log_.back().mutable_disclosed() = command.disclosure();
     } else if (rung == type::v1::RUNG_DOUBT || rung == type::v1::RUNG_KEEP) {
       log_.push_back(make.InDoubt(
           id, clock_->Now(), command.escalation(),

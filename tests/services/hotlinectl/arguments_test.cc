@@ -529,6 +529,7 @@ TEST(ArgumentsTest, WhatAChangeIsRefusedForIsAFlagOfIt) {
       {"completion.reply.contact_time", "finish"},
       {"completion.reply.unresolved_reason", "finish"},
       {"completion.reply.unit", "finish"},
+      {"call_back_record.call_back.settled", "callback"},
       {"call_back_record.call_back.satisfaction", "callback"},
       {"call_back_record.call_back.note", "callback"},
       {"redo_demand.reason", "redo"},

@@ -50,6 +50,7 @@ TEST(FailureTest, ExitCodes) {
       {error::DiskFull(), kExitTryLater},
       {error::Draining(), kExitTryLater},
       {error::StoreFailed("x"), kExitTryLater},
+      {error::PeerUnreachable("12345"), kExitTryLater},
       {absl::CancelledError("CANCELLED"), kExitTryLater},
       {error::Internal("x"), kExitInternal},
       {error::LinkForked("110", 7), kExitInternal},

@@ -96,6 +96,25 @@ TEST(RenderTest, ThreeReceiptsShowBothClocks) {
   EXPECT_THAT(OrderSheet(Language::kChinese, order, {}), Not(HasSubstr("0815"))) << "of no use any more";
 }
 
+// Once it is understood, an ordinary offer's end is what `deadlines` says, and the sheet named an earlier
+// one.
+TEST(RenderTest, ADeadlineIsShownWhileItHolds) {
+  type::v1::WorkOrder order = Order();
+  order.mutable_handoff()->mutable_confirm_by_time()->set_seconds(1'795'397'400);
+  const auto shows = [&](type::v1::OrderState state, type::v1::Urgency urgency) {
+    order.set_state(state);
+    order.set_urgency(urgency);
+    return OrderSheet(Language::kChinese, order, {}).find("确认期限") != std::string::npos;
+  };
+  for (const auto urgency :
+       {type::v1::URGENCY_NORMAL, type::v1::URGENCY_URGENT, type::v1::URGENCY_EMERGENCY}) {
+    EXPECT_TRUE(shows(type::v1::ORDER_STATE_OFFERED, urgency));
+    EXPECT_TRUE(shows(type::v1::ORDER_STATE_RECEIVED, urgency));
+    EXPECT_EQ(shows(type::v1::ORDER_STATE_UNDERSTOOD, urgency), urgency != type::v1::URGENCY_NORMAL);
+    EXPECT_FALSE(shows(type::v1::ORDER_STATE_ACCEPTED, urgency));
+  }
+}
+
 TEST(RenderTest, EveryKindOfEventHasANameAndShows) {
   const auto* descriptor = type::v1::Event::descriptor();
   const auto* detail = descriptor->FindOneofByName("detail");

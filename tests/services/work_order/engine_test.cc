@@ -134,6 +134,24 @@ class EngineTest : public testing::Test {
     Commit();
     return slot->has_value() ? **slot : Result(absl::InternalError("no answer"));
   }
+  // As another release took it.
+  void SetFingerprint(const std::string& request_id, const std::string& fingerprint) {
+    Close();
+    {
+      auto database = sql::OpenSqlite({.path = StrCat(folder_.path(), "/", file_)});
+      ASSERT_TRUE(database.ok()) << database.status();
+      auto connection = (*database)->OpenWriter();
+      ASSERT_TRUE(connection.ok());
+      ASSERT_TRUE((*connection)->Begin().ok());
+      auto update = (*connection)->Prepare("UPDATE request SET fingerprint = ?1 WHERE request_id = ?2");
+      ASSERT_TRUE(update.ok()) << update.status();
+      (*update)->BindBlob(1, fingerprint);
+      (*update)->BindText(2, request_id);
+      ASSERT_TRUE((*update)->Run().ok());
+      ASSERT_TRUE((*connection)->Commit().ok());
+    }
+    Open();
+  }
   type::v1::Command On(const std::string& order_id, const std::string& request_id) {
     type::v1::Command command;
     command.mutable_header()->set_request_id(request_id);
@@ -465,6 +483,131 @@ TEST_F(EngineTest, ToFindASecretCallerByTheNumberIsRecorded) {
   EXPECT_EQ(engine_->head_sequence(), 2) << "who the caller is was shown";
 }
 
+// Only who was shown the caller too was on record.
+TEST_F(EngineTest, ARestrictedOrderIsShownToNobodyWithoutARecord) {
+  engine_->set_on_commit([this](const Committed& committed) { service_->Publish(committed.events); });
+  type::v1::Command clue = NewPush("request-1", type::v1::URGENCY_URGENT);
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  type::v1::OrderContent& content = *clue.mutable_registration()->mutable_content();
+  content.add_accused_units("gonganju");
+  content.mutable_caller()->Clear();
+  content.mutable_caller()->set_name("阿依努尔");
+  content.mutable_caller()->set_phone("139-0000-1234");
+  const Result pushed = Run(clue);
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  const std::string id = pushed->order().id();
+  int64_t head = engine_->head_sequence();
+  const CallContext call{
+      .now = steps_.clock()->Now(), .identity = "12345/supervisor", .account = "2002", .unit = "gonganju"};
+  const auto expect_recorded = [&](type::v1::DisclosureKind kind) {
+    ASSERT_EQ(engine_->head_sequence(), ++head) << kind;
+    const auto rows = engine_->store().reader().ReadEvents(head, 1);
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    type::v1::Event event;
+    ASSERT_TRUE(event.ParseFromString(rows->front().bytes));
+    EXPECT_EQ(event.disclosed().kind(), kind);
+    EXPECT_EQ(event.order_id(), id);
+    EXPECT_EQ(event.actor().account(), "2002");
+  };
+
+  workorder::v1::GetWorkOrderRequest get;
+  get.set_order_id(id);
+  absl::StatusOr<workorder::v1::GetWorkOrderResponse> got = absl::InternalError("no answer");
+  service_->GetWorkOrder(call, get, [&](auto response) { got = std::move(response); });
+  steps_.RunDue();
+  EXPECT_FALSE(got.ok()) << "it is recorded before it is shown";
+  Commit();
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->order().content().text(), content.text());
+  EXPECT_EQ(got->order().content().caller().name(), "") << "nor after";
+  EXPECT_EQ(got->order().content().caller().phone(), "");
+  EXPECT_EQ(got->order().version(), 2);
+  expect_recorded(type::v1::DISCLOSURE_KIND_CONTENT);
+
+  int listed = -1;
+  service_->ListWorkOrders(call, {},
+                           [&](auto response) { listed = response.ok() ? response->orders_size() : -2; });
+  steps_.RunDue();
+  Commit();
+  EXPECT_EQ(listed, 1);
+  expect_recorded(type::v1::DISCLOSURE_KIND_LIST);
+
+  workorder::v1::FindSimilarOrdersRequest find;
+  *find.mutable_content() = content;
+  find.mutable_content()->mutable_caller()->clear_phone();
+  int alike = -1;
+  service_->FindSimilarOrders(
+      call, find, [&](auto response) { alike = response.ok() ? response->similar_orders_size() : -2; });
+  steps_.RunDue();
+  Commit();
+  EXPECT_EQ(alike, 1);
+  expect_recorded(type::v1::DISCLOSURE_KIND_LIST);
+
+  workorder::v1::WatchWorkOrdersRequest watch;
+  watch.set_start_sequence(1);
+  watch.set_order_id(id);
+  auto stream = service_->WatchWorkOrders(call, watch);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  bool seen = false;
+  (*stream)->Next([&](absl::StatusOr<SharedMessage> message) { seen = message.ok(); });
+  steps_.RunDue();
+  EXPECT_FALSE(seen);
+  Commit();
+  EXPECT_TRUE(seen);
+  expect_recorded(type::v1::DISCLOSURE_KIND_WATCH);
+  EXPECT_EQ(Verify(), "");
+}
+
+// A desk that lists a clue every few seconds wrote the whole order once more each time, and after a day
+// nobody could ask who had been accountable before.
+TEST_F(EngineTest, WhatIsShownOftenIsStillToldWhoHeldIt) {
+  type::v1::Command clue = NewPush("request-1", type::v1::URGENCY_URGENT);
+  clue.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_STABILITY_CLUE);
+  const Result pushed = Run(clue);
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  const absl::Time then = steps_.clock()->Now();
+  steps_.clock()->Advance(absl::Minutes(1));
+  constexpr int kBatches = 41;
+  constexpr int kShowings = 500;
+  for (int batch = 0; batch < kBatches; ++batch) {
+    workorder::v1::ExecuteRequest request;
+    for (int i = 0; i < kShowings; ++i) {
+      *request.add_commands() = On(pushed->order().id(), StrCat("disclose/", batch, "-", i));
+      request.mutable_commands(i)->mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_LIST);
+    }
+    bool recorded = false;
+    engine_->Execute({}, std::move(request), [&](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+      recorded = response.ok() && !response->results(0).has_error();
+    });
+    Commit();
+    ASSERT_TRUE(recorded);
+  }
+  ASSERT_EQ(engine_->head_sequence(), 1 + kBatches * kShowings) << "each showing is an event";
+  const auto known = engine_->store().reader().FindRequest("disclose/0-0");
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_FALSE(known->has_value()) << "nobody asks for it again";
+
+  const CallContext call{.now = steps_.clock()->Now(), .account = "1001"};
+  workorder::v1::WhoHoldsRequest who;
+  who.set_order_id(pushed->order().id());
+  who.mutable_at_time()->set_seconds(absl::ToUnixSeconds(then));
+  absl::StatusOr<workorder::v1::WhoHoldsResponse> held = absl::InternalError("no answer");
+  service_->WhoHolds(call, who, [&](auto response) { held = std::move(response); });
+  steps_.RunDue();
+  Commit();
+  ASSERT_TRUE(held.ok()) << held.status();
+  EXPECT_EQ(held->holder(), "12345");
+  workorder::v1::GetCustodyChainRequest ask;
+  ask.set_order_id(pushed->order().id());
+  absl::StatusOr<workorder::v1::GetCustodyChainResponse> chain = absl::InternalError("no answer");
+  service_->GetCustodyChain(call, ask, [&](auto response) { chain = std::move(response); });
+  steps_.RunDue();
+  Commit();
+  ASSERT_TRUE(chain.ok()) << chain.status();
+  ASSERT_EQ(chain->tenures_size(), 1);
+  EXPECT_EQ(absl::FromUnixSeconds(chain->tenures(0).from_time().seconds()), then);
+}
+
 // By the token of an empty page whose number it is could be asked.
 TEST_F(EngineTest, APageTokenTellsNothingOfWhatIsHidden) {
   ASSERT_TRUE(Run(SecretPush("request-1")).ok());
@@ -682,6 +825,29 @@ TEST_F(EngineTest, AFullQueueRefusesWithRetryAndKeepsRoomForEmergencies) {
   Commit();
   ASSERT_TRUE((*first)->ok() && (*emergency)->ok());
   EXPECT_LT((**emergency)->order().id(), (**first)->order().id()) << "the emergency is decided first";
+}
+
+// The call of partners to an emergency names the order alone.
+TEST_F(EngineTest, WhatDispatchKnowsToBeAnEmergencyHasTheRoomToo) {
+  Close();
+  Open(/*queue_limit=*/1);
+  const auto first = Submit(NewPush("request-1"));
+  absl::StatusOr<workorder::v1::ExecuteResponse> answer = absl::InternalError("no answer");
+  const auto execute = [&](bool emergency) {
+    workorder::v1::ExecuteRequest request;
+    *request.add_commands() = NewPush("request-2");
+    request.set_emergency(emergency);
+    engine_->Execute({}, std::move(request), [&](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+      answer = std::move(response);
+    });
+  };
+  execute(false);
+  EXPECT_EQ(error::ReasonOf(answer.status()), Reason::ERROR_REASON_OVERLOADED);
+  execute(true);
+  Commit();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_TRUE((*first)->ok());
+  EXPECT_LT(answer->results(0).event_sequence(), (**first)->event_sequence()) << "it is decided first";
 }
 
 TEST_F(EngineTest, AnEmergencyGoesAheadOfTheRestOfTheBatchUnderWay) {
@@ -1664,22 +1830,85 @@ TEST_F(EngineTest, WhatWasSeenGoesNotBackWhileHistoryComesAgain) {
   }
 }
 
-// The last release did not write into a command the unit that the call's
-// metadata names, and this one does.
+// Earlier releases told requests apart in other ways, and did not always write
+// into a command the unit that the call's metadata names.
 TEST_F(EngineTest, ARequestRepeatedAcrossAnUpgradeIsTheSame) {
   const Result pushed = Run(NewPush("request-1"));
   ASSERT_TRUE(pushed.ok()) << pushed.status();
+  type::v1::Command other = NewPush("request-2");
+  other.mutable_header()->mutable_actor()->set_unit("gonganju");
+  ASSERT_TRUE(Run(other).ok());
+  SetFingerprint("request-1", Sha256({NewPush("request-1").SerializeAsString()}));
+  SetFingerprint("request-2", Sha256({other.SerializeAsString()}));
+
   type::v1::Command named = NewPush("request-1");
+  EXPECT_TRUE(Run(named).ok());
   named.mutable_header()->mutable_actor()->set_unit("gonganju");
   const Result again = Run(named);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->replayed());
   EXPECT_EQ(again->order().id(), pushed->order().id());
-  type::v1::Command first = NewPush("request-2");
-  first.mutable_header()->mutable_actor()->set_unit("gonganju");
-  ASSERT_TRUE(Run(first).ok());
-  first.mutable_header()->mutable_actor()->set_unit("rensheju");
-  EXPECT_EQ(error::ReasonOf(Run(first).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+  EXPECT_TRUE(Run(other).ok());
+  other.mutable_header()->mutable_actor()->set_unit("rensheju");
+  EXPECT_EQ(error::ReasonOf(Run(other).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+}
+
+// A signature without a unit is not that of the unit that comes later.
+TEST_F(EngineTest, ARequestOfOneUnitIsNotThatOfAnother) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  type::v1::Command named = NewPush("request-1");
+  named.mutable_header()->mutable_actor()->set_unit("gonganju");
+  EXPECT_EQ(error::ReasonOf(Run(named).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+  named.mutable_header()->set_request_id("request-2");
+  ASSERT_TRUE(Run(named).ok());
+  EXPECT_EQ(error::ReasonOf(Run(NewPush("request-2")).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+  named.mutable_header()->mutable_actor()->set_unit("rensheju");
+  EXPECT_EQ(error::ReasonOf(Run(named).status()), Reason::ERROR_REASON_REQUEST_ID_REUSED);
+}
+
+// What is asked for and cannot be is told as what it is.
+TEST_F(EngineTest, BoundsAreToldAsTheyAre) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  absl::Status status;
+  workorder::v1::GetWorkOrderRequest get;
+  get.set_order_id(std::string(3000, 'a'));
+  service_->GetWorkOrder({}, get, [&](absl::StatusOr<workorder::v1::GetWorkOrderResponse> response) {
+    status = response.status();
+  });
+  steps_.RunDue();
+  EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_TEXT_TOO_LONG) << status;
+  EXPECT_EQ(error::FieldOf(status), "order_id");
+  for (const int limit : {-1, 0, 1001}) {
+    workorder::v1::ReadEventsRequest read;
+    read.set_start_sequence(1);
+    read.set_limit(limit);
+    engine_->ReadEvents({}, read, [&](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+      status = response.status();
+    });
+    EXPECT_EQ(error::ReasonOf(status), Reason::ERROR_REASON_PAGE_SIZE_INVALID) << status;
+    EXPECT_EQ(error::ChineseOf(status), "字段 limit：应在1到1000之间");
+  }
+}
+
+// An answer that the log is intact is worth what was looked at.
+TEST_F(EngineTest, AVerificationLooksAtSomething) {
+  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
+  const auto verify = [this](int64_t start, int64_t end) {
+    workorder::v1::VerifyLogRequest request;
+    request.set_start_sequence(start);
+    request.set_end_sequence(end);
+    std::string told = "no answer";
+    service_->VerifyLog({}, request, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+      told = response.ok() ? StrCat(response->intact() ? "intact " : "broken ", response->event_count())
+                           : error::FieldOf(response.status());
+    });
+    steps_.RunDue();
+    return told;
+  };
+  EXPECT_EQ(verify(3, 2), "end_sequence");
+  EXPECT_EQ(verify(2, 2), "intact 1");
+  EXPECT_EQ(verify(2, 0), "intact 2");
+  EXPECT_EQ(verify(0, 1), "intact 1");
 }
 
 // Asked for what it might have lost, the peer sends what is here, of which no

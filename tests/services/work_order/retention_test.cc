@@ -9,6 +9,7 @@
 #include "common/base/id.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
+#include "common/exchange/chain.h"
 #include "common/sql/sqlite.h"
 #include "services/work_order/engine.h"
 #include "services/work_order/service.h"
@@ -47,6 +48,9 @@ class RetentionTest : public testing::Test {
     RetentionOptions periods;
     periods.hotline = "12345";
     periods.content_days = kDays;
+    periods.erase_strays = [this](std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done) {
+      engine_->EraseStrays(std::move(places), std::move(done));
+    };
     periods.on_run = [this](int64_t erased) { runs_.push_back(erased); };
     periods.on_failure = [this](const absl::Status& status) { failures_.push_back(error::ReasonOf(status)); };
     retention_ = std::make_unique<Retention>(engine_.get(), *std::move(own), &steps_, steps_.clock(),
@@ -94,17 +98,21 @@ class RetentionTest : public testing::Test {
     command.mutable_header()->set_order_id(order);
     return command;
   }
-  // The id of a new order, registered here by a caller.
-  std::string Register(bool push = false) {
-    type::v1::Command command;
-    type::v1::OrderContent& content = *command.mutable_registration()->mutable_content();
+  static type::v1::OrderContent Lamp(const std::string& phone) {
+    type::v1::OrderContent content;
     content.set_type(type::v1::ORDER_TYPE_HELP);
     content.set_channel(type::v1::CHANNEL_PHONE);
     content.set_urgency(type::v1::URGENCY_NORMAL);
     content.set_title("路灯不亮");
     content.set_text("小区门口的路灯坏了三天");
     content.mutable_caller()->set_name("王小明");
-    content.mutable_caller()->set_phone("13900000001");
+    content.mutable_caller()->set_phone(phone);
+    return content;
+  }
+  // The id of a new order, registered here by a caller.
+  std::string Register(bool push = false) {
+    type::v1::Command command;
+    *command.mutable_registration()->mutable_content() = Lamp("13900000001");
     if (push) command.mutable_offer()->set_to_hotline("110");
     const Result result = Run(*service_, command);
     EXPECT_TRUE(result.ok()) << result.status();
@@ -131,6 +139,52 @@ class RetentionTest : public testing::Test {
     Settle();
     return fault;
   }
+  // 110 offers an order of a caller with this number, by a handoff of this id or one of its own.
+  void Offer(const std::string& phone, const std::string& id = "") {
+    exchange::v1::OfferBody body;
+    type::v1::Handoff& handoff = *body.mutable_handoff();
+    ++offers_;
+    handoff.set_id(id.empty() ? StrCat("110-000000000000", offers_, "-1") : id);
+    handoff.set_from_hotline("110");
+    handoff.set_to_hotline("12345");
+    handoff.set_from_number(StrCat("110-20260105-00000", offers_));
+    handoff.set_attempt(1);
+    body.set_origin_hotline("110");
+    body.mutable_custody()->set_holder("110");
+    body.mutable_custody()->set_epoch(1);
+    body.mutable_custody()->mutable_hold_time()->set_seconds(absl::ToUnixSeconds(steps_.clock()->Now()));
+    body.set_content_salt(std::string(16, 'p'));
+    body.set_content(Lamp(phone).SerializeAsString());
+    exchange::v1::Envelope envelope;
+    envelope.set_sequence(offers_);
+    envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
+    envelope.set_handoff_id(handoff.id());
+    envelope.set_body(body.SerializeAsString());
+    envelope.set_previous_hash(offers_ == 1 ? LaneStart(exchange::v1::LANE_ORDINARY) : offered_hash_);
+    envelope.set_hash(EnvelopeHash(envelope));
+    offered_hash_ = envelope.hash();
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    *request.add_envelopes() = std::move(envelope);
+    absl::Status status = absl::InternalError("no answer");
+    engine_->ApplyInbox({}, request, [&](auto response) { status = response.status(); });
+    Settle();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  // 110 has all that is owed to it.
+  void Acknowledge() {
+    workorder::v1::PullOutboxRequest request;
+    request.set_peer("110");
+    const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+    const auto owed = look_->ReadOutbox(key, 0, 100);
+    ASSERT_TRUE(owed.ok() && !owed->empty());
+    request.mutable_receipt()->set_received_through(owed->back().envelope.sequence());
+    request.mutable_receipt()->set_head_hash(owed->back().envelope.hash());
+    absl::Status status = absl::InternalError("no answer");
+    engine_->PullOutbox({}, request, [&](auto response) { status = response.status(); });
+    Settle();
+    EXPECT_TRUE(status.ok()) << status;
+  }
   operation::v1::RunRetentionResponse RunNow() {
     operation::v1::RunRetentionResponse answer;
     retention_->RunRetention({.now = steps_.clock()->Now()}, {}, [&](auto response) {
@@ -156,6 +210,8 @@ class RetentionTest : public testing::Test {
   std::vector<int64_t> runs_;
   std::vector<Reason> failures_;
   int requests_ = 0;
+  int offers_ = 0;
+  std::string offered_hash_;
 };
 
 TEST_F(RetentionTest, WhatIsOverGoesAfterItsTimeAndTheLogStands) {
@@ -379,6 +435,130 @@ TEST_F(RetentionTest, WhatCannotBeErasedIsPassedOverAndTold) {
   EXPECT_EQ(ran.erased_count(), 0);
   EXPECT_EQ(ran.failed_count(), 1);
   EXPECT_TRUE(ran.done());
+}
+
+// No order goes with it, and it stayed for ever.
+TEST_F(RetentionTest, AnOfferThatWasNotUnderstoodGoesAfterItsTime) {
+  const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+  const auto sent = [&](int64_t sequence) {
+    const auto rows = look_->ReadInbox(key, sequence - 1, 1);
+    EXPECT_TRUE(rows.ok() && rows->size() == 1) << rows.status();
+    return rows.ok() && !rows->empty() ? rows->front() : EnvelopeRow();
+  };
+  Offer("不详");
+  ASSERT_EQ(sent(1).order_id, 0) << "no phone number";
+  retention_->Start();
+  PassDays(100);
+  Offer("不知道");
+  PassDays(kDays - 100);
+  EXPECT_NE(sent(1).envelope.body().find("王小明"), std::string::npos) << "it has only just passed";
+  PassDays(1);
+  EXPECT_EQ(sent(1).envelope.body(), "");
+  EXPECT_NE(sent(1).erased_leaf, "");
+  EXPECT_NE(sent(2).envelope.body().find("王小明"), std::string::npos) << "not its time";
+  EXPECT_EQ(Verify(), "");
+  PassDays(100);
+  EXPECT_EQ(sent(2).envelope.body(), "");
+  EXPECT_EQ(Verify(), "");
+  // A peer that lost it cannot have it back.
+  workorder::v1::ReadInboxRequest request;
+  request.set_peer("110");
+  request.set_limit(10);
+  absl::Status refused;
+  engine_->ReadInbox({}, request, [&](auto response) { refused = response.status(); });
+  Settle();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_CONTENT_ERASED);
+  Offer("13900000002");
+  EXPECT_NE(sent(3).order_id, 0) << "the link goes on";
+  Offer("13900000002", "12345-0000000000009-1");
+  EXPECT_EQ(sent(4).order_id, 0) << "named as if it were this site's own";
+}
+
+TEST_F(RetentionTest, ManyOffersThatWereNotUnderstoodGoInOneRun) {
+  for (int i = 0; i < 9; ++i) Offer("不详");
+  const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+  int64_t after = 0;
+  // Looked at in parts.
+  std::vector<size_t> found;
+  do {
+    const auto places = look_->FindStrays(absl::InfiniteFuture(), 4, &after);
+    ASSERT_TRUE(places.ok()) << places.status();
+    found.push_back(places->size());
+  } while (after != 0);
+  EXPECT_EQ(found, (std::vector<size_t>{4, 4, 1}));
+  PassDays(kDays + 1);
+  EXPECT_TRUE(RunNow().done());
+  const auto rows = look_->ReadInbox(key, 0, 100);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  for (const EnvelopeRow& row : *rows) EXPECT_NE(row.erased_leaf, "");
+  EXPECT_EQ(Verify(), "");
+}
+
+// What was published stayed in memory as it had been said.
+TEST_F(RetentionTest, WhatWasErasedIsNotReadFromMemory) {
+  engine_->set_on_commit([this](const Committed& committed) { service_->Publish(committed.events); });
+  Closed();
+  PassDays(kDays + 1);
+  workorder::v1::ReadEventsRequest read;
+  read.set_start_sequence(1);
+  read.set_limit(10);
+  const auto reason = [&](int64_t sequence) {
+    type::v1::Event event;
+    engine_->ReadEvents({}, read, [&](absl::StatusOr<workorder::v1::ReadEventsResponse> response) {
+      ASSERT_TRUE(response.ok() && response->events_size() >= sequence);
+      ASSERT_TRUE(event.ParseFromString(response->events(static_cast<int>(sequence) - 1)));
+    });
+    Settle();
+    return event.cancelled().reason();
+  };
+  EXPECT_EQ(reason(2), "重复");
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_EQ(reason(2), "");
+  workorder::v1::WatchWorkOrdersRequest watch;
+  watch.set_start_sequence(1);
+  auto stream = service_->WatchWorkOrders({}, watch);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  workorder::v1::WatchWorkOrdersResponse seen;
+  (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+    ASSERT_TRUE(message.ok()) << message.status();
+    ASSERT_TRUE(seen.ParseFromString(**message));
+  });
+  Settle();
+  ASSERT_EQ(seen.events_size(), 3);
+  EXPECT_EQ(seen.events(0).registered().caller_hash(), "");
+  EXPECT_TRUE(seen.events(1).has_cancelled());
+  EXPECT_EQ(seen.events(1).cancelled().reason(), "");
+  EXPECT_EQ(Verify(), "");
+}
+
+TEST_F(RetentionTest, ACopyThatWasErasedIsLikeNothing) {
+  Offer("13900000001");
+  const auto orders = look_->ScanOrders(0, 10);
+  ASSERT_TRUE(orders.ok() && orders->size() == 1);
+  const std::string copy = orders->front().id();
+  type::v1::Command give_back = On(copy);
+  give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  give_back.mutable_handoff_return()->set_reason("属公安职责");
+  const Result returned = Run(*service_, give_back);
+  ASSERT_TRUE(returned.ok()) << returned.status();
+  Acknowledge();
+  const auto alike = [&] {
+    workorder::v1::FindSimilarOrdersRequest request;
+    *request.mutable_content() = Lamp("");
+    int count = -1;
+    service_->FindSimilarOrders({.now = steps_.clock()->Now()}, request,
+                                [&](absl::StatusOr<workorder::v1::FindSimilarOrdersResponse> response) {
+                                  ASSERT_TRUE(response.ok()) << response.status();
+                                  count = response->similar_orders_size();
+                                });
+    Settle();
+    return count;
+  };
+  EXPECT_EQ(alike(), 1);
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  ASSERT_TRUE(Erased(copy));
+  EXPECT_EQ(alike(), 0);
 }
 
 TEST_F(RetentionTest, ManyGoInOneRun) {

@@ -51,11 +51,12 @@ std::shared_ptr<grpc::Channel> NewChannel(const Options& options) {
   return grpc::CreateCustomChannel(options.dispatch, credentials, arguments);
 }
 
-// Nobody cancels a call here: CANCELLED is a server that went down while it had the call.
+// Nobody cancels a call here: CANCELLED is a server that went down while it had the call. RESOURCE_EXHAUSTED
+// without details is not the service's: the message is larger than may be, and will be.
 bool IsWorthRepeating(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::CANCELLED ||
          status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-         status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+         (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && !status.error_details().empty());
 }
 
 // How long the service asks to be left alone (RetryInfo), rounded up, an hour at most; zero if it does not.
@@ -177,7 +178,8 @@ grpc::Status Client::Watch(int64_t start,
       pause = kFirstPause;
       if (response.draining()) break;
     }
-    context.TryCancel();
+    // Not where the service ended it: the call would forget why.
+    if (!wanted || response.draining()) context.TryCancel();
     const grpc::Status status = stream->Finish();
     {
       std::lock_guard<std::mutex> lock(heard_mu);
@@ -191,8 +193,13 @@ grpc::Status Client::Watch(int64_t start,
       if (stopped_) return grpc::Status::CANCELLED;
     }
     if (!wanted) return grpc::Status::OK;
-    // CANCELLED may be our own doing, too: silence.
-    if (!status.ok() && !IsWorthRepeating(status)) return status;
+    if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE && start > 1) {
+      // The log ends before what was seen: it is another one by now.
+      start = 1;
+    } else if (!status.ok() && !IsWorthRepeating(status)) {
+      // CANCELLED may be our own doing, too: silence.
+      return status;
+    }
     if (!Pause(std::max(pause, AskedPause(status)))) return grpc::Status::CANCELLED;
     pause = std::min(2 * pause, kLongestPause);
   }

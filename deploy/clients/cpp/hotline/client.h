@@ -54,8 +54,9 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Calls a method of DispatchService: `client.Call(&Client::Stub::AcceptHandoff, request, &response)`. A
-  // change without a request id gets one. UNAVAILABLE, CANCELLED and RESOURCE_EXHAUSTED are tried again, with
-  // the same id and not before RetryInfo says, until `timeout` has passed; other failures are answers.
+  // change without a request id gets one. UNAVAILABLE, CANCELLED and RESOURCE_EXHAUSTED (with details:
+  // without, the message is too large) are tried again, with the same id and not before RetryInfo says, until
+  // `timeout` has passed; other failures are answers.
   template <typename Request, typename Response>
   grpc::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     std::type_identity_t<Request> request, Response* response) {
@@ -75,7 +76,9 @@ class Client {
 
   // Calls `on_event` for each event of the site's log from `start` on (0: from the next one), in order and
   // each once, until it returns false (then OK) or Stop is called (then CANCELLED). A stream that breaks,
-  // drains or is silent for half a minute is begun again behind what was seen. Other failures are answers.
+  // drains or is silent for half a minute is begun again behind what was seen. Where the log ends before that
+  // (OUT_OF_RANGE: the site was restored from a backup) it is begun again at 1, and what is told of an order
+  // then takes the place of what was known. Other failures are answers.
   grpc::Status Watch(int64_t start, const std::function<bool(const hotline::type::v1::Event&)>& on_event);
   // Ends every Watch, now and later.
   void Stop();

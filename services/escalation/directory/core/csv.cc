@@ -446,7 +446,7 @@ std::string ColumnOf(std::string_view field) {
   return std::string(field);
 }
 
-std::string WriteCsv(const Directory& directory, bool chinese, bool byte_order_mark) {
+std::string WriteCsv(const Directory& directory, bool chinese, bool byte_order_mark, absl::Time now) {
   std::string text(byte_order_mark ? kByteOrderMark : std::string_view());
   const auto write = [&](const std::array<std::string, kColumns>& cells) {
     for (int i = 0; i < kColumns; ++i) text += StrCat(i == 0 ? "" : ",", Quoted(cells[i]));
@@ -456,6 +456,7 @@ std::string WriteCsv(const Directory& directory, bool chinese, bool byte_order_m
   for (int i = 0; i < kColumns; ++i) cells[i] = std::string(chinese ? kNames[i].zh : kNames[i].en);
   write(cells);
   for (const auto& [key, entry] : directory.entries()) {
+    if (HasEnded(*entry, now)) continue;
     cells = {};
     cells[kKind] = std::string(TextOf(kKinds, entry->entry_case(), chinese));
     cells[kUnit] = UnitOf(*entry);

@@ -30,7 +30,9 @@ CsvFile ReadCsv(std::string_view bytes);
 // The column in which `field` of an entry stands: `contacts.target` → `webhooks`.
 std::string ColumnOf(std::string_view field);
 
-std::string WriteCsv(const Directory& directory, bool chinese, bool byte_order_mark);
+// Without the shifts that had ended at `now`, of which a directory may hold more than a file.
+std::string WriteCsv(const Directory& directory, bool chinese, bool byte_order_mark,
+                     absl::Time now = absl::InfinitePast());
 
 }  // namespace hotline::escalation::directory
 

@@ -400,10 +400,19 @@ class Draft {
   }
 
   void CheckWhole() {
-    if (entries_.size() > kMaxEntries) {
-      return Add(-1, "", ERROR_REASON_LIST_INVALID,
-                 StrCat("the directory would have more than ", kMaxEntries, " entries"),
-                 StrCat("通讯录超过", kMaxEntries, "条"));
+    const auto ended = std::count_if(entries_.begin(), entries_.end(),
+                                     [this](const auto& one) { return HasEnded(*one.second, options_.now); });
+    if (entries_.size() - static_cast<size_t>(ended) > kMaxEntries) {
+      return Add(-1, "edits", ERROR_REASON_LIST_INVALID,
+                 StrCat("the directory would have more than ", kMaxEntries,
+                        " entries, shifts that have ended not counted"),
+                 StrCat("通讯录超过", kMaxEntries, "条（已结束的值班不计）"));
+    }
+    if (entries_.size() > kMaxEntriesEver) {
+      return Add(-1, "edits", ERROR_REASON_LIST_INVALID,
+                 StrCat("the directory would have more than ", kMaxEntriesEver,
+                        " entries: remove shifts that ended long ago"),
+                 StrCat("通讯录超过", kMaxEntriesEver, "条，请删除早已结束的值班"));
     }
     CheckNames();
     CheckReferences();
@@ -679,6 +688,10 @@ const v1::Validity& ValidityOf(const v1::DirectoryEntry& entry) {
     default:
       return entry.role().validity();
   }
+}
+
+bool HasEnded(const v1::DirectoryEntry& entry, absl::Time now) {
+  return entry.has_duty() && PeriodOf(entry.duty().validity()).until <= now;
 }
 
 Directory::Directory(Entries entries, int64_t version) : entries_(std::move(entries)), version_(version) {

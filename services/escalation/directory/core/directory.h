@@ -21,7 +21,11 @@
 
 namespace hotline::escalation::directory {
 
+// Rows of a file, and entries that are not shifts that have ended: a year of nights in a county is as many
+// shifts.
 inline constexpr size_t kMaxEntries = 20'000;
+// With the shifts that have ended, which say who was on duty until somebody removes them.
+inline constexpr size_t kMaxEntriesEver = 100'000;
 
 // A period with its open ends made infinite.
 struct Period {
@@ -38,6 +42,8 @@ std::string KeyOf(const v1::DirectoryEntry& entry);
 // The unit that an entry is about.
 const std::string& UnitOf(const v1::DirectoryEntry& entry);
 const v1::Validity& ValidityOf(const v1::DirectoryEntry& entry);
+// A shift that had ended at `now`.
+bool HasEnded(const v1::DirectoryEntry& entry, absl::Time now);
 
 // Office hours of units, by the code of a calendar.
 class OfficeHours {

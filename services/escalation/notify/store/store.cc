@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS told (
 ) {keyed};
 CREATE INDEX IF NOT EXISTS told_by_time ON told (stage, urgency, next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS told_by_group ON told (unit, rung, urgency, next_at) WHERE stage = 1;
+CREATE INDEX IF NOT EXISTS told_by_end ON told (due_at) WHERE stage = 5;
 CREATE TABLE IF NOT EXISTS notice (
   number {int} PRIMARY KEY,
   id TEXT NOT NULL,
@@ -344,6 +345,19 @@ class SqlStore final : public Store {
         "last_error = ?7,"
         " reach_at = ?8, acknowledged_by = ?9 WHERE number = ?1",
         [&](sql::Statement& put) { BindState(put, delivery); });
+  }
+
+  absl::Status UpdateMessage(const DeliveryRow& delivery) override {
+    const std::string body = delivery.notification.SerializeAsString();
+    return Write("UPDATE delivery SET body = ?2 WHERE number = ?1", [&](sql::Statement& put) {
+      put.BindInt64(1, delivery.number);
+      put.BindBlob(2, body);
+    });
+  }
+
+  absl::Status TakeOut(int64_t notice) override {
+    return Write("UPDATE notice SET delivery = 0 WHERE number = ?1",
+                 [&](sql::Statement& put) { put.BindInt64(1, notice); });
   }
 
   absl::Status AddAcknowledgement(const Acknowledgement& acknowledgement) override {
@@ -649,6 +663,39 @@ class SqlStore final : public Store {
     }
     if (static_cast<int>(seen->size()) < limit) return std::nullopt;
     return seen->back().number;
+  }
+
+  absl::StatusOr<std::optional<absl::Time>> PruneUntold(absl::Time before, absl::Time after, int limit,
+                                                        Held held) override {
+    struct Old {
+      RungRef ref;
+      absl::Time due;
+    };
+    absl::StatusOr<std::vector<Old>> seen = ReadAll<Old>(
+        "SELECT order_id, armed_by, clock, rung, assist_unit, due_at FROM told"
+        " WHERE stage = 5 AND due_at > ?1 AND due_at < ?2 AND NOT EXISTS (SELECT 1 FROM notice n"
+        " WHERE n.order_id = told.order_id AND n.armed_by = told.armed_by AND n.clock = told.clock"
+        " AND n.rung = told.rung AND n.assist_unit = told.assist_unit) ORDER BY due_at LIMIT ?3",
+        [&](sql::Statement& select) {
+          select.BindInt64(1, absl::ToUnixNanos(after));
+          select.BindInt64(2, absl::ToUnixNanos(before));
+          select.BindInt64(3, limit);
+        },
+        [](const sql::Statement& row) { return Old{.ref = ReadRef(row, 0, 4), .due = ReadTime(row, 5)}; });
+    if (!seen.ok()) return seen.status();
+    for (const Old& old : *seen) {
+      const absl::StatusOr<bool> kept = held(old.ref.order_id);
+      if (!kept.ok()) return kept.status();
+      if (*kept) continue;
+      const absl::Status status = Write(
+          "DELETE FROM told WHERE order_id = ?1 AND armed_by = ?2 AND clock = ?3 AND rung = ?4"
+          " AND assist_unit = ?5",
+          [&](sql::Statement& put) { BindRef(put, old.ref, 5); });
+      if (!status.ok()) return status;
+    }
+    if (static_cast<int>(seen->size()) < limit) return std::nullopt;
+    // Others of the same deadline are found the next time.
+    return seen->back().due;
   }
 
   absl::Status Checkpoint() override { return Translate(database_->Checkpoint()); }

@@ -132,6 +132,10 @@ class Store {
   virtual absl::Status AddNotice(const NoticeRow& notice) = 0;
   virtual absl::Status AddDelivery(const DeliveryRow& delivery) = 0;
   virtual absl::Status UpdateDelivery(const DeliveryRow& delivery) = 0;
+  // What its message says now.
+  virtual absl::Status UpdateMessage(const DeliveryRow& delivery) = 0;
+  // The notice with this number is in no message any more.
+  virtual absl::Status TakeOut(int64_t notice) = 0;
   // Changes nothing if it is there already.
   virtual absl::Status AddAcknowledgement(const Acknowledgement& acknowledgement) = 0;
   // Forgets those that hold until `until` or less.
@@ -169,6 +173,10 @@ class Store {
   using Held = absl::FunctionRef<absl::StatusOr<bool>(int64_t order_id)>;
   virtual absl::StatusOr<std::optional<int64_t>> Prune(absl::Time before, int64_t after, int limit,
                                                        Held held) = 0;
+  // The same of rungs that are done and of which there is no notice, as they came to nothing before anybody
+  // was told: by their deadlines, of those after `after`. Returns the deadline to go on after.
+  virtual absl::StatusOr<std::optional<absl::Time>> PruneUntold(absl::Time before, absl::Time after,
+                                                                int limit, Held held) = 0;
 
   // See sql::Database. Thread-safe.
   virtual absl::Status Checkpoint() = 0;

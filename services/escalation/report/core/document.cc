@@ -151,12 +151,16 @@ std::optional<Page> DocumentPage(v1::DocumentKind kind, const History& history,
   std::vector<std::vector<std::string>> rows;
   for (const Duty* duty : missed) {
     const bool open = duty->stop == absl::InfiniteFuture();
+    // When a result was back the other hotline alone knows; here only that it was late.
+    const bool unknown = duty->clock == type::v1::CLOCK_KIND_RESULT_BACK;
     // One that was taken away was never fulfilled: nobody is to read its end as the time of that.
-    const std::string done = open              ? "至今未完成"
+    const std::string done = unknown ? "到期时未送达（送达时间以对方热线记录为准）"
+                             : open  ? "至今未完成"
                              : duty->fulfilled ? ChineseTime(duty->stop)
                                                : absl::StrCat("未完成（", ChineseTime(duty->stop), "终止）");
     rows.push_back({ClockZh(duty->clock), names.Party(duty->party), ChineseTime(duty->start),
-                    ChineseTime(duty->due), done, LengthZh((open ? now : duty->stop) - duty->due)});
+                    ChineseTime(duty->due), done,
+                    unknown ? "—" : LengthZh((open ? now : duty->stop) - duty->due)});
   }
   page.Table({"环节", "责任单位", "起算时间", "到期时间", "完成时间", "超期"}, std::move(rows), {}, "");
 

@@ -106,6 +106,7 @@ void HistoryReader::Begin(const std::string& party, absl::Time at) {
 void HistoryReader::Give(const type::v1::UnitDispatch& dispatch, absl::Time at) {
   End(StretchEnd::kOther, at);
   unit_ = dispatch.lead_unit();
+  merged_ = false;
   history_.assignments.push_back({unit_, at});
   for (const std::string& unit : dispatch.assist_units()) history_.assists.push_back({unit, at});
   Begin(unit_, at);
@@ -200,8 +201,32 @@ void HistoryReader::Settle(v1::DocketState state, absl::Time at) {
   }
 }
 
+// Of an order that only follows another one: that one tells who works on it, and how well.
+void HistoryReader::Mirror(const Event& event, absl::Time at) {
+  End(StretchEnd::kOther, at);
+  unit_.clear();
+  switch (event.detail_case()) {
+    case Event::kReplied:
+      replier_.clear();
+      return;
+    case Event::kRuled:
+      // Of a dispute that was opened before it came back.
+      for (Dispute& dispute : history_.disputes) {
+        if (dispute.item.state() == v1::DOCKET_STATE_OPEN) *dispute.item.mutable_ruling() = event.ruled();
+      }
+      return Settle(v1::DOCKET_STATE_RULED, at);
+    case Event::kClosed:
+    case Event::kCancelled:
+    case Event::kArchived:
+      return Settle(v1::DOCKET_STATE_LAPSED, at);
+    default:
+      return;
+  }
+}
+
 void HistoryReader::Read(const Event& event, absl::Time at) {
   const std::string& holder = event.custody().holder();
+  if (FollowsAnotherCopy(history_.clocks, event, site_)) return Mirror(event, at);
   switch (event.detail_case()) {
     case Event::kRegistered:
       Register(event.registered(), at);
@@ -209,6 +234,9 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kOffered: {
       if (event.offered().has_registered()) {
         Register(event.offered().registered(), at);
+        const type::v1::HandoffKind kind = event.offered().handoff().kind();
+        history_.of_another =
+            kind == type::v1::HANDOFF_KIND_POLICE_ASSIST || kind == type::v1::HANDOFF_KIND_PARTNER_FANOUT;
         OpenIfNobodyAgreed(event.offered().registered().route(), event, at);
       }
       const type::v1::Handoff& handoff = event.offered().handoff();
@@ -227,6 +255,10 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
       if (detail.has_registered()) {
         Register(detail.registered(), at);
         history_.from_peer = true;
+        const std::string& id = detail.handoff().id();
+        history_.came_as = id.substr(0, id.rfind('-'));
+        history_.of_another = detail.registered().origin_hotline() == site_ ||
+                              detail.handoff().previous_handoff_id().starts_with(absl::StrCat(site_, "-"));
         receiver_ = detail.handoff().to_hotline();
       }
       if (detail.handoff().id() != event.handoff_id()) return;
@@ -307,6 +339,7 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kMerged:
       // From now on it goes with the other order, by whoever works on that.
       unit_ = holder == site_ ? event.merged().lead_unit() : "";
+      merged_ = true;
       return Begin(PartyAt(event), at);
     case Event::kSeparated:
       unit_.clear();
@@ -367,6 +400,8 @@ void HistoryReader::Read(const Event& event, absl::Time at) {
     case Event::kRedoDemanded:
     case Event::kReopened:
       if (!replier_.empty()) history_.verdicts.push_back({replier_, at, true});
+      // A job of its own again.
+      if (std::exchange(merged_, false)) unit_.clear();
       return Begin(PartyAt(event), at);
     case Event::kClosed:
       if (!replier_.empty()) {

@@ -85,6 +85,11 @@ struct History {
   absl::Time register_time = absl::InfiniteFuture();
   // It came from a peer.
   bool from_peer = false;
+  // `<giver>-<its order>`, if it came from a peer: the same when that is pushed once more, which is another
+  // order here.
+  std::string came_as;
+  // The matter is here as another order: this one came back, or asks a partner to help with an incident.
+  bool of_another = false;
   // Its first offer to a peer; InfiniteFuture if there was none.
   absl::Time first_offer = absl::InfiniteFuture();
   type::v1::OrderState state = type::v1::ORDER_STATE_UNSPECIFIED;
@@ -123,6 +128,7 @@ class HistoryReader {
   void Follow(const type::v1::Event& event, absl::Time at);
   void Register(const type::v1::RegisteredDetail& detail, absl::Time at);
   void Read(const type::v1::Event& event, absl::Time at);
+  void Mirror(const type::v1::Event& event, absl::Time at);
   void Begin(const std::string& party, absl::Time at);
   // Dispatched to units of this site.
   void Give(const type::v1::UnitDispatch& dispatch, absl::Time at);
@@ -143,7 +149,8 @@ class HistoryReader {
   History history_;
   int moves_ = 0;
   std::string unit_;      // lead unit at work here
-  std::string replier_;   // who gave the last result
+  bool merged_ = false;   // `unit_` is, by a merger only
+  std::string replier_;   // who gave the last result; empty if it is counted with another order
   std::string receiver_;  // who is to take the current offer
   std::vector<v1::DocketGround> grounds_;
   bool returned_since_ruling_ = false;

@@ -70,8 +70,13 @@ std::string GroundText(const v1::DocketGround& ground) {
 
 PackBuilder::PackBuilder(Period period, absl::Time knowledge) : period_(period), knowledge_(knowledge) {}
 
+bool PackBuilder::IsNewMatter(const History& history) {
+  if (history.of_another) return false;
+  return history.came_as.empty() || came_.insert(history.came_as).second;
+}
+
 void PackBuilder::Add(const History& history, bool list_disputes) {
-  if (period_.Holds(history.register_time)) {
+  if (period_.Holds(history.register_time) && IsNewMatter(history)) {
     const type::v1::RegisteredDetail& registration = history.registration;
     figures_.set_registered(figures_.registered() + 1);
     if (history.from_peer) figures_.set_from_peers(figures_.from_peers() + 1);
@@ -170,7 +175,8 @@ Page PackPage(const v1::PackFigures& figures, const std::vector<v1::DocketItem>&
                          ChineseDate(FromProto(scorecard.start_time())), "至", ChineseDate(last), "）"));
   page.Note(absl::StrCat("依据恰政办发〔2024〕6号第三条第三项编制。各项数据由本平台工单日志计算，仅计入",
                          ChineseTime(knowledge),
-                         "以前已记录的事项；同一周期结束后重新计算，结果不变。不含个人信息。"));
+                         "以前已记录的事项；同一周期结束后重新计算，结果不变。同一事项退回后重推、转回本平台"
+                         "或请求联动协助的工单不重复计入登记、热点和重复来电。不含个人信息。"));
 
   page.Heading("一、概况");
   page.Facts({{"登记工单",

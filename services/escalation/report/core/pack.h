@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -17,7 +18,8 @@
 
 namespace hotline::escalation::report {
 
-// Memory grows with the number of callers and of disputes in the period.
+// A matter is counted once as registered, by item, spot and caller: not with what it is pushed, called to and
+// given back by. Memory grows with the number of callers, of disputes and of orders from peers in the period.
 class PackBuilder {
  public:
   PackBuilder(Period period, absl::Time knowledge);
@@ -34,6 +36,9 @@ class PackBuilder {
     std::map<std::string, int64_t> items;
   };
 
+  // Of an order registered in the period, once: true if it is not one more order of a known matter.
+  bool IsNewMatter(const History& history);
+
   const Period period_;
   const absl::Time knowledge_;
   v1::PackFigures figures_;
@@ -43,6 +48,7 @@ class PackBuilder {
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> spots_;  // item, township, week
   std::map<std::string, Caller> callers_;                                       // by hash
   std::map<int64_t, v1::DocketItem> disputes_;                                  // by sequence
+  std::set<std::string> came_;                                                  // as History::came_as
 };
 
 // `scorecard` is of the same period.

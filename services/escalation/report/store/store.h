@@ -40,8 +40,8 @@ struct RunningRow {
   std::string party;
   int urgency = 0;
   bool paused = false;
-  absl::Time due;
-  absl::Time remind;  // InfiniteFuture: no reminder
+  absl::Time due;     // InfiniteFuture: not known to be open when it comes (see KnownOpenAt)
+  absl::Time remind;  // InfiniteFuture: no reminder, or as `due`
   std::string bytes;  // serialized v1::Deadline without lamp
   bool restricted = false;
   std::string registered_by;  // account that registered the order here

@@ -50,7 +50,7 @@ struct SigningReceiver : Receiver {
                Done<exchange::v1::DeliverResponse> done) override {
     const std::string to = request.from_hotline();
     const exchange::v1::Lane lane = LaneOf(request.lane());
-    EXPECT_TRUE(notary->CheckBatch(request, clock->Now()).ok());
+    EXPECT_TRUE(notary->CheckBatch(request, call.now).ok());
     Receiver::Deliver(
         call, std::move(request),
         [this, to, lane,
@@ -210,6 +210,22 @@ TEST_F(RotationTest, AnEmergencyLeavesAfterTheKeyOfTheLastReceiptHasEnded) {
   EXPECT_THAT(b_.receiver.logs[kEmergency].bodies, ElementsAre("emergency"));
   EXPECT_EQ(a_.outbox.acknowledged, 1);
   EXPECT_TRUE(a_.link->health().up) << a_.link->health().last_error;
+}
+
+// A disk that was carried for days: its bundle was taken, and the batch in it refused.
+TEST_F(RotationTest, WhatWasWrittenBeforeItsKeyEndedIsTakenAfterwards) {
+  a_.Start();
+  b_.Start();
+  Settle();
+  a_.sender.Commit("emergency");
+  steps_.Advance(absl::Seconds(2));
+  a_.Kill();
+  b_.Kill();
+  steps_.Advance(kOldEnds + absl::Hours(1) - steps_.clock()->Now());
+  Copy(a_, b_);
+  b_.Start();
+  steps_.Advance(absl::Seconds(2));
+  EXPECT_THAT(b_.receiver.logs[kEmergency].bodies, ElementsAre("emergency"));
 }
 
 TEST_F(RotationTest, WhatABundleRepeatsIsSignedAnew) {

@@ -283,6 +283,27 @@ TEST_F(CalendarChangeTest, EachMistakeIsTold) {
   EXPECT_EQ(Error(), "calendar_files: has more than 64 entries");
 }
 
+// The request has no field `date`: it has files.
+TEST_F(CalendarChangeTest, AFaultOfAFileNamesItsPlaceInTheRequest) {
+  const auto fault = [this] { return Run().status(); };
+  notice_.set_document("n");
+  notice_.set_issue_date("2026-11-04");
+  File("2027.json", k2027);
+  File("2028.json", "[{\"date\": \"2028-02-30\", \"off\": true, \"name\": \"x\"}]");
+  EXPECT_EQ(error::FieldOf(fault()), "calendar_files[1].content");
+  EXPECT_THAT(error::ChineseOf(fault()), HasSubstr("2028.json第1行"));
+  files_.clear();
+  File("china.yaml", Text("china.yaml"));
+  File("x.yaml", "levle: UNIT\n");
+  EXPECT_EQ(error::FieldOf(fault()), "calendar_files[1].content");
+  EXPECT_THAT(error::ChineseOf(fault()), HasSubstr("x.yaml第1行第1列：未知的键“levle”"));
+  files_.clear();
+  File("list.yaml", "version: \"2\"\ncalendars:\n  - {code: office, layers: [gone.yaml]}\n");
+  EXPECT_EQ(error::FieldOf(fault()), "calendar_files[0].content");
+  File("gone.yaml", "level: MOON\n");
+  EXPECT_EQ(error::FieldOf(fault()), "calendar_files[1].content");
+}
+
 TEST(NoticeTest, TheYearIsThatOfMostDays) {
   config::v1::CalendarLayer layer;
   layer.set_version("7+9");

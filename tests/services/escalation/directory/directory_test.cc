@@ -178,6 +178,36 @@ TEST(DirectoryTest, ReferencesAndNamesHold) {
   EXPECT_EQ(county.directory.FindUnit("别名")->code(), "x");
 }
 
+// A year of nights in each unit filled the directory, and then nothing could be changed any more.
+TEST(DirectoryTest, ShiftsThatHaveEndedDoNotFillIt) {
+  County county;
+  ASSERT_TRUE(county.Fill());
+  const auto shifts = [](absl::Time first, size_t count) {
+    std::vector<v1::DirectoryEdit> edits;
+    for (size_t i = 0; i < count; ++i) {
+      const absl::Time from = first + static_cast<int64_t>(i) * absl::Hours(1);
+      edits.push_back(Put(Duty("zhujianju", "a1", from, from + absl::Hours(1))));
+    }
+    return edits;
+  };
+  const absl::Time past = kNow - static_cast<int64_t>(kMaxEntries) * absl::Hours(1);
+  ASSERT_TRUE(county.Do(shifts(past, kMaxEntries))) << "all are over";
+  ASSERT_TRUE(county.Do({Put(Somebody("b1", "zhujianju"))}));
+  ASSERT_TRUE(county.Do(shifts(kNow, 2 * kMaxEntries - county.directory.entries().size())));
+  const Outcome full = county.Try({Put(Somebody("c1", "zhujianju"))});
+  ASSERT_EQ(ReasonOf(full), ERROR_REASON_LIST_INVALID);
+  EXPECT_EQ(full.problems[0].field, "edits");
+  EXPECT_THAT(full.problems[0].chinese, HasSubstr("20000条"));
+  // Those that are over have a bound too.
+  const absl::Time long_ago = kNow - static_cast<int64_t>(2 * kMaxEntriesEver) * absl::Minutes(10);
+  std::vector<v1::DirectoryEdit> many;
+  for (size_t i = 0; i < kMaxEntriesEver - kMaxEntries; ++i) {
+    const absl::Time from = long_ago + static_cast<int64_t>(i) * absl::Minutes(10);
+    many.push_back(Put(Duty("zhujianju", "a2", from, from + absl::Minutes(10))));
+  }
+  EXPECT_THAT(county.Try(many).problems[0].chinese, HasSubstr("100000条"));
+}
+
 TEST(DirectoryTest, SeedingBringsInWhatNobodyEdited) {
   County county;
   config::v1::UnitList list;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 
 #include "common/error/error.h"
 #include "common/sql/faulty.h"
@@ -179,6 +180,18 @@ TEST_F(DirectoryServiceTest, BadHeadersAndEditsAreRefused) {
   EXPECT_THAT(error::ChineseOf(status), HasSubstr("没有该单位"));
 }
 
+// The store refuses such a text as if it had failed itself, and a client would ask again and again.
+TEST_F(DirectoryServiceTest, WhatCannotBeATextIsTheClientsFault) {
+  v1::ListDirectoryChangesRequest request;
+  request.set_unit(std::string("a\0b", 3));
+  const absl::Status status = Call(&Service::ListDirectoryChanges, request).status();
+  EXPECT_EQ(ReasonOf(status), type::v1::ERROR_REASON_TEXT_INVALID);
+  EXPECT_EQ(error::FieldOf(status), "unit");
+  request.set_unit("gone");
+  EXPECT_TRUE(Call(&Service::ListDirectoryChanges, request).ok())
+      << "a unit that is no more may have history";
+}
+
 TEST_F(DirectoryServiceTest, AFileIsTakenWholeOrNotAtAll) {
   const std::string header = "kind,unit,display_name,person,account,role,from,until\r\n";
   const std::string good = header +
@@ -235,6 +248,55 @@ TEST_F(DirectoryServiceTest, LooksAheadAtTheStartAfterChangesAndEveryHour) {
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->unreachable_rungs(), preflights_.back().unreachable_rungs);
   EXPECT_EQ(answer->end_time().seconds() - answer->start_time().seconds(), 7 * 86400);
+}
+
+// The gaps of sixty units without anybody in a month were 8 MB, which ordinary clients do not take.
+TEST_F(DirectoryServiceTest, APreflightTellsOfEveryUnitAndFitsIntoAnAnswer) {
+  std::vector<v1::DirectoryEdit> units;
+  for (int i = 10; i < 70; ++i) units.push_back(Put(Unit("unit-without-anybody-" + std::to_string(i))));
+  ASSERT_TRUE(Call(&Service::ChangeDirectory, Change(units)).ok());
+  v1::RunPreflightRequest request;
+  request.set_days(31);
+  const auto answer = Call(&Service::RunPreflight, request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_LT(answer->ByteSizeLong(), 4u << 20);
+  EXPECT_GT(answer->ByteSizeLong(), 1u << 20);
+  std::map<std::pair<std::string, int>, int> gaps;
+  for (const v1::PreflightGap& gap : answer->gaps()) ++gaps[{gap.unit(), gap.rung()}];
+  EXPECT_THAT(gaps, SizeIs(answer->unreachable_rungs()));
+  request.set_unit("unit-without-anybody-69");
+  const auto one = Call(&Service::RunPreflight, request);
+  ASSERT_TRUE(one.ok()) << one.status();
+  int shown = 0;
+  for (const auto& [rung, count] : gaps) {
+    if (rung.first == request.unit()) shown += count;
+  }
+  EXPECT_GT(one->gaps_size(), shown) << "asked for alone it is told whole";
+}
+
+// A request has to know what of it is at fault.
+TEST_F(DirectoryServiceTest, AFullDirectoryIsTheFaultOfWhatWasSent) {
+  std::string file = "kind,unit,display_name,person,account,from,until\r\n";
+  file += "person,zhujianju,某,d1,9,,\r\n";
+  absl::Time from = At(2027, 1, 1);
+  const auto shift = [&from] {
+    const std::string begin = absl::FormatTime("%Y-%m-%d %H:%M", from, Beijing());
+    from += absl::Hours(1);
+    return "duty,zhujianju,,d1,," + begin + "," + absl::FormatTime("%Y-%m-%d %H:%M", from, Beijing()) +
+           "\r\n";
+  };
+  for (int i = 0; i < 19'990; ++i) file += shift();
+  ASSERT_TRUE(Call(&Service::ImportDirectory, Import(file, false)).ok());
+  std::vector<v1::DirectoryEdit> edits;
+  for (int i = 100; i < 120; ++i) edits.push_back(Put(Somebody("p" + std::to_string(i), "zhujianju")));
+  const absl::Status change = Call(&Service::ChangeDirectory, Change(edits)).status();
+  EXPECT_EQ(ReasonOf(change), type::v1::ERROR_REASON_LIST_INVALID) << change;
+  EXPECT_EQ(error::FieldOf(change), "edits");
+  file = "kind,unit,display_name,person,account,from,until\r\n";
+  for (int i = 0; i < 20; ++i) file += shift();
+  const absl::Status import = Call(&Service::ImportDirectory, Import(file, false)).status();
+  EXPECT_EQ(ReasonOf(import), type::v1::ERROR_REASON_LIST_INVALID) << import;
+  EXPECT_EQ(error::FieldOf(import), "csv");
 }
 
 TEST_F(DirectoryServiceTest, AfterAFullDiskTheStoreWorksAgain) {

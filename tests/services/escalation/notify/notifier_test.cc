@@ -199,10 +199,12 @@ class NotifierTest : public testing::Test, public Listener {
     ASSERT_TRUE(store.ok()) << store.status();
     NotifierOptions options;
     options.hotline = "12345";
-    options.webhooks["sms"] = {.max_attempts = 4,
-                               .backoff_min = absl::Seconds(1),
-                               .backoff_max = absl::Seconds(60),
-                               .concurrency = concurrency_};
+    if (sms_configured_) {
+      options.webhooks["sms"] = {.max_attempts = 4,
+                                 .backoff_min = absl::Seconds(1),
+                                 .backoff_max = absl::Seconds(60),
+                                 .concurrency = concurrency_};
+    }
     options.queue_limit = 50;
     options.jitter_seed = 1;
     // The clock here is not set behind its back, and days pass.
@@ -215,6 +217,27 @@ class NotifierTest : public testing::Test, public Listener {
     ASSERT_TRUE(notifier_->Open().ok());
     notifier_->Start();
     steps_.RunDue();
+  }
+
+  // Whether the store still has the reminder of `order`; behind that comes another start.
+  bool KeepsReminder(int64_t order) {
+    steps_.Clear();
+    notifier_.reset();
+    bool keeps = false;
+    {
+      auto database = sql::OpenSqlite({.path = scratch_.path() + "/notify.db"});
+      EXPECT_TRUE(database.ok()) << database.status();
+      auto store = Store::Open(*std::move(database), "12345");
+      EXPECT_TRUE(store.ok()) << store.status();
+      const auto told = (*store)->FindTold({.order_id = order,
+                                            .armed_by = 1,
+                                            .clock = type::v1::CLOCK_KIND_SIGN,
+                                            .rung = type::v1::RUNG_REMIND});
+      EXPECT_TRUE(told.ok()) << told.status();
+      keeps = told->has_value();
+    }
+    Start();
+    return keeps;
   }
 
   // The handler of housing by SMS instead of a desktop.
@@ -305,6 +328,7 @@ class NotifierTest : public testing::Test, public Listener {
   std::vector<std::string> results_;
   sql::Fault fault_ = sql::Fault::kNone;  // of each commit
   int concurrency_ = 2;                   // of the gateway, from the next start
+  bool sms_configured_ = true;            // from the next start
   int unreachable_ = 0;
   std::map<std::string, std::string> unreachable_units_;  // by order, the latest
 };
@@ -423,6 +447,184 @@ TEST_F(NotifierTest, NobodyOfAnAccusedUnitIsTold) {
   EXPECT_THAT(Deliveries("sms"), IsEmpty()) << "its handler is passed over";
 }
 
+// What waits for the morning was planned before the unit was accused.
+TEST_F(NotifierTest, AUnitThatIsAccusedInTheNightIsNotToldInTheMorning) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  steps_.Advance(absl::Hours(9) + absl::Minutes(58));
+  for (int order : {1, 2}) Add(order, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  Rung(3, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  gateway_.next = FakeGateway::Status(200);
+  steps_.Advance(absl::Hours(9));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  // Two of the three are passed to the hotline's own desk, under the same arming.
+  for (int order : {1, 3}) {
+    rungs_.facts[order].accused_units = {"zhujianju"};
+    rungs_.facts[order].duty_party = "12345";
+  }
+  steps_.Advance(absl::Hours(1) + absl::Minutes(10));
+  ASSERT_THAT(gateway_.sent, SizeIs(3)) << "of the one that does not accuse it";
+  EXPECT_THAT(
+      gateway_.bodies[gateway_.sent[2]],
+      UnorderedElementsAre(HasSubstr("20261201-100001"),
+                           testing::AllOf(HasSubstr("20261201-100002"), Not(HasSubstr("20261201-100001")))));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+  ASSERT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1)) << "it had no other";
+  EXPECT_EQ(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED)[0].notification().orders(0).order_id(),
+            FormatOrderId(3));
+  // Others are told, and who has it already is not told twice.
+  std::map<std::string, std::multiset<std::string>> told;
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    for (const v1::NotifiedOrder& order : delivery.notification().orders()) {
+      EXPECT_EQ(order.round(), 1);
+      told[order.order_id()].insert(delivery.notification().target());
+    }
+  }
+  EXPECT_THAT(told, UnorderedElementsAre(testing::Pair(FormatOrderId(1),
+                                                       UnorderedElementsAre("desk-a1", "desk-h1", "desk-h2")),
+                                         testing::Pair(FormatOrderId(2), UnorderedElementsAre("desk-a1")),
+                                         testing::Pair(FormatOrderId(3), UnorderedElementsAre("desk-h2"))));
+  // The record of the round has them all.
+  steps_.Advance(absl::Hours(4));
+  std::map<std::string, type::v1::NotificationResult> results;
+  for (const auto& [id, command] : ledger_.commands) {
+    if (command.header().order_id() != FormatOrderId(3)) continue;
+    for (const type::v1::Notice& notice : command.notification_report().notices()) {
+      results[notice.person_id()] = notice.result();
+    }
+  }
+  EXPECT_THAT(results, UnorderedElementsAre(testing::Pair("a2", type::v1::NOTIFICATION_RESULT_NOT_REACHED),
+                                            testing::Pair("h2", type::v1::NOTIFICATION_RESULT_NOT_REACHED)));
+}
+
+// Whoever would be told instead may have it as a copy.
+TEST_F(NotifierTest, WhenAUnitIsAccusedWhoHasTheMessageIsNotToldTwice) {
+  UseSms();
+  // 督办 goes to the leader, with copies to the handler and the hotline's supervisor.
+  gateway_.next = FakeGateway::Status(503);
+  Rung(1, type::v1::RUNG_SUPERVISE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Milliseconds(100));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2));
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    v1::ReportDeliveryRequest request;
+    request.set_notification_id(delivery.notification().id());
+    request.set_state(v1::DELIVERY_STATE_REACHED);
+    ASSERT_TRUE(Call(&Notifier::ReportDelivery, request).ok());
+  }
+  rungs_.facts[1].accused_units = {"zhujianju"};
+  gateway_.next = FakeGateway::Status(200);
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1)) << "nobody is waited for";
+  EXPECT_FALSE(ledger_.Reports()[0].unreachable());
+}
+
+// Written before that, and sent, listed and streamed after.
+TEST_F(NotifierTest, AMessageNamesNoOrderThatHasBecomeRestricted) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  steps_.Advance(absl::Hours(9) + absl::Minutes(58));
+  Rung(1, type::v1::RUNG_URGE);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  const auto streamed = [&] {
+    v1::WatchNotificationsRequest request;
+    request.set_start_sequence(1);
+    auto stream = notifier_->WatchNotifications({.now = steps_.clock()->Now()}, request);
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    v1::WatchNotificationsResponse response;
+    (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+      ASSERT_TRUE(message.ok()) << message.status();
+      EXPECT_TRUE(response.ParseFromString(**message));
+    });
+    steps_.Advance(absl::Seconds(1));
+    return response;
+  };
+  const auto named = HasSubstr("20261201-100001");
+  EXPECT_THAT(streamed().SerializeAsString(), named);
+  ASSERT_THAT(Deliveries(), SizeIs(2));
+  for (const v1::Delivery& delivery : Deliveries()) EXPECT_THAT(delivery.SerializeAsString(), named);
+
+  steps_.Advance(absl::Hours(9));
+  rungs_.facts[1].restricted = true;
+  ++rungs_.watermark;  // the event that says so
+  steps_.Advance(absl::Hours(1) + absl::Minutes(10));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(gateway_.bodies, SizeIs(1)) << "under its old id";
+  EXPECT_THAT(gateway_.bodies.begin()->second, UnorderedElementsAre(named, Not(named)));
+  for (const bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    if (restarted) Start();
+    const v1::WatchNotificationsResponse response = streamed();
+    ASSERT_THAT(response.notifications(), SizeIs(1));
+    EXPECT_TRUE(response.notifications(0).orders(0).restricted());
+    EXPECT_THAT(response.notifications(0).text_zh(), HasSubstr("限制知悉工单"));
+    EXPECT_THAT(response.SerializeAsString(), Not(named));
+    EXPECT_THAT(response.SerializeAsString(), Not(HasSubstr(FormatOrderId(1))));
+    for (const v1::Delivery& delivery : Deliveries()) {
+      EXPECT_THAT(delivery.SerializeAsString(), Not(named));
+      EXPECT_THAT(delivery.SerializeAsString(), Not(HasSubstr(FormatOrderId(1))));
+    }
+  }
+  const auto acknowledged = Acknowledge(Deliveries("desktop").at(0).notification().id());
+  ASSERT_TRUE(acknowledged.ok()) << acknowledged.status();
+  EXPECT_EQ(acknowledged->recorded_count(), 1) << "its id is enough for that";
+  EXPECT_THAT(acknowledged->SerializeAsString(), Not(named));
+}
+
+TEST_F(NotifierTest, WhatWaitsForAWebhookThatIsNoMoreIsGivenUp) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  ASSERT_THAT(Deliveries("sms", v1::DELIVERY_STATE_QUEUED), SizeIs(1));
+  sms_configured_ = false;
+  Start();
+  steps_.Advance(absl::Seconds(1));
+  const std::vector<v1::Delivery> dead = Deliveries("sms", v1::DELIVERY_STATE_DEAD);
+  ASSERT_THAT(dead, SizeIs(1));
+  EXPECT_THAT(dead[0].last_error(), HasSubstr("not configured"));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_TRUE(ledger_.Reports()[0].unreachable());
+  EXPECT_EQ(unreachable_, 1);
+  // Its name comes back.
+  sms_configured_ = true;
+  gateway_.next = FakeGateway::Status(200);
+  Start();
+  steps_.Advance(absl::Hours(3));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  v1::RedeliverDeliveryRequest request;
+  request.set_notification_id(dead[0].notification().id());
+  ASSERT_TRUE(Call(&Notifier::RedeliverDelivery, request).ok());
+  steps_.Advance(absl::Seconds(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+}
+
+TEST_F(NotifierTest, ARungThatCameToNothingIsForgottenToo) {
+  steps_.Advance(absl::Hours(11));  // 23:00
+  for (int order : {1, 2}) {
+    Rung(order, type::v1::RUNG_REMIND);
+    rungs_.facts[order].running = false;
+  }
+  rungs_.held = {2};
+  steps_.Advance(absl::Hours(24) * 179);
+  EXPECT_THAT(Deliveries(), IsEmpty());
+  EXPECT_TRUE(KeepsReminder(1));
+  steps_.Advance(absl::Hours(24) * 2);
+  EXPECT_FALSE(KeepsReminder(1));
+  EXPECT_TRUE(KeepsReminder(2));
+  rungs_.held.clear();
+  steps_.Advance(absl::Hours(25));
+  EXPECT_FALSE(KeepsReminder(2));
+}
+
 TEST_F(NotifierTest, WhatWasToldLongAgoIsForgottenAndNoNumberComesTwice) {
   UseSms();
   for (int order = 1; order <= 3; ++order) {
@@ -470,6 +672,32 @@ TEST_F(NotifierTest, WhoWasToldOfAHeldOrderStays) {
   rungs_.held.clear();
   steps_.Advance(absl::Hours(24) * 2);
   EXPECT_THAT(orders(), testing::ElementsAre("12345-20261201-100004"));
+}
+
+TEST_F(NotifierTest, AStreamGoesOnOverWhatIsForgotten) {
+  for (int order = 1; order <= 4; ++order) {
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY, "12345");
+    steps_.Advance(absl::Seconds(60));
+  }
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(4));
+  rungs_.held = {2};
+  steps_.Advance(absl::Hours(24) * 183);
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2)) << "of what is held, and the newest";
+  v1::WatchNotificationsRequest request;
+  request.set_start_sequence(1);
+  auto stream = notifier_->WatchNotifications({.now = steps_.clock()->Now()}, request);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  std::vector<int64_t> seen;
+  for (int i = 0; i < 2; ++i) {
+    (*stream)->Next([&](absl::StatusOr<SharedMessage> message) {
+      ASSERT_TRUE(message.ok()) << message.status();
+      v1::WatchNotificationsResponse response;
+      ASSERT_TRUE(response.ParseFromString(**message));
+      for (const auto& one : response.notifications()) seen.push_back(one.sequence());
+    });
+    steps_.Advance(absl::Seconds(11));
+  }
+  EXPECT_THAT(seen, ElementsAre(2, 4));
 }
 
 TEST_F(NotifierTest, NobodyIsUrgedAtMidnightForAnOrdinaryOrder) {

@@ -17,7 +17,7 @@ using type::v1::Event;
 
 class ReportWorld : public testing::Test, private report::FollowerListener {
  protected:
-  ReportWorld() { Open(); }
+  explicit ReportWorld(const config::v1::Policy& policy = TestPolicy()) : deadlines_(policy) { Open(); }
   ~ReportWorld() override { Close(); }
 
   void Open(sql::FaultSchedule faults = nullptr) {
@@ -106,7 +106,7 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
   ManualClock clock_{Start()};
   std::unique_ptr<ManualExecutor> executor_ = std::make_unique<ManualExecutor>(&clock_);
   FakeLedger ledger_{executor_.get(), &clock_};
-  const Deadlines deadlines_{TestPolicy()};
+  const Deadlines deadlines_;
   const Names names_{.site = "12345", .parties = {{"shuiwu", "水务局"}}};
   directory::test::County county_;
   bool failed_ = false;
@@ -263,6 +263,69 @@ TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
   for (const v1::Deadline& deadline : due->deadlines()) EXPECT_NE(deadline.lamp(), v1::LAMP_RED);
   soon.mutable_within()->set_seconds(-1);
   EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::ListDueSoon, soon).status()), "within");
+}
+
+class ResultWorld : public ReportWorld {
+ protected:
+  ResultWorld() : ReportWorld(Policy()) {}
+  static config::v1::Policy Policy() {
+    config::v1::Policy policy = TestPolicy();
+    config::v1::DeadlineRule& rule = *policy.add_rules();
+    rule.set_clock(type::v1::CLOCK_KIND_RESULT_BACK);
+    rule.set_limit_s(1800);
+    rule.set_remind_before_s(600);
+    return policy;
+  }
+};
+
+// The other hotline has had a result for long, and has not acted on it: nobody is late.
+TEST_F(ResultWorld, AResultIsOverdueOnlyWhenItsRungSaysSo) {
+  Event understood = ledger_.make.Understood(1, clock_.Now(), "110");
+  understood.mutable_understood()->mutable_registered()->set_origin_hotline("110");
+  ledger_.Append(understood);
+  ledger_.Append(ledger_.make.Accepted(1, clock_.Now()));
+  ledger_.Append(ledger_.make.Replied(1, clock_.Now()));
+  type::v1::Escalation rung;
+  rung.set_clock(type::v1::CLOCK_KIND_RESULT_BACK);
+  rung.set_armed_by_sequence(ledger_.log().back().sequence());
+  const auto lamps = [&] {
+    const auto response = Call(*report_, &ReportService::ListLamps, v1::ListLampsRequest());
+    EXPECT_TRUE(response.ok()) << response.status();
+    const v1::LampCount total = response.ok() ? response->total() : v1::LampCount();
+    const auto counts = store_->reader().CountDeadlines(clock_.Now());
+    EXPECT_TRUE(counts.ok());
+    EXPECT_EQ(counts->size(), 1u);
+    EXPECT_EQ(counts->front().red, total.red());
+    return std::vector<int64_t>{total.green(), total.yellow(), total.red()};
+  };
+  const auto overdue = [&] {
+    const auto response = Call(*report_, &ReportService::ListOverdue, v1::ListOverdueRequest());
+    EXPECT_TRUE(response.ok()) << response.status();
+    return response.value_or(v1::ListOverdueResponse());
+  };
+  executor_->Advance(absl::Minutes(5));
+  EXPECT_EQ(lamps(), (std::vector<int64_t>{1, 0, 0}));
+  const auto soon = Call(*report_, &ReportService::ListDueSoon, v1::ListDueSoonRequest());
+  ASSERT_TRUE(soon.ok()) << soon.status();
+  EXPECT_EQ(soon->deadlines_size(), 0);
+  executor_->Advance(absl::Hours(30));
+  EXPECT_EQ(lamps(), (std::vector<int64_t>{1, 0, 0}));
+  EXPECT_EQ(overdue().deadlines_size(), 0);
+  // It had not arrived when it was reminded of, and had when it was due.
+  rung.set_rung(type::v1::RUNG_REMIND);
+  ledger_.Append(ledger_.make.Escalated(1, clock_.Now(), rung));
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(lamps(), (std::vector<int64_t>{0, 1, 0}));
+  EXPECT_EQ(overdue().deadlines_size(), 0);
+  rung.set_rung(type::v1::RUNG_URGE);
+  ledger_.Append(ledger_.make.Escalated(1, clock_.Now(), rung));
+  executor_->Advance(absl::Minutes(1));
+  EXPECT_EQ(lamps(), (std::vector<int64_t>{0, 0, 1}));
+  const v1::ListOverdueResponse late = overdue();
+  ASSERT_EQ(late.deadlines_size(), 1);
+  EXPECT_EQ(late.deadlines(0).lamp(), v1::LAMP_RED);
+  EXPECT_TRUE(late.deadlines(0).breached());
+  EXPECT_EQ(FromProto(late.deadlines(0).due_time()), Start() + absl::Minutes(30));
 }
 
 // A state, urgency or clock that is not known was answered with an empty list: nothing overdue.

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
+#include <string>
 #include <vector>
 
 #include "services/escalation/report/core/document.h"
@@ -330,6 +332,38 @@ TEST_F(ScorecardTest, ADocumentSaysWhatWasFulfilledAndWhatWasNot) {
   }
 }
 
+// When a late result arrived the other hotline alone knows: what it did next says nothing of that.
+TEST_F(ScorecardTest, ADocumentDoesNotSayWhenALateResultArrived) {
+  config::v1::Policy policy = TestPolicy();
+  config::v1::DeadlineRule& rule = *policy.add_rules();
+  rule.set_clock(type::v1::CLOCK_KIND_RESULT_BACK);
+  rule.set_limit_s(1800);
+  deadlines_ = Deadlines(policy);
+  Event understood = make_.Understood(1, At(0), "110");
+  understood.mutable_understood()->mutable_registered()->set_origin_hotline("110");
+  Add(understood);
+  Add(make_.Accepted(1, At(0)));
+  const Event replied = make_.Replied(1, At(100));
+  Add(replied);
+  type::v1::Escalation rung;
+  rung.set_clock(type::v1::CLOCK_KIND_RESULT_BACK);
+  rung.set_rung(type::v1::RUNG_URGE);
+  rung.set_armed_by_sequence(replied.sequence());
+  Add(make_.Escalated(1, At(1901), rung));
+  const Event closed = make_.Closed(1, At(1900 + 3 * 86'400));
+  for (const bool over : {false, true}) {
+    SCOPED_TRACE(over);
+    if (over) Add(closed);
+    const absl::Time now = At(over ? 4 * 86'400 : 2 * 86'400);
+    const auto page = DocumentPage(v1::DOCUMENT_KIND_CIRCULATE, Read(1, now), log_, now, Names());
+    ASSERT_TRUE(page.has_value());
+    const std::string text = page->Markdown();
+    const std::string cells =
+        absl::StrCat("| ", ChineseTime(At(1900)), " | 到期时未送达（送达时间以对方热线记录为准） | — |");
+    EXPECT_NE(text.find(cells), std::string::npos) << cells << "\n" << text;
+  }
+}
+
 TEST_F(ScorecardTest, EveryRungHasAName) {
   for (int rung = 1; rung < type::v1::Rung_ARRAYSIZE; ++rung) {
     if (!type::v1::Rung_IsValid(rung)) continue;
@@ -396,6 +430,133 @@ TEST_F(ScorecardTest, ThePackCountsSpotsCallersAndDisputes) {
   const std::string yaml = ProposalYaml(settled.Disputes()[0], Names{.site = "12345"});
   EXPECT_NE(yaml.find("lead_unit: \"zhujianju\""), std::string::npos);
   EXPECT_NE(yaml.find("reference: \"联席〔2026〕\\\"3\\\"号\""), std::string::npos);
+}
+
+// 110 had it first, and pushed back what remained: 12345 works on that as a second order, and the first one
+// hears all of it once more.
+TEST_F(ScorecardTest, AMatterThatCameBackIsCountedInOneOfItsOrders) {
+  const std::string given = absl::StrCat("12345-", FormatOrderId(1), "-1");
+  const auto told = [&](Event event) {
+    event.set_handoff_id(given);
+    event.set_mirrored(true);
+    event.mutable_actor()->set_hotline("110");
+    Add(event);
+  };
+  Event offered = make_.Offered(1, At(0));
+  offered.set_handoff_id(given);
+  offered.mutable_offered()->mutable_handoff()->set_id(given);
+  offered.mutable_offered()->mutable_registered()->set_origin_hotline("12345");
+  Add(offered);
+  Event understood = make_.Understood(1, At(1));
+  understood.mutable_understood()->mutable_handoff()->set_id(given);
+  understood.mutable_understood()->mutable_handoff()->set_to_hotline("110");
+  told(understood);
+  Event taken = make_.Accepted(1, At(10), "110");
+  taken.mutable_accepted()->set_handoff_id(given);
+  told(taken);
+  Event back = make_.Understood(2, At(20), "110");
+  back.set_handoff_id("110-0123456789ABC-1");
+  back.mutable_understood()->mutable_handoff()->set_id(back.handoff_id());
+  back.mutable_understood()->mutable_handoff()->set_previous_handoff_id(given);
+  back.mutable_understood()->mutable_registered()->set_origin_hotline("12345");
+  Add(back);
+  // What 12345 does from here on 110 tells it again.
+  const auto both = [&](const std::function<Event(int64_t)>& make) {
+    Event event = make(2);
+    event.set_handoff_id(back.handoff_id());
+    Add(event);
+    told(make(1));
+  };
+  both([&](int64_t id) {
+    Event event = make_.Accepted(id, At(30), "12345");
+    event.mutable_accepted()->set_handoff_id(id == 1 ? given : back.handoff_id());
+    return event;
+  });
+  both([&](int64_t id) { return make_.Dispatched(id, At(40), "minzhengju", {"shuiwu"}); });
+  both([&](int64_t id) { return make_.Signed(id, At(100), "minzhengju"); });
+  both([&](int64_t id) { return make_.Extended(id, At(110), At(4000)); });
+  both([&](int64_t id) { return make_.Replied(id, At(200)); });
+  both([&](int64_t id) { return make_.Redone(id, At(300)); });
+  both([&](int64_t id) { return make_.Replied(id, At(5000)); });
+  both([&](int64_t id) { return make_.Closed(id, At(5100)); });
+  const auto response = Compute(0, 10000);
+  const auto unit = Of(response, "minzhengju");
+  EXPECT_EQ(unit.assigned(), 1);
+  EXPECT_EQ(R(unit.sign_on_time()), Pair(1, 1));
+  EXPECT_EQ(R(unit.finish_on_time()), Pair(1, 2)) << "what it did again was late";
+  EXPECT_EQ(R(unit.breach_share()).first, 1);
+  EXPECT_EQ(R(unit.redo_rate()), Pair(1, 2));
+  EXPECT_EQ(R(unit.extension_rate()), Pair(1, 2));
+  EXPECT_EQ(R(unit.moves_per_order()), Pair(2, 1));
+  EXPECT_EQ(unit.handled(), 2);
+  EXPECT_EQ(Of(response, "shuiwu").assisted(), 1);
+  EXPECT_EQ(R(Of(response, "12345").return_rate()), Pair(0, 1));
+  EXPECT_EQ(R(Of(response, "110").return_rate()), Pair(0, 1));
+  EXPECT_EQ(Of(response, "12345").handled(), 0);
+
+  // The joint meeting has it once, too.
+  PackBuilder pack({At(0), At(10000)}, At(10000));
+  for (int64_t id = 1; id <= 2; ++id) pack.Add(Read(id, At(10000)));
+  EXPECT_EQ(pack.Figures().registered(), 1);
+  EXPECT_EQ(pack.Figures().from_peers(), 0);
+}
+
+// Two people called once each: for one police assistance was asked twice, the other's order came from 110,
+// was returned and pushed again.
+TEST_F(ScorecardTest, ThePackTakesNoOrderOfAHotlinesForACall) {
+  const auto describe = [](const char* caller, type::v1::RegisteredDetail* registered) {
+    registered->mutable_catalogue()->set_item("A1");
+    registered->set_township_code("653024100");
+    registered->set_caller_hash(caller);
+  };
+  Event incident = make_.Registered(1, At(0));
+  describe("CALLER01", incident.mutable_registered());
+  Add(incident);
+  for (const int64_t id : {2, 3}) {
+    Event asked = make_.Offered(id, At(10 * id));
+    asked.mutable_offered()->mutable_handoff()->set_kind(id == 2 ? type::v1::HANDOFF_KIND_POLICE_ASSIST
+                                                                 : type::v1::HANDOFF_KIND_PARTNER_FANOUT);
+    describe("CALLER01", asked.mutable_offered()->mutable_registered());
+    Add(asked);
+  }
+  for (const int64_t id : {4, 5}) {
+    Event came = make_.Understood(id, At(10 * id), "110");
+    came.set_handoff_id(absl::StrCat("110-0123456789ABC-", id - 3));
+    came.mutable_understood()->mutable_handoff()->set_id(came.handoff_id());
+    describe("CALLER02", came.mutable_understood()->mutable_registered());
+    Add(came);
+  }
+  const auto figures = [&](int64_t from) {
+    PackBuilder pack({At(from), At(100)}, At(100));
+    for (int64_t id = 1; id <= 5; ++id) pack.Add(Read(id, At(100)));
+    return pack.Figures();
+  };
+  EXPECT_EQ(figures(0).registered(), 2);
+  EXPECT_EQ(figures(0).from_peers(), 1);
+  EXPECT_EQ(figures(0).to_peers(), 2) << "orders of help were pushed";
+  EXPECT_EQ(figures(0).repeat_caller_count(), 0);
+  EXPECT_EQ(figures(0).hot_spots_size(), 0);
+  ASSERT_EQ(figures(0).items_size(), 1);
+  EXPECT_EQ(figures(0).items(0).count(), 2);
+  EXPECT_EQ(figures(45).registered(), 1) << "all that came in that time";
+}
+
+// A merger ends with what is to be done again: that is the desk's until it is dispatched.
+TEST_F(ScorecardTest, AMergedOrderThatIsDoneAgainIsNotTheOtherOrdersUnits) {
+  Add(make_.Registered(1, At(0)));
+  Add(make_.Accepted(1, At(0)));
+  Event merged = make_.Make(1, type::v1::ORDER_STATE_IN_PROGRESS, At(10));
+  merged.mutable_merged()->set_lead_unit("gongpaishui");
+  Add(merged);
+  Add(make_.Replied(1, At(100)));
+  Add(make_.Redone(1, At(200)));
+  Add(make_.Replied(1, At(300)));
+  const History history = Read(1, At(1000));
+  ASSERT_EQ(history.stretches.size(), 3u);
+  EXPECT_EQ(history.stretches[1].party, "gongpaishui");
+  EXPECT_EQ(history.stretches[2].party, "12345");
+  ASSERT_EQ(history.verdicts.size(), 1u);
+  EXPECT_EQ(history.verdicts[0].party, "gongpaishui") << "whose result it was";
 }
 
 TEST_F(ScorecardTest, TheLogsTextsStayOut) {

@@ -726,6 +726,48 @@ TEST(Decide, SignaturesAreKeptByUnit) {
       << "the event names the unit even if the command left it to us";
 }
 
+// A second signature took the first one's place, and one that was in time became one that was not.
+TEST(Decide, AnAssistingUnitSignsOnceAndIsDoneOnce) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  const auto assisting = [&]() -> const type::v1::UnitTask& { return world.Order(0, id).units(1); };
+  const auto assist = [&] { return error::ReasonOf(world.Try(0, Act::kAssist, id).status()); };
+  const auto done = [&] {
+    Command command = MakeCommand(Act::kProgress, id, "110", world.now());
+    command.mutable_progress()->set_unit("water");
+    command.mutable_progress()->set_part_done(true);
+    return world.Execute(0, command).status();
+  };
+  world.Do(0, Act::kAccept, id);
+  world.Do(0, Act::kDispatch, id);
+  world.Do(0, Act::kAssist, id);
+  const absl::Time signed_at = FromProto(assisting().sign_time());
+  world.Pass(absl::Hours(1));
+  EXPECT_EQ(assist(), Reason::ERROR_REASON_WRONG_STATE);
+  world.Do(0, Act::kSign, id);
+  EXPECT_EQ(assist(), Reason::ERROR_REASON_WRONG_STATE);
+  EXPECT_EQ(FromProto(assisting().sign_time()), signed_at);
+  ASSERT_TRUE(done().ok());
+  const absl::Time done_at = FromProto(assisting().finish_time());
+  world.Pass(absl::Hours(1));
+  ASSERT_TRUE(done().ok());
+  EXPECT_EQ(FromProto(assisting().finish_time()), done_at);
+
+  // To be done again: once more, and once.
+  world.Do(0, Act::kFinish, id);
+  world.Do(0, Act::kRedo, id);
+  EXPECT_FALSE(assisting().has_sign_time());
+  EXPECT_EQ(assisting().handler(), "");
+  EXPECT_TRUE(world.Order(0, id).units(0).has_sign_time());
+  world.Do(0, Act::kAssist, id);
+  EXPECT_GT(FromProto(assisting().sign_time()), signed_at);
+  EXPECT_EQ(assist(), Reason::ERROR_REASON_WRONG_STATE);
+  world.Do(0, Act::kSign, id);
+  ASSERT_TRUE(done().ok());
+  EXPECT_GT(FromProto(assisting().finish_time()), done_at);
+  EXPECT_EQ(world.fault(), "");
+}
+
 TEST(Decide, ExtensionsOnlyGrow) {
   Column open = LocalIn("ACC");
   Command command = MakeCommand(Act::kExtend, open.order.id(), "110", kNow);
@@ -1002,7 +1044,59 @@ TEST(Decide, WhoActsForAUnitDoesThatUnitsWork) {
   EXPECT_EQ(error::FieldOf(by(Act::kProgress, "housing", /*part_done=*/true).status()), "progress.part_done");
 }
 
-// It granted itself more time, called back on its own work and closed it.
+// A unit that only assisted, or none that is on the order, signed, reported, returned and replied as the lead
+// unit.
+TEST(Decide, NobodyWorksInAnotherUnitsName) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), false);
+  struct Row {
+    Act act;
+    void (*name)(Command& command, const std::string& unit);
+  };
+  const auto expect = [&](const Row& row) {
+    Command command = MakeCommand(row.act, id, "110", world.now());
+    row.name(command, "housing");
+    const auto by = [&](const char* unit) {
+      command.mutable_header()->mutable_actor()->set_unit(unit);
+      return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+    };
+    for (const char* unit : {"water", "chengguan"}) {
+      const absl::Status refused = by(unit);
+      EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_FIELD_INVALID)
+          << refused << command.DebugString();
+      EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+      EXPECT_EQ(error::ChineseOf(refused),
+                "字段 header.actor.unit：与所填单位不一致，不得以其他单位名义办理");
+    }
+    // A desk acts for units.
+    for (const char* unit : {"housing", ""}) EXPECT_TRUE(by(unit).ok()) << by(unit) << command.DebugString();
+  };
+  world.Do(0, Act::kAccept, id);
+  // `housing` leads, `water` assists.
+  world.Do(0, Act::kDispatch, id);
+  expect({Act::kSign, [](Command& c, const std::string& unit) { c.mutable_signature()->set_unit(unit); }});
+  expect({Act::kReturnFromUnit,
+          [](Command& c, const std::string& unit) { c.mutable_unit_return()->set_unit(unit); }});
+  expect({Act::kContact,
+          [](Command& c, const std::string& unit) { c.mutable_caller_contact()->set_unit(unit); }});
+  world.Do(0, Act::kSign, id);
+  expect({Act::kProgress, [](Command& c, const std::string& unit) { c.mutable_progress()->set_unit(unit); }});
+  expect({Act::kFinish, [](Command& c, const std::string& unit) {
+            c.mutable_completion()->mutable_reply()->set_unit(unit);
+          }});
+  // Nor does the lead unit say that another one's part is done.
+  Command part = MakeCommand(Act::kProgress, id, "110", world.now());
+  part.mutable_header()->mutable_actor()->set_unit("housing");
+  part.mutable_progress()->set_unit("water");
+  part.mutable_progress()->set_part_done(true);
+  EXPECT_EQ(error::FieldOf(world.Execute(0, part).status()), "header.actor.unit");
+  part.mutable_header()->mutable_actor()->set_unit("water");
+  EXPECT_TRUE(world.Execute(0, part).ok());
+  EXPECT_EQ(world.fault(), "");
+}
+
+// It granted itself more time, by an extension or by doing its work once more, stopped its time, ruled itself
+// free, called back on its own work and closed it.
 TEST(Decide, NoUnitJudgesItsOwnWork) {
   World world;
   const std::string id = world.Register(0, SampleContent(), false);
@@ -1029,6 +1123,11 @@ TEST(Decide, NoUnitJudgesItsOwnWork) {
   world.Do(0, Act::kDispatch, id);
   expect({Act::kExtend}, "延期由平台审批，承办单位不得自行延期");
   expect({Act::kReassign}, "改派由平台办理，承办单位应当退单");
+  expect({Act::kSuspend}, "挂起由平台审批，承办单位不得自行挂起");
+  expect({Act::kRule}, "裁定由平台登记，承办单位不得自行裁定");
+  world.Do(0, Act::kSuspend, id);
+  EXPECT_TRUE(by(Act::kResume, "housing").ok()) << "its time runs again";
+  world.Do(0, Act::kResume, id);
   world.Do(0, Act::kAskExtension, id);
   expect({Act::kGrantExtension}, "延期由平台审批，承办单位不得自行审批");
   world.Do(0, Act::kGrantExtension, id);
@@ -1036,6 +1135,9 @@ TEST(Decide, NoUnitJudgesItsOwnWork) {
   world.Do(0, Act::kFinish, id);
   expect({Act::kCallBack}, "回访由平台负责，承办单位不得自行回访");
   expect({Act::kClose}, "办结由平台确认，承办单位不得自行办结");
+  expect({Act::kRedo}, "重办由平台提出，承办单位不得自行重办");
+  world.Do(0, Act::kClose, id);
+  expect({Act::kReopen}, "重新办理由平台提出，承办单位不得自行重新办理");
   EXPECT_EQ(world.fault(), "");
 
   // Asked for by a unit while the desk has the order.
@@ -1155,6 +1257,16 @@ TEST(Decide, UnitsReturnOnceThenARulingSaysWho) {
   EXPECT_TRUE(world.Order(0, id).unit_moves(0).has_end_time());
   EXPECT_EQ(error::ReasonOf(world.Try(0, Act::kReturnFromUnit, id).status()),
             Reason::ERROR_REASON_RETURN_LIMIT);
+  // Whose the order is not is not told of another unit's returns, whichever of the two it names.
+  for (const char* named : {"", "dianli", "housing"}) {
+    Command stranger = MakeCommand(Act::kReturnFromUnit, id, "110", world.now());
+    stranger.mutable_header()->mutable_actor()->set_unit("dianli");
+    stranger.mutable_unit_return()->set_unit(named);
+    EXPECT_EQ(error::ReasonOf(world.Execute(0, stranger).status()),
+              named == std::string_view("housing") ? Reason::ERROR_REASON_FIELD_INVALID
+                                                   : Reason::ERROR_REASON_UNIT_NOT_ASSIGNED)
+        << named;
+  }
   world.Do(0, Act::kReassign, id);
   EXPECT_EQ(world.Order(0, id).units(0).unit(), "chengguan");
   EXPECT_EQ(world.Order(0, id).unit_moves(1).ground(), type::v1::RETURN_GROUND_UNSPECIFIED);
@@ -1203,6 +1315,51 @@ TEST(Decide, WhatARungCameToIsOnRecord) {
   ASSERT_TRUE(world.Execute(0, supervise).ok());
   EXPECT_EQ(world.Order(0, id).facts().supervise_count(), 1);
   EXPECT_EQ(world.Order(0, id).facts().urge_count(), 1);
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(Decide, NoContactIsOlderThanTheOrder) {
+  World world;
+  const auto contact = [&](int at, const std::string& id, absl::Time time) {
+    Command command = MakeCommand(Act::kContact, id, "110", world.now());
+    ToProto(time, command.mutable_caller_contact()->mutable_contact_time());
+    return Decide(&world.Order(at, id), command, NewOrder(), world.site(at), world.now()).status();
+  };
+  const auto expect_refused = [&](int at, const std::string& id, absl::Time time) {
+    const absl::Status refused = contact(at, id, time);
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_TIME_INVALID) << refused;
+    EXPECT_EQ(error::FieldOf(refused), "caller_contact.contact_time");
+    EXPECT_EQ(error::ChineseOf(refused), "字段 caller_contact.contact_time：早于工单登记时间三天以上");
+  };
+  const std::string own = world.Register(0, SampleContent(), false);
+  world.Do(0, Act::kAccept, own);
+  world.Pass(absl::Hours(1));
+  const absl::Time registered = FromProto(world.Order(0, own).register_time());
+  EXPECT_TRUE(contact(0, own, registered).ok());
+  EXPECT_TRUE(contact(0, own, registered - absl::Hours(72)).ok()) << "it was typed in after an outage";
+  expect_refused(0, own, registered - absl::Hours(72) - absl::Nanoseconds(1));
+  expect_refused(0, own, registered - absl::Hours(24 * 365));
+
+  // An order that was long on its way: the desks may have spoken of it by telephone.
+  const std::string given = world.Register(0, SampleContent(), true);
+  const absl::Time offered = FromProto(world.Order(0, given).handoff().offer_time());
+  world.Pass(absl::Hours(1));
+  world.Settle();
+  const std::string taken = world.Twin(0, given);
+  world.Do(1, Act::kAccept, taken);
+  EXPECT_GT(FromProto(world.Order(1, taken).register_time()), offered + absl::Minutes(30));
+  EXPECT_TRUE(contact(1, taken, offered - absl::Hours(72)).ok());
+  expect_refused(1, taken, offered - absl::Hours(72) - absl::Nanoseconds(1));
+  // Passed back, it is known by the handoff that it came by.
+  world.Settle();
+  Command back = MakeCommand(Act::kOffer, taken, "12345", world.now());
+  back.mutable_offer()->set_kind(type::v1::HANDOFF_KIND_DISPATCH_FIRST);
+  ASSERT_TRUE(world.Execute(1, back).ok());
+  world.Settle();
+  const std::string again = world.Twin(1, taken);
+  world.Do(0, Act::kAccept, again);
+  EXPECT_TRUE(contact(0, again, offered - absl::Hours(72)).ok());
+  expect_refused(0, again, offered - absl::Hours(72) - absl::Nanoseconds(1));
   EXPECT_EQ(world.fault(), "");
 }
 

@@ -392,6 +392,22 @@ TEST_F(GovernorTest, ClosedOrdersAreReopenedAtWhomGaveTheReply) {
   EXPECT_EQ(Try(0, Act::kReopen, mine_), Reason::ERROR_REASON_WRONG_STATE);
 }
 
+// By the detour of a unit's return: its giver could offer it to nobody.
+TEST_F(GovernorTest, WhatIsToBeDoneAgainIsNotGivenBack) {
+  Push();
+  for (const Act act : {Act::kAccept, Act::kDispatch, Act::kSign, Act::kFinish}) Do(1, act, theirs_);
+  Do(0, Act::kRedo, mine_);
+  Do(1, Act::kSign, theirs_);
+  Do(1, Act::kReturnFromUnit, theirs_);
+  ASSERT_EQ(Theirs().state(), type::v1::ORDER_STATE_ACCEPTED);
+  EXPECT_EQ(Try(1, Act::kReturn, theirs_), Reason::ERROR_REASON_WRONG_STATE);
+  EXPECT_EQ(Preview(1, theirs_).reason(), "WRONG_STATE");
+  Do(1, Act::kDispatch, theirs_);
+  Do(1, Act::kSign, theirs_);
+  Do(1, Act::kFinish, theirs_);
+  EXPECT_EQ(Mine().state(), type::v1::ORDER_STATE_REPLIED);
+}
+
 // Each site keeps contents for as long as it says itself.
 TEST_F(GovernorTest, WhatTheReplierHasErasedIsDoneAgainByWhatTheOriginSays) {
   Push();

@@ -17,9 +17,10 @@ using type::v1::Command;
 using type::v1::Event;
 using type::v1::WorkOrder;
 
-constexpr Act kWork[] = {Act::kAccept,   Act::kDispatch, Act::kSign,   Act::kProgress, Act::kFinish,
-                         Act::kCallBack, Act::kRedo,     Act::kClose,  Act::kCancel,   Act::kSuspend,
-                         Act::kResume,   Act::kExtend,   Act::kReturn, Act::kRecall,   Act::kReopen};
+constexpr Act kWork[] = {Act::kAccept, Act::kDispatch, Act::kSign,   Act::kProgress,
+                         Act::kFinish, Act::kCallBack, Act::kRedo,   Act::kClose,
+                         Act::kCancel, Act::kSuspend,  Act::kResume, Act::kExtend,
+                         Act::kReturn, Act::kRecall,   Act::kReopen, Act::kDispute};
 
 // One step that may be refused; refusals change nothing.
 void Step(World& world, uint32_t dice) {
@@ -76,6 +77,8 @@ void CheckSite(const World& world, int at) {
     RC_ASSERT(!kept.has_merged_into());
     RC_ASSERT(!Contains(In(type::v1::ORDER_STATE_REPLIED, type::v1::ORDER_STATE_CALLED_BACK) | kEnded,
                         kept.state()));
+    const bool lost = Contains(kGivenBack, kept.state()) && kept.custody().holder() != hotline;
+    RC_ASSERT(!lost);
   }
 }
 

@@ -212,6 +212,30 @@ TEST_F(MergeTest, WhomAMergedMatterAccusesDoesNotGetTheJob) {
   EXPECT_EQ(Refused(Merger(too, other)), Reason::ERROR_REASON_UNIT_RECUSED) << "housing has it already";
 }
 
+// Who gives the job to its units is another site, which hears of accusations but not of mergers.
+TEST_F(MergeTest, AJobElsewhereIsAccusedBeforeItIsMergedInto) {
+  world_.Push(0, kept_, 1);
+  world_.Settle();
+  const std::string there = world_.Twin(0, kept_);
+  type::v1::OrderContent content = SampleContent();
+  content.add_accused_units("housing");
+  const std::string accuses = world_.Register(0, content, false);
+  const auto expect_refused = [&] {
+    const absl::Status refused = world_.Execute(0, Merger(accuses, kept_)).status();
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << refused;
+    EXPECT_EQ(error::FieldOf(refused), "merger.into_order_id");
+  };
+  expect_refused();
+  world_.Do(1, Act::kAccept, there);
+  world_.Settle();
+  expect_refused();
+  ASSERT_TRUE(world_.Execute(0, MakeCommand(Act::kAccuse, kept_, "", world_.now())).ok());
+  Merge(accuses);
+  EXPECT_EQ(error::ReasonOf(world_.Try(1, Act::kDispatch, there).status()),
+            Reason::ERROR_REASON_UNIT_RECUSED);
+  Merge(own_);
+}
+
 // What the merged matter said of a unit stays true of the job, also once it is a job of its own again.
 TEST_F(MergeTest, WhomAMergedMatterAccusesStaysRecusedAfterIt) {
   type::v1::OrderContent content = SampleContent();
@@ -257,6 +281,32 @@ TEST_F(MergeTest, ARedoOfOneCallerIsThatCallersAlone) {
   EXPECT_EQ(world_.Order(1, given_).state(), type::v1::ORDER_STATE_REPLIED);
 }
 
+TEST_F(MergeTest, WhatIsDoneAgainIsNotMergedAgain) {
+  Merge(theirs_);
+  Finish();
+  world_.Do(1, Act::kRedo, given_);
+  world_.Settle();
+  world_.Do(0, Act::kDispatch, theirs_);
+  world_.Settle();
+  const std::string other = world_.Register(0, SampleContent(), false);
+  world_.Do(0, Act::kAccept, other);
+  EXPECT_EQ(Refused(Merger(theirs_, other)), Reason::ERROR_REASON_WRONG_STATE);
+  ASSERT_TRUE(world_.Execute(0, Merger(own_, other)).ok());
+}
+
+TEST_F(MergeTest, NoUnitMergesItsOwnWorkAway) {
+  world_.Do(0, Act::kAccept, own_);
+  world_.Do(0, Act::kDispatch, own_);
+  Command merger = Merger(own_, kept_);
+  for (const char* unit : {"housing", "water"}) {
+    merger.mutable_header()->mutable_actor()->set_unit(unit);
+    const absl::Status refused = world_.Execute(0, merger).status();
+    EXPECT_EQ(error::FieldOf(refused), "header.actor.unit") << refused;
+    EXPECT_EQ(error::ChineseOf(refused), "字段 header.actor.unit：并单由平台办理，承办单位应当退单");
+  }
+  Merge(own_);
+}
+
 TEST_F(MergeTest, AJobThatIsCancelledLeavesNobodyForgotten) {
   Merge(own_);
   world_.Do(0, Act::kCancel, kept_);
@@ -291,6 +341,23 @@ TEST_F(MergeTest, AJobThatGoesBackToItsGiverLetsGo) {
   world_.Settle();
   EXPECT_EQ(At0(own_).state(), type::v1::ORDER_STATE_ACCEPTED);
   EXPECT_THAT(MergedIds(), IsEmpty());
+}
+
+// Passed back to its origin, which disputed: this site's copy has ended, and nobody would hear of the job.
+TEST_F(MergeTest, ACopyThatEndedInADisputeIsNotMergedInto) {
+  const std::string another = world_.Register(1, SampleContent(), true);
+  world_.Settle();
+  const std::string ended = world_.Twin(1, another);
+  world_.Do(0, Act::kAccept, ended);
+  world_.Settle();
+  world_.Push(0, ended, 1);
+  world_.Settle();
+  world_.Do(1, Act::kDispute, world_.Twin(0, ended));
+  world_.Settle();
+  ASSERT_EQ(At0(ended).state(), type::v1::ORDER_STATE_RETURNED);
+  ASSERT_EQ(At0(ended).custody().holder(), "110");
+  EXPECT_EQ(Refused(Merger(own_, ended)), Reason::ERROR_REASON_WRONG_STATE);
+  EXPECT_EQ(world_.Order(1, another).state(), type::v1::ORDER_STATE_ACCEPTED);
 }
 
 TEST_F(MergeTest, TheEndOfAnAssistanceIsShownOnItsParent) {

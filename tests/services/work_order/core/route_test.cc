@@ -234,7 +234,7 @@ TEST(RecusalTest, AnAccusedUnitTakesNoStep) {
   using Units = std::initializer_list<const char*>;
   const auto expect = [&](std::initializer_list<Act> acts, Units others = {"", "housing", "minzheng"}) {
     for (const Act act : acts) {
-      Command command = MakeCommand(act, id, "", world.now());
+      Command command = MakeCommand(act, id, "110", world.now());
       const auto by = [&](const char* unit) {
         command.mutable_header()->mutable_actor()->set_unit(unit);
         return Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
@@ -248,7 +248,7 @@ TEST(RecusalTest, AnAccusedUnitTakesNoStep) {
       }
     }
   };
-  expect({Act::kCancel});
+  expect({Act::kCancel, Act::kAccept, Act::kRule, Act::kCallPartners});
   Command offer = MakeCommand(Act::kOffer, id, "", world.now());
   offer.mutable_offer()->set_to_hotline("110");
   offer.mutable_header()->mutable_actor()->set_unit("gongan");
@@ -257,7 +257,9 @@ TEST(RecusalTest, AnAccusedUnitTakesNoStep) {
   EXPECT_EQ(error::ReasonOf(pushed), Reason::ERROR_REASON_UNIT_RECUSED) << pushed;
   world.Do(0, Act::kAccept, id);
   expect({Act::kDispatch, Act::kProgress, Act::kContact, Act::kFinish, Act::kExtend, Act::kAskExtension,
-          Act::kSuspend, Act::kCancel});
+          Act::kSuspend, Act::kCancel, Act::kRule});
+  world.Do(0, Act::kRemind, id);
+  expect({Act::kAcknowledge});
   world.Do(0, Act::kAskExtension, id);
   expect({Act::kGrantExtension});
   world.Do(0, Act::kSuspend, id);
@@ -265,12 +267,78 @@ TEST(RecusalTest, AnAccusedUnitTakesNoStep) {
   world.Do(0, Act::kResume, id);
   world.Do(0, Act::kDispatch, id);
   expect({Act::kSign, Act::kReturnFromUnit}, {"", "housing"});
-  expect({Act::kAssist});
+  expect({Act::kAssist}, {"", "water"});
   expect({Act::kReassign}, {"", "minzheng"});
   world.Do(0, Act::kSign, id);
   world.Do(0, Act::kFinish, id);
-  expect({Act::kRedo});
-  expect({Act::kCallBack, Act::kClose}, {"", "minzheng"});
+  expect({Act::kRedo, Act::kCallBack, Act::kClose}, {"", "minzheng"});
+  world.Do(0, Act::kClose, id);
+  expect({Act::kReopen}, {"", "minzheng"});
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(RecusalTest, AnAccusedUnitSettlesNothingBetweenHotlines) {
+  World world;
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string id = world.Register(0, content, /*push=*/true);
+  world.Settle();
+  const std::string twin = world.Twin(0, id);
+  const auto expect = [&](int at, const std::string& order, Act act) {
+    Command command = MakeCommand(act, order, "", world.now());
+    FitTo(world.Order(at, order), &command);
+    const auto by = [&](const char* unit) {
+      command.mutable_header()->mutable_actor()->set_unit(unit);
+      return Decide(&world.Order(at, order), command, NewOrder(), world.site(at), world.now()).status();
+    };
+    const absl::Status refused = by("gongan");
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << command.DebugString();
+    EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+    EXPECT_TRUE(by("minzheng").ok()) << command.DebugString();
+  };
+  expect(0, id, Act::kRecall);
+  expect(0, id, Act::kVoiceReturns);
+  for (const Act act : {Act::kAccept, Act::kDispute, Act::kVoiceAccepts}) expect(1, twin, act);
+  EXPECT_EQ(world.fault(), "");
+}
+
+// Each partner gets an order of its own, which no step on the incident need have come before.
+TEST(RecusalTest, AnAccusedUnitCallsNobodyToTheIncident) {
+  World world;
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string incident = world.Register(0, content, /*push=*/false);
+  Command call = MakeRegistration(SampleContent(), "110");
+  call.mutable_registration()->set_parent_order_id(incident);
+  for (const bool own_content : {true, false}) {
+    if (!own_content) call.mutable_registration()->clear_content();
+    call.mutable_header()->mutable_actor()->set_unit("gongan");
+    const absl::Status refused = world.Execute(0, call).status();
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_RECUSED) << refused;
+    EXPECT_EQ(error::FieldOf(refused), "header.actor.unit");
+    call.mutable_header()->mutable_actor()->set_unit("minzheng");
+    const absl::Status called = world.Execute(0, call).status();
+    EXPECT_TRUE(called.ok()) << called;
+  }
+  EXPECT_EQ(world.fault(), "");
+}
+
+TEST(RecusalTest, AnAccusedUnitDoesNotSeparateWhatWasMerged) {
+  World world;
+  OrderContent content = SampleContent();
+  content.add_accused_units("gongan");
+  const std::string id = world.Register(0, content, /*push=*/false);
+  const std::string kept = world.Register(0, SampleContent(), /*push=*/false);
+  Command merger = MakeCommand(Act::kProgress, id, "", world.now());
+  merger.mutable_merger()->set_into_order_id(kept);
+  merger.mutable_merger()->set_reason("同一事项");
+  ASSERT_TRUE(world.Execute(0, merger).ok());
+  Command separation = MakeCommand(Act::kProgress, id, "", world.now());
+  separation.mutable_separation()->set_reason("并非同一事项");
+  separation.mutable_header()->mutable_actor()->set_unit("gongan");
+  EXPECT_EQ(error::ReasonOf(world.Execute(0, separation).status()), Reason::ERROR_REASON_UNIT_RECUSED);
+  separation.mutable_header()->mutable_actor()->set_unit("minzheng");
+  EXPECT_TRUE(world.Execute(0, separation).ok());
   EXPECT_EQ(world.fault(), "");
 }
 

@@ -1,5 +1,6 @@
 // On-scene referrals: what is refused, what travels, and arrivals recorded by either desk in any order.
 #include <string>
+#include <utility>
 
 #include "common/error/error.h"
 #include "gmock/gmock.h"
@@ -167,6 +168,71 @@ TEST_F(SceneTest, NoArrivalWithoutARequest) {
             Reason::ERROR_REASON_WRONG_STATE);
 }
 
+TEST_F(SceneTest, NothingArrivesBeforeItWasAskedFor) {
+  absl::Duration shift;
+  const auto arrive = [&](int at, const std::string& order, absl::Time time) {
+    Command command = Arrival(order, type::v1::SCENE_OUTCOME_ARRIVED);
+    ToProto(time, command.mutable_scene_arrival()->mutable_arrive_time());
+    return Decide(&world_.Order(at, order), command, NewOrder(), world_.site(at),
+                  world_.now() + (at == 0 ? shift : absl::ZeroDuration()))
+        .status();
+  };
+  const auto expect_refused = [&](int at, const std::string& order, absl::Time time) {
+    const absl::Status refused = arrive(at, order, time);
+    EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_TIME_INVALID) << refused;
+    EXPECT_EQ(error::FieldOf(refused), "scene_arrival.arrive_time");
+    EXPECT_EQ(error::ChineseOf(refused), "字段 scene_arrival.arrive_time：早于请求协调到场的时间");
+  };
+  Refer(type::v1::SCENE_REQUEST_BRING_UNIT);
+  world_.Settle();
+  const absl::Time asked = FromProto(Giver().handoff().offer_time());
+  for (const auto& [at, order] : {std::pair(1, id_), std::pair(0, Taker().id())}) {
+    EXPECT_TRUE(arrive(at, order, asked).ok());
+    EXPECT_TRUE(arrive(at, order, asked - absl::Minutes(1)).ok()) << "it was told by the minute";
+    expect_refused(at, order, asked - absl::Minutes(1) - absl::Nanoseconds(1));
+  }
+
+  // Given back and asked for once more: it may have come between.
+  world_.Pass(absl::Hours(1));
+  world_.Do(0, Act::kReturn, Taker().id());
+  world_.Settle();
+  Command again = MakeCommand(Act::kOffer, id_, "12345", world_.now());
+  *again.mutable_offer()->mutable_scene() = Referral(type::v1::SCENE_REQUEST_BRING_UNIT).offer().scene();
+  ASSERT_TRUE(world_.Execute(1, again).ok());
+  world_.Settle();
+  for (const auto& [at, order] : {std::pair(1, id_), std::pair(0, Taker().id())}) {
+    EXPECT_TRUE(arrive(at, order, asked + absl::Minutes(30)).ok());
+    expect_refused(at, order, asked - absl::Minutes(2));
+  }
+
+  // By a clock that is behind the one it was asked by.
+  shift = -absl::Minutes(30);
+  world_.Shift(0, shift);
+  Refer(type::v1::SCENE_REQUEST_BRING_UNIT);
+  world_.Settle();
+  const absl::Time received = FromProto(Taker().handoff().receive_time());
+  EXPECT_LT(received, FromProto(Giver().handoff().offer_time()) - absl::Minutes(20));
+  EXPECT_TRUE(arrive(0, Taker().id(), received).ok()) << arrive(0, Taker().id(), received);
+  expect_refused(0, Taker().id(), received - absl::Minutes(2));
+}
+
+TEST_F(SceneTest, TheAskedHotlineKnowsItsUnits) {
+  Refer(type::v1::SCENE_REQUEST_BRING_UNIT);
+  world_.Settle();
+  world_.mutable_site(0)->units = {"housing", "water"};
+  world_.mutable_site(1)->units = {"patrol"};
+  const auto come = [&](int at, const std::string& order, const std::string& unit) {
+    Command command = Arrival(order, type::v1::SCENE_OUTCOME_ARRIVED);
+    command.mutable_scene_arrival()->set_unit(unit);
+    return Decide(&world_.Order(at, order), command, NewOrder(), world_.site(at), world_.now()).status();
+  };
+  const absl::Status refused = come(0, Taker().id(), "nosuch");
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_UNKNOWN) << refused;
+  EXPECT_EQ(error::FieldOf(refused), "scene_arrival.unit");
+  for (const char* unit : {"housing", ""}) EXPECT_TRUE(come(0, Taker().id(), unit).ok()) << unit;
+  EXPECT_TRUE(come(1, id_, "housing").ok()) << "that list is another one";
+}
+
 TEST_F(SceneTest, WhoPassesTheOrderOnStillAnswersForTheScene) {
   World three(3);
   absl::StatusOr<std::string> id = three.Execute(1, Referral(type::v1::SCENE_REQUEST_BRING_UNIT));
@@ -177,6 +243,8 @@ TEST_F(SceneTest, WhoPassesTheOrderOnStillAnswersForTheScene) {
   three.Do(0, Act::kAccept, twin);
   three.Push(0, twin, 2);
   three.Settle();
+  // Whose unit came is not for its list to say.
+  three.mutable_site(0)->units = {"water"};
   ASSERT_TRUE(three.Execute(0, Arrival(twin, type::v1::SCENE_OUTCOME_ARRIVED)).ok());
   three.Settle();
   EXPECT_EQ(three.Order(1, *id).handoff().scene_record().by_hotline(), "12345");

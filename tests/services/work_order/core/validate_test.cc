@@ -555,6 +555,16 @@ TEST(ValidateAction, DisputeRulingAndReopening) {
             "FIELD_REQUIRED dispute.reason");
   EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_unit(); }),
             "FIELD_REQUIRED ruling.to_hotline");
+  Command for_nobody = MakeCommand(Act::kRule, "0000000000001", "110", kNow);
+  for_nobody.mutable_ruling()->clear_unit();
+  EXPECT_EQ(error::ChineseOf(ValidateAction(for_nobody, TestSite(), kNow)),
+            "字段 ruling.to_hotline：与 unit 须至少填写一项");
+  EXPECT_EQ(Action(Act::kRule,
+                   [](Command& c) {
+                     c.mutable_ruling()->clear_unit();
+                     c.mutable_ruling()->set_to_hotline("110");
+                   }),
+            "OK");
   EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_reference(); }),
             "FIELD_REQUIRED ruling.reference");
   EXPECT_EQ(Action(Act::kRule, [](Command& c) { c.mutable_ruling()->clear_ruled_by(); }),
@@ -590,6 +600,9 @@ TEST(ValidateAction, TimesToCome) {
   };
   EXPECT_EQ(until(kNow + absl::Nanoseconds(1)), "OK");
   EXPECT_EQ(until(kNow), "TIME_INVALID extension.until_time");
+  const absl::Time latest = kNow + absl::Hours(366 * 24);
+  EXPECT_EQ(until(latest), "OK");
+  EXPECT_EQ(until(latest + absl::Nanoseconds(1)), "TIME_INVALID extension.until_time");
   EXPECT_EQ(Action(Act::kExtend, [](Command& c) { c.mutable_extension()->clear_until_time(); }),
             "FIELD_REQUIRED extension.until_time");
   const auto review = [](absl::Time time) {
@@ -598,6 +611,12 @@ TEST(ValidateAction, TimesToCome) {
   };
   EXPECT_EQ(review(kNow + absl::Nanoseconds(1)), "OK");
   EXPECT_EQ(review(kNow), "TIME_INVALID suspension.review_time");
+  EXPECT_EQ(review(latest), "OK");
+  EXPECT_EQ(review(latest + absl::Nanoseconds(1)), "TIME_INVALID suspension.review_time");
+  Command never = MakeCommand(Act::kSuspend, "0000000000001", "110", kNow);
+  never.mutable_suspension()->mutable_review_time()->set_seconds(253'370'764'800);
+  EXPECT_EQ(error::ChineseOf(ValidateAction(never, TestSite(), kNow)),
+            "字段 suspension.review_time：不得超过366天，最晚为2027-12-01 08:53");
   EXPECT_EQ(Action(Act::kSuspend, [](Command& c) { c.mutable_suspension()->clear_review_time(); }),
             "FIELD_REQUIRED suspension.review_time");
 }
@@ -627,6 +646,21 @@ TEST(ValidateAction, Extensions) {
             "FIELD_INVALID extension_decision.until_time");
   EXPECT_EQ(decide([](auto& d) { ToProto(kNow, d.mutable_until_time()); }),
             "TIME_INVALID extension_decision.until_time");
+  // Escalation's clocks end in 2262: an order would tell another deadline than they do.
+  const absl::Time latest = kNow + absl::Hours(366 * 24);
+  const auto ask_until = [&](absl::Time time) {
+    return ask([&](auto& r) {
+      r.clear_length();
+      ToProto(time, r.mutable_until_time());
+    });
+  };
+  const auto decide_until = [&](absl::Time time) {
+    return decide([&](auto& d) { ToProto(time, d.mutable_until_time()); });
+  };
+  EXPECT_EQ(ask_until(latest), "OK");
+  EXPECT_EQ(ask_until(latest + absl::Nanoseconds(1)), "TIME_INVALID extension_request.until_time");
+  EXPECT_EQ(decide_until(latest), "OK");
+  EXPECT_EQ(decide_until(latest + absl::Nanoseconds(1)), "TIME_INVALID extension_decision.until_time");
 }
 
 TEST(ValidateAction, UnitsAndRungs) {
@@ -710,6 +744,19 @@ TEST(ValidateAction, CallBack) {
   EXPECT_EQ(satisfaction(5), "OK");
   EXPECT_EQ(satisfaction(6), "FIELD_INVALID call_back_record.call_back.satisfaction");
   EXPECT_EQ(satisfaction(-1), "FIELD_INVALID call_back_record.call_back.satisfaction");
+  // Of whom nobody spoke to nothing is known.
+  const auto unreached = [](bool settled, int value) {
+    return Action(Act::kCallBack, [&](Command& c) {
+      type::v1::CallBack* call_back = c.mutable_call_back_record()->mutable_call_back();
+      call_back->set_reached(false);
+      call_back->set_settled(settled);
+      call_back->set_satisfaction(value);
+    });
+  };
+  EXPECT_EQ(unreached(false, 0), "OK");
+  EXPECT_EQ(unreached(true, 0), "FIELD_INVALID call_back_record.call_back.settled");
+  EXPECT_EQ(unreached(true, 5), "FIELD_INVALID call_back_record.call_back.settled");
+  EXPECT_EQ(unreached(false, 5), "FIELD_INVALID call_back_record.call_back.satisfaction");
   EXPECT_EQ(Action(Act::kCallBack, [](Command& c) { c.mutable_call_back_record()->clear_call_back(); }),
             "FIELD_REQUIRED call_back_record.call_back");
   EXPECT_EQ(Action(Act::kCallBack,

@@ -92,6 +92,9 @@ class Disturbed : public Reader {
   absl::StatusOr<std::vector<type::v1::WorkOrder>> ScanOrders(int64_t after_id, int limit) override {
     return real_->ScanOrders(after_id, limit);
   }
+  absl::StatusOr<std::vector<int64_t>> FindStrays(absl::Time before, int limit, int64_t* after) override {
+    return real_->FindStrays(before, limit, after);
+  }
   absl::StatusOr<std::vector<int64_t>> HeldOrders(int limit) override { return real_->HeldOrders(limit); }
 
  private:

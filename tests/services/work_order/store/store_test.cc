@@ -629,6 +629,60 @@ TEST_F(StoreTest, ListFilters) {
   EXPECT_GT(nonempty, 150);
 }
 
+// On a busy site they were out of reach within hours.
+TEST_F(StoreTest, PartnersAreFoundByTheirIncidentHoweverManyOrdersCameSince) {
+  constexpr int kNewer = 4097;
+  const int64_t incident = Add({});
+  const int64_t partner = Add({});
+  const auto bind = [&](WorkOrder* order) { order->set_parent_id(FormatOrderId(incident)); };
+  Update(partner, bind);
+  ASSERT_TRUE(store_->Begin().ok());
+  for (int i = 0; i < kNewer; ++i) AddUncommitted({});
+  ASSERT_TRUE(store_->Commit().ok());
+  ListFilter filter;
+  filter.set_parent_id(FormatOrderId(incident));
+  filter.add_states(type::v1::ORDER_STATE_REGISTERED);
+  const auto found = [&] {
+    std::vector<int64_t> ids;
+    int64_t next = 0;
+    const auto page = reader_->List(filter, 0, {.limit = 64, .scan_limit = 4096}, &next);
+    EXPECT_TRUE(page.ok()) << page.status();
+    for (const WorkOrder& order : *page) ids.push_back(*ParseOrderId(order.id()));
+    return ids;
+  };
+  EXPECT_THAT(found(), ElementsAre(partner));
+  // Bound when it is made, and when it is known as it was.
+  ASSERT_TRUE(store_->Begin().ok());
+  const int64_t second = NextOrderId(heads_.last_order_id, kMorning);
+  WorkOrder made = Make(second, {});
+  bind(&made);
+  ASSERT_TRUE(store_->InsertOrder(second, made, "", "").ok());
+  const int64_t third = NextOrderId(second, kMorning);
+  const WorkOrder before = Make(third, {});
+  ASSERT_TRUE(store_->InsertOrder(third, before, "", "").ok());
+  WorkOrder after = before;
+  bind(&after);
+  ASSERT_TRUE(store_->UpdateKnownOrder(third, after, before).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_THAT(found(), ElementsAre(third, second, partner));
+  // A store of before there was such an index gets one.
+  Close();
+  {
+    auto database = *sql::OpenSqlite({.path = Directory() + "/work_order.db"});
+    auto writer = *database->OpenWriter();
+    ASSERT_TRUE(writer->Begin().ok());
+    ASSERT_TRUE(writer->Execute("DROP TABLE partner; DELETE FROM meta WHERE name = 'partner_index';").ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  }
+  Open();
+  EXPECT_THAT(found(), ElementsAre(third, second, partner));
+  filter.add_states(type::v1::ORDER_STATE_CLOSED);
+  Update(third, [](WorkOrder* order) { order->set_state(type::v1::ORDER_STATE_RETURNED); });
+  EXPECT_THAT(found(), ElementsAre(second, partner));
+  filter.set_parent_id("none");
+  EXPECT_THAT(found(), IsEmpty());
+}
+
 TEST_F(StoreTest, ScanIsBounded) {
   for (int i = 0; i < 200; ++i)
     Add({.type = i == 0 ? type::v1::ORDER_TYPE_PRAISE : type::v1::ORDER_TYPE_HELP});
