@@ -1,5 +1,6 @@
 #include "services/dispatch/batcher.h"
 
+#include <algorithm>
 #include <string>
 
 #include "common/base/text.h"
@@ -75,6 +76,12 @@ Batcher::Room Batcher::RoomOf(bool emergency) const {
   return {.batches = options_.batches, .commands = limit};
 }
 
+absl::Duration Batcher::RestAfter(absl::Time sent) const {
+  if (!way_->IsTravelled()) return absl::ZeroDuration();
+  // The clock may have been set back meanwhile.
+  return std::clamp(clock_->Now() - sent, absl::ZeroDuration(), options_.longest_rest);
+}
+
 absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetryAfter); }
 
 void Batcher::Send(bool emergency) {
@@ -103,20 +110,27 @@ void Batcher::Send(bool emergency) {
   }
   CallContext call;
   call.traceparent = request.commands(0).traceparent();
-  call.deadline = clock_->Now() + options_.timeout;
-  ledger_->Execute(call, std::move(request),
-                   [this, emergency, dones = std::move(dones)](
-                       absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
-                     // The next batch leaves before this one's answers, which take their time.
-                     if (emergency) {
-                       Send(true);
-                       return Answer(std::move(dones), std::move(response));
-                     }
-                     way_->Yield([this, dones = std::move(dones), response = std::move(response)]() mutable {
-                       Send(false);
-                       Answer(std::move(dones), std::move(response));
-                     });
-                   });
+  const absl::Time sent = clock_->Now();
+  call.deadline = sent + options_.timeout;
+  ledger_->Execute(
+      call, std::move(request),
+      [this, emergency, sent,
+       dones = std::move(dones)](absl::StatusOr<workorder::v1::ExecuteResponse> response) mutable {
+        // The next batch leaves before this one's answers, which take their time.
+        if (emergency) {
+          Send(true);
+          return Answer(std::move(dones), std::move(response));
+        }
+        const absl::Duration rest = RestAfter(sent);
+        way_->Yield([this, rest, dones = std::move(dones), response = std::move(response)]() mutable {
+          if (rest > absl::ZeroDuration()) {
+            way_->YieldAfter(rest, [this] { Send(false); });
+          } else {
+            Send(false);
+          }
+          Answer(std::move(dones), std::move(response));
+        });
+      });
 }
 
 void Batcher::Answer(Dones dones, absl::StatusOr<workorder::v1::ExecuteResponse> response) {

@@ -29,9 +29,11 @@ struct BatcherOptions {
   size_t queue_bytes = size_t{64} << 20;
   size_t emergency_bytes = size_t{8} << 20;
   // Batches under way at once. A second one keeps both sides busy while the first waits for the disk. One of
-  // emergencies comes on top. Where there are emergencies there is one ordinary batch only, of half the size:
-  // the next of them meets less of it, at this site and at the peer.
+  // emergencies comes on top. Where there are emergencies there is one ordinary batch only, of half the size,
+  // and as long a rest after each, up to `longest_rest`: the next emergency meets less of it, at this site
+  // and at the peer, and a processor that has time for it.
   int batches = 2;
+  absl::Duration longest_rest = absl::Milliseconds(20);
   absl::Duration timeout = absl::Seconds(20);
 };
 
@@ -80,6 +82,8 @@ class Batcher {
     size_t commands;
   };
   Room RoomOf(bool emergency) const;
+  // How long no ordinary batch leaves after one that left then and is answered now.
+  absl::Duration RestAfter(absl::Time sent) const;
   // Sends the next batch of the queue; called with one place under way taken.
   void Send(bool emergency);
   void SendOrdinary() {

@@ -72,6 +72,10 @@ void RightOfWay::Yield(absl::AnyInvocable<void()> piece) {
   executor_->PostAfter(kMostHeld, [this, number] { Late(number); });
 }
 
+void RightOfWay::YieldAfter(absl::Duration rest, absl::AnyInvocable<void()> piece) {
+  executor_->PostAfter(rest, [this, piece = std::move(piece)]() mutable { Yield(std::move(piece)); });
+}
+
 void RightOfWay::Late(int64_t number) {
   absl::AnyInvocable<void()> piece;
   {

@@ -40,6 +40,9 @@ class RightOfWay {
   // for 50 ms is in nobody's way any more: its peer does not answer.
   void Yield(absl::AnyInvocable<void()> piece);
 
+  // Yield, after a rest. It is dropped if the executor stops before that.
+  void YieldAfter(absl::Duration rest, absl::AnyInvocable<void()> piece);
+
   // Whether one entered within the last two seconds: where there was an emergency there are more.
   bool IsTravelled() const;
 

@@ -155,6 +155,39 @@ TEST_F(BatcherTest, WhereThereAreEmergenciesOrdinaryBatchesAreFewAndSmall) {
   EXPECT_EQ(two.waiting(), 0);
 }
 
+TEST_F(BatcherTest, BesideEmergenciesABatchRestsAsLongAsTheLastOneTook) {
+  const auto answer = [this](absl::Duration after) {
+    clock_.Advance(after);
+    auto batch = Take(ledger_.executes);
+    batch.done(AnswersFor(batch.request));
+  };
+  Submit("a");
+  Submit("b");
+  { const RightOfWay::Pass emergency = way_.Enter(); }
+  answer(absl::Milliseconds(5));
+  EXPECT_EQ(answered_, (std::vector<std::string>{"a"})) << "answers do not wait";
+  steps_.Advance(absl::Milliseconds(4));
+  EXPECT_TRUE(ledger_.executes.empty());
+  steps_.Advance(absl::Milliseconds(1));
+  ASSERT_EQ(ledger_.executes.size(), 1u);
+  Submit("c");
+  Submit("an emergency", true);
+  ASSERT_EQ(ledger_.executes.size(), 2u) << "which rests from nothing";
+  answer(absl::Seconds(1));
+  steps_.Advance(absl::Milliseconds(20));
+  ASSERT_EQ(ledger_.executes.size(), 2u) << "no longer than that";
+  Submit("d");
+  answer(absl::ZeroDuration());
+  answer(-absl::Seconds(1));
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "the clock was set back";
+  EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"d"}));
+  // Without emergencies none does.
+  steps_.Advance(absl::Seconds(2));
+  Submit("e");
+  answer(absl::Milliseconds(5));
+  EXPECT_EQ(ledger_.executes.size(), 1u);
+}
+
 type::v1::Command WithText(const std::string& id, size_t bytes) {
   type::v1::Command command = Named(id);
   command.mutable_registration()->mutable_content()->set_text(std::string(bytes, 'x'));
