@@ -24,8 +24,11 @@ class MadeKeys {
       EXPECT_EQ(system(command.c_str()), 0) << command;
     }
   }
+  std::string PrivateFile(const std::string& party, const std::string& id) const {
+    return StrCat(folder_.path(), "/", party, "/", id, ".key");
+  }
   crypto::Signer Signer(const std::string& party, const std::string& id) const {
-    auto signer = crypto::Signer::Load(id, StrCat(folder_.path(), "/", party, "/", id, ".key"));
+    auto signer = crypto::Signer::Load(id, PrivateFile(party, id));
     EXPECT_TRUE(signer.ok()) << signer.status();
     return *signer;
   }

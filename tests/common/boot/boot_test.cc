@@ -30,6 +30,7 @@
 #include "common/rpc/unary.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+#include "tests/support/made_keys.h"
 #include "tests/support/sql_scratch.h"
 
 namespace hotline::boot {
@@ -319,6 +320,35 @@ class Certificates {
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
   std::string File(std::string_view name) const { return fmt::format("{}/{}", folder_.path(), name); }
+  // The same party's certificate by the same authority, for later.
+  void ReissueFrom2039(std::string_view hotline, std::string_view role) const {
+    const std::string own = File(fmt::format("{}/{}", hotline, role));
+    std::ofstream(File("index.txt"));
+    std::ofstream(File("ca.cnf")) << fmt::format(R"([ca]
+default_ca = a
+[a]
+database = {0}/index.txt
+new_certs_dir = {0}
+rand_serial = yes
+default_md = sha256
+policy = p
+x509_extensions = e
+certificate = {0}/ca.crt
+private_key = {0}/ca.key
+[p]
+commonName = supplied
+[e]
+subjectAltName = URI:spiffe://hotline/{1}/{2}
+)",
+                                                 folder_.path(), hotline, role);
+    const std::string command = fmt::format(
+        "openssl req -new -key {0}.key -subj /CN=x -out {0}.csr 2>/dev/null && openssl ca -batch -notext "
+        "-config "
+        "{1} "
+        "-startdate 20390101000000Z -enddate 20400101000000Z -in {0}.csr -out {0}.crt 2>/dev/null",
+        own, File("ca.cnf"));
+    EXPECT_EQ(std::system(command.c_str()), 0);
+  }
   // Files of `name`, `12345/dispatch`.
   config::v1::TlsConfig Tls(std::string_view name) const {
     config::v1::TlsConfig tls;
@@ -363,13 +393,14 @@ class RunServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
-    path_ = fmt::format("{}/hotline-run-{}.yaml", std::filesystem::temp_directory_path().string(), getpid());
+    // Also of the processes that tests start, which end by std::exit.
+    static const ScratchFolder folder;
+    path_ = folder.path() + "/site.yaml";
     Put(R"(hotline: 12345
 work_order: {listen: {address: "127.0.0.1:0"}, data_dir: data, address: "127.0.0.1:1"}
 dispatch: {listen: {address: "127.0.0.1:0", metrics_address: "127.0.0.1:0"}}
 )");
   }
-  void TearDown() override { std::filesystem::remove(path_); }
   void Put(const std::string& text) { std::ofstream(path_) << text; }
 
   // Runs to the end of the process. READY goes to standard error here, where the test can see it.
@@ -461,6 +492,28 @@ dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
   put("12345/work_order");
   EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
               "names spiffe://hotline/12345/work_order, not spiffe://hotline/12345/dispatch");
+}
+
+// A clock that is behind, or what is for later: nothing else would say why nobody can connect.
+TEST_F(RunServiceTest, WhatIsNotInForceYetIsWarnedOf) {
+  static const Certificates certificates;
+  static const hotline::test::MadeKeys keys({"--id k 12345"});
+  certificates.ReissueFrom2039("12345", "dispatch");
+  const config::v1::TlsConfig tls = certificates.Tls("12345/dispatch");
+  Put(fmt::format(R"(hotline: 12345
+tls: {{certificate_file: {}, key_file: {}, ca_file: {}}}
+signing: {{keys: [{{key_id: k, private_key_file: {}, not_before_time: "2099-01-01T00:00:00Z"}}]}}
+work_order: {{listen: {{address: "127.0.0.1:0"}}, data_dir: data, address: "127.0.0.1:1"}}
+dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
+)",
+                  tls.certificate_file(), tls.key_file(), tls.ca_file(), keys.PrivateFile("12345", "k")));
+  const std::string certificate =
+      "is not valid before 2039-01-01 00:00:00 UTC, or this machine's clock is behind";
+  const std::string key = "none of signing.keys has begun, or this machine's clock is behind";
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(0),
+              fmt::format("warning: .*{}\n.*warning: {}(.|\n)*is fine", certificate, key));
+  EXPECT_EXIT(Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(0),
+              fmt::format("\"warn.*{}(.|\n)*\"warn.*{}(.|\n)*READY", certificate, key));
 }
 
 TEST_F(RunServiceTest, PlainTextBeyondLoopbackNeedsTheFlag) {

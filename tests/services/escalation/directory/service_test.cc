@@ -233,6 +233,27 @@ TEST_F(DirectoryServiceTest, AFileIsTakenWholeOrNotAtAll) {
   EXPECT_THAT(service_->snapshot()->entries(), SizeIs(1));
 }
 
+// A file of today's directory neither has the shifts of the past nor takes them away.
+TEST_F(DirectoryServiceTest, ShiftsThatHaveEndedStayThoughNoFileHasThem) {
+  ASSERT_TRUE(Call(&Service::ChangeDirectory, Change(Staff())).ok());
+  const auto shifts =
+      Call(&Service::ChangeDirectory,
+           Change({Put(Duty("zhujianju", "a2", kNow, kNow + absl::Hours(8))),
+                   Put(Duty("zhujianju", "a1", kNow + absl::Hours(8), kNow + absl::Hours(16)))}));
+  ASSERT_TRUE(shifts.ok()) << shifts.status();
+  const size_t entries = service_->snapshot()->entries().size();
+  steps_.Advance(absl::Hours(9));
+  const auto out = Call(&Service::ExportDirectory, v1::ExportDirectoryRequest());
+  ASSERT_TRUE(out.ok());
+  size_t duties = 0;
+  for (size_t at = 0; (at = out->csv().find("duty,", at)) != std::string::npos; ++at) ++duties;
+  EXPECT_EQ(duties, 1u) << out->csv();
+  const auto same = Call(&Service::ImportDirectory, Import(out->csv(), /*replace=*/true));
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_EQ(same->removed_count(), 0);
+  EXPECT_THAT(service_->snapshot()->entries(), SizeIs(entries));
+}
+
 TEST_F(DirectoryServiceTest, LooksAheadAtTheStartAfterChangesAndEveryHour) {
   ASSERT_THAT(preflights_, SizeIs(1));
   EXPECT_GT(preflights_.back().unreachable_rungs, 0);

@@ -879,7 +879,7 @@ TEST(Decide, ARequestWhoseTimeHasPassedNeedsAnotherTime) {
   Command ask = MakeCommand(Act::kAskExtension, open.order.id(), "110", kNow);
   ask.mutable_extension_request()->clear_length();
   ToProto(kNow + absl::Hours(1), ask.mutable_extension_request()->mutable_until_time());
-  const WorkOrder asked = Try(open.order, ask, open.site)->after;
+  WorkOrder asked = Try(open.order, ask, open.site)->after;
   Command grant = MakeCommand(Act::kGrantExtension, open.order.id(), "110", kNow);
   const auto decide = [&] { return Decide(&asked, grant, NewOrder(), open.site, kNow + absl::Hours(2)); };
   EXPECT_EQ(error::FieldOf(decide().status()), "extension_decision.until_time");
@@ -892,6 +892,14 @@ TEST(Decide, ARequestWhoseTimeHasPassedNeedsAnotherTime) {
   ASSERT_TRUE(decide().ok());
   EXPECT_EQ(decide()->after.facts().extension_count(), 0);
   EXPECT_FALSE(decide()->after.has_extension_request());
+  // As an earlier release let it be asked for.
+  grant.mutable_extension_decision()->set_approved(true);
+  for (const int days : {366, 367}) {
+    ToProto(kNow + absl::Hours(2) + absl::Hours(24) * days,
+            asked.mutable_extension_request()->mutable_until_time());
+    EXPECT_EQ(decide().ok(), days == 366) << decide().status();
+  }
+  EXPECT_EQ(error::FieldOf(decide().status()), "extension_decision.until_time");
 }
 
 // A rung of escalation's on `id`, of the clock of `unit`.
