@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Runs a command as a systemd unit would: as its user, with its umask and environment, and with its SystemCallFilter= in force.
 
-    under_unit.py UNIT_FILE ROOT ExecStart | ExecStartPre | COMMAND…
+    under_unit.py [--user NAME] UNIT_FILE ROOT ExecStart | ExecStartPre | COMMAND…
 
-For a system in ROOT in which no systemd runs. The sets of calls (@system-service and so on) are those of this machine's systemd-analyze.
+For a system in ROOT (`/`: this one) in which no systemd runs; as NAME where the unit's user is not there. The sets of calls (@system-service and so on) are those of this machine's systemd-analyze.
 As in systemd the first line of the filter decides that what is not named is denied, and each later one adds or takes away; a call that is
 denied kills the process with SIGSYS, unless SystemCallErrorNumber= names an error. Needs root and libseccomp.
 """
@@ -74,7 +74,10 @@ def make_filter(library, allowed, known, denied):
 
 
 def main():
-    path, root, *command = sys.argv[1:]
+    arguments, name = sys.argv[1:], None
+    if arguments[0] == "--user":
+        name, arguments = arguments[1], arguments[2:]
+    path, root, *command = arguments
     unit, sets = read_unit(path), read_sets()
     library = ctypes.CDLL("libseccomp.so.2")
     denied = ERRNO | getattr(errno, unit["SystemCallErrorNumber"][0]) if "SystemCallErrorNumber" in unit else KILL
@@ -86,7 +89,7 @@ def main():
         command = [word for word in unit[command[0]][0].split() if not word.startswith("$") or environment.get(word[1:])]
     os.chroot(root)
     os.chdir("/")
-    user = pwd.getpwnam(unit["User"][0])
+    user = pwd.getpwnam(name or unit["User"][0])
     os.initgroups(user.pw_name, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
