@@ -23,6 +23,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/base/stop.h"
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
 #include "common/error/error.h"
@@ -118,6 +119,7 @@ absl::Status ReadPieces(const std::string& from, Take take) {
   if (in.fd() < 0) return SystemError("cannot read", from, errno);
   const auto piece = std::make_unique<char[]>(kPieceBytes);
   for (;;) {
+    if (ScopedStop::IsAsked()) return absl::CancelledError(StrCat("stopped while reading ", from));
     const ssize_t got = read(in.fd(), piece.get(), kPieceBytes);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return SystemError("cannot read", from, errno);
@@ -145,7 +147,7 @@ class Digest {
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
 };
 
-// Into the new file `to`, synced. The digest of what was copied.
+// Into the new file `to`, synced. The digest of what was copied. What fails leaves no file of its making.
 absl::StatusOr<std::string> CopyFile(const std::string& from, const std::string& to) {
   const File out(to, O_WRONLY | O_CREAT | O_EXCL);
   if (out.fd() < 0) return SystemError("cannot create", to, errno);
@@ -161,7 +163,10 @@ absl::StatusOr<std::string> CopyFile(const std::string& from, const std::string&
     return absl::OkStatus();
   });
   if (status.ok() && fsync(out.fd()) != 0) status = SystemError("cannot sync", to, errno);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    unlink(to.c_str());
+    return status;
+  }
   return digest.Hex();
 }
 
@@ -332,6 +337,62 @@ absl::Status CheckFits(const std::vector<Placement>& parts,
   return absl::OkStatus();
 }
 
+// Held as a store holds them (common/sql/sqlite.h): no service opens what is half there.
+using Locks = std::vector<std::unique_ptr<File>>;
+
+// Those of the databases of a part, in `data_dir`, which is made. They stay there, as a store's do.
+absl::StatusOr<Locks> LockStores(const BackupManifest& manifest, const std::string& data_dir) {
+  const std::optional<Holder> holder = HolderOf(data_dir);
+  if (absl::Status status = MakeFolder(data_dir); !status.ok()) return status;
+  if (absl::Status status = Give(data_dir, holder); !status.ok()) return status;
+  Locks locks;
+  for (const BackupFile& file : manifest.files()) {
+    if (!file.database()) continue;
+    const std::string database = data_dir + "/" + file.path();
+    const std::string path = database + ".lock";
+    locks.push_back(std::make_unique<File>(path, O_RDWR | O_CREAT | O_NOFOLLOW));
+    if (locks.back()->fd() < 0) return SystemError("cannot create", path, errno);
+    if (absl::Status status = Give(path, holder); !status.ok()) return status;
+    if (flock(locks.back()->fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      return absl::AbortedError(database);
+    }
+  }
+  return locks;
+}
+
+// Under the part's locks.
+absl::Status RestoreLocked(const std::string& folder, const BackupManifest& manifest,
+                           const std::string& data_dir) {
+  std::error_code code;
+  const std::optional<Holder> holder = HolderOf(data_dir);
+  if (absl::Status status = CheckRestore(manifest, data_dir); !status.ok()) return status;
+  std::vector<std::string> made;
+  const auto copy = [&]() -> absl::Status {
+    for (const BackupFile& file : manifest.files()) {
+      const std::string to = data_dir + "/" + file.path();
+      const std::string parent = fs::path(to).parent_path().string();
+      if (absl::Status status = MakeFolder(parent); !status.ok()) return status;
+      absl::StatusOr<std::string> digest = CopyFile(folder + "/" + file.path(), to);
+      if (!digest.ok()) return digest.status();
+      // Not before: what was there is somebody else's.
+      made.push_back(to);
+      if (*digest != file.sha256()) return absl::DataLossError(file.path() + " is not what was backed up");
+      if (absl::Status status = Give(to, holder); !status.ok()) return status;
+      for (std::string above = parent; above.size() > data_dir.size();
+           above = fs::path(above).parent_path().string()) {
+        if (absl::Status status = Give(above, holder); !status.ok()) return status;
+      }
+      if (absl::Status status = Sync(parent); !status.ok()) return status;
+    }
+    return Sync(data_dir);
+  };
+  absl::Status status = copy();
+  if (!status.ok()) {
+    for (const std::string& path : made) fs::remove(path, code);
+  }
+  return status;
+}
+
 }  // namespace
 
 Source PlainFolder(std::string path) {
@@ -413,7 +474,7 @@ absl::Status CheckWrite(const std::string& directory, const std::string& name, c
 
 absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::string& name,
                                      const Owner& owner, const std::vector<Source>& sources,
-                                     const Clock& clock) {
+                                     const Clock& clock, const std::function<bool()>& is_stopped) {
   if (absl::Status status = CheckWrite(directory, name, owner); !status.ok()) return status;
   if (absl::Status status = MakeFolder(directory); !status.ok()) return Explain(status);
   const std::string whole = directory + "/" + name;
@@ -453,9 +514,14 @@ absl::StatusOr<BackupManifest> Write(const std::string& directory, const std::st
     if (absl::Status status = Sync(whole); !status.ok()) return status;
     return Sync(directory);
   };
-  if (absl::Status status = write(); !status.ok()) {
+  absl::Status written;
+  {
+    const ScopedStop stop(is_stopped);
+    written = write();
+  }
+  if (!written.ok()) {
     fs::remove_all(partial, code);
-    return Explain(status);
+    return is_stopped() ? error::Draining() : Explain(written);
   }
   return manifest;
 }
@@ -650,35 +716,10 @@ absl::Status CheckRestore(const BackupManifest& manifest, const std::string& dat
 }
 
 absl::Status Restore(const std::string& folder, const BackupManifest& manifest, const std::string& data_dir) {
-  std::error_code code;
-  const std::optional<Holder> holder = HolderOf(data_dir);
   if (absl::Status status = CheckRestore(manifest, data_dir); !status.ok()) return status;
-  std::vector<std::string> made;
-  const auto copy = [&]() -> absl::Status {
-    if (absl::Status status = MakeFolder(data_dir); !status.ok()) return status;
-    for (const BackupFile& file : manifest.files()) {
-      const std::string to = data_dir + "/" + file.path();
-      const std::string parent = fs::path(to).parent_path().string();
-      if (absl::Status status = MakeFolder(parent); !status.ok()) return status;
-      made.push_back(to);
-      absl::StatusOr<std::string> digest = CopyFile(folder + "/" + file.path(), to);
-      if (!digest.ok()) return digest.status();
-      if (*digest != file.sha256()) return absl::DataLossError(file.path() + " is not what was backed up");
-      if (absl::Status status = Give(to, holder); !status.ok()) return status;
-      for (std::string above = parent; above.size() > data_dir.size();
-           above = fs::path(above).parent_path().string()) {
-        if (absl::Status status = Give(above, holder); !status.ok()) return status;
-      }
-      if (absl::Status status = Sync(parent); !status.ok()) return status;
-    }
-    if (absl::Status status = Give(data_dir, holder); !status.ok()) return status;
-    return Sync(data_dir);
-  };
-  absl::Status status = copy();
-  if (!status.ok()) {
-    for (const std::string& path : made) fs::remove(path, code);
-  }
-  return status;
+  absl::StatusOr<Locks> locks = LockStores(manifest, data_dir);
+  if (!locks.ok()) return locks.status();
+  return RestoreLocked(folder, manifest, data_dir);
 }
 
 absl::Status RestoreAll(const std::string& folder, const std::vector<Placement>& parts,
@@ -687,9 +728,16 @@ absl::Status RestoreAll(const std::string& folder, const std::vector<Placement>&
     if (absl::Status status = CheckRestore(part.manifest, part.data_dir); !status.ok()) return status;
   }
   if (absl::Status status = CheckFits(parts, disk); !status.ok()) return status;
+  // Of all until the end: no service starts on a part that may have to go again.
+  std::vector<Locks> locks;
+  for (const Placement& part : parts) {
+    absl::StatusOr<Locks> taken = LockStores(part.manifest, part.data_dir);
+    if (!taken.ok()) return taken.status();
+    locks.push_back(*std::move(taken));
+  }
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string from = StrCat(folder, "/", parts[i].manifest.service());
-    absl::Status status = Restore(from, parts[i].manifest, parts[i].data_dir);
+    absl::Status status = RestoreLocked(from, parts[i].manifest, parts[i].data_dir);
     if (status.ok()) continue;
     // Half a restored site is worse than none.
     for (size_t done = 0; done < i; ++done) {

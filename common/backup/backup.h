@@ -67,11 +67,13 @@ bool IsName(std::string_view name);
 absl::Status CheckWrite(const std::string& directory, const std::string& name, const Owner& owner);
 
 // Runs the sources in their order, and does not return before all is on the disk. `directory` is created if
-// it is missing. Errors: those of CheckWrite; BACKUP_RUNNING if another process writes it; DISK_FULL,
-// STORE_FAILED. Nothing is left of what failed.
-absl::StatusOr<operation::v1::BackupManifest> Write(const std::string& directory, const std::string& name,
-                                                    const Owner& owner, const std::vector<Source>& sources,
-                                                    const Clock& clock);
+// it is missing. Once `is_stopped` says so it ends before the next piece. Errors: those of CheckWrite;
+// BACKUP_RUNNING if another process writes it; DISK_FULL, STORE_FAILED; DRAINING when it was stopped. Nothing
+// is left of what failed.
+absl::StatusOr<operation::v1::BackupManifest> Write(
+    const std::string& directory, const std::string& name, const Owner& owner,
+    const std::vector<Source>& sources, const Clock& clock,
+    const std::function<bool()>& is_stopped = [] { return false; });
 
 // The owner's parts in `directory`, at most `limit`, the newest first: by `end_time`, whatever they are
 // called; see kMostAhead. One that cannot be read is left out.
@@ -142,10 +144,12 @@ absl::Status CheckRestore(const operation::v1::BackupManifest& manifest, const s
 
 // Puts the files of the part `folder` into `data_dir`, which is created if it is missing, synced and open to
 // their owner alone: who asks, or, if that is root, whoever has `data_dir` or the folder that it comes into.
-// Check the backup before: what is copied is compared with its digest, and no more. Errors: those of
+// Check the backup before: what is copied is compared with its digest, and no more. Until it is done it holds
+// the databases' locks, which stay behind, so that no service opens what is half there. Errors: those of
 // CheckRestore, so that nothing is written over or beside what is there; DATA_LOSS if a file is not what the
-// manifest says; RESOURCE_EXHAUSTED if the disk is full, UNAVAILABLE if it refuses otherwise. What was copied
-// until a failure is removed again.
+// manifest says; RESOURCE_EXHAUSTED if the disk is full, UNAVAILABLE if it refuses otherwise; ABORTED if a
+// service or another restore uses a database: the message is its path, and no more. What was copied until a
+// failure is removed again, and nothing else.
 absl::Status Restore(const std::string& folder, const operation::v1::BackupManifest& manifest,
                      const std::string& data_dir);
 

@@ -32,6 +32,7 @@ class BackupMaker {
         data_dir_(DataDirOf(environment)),
         configured_(ServicesOf(environment.site->site)),
         sources_(std::move(sources)),
+        host_(environment.host),
         loop_("backup") {
     if (config_.directory().empty()) return;
     last_ =
@@ -42,9 +43,13 @@ class BackupMaker {
                  "there is none.")
              .Register(environment.metrics->registry())
              .Add({});
-    const auto newest = backup::List(config_.directory(), owner_, clock_->Now(), 1);
-    if (!newest.empty()) Measure(newest.front());
-    loop_.Post([this] { backup::RemoveLeftovers(config_.directory(), owner_.service); });
+    // Not here: the directory may be on another machine, and what hangs there is not to keep the service from
+    // serving.
+    loop_.Post([this] {
+      const auto newest = backup::List(config_.directory(), owner_, clock_->Now(), 1);
+      if (!newest.empty()) Measure(newest.front());
+      backup::RemoveLeftovers(config_.directory(), owner_.service);
+    });
   }
 
   ~BackupMaker() { loop_.Stop(); }
@@ -104,11 +109,14 @@ class BackupMaker {
   }
 
   absl::StatusOr<v1::CreateBackupResponse> Make(const std::string& name, bool validate_only) {
+    // It may have waited; older backups do not go for one that is not even begun.
+    if (host_->draining()) return error::Draining();
     if (absl::Status status = MakeRoom(name, validate_only); !status.ok()) return status;
     v1::CreateBackupResponse response;
     if (validate_only) return response;
     absl::StatusOr<v1::BackupManifest> manifest =
-        backup::Write(config_.directory(), name, owner_, sources_, *clock_);
+        backup::Write(config_.directory(), name, owner_, sources_, *clock_,
+                      /*is_stopped=*/[this] { return host_->draining(); });
     if (!manifest.ok()) return manifest.status();
     Measure(*manifest);
     int64_t bytes = 0;
@@ -148,6 +156,7 @@ class BackupMaker {
   const std::string data_dir_;
   const std::vector<std::string> configured_;
   const std::vector<backup::Source> sources_;
+  const rpc::Host* const host_;
   prometheus::Gauge* last_ = nullptr;  // null without a directory
   Mutex mu_;
   std::string running_ ABSL_GUARDED_BY(mu_);

@@ -10,10 +10,11 @@
 
 namespace hotline::boot {
 
-// Copies on a thread of its own, one backup at a time, and goes on when the caller has gone. On it, too, what
-// an earlier life was killed over is cleared from the disk at the start. Destroyed after the server is down
-// and before what the sources copy from; then it waits for a copy that is being made. Where backups are
-// configured it measures `hotline_backup_last_time_seconds`.
+// Copies on a thread of its own, one backup at a time, and goes on when the caller has gone; a drain ends it
+// before the next piece is copied, and answers DRAINING. On that thread, too, the directory is looked at at
+// the start, and what an earlier life was killed over is cleared from it: a disk that hangs keeps no service
+// from serving. Destroyed after the server is down and before what the sources copy from. Where backups are
+// configured it measures `hotline_backup_last_time_seconds`, which is 0 until the directory was looked at.
 class BackupEdge {
  public:
   virtual ~BackupEdge() = default;

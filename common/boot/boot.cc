@@ -410,11 +410,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(LoadedSite site, std::stri
 
 namespace {
 
-// What of the configuration is not in force yet, or is not by this machine's clock: nobody can connect then,
-// or nothing is signed, and no error says why.
-std::vector<std::string> NotYet(const LoadedSite& site, std::string_view service, absl::Time now) {
+// What the service goes on without; and what of the configuration is not in force yet, or is not by this
+// machine's clock: nobody can connect then, or nothing is signed, and no error says why.
+std::vector<std::string> Warnings(const LoadedSite& site, std::string_view service, absl::Time now) {
   constexpr std::string_view kOrClock = "or this machine's clock is behind";
-  std::vector<std::string> found;
+  std::vector<std::string> found = site.warnings;
   const auto look = [&](const std::string& file, absl::Time Starts::*which) {
     if (file.empty()) return;
     const absl::StatusOr<Starts> starts = StartsOf(file);
@@ -478,7 +478,7 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
     if (check != nullptr) {
       if (const absl::Status status = check(*site); !status.ok()) return Fail(service, status);
     }
-    for (const std::string& what : NotYet(*site, service, SystemClock()->Now())) {
+    for (const std::string& what : Warnings(*site, service, SystemClock()->Now())) {
       fmt::print(stderr, "{}: warning: {}\n", service, what);
     }
     fmt::print("{}: {} is fine\n", service, flags->config);
@@ -501,7 +501,7 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
   }
   if (flags->insecure_metrics)
     log::Warn("metrics are allowed beyond loopback: anyone on the network can read them");
-  for (const std::string& what : NotYet(*site, service, SystemClock()->Now())) log::Warn(what);
+  for (const std::string& what : Warnings(*site, service, SystemClock()->Now())) log::Warn(what);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*std::move(site), service, create, {.insecure_listen = flags->insecure_listen});
   if (!server.ok()) {

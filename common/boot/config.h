@@ -77,8 +77,13 @@ void ResolveDefaults(config::v1::SiteConfig* site);
 // the working directory instead of to the file.
 struct LoadedSite {
   config::v1::SiteConfig site;
-  config::v1::UnitList units;  // empty if the site names no file
-  config::v1::Policy policy;   // empty if there is no escalation section
+  // Read for work_order and escalation, which need it, and for dispatch with a catalogue, which can do
+  // without. Empty for others, and if the site names no file.
+  config::v1::UnitList units;
+  // The same for escalation, and for dispatch with a catalogue. Empty if there is no escalation section.
+  config::v1::Policy policy;
+  // Of what the role goes on without: what is missing then, and why, with file and place.
+  std::vector<std::string> warnings;
   // Both are read for dispatch and work_order only: no other program has business with a private key. The
   // ring holds this site's own public keys too, under its own code.
   crypto::SigningKeys signing;

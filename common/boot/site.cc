@@ -484,6 +484,18 @@ absl::Status Report(const std::string& file, const Positions& positions,
   return absl::InvalidArgumentError(text);
 }
 
+// Reads `file` into `*message`, which stays empty if anything is wrong with it.
+template <typename Message>
+absl::Status LoadChecked(const std::string& file, std::vector<Problem> (*check)(const Message&),
+                         Message* message) {
+  Message read;
+  Positions positions;
+  if (absl::Status status = LoadYaml(file, &read, &positions); !status.ok()) return status;
+  if (absl::Status status = Report(file, positions, check(read)); !status.ok()) return status;
+  *message = std::move(read);
+  return absl::OkStatus();
+}
+
 void Replace(std::string_view what, std::string_view with, std::string* text) {
   for (size_t at = text->find(what); at != std::string::npos; at = text->find(what, at + with.size())) {
     text->replace(at, what.size(), with);
@@ -1151,20 +1163,35 @@ absl::StatusOr<LoadedSite> LoadSite(const std::string& path, const CheckOptions&
     }
     loaded.caller_key = *std::move(key);
   }
-  if (const std::string& file = loaded.site.units_file(); !file.empty()) {
-    if (absl::Status status = LoadYaml(file, &loaded.units, &positions); !status.ok()) return status;
-    if (absl::Status status = Report(file, positions, CheckUnits(loaded.units)); !status.ok()) return status;
+  // What dispatch advises by can be mended while orders are taken; what others work by cannot.
+  const bool advises = options.role == "dispatch" && !loaded.site.dispatch().catalogue_dir().empty();
+  const auto load = [&](const std::string& file, auto check, auto* message, bool needed,
+                        std::string_view without) {
+    if (file.empty() || !(needed || advises)) return absl::OkStatus();
+    absl::Status status = LoadChecked(file, check, message);
+    if (status.ok() || needed) return status;
+    loaded.warnings.push_back(StrCat(without, ": ", ToStd(status.message())));
+    return absl::OkStatus();
+  };
+  const bool escalates = options.role == "escalation";
+  if (absl::Status status =
+          load(loaded.site.units_file(), CheckUnits, &loaded.units, escalates || options.role == "work_order",
+               "units that the site does not have are not looked for in the catalogue until dispatch is "
+               "started again, as units_file cannot be used");
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status =
+          load(loaded.site.escalation().policy_file(), CheckPolicy, &loaded.policy, escalates,
+               "advice names no deadlines until dispatch is started again, as escalation.policy_file cannot "
+               "be used");
+      !status.ok()) {
+    return status;
   }
   if (const std::string& directory = loaded.site.dispatch().catalogue_dir();
       !directory.empty() && options.role == "dispatch") {
     // dispatch reads them itself, again and again; a start, or a check, is not to find out late.
     if (absl::Status status = LoadCatalogues(directory).status(); !status.ok()) return status;
-  }
-  if (loaded.site.has_escalation()) {
-    const std::string& file = loaded.site.escalation().policy_file();
-    if (absl::Status status = LoadYaml(file, &loaded.policy, &positions); !status.ok()) return status;
-    if (absl::Status status = Report(file, positions, CheckPolicy(loaded.policy)); !status.ok())
-      return status;
   }
   ResolveDefaults(&loaded.site);
   return loaded;

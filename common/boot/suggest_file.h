@@ -17,9 +17,10 @@ struct SuggestFiles {
   std::vector<config::v1::SuggestExample> examples;
 };
 
-// Reads `directory`/suggest/terms.yaml and, if they are there, `examples.jsonl` and every `examples-*.jsonl`
-// beside it in the order of their names: what a site adds of its own stays apart from what was delivered.
-// Errors: NOT_FOUND without terms; INVALID_ARGUMENT with file and line of what is wrong.
+// Reads `directory`/suggest/terms.yaml, and `examples.jsonl` and every `examples-*.jsonl` beside it in the
+// order of their names, of which at least one has to be there: what a site adds of its own stays apart from
+// what was delivered. Errors: NOT_FOUND only where `suggest` does not exist, so that there is to be no model;
+// INVALID_ARGUMENT with file and line of what is wrong, and with what cannot be read.
 absl::StatusOr<SuggestFiles> LoadSuggestFiles(const std::string& directory);
 
 }  // namespace hotline::boot

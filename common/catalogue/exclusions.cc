@@ -53,6 +53,14 @@ bool AnyPlace(std::string_view text, std::string_view phrase, const Accept& acce
   return false;
 }
 
+// Whether a sign of danger is one of `item`.
+bool IsOfDanger(const Catalogue& catalogue, std::string_view item) {
+  const auto& signs = catalogue.message().signs();
+  return std::any_of(signs.begin(), signs.end(), [&](const config::v1::CatalogueSign& sign) {
+    return sign.kind() == config::v1::SIGN_KIND_DANGER && sign.item() == item;
+  });
+}
+
 }  // namespace
 
 bool Stands(std::string_view text, std::string_view phrase,
@@ -64,8 +72,9 @@ bool Stands(std::string_view text, std::string_view phrase,
 }
 
 FoundExclusion FindExclusion(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
-                             std::string_view text) {
+                             std::string_view text, bool no_danger) {
   for (const config::v1::Exclusion& exclusion : item.exclusions()) {
+    if (no_danger && IsOfDanger(catalogue, exclusion.instead_item())) continue;
     // Made when a word stands there at all, and once, however often it does.
     std::vector<std::string> denials;
     for (const std::string& word : exclusion.words()) {

@@ -27,9 +27,10 @@ struct FoundExclusion {
 
 // The first exclusion of `item` (of `catalogue`) that `text` (as Normalize gives it) shows: one of its words
 // stands there, neither in a denial of the exclusion's nor behind 没, 不, 未, 别 or 怕 in the same clause
-// (没打起来, 不是警察).
+// (没打起来, 不是警察). With `no_danger`, as somebody knows who says so, not one that leads to an item of a
+// sign of danger.
 FoundExclusion FindExclusion(const Catalogue& catalogue, const config::v1::CatalogueItem& item,
-                             std::string_view text);
+                             std::string_view text, bool no_danger = false);
 
 // What it says in one line, in Chinese.
 std::string DescribeExclusion(const config::v1::CatalogueItem& item, const FoundExclusion& found);

@@ -550,6 +550,17 @@ absl::Status StoreFailed(std::string_view what) {
                .retry_after = absl::Seconds(1)});
 }
 
+absl::Status OutcomeUnknown(const absl::Status& failure, bool has_no_id) {
+  if (ReasonOf(failure) != Reason::ERROR_REASON_STORE_FAILED) return failure;
+  return Make({.code = failure.code(),
+               .reason = Reason::ERROR_REASON_STORE_FAILED,
+               .english = StrCat(ToStd(failure.message()), "; the outcome is unknown, try again",
+                                 has_no_id ? "" : " with the same request id"),
+               .chinese = has_no_id ? "数据存储故障，结果未知，请联系管理员后重试"
+                                    : "数据存储故障，结果未知，请联系管理员，并用同一请求编号重试",
+               .retry_after = RetryDelayOf(failure)});
+}
+
 absl::Status SpoolFailed(std::string_view what) {
   return Make({.code = absl::StatusCode::kUnavailable,
                .reason = Reason::ERROR_REASON_STORE_FAILED,

@@ -106,7 +106,12 @@ absl::Status SignatureInvalid(std::string_view party, std::string_view key_id, s
 absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours);
 // `queue` names what is full.
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
+// Nothing of the request was done.
 absl::Status StoreFailed(std::string_view what);
+// The same, but of a commit: what it was to make may be there once the store is opened again, so the request
+// is repeated under its id, never made anew; one that `has_no_id` is simply repeated. Any other `failure`, a
+// full disk above all, was rolled back and stays as it is.
+absl::Status OutcomeUnknown(const absl::Status& failure, bool has_no_id = false);
 // The directories of a peer that only files reach.
 absl::Status SpoolFailed(std::string_view what);
 absl::Status DiskFull();

@@ -51,8 +51,8 @@ using RawService = typename RawServiceOf<Base, Methods...>::Type;
   }                                                                                                     \
   ::hotline::rpc::Method Name##_method_{host_, service_full_name(), #Name};
 
-// `target->Name(call, request, done)` has the contract's own shape.
-#define HOTLINE_FORWARD(ns, Name, target)                                                               \
+// `target->Name(call, request, done)` has the contract's own shape. What follows is the rpc::Method's.
+#define HOTLINE_FORWARD(ns, Name, target, ...)                                                          \
   grpc::ServerUnaryReactor* Name(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, \
                                  grpc::ByteBuffer* response) override {                                 \
     return ::hotline::rpc::Unary<ns::Name##Request, ns::Name##Response>(                                \
@@ -62,6 +62,6 @@ using RawService = typename RawServiceOf<Base, Methods...>::Type;
           target->Name(call, std::move(request), std::move(done));                                      \
         });                                                                                             \
   }                                                                                                     \
-  ::hotline::rpc::Method Name##_method_{host_, service_full_name(), #Name};
+  ::hotline::rpc::Method Name##_method_{host_, service_full_name(), #Name __VA_OPT__(, ) __VA_ARGS__};
 
 #endif  // COMMON_RPC_FORWARD_H_

@@ -121,8 +121,12 @@ void Host::ReportFailure(CallFailure failure) {
   options_.on_failure(failure);
 }
 
-Method::Method(Host* host, std::string_view service, std::string_view name, MethodType type)
-    : host_(host), service_(service), name_(name) {
+Method::Method(Host* host, std::string_view service, std::string_view name, MethodType type,
+               std::optional<absl::Duration> max_deadline)
+    : host_(host),
+      service_(service),
+      name_(name),
+      max_deadline_(max_deadline.value_or(host->options().max_deadline)) {
   const prometheus::Labels labels = {{"grpc_service", service_},
                                      {"grpc_method", name_},
                                      {"grpc_type", type == MethodType::kUnary ? "unary" : "server_stream"}};

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,7 +46,7 @@ struct HostOptions {
   // The server speaks TLS: every call must have an identity that the access table allows. False: plain text,
   // which only loopback can reach; every call is allowed.
   bool tls = false;
-  // No unary call may take longer, whatever the client allows.
+  // No unary call may take longer, whatever the client allows, unless its method has a bound of its own.
   absl::Duration max_deadline = absl::Seconds(30);
   // Unary calls under way at once; beyond: OVERLOADED.
   int max_calls = 16384;
@@ -108,14 +109,18 @@ enum class MethodType { kUnary, kServerStream };
 // `grpc_method`, `grpc_type`), resolved here and not per call. Thread-safe; outlives its calls.
 class Method {
  public:
-  // `service` is the full name, e.g. `ExchangeService::service_full_name()`.
-  Method(Host* host, std::string_view service, std::string_view name, MethodType type = MethodType::kUnary);
+  // `service` is the full name, e.g. `ExchangeService::service_full_name()`. `max_deadline` takes the place
+  // of the host's, for what is slow by nature and lets others go on beside it.
+  Method(Host* host, std::string_view service, std::string_view name, MethodType type = MethodType::kUnary,
+         std::optional<absl::Duration> max_deadline = std::nullopt);
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;
 
   Host& host() { return *host_; }
   const std::string& service() const { return service_; }
   const std::string& name() const { return name_; }
+  // None of its unary calls may take longer.
+  absl::Duration max_deadline() const { return max_deadline_; }
 
   // Used by the adapters. `took` is by a clock that never steps.
   void Started();
@@ -125,6 +130,7 @@ class Method {
   Host* const host_;
   const std::string service_;
   const std::string name_;
+  const absl::Duration max_deadline_;
   prometheus::Counter* started_;
   std::array<prometheus::Counter*, 17> handled_;  // by code
   prometheus::Histogram* seconds_;

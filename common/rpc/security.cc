@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/text.h"
 #include "common/rpc/access.h"
 #include "common/rpc/address.h"
 #include "common/rpc/certificate.h"
@@ -31,6 +32,9 @@ struct Freer {
 };
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY, EVP_PKEY_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES, GENERAL_NAMES_free>>;
+
+// What a verifier says, and gRPC hands on in the status of the calls, before the party's URI.
+constexpr std::string_view kOtherParty = "the server's certificate names another party: ";
 
 // The URI names by which a certificate says whose it is.
 std::vector<std::string> IdentitiesOf(X509* certificate) {
@@ -49,8 +53,9 @@ std::vector<std::string> IdentitiesOf(X509* certificate) {
   return identities;
 }
 
-// gRPC itself is silent about bad files and then refuses every handshake, so they are looked at before.
-absl::Status CheckFiles(const SecurityOptions& options) {
+// gRPC itself is silent about bad files and then refuses every handshake, so they are looked at before. The
+// URI that the certificate names first, which is the one that servers go by.
+absl::StatusOr<std::string> CheckFiles(const SecurityOptions& options) {
   absl::StatusOr<CertificatePtr> certificate = ReadCertificate(options.certificate_file);
   if (!certificate.ok()) return certificate.status();
   const std::vector<std::string> identities = IdentitiesOf(certificate->get());
@@ -75,7 +80,8 @@ absl::Status CheckFiles(const SecurityOptions& options) {
     return absl::FailedPreconditionError(
         absl::StrCat("the key in ", options.key_file, " does not belong to ", options.certificate_file));
   }
-  return ReadCertificate(options.ca_file).status();
+  if (absl::Status status = ReadCertificate(options.ca_file).status(); !status.ok()) return status;
+  return identities.front();
 }
 
 // Checks that a server is the part of the hotline that was meant. Its host name does not matter: sites are
@@ -87,17 +93,19 @@ class IdentityVerifier final : public grpc::experimental::ExternalCertificateVer
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* sync_status) override {
-    *sync_status =
-        grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the server's certificate names another party");
+    std::string shown;
     for (const grpc::string_ref& uri : request->uri_names()) {
       const std::optional<Identity> identity = ParseSpiffeId({uri.data(), uri.size()});
-      if (identity.has_value() && (hotline_.empty() || identity->hotline == hotline_) &&
-          (role_.empty() || identity->role == role_)) {
+      if (!identity.has_value()) continue;
+      if ((hotline_.empty() || identity->hotline == hotline_) && (role_.empty() || identity->role == role_)) {
         *sync_status = grpc::Status::OK;
-        break;
+        return true;  // decided at once
       }
+      if (shown.empty()) shown.assign(uri.data(), uri.size());
     }
-    return true;  // decided at once
+    *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                StrCat(kOtherParty, shown.empty() ? std::string("-") : shown));
+    return true;
   }
   void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
 
@@ -107,6 +115,15 @@ class IdentityVerifier final : public grpc::experimental::ExternalCertificateVer
 };
 
 }  // namespace
+
+std::optional<std::string> OtherPartyOf(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return std::nullopt;
+  std::string_view text = ToStd(status.message());
+  const size_t at = text.find(kOtherParty);
+  if (at == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(at + kOtherParty.size());
+  return std::string(text.substr(0, text.find_first_of(" ,;")));
+}
 
 Security::Security(SecurityOptions options) : options_(std::move(options)) {}
 
@@ -120,7 +137,9 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Create(SecurityOptions optio
   std::unique_ptr<Security> security(new Security(std::move(options)));
   if (!any) return security;
   const SecurityOptions& files = security->options_;
-  if (absl::Status status = CheckFiles(files); !status.ok()) return status;
+  const absl::StatusOr<std::string> identity = CheckFiles(files);
+  if (!identity.ok()) return identity.status();
+  security->hotline_ = ParseSpiffeId(*identity)->hotline;
   const int64_t refresh_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(files.refresh));
   security->provider_ = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
       files.key_file, files.certificate_file, files.ca_file, static_cast<unsigned int>(refresh_seconds));

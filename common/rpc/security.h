@@ -3,6 +3,7 @@
 #define COMMON_RPC_SECURITY_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,10 @@ struct ChannelOptions {
   absl::Duration backoff_max = absl::Seconds(2);
 };
 
+// Whose certificate the server showed, as a URI, if that is why a call could not be made: it was not whom
+// ChannelOptions expected. `-` if it named nobody.
+std::optional<std::string> OtherPartyOf(const absl::Status& status);
+
 // Thread-safe. The files are read again while it is used: a new certificate serves new connections without a
 // restart.
 class Security {
@@ -58,6 +63,9 @@ class Security {
   static absl::StatusOr<std::unique_ptr<Security>> Create(SecurityOptions options);
 
   bool tls() const { return provider_ != nullptr; }
+
+  // What this party's certificate named when it was first read. Empty without TLS.
+  const std::string& hotline() const { return hotline_; }
 
   // For a server at `address` (`host:port`). With TLS a client must show a certificate that the authorities
   // signed. Errors: FAILED_PRECONDITION for plain text beyond loopback.
@@ -73,6 +81,7 @@ class Security {
   absl::Status AllowPlainText(std::string_view address) const;
 
   const SecurityOptions options_;
+  std::string hotline_;                                                         // set by Create alone
   std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;  // null: plain text
 };
 

@@ -126,7 +126,7 @@ std::unique_ptr<UnaryCall> UnaryCall::Begin(Method& method, grpc::CallbackServer
   const int64_t start = SteadyNanos();
   method.Started();
   absl::Status status = Admit(method, *server_context, context);
-  context->deadline = std::min(context->deadline, context->now + method.host().options().max_deadline);
+  context->deadline = std::min(context->deadline, context->now + method.max_deadline());
   if (status.ok()) status = method.host().EnterCall();
   if (!status.ok()) {
     method.Handled(status, absl::Nanoseconds(SteadyNanos() - start), TraceId(context->traceparent));

@@ -162,7 +162,8 @@ class Database {
   virtual void EmptyLog() = 0;
   // A copy as of one commit in the new file `path`, synced, readable for its owner alone. Takes as long as
   // the disk does; neither the writer nor readers wait for it, but the write-ahead log grows until it is
-  // done. Errors: ALREADY_EXISTS if `path` exists; whatever fails leaves no file.
+  // done. Errors: ALREADY_EXISTS if `path` exists; CANCELLED by a ScopedStop (common/base/stop.h); whatever
+  // fails leaves no file.
   virtual absl::Status CopyTo(const std::string& path) = 0;
   virtual Stats stats() const = 0;
 };

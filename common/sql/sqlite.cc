@@ -23,6 +23,7 @@
 #include "absl/base/call_once.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
+#include "common/base/stop.h"
 #include "common/base/utf8.h"
 #include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
@@ -35,6 +36,7 @@ constexpr int kCopiedAtOncePages = 256;
 constexpr int kFrameBytes = kPageBytes + 24;  // a page in the write-ahead log
 constexpr int kMostPasses = 4;
 constexpr int kShortPassFrames = 64;
+constexpr int kMostRestFrames = 1024;  // some commits: what readers of a moment keep the passes from
 constexpr Dialect kDialect = {.integer = "INTEGER",
                               .blob = "BLOB",
                               .rows = "STRICT",
@@ -306,6 +308,28 @@ struct BusyWait {
   SteadyClock::time_point start;
 };
 
+// The same for a checkpoint that begins the log anew. For the writer's commit it waits as long as it takes;
+// what it then waits for, with the write lock in its own hands, are readers: the writer waits with it, so no
+// longer than a short read takes. A long one lets a later checkpoint do it.
+struct RestartWait {
+  static constexpr std::chrono::milliseconds kForWriter{1000};
+  static constexpr std::chrono::milliseconds kForReaders{5};
+
+  explicit RestartWait(const std::atomic<bool>* is_writing) : is_writing(is_writing) {}
+  static int Handle(void* self, int tries) {
+    auto* wait = static_cast<RestartWait*>(self);
+    const SteadyClock::time_point now = SteadyClock::now();
+    if (tries == 0) wait->start = now;
+    if (tries == 0 || *wait->is_writing) wait->readers_start = now;
+    if (now - wait->start >= kForWriter || now - wait->readers_start >= kForReaders) return 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    return 1;
+  }
+  const std::atomic<bool>* const is_writing;
+  SteadyClock::time_point start;
+  SteadyClock::time_point readers_start;
+};
+
 absl::Status RunScript(sqlite3* db, const std::string& script) {
   const int code = sqlite3_exec(db, script.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : ToStatus(sqlite3_extended_errcode(db), db);
@@ -350,6 +374,8 @@ struct Shared {
 
   FileIdentity file;  // set before there are connections
   std::atomic<bool> has_writer{false};
+  // The writer has the write lock. Set when it has it, cleared when it is gone.
+  std::atomic<bool> is_writing{false};
   std::atomic<bool> poisoned{false};
   std::atomic<int64_t> wal_frames{0};
   std::atomic<int64_t> commits{0};
@@ -471,6 +497,7 @@ class SqliteConnection : public Connection {
     if (int code = RunHandle(begin_.get()); code != SQLITE_DONE) return ToStatus(code, db_.get());
     in_transaction_ = true;
     failed_ = false;
+    if (writer_) shared_->is_writing = true;
     return absl::OkStatus();
   }
 
@@ -491,6 +518,7 @@ class SqliteConnection : public Connection {
     NoteCache();
     if (code == SQLITE_DONE) {
       in_transaction_ = false;
+      shared_->is_writing = false;
       // Once more: nobody is told of a commit that went to a file which is not there any more.
       if (shared_->file.IsGone()) {
         ++shared_->commit_failures;
@@ -501,8 +529,11 @@ class SqliteConnection : public Connection {
       return absl::OkStatus();
     }
     ++shared_->commit_failures;
-    if (!IsFull(code, sqlite3_system_errno(db_.get()))) shared_->poisoned = true;
     absl::Status failure = ToStatus(code, db_.get());
+    // The index of the log grows when the log is written and synced already, so a commit that finds no room
+    // for that may be there after a restart.
+    if (code == SQLITE_IOERR_SHMSIZE) failure = absl::UnavailableError(failure.message());
+    if (!absl::IsResourceExhausted(failure)) shared_->poisoned = true;
     Rollback();
     return failure;
   }
@@ -513,6 +544,7 @@ class SqliteConnection : public Connection {
     failed_ = false;
     // Some failures have rolled back already.
     if (sqlite3_get_autocommit(db_.get()) == 0) RunHandle(rollback_.get());
+    if (writer_) shared_->is_writing = false;
   }
 
   // Whether a statement may run now.
@@ -663,7 +695,7 @@ class FileLock {
 class SqliteDatabase : public Database {
  public:
   SqliteDatabase(SqliteOptions options, std::unique_ptr<FileLock> lock)
-      : options_(std::move(options)), lock_(std::move(lock)), checkpoint_wait_(absl::Seconds(1)) {}
+      : options_(std::move(options)), lock_(std::move(lock)), restart_wait_(&shared_.is_writing) {}
 
   ~SqliteDatabase() override {
     {
@@ -683,7 +715,8 @@ class SqliteDatabase : public Database {
         return absl::UnavailableError(absl::StrCat("cannot open ", options_.path, ": ", strerror(errno)));
       }
     }
-    absl::StatusOr<Handle> db = OpenHandle(&checkpoint_wait_, 64 * kPageBytes);
+    BusyWait wait(absl::Seconds(1));
+    absl::StatusOr<Handle> db = OpenHandle(&wait, 64 * kPageBytes);
     if (!db.ok()) return db.status();
     // Page size: set before the file has a page; no effect on one that has.
     absl::Status status = RunScript(
@@ -707,6 +740,7 @@ class SqliteDatabase : public Database {
       for (const char* part : {"", "-wal", "-shm"}) CloseToOthers(file + part);
       shared_.file = FileIdentity::Of(options_.path);
     }
+    sqlite3_busy_handler(db->get(), &RestartWait::Handle, &restart_wait_);
     MutexLock lock(&checkpoint_mu_);
     checkpoint_db_ = *std::move(db);
     return absl::OkStatus();
@@ -744,7 +778,9 @@ class SqliteDatabase : public Database {
         came = frames - before;
       }
     }
-    if (code == SQLITE_OK && int64_t{frames} * kFrameBytes > options_.wal_limit_bytes) {
+    // What a long reader kept them from is left until it is gone: then they move it, and not this.
+    if (code == SQLITE_OK && int64_t{frames} * kFrameBytes > options_.wal_limit_bytes &&
+        frames - moved <= kMostRestFrames) {
       code = sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_RESTART, &frames,
                                        &moved);
       if (code == SQLITE_OK) shared_.wal_frames = 0;
@@ -754,7 +790,7 @@ class SqliteDatabase : public Database {
       sqlite3_busy_handler(checkpoint_db_.get(), nullptr, nullptr);
       const int emptied = sqlite3_wal_checkpoint_v2(checkpoint_db_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
                                                     nullptr, nullptr);
-      sqlite3_busy_handler(checkpoint_db_.get(), &BusyWait::Handle, &checkpoint_wait_);
+      sqlite3_busy_handler(checkpoint_db_.get(), &RestartWait::Handle, &restart_wait_);
       if (emptied == SQLITE_OK) {
         shared_.wal_frames = 0;
       } else if ((emptied & 0xff) == SQLITE_BUSY) {
@@ -864,8 +900,11 @@ class SqliteDatabase : public Database {
     sqlite3_backup* const backup = sqlite3_backup_init(raw, "main", from->get(), "main");
     if (backup == nullptr) return ToStatus(sqlite3_extended_errcode(raw), raw);
     int code = SQLITE_OK;
-    while (code == SQLITE_OK) code = sqlite3_backup_step(backup, kCopiedAtOncePages);
+    while (code == SQLITE_OK && !ScopedStop::IsAsked()) {
+      code = sqlite3_backup_step(backup, kCopiedAtOncePages);
+    }
     const int finished = sqlite3_backup_finish(backup);
+    if (code == SQLITE_OK) return absl::CancelledError("the copy was stopped");
     if (code != SQLITE_DONE) return ToStatus(code, raw);
     return finished == SQLITE_OK ? absl::OkStatus() : ToStatus(finished, raw);
   }
@@ -926,7 +965,7 @@ class SqliteDatabase : public Database {
   std::atomic<bool> empty_log_{false};
   int main_file_ = -1;  // to make it, and for a hint to the system; -1: none
   Mutex checkpoint_mu_;
-  BusyWait checkpoint_wait_;
+  RestartWait restart_wait_;
   Handle checkpoint_db_ ABSL_GUARDED_BY(checkpoint_mu_);
 };
 

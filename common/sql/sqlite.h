@@ -22,8 +22,9 @@ struct SqliteOptions {
   // Page cache of each reader. Pages missed come from the system's cache. Nothing is memory-mapped, so that
   // an I/O error is a status and not a signal, and the memory of the process is what is counted here.
   int64_t reader_cache_bytes = 4 << 20;
-  // Checkpoint empties the write-ahead log by force when it is larger than this. Readers slow down as it
-  // grows, and the file keeps about this size, because overwriting it syncs faster than growing it.
+  // Checkpoint lets the write-ahead log begin anew when it is larger than this, as soon as no reader is in
+  // the way. Readers slow down as it grows, and the file keeps about this size, because overwriting it syncs
+  // faster than growing it.
   int64_t wal_limit_bytes = 64 << 20;
   // How long to wait for a lock.
   absl::Duration busy_timeout = absl::Seconds(5);

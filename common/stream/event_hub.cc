@@ -38,6 +38,7 @@ struct Watcher {
   absl::Duration heartbeat;
   absl::Duration silent = absl::ZeroDuration();
   bool busy = false;       // a read of the log is under way, or the record of what is to be shown
+  bool reading = false;    // busy with history, of which nothing was chosen yet: `next` is where it begins
   bool plausible = false;  // `next` is in the log, or the one after its head
   bool said_draining = false;
   bool closed = false;
@@ -124,8 +125,9 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
       watcher->silent += options_.tick;
       // Who asked for what comes from now on has no watermark before the head is known.
       const bool has_watermark = head_ >= 0 || watcher->next > 0;
-      if (watcher->silent + options_.tick > watcher->heartbeat && watcher->pending && !watcher->busy &&
-          has_watermark) {
+      // Much history may hold nothing for a watcher: that it is read is no reason for silence.
+      const bool free = !watcher->busy || watcher->reading;
+      if (watcher->silent + options_.tick > watcher->heartbeat && watcher->pending && free && has_watermark) {
         Answer(watcher, Encode({}, *watcher, Watermark(*watcher), false));
       }
     }
@@ -224,6 +226,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   void FetchHistory(const std::shared_ptr<Watcher>& watcher) {
     watcher->busy = true;
+    watcher->reading = true;
     fetch_(watcher->next, options_.batch_items,
            [self = weak_from_this(), watcher](absl::StatusOr<Items> items) {
              const auto state = self.lock();
@@ -236,6 +239,7 @@ class EventHub::State : public std::enable_shared_from_this<EventHub::State> {
 
   void OnHistory(const std::shared_ptr<Watcher>& watcher, absl::StatusOr<Items> items) {
     watcher->busy = false;
+    watcher->reading = false;
     if (watcher->closed || !watcher->pending) return;
     if (!items.ok()) return Fail(watcher, items.status());
     if (items->empty() || items->front().sequence != watcher->next) {

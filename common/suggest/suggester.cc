@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -270,7 +271,9 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   std::vector<Model::Prior> priors;
   const auto teach = [&](std::string_view text, uint32_t target, float weight) -> TrainingExample& {
     TrainingExample& example = training.emplace_back();
-    example.view = featuriser_->Look(text);
+    // Of tens of thousands only what the model looks at, and no more room than it takes.
+    example.view.features = featuriser_->Look(text).features;
+    example.view.features.shrink_to_fit();
     example.classes = {{target, 1.0F}};
     example.groups = {{group_of(target), 1.0F}};
     example.weight = weight;
@@ -332,9 +335,9 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
     ++report_.examples;
   }
   TrainingOptions options;
-  options.epochs = 6;
+  options.epochs = 4;
   options.runs = 3;
-  options.rate = 0.15F;
+  options.rate = 0.22F;
   options.dropout = 0.45F;
   options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
   model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options, stop);
@@ -605,13 +608,15 @@ void Suggester::NameRefusal(std::string_view text, std::span<const uint32_t> ord
   }
 }
 
-void Suggester::Exclude(std::string_view text, double police, std::vector<uint32_t>* order,
+void Suggester::Exclude(const Query& query, double police, std::vector<uint32_t>* order,
                         Suggestion* suggestion) const {
+  const std::string_view text = query.text;
   const std::string normal = catalogue::Normalize(text);
   for (size_t i = 0; i < std::min(order->size(), kReadAmong);) {
     const uint32_t c = (*order)[i];
     const catalogue::FoundExclusion found =
-        police_[c] ? catalogue::FoundExclusion() : catalogue::FindExclusion(*catalogue_, *items_[c], normal);
+        police_[c] ? catalogue::FoundExclusion()
+                   : catalogue::FindExclusion(*catalogue_, *items_[c], normal, query.no_danger);
     if (found.exclusion == nullptr) {
       ++i;
       continue;
@@ -654,7 +659,9 @@ Suggestion Suggester::Suggest(const Query& query) const {
 Suggestion Suggester::Answer(const Query& query, const Featuriser::View& view) const {
   Suggestion suggestion;
   const std::vector<Model::Active> active = model_->Activate(view);
-  const Model::Scores scores = model_->Score(active);
+  Model::Scores scores = model_->Score(active);
+  // Who knows that there is none leaves the police's part without danger to be weighed against the others.
+  if (query.no_danger) scores.groups[kDangerGroup] = -std::numeric_limits<float>::infinity();
   const auto unclear = static_cast<uint32_t>(items_.size());
   const uint32_t none = unclear + 1;
 
@@ -674,7 +681,9 @@ Suggestion Suggester::Answer(const Query& query, const Featuriser::View& view) c
   const bool foreign = Foreign(view.text);
   // Two models that were asked differently, whether there is danger and what kind of matter this is, err less
   // together.
-  suggestion.danger = foreign ? 0 : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
+  suggestion.danger = foreign || query.no_danger
+                          ? 0
+                          : std::min((danger_group + Logistic(scores.danger)) / 2, kMostModelDanger);
   // A sign is a word; the model knows what stands round it, and where that speaks against danger, it weighs
   // more.
   const double from = EmergencyFrom(view);
@@ -733,7 +742,7 @@ Suggestion Suggester::Answer(const Query& query, const Featuriser::View& view) c
       NameRefusal(query.text, order, &suggestion);
       order.clear();
     } else if (!suggestion.emergency) {
-      Exclude(query.text, groups[kPoliceGroup], &order, &suggestion);
+      Exclude(query, groups[kPoliceGroup], &order, &suggestion);
       lead();
       if (suggestion.verdict != read) {
         suggestion.confidence = std::max(Confidence(groups[GroupOf(suggestion.verdict)]), kClauseConfidence);

@@ -94,6 +94,9 @@ struct Query {
   // Items that do not hold on this day are not suggested. Not set: all are.
   absl::CivilDay day = absl::CivilDay(1970, 1, 1);
   size_t max_items = 5;
+  // A person says that nobody is in danger: then there is no emergency, and verdict, items and confidence are
+  // those of a matter without danger.
+  bool no_danger = false;
   // Reasons and units cost more than the answer; measurements do without.
   bool explain = true;
 };
@@ -165,8 +168,7 @@ class Suggester {
   double Confidence(double probability) const;
   // Reads the clauses of the annex: takes the classes that they exclude from the first of `order` (best
   // first), and changes the verdict if it was the best. `police`: how likely the matter is the police's.
-  void Exclude(std::string_view text, double police, std::vector<uint32_t>* order,
-               Suggestion* suggestion) const;
+  void Exclude(const Query& query, double police, std::vector<uint32_t>* order, Suggestion* suggestion) const;
   // Of a matter that is nobody's: the clause by which it is not accepted, if it would be of one of the first
   // of `order` otherwise.
   void NameRefusal(std::string_view text, std::span<const uint32_t> order, Suggestion* suggestion) const;

@@ -63,7 +63,8 @@ Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Ex
       options_(std::move(options)),
       backoff_(options_.backoff_min, options_.backoff_max),
       random_(NewJitter(options_.jitter_seed)),
-      batch_limit_(options_.delivery_batch) {
+      batch_limit_(options_.delivery_batch),
+      backfill_limit_(kBackfillBatch) {
   receipt_.set_lane(options_.lane);
   progress_time_ = absl::InfinitePast();
   send_time_ = absl::InfinitePast();
@@ -395,6 +396,10 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
       if (peer_->store_and_forward()) handed_over_ = receipt_.received_through();
       return Pull();
     }
+    // A slow line carries fewer in that time: the same again would fail for ever.
+    if (batch > 1 && absl::IsDeadlineExceeded(response.status())) {
+      batch_limit_ = static_cast<int>(batch / 2);
+    }
     refused_ |= count > 0;
     if (peer_->store_and_forward() && handed_over_ > receipt_.received_through() &&
         IsRefusal(response.status())) {
@@ -410,7 +415,10 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   MeasureSkew(*response, sent);
   if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {
-    batch_limit_ = std::min(batch_limit_ + 1, options_.delivery_batch);
+    // What took long is long enough: with more it would soon fail, and the link be down for nothing.
+    const bool took_long =
+        !peer_->store_and_forward() && clock_->Now() - sent > options_.delivery_timeout / 2;
+    if (!took_long) batch_limit_ = std::min(batch_limit_ + 1, options_.delivery_batch);
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());
   }
@@ -430,9 +438,12 @@ void Link::MeasureSkew(const exchange::v1::DeliverResponse& response, absl::Time
   const absl::Time answered = FromTimestamp(response.answer_time());
   const absl::Duration round_trip = (heard - sent) - (answered - arrived);
   if (round_trip < absl::ZeroDuration() || answered < arrived) return;
+  const absl::Duration skew = ((arrived - sent) + (answered - heard)) / 2;
+  const absl::Duration uncertainty = round_trip / 2;
   MutexLock lock(&mu_);
-  health_.clock_skew = ((arrived - sent) + (answered - heard)) / 2;
-  health_.clock_uncertainty = round_trip / 2;
+  health_.clock_skew = skew;
+  health_.clock_uncertainty = uncertainty;
+  health_.clock_off = std::clamp(health_.clock_off, skew - uncertainty, skew + uncertainty);
 }
 
 // ---- Recovery
@@ -476,11 +487,19 @@ void Link::AskBackfill(int64_t after) {
   request.set_to_hotline(options_.peer);
   request.set_lane(options_.lane);
   request.set_after_sequence(after);
-  request.set_limit(kBackfillBatch);
+  request.set_limit(backfill_limit_);
   peer_->Backfill(
       NewCall(options_.delivery_timeout), std::move(request),
       [this, after](absl::StatusOr<exchange::v1::BackfillResponse> response) {
-        if (response.ok()) return Recover(after, *std::move(response));
+        if (response.ok()) {
+          backfill_limit_ = std::min(backfill_limit_ + 1, kBackfillBatch);
+          return Recover(after, *std::move(response));
+        }
+        // As with a batch. Files take no longer with more in them.
+        if (absl::IsDeadlineExceeded(response.status()) && !peer_->store_and_forward()) {
+          backfill_limit_ = std::max(backfill_limit_ / 2, 1);
+          return FailRecovery(response.status());
+        }
         // It has less than it acknowledged: it has lost its own history, and gets it again from us.
         if (error::ReasonOf(response.status()) == error::Reason::ERROR_REASON_SEQUENCE_OUT_OF_RANGE) {
           return FindFork(0, after);

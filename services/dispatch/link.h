@@ -12,7 +12,7 @@
 // is named by its first envelope and stops the lane: it is looked at again after each pause, but nothing is
 // sent. A recovery by which nothing came back is a failure. A batch that is too large for the peer is none:
 // fewer envelopes go in its place at once. One that is too large alone is, and stops its lane as any refusal
-// does.
+// does. One that is not answered in time is a failure, after which fewer go too: the line may be slow.
 #ifndef SERVICES_DISPATCH_LINK_H_
 #define SERVICES_DISPATCH_LINK_H_
 
@@ -78,6 +78,9 @@ struct LinkHealth {
   // The peer's clock minus ours, and how far off that can be. Uncertainty is infinite if it was not measured.
   absl::Duration clock_skew;
   absl::Duration clock_uncertainty = absl::InfiniteDuration();
+  // What of it is certain: a batch that is long on its way looks like a clock that is ahead. 0 while the
+  // measurements allow that; else each moves it no further than it has to.
+  absl::Duration clock_off;
 };
 
 // What a push that waits for its receipt hears.
@@ -176,7 +179,8 @@ class Link {
   Backoff backoff_;
   std::minstd_rand random_;
   bool has_receipt_ = false;
-  int batch_limit_;       // halved when a batch is too large, one more with each that is not
+  int batch_limit_;       // halved when a batch is too large or too long on its way, one more with each other
+  int backfill_limit_;    // as that, of what is taken back
   bool refused_ = false;  // the last delivery of envelopes failed
   bool forked_ = false;   // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;

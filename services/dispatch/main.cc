@@ -39,8 +39,9 @@ constexpr absl::Duration kCursorsEvery = absl::Seconds(5);
 // processor.
 constexpr int kImportNiceness = 5;
 
-// Makes readers by the model beside the catalogue; by the catalogue's own phrases where no model lies. Files
-// are read for each set of versions once.
+// Makes readers by the model beside the catalogue; by the catalogue's own phrases where no model lies. One
+// that lies there and cannot be read is an error: nobody is to lose it unnoticed. Files are read for each set
+// of versions once.
 class ReaderMaker {
  public:
   // `units` is the site's list, empty if it has none. `stop` is true once the process goes down; null: it
@@ -63,6 +64,9 @@ class ReaderMaker {
     if (!status.ok()) return status;
     return set;
   }
+
+  // Of what was loaded last.
+  bool has_model() const { return material_ != nullptr; }
 
   absl::StatusOr<std::shared_ptr<const routing::TextReader>> Make(
       std::shared_ptr<const catalogue::Catalogue> version) {
@@ -119,23 +123,27 @@ class DispatchProcess final : public boot::Service {
 
     process->notary_ =
         std::make_unique<Notary>(config.hotline(), environment.site->signing, environment.site->keys);
+    DispatchOptions options;
     std::map<std::string, Peer*> peers;
     for (const config::v1::PeerConfig& peer : config.peers()) {
       if (peer.has_spool()) {
         peers.emplace(peer.hotline(), process->spools_.Add(peer, process->notary_.get()));
         continue;
       }
-      rpc::ChannelOptions options;
-      options.expected_hotline = peer.hotline();
-      options.expected_role = "dispatch";
-      absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
-          environment.security->NewChannel(peer.address(), options);
-      if (!channel.ok()) return channel.status();
-      process->peers_.push_back(std::make_unique<rpc::RpcPeer>(*std::move(channel)));
-      peers.emplace(peer.hotline(), process->peers_.back().get());
+      rpc::ChannelOptions theirs;
+      theirs.expected_hotline = peer.hotline();
+      theirs.expected_role = "dispatch";
+      // A connection for each lane: on a slow line no emergency queues behind a batch.
+      for (const exchange::v1::Lane lane : kLanes) {
+        absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
+            environment.security->NewChannel(peer.address(), theirs);
+        if (!channel.ok()) return channel.status();
+        process->peers_.push_back(std::make_unique<rpc::RpcPeer>(*std::move(channel)));
+        (lane == exchange::v1::LANE_EMERGENCY ? options.emergency_peers : peers)
+            .emplace(peer.hotline(), process->peers_.back().get());
+      }
     }
 
-    DispatchOptions options;
     options.hotline = config.hotline();
     options.emergency_receipt = absl::Seconds(config.dispatch().emergency_receipt_s());
     options.batcher.queue_limit = config.dispatch().queue_limit();
@@ -161,7 +169,15 @@ class DispatchProcess final : public boot::Service {
       const auto maker = std::make_shared<ReaderMaker>(directory, environment.site->units, environment.clock,
                                                        process->stop_training_);
       absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
-          config.hotline(), [maker] { return maker->Load(); },
+          config.hotline(),
+          [maker] {
+            auto set = maker->Load();
+            if (set.ok()) {
+              log::Info("files of advice were read",
+                        {{"advice_by", maker->has_model() ? "model" : "phrases"}});
+            }
+            return set;
+          },
           [maker](std::shared_ptr<const catalogue::Catalogue> version) {
             return maker->Make(std::move(version));
           },
@@ -283,7 +299,7 @@ class DispatchProcess final : public boot::Service {
     auto& known = gauge("hotline_link_acknowledged_time_seconds",
                         "When the peer last acknowledged something, in seconds since 1970; 0 if never.");
     auto& skew = gauge("hotline_link_clock_skew_seconds",
-                       "The peer's clock minus this one, once it was measured; 0 until then.");
+                       "The peer's clock minus this one, as far as it is certain; 0 until it was measured.");
     auto& waits = gauge("hotline_receipt_waits", "Pushes that wait for the peer's receipt.");
     auto& deliveries = total("hotline_deliveries_total", "Deliveries to the peer.");
     auto& envelopes =
@@ -308,9 +324,7 @@ class DispatchProcess final : public boot::Service {
             known.Set(health.acknowledge_time > absl::InfinitePast()
                           ? absl::ToDoubleSeconds(health.acknowledge_time - absl::UnixEpoch())
                           : 0);
-            if (health.clock_uncertainty < absl::InfiniteDuration()) {
-              skew.Set(absl::ToDoubleSeconds(health.clock_skew));
-            }
+            skew.Set(absl::ToDoubleSeconds(health.clock_off));
             acknowledged.Set(static_cast<double>(health.acknowledged));
             waits.Set(static_cast<double>(link->waits()));
             raise(good, health.deliveries - health.failed_deliveries);
@@ -341,7 +355,8 @@ class DispatchProcess final : public boot::Service {
     }
     auto& queue = gauge("hotline_dispatch_queue_length", "Commands that wait for work_order.").Add({});
     auto& imports =
-        gauge("hotline_dispatch_import_queue_length", "Pushes in bulk whose texts are still to be read.")
+        gauge("hotline_dispatch_import_queue_length",
+              "Pushes in bulk whose texts are still to be read, and what waits for the model of advice.")
             .Add({});
     auto& rejected =
         total("hotline_commands_rejected_total", "Commands refused because the queue was full.").Add({});

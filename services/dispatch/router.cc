@@ -214,10 +214,23 @@ void Router::Prepare(absl::Time now) const {
   for (const auto& [version, reader] : editions->readers) reader->Prepare();
 }
 
-void Router::PrepareOn(Executor* executor, const Clock* clock) const {
+void Router::PrepareAfter(std::string version, Executor* executor) const {
+  executor->Post([this, version = std::move(version), executor] {
+    // Of those that are loaded by now: one that a reload replaced is of no use any more.
+    const std::shared_ptr<const Editions> editions = loaded();
+    const auto next = editions->readers.upper_bound(version);
+    if (next == editions->readers.end()) return;
+    next->second->Prepare();
+    PrepareAfter(next->first, executor);
+  });
+}
+
+void Router::PrepareOn(Executor* executor, const Clock* clock) {
+  MutexLock lock(&reload_mu_);
+  executor_ = executor;
   executor->Post([this, executor, clock] {
     PrepareInForce(*loaded(), clock->Now());
-    executor->Post([this, clock] { Prepare(clock->Now()); });
+    PrepareAfter("", executor);
   });
 }
 
@@ -234,7 +247,12 @@ absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
     MutexLock lock(&mu_);
     editions_ = *fresh;
   }
-  Prepare(now);
+  // Whoever asked for the reload has it; with several versions the rest takes longer than a client waits.
+  if (executor_ != nullptr) {
+    PrepareAfter("", executor_);
+  } else {
+    Prepare(now);
+  }
   v1::ReloadCatalogueResponse response;
   Describe(*(*fresh)->set, now, response.mutable_versions());
   return response;

@@ -33,9 +33,9 @@ struct RouterCounters {
   std::atomic<int64_t> failed_reloads{0};
 };
 
-// Thread-safe. Nothing blocks but Reload, which reads files, and Prepare; what is asked before its version
-// was prepared is answered by something simpler (see TextReader). A request sees one set of versions from its
-// begin to its end, whatever is reloaded meanwhile.
+// Thread-safe. Nothing blocks but Reload, which reads files and makes a reader, and Prepare; what is asked
+// before its version was prepared is answered by something simpler (see TextReader). A request sees one set
+// of versions from its begin to its end, whatever is reloaded meanwhile.
 class Router {
  public:
   using Loader = std::function<absl::StatusOr<std::shared_ptr<const catalogue::CatalogueSet>>()>;
@@ -65,12 +65,14 @@ class Router {
   // Prepares the readers of all versions, that in force first, which may take seconds: call it where that is
   // no harm.
   void Prepare(absl::Time now) const;
-  // The same on `executor`, that in force as a task of its own: what is posted before that one ends does not
-  // wait for the others. `executor` is stopped before this is destroyed; `clock` outlives both.
-  void PrepareOn(Executor* executor, const Clock* clock) const;
+  // The same on `executor`, each as a task of its own, that in force first: what is posted meanwhile waits
+  // for one of them at most. So are those of later reloads. `executor` is stopped before this is destroyed;
+  // `clock` outlives both.
+  void PrepareOn(Executor* executor, const Clock* clock);
 
-  // Reads all versions again and prepares their readers, which may take seconds: call it where that is no
-  // harm. The new ones answer when that in force is prepared. On any error the ones that are loaded stay.
+  // Reads all versions again and prepares the reader of that in force, which may take seconds: call it where
+  // that is no harm. Then the new ones answer. The other readers are prepared on the executor of PrepareOn;
+  // without one, before this returns. On any error the ones that are loaded stay.
   // Errors: CATALOGUE_INVALID; DRAINING if it was not prepared as the process goes down.
   absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
@@ -95,6 +97,8 @@ class Router {
   absl::StatusOr<std::shared_ptr<const Editions>> Load() const;
   // False: it was left undone.
   static bool PrepareInForce(const Editions& editions, absl::Time now);
+  // Prepares on `executor` the versions whose names come after `version`, one to a task.
+  void PrepareAfter(std::string version, Executor* executor) const;
   std::shared_ptr<const Editions> loaded() const;
   absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
 
@@ -105,6 +109,8 @@ class Router {
   mutable RouterCounters counters_;
   // One reload at a time, so that of two the later one stays.
   Mutex reload_mu_;
+  // Prepares what a reload does not wait for. Null: the reload does so itself.
+  Executor* executor_ ABSL_GUARDED_BY(reload_mu_) = nullptr;
   mutable Mutex mu_;
   std::shared_ptr<const Editions> editions_ ABSL_GUARDED_BY(mu_);
 };

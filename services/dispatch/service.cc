@@ -173,6 +173,12 @@ bool NeedsAdvice(const v1::PushWorkOrderRequest& request) {
   return request.has_content() && request.offer().to_hotline().empty() && !IsStatedEmergency(request);
 }
 
+// An answer a little before the client's own deadline is worth more than one after it. Of a short time no
+// more than a fifth goes to that.
+absl::Time AnswerBy(const CallContext& call) {
+  return call.deadline - std::min(kAnswerTime, (call.deadline - call.now) / 5);
+}
+
 // `done` of an emergency, which is under way until it has been called.
 template <typename Response>
 Done<Response> Passing(RightOfWay::Pass pass, Done<Response> done) {
@@ -254,8 +260,13 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
           OnLinkChange(hotline, why);
         };
       }
-      links_.emplace(LaneKey{hotline, lane},
-                     std::make_unique<Link>(ledger, peer, notary, &way_, executor, clock, std::move(link)));
+      Peer* carrier = peer;
+      if (const auto own = options_.emergency_peers.find(hotline);
+          lane == exchange::v1::LANE_EMERGENCY && own != options_.emergency_peers.end()) {
+        carrier = own->second;
+      }
+      links_.emplace(LaneKey{hotline, lane}, std::make_unique<Link>(ledger, carrier, notary, &way_, executor,
+                                                                    clock, std::move(link)));
     }
   }
 }
@@ -293,6 +304,8 @@ void DispatchService::Drain() {
     MutexLock lock(&reload_mu_);
     waiting.swap(reload_waiting_);
     for_model.swap(model_waiting_);
+    model_entries_ = 0;
+    model_bytes_ = 0;
   }
   std::deque<std::shared_ptr<Import>> imports;
   {
@@ -315,7 +328,12 @@ void DispatchService::Execute(const CallContext& call, type::v1::Command command
   NameUnit(call, command.mutable_header());
   type::v1::Actor actor = command.header().actor();
   const bool cleared = options_.clearance.Covers(call, actor);
-  batcher_.Submit(std::move(command), false,
+  // What the peer waits for. What is told of it later (progress, a result) is as any other command: else a
+  // desk at work would slow everybody down for as long as it is.
+  const bool awaited =
+      command.has_acceptance() || command.has_handoff_return() || command.has_confirm_by_voice();
+  const bool emergency = awaited && IsKnownEmergency(command.header().order_id());
+  batcher_.Submit(std::move(command), emergency,
                   [this, actor = std::move(actor), cleared,
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (result.ok()) {
@@ -427,18 +445,27 @@ bool DispatchService::IsModelReady() const {
   return ready;
 }
 
-void DispatchService::WaitForModel(const CallContext& call,
+void DispatchService::WaitForModel(const CallContext& call, int entries, size_t bytes,
                                    absl::AnyInvocable<void(const absl::Status&)> go) {
+  absl::Status refused;
   {
     MutexLock lock(&reload_mu_);
-    if (!draining_) {
+    if (draining_) {
+      refused = error::Draining();
+    } else if (model_entries_ >= options_.batcher.queue_limit ||
+               model_bytes_ >= options_.batcher.queue_bytes) {
+      refused = Batcher::Full();
+      batcher_.NoteRejected(entries);
+    } else {
+      model_entries_ += entries;
+      model_bytes_ += bytes;
       model_waiting_.push_back({.deadline = call.deadline, .go = std::move(go)});
       if (model_waiting_.size() > 1) return;
       // Behind what makes the model there.
       return options_.reloader->Post([this] { GoOnWithModel(); });
     }
   }
-  go(error::Draining());
+  go(refused);
 }
 
 void DispatchService::GoOnWithModel() {
@@ -446,6 +473,8 @@ void DispatchService::GoOnWithModel() {
   {
     MutexLock lock(&reload_mu_);
     waiting.swap(model_waiting_);
+    model_entries_ = 0;
+    model_bytes_ = 0;
   }
   const absl::Time now = clock_->Now();
   for (WaitingForModel& one : waiting) {
@@ -458,11 +487,13 @@ void DispatchService::GoOnWithModel() {
 void DispatchService::PushWorkOrder(const CallContext& call, v1::PushWorkOrderRequest request,
                                     Done<v1::PushWorkOrderResponse> done) {
   if (!IsModelReady() && NeedsAdvice(request)) {
-    return WaitForModel(call, [this, call, request = std::move(request),
-                               done = std::move(done)](const absl::Status& ready) mutable {
-      if (!ready.ok()) return done(ready);
-      Push(call, std::move(request), std::move(done));
-    });
+    const size_t bytes = request.ByteSizeLong();
+    return WaitForModel(call, 1, bytes,
+                        [this, call, request = std::move(request),
+                         done = std::move(done)](const absl::Status& ready) mutable {
+                          if (!ready.ok()) return done(ready);
+                          Push(call, std::move(request), std::move(done));
+                        });
   }
   Push(call, std::move(request), std::move(done));
 }
@@ -573,10 +604,7 @@ void DispatchService::FinishPush(const CallContext& call, absl::Duration wait, b
   if (wait <= absl::ZeroDuration() && !awaited) {
     return answer(std::move(response), ReceiptOutcome::kTimedOut, std::move(done));
   }
-  // An answer a little before the client's own deadline is worth more than one after it. Of a short one no
-  // more than a fifth goes to that.
-  const absl::Duration left = call.deadline - counted - std::min(kAnswerTime, (call.deadline - call.now) / 5);
-  const absl::Time deadline = now + std::min(wait, left);
+  const absl::Time deadline = now + std::min(wait, AnswerBy(call) - counted);
   // A request that is repeated.
   if (response.order().handoff().has_receive_time()) {
     return answer(std::move(response), ReceiptOutcome::kReceived, std::move(done));
@@ -718,11 +746,14 @@ void DispatchService::BatchPushWorkOrders(const CallContext& call, v1::BatchPush
   const bool urgent = std::any_of(request.requests().begin(), request.requests().end(), IsStatedEmergency);
   if (!urgent && !IsModelReady() &&
       std::any_of(request.requests().begin(), request.requests().end(), NeedsAdvice)) {
-    return WaitForModel(call, [this, call, request = std::move(request),
-                               done = std::move(done)](const absl::Status& ready) mutable {
-      if (!ready.ok()) return done(ready);
-      BatchPush(call, std::move(request), std::move(done));
-    });
+    const int entries = request.requests_size();
+    const size_t bytes = request.ByteSizeLong();
+    return WaitForModel(call, entries, bytes,
+                        [this, call, request = std::move(request),
+                         done = std::move(done)](const absl::Status& ready) mutable {
+                          if (!ready.ok()) return done(ready);
+                          BatchPush(call, std::move(request), std::move(done));
+                        });
   }
   BatchPush(call, std::move(request), std::move(done));
 }
@@ -777,8 +808,13 @@ void DispatchService::BatchPush(const CallContext& call, v1::BatchPushWorkOrders
 }
 
 int64_t DispatchService::waiting_imports() const {
+  int64_t waiting;
+  {
+    MutexLock lock(&reload_mu_);
+    waiting = model_entries_;
+  }
   MutexLock lock(&import_mu_);
-  return static_cast<int64_t>(import_entries_);
+  return waiting + static_cast<int64_t>(import_entries_);
 }
 
 void DispatchService::ImportNext() {
@@ -792,7 +828,7 @@ void DispatchService::ImportNext() {
       return;
     }
     import = imports_.front();
-    if (import->call.deadline > now) {
+    if (AnswerBy(import->call) > now) {
       next = import->left.front();
       import->left.pop_front();
       --import_entries_;
@@ -804,7 +840,7 @@ void DispatchService::ImportNext() {
     }
   }
   if (next < 0) {
-    // None of these was sent. Whoever still waits (this site bounds deadlines too) sends them again.
+    // None of these was sent. Whoever still waits sends them again, and hears of those that were.
     batcher_.NoteRejected(static_cast<int64_t>(import->left.size()));
     import->Refuse(Batcher::Full());
   } else {
@@ -844,11 +880,13 @@ void DispatchService::SuggestRoute(const CallContext& call, v1::SuggestRouteRequ
                                    Done<v1::SuggestRouteResponse> done) {
   if (options_.router == nullptr) return done(error::NoCatalogue());
   if (IsModelReady()) return Suggest(call, std::move(request), std::move(done));
-  WaitForModel(call, [this, call, request = std::move(request),
-                      done = std::move(done)](const absl::Status& ready) mutable {
-    if (!ready.ok()) return done(ready);
-    Suggest(call, std::move(request), std::move(done));
-  });
+  const size_t bytes = request.ByteSizeLong();
+  WaitForModel(
+      call, 1, bytes,
+      [this, call, request = std::move(request), done = std::move(done)](const absl::Status& ready) mutable {
+        if (!ready.ok()) return done(ready);
+        Suggest(call, std::move(request), std::move(done));
+      });
 }
 
 void DispatchService::Suggest(const CallContext& call, v1::SuggestRouteRequest request,

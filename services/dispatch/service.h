@@ -36,6 +36,7 @@ struct DispatchOptions {
   absl::Duration emergency_receipt = absl::Seconds(10);
   BatcherOptions batcher;
   LinkOptions link;                                    // `peer` and `lane` are filled in for each
+  std::map<std::string, Peer*> emergency_peers;        // what carries that lane, where it has its own
   ReconcilerOptions reconciler;                        // `hotline` is filled in
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Advises, and routes pushes without a target; outlives the service. Null: there is no catalogue.
@@ -114,7 +115,7 @@ class DispatchService : public Peer {
   const Reconciler& reconciler() const { return reconciler_; }
   int64_t open_watches() const { return hub_.open_streams(); }
   int64_t waiting_commands() const { return batcher_.waiting(); }
-  // Pushes in bulk whose texts are still to be read.
+  // Pushes in bulk whose texts are still to be read, and what waits for the model of advice.
   int64_t waiting_imports() const;
   // An ordinary push would be refused now, with Batcher::Full().
   bool full() const { return batcher_.full(); }
@@ -160,8 +161,10 @@ class DispatchService : public Peer {
   // and an emergency, goes at once.
   bool IsModelReady() const;
   // Calls `go` with OK when the model is made, or with DRAINING or, if the caller waits no more by then,
-  // DEADLINE_EXCEEDED.
-  void WaitForModel(const CallContext& call, absl::AnyInvocable<void(const absl::Status&)> go);
+  // DEADLINE_EXCEEDED; at once with Batcher::Full() if as much waits as the queue may hold. It stands for
+  // `entries` pushes or questions, of so many bytes.
+  void WaitForModel(const CallContext& call, int entries, size_t bytes,
+                    absl::AnyInvocable<void(const absl::Status&)> go);
   void GoOnWithModel();
   // One reload of the catalogue, for all who ask before it begins.
   void ReloadForWaiting();
@@ -197,13 +200,15 @@ class DispatchService : public Peer {
     absl::Time deadline;
     Done<v1::ReloadCatalogueResponse> done;
   };
-  Mutex reload_mu_;
+  mutable Mutex reload_mu_;
   std::vector<WaitingReload> reload_waiting_ ABSL_GUARDED_BY(reload_mu_);  // for one that has not begun
   struct WaitingForModel {
     absl::Time deadline;
     absl::AnyInvocable<void(const absl::Status&)> go;
   };
   std::vector<WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
+  int64_t model_entries_ ABSL_GUARDED_BY(reload_mu_) = 0;  // of them
+  size_t model_bytes_ ABSL_GUARDED_BY(reload_mu_) = 0;
   mutable Mutex import_mu_;
   std::deque<std::shared_ptr<Import>> imports_ ABSL_GUARDED_BY(import_mu_);  // that have pushes left to send
   size_t import_entries_ ABSL_GUARDED_BY(import_mu_) = 0;                    // of them

@@ -106,6 +106,8 @@ class ClockRungs final : public notify::RungSource {
       facts.running = clock.state == v1::CLOCK_STATE_RUNNING;
       facts.paused = clock.state == v1::CLOCK_STATE_PAUSED;
       facts.highest = clock.rung;
+      facts.due = clock.due;
+      facts.remind = clock.remind;
       facts.duty_party = clock.duty_party;
       facts.accused_units = (*order)->accused_units;
       facts.restricted = (*order)->restricted;
@@ -242,6 +244,11 @@ class NotifyProcess final : public Notifications, public notify::Listener {
               {{"order", order_id}, {"unit", unit}, {"rung", type::v1::Rung_Name(rung)}});
   }
 
+  void OnSkipped(int rungs) override {
+    skipped_->Increment(rungs);
+    log::Warn("old rungs are told to nobody", {{"rungs", std::to_string(rungs)}});
+  }
+
   void OnTold(const std::string& channel, int orders) override {
     messages_->Add({{"channel", channel}}).Increment();
     notices_->Add({{"channel", channel}}).Increment(orders);
@@ -287,6 +294,9 @@ class NotifyProcess final : public Notifications, public notify::Listener {
     notices_ = &total("hotline_notify_notices_total", "Orders in them.");
     unreachable_ =
         &total("hotline_notify_unreachable_total", "Rungs that could tell nobody or reached nobody.").Add({});
+    skipped_ = &total("hotline_notify_skipped_rungs_total",
+                      "Rungs that were history when they were first seen, and are told to nobody.")
+                    .Add({});
     refused_ =
         &total("hotline_notify_reports_refused_total", "Results that work_order did not record.").Add({});
     auto& waiting =
@@ -344,6 +354,7 @@ class NotifyProcess final : public Notifications, public notify::Listener {
   prometheus::Family<prometheus::Counter>* messages_ = nullptr;
   prometheus::Family<prometheus::Counter>* notices_ = nullptr;
   prometheus::Counter* unreachable_ = nullptr;
+  prometheus::Counter* skipped_ = nullptr;
   prometheus::Counter* refused_ = nullptr;
   std::map<std::string, bool> webhooks_;  // took the last message; on the notifier's loop
   Loop loop_{"notify"};

@@ -167,7 +167,7 @@ class Part final : public ReportPart, private report::FollowerListener {
   // A county's clocks take a millisecond, ten million of them seconds: then it is done more seldom.
   void CountDeadlines() {
     const absl::Time start = SystemClock()->Now();
-    auto counts = archive_->reader().CountDeadlines(environment_.clock->Now());
+    auto counts = archive_->CountDeadlines(environment_.clock->Now());
     if (counts.ok()) {
       MutexLock lock(&counts_mu_);
       counts_ = *std::move(counts);

@@ -12,6 +12,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/boot/config.h"
@@ -211,6 +212,21 @@ bool IsUnchanged(const std::string& digest, const std::vector<Publication>& publ
                      [&](const Publication& one) { return digest_of(one) == digest; });
 }
 
+// Documents of the latest calendars that the configured ones lack, and that were published from elsewhere:
+// whoever takes one out of the files that had it means it.
+std::set<std::string> NotInFiles(const std::vector<Publication>& published, const Calendars* configured) {
+  const Publication& latest = published.back();
+  std::set<std::string> documents = DocumentsOf(latest.calendars.get());
+  const auto leave_out = [&](const Calendars* calendars) {
+    for (const std::string& one : DocumentsOf(calendars)) documents.erase(one);
+  };
+  leave_out(configured);
+  for (const Publication& one : published) {
+    if (CalendarsDigest(one.calendars.get()) == latest.configured_calendars) leave_out(one.calendars.get());
+  }
+  return documents;
+}
+
 absl::StatusOr<Publication> FromStored(const v1::StoredPublication& stored) {
   v1::StoredPublication content;
   *content.mutable_policy() = stored.policy();
@@ -295,7 +311,7 @@ absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config
 
 absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
                                       const std::vector<Publication>& published, const RulesChange& change,
-                                      const config::v1::UnitList& units, absl::Status* unversioned) {
+                                      const config::v1::UnitList& units, StartFindings* start) {
   const Publication& latest = published.back();
   const bool by_files = change.policy_yaml.empty() && change.calendar_files.empty();
   if (change.calendar_files.empty() && change.calendar_notice.ByteSizeLong() != 0) {
@@ -324,19 +340,34 @@ absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config
     auto configured = ConfiguredCalendars(config);
     if (configured.ok()) next.configured_calendars = CalendarsDigest(configured->get());
     if (by_files && !configured.ok()) return configured.status();
+    const bool unchanged =
+        IsUnchanged(next.configured_calendars, published, latest.configured_calendars,
+                    [](const Publication& one) { return CalendarsDigest(one.calendars.get()); });
     if (!by_files) {
       absl::StatusOr<Calendars> changed =
           ChangeCalendars(latest.calendars.get(), change.calendar_files, change.calendar_notice);
       if (!changed.ok()) return changed.status();
       next.calendars = std::make_shared<const Calendars>(*std::move(changed));
-    } else if (!IsUnchanged(next.configured_calendars, published, latest.configured_calendars,
-                            [](const Publication& one) { return CalendarsDigest(one.calendars.get()); })) {
-      next.calendars = *std::move(configured);
-      if (next.calendars != nullptr) {
-        const absl::Status versions =
-            CheckVersions(latest.calendars.get(), *next.calendars, "escalation.calendars_file");
-        if (unversioned != nullptr) {
-          *unversioned = versions;
+      // Files that are not taken yet, or kept back for a notice, are not forgotten over another one.
+      if (!unchanged && CalendarsDigest(next.calendars.get()) != next.configured_calendars) {
+        next.configured_calendars = latest.configured_calendars;
+      }
+    } else if (!unchanged) {
+      if (start != nullptr) start->not_in_files = NotInFiles(published, configured->get());
+      const bool kept = start != nullptr && !start->not_in_files.empty() &&
+                        CheckRules(policy, latest.calendars.get(), units, "").ok();
+      if (kept) {
+        // Still another than what was taken: somebody who asks for the files gets them.
+        next.configured_calendars = latest.configured_calendars;
+      } else {
+        next.calendars = *std::move(configured);
+        if (start != nullptr) start->dropped = !start->not_in_files.empty();
+        absl::Status versions;
+        if (next.calendars != nullptr) {
+          versions = CheckVersions(latest.calendars.get(), *next.calendars, "escalation.calendars_file");
+        }
+        if (start != nullptr) {
+          start->unversioned = versions;
         } else if (!versions.ok()) {
           return versions;
         }
@@ -445,10 +476,10 @@ absl::StatusOr<std::vector<Publication>> RulesAtStart(const PublicationFiles& fi
                                                       const config::v1::UnitList& units, absl::Time now) {
   absl::StatusOr<std::vector<Publication>> publications = files.Load();
   if (!publications.ok()) return publications.status();
-  absl::Status unversioned;
-  absl::StatusOr<Publication> next =
-      publications->empty() ? LoadRules(site.escalation(), "", units)
-                            : NextRules(site.escalation(), *publications, {}, units, &unversioned);
+  StartFindings found;
+  absl::StatusOr<Publication> next = publications->empty()
+                                         ? LoadRules(site.escalation(), "", units)
+                                         : NextRules(site.escalation(), *publications, {}, units, &found);
   if (!next.ok()) return next.status();
   next->parties = PartiesOf(site, units);
   for (Publication& publication : *publications) {
@@ -456,10 +487,21 @@ absl::StatusOr<std::vector<Publication>> RulesAtStart(const PublicationFiles& fi
     publication.parties = next->parties;
     if (absl::Status status = files.Keep(publication); !status.ok()) return status;
   }
-  if (!unversioned.ok()) {
+  if (!found.unversioned.ok()) {
     log::Warn(
         "the configured calendars were changed without a new version: deadlines name one version for two",
-        {{"error", std::string(unversioned.message())}});
+        {{"error", std::string(found.unversioned.message())}});
+  }
+  if (!found.not_in_files.empty()) {
+    log::Warn(found.dropped
+                  ? "the configured calendars were taken without documents that were published, as what was "
+                    "published does not fit the rest of the configuration: publish them again with "
+                    "`hotlinectl calendar publish`"
+                  : "the configured calendars have been changed and lack documents that were published, so "
+                    "what was published still holds: add the documents to the files, or put the files into "
+                    "force with `hotlinectl policy publish` and the documents again with `hotlinectl "
+                    "calendar publish`",
+              {{"documents", absl::StrJoin(found.not_in_files, ", ")}});
   }
   if (!publications->empty() && DigestOf(*next) == DigestOf(publications->back())) {
     if (absl::Status status = files.Note(*next, &publications->back()); !status.ok()) return status;
@@ -485,8 +527,8 @@ absl::Status CheckRulesInForce(const config::v1::EscalationConfig& config,
       PublicationFiles(StrCat(config.data_dir(), "/publications")).Load();
   if (!published.ok()) return published.status();
   if (published->empty()) return LoadRules(config, "", units).status();
-  absl::Status unversioned;
-  return NextRules(config, *published, {}, units, &unversioned).status();
+  StartFindings found;
+  return NextRules(config, *published, {}, units, &found).status();
 }
 
 }  // namespace hotline::escalation

@@ -2,6 +2,7 @@
 #ifndef SERVICES_ESCALATION_EDGE_RULES_H_
 #define SERVICES_ESCALATION_EDGE_RULES_H_
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,17 +22,29 @@ namespace hotline::escalation {
 absl::StatusOr<Publication> LoadRules(const config::v1::EscalationConfig& config,
                                       std::string_view policy_yaml, const config::v1::UnitList& units = {});
 
+// What a start does otherwise than somebody who asks for the configured files.
+struct StartFindings {
+  // Error of CheckVersions: the configured calendars are taken all the same, as it keeps no start from it.
+  absl::Status unversioned;
+  // What the calendars that hold rest on and the configured ones do not (as DocumentsOf), where they were
+  // published from elsewhere. An edit, or a newer package, may know nothing of a notice that was published
+  // since, so what holds is kept; the files stay new and are taken when somebody publishes them.
+  std::set<std::string> not_in_files;
+  // What holds does not fit the rest of what is configured: the files were taken without those documents.
+  // That is told at this start alone, as the files are what holds then.
+  bool dropped = false;
+};
+
 // What comes after `published`, of which there is one at least. What `change` holds is taken, and the rest
 // stays as it holds; who works by which calendar always does. An empty change takes the configured policy and
-// calendars, each if it is another than when it was last taken or replaced: what was published from elsewhere
-// stands until somebody changes the file. Checked as above, and with the errors of above, of ChangeCalendars
-// and of CheckVersions; configured files that are not needed may be faulty. With `unversioned` configured
-// calendars that CheckVersions refuses are taken all the same, and that is where its error goes: a start is
-// not kept from by it.
+// calendars, each if it is another than when it was last taken (a policy: or replaced): what was published
+// from elsewhere stands until somebody changes the file; calendars of files that were edited before that, and
+// not taken yet, are still to be taken. Checked as above, and with the errors of above, of ChangeCalendars
+// and of CheckVersions; configured files that are not needed may be faulty. With `start` it is as a start
+// takes them, and that is where it says what it found.
 absl::StatusOr<Publication> NextRules(const config::v1::EscalationConfig& config,
                                       const std::vector<Publication>& published, const RulesChange& change,
-                                      const config::v1::UnitList& units = {},
-                                      absl::Status* unversioned = nullptr);
+                                      const config::v1::UnitList& units = {}, StartFindings* start = nullptr);
 
 // SHA-256, in hexadecimal, of what a publication holds: its policy, every rule of its calendars and who works
 // by which of them.
@@ -59,9 +72,12 @@ class PublicationFiles {
 
 // What holds after a start at `now`, oldest first: what `files` keep, and behind it, if the configuration
 // (the policy, the calendars, who works by which of them) is another than when it was last taken, what it
-// says now. That holds for clocks that are armed from `now` on; the first start's is there from the
-// beginning. Publications of a release that did not keep who works by which calendar take what is configured
-// now, and keep it from then on. Errors: those of NextRules and of PublicationFiles.
+// says now; but calendars that were published stay while the configured ones lack a document of theirs, with
+// a warning at each start; where they do not fit the rest of the configuration, the configured ones are taken
+// without it, with a warning at that start. That holds for clocks that are armed from `now` on; the first
+// start's is there from the beginning. Publications of a release that did not keep who works by which
+// calendar take what is configured now, and keep it from then on. Errors: those of NextRules and of
+// PublicationFiles.
 absl::StatusOr<std::vector<Publication>> RulesAtStart(const PublicationFiles& files,
                                                       const config::v1::SiteConfig& site,
                                                       const config::v1::UnitList& units, absl::Time now);

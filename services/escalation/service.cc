@@ -316,24 +316,10 @@ void NameVersions(const Publication& publication, Message* message) {
     message->add_calendar_versions(calendar.version());
 }
 
-// `layer: number` of each document that calendars rest on.
-std::set<std::string> DocumentsOf(const Publication& publication) {
-  std::set<std::string> documents;
-  if (publication.calendars == nullptr) return documents;
-  for (const auto& [code, calendar] : *publication.calendars) {
-    for (const config::v1::CalendarLayer& layer : calendar.layers()) {
-      for (const config::v1::CalendarDocument& document : layer.documents()) {
-        documents.insert(absl::StrCat(layer.code(), ": ", document.number()));
-      }
-    }
-  }
-  return documents;
-}
-
 void CompareDocuments(const Publication& before, const Publication& after,
                       v1::PreviewRulesResponse* response) {
-  const std::set<std::string> old = DocumentsOf(before);
-  const std::set<std::string> now = DocumentsOf(after);
+  const std::set<std::string> old = DocumentsOf(before.calendars.get());
+  const std::set<std::string> now = DocumentsOf(after.calendars.get());
   for (const std::string& one : now) {
     if (!old.contains(one)) response->add_added_documents(one);
   }

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/client.h"
@@ -31,6 +32,13 @@ std::string_view NameOf(Target target) {
   }
   return "";
 }
+
+constexpr Phrase kOtherCertificate{"the certificate at $0 names $1, not $2", "$0 处的证书标识为 $1，应为 $2"};
+constexpr Phrase kDoCertificate{
+    "check the address (--site, --dispatch, --work-order, --escalation) and the certificates, this program's "
+    "(--cert) too: it calls its own hotline's services alone",
+    "请核对地址（--site、--dispatch、--work-order、--escalation）及双方证书（本程序的为 "
+    "--cert）：本程序只调用本热线的服务"};
 
 Failure WrongUse(std::string message) {
   return {.status = absl::InvalidArgumentError(message), .usage = true};
@@ -100,15 +108,26 @@ std::optional<Failure> Client::Connect(Target target) {
   if (!security_->tls() && !arguments_.insecure && !rpc::IsLoopback(address->host)) {
     return WrongUse(Say(arguments_.language, say::kNotLoopback, text));
   }
-  auto made = security_->NewChannel(text, {.max_message_bytes = rpc::kMaxAnswerBytes});
+  // Peers trust the same authorities: anybody's certificate would do otherwise, also a desktop's.
+  auto made = security_->NewChannel(text, {.expected_hotline = security_->hotline(),
+                                           .expected_role = std::string(NameOf(target)),
+                                           .max_message_bytes = rpc::kMaxAnswerBytes});
   if (!made.ok()) return Failure{.status = made.status(), .usage = true};
   channel = *std::move(made);
   return std::nullopt;
 }
 
 Failure Client::Describe(Target target, const grpc::Status& status) const {
-  return {
+  Failure failure = {
       .status = rpc::FromGrpc(status), .service = std::string(NameOf(target)), .address = AddressOf(target)};
+  const std::optional<std::string> other = rpc::OtherPartyOf(failure.status);
+  if (!other.has_value()) return failure;
+  const std::string wanted = StrCat("spiffe://hotline/", security_->hotline(), "/", failure.service);
+  // Not that it cannot be reached: to wait, or to start it, mends nothing.
+  return {.status =
+              absl::UnknownError(Say(Language::kEnglish, kOtherCertificate, failure.address, *other, wanted)),
+          .chinese = Say(Language::kChinese, kOtherCertificate, failure.address, *other, wanted),
+          .advice = &kDoCertificate};
 }
 
 void Client::Trace(grpc::ClientContext* context) const {
@@ -124,7 +143,7 @@ std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, cons
   absl::InsecureBitGen random;
   Backoff backoff(kFirstPause, kLongestPause);
   const absl::Time start = SystemClock()->Now();
-  const absl::Time deadline = start + arguments_.timeout.value_or(timeout);
+  const absl::Time deadline = start + timeout;
   for (int attempt = 1;; ++attempt) {
     grpc::ClientContext context;
     rpc::Propagate(CallContext{.now = start,

@@ -51,7 +51,8 @@ std::string Reachable(const std::string& address);
 // was loaded for.
 Arguments AtSite(const Arguments& arguments, const config::v1::SiteConfig& site);
 
-// Used from one thread.
+// Used from one thread. With TLS it calls the services of its own certificate's hotline alone: a call that
+// came upon another party is not made, and fails with UNKNOWN and whose certificate it was.
 class Client {
  public:
   // Connects to nothing yet. `arguments` outlives it.
@@ -59,24 +60,24 @@ class Client {
 
   // Calls a method of the service that `method` belongs to, e.g.
   //   client.Call(&DispatchService::StubInterface::ListLinks, request, &response)
-  // within `--timeout` (`timeout` if that was not given). UNAVAILABLE, CANCELLED (a server went down), and
-  // overload that says when to come back, are retried a few times with growing pauses: a change carries its
-  // request id, so that the service answers a repetition as it answered the first time. Nothing: it
-  // succeeded.
+  // within `--timeout` (`timeout` if that was not given), and within `limit` in any case. UNAVAILABLE,
+  // CANCELLED (a server went down), and overload that says when to come back, are retried a few times with
+  // growing pauses: a change carries its request id, so that the service answers a repetition as it answered
+  // the first time. Nothing: it succeeded.
   template <typename Interface, typename Request, typename Response>
   std::optional<Failure> Call(grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
                                                                 Response*),
                               const std::type_identity_t<Request>& request, Response* response,
-                              absl::Duration timeout = kDefaultTimeout) {
-    return CallAt(TargetOf(static_cast<Interface*>(nullptr)), method, request, response, timeout);
+                              absl::Duration timeout = kDefaultTimeout,
+                              absl::Duration limit = absl::InfiniteDuration()) {
+    return CallAt(TargetOf(static_cast<Interface*>(nullptr)), method, request, response, timeout, limit);
   }
   // The same of a service that several of the site's programs have.
   template <typename Interface, typename Request, typename Response>
-  std::optional<Failure> CallAt(Target target,
-                                grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&,
-                                                                  Response*),
-                                const std::type_identity_t<Request>& request, Response* response,
-                                absl::Duration timeout = kDefaultTimeout) {
+  std::optional<Failure> CallAt(
+      Target target, grpc::Status (Interface::*method)(grpc::ClientContext*, const Request&, Response*),
+      const std::type_identity_t<Request>& request, Response* response,
+      absl::Duration timeout = kDefaultTimeout, absl::Duration limit = absl::InfiniteDuration()) {
     std::unique_ptr<Interface> stub;
     if (auto failure = Connect(target); failure) return failure;
     if constexpr (std::is_same_v<Interface, BackupService::StubInterface>) {
@@ -84,7 +85,8 @@ class Client {
     } else {
       stub = NewStub(static_cast<Interface*>(nullptr));
     }
-    return Retry(target, timeout, RequestIdOf(request), [&](grpc::ClientContext* context) {
+    const absl::Duration within = std::min(arguments_.timeout.value_or(timeout), limit);
+    return Retry(target, within, RequestIdOf(request), [&](grpc::ClientContext* context) {
       response->Clear();
       return (stub.get()->*method)(context, request, response);
     });

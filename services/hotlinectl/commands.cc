@@ -27,6 +27,7 @@ constexpr size_t kMaxShownEvents = 20'000;
 // Within the longest that a service lets a call take; what takes longer goes on, and the next call gets its
 // outcome.
 constexpr absl::Duration kReconcileTimeout = absl::Seconds(29);
+// The longest that a service verifies.
 constexpr absl::Duration kVerifyTimeout = absl::Minutes(10);
 
 // Asks page after page, until `limit` (0: all) has been handed to `each`; tells when there is more.
@@ -50,15 +51,13 @@ std::optional<Failure> ForEachPage(Session& session,
   return std::nullopt;
 }
 
-// Prints a table that was filled, or that there is nothing.
+// Prints a table that was filled, or that there is nothing; for scripts, only that there is more.
 void PrintTable(Session& session, const Table& table, bool more) {
   Console& console = session.console;
-  if (console.json()) return;
-  if (table.empty()) {
-    console.ErrLine(Say(console.language(), say::kNothing));
-    return;
+  if (!console.json()) {
+    if (table.empty()) return console.ErrLine(Say(console.language(), say::kNothing));
+    console.Out(table.Render(console.style()));
   }
-  console.Out(table.Render(console.style()));
   if (more) console.ErrLine(Say(console.language(), say::kMore), Colour::kDim);
 }
 
@@ -311,6 +310,8 @@ int Verify(Session& session) {
   request.set_end_sequence(session.arguments.Integer("to", 0));
   workorder::v1::VerifyLogResponse response;
   if (auto failure = session.client.Call(&Orders::VerifyLog, request, &response, kVerifyTimeout); failure) {
+    const bool longest = session.arguments.timeout.value_or(kVerifyTimeout) >= kVerifyTimeout;
+    if (longest && absl::IsDeadlineExceeded(failure->status)) failure->advice = &say::kDoVerifyOffline;
     return console.Fail(*failure);
   }
   if (console.json()) {
@@ -373,6 +374,10 @@ int Health(Session& session) {
     if (other) {
       console.ErrLine(Say(console.language(), say::kPlainOtherService, line.name, line.address),
                       Colour::kYellow);
+    }
+    // Somebody else's certificate is no matter of being up.
+    if (failure && failure->advice != nullptr) {
+      console.ErrLine(FailureMessage(*failure, console.language()), Colour::kYellow);
     }
     line.reachable = !failure && !other;
     line.serving = line.reachable && response.status() == grpc::health::v1::HealthCheckResponse::SERVING;

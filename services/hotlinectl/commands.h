@@ -2,6 +2,8 @@
 #ifndef SERVICES_HOTLINECTL_COMMANDS_H_
 #define SERVICES_HOTLINECTL_COMMANDS_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
@@ -58,6 +60,10 @@ int Change(Session& session);
 
 // The order that the flags describe. Errors: INVALID_ARGUMENT naming the field.
 absl::StatusOr<dispatch::v1::PushWorkOrderRequest> FromFlags(const Session& session);
+
+// Whether an order that exists may be an emergency, of which dispatch said nothing: false only if work_order
+// says that it is none.
+bool MayBeEmergency(Session& session, const std::string& order_id);
 
 // explain, ledger, policy, calendar.
 int ExplainDeadline(Session& session);

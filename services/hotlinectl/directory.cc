@@ -89,6 +89,11 @@ const Validity& ValidityOf(const DirectoryEntry& entry) {
 
 std::string EndText(bool set, const google::protobuf::Timestamp& time) { return set ? TimeText(time) : "…"; }
 
+std::string PeriodText(const Validity& validity) {
+  return StrCat(EndText(validity.has_from_time(), validity.from_time()), " – ",
+                EndText(validity.has_until_time(), validity.until_time()));
+}
+
 Table EntryTable(Language language) {
   return Table({{.heading = std::string(Say(language, say::kHeadKind))},
                 {.heading = std::string(Say(language, say::kHeadUnitName))},
@@ -167,10 +172,10 @@ Validity MakeValidity(const Session& session, bool from_now) {
   return validity;
 }
 
-// The entry of `unit` that `wanted` accepts, as it stands; nothing if there is none.
+// The entries of `unit` that `wanted` accepts, as they stand.
 template <typename Wanted>
-std::optional<Failure> FindEntry(Session& session, const std::string& unit, Wanted wanted,
-                                 DirectoryEntry* found) {
+std::optional<Failure> FindEntries(Session& session, const std::string& unit, Wanted wanted,
+                                   std::vector<DirectoryEntry>* found) {
   ListDirectoryRequest request;
   request.set_unit(unit);
   request.set_page_size(kMaxPage);
@@ -179,10 +184,44 @@ std::optional<Failure> FindEntry(Session& session, const std::string& unit, Want
     if (auto failure = session.client.Call(&Directory::ListDirectory, request, &response); failure)
       return failure;
     for (const DirectoryEntry& entry : response.entries()) {
-      if (wanted(entry)) *found = entry;
+      if (wanted(entry)) found->push_back(entry);
     }
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty());
+  return std::nullopt;
+}
+
+// Of what has one entry at most; nothing if there is none.
+template <typename Wanted>
+std::optional<Failure> FindEntry(Session& session, const std::string& unit, Wanted wanted,
+                                 DirectoryEntry* found) {
+  std::vector<DirectoryEntry> entries;
+  if (auto failure = FindEntries(session, unit, wanted, &entries); failure) return failure;
+  if (!entries.empty()) *found = std::move(entries.front());
+  return std::nullopt;
+}
+
+// The role of `entry`, when it is held once only: which of several is meant, nobody said.
+std::optional<Failure> FindOnlyRole(Session& session, DirectoryEntry* entry) {
+  const RoleAssignment role = entry->role();
+  std::vector<DirectoryEntry> terms;
+  if (auto failure = FindEntries(
+          session, role.unit(),
+          [&](const DirectoryEntry& one) {
+            return one.has_role() && one.role().role() == role.role() && one.role().person() == role.person();
+          },
+          &terms);
+      failure) {
+    return failure;
+  }
+  if (terms.size() > 1) {
+    std::string periods;
+    for (const DirectoryEntry& term : terms) {
+      periods += StrCat(periods.empty() ? "" : ", ", PeriodText(term.role().validity()));
+    }
+    return Misuse(say::kWhichTerm, terms.size(), periods);
+  }
+  if (!terms.empty()) *entry = std::move(terms.front());
   return std::nullopt;
 }
 
@@ -196,15 +235,7 @@ std::optional<Failure> MakeEntry(Session& session, bool remove, DirectoryEntry* 
     role.set_unit(unit);
     role.set_role(arguments.Word<StaffRole>("role"));
     role.set_person(id);
-    if (remove && !arguments.Has("from")) {
-      // The one there is, if it is only one.
-      return FindEntry(
-          session, unit,
-          [&](const DirectoryEntry& one) {
-            return one.has_role() && one.role().role() == role.role() && one.role().person() == id;
-          },
-          entry);
-    }
+    if (remove && !arguments.Has("from")) return FindOnlyRole(session, entry);
     *role.mutable_validity() = MakeValidity(session, /*from_now=*/!remove);
     return std::nullopt;
   }
@@ -305,6 +336,12 @@ int Edit(Session& session) {
     console.OutLine(
         Say(console.language(), say::kDirectoryChanged, response.version(), response.changes_size()));
   }
+  if (!console.json() && remove) {
+    Table removed = EntryTable(console.language());
+    for (const DirectoryChange& change : response.changes())
+      AddEntry(console.language(), change.before(), removed);
+    if (!removed.empty()) console.Out(removed.Render(console.style()));
+  }
   return kExitOk;
 }
 
@@ -393,12 +430,13 @@ int History(Session& session) {
     }
     table.AddRow(std::move(cells));
   }
-  if (console.json()) return kExitOk;
-  if (table.empty()) {
-    console.ErrLine(Say(language, say::kNothing));
-    return kExitOk;
+  if (!console.json()) {
+    if (table.empty()) {
+      console.ErrLine(Say(language, say::kNothing));
+      return kExitOk;
+    }
+    console.Out(table.Render(console.style()));
   }
-  console.Out(table.Render(console.style()));
   if (!response.next_page_token().empty()) console.ErrLine(Say(language, say::kMore), Colour::kDim);
   return kExitOk;
 }

@@ -499,7 +499,9 @@ class Examination {
               {"mend that first, then look again", "请先处理该证书，再重新检查"});
           continue;
         }
-        Add(Verdict::kFailed, what, down ? Words{"does not answer", "无应答"} : Words{text, text},
+        Add(Verdict::kFailed, what,
+            down ? Words{"does not answer", "无应答"}
+                 : Words{text, FailureMessage(*failure, Language::kChinese)},
             down ? Words{StrCat("systemctl start ", program.unit, "; if it ends again: journalctl -u ",
                                 program.unit),
                          StrCat("执行 systemctl start ", program.unit, "；若再次退出，用 journalctl -u ",
@@ -659,11 +661,13 @@ class Examination {
                         "检查网络、peers中的地址及双方证书；其间特急事项请电话联系"});
         continue;
       }
-      const absl::Duration skew = absl::AbsDuration(FromProtoDuration(link.clock_skew()));
+      // What of it is certain: a batch that is long on its way looks like a clock that is ahead.
+      const absl::Duration skew = absl::AbsDuration(FromProtoDuration(link.clock_skew())) -
+                                  FromProtoDuration(link.clock_uncertainty());
       if (link.has_clock_skew() && skew > kSkewMuch) {
         Add(Verdict::kLook, what,
-            {StrCat("the clocks are ", absl::ToInt64Milliseconds(skew), " ms apart"),
-             StrCat("双方时钟相差", absl::ToInt64Milliseconds(skew), "毫秒")},
+            {StrCat("the clocks are at least ", absl::ToInt64Milliseconds(skew), " ms apart"),
+             StrCat("双方时钟至少相差", absl::ToInt64Milliseconds(skew), "毫秒")},
             {"one of the two sites is not synchronised: compare with `timedatectl` at both",
              "其中一方时钟未同步，请双方用 timedatectl 核对"});
       } else if (link.reconcile_differences() > 0) {

@@ -42,9 +42,10 @@ Cell StateOf(Language language, DeliveryState state) {
 
 void Finish(Session& session, const Table& table, bool more) {
   Console& console = session.console;
-  if (console.json()) return;
-  if (table.empty()) return console.ErrLine(Say(console.language(), say::kNothing));
-  console.Out(table.Render(console.style()));
+  if (!console.json()) {
+    if (table.empty()) return console.ErrLine(Say(console.language(), say::kNothing));
+    console.Out(table.Render(console.style()));
+  }
   if (more) console.ErrLine(Say(console.language(), say::kMore), Colour::kDim);
 }
 
@@ -146,7 +147,7 @@ int Follow(Session& session) {
   absl::InsecureBitGen random;
   Backoff backoff(absl::Milliseconds(100), absl::Seconds(10));
   bool told = false;
-  while (true) {
+  while (!console.failed()) {
     std::unique_ptr<Notifications> stub;
     if (auto failure = session.client.Stub(&stub); failure) return console.Fail(*failure);
     WatchNotificationsRequest request;
@@ -176,7 +177,7 @@ int Follow(Session& session) {
                         language == Language::kChinese ? message.text_zh() : message.text_en()});
           console.Out(table.RenderRows(console.style()));
         }
-        if (left > 0 && --left == 0) {
+        if (console.failed() || (left > 0 && --left == 0)) {
           context.TryCancel();
           reader->Finish();
           return kExitOk;
@@ -200,6 +201,7 @@ int Follow(Session& session) {
     told = true;
     Pause(pause);
   }
+  return kExitOk;  // what was lost is told at the end
 }
 
 // Prints how the delivery stands after a change.

@@ -266,6 +266,12 @@ int RestoreBackup(Session& session) {
            .chinese = Say(Language::kChinese, say::kRestoreFull, text),
            .advice = &say::kDoMakeRoomToRestore});
     }
+    if (absl::IsAborted(status)) {
+      return console.Fail(
+          {.status = absl::FailedPreconditionError(Say(Language::kEnglish, say::kRestoreInUse, text)),
+           .chinese = Say(Language::kChinese, say::kRestoreInUse, text),
+           .advice = &say::kDoStopServices});
+    }
     if (!absl::IsFailedPrecondition(status)) return console.Fail({.status = status});
     return console.Fail(
         {.status = absl::FailedPreconditionError(Say(Language::kEnglish, say::kRestoreRefused, text)),

@@ -38,10 +38,13 @@ int PushAll(Session& session) {
   if (auto failure = session.client.Call(&DispatchService::StubInterface::PushToPartners, request, &response,
                                          std::max(Client::kDefaultTimeout, wait + absl::Seconds(5)));
       failure) {
+    failure->telephone_required = IsUnsure(*failure) && MayBeEmergency(session, arguments.operand);
     return console.Fail(*failure);
   }
+  const bool emergency = response.order().urgency() == type::v1::URGENCY_EMERGENCY;
   int code = kExitOk;
   bool telephone = false;
+  bool unsure = false;
   Table table = PartnerTable(language);
   for (const auto& result : response.results()) {
     std::string error;
@@ -49,6 +52,7 @@ int PushAll(Session& session) {
       const Failure failure{.status = error::FromProto(result.error())};
       error = Printable(FailureMessage(failure, language), /*keep_lines=*/false);
       if (code == kExitOk) code = ExitCodeOf(failure);
+      unsure = unsure || (emergency && IsUnsure(failure));
     }
     telephone = telephone || result.response().telephone_required();
     AddPartner(language, result.hotline(), result.response().order(),
@@ -61,8 +65,9 @@ int PushAll(Session& session) {
                         response.order().partner_count(), response.event_sequence()));
     console.Out(table.Render(console.style()));
     if (telephone) console.ErrLine(Say(language, say::kTelephone), Colour::kRed);
+    if (unsure) console.ErrLine(Say(language, say::kTelephoneUnsure), Colour::kRed);
   }
-  return telephone ? static_cast<int>(kExitTelephone) : code;
+  return telephone || unsure ? static_cast<int>(kExitTelephone) : code;
 }
 
 int ListAll(Session& session) {

@@ -34,17 +34,8 @@ constexpr size_t kMaxBatchBytes = size_t{2} << 20;
 constexpr int kMaxRowAttempts = 6;
 // Lines about failed rows that a person can still read.
 constexpr int64_t kMaxShownFailures = 100;
-
-// As far as is known here: what only the text says, the site reads.
-bool IsEmergency(const PushWorkOrderRequest& request) {
-  return request.content().urgency() == type::v1::URGENCY_EMERGENCY ||
-         request.facts().danger() == type::v1::ANSWER_YES;
-}
-
-// It may have been pushed or not, or may be later: in any case nobody has confirmed it.
-bool IsUnsure(int exit_code) {
-  return exit_code == kExitUnreachable || exit_code == kExitTryLater || exit_code == kExitInternal;
-}
+// Whoever is to use the telephone waits no longer for why.
+constexpr absl::Duration kUrgencyTimeout = absl::Seconds(2);
 
 // How long to wait for the answer to a push that itself waits for a receipt.
 absl::Duration PushTimeout(const PushWorkOrderRequest& request) {
@@ -70,8 +61,10 @@ int PushOne(Session& session) {
   request->set_find_similar(session.arguments.Has("similar"));
   PushWorkOrderResponse response;
   if (auto failure = PushAlone(session, *request, &response); failure) {
-    // An emergency of which nobody can say whether it left must not wait for a retry.
-    failure->telephone_required = IsEmergency(*request) && IsUnsure(ExitCodeOf(*failure));
+    // What cannot wait must not wait for a retry where nobody can say whether it left.
+    failure->telephone_required =
+        IsUnsure(*failure) &&
+        (NeedsTelephone(*request) || (exists && MayBeEmergency(session, session.arguments.operand)));
     return console.Fail(*failure);
   }
   if (console.json()) {
@@ -122,9 +115,9 @@ class FilePush {
     Backoff backoff(absl::Milliseconds(200), absl::Seconds(2));
     while (!waiting_.empty() && !stopped_) {
       pause_ = absl::ZeroDuration();
-      if (IsEmergency(waiting_.front().request)) {
-        // A batch waits for no receipt, and an emergency needs one.
-        PushEmergency();
+      if (NeedsTelephone(waiting_.front().request)) {
+        // Its outcome must not hang on that of a batch.
+        PushAwaited();
       } else {
         PushBatch();
       }
@@ -167,12 +160,12 @@ class FilePush {
     return rows;
   }
 
-  void PushEmergency() {
+  void PushAwaited() {
     Row row = std::move(waiting_.front());
     waiting_.pop_front();
     PushWorkOrderResponse response;
     if (auto failure = PushAlone(session_, row.request, &response); failure) {
-      failure->telephone_required = IsUnsure(ExitCodeOf(*failure));
+      failure->telephone_required = IsUnsure(*failure);
       telephone_ = telephone_ || failure->telephone_required;
       Stop(*failure, {&row, 1});
       return;
@@ -183,7 +176,7 @@ class FilePush {
   void PushBatch() {
     std::vector<Row> batch;
     size_t size = 0;
-    while (!waiting_.empty() && batch.size() < kMaxBatchOrders && !IsEmergency(waiting_.front().request)) {
+    while (!waiting_.empty() && batch.size() < kMaxBatchOrders && !NeedsTelephone(waiting_.front().request)) {
       size += waiting_.front().request.ByteSizeLong();
       if (!batch.empty() && size > kMaxBatchBytes) break;
       batch.push_back(std::move(waiting_.front()));
@@ -227,7 +220,7 @@ class FilePush {
     const ExitCode code = ExitCodeOf(failure.status);
     stopped_ = failure.usage || code == kExitUnreachable || code == kExitTryLater ||
                absl::IsPermissionDenied(failure.status) || absl::IsUnauthenticated(failure.status) ||
-               absl::IsUnimplemented(failure.status);
+               absl::IsUnimplemented(failure.status) || failure.advice != nullptr;
   }
 
   void RowPushed(const Row& row, const PushWorkOrderResponse& response) {
@@ -267,7 +260,7 @@ class FilePush {
     console_.ErrLine(Say(language, say::kRowError, order.row, order.line, message), Colour::kRed);
   }
 
-  // About an emergency: never left out, however many failures there are.
+  // About what needs the telephone: never left out, however many failures there are.
   void Shout(const ImportedOrder& order, const Phrase& phrase) {
     const Language language = console_.language();
     console_.ErrLine(Say(language, say::kRowError, order.row, order.line, Say(language, phrase)),
@@ -292,9 +285,15 @@ class FilePush {
     const std::string& rejects = session_.arguments.Text("rejects");
     // What was not tried is not on its way.
     for (const Row& row : waiting_) {
-      if (!IsEmergency(row.request)) continue;
+      if (!NeedsTelephone(row.request)) continue;
       telephone_ = true;
-      if (!console_.json()) Shout(*row.order, say::kTelephoneUnsure);
+      if (console_.json()) {
+        console_.OutLine(StrCat("{\"row\":", row.order->row, ",\"line\":", row.order->line,
+                                ",\"requestId\":", JsonString(row.request.header().request_id()),
+                                ",\"notTried\":true,\"telephoneRequired\":true}"));
+      } else {
+        Shout(*row.order, say::kTelephoneUnsure);
+      }
     }
     bool written = true;
     if (!rejects.empty() && !rejects_.empty()) {
@@ -314,10 +313,11 @@ class FilePush {
         console_.ErrLine(Say(language, say::kRejectsWritten, rejects_.size(), rejects));
       }
     }
+    int code = first_code_;
     if (!written) {
-      return console_.Fail({.status = absl::UnknownError(Say(language, say::kCannotWrite, rejects))});
+      code = console_.Fail({.status = absl::UnknownError(Say(language, say::kCannotWrite, rejects))});
     }
-    return telephone_ ? kExitTelephone : first_code_;
+    return telephone_ ? static_cast<int>(kExitTelephone) : code;
   }
 
   Session& session_;
@@ -351,6 +351,15 @@ absl::StatusOr<PushWorkOrderRequest> FromFlags(const Session& session) {
     }
   }
   return request;
+}
+
+bool MayBeEmergency(Session& session, const std::string& order_id) {
+  workorder::v1::GetWorkOrderRequest request;
+  request.set_order_id(order_id);
+  workorder::v1::GetWorkOrderResponse response;
+  const auto failure = session.client.Call(&WorkOrderService::StubInterface::GetWorkOrder, request, &response,
+                                           kUrgencyTimeout, kUrgencyTimeout);
+  return failure.has_value() || response.order().urgency() == type::v1::URGENCY_EMERGENCY;
 }
 
 int Push(Session& session) {

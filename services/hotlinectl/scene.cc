@@ -91,6 +91,11 @@ int ReferFromScene(Session& session) {
   if (auto failure = session.client.Call(&DispatchService::StubInterface::ReferFromScene, request, &response,
                                          std::max(Client::kDefaultTimeout, wait + absl::Seconds(5)));
       failure) {
+    const bool awaited = request.content().urgency() == type::v1::URGENCY_EMERGENCY ||
+                         scene.request() == type::v1::SCENE_REQUEST_BRING_UNIT;
+    failure->telephone_required =
+        IsUnsure(*failure) &&
+        (awaited || (!arguments.operand.empty() && MayBeEmergency(session, arguments.operand)));
     return console.Fail(*failure);
   }
   if (console.json()) {

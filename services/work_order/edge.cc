@@ -13,6 +13,9 @@ namespace {
 
 namespace v1 = hotline::workorder::v1;
 
+// The walk over a large log takes minutes, in slices between which others go on.
+constexpr absl::Duration kLongestVerification = absl::Minutes(10);
+
 class WorkOrderEdge final
     : public rpc::RawService<v1::WorkOrderService::Service,
                              v1::WorkOrderService::WithRawCallbackMethod_WatchWorkOrders,
@@ -86,7 +89,7 @@ class WorkOrderEdge final
   HOTLINE_FORWARD(v1, GetWorkOrder, service_)
   HOTLINE_FORWARD(v1, ListWorkOrders, service_)
   HOTLINE_FORWARD(v1, ListOrderEvents, service_)
-  HOTLINE_FORWARD(v1, VerifyLog, service_)
+  HOTLINE_FORWARD(v1, VerifyLog, service_, rpc::MethodType::kUnary, kLongestVerification)
   HOTLINE_FORWARD(v1, ExportEvidence, service_)
   HOTLINE_COMMAND(v1, service_, RuleOnWorkOrder, ruling)
   HOTLINE_COMMAND(v1, service_, ReopenWorkOrder, reopening)

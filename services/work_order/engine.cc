@@ -174,6 +174,9 @@ struct Engine::Work {
   int next = 0;
   bool parted = false;
 
+  // Its commit failed, and may be there all the same; or that of its first part is there.
+  bool in_doubt = false;
+
   // Set when this work, but not the batch, failed.
   absl::Status failure;
 
@@ -932,6 +935,10 @@ bool Engine::RunBatch() {
   if (tx.store_failure.ok() && tx.begun) {
     const auto start = std::chrono::steady_clock::now();
     tx.store_failure = store_->Commit();
+    if (!tx.store_failure.ok() && !absl::IsResourceExhausted(tx.store_failure)) {
+      for (const auto& work : batch) NoteDoubt(*work);
+      if (!rest.empty() && rest.front()->parted) NoteDoubt(*rest.front());
+    }
     took = absl::FromChrono(std::chrono::steady_clock::now() - start);
   } else if (!tx.store_failure.ok() && tx.begun) {
     store_->Rollback();
@@ -1078,7 +1085,8 @@ int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
   MutexLock lock(&queue_mu_);
   for (; !rest.empty(); rest.pop_back()) {
     weight += rest.back()->weight;
-    rest.back()->parted = false;
+    // What it is refused for from now on is no word on what is committed of it.
+    if (std::exchange(rest.back()->parted, false)) rest.back()->in_doubt = true;
     queue_.push_front(std::move(rest.back()));
   }
   queued_weight_ += weight;
@@ -1086,15 +1094,35 @@ int Engine::PutBack(std::vector<std::unique_ptr<Work>>& rest) {
   return weight;
 }
 
-// Nothing of the batch is in the store: forget what was decided on top of it and say so to everyone who
-// waits.
+// Its commit failed: it may be there when the store is opened again, and until then nothing else is taken.
+void Engine::NoteDoubt(Work& work) {
+  work.in_doubt = true;
+  for (const Command& command : work.commands.commands()) {
+    if (!command.header().request_id().empty()) in_doubt_.insert(command.header().request_id());
+  }
+}
+
+// Whether it is in doubt itself, or repeats a request that is.
+bool Engine::IsInDoubt(const Work& work) const {
+  return work.in_doubt || std::any_of(work.commands.commands().begin(), work.commands.commands().end(),
+                                      [this](const Command& command) {
+                                        return in_doubt_.contains(command.header().request_id());
+                                      });
+}
+
+// Nothing more comes of the batch: forget what was decided on top of it and say so to everyone who waits, or
+// that nobody knows.
 void Engine::Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch) {
   counters_.failed_commits.fetch_add(1);
   healthy_ = false;
   last_failure_ = why;
   // If they cannot be read now, they are read before anything else is decided: numbering never runs ahead.
   heads_stale_ = !LoadHeads().ok();
-  for (const auto& work : batch) work->Fail(why);
+  // A full disk by itself says that nothing was done.
+  const absl::Status failed = error::ReasonOf(why) == error::Reason::ERROR_REASON_DISK_FULL
+                                  ? error::StoreFailed("the disk is full")
+                                  : why;
+  for (const auto& work : batch) work->Fail(IsInDoubt(*work) ? error::OutcomeUnknown(failed) : why);
 }
 
 void Engine::RunCommands(Work& work, Transaction& tx) {
@@ -1131,6 +1159,8 @@ absl::StatusOr<workorder::v1::CommandResult> Engine::RunCommand(const Command& c
   const std::string fingerprint = Fingerprint(command);
   const std::string& request_id = command.header().request_id();
   if (!request_id.empty()) {
+    // What its commit wrote this connection may see, and nobody after it.
+    if (in_doubt_.contains(request_id)) return error::OutcomeUnknown(last_failure_);
     absl::StatusOr<std::optional<RequestRow>> known = store_->reader().FindRequest(request_id);
     if (!known.ok()) return store_failed(known.status());
     if (known->has_value()) {
@@ -1403,10 +1433,9 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
     }
   }
   tx.receiving = nullptr;
-  // Of an offer that is refused no order is made, whatever its id looks like: it goes by its own time, see
+  // What is about no order, whatever its handoff's id looks like, goes by its own time: see
   // Store::EraseStrays.
-  const bool stray =
-      envelope.kind() == exchange::v1::ENVELOPE_KIND_OFFER && before == nullptr && !received.changes;
+  const bool stray = before == nullptr && !received.changes;
   if (absl::Status status = store_->AppendInbox(
           link.key, {.envelope = envelope, .order_id = stray ? 0 : *order_id, .commit_time = tx.now},
           content);
@@ -1786,6 +1815,14 @@ absl::Status Engine::Replay(LinkRow& link, Transaction& tx) {
       absl::StatusOr<int64_t> applied =
           Apply(std::move(recovered.change), *order_id, envelope.traceparent(), tx);
       if (!applied.ok()) return applied.status();
+      *order_id = *applied;
+    }
+    // Its order was not there when it came back: it is erased with that.
+    if (rows->front().order_id == 0 && *order_id != 0) {
+      if (absl::Status status = store_->SetOutboxOrder(link.key, envelope.sequence(), *order_id);
+          !status.ok()) {
+        return status;
+      }
     }
     ++link.replay_next;
     tx.dirty_links.insert(link.key);

@@ -198,6 +198,8 @@ class Engine : public Ledger {
   // `reads`.
   void Publish(Transaction& tx, std::list<WaitingPull>* pulls, std::list<WaitingRead>* reads);
   void Answer(Work& work);
+  void NoteDoubt(Work& work);
+  bool IsInDoubt(const Work& work) const;
   void Abandon(const absl::Status& why, std::vector<std::unique_ptr<Work>>& batch);
 
   struct Comparison;
@@ -244,6 +246,7 @@ class Engine : public Ledger {
   absl::Status last_failure_;
   bool interruptible_ = false;                        // the batch under way is of ordinary work
   absl::Time emergency_time_ = absl::InfinitePast();  // of the last commit with an emergency in it
+  absl::flat_hash_set<std::string> in_doubt_;         // ids of the requests whose commit failed
   bool heads_stale_ = false;          // a commit failed and the store could not be read after it
   int64_t id_start_ = 0;              // where the counter of order ids starts in a millisecond
   int64_t id_floor_ = 0;              // ids given by this process are larger

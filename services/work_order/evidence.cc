@@ -16,7 +16,6 @@
 namespace hotline::work_order {
 namespace {
 
-constexpr absl::Duration kClockSlack = absl::Hours(1);
 constexpr int kScanSlice = 256;
 // A receipt further ahead than this is no proof worth its size.
 constexpr int64_t kMaxStretch = 4096;
@@ -66,13 +65,22 @@ absl::Status EvidenceCollector::Begin() {
   parts_.head_hash = heads->event_hash;
 
   std::set<std::string> peers;
+  std::set<int64_t> stored_with = {0, id_};
   const auto add = [&](const type::v1::Handoff& handoff) {
     handoff_ids_.insert(handoff.id());
-    peers.insert(handoff.from_hotline() == parts_.hotline ? handoff.to_hotline() : handoff.from_hotline());
+    const bool given = handoff.from_hotline() == parts_.hotline;
+    peers.insert(given ? handoff.to_hotline() : handoff.from_hotline());
+    // Named in it as `<giver>-<order id>-<attempt>`: another one if that is lost, see
+    // Store::IndexLostHandoff.
+    if (given && handoff.id().size() > parts_.hotline.size()) {
+      const std::string_view named = std::string_view(handoff.id()).substr(parts_.hotline.size() + 1, 13);
+      stored_with.insert(ParseOrderId(named).value_or(0));
+    }
   };
   if (order_.has_handoff()) add(order_.handoff());
   if (order_.has_inbound()) add(order_.inbound());
   for (const type::v1::Handoff& handoff : order_.past_handoffs()) add(handoff);
+  stored_with_.assign(stored_with.begin(), stored_with.end());
   for (const std::string& peer : peers) {
     for (const bool incoming : {false, true}) {
       lanes_.push_back({.key = {.peer = peer, .lane = LaneFor(order_.urgency())}, .incoming = incoming});
@@ -117,40 +125,21 @@ int64_t EvidenceCollector::EndOf(const Lane& lane) const {
   return 0;
 }
 
-absl::StatusOr<int64_t> EvidenceCollector::FindBefore(const Lane& lane, absl::Time time) {
-  int64_t high = EndOf(lane);
-  int64_t low = 0;  // committed before, or the beginning
-  while (low < high) {
-    const int64_t middle = low + (high - low + 1) / 2;
-    absl::StatusOr<std::vector<EnvelopeRow>> rows = Read(lane, middle - 1, 1);
-    if (!rows.ok()) return rows.status();
-    if (!rows->empty() && rows->front().commit_time < time) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
-}
-
 absl::StatusOr<bool> EvidenceCollector::Scan(Lane* lane) {
-  if (!lane->begun) {
-    absl::StatusOr<int64_t> after = FindBefore(*lane, FromTimestamp(order_.register_time()) - kClockSlack);
-    if (!after.ok()) return after.status();
-    lane->after = *after;
-    lane->begun = true;
+  const int64_t order_id = stored_with_[lane->stored_with];
+  absl::StatusOr<std::vector<std::pair<int64_t, std::string>>> envelopes =
+      reader_->FindEnvelopes(lane->key, lane->incoming, order_id, lane->after, kScanSlice);
+  if (!envelopes.ok()) return envelopes.status();
+  for (const auto& [sequence, handoff_id] : *envelopes) {
+    lane->after = sequence;
+    if (sequence > EndOf(*lane)) break;
+    if (order_id == id_ || handoff_ids_.contains(handoff_id)) lane->found.push_back(sequence);
   }
-  absl::StatusOr<std::vector<EnvelopeRow>> rows = Read(*lane, lane->after, kScanSlice);
-  if (!rows.ok()) return rows.status();
-  const absl::Time end = FromTimestamp(order_.update_time()) + kClockSlack;
-  for (const EnvelopeRow& row : *rows) {
-    if (row.commit_time > end || row.envelope.sequence() > EndOf(*lane)) return true;
-    lane->after = row.envelope.sequence();
-    if (row.order_id == id_ || handoff_ids_.contains(row.envelope.handoff_id())) {
-      lane->found.push_back(row.envelope.sequence());
-    }
-  }
-  return rows->empty();
+  if (envelopes->size() == kScanSlice && lane->after <= EndOf(*lane)) return false;
+  lane->after = 0;
+  if (++lane->stored_with < stored_with_.size()) return false;
+  std::sort(lane->found.begin(), lane->found.end());
+  return true;
 }
 
 absl::Status EvidenceCollector::Take(const Lane& lane) {

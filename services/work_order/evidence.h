@@ -16,9 +16,9 @@ namespace hotline::work_order {
 
 // Works in steps of some milliseconds, so that others can read between them. Used from the reader's thread.
 //
-// No index leads from an order to its envelopes: they are looked for in the stretch of each lane that was
-// committed in the order's life, an hour more at both ends as clocks get corrected. An envelope that the
-// clock hid from it is missing in the evidence, which its check then says.
+// The order's envelopes are found by the order that they were stored with, and by its handoffs among those
+// that were stored with none, or with an order that is lost. No time tells which they are: a clock may have
+// leapt.
 class EvidenceCollector {
  public:
   // Of the order with this id; `now` is the time of export. `reader` outlives it.
@@ -36,9 +36,9 @@ class EvidenceCollector {
   struct Lane {
     LaneKey key;
     bool incoming = false;
-    bool begun = false;
+    size_t stored_with = 0;      // of `stored_with_`, at hand
     int64_t after = 0;           // has been looked at up to here
-    std::vector<int64_t> found;  // of the order
+    std::vector<int64_t> found;  // of the order; ascending when all is looked through
   };
 
   absl::Status Begin();
@@ -46,9 +46,7 @@ class EvidenceCollector {
   absl::StatusOr<std::vector<EnvelopeRow>> Read(const Lane& lane, int64_t after, int limit);
   // The lane's last sequence when the order was read.
   int64_t EndOf(const Lane& lane) const;
-  // The last sequence that was committed before `time`, if commit times grow.
-  absl::StatusOr<int64_t> FindBefore(const Lane& lane, absl::Time time);
-  // Looks through the next envelopes of the lane; true at its end.
+  // Looks through the lane's next envelopes that may be the order's; true when there are no more.
   absl::StatusOr<bool> Scan(Lane* lane);
   // Adds the lane's envelopes, and the proofs with the envelopes that they need.
   absl::Status Take(const Lane& lane);
@@ -60,6 +58,7 @@ class EvidenceCollector {
   std::vector<LinkRow> links_;
   type::v1::WorkOrder order_;
   std::set<std::string> handoff_ids_;
+  std::vector<int64_t> stored_with_;  // ids of orders, or 0, that its envelopes may have been stored with
   std::vector<Lane> lanes_;
   size_t lane_ = 0;  // at hand
 };

@@ -79,6 +79,14 @@ class WorkOrderProcess final : public boot::Service {
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));
     absl::StatusOr<std::unique_ptr<Reader>> reader = (*store)->NewReader();
     if (!reader.ok()) return boot::At(file, reader.status());
+    const absl::StatusOr<Heads> heads = (*reader)->ReadHeads();
+    if (!heads.ok()) return boot::At(file, heads.status());
+    if (heads->last_order_id >= FirstOrderIdAt(environment.clock->Now() + absl::Hours(24))) {
+      log::Error(
+          "the last order was registered while the clock was ahead, or the clock is behind: ids and "
+          "numbers go on from there until its time has come",
+          {{"order", FormatOrderId(heads->last_order_id)}});
+    }
     EngineOptions options;
     options.site = SiteOf(*environment.site);
     options.queue_limit = config.work_order().queue_limit();
@@ -105,6 +113,7 @@ class WorkOrderProcess final : public boot::Service {
     if (!reader.ok()) return boot::At(file, reader.status());
     RetentionOptions retention;
     retention.hotline = config.hotline();
+    for (const auto& peer : config.peers()) retention.peers.insert(peer.hotline());
     retention.content_days = config.retention().content_days();
     retention.hour = config.retention().hour();
     retention.erase_strays = [engine = process->engine_.get()](std::vector<int64_t> places,

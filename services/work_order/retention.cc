@@ -29,6 +29,10 @@ constexpr int kMostOwed = 10'000;
 constexpr int kMostCounted = 10'000;
 constexpr int kMostHolds = 1000;
 constexpr absl::Duration kLookEvery = absl::Minutes(5);
+constexpr absl::Duration kDay = absl::Hours(24);
+constexpr absl::Duration kWeek = absl::Hours(7 * 24);
+// More than clocks are corrected by between two looks.
+constexpr absl::Duration kLeap = absl::Hours(1);
 // Of a call's time, left for the answer.
 constexpr absl::Duration kForTheAnswer = absl::Milliseconds(500);
 
@@ -59,22 +63,70 @@ void Retention::Start() {
 // erases too.
 void Retention::Watch() {
   const absl::Time now = clock_->Now();
+  const absl::Duration steady = clock_->Steady();
+  if (absl::AbsDuration(now - steady - steady_origin_) > kLeap) steady_since_ = steady;
+  steady_origin_ = now - steady;
   const absl::CivilHour hour = absl::ToCivilHour(now, Beijing());
   if (hour.hour() >= options_.hour && absl::CivilDay(hour) != last_day_) {
     last_day_ = absl::CivilDay(hour);
-    auto run = std::make_shared<Run>();
-    run->now = now;
-    run->ended = [this](const absl::Status& status, const Run& ended, bool) {
-      if (!status.ok()) {
-        last_day_ = absl::CivilDay();  // the next look tries again
-        return options_.on_failure(status);
-      }
-      options_.on_run(ended.erased);
-      if (ended.failed > 0) options_.on_failure(ended.failure);
-    };
-    Step(std::move(run));
+    Begin(now);
   }
   executor_->PostAfter(kLookEvery, [this] { Watch(); });
+}
+
+void Retention::Begin(absl::Time now) {
+  if (absl::Status status = CheckClock(now); !status.ok()) {
+    if (!absl::IsFailedPrecondition(status)) last_day_ = absl::CivilDay();
+    return options_.on_failure(status);
+  }
+  auto run = std::make_shared<Run>();
+  run->now = now;
+  run->ended = [this](const absl::Status& status, const Run& ended, bool) {
+    if (!status.ok()) {
+      last_day_ = absl::CivilDay();  // the next look tries again
+      return options_.on_failure(status);
+    }
+    options_.on_run(ended.erased);
+    if (ended.failed > 0) options_.on_failure(ended.failure);
+  };
+  Step(std::move(run));
+}
+
+absl::StatusOr<absl::Time> Retention::TimeOf(int64_t sequence) {
+  absl::StatusOr<std::vector<EventRow>> rows = reader_->ReadEvents(sequence, 1);
+  if (!rows.ok()) return rows.status();
+  type::v1::Event event;
+  if (rows->empty() || !event.ParseFromString(rows->front().bytes)) return absl::InfiniteFuture();
+  return FromTimestamp(event.commit_time());
+}
+
+absl::Status Retention::CheckClock(absl::Time now) {
+  if (clock_->Steady() - steady_since_ >= kWeek) return absl::OkStatus();
+  absl::StatusOr<Heads> heads = reader_->ReadHeads();
+  if (!heads.ok()) return heads.status();
+  // Of two neighbours in the log the earlier is of more than a week ago and the later is not. They are looked
+  // for from the end in growing steps, then between the last two, so that none of an earlier leap are found.
+  int64_t old = 0;  // 0: there is none
+  int64_t young = heads->event_sequence + 1;
+  absl::Time old_time = absl::InfiniteFuture();
+  for (int64_t step = 1; young - old > 1;) {
+    const bool stepping = old == 0 && step < young;
+    const int64_t sequence = stepping ? young - step : old + (young - old) / 2;
+    if (stepping) step *= 2;
+    const absl::StatusOr<absl::Time> time = TimeOf(sequence);
+    if (!time.ok()) return time.status();
+    if (*time < now - kWeek) {
+      old = sequence;
+      old_time = *time;
+    } else {
+      young = sequence;
+    }
+  }
+  if (old_time >= now - 2 * kWeek) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the clock leapt ahead, or nothing happened here in the week before the last: nothing is erased until "
+      "it has gone steadily for a week, or events of more than a week ago bear it out; if it is wrong, set "
+      "it right before that; if it is right, `hotlinectl retention run` does not wait");
 }
 
 bool Retention::IsDue(const WorkOrder& order, const Run& run) const {
@@ -87,7 +139,7 @@ bool Retention::IsDue(const WorkOrder& order, const Run& run) const {
   if (order.has_erase_time() && FromTimestamp(order.update_time()) <= FromTimestamp(order.erase_time())) {
     return false;
   }
-  if (FromTimestamp(order.update_time()) >= run.now - absl::Hours(24) * options_.content_days) return false;
+  if (FromTimestamp(order.update_time()) >= run.now - kDay * options_.content_days) return false;
   const auto unclear = [&](const type::v1::Handoff& handoff) {
     return run.unclear_peers.contains(handoff.from_hotline()) ||
            run.unclear_peers.contains(handoff.to_hotline());
@@ -100,7 +152,9 @@ absl::Status Retention::LookAtLinks(Run& run) {
   absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
   if (!links.ok()) return links.status();
   for (const LinkRow& link : *links) {
-    if (link.acknowledged_sequence >= link.outgoing_sequence) continue;
+    if (link.acknowledged_sequence >= link.outgoing_sequence || !options_.peers.contains(link.key.peer)) {
+      continue;
+    }
     absl::StatusOr<std::vector<int64_t>> orders =
         reader_->OutboxOrders(link.key, link.acknowledged_sequence, kMostOwed);
     if (!orders.ok()) return orders.status();
@@ -111,8 +165,17 @@ absl::Status Retention::LookAtLinks(Run& run) {
 }
 
 absl::StatusOr<std::vector<WorkOrder>> Retention::NextDue(Run& run, int limit, bool* end) {
-  // Ids grow with time: what was registered later cannot be due.
-  const int64_t first_young = FirstOrderIdAt(run.now - absl::Hours(24) * options_.content_days);
+  // Ids grow, with time unless the clock was ahead: what has a greater one than all that was registered
+  // before cannot be due.
+  const absl::Time before = run.now - kDay * options_.content_days;
+  workorder::v1::ListFilter filter;
+  *filter.mutable_register_end_time() = ToTimestamp(before);
+  int64_t next = 0;
+  absl::StatusOr<std::vector<WorkOrder>> latest =
+      reader_->List(filter, 0, {.limit = 1, .scan_limit = kScannedAtOnce}, &next);
+  if (!latest.ok()) return latest.status();
+  const int64_t last_old = latest->empty() ? 0 : ParseOrderId(latest->front().id()).value_or(0);
+  const int64_t first_young = std::max(FirstOrderIdAt(before), last_old + 1);
   absl::StatusOr<std::vector<WorkOrder>> orders = reader_->ScanOrders(run.after_id, kScannedAtOnce);
   if (!orders.ok()) return orders.status();
   *end = orders->size() < kScannedAtOnce;
@@ -200,7 +263,7 @@ void Retention::Step(std::shared_ptr<Run> run) {
     header.set_expected_version(order.version());
     header.mutable_actor()->set_account(kRetentionAccount);
     *command.mutable_erasure()->mutable_unchanged_since_time() =
-        ToTimestamp(run->now - absl::Hours(24) * options_.content_days);
+        ToTimestamp(run->now - kDay * options_.content_days);
     command.mutable_erasure()->set_retention_days(options_.content_days);
     attestation->Write(command.mutable_erasure());
   }
@@ -227,7 +290,7 @@ void Retention::Step(std::shared_ptr<Run> run) {
 // What was refused has no order to go with: a vendor's offers that nobody here understood, with all that
 // their callers said.
 void Retention::StepStrays(std::shared_ptr<Run> run) {
-  const absl::Time before = run->now - absl::Hours(24) * options_.content_days;
+  const absl::Time before = run->now - kDay * options_.content_days;
   absl::StatusOr<std::vector<int64_t>> places = reader_->FindStrays(before, kStraysAtOnce, &run->after_place);
   if (!places.ok()) return run->ended(places.status(), *run, false);
   const auto go_on = [this, run] { GoOn(run, run->after_place == 0, &Retention::StepStrays); };

@@ -6,6 +6,12 @@
 // the days of the configuration, is under no hold, and nothing about it is still owed to a peer. What a peer
 // sent and no order was made of, an offer that was not understood above all, is due so many days after it
 // came.
+//
+// Nothing brings back what a wrong clock has erased. So the job puts it off, for a person to look at the
+// time, unless the log's latest event of more than a week ago is not older than two weeks, or the clock has
+// gone for a week since the start without a leap. It says so once a day, be it that the clock leapt or that
+// nothing happened here for so long. That is a delay and proves nothing: after a week of events by a wrong
+// clock the job erases by it. Who calls RunRetention has looked at the time.
 #ifndef SERVICES_WORK_ORDER_RETENTION_H_
 #define SERVICES_WORK_ORDER_RETENTION_H_
 
@@ -34,13 +40,16 @@ namespace hotline::work_order {
 
 struct RetentionOptions {
   std::string hotline;
+  // That are configured. What is owed to another keeps no order: nobody delivers it.
+  std::set<std::string> peers;
   int content_days = 1095;  // -1: nothing is erased
   int hour = 3;             // of the day in Beijing at which the job begins
   // Engine::EraseStrays: what peers sent and no order was made of goes so long after it came. None: it stays.
   std::function<void(std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done)> erase_strays;
   std::function<void(int64_t erased)> on_run = [](int64_t) {};  // a run of the job has ended
   // A run of the job could not go on, and is tried again in five minutes; or it has ended, but some orders
-  // cannot be erased, the first of them for this reason. No personal data.
+  // cannot be erased, the first of them for this reason; or there was none today, as the clock is in doubt
+  // (FAILED_PRECONDITION). No personal data.
   std::function<void(const absl::Status&)> on_failure = [](const absl::Status&) {};
 };
 
@@ -92,6 +101,12 @@ class Retention {
   // After a step, `all` the last one of the run.
   void GoOn(std::shared_ptr<Run> run, bool all, void (Retention::*step)(std::shared_ptr<Run>));
   void Watch();
+  // A run of the job.
+  void Begin(absl::Time now);
+  // FAILED_PRECONDITION if `now` may come of a leap.
+  absl::Status CheckClock(absl::Time now);
+  // When an event was committed; InfiniteFuture if it cannot be read.
+  absl::StatusOr<absl::Time> TimeOf(int64_t sequence);
 
   Ledger* const ledger_;
   const std::unique_ptr<Reader> reader_;  // on `executor_` only
@@ -102,6 +117,8 @@ class Retention {
   // On `executor_` only.
   absl::CivilDay last_day_;
   absl::Time last_run_ = absl::InfinitePast();
+  absl::Time steady_origin_ = absl::InfinitePast();  // the clock's time at 0 of its Steady, at the last look
+  absl::Duration steady_since_;                      // by Steady: no leap since
 };
 
 }  // namespace hotline::work_order

@@ -17,6 +17,7 @@
 #include "common/error/error.h"
 #include "common/evidence/verify.h"
 #include "common/exchange/chain.h"
+#include "google/rpc/error_details.pb.h"
 #include "services/work_order/core/custody.h"
 #include "services/work_order/core/governor.h"
 #include "services/work_order/core/mask.h"
@@ -41,6 +42,7 @@ constexpr int64_t kMaxOrderId = 64;
 constexpr size_t kMaxPageBytes = 2 << 20;
 constexpr size_t kMaxChainEvents = 20'000;
 constexpr int kVerifySlice = 2000;
+constexpr absl::Duration kVerifyRetry = absl::Minutes(1);
 constexpr int kDefaultSimilar = 10;
 constexpr int kMaxSimilar = 50;
 // Blocks of numbers looked at: those of some two million orders.
@@ -117,6 +119,19 @@ absl::Status ValidateFilter(const workorder::v1::ListFilter& filter) {
     return status;
   }
   return ValidatePhone("filter.caller_phone", filter.caller_phone());
+}
+
+// OVERLOADED, in words of its own: no queue is full.
+absl::Status AnotherVerification() {
+  google::rpc::Status wire = error::ToProto(error::Overloaded("verifications", kVerifyRetry));
+  wire.set_message("another verification is under way; one that was given up goes on until its time is over");
+  for (google::protobuf::Any& any : *wire.mutable_details()) {
+    google::rpc::LocalizedMessage localized;
+    if (!any.UnpackTo(&localized)) continue;
+    localized.set_message("另一次校验正在进行；已放弃的校验会持续到其时限结束，请稍后再试");
+    any.PackFrom(localized);
+  }
+  return error::FromProto(wire);
 }
 
 }  // namespace
@@ -794,8 +809,13 @@ void WorkOrderService::VerifyLog(const CallContext& call, workorder::v1::VerifyL
     return done(error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "end_sequence",
                                 "must not be before start_sequence", "不应小于start_sequence"));
   }
+  // Whoever gives up and asks again does not leave several walks on the thread that answers all reads.
+  if (verifying_.exchange(true)) return done(AnotherVerification());
   auto verification = std::make_shared<Verification>();
-  verification->done = std::move(done);
+  verification->done = [this, done = std::move(done)](auto response) mutable {
+    verifying_.store(false);
+    done(std::move(response));
+  };
   verification->deadline = call.deadline;
   verification->next_event = std::max<int64_t>(1, request.start_sequence());
   verification->last_event = request.end_sequence() == 0 ? head : request.end_sequence();
@@ -811,6 +831,8 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
     v->done(std::move(v->response));
   };
   const auto again = [&] { readers_->Post([this, v] { VerifySlice(v); }); };
+  // It could go on for minutes, and no server ends before its calls.
+  if (draining_.load()) return v->done(error::Draining());
   if (clock_->Now() > v->deadline) {
     return v->done(absl::DeadlineExceededError("nobody waits for the verification any more"));
   }

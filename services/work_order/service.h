@@ -3,6 +3,7 @@
 #ifndef SERVICES_WORK_ORDER_SERVICE_H_
 #define SERVICES_WORK_ORDER_SERVICE_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,7 +59,7 @@ class WorkOrderService : public OrderFinder {
                      Done<workorder::v1::PreviewReturnResponse> done);
   void FindSimilarOrders(const CallContext& call, workorder::v1::FindSimilarOrdersRequest request,
                          Done<workorder::v1::FindSimilarOrdersResponse> done) override;
-  // Works in such slices too.
+  // Works in such slices too, one at a time: while one is under way, another is refused (OVERLOADED).
   void VerifyLog(const CallContext& call, workorder::v1::VerifyLogRequest request,
                  Done<workorder::v1::VerifyLogResponse> done);
   // As well.
@@ -69,7 +70,11 @@ class WorkOrderService : public OrderFinder {
 
   // What the engine committed goes out to the watches.
   void Publish(const EventHub::Items& items) { hub_.Publish(items); }
-  void Drain() { hub_.Drain(); }
+  // Ends the watches, and a verification under way.
+  void Drain() {
+    draining_.store(true);
+    hub_.Drain();
+  }
   int64_t open_watches() const { return hub_.open_streams(); }
   size_t similar_bytes() const { return similar_.bytes(); }
 
@@ -152,6 +157,8 @@ class WorkOrderService : public OrderFinder {
   const EvidenceKeys keys_;
   const Clearance clearance_;
   SimilarOrders similar_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<bool> verifying_ = false;
   EventHub hub_;
 };
 

@@ -56,7 +56,8 @@ void Caller::Reconnect() {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // This is how long one attempt to connect may take: a TLS handshake with a machine far away has its time.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(16 << 20);
@@ -163,6 +164,14 @@ bool Caller::Resume() {
     }
   }
   return true;
+}
+
+std::string Caller::ConnectionError() const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + options_.timeout));
+  exchange::v1::GetLinkResponse response;
+  const grpc::Status status = stub_->GetLink(&context, LinkRequest(), &response);
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ? status.error_message() : "";
 }
 
 Envelope Caller::Make(exchange::v1::Lane lane, int kind, const std::string& handoff_id,

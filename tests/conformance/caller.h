@@ -64,6 +64,9 @@ class Caller {
   // Head of what was made for a lane.
   const Head& head(exchange::v1::Lane lane) { return heads_[lane]; }
 
+  // Why there is no connection, in the words of gRPC; empty if that cannot be said.
+  std::string ConnectionError() const;
+
   // The next envelope of a lane.
   exchange::v1::Envelope Make(exchange::v1::Lane lane, int kind, const std::string& handoff_id,
                               const std::string& body);

@@ -8,7 +8,6 @@
 #include "absl/time/clock.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
-#include "common/base/utf8.h"
 
 namespace hotline::conformance {
 namespace {
@@ -23,12 +22,6 @@ constexpr size_t kMaxHandoffId = 128;
 constexpr int kMaxMessage = 5 << 20;
 constexpr int64_t kMaxEpoch = int64_t{1} << 40;
 constexpr int64_t kAllIds = std::numeric_limits<int64_t>::max();
-
-// Whether `text` has `least` to `most` characters: not bytes, of which one in Chinese has three.
-bool HasLength(const std::string& text, int64_t least, int64_t most) {
-  const std::optional<int64_t> length = CountCodePoints(text);
-  return length.has_value() && *length >= least && *length <= most;
-}
 
 void AddTo(std::string* sum, const std::string& digest) {
   int carry = 0;
@@ -118,7 +111,12 @@ grpc::Status ExamplePeer::CheckSignature(const exchange::v1::DeliverRequest& req
   if (request.statement().empty() || !request.has_signature()) {
     return Refuse(StatusCode::FAILED_PRECONDITION, "SIGNATURE_MISSING", "batches from you must be signed");
   }
-  const std::string fault = FaultOfBatch(*options_.peer_key, request);
+  std::string fault = FaultOfBatch(*options_.peer_key, request);
+  if (Has(Defect::kTakesAnyAlgorithm)) {
+    exchange::v1::DeliverRequest other = request;
+    other.mutable_signature()->set_algorithm(type::v1::SIGNATURE_ALGORITHM_ED25519);
+    fault = FaultOfBatch(*options_.peer_key, other);
+  }
   if (fault.empty()) return grpc::Status::OK;
   return Refuse(StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID", fault);
 }
@@ -255,10 +253,20 @@ grpc::Status ExamplePeer::GetLink(grpc::ServerContext*, const exchange::v1::GetL
     position->set_lane(name);
     *position->mutable_incoming() = ReceiptOf(name);
     if (!Has(Defect::kSignsNoPosition)) Sign(position->mutable_incoming());
-    position->set_outgoing_sequence(static_cast<int64_t>(lane.outbox.size()));
+    if (!Has(Defect::kTellsNothingOutgoing)) {
+      position->set_outgoing_sequence(static_cast<int64_t>(lane.outbox.size()));
+    }
   }
-  *response->mutable_incoming() = response->lanes(0).incoming();
-  response->set_outgoing_sequence(response->lanes(0).outgoing_sequence());
+  exchange::v1::LinkReceipt* incoming = response->mutable_incoming();
+  *incoming = response->lanes(0).incoming();
+  if (Has(Defect::kStaleIncoming)) {
+    incoming->set_received_through(0);
+    incoming->set_head_hash(StartOf(LANE_ORDINARY));
+    Sign(incoming);
+  }
+  if (!Has(Defect::kOutgoingNotRepeated)) {
+    response->set_outgoing_sequence(response->lanes(0).outgoing_sequence());
+  }
   return grpc::Status::OK;
 }
 
@@ -273,7 +281,7 @@ grpc::Status ExamplePeer::Backfill(grpc::ServerContext*, const exchange::v1::Bac
   if (found == stored_.lanes.end()) {
     return Refuse(StatusCode::INVALID_ARGUMENT, "ENUM_INVALID", "there is no such lane");
   }
-  if (request->limit() < 1 || request->limit() > kMaxEnvelopes) {
+  if ((request->limit() < 1 || request->limit() > kMaxEnvelopes) && !Has(Defect::kTakesAnyLimit)) {
     return Refuse(StatusCode::INVALID_ARGUMENT, "BATCH_TOO_LARGE", "limit must be 1 to 512");
   }
   const Lane& lane = found->second;
@@ -417,10 +425,24 @@ std::optional<ExamplePeer::Fault> ExamplePeer::TryApply(exchange::v1::Lane lane,
 std::optional<ExamplePeer::Fault> ExamplePeer::TakeOffer(exchange::v1::Lane lane, const Envelope& envelope) {
   exchange::v1::OfferBody body;
   if (!body.ParseFromString(envelope.body())) return Fault{"FIELD_INVALID", "body", "cannot be read"};
-  if (std::optional<Fault> fault = CheckOffer(lane, envelope, body); fault.has_value()) return fault;
-  const auto known = stored_.orders.find(envelope.handoff_id());
+  if (std::optional<Fault> fault = CheckOffer(lane, envelope, body);
+      fault.has_value() && !(options_.overlooks && options_.overlooks(body))) {
+    return fault;
+  }
+  if (options_.understands_after > absl::ZeroDuration()) {
+    waiting_.push_back({absl::Now() + options_.understands_after, lane, std::move(body)});
+    changed_.NotifyAll();
+  } else {
+    MakeOrder(lane, body);
+  }
+  return std::nullopt;
+}
+
+void ExamplePeer::MakeOrder(exchange::v1::Lane lane, const exchange::v1::OfferBody& body) {
+  const std::string& handoff_id = body.handoff().id();
+  const auto known = stored_.orders.find(handoff_id);
   const bool again = known != stored_.orders.end();
-  if (again && !Has(Defect::kNewOrderForKnownHandoff) && !Has(Defect::kAppliesRepeats)) return std::nullopt;
+  if (again && !Has(Defect::kNewOrderForKnownHandoff) && !Has(Defect::kAppliesRepeats)) return;
   Order order;
   order.number = again && Has(Defect::kAppliesRepeats)
                      ? known->second.number
@@ -437,9 +459,8 @@ std::optional<ExamplePeer::Fault> ExamplePeer::TakeOffer(exchange::v1::Lane lane
   answer.set_to_number(order.number);
   *answer.mutable_receive_time() = order.handoff.receive_time();
   *answer.mutable_understand_time() = order.handoff.understand_time();
-  Owe(order.lane, exchange::v1::ENVELOPE_KIND_UNDERSTOOD, envelope.handoff_id(), answer);
-  stored_.orders[envelope.handoff_id()] = std::move(order);
-  return std::nullopt;
+  Owe(order.lane, exchange::v1::ENVELOPE_KIND_UNDERSTOOD, handoff_id, answer);
+  stored_.orders[handoff_id] = std::move(order);
 }
 
 std::optional<ExamplePeer::Fault> ExamplePeer::CheckOffer(exchange::v1::Lane lane, const Envelope& envelope,
@@ -558,6 +579,11 @@ absl::Status ExamplePeer::Finish(const std::string& number) {
   if (order == nullptr || order->state != type::v1::ORDER_STATE_ACCEPTED) {
     return absl::FailedPreconditionError("not accepted");
   }
+  // Its units have worked on it: each move is mirrored, not only the last.
+  for (const auto state : {type::v1::ORDER_STATE_DISPATCHED, type::v1::ORDER_STATE_SIGNED}) {
+    order->state = state;
+    OweMirror(*order);
+  }
   order->state = type::v1::ORDER_STATE_REPLIED;
   order->reply.set_disposition(type::v1::DISPOSITION_RESOLVED);
   order->reply.set_public_reply("已办结");
@@ -587,7 +613,7 @@ absl::Status ExamplePeer::PushAgain(const std::string& number) {
     return absl::FailedPreconditionError("not given back");
   }
   Order order = *before;
-  order.handoff.set_attempt(before->handoff.attempt() + 1);
+  order.handoff.set_attempt(before->handoff.attempt() + options_.attempt_step);
   Offer(std::move(order));
   return absl::OkStatus();
 }
@@ -626,6 +652,7 @@ void ExamplePeer::Offer(Order order) {
   body.set_content_salt(RandomBytes(16));
   *body.mutable_custody() = order.custody;
   body.set_content(content.SerializeAsString());
+  if (options_.spoils) options_.spoils(&body);
   Owe(order.lane, exchange::v1::ENVELOPE_KIND_OFFER, order.handoff.id(), body);
   stored_.orders[order.handoff.id()] = std::move(order);
 }
@@ -677,17 +704,24 @@ void ExamplePeer::SendUntilStopped() {
     {
       MutexLock lock(&mu_);
       if (stopping_) return;
+      for (; !waiting_.empty() && waiting_.front().due <= absl::Now(); waiting_.pop_front()) {
+        MakeOrder(waiting_.front().lane, waiting_.front().body);
+      }
       bool idle = linked;
       for (const auto& [name, lane] : stored_.lanes) {
         idle = idle && lanes[name].received == static_cast<int64_t>(lane.outbox.size());
       }
       if (idle) {
-        changed_.Wait(&mu_);
+        if (waiting_.empty()) {
+          changed_.Wait(&mu_);
+        } else {
+          changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(waiting_.front().due - absl::Now()));
+        }
         continue;
       }
     }
     bool ok = true;
-    if (!linked) {
+    if (!linked || options_.greets_before_each_batch) {
       // Before anything else: do both speak a version, and where does the peer stand?
       exchange::v1::GetLinkRequest request;
       request.set_protocol_version(1);
@@ -702,7 +736,8 @@ void ExamplePeer::SendUntilStopped() {
       for (const auto& position : response.lanes()) {
         lanes[position.lane()].received = position.incoming().received_through();
       }
-    } else {
+    }
+    if (linked) {
       for (auto& [name, progress] : lanes) ok = SendOnce(*peer, name, &progress) && ok;
     }
     if (ok) continue;

@@ -6,6 +6,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
 #include "hotline/type/v1/work_order.pb.h"
@@ -56,6 +59,11 @@ enum class Defect {
   kSendsInternalReply,
   kRefusesForClock,
   kIgnoresRetryInfo,
+  kStaleIncoming,
+  kTellsNothingOutgoing,
+  kOutgoingNotRepeated,
+  kTakesAnyLimit,
+  kTakesAnyAlgorithm,
 };
 
 struct ExampleOptions {
@@ -65,6 +73,17 @@ struct ExampleOptions {
   std::optional<Key> key;
   std::optional<Key> peer_key;  // if set, unsigned and badly signed batches are refused
   Defect defect = Defect::kNone;
+
+  // Asks GetLink before each batch, and not only when the link starts.
+  bool greets_before_each_batch = false;
+  // How long after a valid offer was received the order is made, and UNDERSTOOD sent.
+  absl::Duration understands_after = absl::ZeroDuration();
+  // From one attempt to the next: 2 leaves a number out, and 0 is a fault.
+  int attempt_step = 1;
+  // Takes a broken offer if this is true of it. May be empty.
+  std::function<bool(const exchange::v1::OfferBody&)> overlooks;
+  // Changes each of its own offers before it goes out. May be empty.
+  std::function<void(exchange::v1::OfferBody*)> spoils;
 };
 
 // Thread-safe.
@@ -107,6 +126,12 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
     int64_t last_id = 0;
     int count = 0;
   };
+  // A valid offer of which an order is still to be made.
+  struct Waiting {
+    absl::Time due;
+    exchange::v1::Lane lane;
+    exchange::v1::OfferBody body;
+  };
   // What is wrong with an envelope.
   struct Fault {
     std::string reason, field, message;
@@ -140,6 +165,8 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<Fault> CheckOffer(exchange::v1::Lane lane, const exchange::v1::Envelope& envelope,
                                   const exchange::v1::OfferBody& body) const;
+  void MakeOrder(exchange::v1::Lane lane, const exchange::v1::OfferBody& body)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<Fault> TakeMirror(Order& order, const exchange::v1::MirrorBody& body) const;
 
   // Numbers, chains and keeps an envelope for the peer.
@@ -167,6 +194,7 @@ class ExamplePeer final : public exchange::v1::ExchangeService::Service, public 
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   Stored stored_ ABSL_GUARDED_BY(mu_);
+  std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mu_);  // with `understands_after`; the oldest first
   // kAcknowledgesBeforeApplying: acknowledged, and lost in a restart.
   std::vector<exchange::v1::DeliverRequest> late_ ABSL_GUARDED_BY(mu_);
 };

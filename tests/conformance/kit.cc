@@ -37,6 +37,7 @@ constexpr int kMirror = exchange::v1::ENVELOPE_KIND_MIRROR;
 constexpr int kRecallRefused = exchange::v1::ENVELOPE_KIND_RECALL_REFUSED;
 
 constexpr size_t kMaxHandoffId = 128;
+constexpr int64_t kMaxEpoch = int64_t{1} << 40;
 constexpr int kForeignVersion = 99;
 constexpr int kForeignEnum = 77;
 constexpr int kForeignField = 9999;
@@ -64,6 +65,13 @@ Body BodyOf(const Envelope& envelope) {
 std::string KindName(int kind) {
   const std::string name = exchange::v1::EnvelopeKind_Name(static_cast<EnvelopeKind>(kind));
   return name.empty() ? absl::StrCat("kind ", kind) : name.substr(sizeof("ENVELOPE_KIND_") - 1);
+}
+
+// Where an offer belongs.
+Lane LaneFor(const OfferBody& body) {
+  type::v1::OrderContent content;
+  content.ParseFromString(body.content());
+  return content.urgency() == type::v1::URGENCY_EMERGENCY ? LANE_EMERGENCY : LANE_ORDINARY;
 }
 
 // Sums of digests modulo 2^256, big-endian.
@@ -112,20 +120,35 @@ const Breakage kBreakages[] = {
     {"for another taker", [](OfferBody* body) { body->mutable_handoff()->set_to_hotline("nobody"); }},
     {"without the number of the giver's order",
      [](OfferBody* body) { body->mutable_handoff()->clear_from_number(); }},
+    {"whose number has 65 characters",
+     [](OfferBody* body) { body->mutable_handoff()->set_from_number(std::string(65, '1')); }},
     {"with a note of 501 characters",
      [](OfferBody* body) { body->mutable_handoff()->set_note(std::string(501, 'x')); }},
     {"without an origin", [](OfferBody* body) { body->clear_origin_hotline(); }},
+    {"with an origin of 33 characters",
+     [](OfferBody* body) { body->set_origin_hotline(std::string(33, '1')); }},
     {"that the giver does not hold", [](OfferBody* body) { body->mutable_custody()->set_holder("nobody"); }},
     {"without an epoch", [](OfferBody* body) { body->mutable_custody()->clear_epoch(); }},
-    {"in epoch 2^40 + 1",
-     [](OfferBody* body) { body->mutable_custody()->set_epoch((int64_t{1} << 40) + 1); }},
+    {"in epoch 2^40 + 1", [](OfferBody* body) { body->mutable_custody()->set_epoch(kMaxEpoch + 1); }},
     {"without the time since when the giver holds",
      [](OfferBody* body) { body->mutable_custody()->clear_hold_time(); }},
     {"with a salt of 15 bytes", [](OfferBody* body) { body->mutable_content_salt()->pop_back(); }},
     {"without content", [](OfferBody* body) { body->clear_content(); }},
     {"with unreadable content", [](OfferBody* body) { body->set_content("\x0a\xff\xff"); }},
+    {"without a type",
+     [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_type(); }); }},
+    {"without a channel",
+     [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_channel(); }); }},
+    {"without an urgency",
+     [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_urgency(); }); }},
     {"without a title",
      [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_title(); }); }},
+    {"with a title of 101 characters",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) { content->set_title(std::string(101, 'x')); });
+     }},
+    {"without a text",
+     [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_text(); }); }},
     {"with a text of 9,000 characters",
      [](OfferBody* body) {
        SetContent(body, [](auto* content) { content->set_text(std::string(9000, 'x')); });
@@ -189,12 +212,14 @@ class Kit {
   Outcome RefusedUnmoved(const DeliverRequest& request, StatusCode code, const std::string& reason,
                          const std::string& what);
 
-  std::optional<Arrived> Await(const std::string& handoff_id, int kind, size_t skip = 0, int times = 1);
+  std::optional<Arrived> Await(const std::string& handoff_id, int kind, size_t skip = 0);
   std::optional<Arrived> AwaitNotUnderstood(const Envelope& of);
   std::vector<Envelope> ArrivedAbout(const std::string& handoff_id, int kind);
   Outcome Missing(const std::string& what);
   // An offer goes out and is understood.
   Outcome Understood(Offered* offer, Lane lane = LANE_ORDINARY);
+  // An offer goes out; with a listener it is understood too, so that the target has made an order of it.
+  Outcome Give(Offered* offer);
   // All that the target answered to what was delivered before is here.
   Outcome Fence(Lane lane = LANE_ORDINARY);
   // The answer to a recall of an order that was not given back tells its state.
@@ -202,8 +227,8 @@ class Kit {
   Outcome RunDesk(const absl::Status& status);
   // Offers, and the desk accepts; the mirror of it.
   Outcome Accepted(Offered* offer, MirrorBody* mirror);
-  // The desk offers; what arrives. Answered with UNDERSTOOD.
-  Outcome TargetOffers(const absl::Status& pushed, size_t skip, Envelope* envelope, OfferBody* body);
+  // The desk offers, by `push`; what arrives. Answered with UNDERSTOOD.
+  Outcome TargetOffers(const std::function<absl::Status()>& push, Arrived* offer, OfferBody* body);
   MirrorBody MirrorOf(const OfferBody& body, type::v1::OrderState state);
 
   Outcome Link1();
@@ -354,11 +379,10 @@ Outcome Kit::RefusedUnmoved(const DeliverRequest& request, StatusCode code, cons
   return Refused(answer.status, code, reason, what);
 }
 
-std::optional<Arrived> Kit::Await(const std::string& handoff_id, int kind, size_t skip, int times) {
-  int count = 0;
+std::optional<Arrived> Kit::Await(const std::string& handoff_id, int kind, size_t skip) {
   return listener_->Await(
       [&](const Arrived& one) {
-        return one.envelope.handoff_id() == handoff_id && one.envelope.kind() == kind && ++count == times;
+        return one.envelope.handoff_id() == handoff_id && one.envelope.kind() == kind;
       },
       options_.patience, skip);
 }
@@ -400,6 +424,12 @@ Outcome Kit::Understood(Offered* offer, Lane lane) {
   }
   offer->number = BodyOf<UnderstoodBody>(answer->envelope).to_number();
   return Pass();
+}
+
+Outcome Kit::Give(Offered* offer) {
+  if (listener_ != nullptr) return Understood(offer);
+  *offer = MakeOffer();
+  return Take(LANE_ORDINARY, {offer->envelope});
 }
 
 Outcome Kit::Fence(Lane lane) {
@@ -454,19 +484,20 @@ MirrorBody Kit::MirrorOf(const OfferBody& body, type::v1::OrderState state) {
   return mirror;
 }
 
-Outcome Kit::TargetOffers(const absl::Status& pushed, size_t skip, Envelope* envelope, OfferBody* body) {
-  HOTLINE_NEED(RunDesk(pushed));
+Outcome Kit::TargetOffers(const std::function<absl::Status()>& push, Arrived* offer, OfferBody* body) {
+  const size_t skip = listener_->arrived();  // before: the offer may be here when the desk says it is made
+  HOTLINE_NEED(RunDesk(push()));
   const std::optional<Arrived> arrived = listener_->Await(
       [](const Arrived& one) { return one.envelope.kind() == kOffer; }, options_.patience, skip);
   if (!arrived.has_value()) return Missing("OFFER");
-  *envelope = arrived->envelope;
-  *body = BodyOf<OfferBody>(*envelope);
+  *offer = *arrived;
+  *body = BodyOf<OfferBody>(offer->envelope);
   UnderstoodBody answer;
   answer.set_to_number(absl::StrCat(as(), "-", FormatOrderId(NextOrderId(last_id_, absl::Now()))));
   SetTime(absl::Now(), answer.mutable_receive_time());
   *answer.mutable_understand_time() = answer.receive_time();
-  return Take(arrived->lane,
-              {caller_.Make(arrived->lane, kUnderstood, envelope->handoff_id(), answer.SerializeAsString())});
+  return Take(offer->lane, {caller_.Make(offer->lane, kUnderstood, offer->envelope.handoff_id(),
+                                         answer.SerializeAsString())});
 }
 
 // ---- Links and versions
@@ -495,6 +526,11 @@ Outcome Kit::Link2() {
 }
 
 Outcome Kit::Link3() {
+  std::map<Lane, int64_t> arrived;
+  if (listener_ != nullptr) {
+    Fence();  // so that there is something to tell of, both ways
+    for (const Lane lane : {LANE_ORDINARY, LANE_EMERGENCY}) arrived[lane] = listener_->cursor(lane);
+  }
   for (const Lane lane : {LANE_ORDINARY, LANE_EMERGENCY}) {
     const auto receipt = caller_.Deliver(lane, {});
     const std::optional<Head> position = caller_.Position(lane);
@@ -507,6 +543,28 @@ Outcome Kit::Link3() {
       return Fail(absl::StrCat(NameOf(lane), " at #", receipt.response.receipt().received_through(), " ",
                                Hex(receipt.response.receipt().head_hash()), ", as the receipt says"),
                   absl::StrCat("#", position->sequence, " ", Hex(position->hash)));
+    }
+  }
+  const auto link = caller_.GetLink(caller_.LinkRequest());
+  if (!link.ok()) return Fail("an answer of GetLink", link.refusal.Describe());
+  for (const exchange::v1::LanePosition& position : link.response.lanes()) {
+    if (position.outgoing_sequence() < arrived[position.lane()]) {
+      return Fail(absl::StrCat("outgoing_sequence ", arrived[position.lane()], " or more in the ",
+                               NameOf(position.lane()), " lane, as so much has come"),
+                  absl::StrCat(position.outgoing_sequence()));
+    }
+    if (position.lane() != LANE_ORDINARY) continue;
+    const exchange::v1::LinkReceipt& incoming = link.response.incoming();
+    if (incoming.received_through() != position.incoming().received_through() ||
+        incoming.head_hash() != position.incoming().head_hash()) {
+      return Fail(absl::StrCat("`incoming` at #", position.incoming().received_through(), " ",
+                               Hex(position.incoming().head_hash()), ", as the ordinary lane"),
+                  absl::StrCat("#", incoming.received_through(), " ", Hex(incoming.head_hash())));
+    }
+    if (link.response.outgoing_sequence() != position.outgoing_sequence()) {
+      return Fail(
+          absl::StrCat("outgoing_sequence ", position.outgoing_sequence(), ", as the ordinary lane's"),
+          absl::StrCat(link.response.outgoing_sequence()));
     }
   }
   return Pass();
@@ -577,19 +635,25 @@ Outcome Kit::Version5() {
 
 Outcome Kit::Version6() {
   HOTLINE_NEED_LISTENER();
-  const int refused = listener_->refused_for_version();
   listener_->SetForeignVersion(true);
   Offered offer = MakeOffer();
   const Outcome taken = Take(LANE_ORDINARY, {offer.envelope});
+  const Listener::Refused before = listener_->refused_for_version();
+  // The answer itself was refused; or who asks before it sends was refused twice, the first time perhaps with
+  // what it asked about before there was an answer.
+  const auto noticed = [&] {
+    const Listener::Refused now = listener_->refused_for_version();
+    return now.batches > before.batches || now.calls >= before.calls + 2;
+  };
   const absl::Time until = absl::Now() + options_.patience;
   // Nothing may arrive meanwhile; the wait ends as soon as the target has been refused.
-  while (listener_->refused_for_version() == refused && absl::Now() < until) {
+  while (!noticed() && absl::Now() < until) {
     listener_->Await([](const Arrived&) { return false; }, absl::Milliseconds(50), listener_->arrived());
   }
-  const bool noticed = listener_->refused_for_version() > refused;
+  const bool refused = noticed();
   listener_->SetForeignVersion(false);
   HOTLINE_NEED(taken);
-  if (!noticed) return Fail("the target calls a peer that speaks another version", "no call");
+  if (!refused) return Fail("the target calls a peer that speaks another version", "no call");
   if (!Await(offer.id, kUnderstood).has_value() && !Await(offer.id, kUnderstood).has_value()) {
     return Missing("UNDERSTOOD after the peer spoke version 1 again");
   }
@@ -629,6 +693,14 @@ Outcome Kit::Lane4() {
   HOTLINE_NEED(Fence(LANE_EMERGENCY));
   std::map<std::string, Lane> lanes = lane_of_;
   for (const Arrived& one : listener_->all()) {
+    if (one.envelope.kind() == kOffer) {
+      const Lane lane = LaneFor(BodyOf<OfferBody>(one.envelope));
+      if (lane != one.lane) {
+        return Fail(absl::StrCat("the OFFER of ", one.envelope.handoff_id(), " in the ", NameOf(lane),
+                                 " lane, by its urgency"),
+                    absl::StrCat("it in the ", NameOf(one.lane), " lane"));
+      }
+    }
     const auto [known, inserted] = lanes.emplace(one.envelope.handoff_id(), one.lane);
     if (known->second != one.lane) {
       return Fail(
@@ -919,6 +991,13 @@ Outcome Kit::Sign2() {
   HOTLINE_NEED(
       RefusedUnmoved(bent, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID", "a bent statement"));
   bent = good;
+  bent.mutable_signature()->set_algorithm(good.signature().algorithm() ==
+                                                  type::v1::SIGNATURE_ALGORITHM_ED25519
+                                              ? type::v1::SIGNATURE_ALGORITHM_SM2_SM3
+                                              : type::v1::SIGNATURE_ALGORITHM_ED25519);
+  HOTLINE_NEED(RefusedUnmoved(bent, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID",
+                              "a signature that names another algorithm"));
+  bent = good;
   *bent.mutable_signature() = options_.caller.key->Sign(kReceiptDomain, good.statement());
   return RefusedUnmoved(bent, StatusCode::FAILED_PRECONDITION, "SIGNATURE_INVALID",
                         "a signature in another domain");
@@ -1077,27 +1156,36 @@ Outcome Kit::Offer6() {
 
 Outcome Kit::Offer7() {
   HOTLINE_NEED_DESK();
-  Envelope envelope;
+  Arrived offer{};
   OfferBody body;
-  HOTLINE_NEED(TargetOffers(desk_->Push(), listener_->arrived(), &envelope, &body));
+  HOTLINE_NEED(TargetOffers([this] { return desk_->Push(); }, &offer, &body));
   const type::v1::Handoff& handoff = body.handoff();
   type::v1::OrderContent content;
-  const std::string& id = envelope.handoff_id();
+  const std::string& id = offer.envelope.handoff_id();
   std::string fault;
   if (handoff.id() != id) fault = "handoff.id is not the envelope's";
   if (!IsHandoffId(id, to(), handoff.attempt())) fault = absl::StrCat("handoff id ", id);
   if (handoff.from_hotline() != to() || handoff.to_hotline() != as()) fault = "another giver or taker";
   if (handoff.attempt() < 1) fault = "no attempt";
-  if (handoff.from_number().empty()) fault = "no number of the giver's order";
+  if (!HasLength(handoff.from_number(), 1, 64)) fault = "a number that is not 1 to 64 characters";
   if (!handoff.has_offer_time() || !handoff.has_confirm_by_time()) fault = "no offer or confirm-by time";
-  if (body.origin_hotline().empty()) fault = "no origin";
+  if (!HasLength(handoff.note(), 0, 500)) fault = "a note of more than 500 characters";
+  if (!HasLength(body.origin_hotline(), 1, 32)) fault = "an origin that is not 1 to 32 characters";
   if (body.content_salt().size() != 16) fault = "a salt that is not 16 bytes";
-  if (body.custody().holder() != to() || body.custody().epoch() < 1 || !body.custody().has_hold_time()) {
+  if (body.custody().holder() != to() || !body.custody().has_hold_time()) {
     fault = "custody is not with the giver";
   }
-  if (!content.ParseFromString(body.content()) || content.title().empty() || content.text().empty() ||
-      content.type() == 0 || content.urgency() == 0 || !content.has_caller()) {
+  if (body.custody().epoch() < 1 || body.custody().epoch() > kMaxEpoch)
+    fault = "an epoch that is not 1 to 2^40";
+  if (!content.ParseFromString(body.content()) || content.type() == 0 || content.channel() == 0 ||
+      content.urgency() == 0 || !content.has_caller()) {
     fault = "content without what is required";
+  } else if (!HasLength(content.title(), 1, 100)) {
+    fault = "a title that is not 1 to 100 characters";
+  } else if (!HasLength(content.text(), 1, 8000)) {
+    fault = "a text that is not 1 to 8,000 characters";
+  } else if (LaneFor(body) != offer.lane) {
+    fault = absl::StrCat("it in the ", NameOf(offer.lane), " lane");
   }
   return fault.empty() ? Pass() : Fail("a complete offer", fault);
 }
@@ -1208,24 +1296,28 @@ Outcome Kit::Recall3() {
 
 Outcome Kit::Recall4() {
   HOTLINE_NEED_DESK();
-  Envelope envelope;
+  Arrived offer{};
   OfferBody body;
-  HOTLINE_NEED(TargetOffers(desk_->Push(), listener_->arrived(), &envelope, &body));
+  HOTLINE_NEED(TargetOffers([this] { return desk_->Push(); }, &offer, &body));
   HOTLINE_NEED(RunDesk(desk_->Recall(body.handoff().from_number())));
-  const std::optional<Arrived> recall = Await(envelope.handoff_id(), kRecall);
+  const std::string& id = offer.envelope.handoff_id();
+  const std::optional<Arrived> recall = Await(id, kRecall);
   if (!recall.has_value()) return Missing("RECALL");
   MirrorBody mirror = MirrorOf(body, type::v1::ORDER_STATE_RECALLED);
   SetTime(absl::Now(), mirror.mutable_handoff()->mutable_end_time());
-  mirror.mutable_event()->mutable_recalled()->set_handoff_id(envelope.handoff_id());
-  HOTLINE_NEED(Take(recall->lane, {caller_.Make(recall->lane, kMirror, envelope.handoff_id(),
-                                                mirror.SerializeAsString())}));
-  Envelope second;
+  mirror.mutable_event()->mutable_recalled()->set_handoff_id(id);
+  HOTLINE_NEED(Take(recall->lane, {caller_.Make(recall->lane, kMirror, id, mirror.SerializeAsString())}));
+  Arrived second{};
   OfferBody second_body;
-  HOTLINE_NEED(TargetOffers(desk_->PushAgain(body.handoff().from_number()), listener_->arrived(), &second,
-                            &second_body));
-  if (second_body.handoff().attempt() == body.handoff().attempt() + 1) return Pass();
-  return Fail(absl::StrCat("attempt ", body.handoff().attempt() + 1),
-              absl::StrCat("attempt ", second_body.handoff().attempt()));
+  HOTLINE_NEED(
+      TargetOffers([&] { return desk_->PushAgain(body.handoff().from_number()); }, &second, &second_body));
+  // Not always the very next: a giver may leave numbers out.
+  const int attempt = second_body.handoff().attempt();
+  if (attempt > body.handoff().attempt() && IsHandoffId(second.envelope.handoff_id(), to(), attempt)) {
+    return Pass();
+  }
+  return Fail(absl::StrCat("attempt ", body.handoff().attempt() + 1, " or later, as in the id"),
+              absl::StrCat("attempt ", attempt, " in ", second.envelope.handoff_id()));
 }
 
 // ---- Custody
@@ -1294,13 +1386,19 @@ Outcome Kit::Custody5() {
   MirrorBody accepted;
   HOTLINE_NEED(Accepted(&offer, &accepted));
   HOTLINE_NEED(RunDesk(desk_->Finish(offer.number)));
-  const std::optional<Arrived> answer = Await(offer.id, kMirror, 0, 2);
-  if (!answer.has_value()) return Missing("MIRROR of the reply");
+  // What its units did before is mirrored too.
+  const std::optional<Arrived> answer = listener_->Await(
+      [&](const Arrived& one) {
+        return one.envelope.handoff_id() == offer.id && one.envelope.kind() == kMirror &&
+               BodyOf<MirrorBody>(one.envelope).state() == type::v1::ORDER_STATE_REPLIED;
+      },
+      options_.patience);
+  if (!answer.has_value()) return Missing("MIRROR with ORDER_STATE_REPLIED");
   MirrorBody body = BodyOf<MirrorBody>(answer->envelope);
-  if (body.state() != type::v1::ORDER_STATE_REPLIED || body.reply().disposition() == 0 ||
-      body.reply().public_reply().empty() || !body.reply().internal_reply().empty()) {
+  if (body.reply().disposition() == 0 || body.reply().public_reply().empty() ||
+      !body.reply().internal_reply().empty()) {
     return Fail("REPLIED, with disposition and public reply, without the internal one",
-                absl::StrCat(type::v1::OrderState_Name(body.state()), ", public reply ",
+                absl::StrCat("disposition ", static_cast<int>(body.reply().disposition()), ", public reply ",
                              body.reply().public_reply().size(), " bytes, internal ",
                              body.reply().internal_reply().size()));
   }
@@ -1494,6 +1592,10 @@ Outcome Kit::Backfill3() {
     return Fail(absl::StrCat("one or two envelopes from #", start + 1),
                 absl::StrCat(answer.response.envelopes_size(), " envelopes"));
   }
+  for (const int limit : {0, kMaxEnvelopes + 1}) {
+    HOTLINE_NEED(Refused(caller_.Backfill(LANE_ORDINARY, start, limit).status, StatusCode::INVALID_ARGUMENT,
+                         "BATCH_TOO_LARGE", absl::StrCat("a limit of ", limit)));
+  }
   return Pass();
 }
 
@@ -1547,9 +1649,15 @@ Outcome Kit::Reconcile1() {
   if (!capabilities_.contains("reconcile")) return Skip("the target does not offer `reconcile`");
   constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
   Outcome outcome;
+  // What was offered before counts before.
+  Offered offer;
+  HOTLINE_NEED(Give(&offer));
   const auto before = Digest(0, kAll, &outcome);
   if (!before.has_value()) return outcome;
-  HOTLINE_NEED(Take(LANE_ORDINARY, {MakeOffer().envelope, MakeOffer().envelope}));
+  for (int i = 0; i < 2; ++i) {
+    Offered more;
+    HOTLINE_NEED(Give(&more));
+  }
   const auto after = Digest(0, kAll, &outcome);
   if (!after.has_value()) return outcome;
   if (after->whole().count() == before->whole().count() + 2) return Pass();
@@ -1559,9 +1667,9 @@ Outcome Kit::Reconcile1() {
 
 Outcome Kit::Reconcile2() {
   if (!capabilities_.contains("reconcile")) return Skip("the target does not offer `reconcile`");
-  const Offered offer = MakeOffer();
+  Offered offer;
+  HOTLINE_NEED(Give(&offer));
   const int64_t order_id = last_id_;
-  HOTLINE_NEED(Take(LANE_ORDINARY, {offer.envelope}));
   int64_t first = 0;
   int64_t last = std::numeric_limits<int64_t>::max();
   // 2^63 ids in parts of a 32nd: at most 14 steps down to single ids.
@@ -1724,8 +1832,12 @@ std::optional<Outcome> Kit::Watched(std::string_view clause) {
 absl::StatusOr<std::vector<Finding>> Kit::Run(const std::function<void(const Finding&)>& on_finding) {
   const auto link = caller_.GetLink(caller_.LinkRequest());
   if (!link.ok()) {
+    // A call that waits for a connection does not hear why there is none.
+    std::string why;
+    if (link.refusal.code == StatusCode::DEADLINE_EXCEEDED) why = caller_.ConnectionError();
+    if (why.empty()) why = link.refusal.Describe();
     return absl::UnavailableError(absl::StrCat(options_.caller.target, " does not answer GetLink from ", as(),
-                                               " to ", to(), ": ", link.refusal.Describe()));
+                                               " to ", to(), ": ", why));
   }
   capabilities_ = {link.response.capabilities().begin(), link.response.capabilities().end()};
 

@@ -84,7 +84,7 @@ void Listener::SetForeignVersion(bool foreign) {
   foreign_ = foreign;
 }
 
-int Listener::refused_for_version() const {
+Listener::Refused Listener::refused_for_version() const {
   MutexLock lock(&mu_);
   return refused_for_version_;
 }
@@ -138,6 +138,7 @@ grpc::Status Listener::CheckCaller(int version, const std::string& from, const s
   if (from != options_.target || to != options_.as) {
     return Refuse(StatusCode::PERMISSION_DENIED, "PEER_UNKNOWN", "this link joins two others");
   }
+  if (foreign_) ++refused_for_version_.calls;
   if (version != 1 || foreign_) {
     return Refuse(StatusCode::FAILED_PRECONDITION, "PROTOCOL_VERSION_UNSUPPORTED",
                   "that version is not spoken here", {{"supported", foreign_ ? "2" : "1"}});
@@ -210,10 +211,10 @@ grpc::Status Listener::Deliver(grpc::ServerContext*, const DeliverRequest* reque
                                exchange::v1::DeliverResponse* response) {
   const absl::Time arrival = absl::Now();
   MutexLock lock(&mu_);
-  if (foreign_ && !request->envelopes().empty()) ++refused_for_version_;
   if (grpc::Status status =
           CheckCaller(request->protocol_version(), request->from_hotline(), request->to_hotline());
       !status.ok()) {
+    if (foreign_ && !request->envelopes().empty()) ++refused_for_version_.batches;
     return status;
   }
   const auto found = lanes_.find(LaneOf(request->lane()));

@@ -73,8 +73,13 @@ class Listener final : public exchange::v1::ExchangeService::Service {
   bool played() const;
   // While set, everything is refused as of another major version.
   void SetForeignVersion(bool foreign);
-  // Deliveries with envelopes that were refused for that.
-  int refused_for_version() const;
+  // What was refused for that: all calls, and those among them that brought envelopes. A sender that greets
+  // first, or asks whether the peer is back, keeps its envelopes to itself.
+  struct Refused {
+    int calls = 0;
+    int batches = 0;
+  };
+  Refused refused_for_version() const;
 
   // Waits until an envelope for which `wanted` is true has arrived, the first `skip` of all aside.
   std::optional<Arrived> Await(const std::function<bool(const Arrived&)>& wanted, absl::Duration timeout,
@@ -120,7 +125,7 @@ class Listener final : public exchange::v1::ExchangeService::Service {
   std::map<exchange::v1::Lane, Lane> lanes_ ABSL_GUARDED_BY(mu_);
   std::deque<Step> steps_ ABSL_GUARDED_BY(mu_);
   bool foreign_ ABSL_GUARDED_BY(mu_) = false;
-  int refused_for_version_ ABSL_GUARDED_BY(mu_) = 0;
+  Refused refused_for_version_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<Arrived> arrived_ ABSL_GUARDED_BY(mu_);
   std::vector<DeliveryIn> deliveries_ ABSL_GUARDED_BY(mu_);

@@ -1,12 +1,20 @@
 // hotline_conformance: see `--help` and README.md beside this file.
 #include <grpc/grpc.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <stdio.h>
 
+#include <algorithm>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -29,11 +37,12 @@ proto/hotline/exchange/v1/README.md. Use a link of its own for it: it makes orde
   --peer-key FILE      public key (PEM) of the target
   --peer-key-id ID     its id (default: site)
   --tls-cert FILE --tls-key FILE --tls-ca FILE
-                       mutual TLS, as client and as server
+                       mutual TLS, as client and as server; the target is known by the URI in its
+                       certificate, spiffe://hotline/HOTLINE/dispatch, and not by its host name
   --manual SECONDS     ask a person at the target for what only a desk can do, and wait so long
   --desk HOST:PORT     or let this DispatchService do it, if the target is a site of this project
   --patience SECONDS   longest wait for an envelope that the target owes (default: 10)
-  --only REGEX         only clauses whose name matches
+  --only REGEX         only clauses whose name matches; some must
   --json               one JSON object a line
   --list               prints the clauses and ends
 
@@ -46,6 +55,51 @@ bool ReadWhole(const std::string& path, std::string* out) {
   text << file.rdbuf();
   *out = text.str();
   return file.good() && !out->empty();
+}
+
+// Checks that who answers is the dispatch of `hotline`. By the URI in its certificate alone: that is all that
+// X-LINK-5 asks for, so there may be no host name in it.
+class TargetVerifier final : public grpc::experimental::ExternalCertificateVerifier {
+ public:
+  explicit TargetVerifier(const std::string& hotline)
+      : identity_(absl::StrCat("spiffe://hotline/", hotline, "/dispatch")) {}
+
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/, grpc::Status* sync_status) override {
+    std::string names;
+    for (const grpc::string_ref& uri : request->uri_names()) {
+      const std::string name(uri.data(), uri.size());
+      if (name == identity_) {
+        *sync_status = grpc::Status::OK;
+        return true;  // decided at once
+      }
+      absl::StrAppend(&names, names.empty() ? "" : ", ", name);
+    }
+    *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                absl::StrCat("the target's certificate names ",
+                                             names.empty() ? "nobody by a URI" : names, ", not ", identity_));
+    return true;
+  }
+  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
+
+ private:
+  const std::string identity_;
+};
+
+std::shared_ptr<grpc::ChannelCredentials> ClientCredentials(const std::string& authority,
+                                                            const std::string& key,
+                                                            const std::string& certificate,
+                                                            const std::string& hotline) {
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+      authority, std::vector<grpc::experimental::IdentityKeyCertPair>{{key, certificate}}));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_verify_server_certs(true);
+  options.set_certificate_verifier(
+      grpc::experimental::ExternalCertificateVerifier::Create<TargetVerifier>(hotline));
+  options.set_check_call_host(false);
+  return grpc::experimental::TlsCredentials(options);
 }
 
 int Main(int argc, char** argv) {
@@ -95,11 +149,7 @@ int Main(int argc, char** argv) {
         !ReadWhole(flags["tls-ca"], &authority)) {
       return misuse("--tls-cert, --tls-key and --tls-ca need three files that can be read");
     }
-    grpc::SslCredentialsOptions client;
-    client.pem_root_certs = authority;
-    client.pem_private_key = key;
-    client.pem_cert_chain = certificate;
-    options.caller.credentials = grpc::SslCredentials(client);
+    options.caller.credentials = ClientCredentials(authority, key, certificate, options.caller.to);
     grpc::SslServerCredentialsOptions listening(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
     listening.pem_root_certs = authority;
     listening.pem_key_cert_pairs.push_back({key, certificate});
@@ -119,7 +169,18 @@ int Main(int argc, char** argv) {
   }
   options.patience = absl::Seconds(seconds);
   options.caller.timeout = options.patience;
-  if (flags.contains("only")) options.only = std::regex(flags["only"]);
+  if (flags.contains("only")) {
+    try {
+      options.only = std::regex(flags["only"]);
+    } catch (const std::regex_error& error) {
+      return misuse(absl::StrCat("--only ", flags["only"], " is no regular expression: ", error.what()));
+    }
+    if (std::none_of(Clauses().begin(), Clauses().end(), [&options](const Clause& clause) {
+          return std::regex_search(std::string(clause.name), *options.only);
+        })) {
+      return misuse(absl::StrCat("--only ", flags["only"], " matches no clause; --list shows them"));
+    }
+  }
 
   std::unique_ptr<Listener> listener;
   if (flags.contains("listen")) {

@@ -100,7 +100,7 @@ const std::vector<Clause>& Clauses() {
       {"X-RECALL-1", "a recall before acceptance gives the order back"},
       {"X-RECALL-2", "a recall of what was given back is refused with the state"},
       {"X-RECALL-3", "a recall after acceptance is refused with the state"},
-      {"X-RECALL-4", "the site recalls, and may offer again under the next attempt"},
+      {"X-RECALL-4", "the site recalls, and may offer again under a later attempt"},
       {"X-CUSTODY-1", "an acceptance is mirrored: the taker holds, in the next epoch"},
       {"X-CUSTODY-2", "a return is mirrored with its ground: the giver holds"},
       {"X-CUSTODY-3", "a mirror of an older epoch changes nothing"},

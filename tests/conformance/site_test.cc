@@ -43,6 +43,8 @@ class SiteDesk final : public Desk {
   const std::unique_ptr<Desk> desk_ = NewDispatchDesk("990", site_->NewChannelTo(test::Service::kDispatch));
 };
 
+std::string Program() { return absl::StrCat(test::BuildFolder(), "/tests/conformance/hotline_conformance"); }
+
 class SiteTest : public testing::Test {
  protected:
   SiteTest() : site_("110", &ports_, folder_.path() + "/110") {
@@ -76,6 +78,13 @@ class SiteTest : public testing::Test {
     theirs->set_key_id("kit-1");
     theirs->set_file(File("kit.pub", kit.PublicPem()));
   }
+
+  // Runs a command; its exit status.
+  int Run(const std::vector<std::string>& command) {
+    auto run = test::Process::Start(command, log_file());
+    return run.ok() ? (*run)->Wait(absl::Seconds(60)) : -1;
+  }
+  std::string log_file() const { return folder_.path() + "/kit.log"; }
 
   // The names with this verdict.
   std::vector<std::string> RunFor(Verdict verdict) {
@@ -151,11 +160,10 @@ TEST_F(SiteTest, SignedExampleIsAPeerOfASignedSite) {
 
 TEST_F(SiteTest, ProgramPrintsALineForEachClause) {
   ASSERT_TRUE(site_.StartAll().ok());
-  const std::string program = absl::StrCat(test::BuildFolder(), "/tests/conformance/hotline_conformance");
   auto run = test::Process::Start(
-      {program, "--target", options_.caller.target, "--as", "990", "--to", "110", "--listen",
+      {Program(), "--target", options_.caller.target, "--as", "990", "--to", "110", "--listen",
        listening_.address, "--desk", options_.caller.target, "--only", "X-(LINK|OFFER|CUSTODY)"},
-      folder_.path() + "/kit.log");
+      log_file());
   ASSERT_TRUE(run.ok());
   const auto first = (*run)->WaitForLine("pass     X-LINK-1", absl::Seconds(60));
   ASSERT_TRUE(first.ok()) << first.status().ToString();
@@ -164,14 +172,73 @@ TEST_F(SiteTest, ProgramPrintsALineForEachClause) {
   EXPECT_THAT(*last, HasSubstr("16 passed, 0 failed, 0 skipped"));
   EXPECT_EQ((*run)->Wait(absl::Seconds(20)), 0);
 
-  auto nobody = test::Process::Start(
-      {program, "--target", "127.0.0.1:1", "--as", "990", "--to", "110", "--patience", "0.2"},
-      folder_.path() + "/kit.log");
-  ASSERT_TRUE(nobody.ok());
-  EXPECT_EQ((*nobody)->Wait(absl::Seconds(20)), 3);
-  auto misused = test::Process::Start({program, "--target", "127.0.0.1:1"}, folder_.path() + "/kit.log");
-  ASSERT_TRUE(misused.ok());
-  EXPECT_EQ((*misused)->Wait(absl::Seconds(20)), 2);
+  std::vector<std::string> nobody = {Program(), "--target", "127.0.0.1:1", "--as", "990",
+                                     "--to",    "110",      "--patience",  "0.2"};
+  EXPECT_EQ(Run(nobody), 3);
+  EXPECT_EQ(Run({Program(), "--target", "127.0.0.1:1"}), 2);
+  // A typing error is no green result.
+  nobody.insert(nobody.end(), {"--only", "X-CHIAN"});
+  EXPECT_EQ(Run(nobody), 2);
+  EXPECT_THAT(test::ReadFile(log_file()), HasSubstr("--only X-CHIAN matches no clause"));
+  nobody.back() = "X-CHAIN|[";
+  EXPECT_EQ(Run(nobody), 2);
+  EXPECT_THAT(test::ReadFile(log_file()), HasSubstr("is no regular expression"));
+}
+
+// By certificates with nothing but the name that X-LINK-5 asks for: nobody's host is in them.
+TEST_F(SiteTest, ProgramKnowsTheSiteByTheUriOfItsCertificate) {
+  const std::string tls = folder_.path() + "/tls";
+  ASSERT_EQ(Run({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", tls, "--role", "work_order", "--role",
+                 "dispatch", "--role", "escalation", "110", "990"}),
+            0);
+  for (const std::string hotline : {"110", "990"}) {
+    const std::string own = absl::StrCat(tls, "/", hotline, "/dispatch");
+    ASSERT_EQ(Run({"/usr/bin/openssl", "req", "-new", "-key", own + ".key", "-subj", "/CN=dispatch",
+                   "-addext", absl::StrCat("subjectAltName=URI:spiffe://hotline/", hotline, "/dispatch"),
+                   "-out", own + ".csr"}),
+              0);
+    ASSERT_EQ(Run({"/usr/bin/openssl", "x509", "-req", "-in", own + ".csr", "-CA", tls + "/ca.crt", "-CAkey",
+                   tls + "/ca.key", "-copy_extensions", "copyall", "-days", "30", "-out", own + ".crt"}),
+              0);
+  }
+  config::v1::TlsConfig& config = *site_.config().mutable_tls();
+  config.set_ca_file(tls + "/ca.crt");
+  config.set_certificate_file(tls + "/110/{role}.crt");
+  config.set_key_file(tls + "/110/{role}.key");
+  const absl::Status started = site_.StartAll();
+  ASSERT_TRUE(started.ok()) << started.ToString();
+
+  std::vector<std::string> command = {Program(),
+                                      "--target",
+                                      options_.caller.target,
+                                      "--as",
+                                      "990",
+                                      "--tls-cert",
+                                      tls + "/990/dispatch.crt",
+                                      "--tls-key",
+                                      tls + "/990/dispatch.key",
+                                      "--tls-ca",
+                                      tls + "/ca.crt",
+                                      "--listen",
+                                      listening_.address,
+                                      "--only",
+                                      "X-LINK|X-OFFER-1",
+                                      "--to",
+                                      "110"};
+  auto run = test::Process::Start(command, log_file());
+  ASSERT_TRUE(run.ok());
+  const auto last = (*run)->WaitForLine("5 clauses: ", absl::Seconds(60));
+  ASSERT_TRUE(last.ok()) << last.status().ToString();
+  EXPECT_THAT(*last, HasSubstr("5 passed, 0 failed, 0 skipped"));
+  EXPECT_EQ((*run)->Wait(absl::Seconds(20)), 0);
+
+  // Whose certificate it is counts, and who it is not is said.
+  command.back() = "12345";
+  command.insert(command.end(), {"--patience", "3"});
+  EXPECT_EQ(Run(command), 3);
+  EXPECT_THAT(test::ReadFile(log_file()),
+              HasSubstr("the target's certificate names spiffe://hotline/110/dispatch, not "
+                        "spiffe://hotline/12345/dispatch"));
 }
 
 }  // namespace

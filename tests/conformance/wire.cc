@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
+#include "common/base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -174,6 +176,11 @@ bool Key::Verifies(std::string_view domain, std::string_view statement, const Si
                                        Bytes(bytes), bytes.size());
   Native::End(digest);
   return verdict == 1;
+}
+
+bool HasLength(const std::string& text, int64_t least, int64_t most) {
+  const std::optional<int64_t> length = CountCodePoints(text);
+  return length.has_value() && *length >= least && *length <= most;
 }
 
 bool IsHandoffId(const std::string& id, const std::string& giver, int attempt) {

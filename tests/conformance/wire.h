@@ -67,6 +67,8 @@ class Key {
   std::string id_;
 };
 
+// Whether `text` has `least` to `most` characters: not bytes, of which one in Chinese has three.
+bool HasLength(const std::string& text, int64_t least, int64_t most);
 // `id` is `<giver>-<order id>-<attempt>`, with an order id as it has to be written.
 bool IsHandoffId(const std::string& id, const std::string& giver, int attempt);
 // The version to speak with who asks so: 1 if it is among the caller's, which are the list if there is one;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "common/sql/sqlite.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/operation/ctl.h"
 #include "tests/support/desk.h"
 #include "tests/support/watch.h"
 
@@ -220,12 +221,13 @@ TEST(OperationTest, MisspeltKeyRefusesToStartAndNamesTheLine) {
   EXPECT_NE(check("", &log), 0);
 }
 
-// Status and output of `dispatch --check` with the site's configuration.
-std::pair<int, std::string> Check(const Site& site) {
+// Status and output of `service --check` with the site's configuration.
+std::pair<int, std::string> Check(const Site& site, const std::string& service = "dispatch") {
   const std::string log_file = site.folder() + "/check.log";
   std::filesystem::remove(log_file);
-  auto process = Process::Start(
-      {BuildFolder() + "/services/dispatch/dispatch", "--config", site.config_file(), "--check"}, log_file);
+  auto process = Process::Start({absl::StrCat(BuildFolder(), "/services/", service, "/", service), "--config",
+                                 site.config_file(), "--check"},
+                                log_file);
   EXPECT_TRUE(process.ok());
   const int status = (*process)->Wait(absl::Seconds(20));
   return {status, ReadFile(log_file)};
@@ -270,6 +272,26 @@ TEST(OperationTest, ACheckNamesTheUnitsOfTheCatalogueThatTheSiteDoesNotHave) {
   EXPECT_THAT(log, HasSubstr("清单 wuqia-2024-6 的单位不在 units_file 中：chengguan"));
   // Nor does it start.
   EXPECT_FALSE(sites.a.Start(Service::kDispatch).ok());
+}
+
+// It is edited in place, and orders are taken without it.
+TEST(OperationTest, AHalfWrittenPolicyKeepsEscalationAloneFromStarting) {
+  TwoSites sites;
+  sites.UseCatalogue();
+  // Writes the configuration.
+  ASSERT_TRUE(sites.a.Launch(Service::kWorkOrder).ok());
+  sites.a.Kill(Service::kWorkOrder);
+  WriteFile(sites.a.config().escalation().policy_file(), "version: x\nrules:\n- {clo\n");
+  const auto [orders, silence] = Check(sites.a, "work_order");
+  EXPECT_EQ(orders, 0) << silence;
+  EXPECT_THAT(silence, Not(HasSubstr("policy")));
+  const auto [advice, warning] = Check(sites.a, "dispatch");
+  EXPECT_EQ(advice, 0) << warning;
+  EXPECT_THAT(warning,
+              AllOf(HasSubstr("dispatch: warning: advice names no deadlines"), HasSubstr("policy.yaml:")));
+  const auto [deadlines, fault] = Check(sites.a, "escalation");
+  EXPECT_EQ(deadlines, 1);
+  EXPECT_THAT(fault, HasSubstr("policy.yaml:"));
 }
 
 // Certificates of the development CA: the whole chain with mutual TLS, and who is kept out.
@@ -372,6 +394,41 @@ TEST_F(TlsTest, StrangersAndWrongRolesAreKeptOut) {
   error = MustFail(sites_.a.exchange(), &exchange::v1::ExchangeService::Stub::Deliver, deliver);
   EXPECT_EQ(error.code, grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(error.reason, "PEER_UNKNOWN");
+}
+
+// Both trust the same authorities: it pushed, with all that the caller had said, to whoever had any
+// certificate of theirs and stood at the address.
+TEST_F(TlsTest, HotlinectlCallsTheServicesOfItsOwnHotlineAlone) {
+  const ClientTls desktop = As("12345", "desktop");
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--ca", desktop.ca_file, "--cert", desktop.certificate_file, "--key",
+                                         desktop.key_file, "--account", "1001"});
+    return RunCtl(sites_.folder, std::move(arguments));
+  };
+  const auto push = [&](const std::string& address, const std::string& language, const std::string& urgency) {
+    return run({"--lang", language, "--dispatch", address, "push", "--to", "110", "--title", "路灯不亮",
+                "--text", "示例", "--type", "help", "--urgency", urgency, "--anonymous"});
+  };
+  const std::string others = sites_.b.address(Service::kDispatch);
+  const Said refused = push(others, "en", "normal");
+  EXPECT_EQ(refused.exit, 1) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr(absl::StrCat("the certificate at ", others,
+                                                  " names spiffe://hotline/110/dispatch, not "
+                                                  "spiffe://hotline/12345/dispatch")));
+  const Said chinese = push(others, "zh", "normal");
+  EXPECT_THAT(chinese.err, HasSubstr("证书标识为 spiffe://hotline/110/dispatch，应为 "
+                                     "spiffe://hotline/12345/dispatch"));
+  EXPECT_EQ(push(others, "en", "emergency").exit, 8) << "the peer does not know of it";
+  // Nor to another of its own site's programs.
+  const std::string own = sites_.a.address(Service::kDispatch);
+  const Said other_role = run({"--lang", "en", "--work-order", own, "list"});
+  EXPECT_EQ(other_role.exit, 1) << other_role.err;
+  EXPECT_THAT(other_role.err, HasSubstr("names spiffe://hotline/12345/dispatch, not "
+                                        "spiffe://hotline/12345/work_order"));
+  EXPECT_TRUE(ListAll(sites_.a).empty());
+  const Said pushed = push(own, "en", "normal");
+  EXPECT_EQ(pushed.exit, 0) << pushed.err;
+  EXPECT_EQ(ListAll(sites_.a).size(), 1u);
 }
 
 }  // namespace

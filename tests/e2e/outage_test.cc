@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -141,9 +142,16 @@ TEST(OutageTest, FullQueueSaysWhenToTryAgainButTakesAnEmergency) {
   sites.a.config().mutable_work_order()->set_queue_limit(4);
   sites.a.config().mutable_work_order()->set_commit_batch(1);
   ASSERT_TRUE(sites.a.StartAll().ok());
+  // By the first heartbeat dispatch follows the log, and what it shows of that it knows itself.
+  HandoffWatch watch(&sites.a, 0, "", absl::Seconds(1));
+  ASSERT_TRUE(watch.WaitForHeartbeat(absl::Seconds(20)));
   dispatch::v1::PushWorkOrderRequest emergency = MakePush(0, "110");
   emergency.mutable_content()->set_urgency(type::v1::URGENCY_EMERGENCY);
   const std::string known = Push(sites.a, emergency).order().id();
+  ASSERT_TRUE(watch.WaitFor([&](const std::vector<type::v1::Event>& events) {
+    return std::any_of(events.begin(), events.end(),
+                       [&](const type::v1::Event& event) { return event.order_id() == known; });
+  }));
   constexpr int kPushes = 400;
   // Every so many pushes one is of that order, and does not say again how urgent it is.
   constexpr int kKnownEvery = 16;

@@ -269,6 +269,44 @@ TEST_F(RoutingTest, ReloadsUnderLoadWithoutAnError) {
   }
 }
 
+// Only who takes the folder away wants none.
+TEST_F(RoutingTest, AReloadThatCannotReadTheModelLeavesTheOneThatIsLoaded) {
+  const std::string shipped = std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue/suggest/";
+  const std::string folder = directory() + "/suggest";
+  const std::string examples = folder + "/examples.jsonl";
+  fs::create_directory(folder);
+  fs::copy_file(shipped + "terms.yaml", folder + "/terms.yaml");
+  {
+    // A tenth of them teach enough, with all that are like the one below.
+    std::ifstream all(shipped + "examples.jsonl", std::ios::binary);
+    std::ofstream few(examples, std::ios::binary);
+    std::string line;
+    for (int n = 0; std::getline(all, line); ++n) {
+      if (n % 10 == 0 || line.find("拿着刀") != std::string::npos) few << line << "\n";
+    }
+  }
+  dispatch::v1::SuggestRouteRequest question;
+  question.set_text("有个男的拿着刀在学校门口转悠");
+  const auto heard = [&] { return Must(sites_.b.dispatch(), &Dispatch::SuggestRoute, question).emergency(); };
+  const auto log = [&] { return ReadAll(sites_.b.log_file(Service::kDispatch)); };
+  EXPECT_THAT(log(), HasSubstr("\"advice_by\":\"phrases\""));
+  Must(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+  EXPECT_THAT(log(), HasSubstr("\"advice_by\":\"model\""));
+  EXPECT_TRUE(heard());
+
+  // A file that is there and cannot be opened, whoever tries.
+  fs::remove(examples);
+  fs::create_symlink(directory() + "/none", examples);
+  const RichError refused = MustFail(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+  EXPECT_EQ(refused.reason, "CATALOGUE_INVALID");
+  EXPECT_THAT(refused.chinese, HasSubstr(examples));
+  EXPECT_TRUE(heard());
+
+  fs::remove_all(folder);
+  Must(sites_.b.dispatch(), &Dispatch::ReloadCatalogue, {});
+  EXPECT_FALSE(heard()) << "by the phrases alone";
+}
+
 TEST_F(RoutingTest, TheCatalogueFromTheCommandLine) {
   std::string out;
   EXPECT_EQ(Ctl({"catalogue", "check"}, &out), 0);

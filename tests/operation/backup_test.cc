@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -169,11 +170,21 @@ TEST_F(BackupTest, ALostMachineComesBackFromABackupTakenUnderLoad) {
               AllOf(HasSubstr(left + "已存在"), Not(HasSubstr(" exist"))));
   EXPECT_FALSE(fs::exists(sites_.a.folder() + "/escalation"));
   fs::remove(left);
+  const std::string store = sites_.a.folder() + "/work_order/work_order.db";
+  // As a service that somebody started meanwhile.
+  const int lock = open((store + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  const Said in_use = RunCtl(sites_.folder, restore);
+  EXPECT_EQ(in_use.exit, 5) << in_use.out;
+  EXPECT_THAT(in_use.err, AllOf(HasSubstr(store + " is used"), HasSubstr("stop the services first"),
+                                Not(HasSubstr("address"))));
+  EXPECT_THAT(RunCtl(sites_.folder, in_chinese).err,
+              AllOf(HasSubstr(store + "正被"), HasSubstr("请先停止各服务")));
+  close(lock);
   const Said restored = RunCtl(sites_.folder, restore);
   ASSERT_EQ(restored.exit, 0) << restored.out << restored.err;
   // What would make an order a second time.
   EXPECT_THAT(restored.out, HasSubstr("Requests made since the backup are not known any more"));
-  const std::string store = sites_.a.folder() + "/work_order/work_order.db";
   EXPECT_EQ(fs::status(store).permissions() & fs::perms::all, fs::perms::owner_read | fs::perms::owner_write);
   const auto written = fs::last_write_time(store);
   const Said again = RunCtl(sites_.folder, restore);

@@ -397,6 +397,15 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
   EXPECT_THAT(LineWith(none_yet, "there is none yet"),
               HasSubstr("hotlinectl backup restore FOLDER --config"));
   ExpectCommandsOfThisSite(sites_.a, none_yet);
+  // Left half edited it keeps escalation down; the rest is looked at all the same.
+  const std::string policy = sites_.a.config().escalation().policy_file();
+  const std::string whole = ReadFile(policy);
+  WriteFile(policy, "version: x\nrules:\n- {clo\n");
+  const Said half = Look(sites_.a, {"--json"});
+  EXPECT_THAT(LineWith(half, "\"configuration\""),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("escalation: "), HasSubstr("policy.yaml:")));
+  EXPECT_THAT(LineWith(half, "\"service work_order\""), HasSubstr("\"failed\""));
+  WriteFile(policy, whole);
   // A key that nobody knows.
   WriteFile(sites_.a.config_file(), ReadFile(sites_.a.config_file()) + "backups: {directory: /x}\n");
   const Said said = Look(sites_.a);

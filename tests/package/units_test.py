@@ -51,7 +51,12 @@ class Service:
                    os.path.join(folder, "site.yaml")]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.address = self.await_ready()
+        try:
+            self.address = self.await_ready()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def said(self):
         with open(self.log, encoding="utf-8") as file:
@@ -112,6 +117,7 @@ def run(build, folder, services):
     def write(work_order):
         with open(os.path.join(folder, "site.yaml"), "w", encoding="utf-8") as file:
             file.write(SITE.format(work_order=work_order))
+        os.chmod(file.name, 0o644)
 
     # Until work_order has a port.
     write("127.0.0.1:1")

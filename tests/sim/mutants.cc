@@ -65,6 +65,12 @@ class ReaderWrap : public work_order::Reader {
                                                                                int limit) override {
     return real_->HandoffsBetween(first, end, limit);
   }
+  absl::StatusOr<std::vector<std::pair<int64_t, std::string>>> FindEnvelopes(const LaneKey& key,
+                                                                             bool incoming, int64_t order_id,
+                                                                             int64_t after,
+                                                                             int limit) override {
+    return real_->FindEnvelopes(key, incoming, order_id, after, limit);
+  }
   absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) override {
     return real_->OutboxOrders(key, after, limit);
   }
@@ -109,6 +115,9 @@ class StoreWrap : public work_order::Store {
   }
   absl::Status TruncateOutbox(const LaneKey& key, int64_t after) override {
     return real_->TruncateOutbox(key, after);
+  }
+  absl::Status SetOutboxOrder(const LaneKey& key, int64_t sequence, int64_t order_id) override {
+    return real_->SetOutboxOrder(key, sequence, order_id);
   }
   absl::Status IndexLostHandoff(int64_t id, const std::string& handoff_id) override {
     return real_->IndexLostHandoff(id, handoff_id);

@@ -140,7 +140,7 @@ bool Eventually(const std::function<bool()>& condition, absl::Duration timeout =
 
 // A client context with a deadline.
 struct Call : grpc::ClientContext {
-  explicit Call(absl::Duration timeout = absl::Seconds(10)) {
+  explicit Call(absl::Duration timeout = absl::Seconds(30)) {
     set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   }
 };

@@ -173,6 +173,7 @@ absl::Status TownSite::Open() {
   if (!own.ok()) return own.status();
   work_order::RetentionOptions periods;
   periods.hotline = hotline_;
+  periods.peers.insert(hotline_ == "110" ? "12345" : "110");
   periods.content_days = 180;
   periods.erase_strays = [this](std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done) {
     engine_->EraseStrays(std::move(places), std::move(done));

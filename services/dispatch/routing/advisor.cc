@@ -477,6 +477,7 @@ Matter ReadMatter(const AdvisorInput& input, const v1::SuggestRouteRequest& requ
                                         {.text = request.text(),
                                          .channel = request.channel(),
                                          .received_by = received_by,
+                                         .no_danger = request.facts().danger() == type::v1::ANSWER_NO,
                                          .explain = input.explain}),
           .place = catalogue::ResolvePlace(*input.catalogue, request.place(), request.text())};
 }

@@ -21,6 +21,7 @@ Reading ModelReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay 
   query.text = source.text;
   query.received_by = source.received_by;
   query.day = day;
+  query.no_danger = source.no_danger;
   query.max_items = kMaxItems;
   query.explain = source.explain;
   const suggest::Suggestion suggestion = suggester_->Suggest(query);

@@ -63,6 +63,7 @@ Reading PhraseReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay
   }
   Reading reading;
   for (const CatalogueSign& sign : catalogue.message().signs()) {
+    if (source.no_danger && sign.kind() == config::v1::SIGN_KIND_DANGER) continue;
     const CatalogueItem* const item = catalogue.FindItem(sign.item(), day);
     for (const std::string& phrase : sign.phrases()) {
       const std::string normal = catalogue::Normalize(phrase);
@@ -83,7 +84,7 @@ Reading PhraseReader::Read(const catalogue::Catalogue& catalogue, absl::CivilDay
   for (const CatalogueItem& item : catalogue.message().items()) {
     const auto tally = tallies.find(&item);
     if (tally == tallies.end()) continue;
-    const catalogue::FoundExclusion found = catalogue::FindExclusion(catalogue, item, text);
+    const catalogue::FoundExclusion found = catalogue::FindExclusion(catalogue, item, text, source.no_danger);
     if (found.exclusion == nullptr) continue;
     const CatalogueItem* const instead = catalogue.FindItem(found.exclusion->instead_item(), day);
     if (instead == nullptr && tally->second.weight < most) continue;

@@ -7,7 +7,8 @@
 namespace hotline::dispatch::routing {
 
 // An item counts by the phrases of it that stand in the text, longer ones more; a sign of the catalogue makes
-// an emergency or a clue unless a denial is around it; an exclusion moves a matter to the item it names.
+// an emergency or a clue unless a denial is around it, one of danger also unless a person says that there is
+// none; an exclusion moves a matter to the item it names.
 // Texts without any are unclear.
 class PhraseReader final : public TextReader {
  public:

@@ -63,6 +63,9 @@ struct Source {
   type::v1::Channel channel = type::v1::CHANNEL_UNSPECIFIED;
   // Code of the hotline that received it.
   std::string_view received_by;
+  // A person says that nobody is in danger: then there is no emergency, and verdict, items and confidence are
+  // those of a matter without danger.
+  bool no_danger = false;
   // Without it the words of the reading and of its items may be left out: they cost more than the verdict.
   bool explain = true;
 };

@@ -164,7 +164,7 @@ std::pair<std::string, v1::TimeUse> BookingOf(const Standing& at, std::string_vi
 
 absl::Duration OffHours(const Deadlines& deadlines, const std::string& party, absl::Time begin,
                         absl::Time end) {
-  const calendar::Calendar* calendar = deadlines.CalendarOfParty(party, begin);
+  const calendar::Calendar* calendar = deadlines.CalendarOfParty(party, end);
   if (calendar == nullptr || end <= begin) return absl::ZeroDuration();
   const auto worked = calendar->Measure(begin, end, type::v1::TIME_KIND_WORKING_HOURS);
   if (!worked.ok()) return absl::ZeroDuration();

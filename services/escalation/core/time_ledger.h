@@ -13,9 +13,9 @@
 //
 // A unit that returned the order has its time until the order is dispatched again; what is to be done again
 // after that is not its, nor that of a unit that had the order by a merger, which a redo ends.
-// While a dispute is open, the holder's working time is disputed time. Working time is split by the calendar
-// of the party that was in force at the begin of the stretch into working and off hours; without one it is
-// all working.
+// While a dispute is open, the holder's working time is disputed time. Working time from event to event is
+// split by the calendar of the party that was in force at its end, which knows of days that were announced
+// meanwhile, into working and off hours; without one it is all working.
 #ifndef SERVICES_ESCALATION_CORE_TIME_LEDGER_H_
 #define SERVICES_ESCALATION_CORE_TIME_LEDGER_H_
 

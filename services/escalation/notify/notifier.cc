@@ -133,6 +133,70 @@ bool IsOfAccused(const directory::Directory& people, const NoticeRow& notice,
          std::any_of(duties.begin(), duties.end(), is_his);
 }
 
+// The role that a person of a notice has; UNSPECIFIED for who is on duty.
+v1::StaffRole StaffRoleOf(std::string_view role) {
+  for (const auto& [via, staff_role] : {std::pair(v1::RECIPIENT_VIA_LEADER, v1::STAFF_ROLE_LEADER),
+                                        std::pair(v1::RECIPIENT_VIA_HANDLER, v1::STAFF_ROLE_HANDLER),
+                                        std::pair(v1::RECIPIENT_VIA_DEPUTY, v1::STAFF_ROLE_DEPUTY),
+                                        std::pair(v1::RECIPIENT_VIA_SUPERVISOR, v1::STAFF_ROLE_SUPERVISOR),
+                                        std::pair(v1::RECIPIENT_VIA_PARENT, v1::STAFF_ROLE_LEADER)}) {
+    if (RoleWord(via) == role) return staff_role;
+  }
+  return v1::STAFF_ROLE_UNSPECIFIED;
+}
+
+// Whoever `notice` is for has not the seat any more by which he was to be told, or not the contact at which
+// `message` would reach him. `hotline`: code of its own unit.
+bool HasLeft(const directory::Directory& people, const std::string& hotline, const NoticeRow& notice,
+             const v1::Notification& message, absl::Time now) {
+  const v1::Person* person = people.FindPerson(notice.person);
+  if (person == nullptr || !directory::PeriodOf(person->validity()).Holds(now)) return true;
+  const bool reachable =
+      std::any_of(person->contacts().begin(), person->contacts().end(), [&](const v1::Contact& contact) {
+        return contact.webhook() == message.webhook() && contact.target() == message.target();
+      });
+  if (!reachable) return true;
+  const auto is_his = [&](const auto* seat) {
+    return seat->person() == notice.person && directory::PeriodOf(seat->validity()).Holds(now);
+  };
+  if (notice.role == RoleWord(v1::RECIPIENT_VIA_DUTY)) {
+    const auto& duties = people.DutiesAt(notice.unit);
+    return std::none_of(duties.begin(), duties.end(), is_his);
+  }
+  const v1::StaffRole wanted = StaffRoleOf(notice.role);
+  const auto has_role = [&](const std::string& unit) {
+    const auto& roles = people.RolesAt(unit);
+    return std::any_of(roles.begin(), roles.end(), [&](const v1::RoleAssignment* role) {
+      return role->role() == wanted && is_his(role);
+    });
+  };
+  // The hotline's own people stand in for some, and are told of some rungs themselves.
+  if (has_role(notice.unit) || has_role(hotline)) return false;
+  if (notice.role != RoleWord(v1::RECIPIENT_VIA_PARENT)) return true;
+  const v1::DirectoryUnit* unit = people.FindUnit(notice.unit);
+  while (unit != nullptr && !unit->parent().empty()) {
+    if (has_role(unit->parent())) return false;
+    unit = people.FindUnit(unit->parent());
+  }
+  return true;
+}
+
+// Before this a message of `rung` would not be true: the deadline has not passed, or does not pass soon.
+// Extended, or moved by a publication, a clock runs on with the rungs that it has taken.
+absl::Time TrueFrom(type::v1::Rung rung, const OrderFacts& facts) {
+  if (!NeedsRunningClock(rung)) return absl::InfinitePast();
+  return rung == type::v1::RUNG_REMIND ? facts.remind : facts.due;
+}
+
+// Of a round that has `notices`, all were taken out before anybody was told.
+bool IsWithdrawn(const std::vector<NoticeRow>& notices) {
+  return !notices.empty() && std::all_of(notices.begin(), notices.end(), [](const NoticeRow& notice) {
+    // In no message any more, or in one that is not sent.
+    const bool taken_out = notice.state == v1::DELIVERY_STATE_UNSPECIFIED && !notice.person.empty();
+    return taken_out || notice.state == v1::DELIVERY_STATE_CANCELLED;
+  });
+}
+
 std::vector<Outcome> OutcomesOf(const std::vector<NoticeRow>& notices) {
   std::vector<Outcome> outcomes;
   for (const NoticeRow& notice : notices) {
@@ -260,8 +324,9 @@ void Notifier::Step() {
   if (stopped_ || !source_->Ready()) return;
   const absl::Time now = clock_->Now();
   bool more = false;
-  for (const auto part : {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle,
-                          &Notifier::GiveUp, &Notifier::Forget, &Notifier::Deliver}) {
+  for (const auto part :
+       {&Notifier::Plan, &Notifier::Resume, &Notifier::Tell, &Notifier::Settle, &Notifier::GiveUp,
+        &Notifier::Forget, &Notifier::KeepAttempts, &Notifier::Deliver}) {
     const auto again = (this->*part)(now);
     if (!again.ok()) return Fail(again.status());
     more |= *again;
@@ -343,15 +408,27 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
   if (!rungs.ok()) return rungs.status();
   const bool full = static_cast<int>(rungs->size()) == kPlanBatch;
   const int64_t planned = full ? rungs->back().sequence : watermark;
-  if (!rungs->empty() || planned - committed_ >= kMaxUnwritten) {
+  const bool first = planned_ == 0;
+  if (first) history_ = watermark;
+  // A store of a site at which no rung was ever taken is not one that was begun anew.
+  if (first || !rungs->empty() || planned - committed_ >= kMaxUnwritten) {
     const std::shared_ptr<const directory::Directory> people = people_();
+    int skipped = 0;
     const absl::Status status = InTransaction([&]() -> absl::Status {
       for (const RungEvent& rung : *rungs) {
-        if (now - rung.record_time > options_.max_age) continue;
         // That a return is late is said to who tries it.
         if (rung.ref.rung == type::v1::RUNG_CLOSE_RETURN) continue;
         const auto facts = source_->FindFacts(rung.ref);
         if (!facts.ok()) return facts.status();
+        if (now - rung.record_time > options_.max_age) {
+          const bool open = facts->has_value() &&
+                            (!NeedsRunningClock(rung.ref.rung) ||
+                             (((*facts)->running || (*facts)->paused) && (*facts)->highest <= rung.ref.rung));
+          if (rung.sequence <= history_ || !open) {
+            ++skipped;
+            continue;
+          }
+        }
         Told told;
         told.ref = rung.ref;
         told.sequence = rung.sequence;
@@ -382,6 +459,7 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
     });
     if (!status.ok()) return status;
     committed_ = planned;
+    if (skipped > 0) listener_->OnSkipped(skipped);
   }
   planned_ = planned;
   return full;
@@ -403,6 +481,9 @@ absl::StatusOr<bool> Notifier::Resume(absl::Time now) {
         told.at = now + policy_.RoundTime(told.urgency);
       } else if (told.acknowledged_until > now) {
         told.at = told.acknowledged_until;
+      } else if (const absl::Time from = TrueFrom(told.ref.rung, **facts); from > now) {
+        // It may come back.
+        told.at = std::min(from, now + policy_.RoundTime(told.urgency));
       } else {
         told.stage = Stage::kWaiting;
         ++told.round;
@@ -446,7 +527,9 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
     if (!notices.ok()) return notices.status();
     const bool over = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
                       ((!(*facts)->running && !(*facts)->paused) || (*facts)->highest > told.ref.rung);
-    if (!notices->empty() && (over || told.acknowledged_until > now)) {
+    const absl::Time from = facts->has_value() ? TrueFrom(told.ref.rung, **facts) : absl::InfinitePast();
+    const bool withdrawn = !over && from > now && IsWithdrawn(*notices);
+    if (!notices->empty() && !withdrawn && (over || told.acknowledged_until > now || from > now)) {
       if (absl::Status status = GoOn(std::move(told), *notices, now); !status.ok()) return status;
       continue;
     }
@@ -456,6 +539,11 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
     }
+    // The ids of this round are used up: what is told when that deadline is missed has others.
+    if (withdrawn) {
+      ++told.round;
+      told.round_at = absl::UnixEpoch();
+    }
     // Somebody has taken note before he was told.
     if (told.acknowledged_until > now) {
       const bool again = policy_.Rounds(told.ref.rung) > 1;
@@ -464,9 +552,16 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
     }
-    // A draft stays about the unit that missed the deadline.
+    if (from > now) {
+      // It may come back.
+      told.at = std::min(from, now + policy_.RoundTime(told.urgency));
+      if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
+      continue;
+    }
+    // A draft stays about the unit that missed the deadline, and about that deadline.
     if (facts->has_value() && NeedsRunningClock(told.ref.rung)) {
       told.unit = CodeOf(*people, (*facts)->duty_party);
+      told.due = (*facts)->due;
     }
     std::vector<std::string> sent;
     for (const NoticeRow& notice : *notices) sent.push_back(notice.id);
@@ -645,11 +740,14 @@ absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& noti
                                    bool over) {
   const auto facts = source_->FindFacts(told.ref);
   if (!facts.ok()) return facts.status();
-  // Who did his duty without reading the message was reached somehow: silence is told of nobody then.
-  const bool done =
-      NeedsRunningClock(told.ref.rung) && facts->has_value() && !(*facts)->running && !(*facts)->paused;
-  type::v1::NotificationReport report = MakeReport(told.ref, told.round, OutcomesOf(notices), over && !done,
-                                                   /*last=*/told.round >= policy_.Rounds(told.ref.rung));
+  // Who did his duty without reading the message was reached somehow: silence is told of nobody then. Nor
+  // while there is time again.
+  const bool done = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
+                    ((!(*facts)->running && !(*facts)->paused) || TrueFrom(told.ref.rung, **facts) > now);
+  const auto last = IsLast(told, *facts);
+  if (!last.ok()) return last.status();
+  type::v1::NotificationReport report =
+      MakeReport(told.ref, told.round, OutcomesOf(notices), over && !done, *last);
   if (done) report.set_unreachable(false);
   if (over) {
     for (const NoticeRow& notice : notices) {
@@ -664,7 +762,7 @@ absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& noti
     }
   }
   if (report.notices().empty() && !report.unreachable()) {
-    AfterRound(*facts, now, &told);
+    AfterRound(*facts, *last, now, &told);
   } else {
     told.stage = Stage::kReporting;
     told.at = now;
@@ -678,10 +776,25 @@ absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& noti
   return store_->UpdateTold(told);
 }
 
-void Notifier::AfterRound(const std::optional<OrderFacts>& facts, absl::Time now, Told* told) {
+absl::StatusOr<bool> Notifier::IsLast(const Told& told, const std::optional<OrderFacts>& facts) {
+  const int rounds = policy_.Rounds(told.ref.rung);
+  if (told.round < rounds || !facts.has_value() || !NeedsRunningClock(told.ref.rung)) {
+    return told.round >= rounds;
+  }
+  int counted = 0;
+  for (int round = 1; round <= told.round; ++round) {
+    const auto notices = store_->NoticesOf(told.ref, round);
+    if (!notices.ok()) return notices.status();
+    const bool put_off = IsWithdrawn(*notices) && notices->front().due < facts->due;
+    if (!put_off) ++counted;
+  }
+  return counted >= rounds;
+}
+
+void Notifier::AfterRound(const std::optional<OrderFacts>& facts, bool last, absl::Time now, Told* told) {
   const bool open =
       facts.has_value() && (facts->running || facts->paused) && facts->highest <= told->ref.rung;
-  if (!open || told->round >= policy_.Rounds(told->ref.rung)) {
+  if (!open || last) {
     told->stage = Stage::kDone;
     told->at = absl::InfiniteFuture();
     return;
@@ -717,6 +830,12 @@ absl::StatusOr<bool> Notifier::IsMoot(int64_t delivery) {
   return true;
 }
 
+bool Notifier::IsToldOn(const Told& told, int round) const {
+  return told.round > round || told.stage == Stage::kTold || told.stage == Stage::kWaiting ||
+         told.stage == Stage::kResting ||
+         (told.stage == Stage::kReporting && round < policy_.Rounds(told.ref.rung));
+}
+
 absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
   const auto notices = store_->NoticesIn(delivery.number);
   if (!notices.ok()) return notices.status();
@@ -728,7 +847,16 @@ absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
     const NoticeRow& notice = (*notices)[i];
     const auto facts = source_->FindFacts(notice.ref);
     if (!facts.ok()) return facts.status();
-    if (facts->has_value() && IsOfAccused(*people, notice, (*facts)->accused_units)) {
+    const bool wrong = facts->has_value() && (TrueFrom(notice.ref.rung, **facts) > now ||
+                                              IsOfAccused(*people, notice, (*facts)->accused_units));
+    bool left_out = wrong;
+    if (!wrong && HasLeft(*people, reach_.hotline, notice, message, now)) {
+      const auto told = store_->FindTold(notice.ref);
+      if (!told.ok()) return told.status();
+      // Of a rung that nobody else is told of any more it is better that he hears than that nobody does.
+      left_out = told->has_value() && IsToldOn(**told, notice.round);
+    }
+    if (left_out) {
       withdrawn.push_back(&notice);
     } else if (static_cast<int>(i) < message.orders_size()) {
       // Its orders and its notices were made in one order.
@@ -752,7 +880,7 @@ absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
     for (const NoticeRow* notice : withdrawn) {
       auto told = store_->FindTold(notice->ref);
       if (!told.ok()) return told.status();
-      // Of a round that is over the next one is told to others anyway.
+      // Of a round that is over the next one, if there is any, is told to others anyway.
       if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice->round) continue;
       (*told)->stage = Stage::kWaiting;
       (*told)->at = now;
@@ -931,18 +1059,33 @@ void Notifier::OnAttempt(int64_t number, Attempt attempt) {
       result = "dead";
       break;
   }
-  const absl::Status status = InTransaction([&]() -> absl::Status {
-    if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
-    if (delivery.state == v1::DELIVERY_STATE_QUEUED || delivery.state == v1::DELIVERY_STATE_PENDING) {
-      return absl::OkStatus();
-    }
-    return SettleRoundsOf(delivery, now);
-  });
-  // What is not written down is sent again, with the same id.
-  if (!status.ok()) return Fail(status);
-  if (delivery.state != v1::DELIVERY_STATE_QUEUED) queued_[name] = std::max<int64_t>(0, queued_[name] - 1);
   listener_->OnAttempt(name, result);
+  attempted_.insert_or_assign(number, std::move(delivery));
+  if (const auto kept = KeepAttempts(now); !kept.ok()) return Fail(kept.status());
   Wake();
+}
+
+absl::StatusOr<bool> Notifier::KeepAttempts(absl::Time now) {
+  if (attempted_.empty()) return false;
+  std::vector<std::string> left;  // webhooks, of each message that does not wait any more
+  const absl::Status status = InTransaction([&]() -> absl::Status {
+    for (const auto& [number, delivery] : attempted_) {
+      const auto found = store_->FindDeliveryByNumber(number);
+      if (!found.ok()) return found.status();
+      // It may have been reported on meanwhile, while the disk was full.
+      if (!found->has_value() || (*found)->state != v1::DELIVERY_STATE_QUEUED) continue;
+      if (absl::Status put = store_->UpdateDelivery(delivery); !put.ok()) return put;
+      if (delivery.state == v1::DELIVERY_STATE_QUEUED) continue;
+      left.push_back(delivery.notification.webhook());
+      if (delivery.state == v1::DELIVERY_STATE_PENDING) continue;
+      if (absl::Status settled = SettleRoundsOf(delivery, now); !settled.ok()) return settled;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  for (const std::string& name : left) queued_[name] = std::max<int64_t>(0, queued_[name] - 1);
+  attempted_.clear();
+  return true;
 }
 
 absl::Status Notifier::Report(absl::Time now) {
@@ -1000,7 +1143,9 @@ void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::
         }
         const auto facts = source_->FindFacts(told.ref);
         if (!facts.ok()) return facts.status();
-        AfterRound(*facts, now, &told);
+        const auto last = IsLast(told, *facts);
+        if (!last.ok()) return last.status();
+        AfterRound(*facts, *last, now, &told);
       }
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
     }
@@ -1122,6 +1267,8 @@ absl::StatusOr<std::unique_ptr<MessageStream>> Notifier::WatchNotifications(
 absl::StatusOr<DeliveryRow> Notifier::Find(const std::string& id) {
   if (id.empty()) return error::Required("notification_id");
   if (absl::Status status = CheckForm("notification_id", id); !status.ok()) return status;
+  // What that commit wrote this connection may see, and nobody after it.
+  if (absl::Status status = store_->CheckDoubt(); !status.ok()) return status;
   auto found = store_->FindDelivery(id);
   if (!found.ok()) return found.status();
   if (!found->has_value()) {

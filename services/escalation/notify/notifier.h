@@ -8,8 +8,9 @@
 // orders has derived request ids, so that it is there once.
 //
 // A message may wait, for its gateway or for the morning, and is looked at again before each attempt: an
-// order that has become restricted is not named any more, and one that accuses the person's unit by now is
-// taken out of it and told of anew, to others. The body alone changes then, as the gateway may have the
+// order that has become restricted is not named any more, and one that accuses the person's unit by now, or
+// whose duty is another person's, is taken out of it and told of anew, to others. So is one whose deadline
+// has moved on: it is told of when that is missed. The body alone changes then, as the gateway may have the
 // message. What lists and streams show of messages names no order that is restricted now either.
 #ifndef SERVICES_ESCALATION_NOTIFY_NOTIFIER_H_
 #define SERVICES_ESCALATION_NOTIFY_NOTIFIER_H_
@@ -58,8 +59,11 @@ struct OrderFacts {
   bool running = false;
   bool paused = false;
   type::v1::Rung highest = type::v1::RUNG_UNSPECIFIED;  // rung taken of that clock
-  std::string duty_party;                               // whose the clock is now
-  std::vector<std::string> accused_units;               // codes
+  // As they are now, extended or moved by a publication.
+  absl::Time due = absl::InfinitePast();
+  absl::Time remind = absl::InfinitePast();  // InfiniteFuture: never
+  std::string duty_party;                    // whose the clock is now
+  std::vector<std::string> accused_units;    // codes
   bool restricted = false;
   std::string registered_by;  // account; see OrderClocks
 };
@@ -106,6 +110,8 @@ class Listener {
   virtual void OnAttempt(const std::string& webhook, const std::string& result) = 0;
   // A rung could tell nobody, or reached nobody.
   virtual void OnUnreachable(const std::string& order_id, const std::string& unit, type::v1::Rung rung) = 0;
+  // So many rungs were history when they were first seen, and nobody is told of them.
+  virtual void OnSkipped(int rungs) = 0;
   // A message left for a person.
   virtual void OnTold(const std::string& channel, int orders) = 0;
   // work_order refused what was to be recorded; it is not tried again.
@@ -125,7 +131,8 @@ struct NotifierOptions {
   std::string hotline;
   std::map<std::string, Webhook> webhooks;
   int queue_limit = 10'000;
-  // Rungs that were recorded longer ago than this when they are first seen are history, not news.
+  // Rungs that were recorded longer ago than this when they are first seen are history, not news, if nothing
+  // follows from them any more or the store was begun anew.
   absl::Duration max_age = absl::Hours(24);
   // What was told longer ago than this, and is done, is forgotten; looked for once a day. Infinite: never.
   absl::Duration keep = absl::InfiniteDuration();
@@ -188,14 +195,20 @@ class Notifier {
   absl::StatusOr<bool> Deliver(absl::Time now);
   absl::Status Report(absl::Time now);
   absl::StatusOr<bool> IsMoot(int64_t delivery);
-  // Takes the orders out of `delivery` that accuse its person's unit by now; cancels it if no other is left.
-  // Their rungs are told to others, still in this round. False if there is none.
+  // Others are told of rung `told` still in `round`, or after it.
+  bool IsToldOn(const Told& told, int round) const;
+  // Takes the orders out of `delivery` that its person is not to be told of any more: they accuse his unit,
+  // he has left (and others are told in his place), or their deadlines have moved on. Cancels it if no other
+  // is left. Their rungs are told to others, still in this round, if there are any. False if there is none.
   absl::StatusOr<bool> Withdraw(DeliveryRow delivery, absl::Time now);
   // Leaves unnamed in `message` whatever order is restricted now, or may be.
   absl::Status Hide(v1::Notification* message);
 
   // Writes down what the log said of acknowledgements.
   absl::Status KeepAcknowledgements();
+  // Writes down what came of attempts. Until that is done, nothing is sent: each further attempt would have
+  // to be kept in memory.
+  absl::StatusOr<bool> KeepAttempts(absl::Time now);
   // No round of `told` before `until`.
   static void PutOff(absl::Time until, Told* told);
   // `delivery`, whose next attempt falls into the quiet hours, is put off to `next_at`, and with it the end
@@ -205,8 +218,11 @@ class Notifier {
   absl::Status TellNobody(absl::Time now, Told told);
   // Nobody else is told of rung `told` in its round, in which `notices` were sent: it goes on with these.
   absl::Status GoOn(Told told, const std::vector<NoticeRow>& notices, absl::Time now);
+  // The round in which rung `told` is has no other after it. Rounds of which nobody was told before the
+  // deadline moved on do not count.
+  absl::StatusOr<bool> IsLast(const Told& told, const std::optional<OrderFacts>& facts);
   // Rung `told` after its round: another, or none.
-  void AfterRound(const std::optional<OrderFacts>& facts, absl::Time now, Told* told);
+  void AfterRound(const std::optional<OrderFacts>& facts, bool last, absl::Time now, Told* told);
   // Looks at the rounds in which `delivery` has notices, whether they are settled now. Within a transaction.
   absl::Status SettleRoundsOf(const DeliveryRow& delivery, absl::Time now);
   absl::Status SettleRound(Told told, const std::vector<NoticeRow>& notices, absl::Time now, bool over);
@@ -260,6 +276,7 @@ class Notifier {
   bool stopped_ = false;
   bool step_posted_ = false;
   bool reporting_ = false;
+  int64_t history_ = 0;    // rungs up to here are older than the store
   int64_t planned_ = 0;    // rungs up to here are planned
   int64_t committed_ = 0;  // and that is written down up to here
   int64_t last_notice_ = 0, last_delivery_ = 0, last_sequence_ = 0;
@@ -267,6 +284,7 @@ class Notifier {
   absl::Time counted_at_ = absl::InfinitePast();
   std::vector<Acknowledgement> unkept_;                 // that the store does not have yet
   std::map<std::string, std::set<int64_t>> in_flight_;  // deliveries, by webhook
+  std::map<int64_t, DeliveryRow> attempted_;            // as attempts left them; not written down yet
   std::vector<DeliveryRow> fresh_;                      // for desktops, of the transaction under way
   std::vector<std::function<void()>> told_;             // what the listener hears once it is committed
   std::map<std::string, int64_t> queued_;               // messages that wait, by webhook; about

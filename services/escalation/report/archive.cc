@@ -1,6 +1,7 @@
 #include "services/escalation/report/archive.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,36 @@ absl::StatusOr<std::optional<History>> Archive::Read(int64_t id, absl::Time know
     any = true;
   }
   if (!any) return std::nullopt;
-  return std::move(reader).Finish(knowledge);
+  History history = std::move(reader).Finish(knowledge);
+  if (!history.came_as.empty()) {
+    const auto came_again = reader_->CameBefore(history.came_as, history.register_time, id);
+    if (!came_again.ok()) return came_again.status();
+    history.came_again = *came_again;
+  }
+  return history;
+}
+
+absl::StatusOr<std::vector<DeadlineCount>> Archive::CountDeadlines(absl::Time now) {
+  auto counts = reader_->CountDeadlines(now);
+  if (!counts.ok()) return counts.status();
+  std::map<int, DeadlineCount> others;  // by kind
+  std::vector<DeadlineCount> bounded;
+  for (DeadlineCount& count : *counts) {
+    if (named_.size() < kMaxParties && count.party != kOtherParties) named_.insert(count.party);
+    if (named_.contains(count.party)) {
+      bounded.push_back(std::move(count));
+      continue;
+    }
+    DeadlineCount& other = others[count.kind];
+    other.party = kOtherParties;
+    other.kind = count.kind;
+    other.green += count.green;
+    other.yellow += count.yellow;
+    other.red += count.red;
+    other.paused += count.paused;
+  }
+  for (auto& [kind, other] : others) bounded.push_back(std::move(other));
+  return bounded;
 }
 
 absl::StatusOr<std::vector<type::v1::Event>> Archive::Events(int64_t id) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ class Archive {
  public:
   // Orders that one figure may be computed from. A county has about 40,000 a year.
   static constexpr int64_t kMaxOrders = 1'000'000;
+  // Parties that are told apart where their number must be bounded, and what the others go by.
+  static constexpr size_t kMaxParties = 1000;
+  static constexpr char kOtherParties[] = "other";
 
   // `clock` and `deadlines` outlive it. `progress` tells how far the store follows the log.
   Archive(std::unique_ptr<Reader> reader, const hotline::Clock* clock, DeadlinesNow deadlines,
@@ -46,6 +50,10 @@ class Archive {
   // The order's condensed events.
   absl::StatusOr<std::vector<type::v1::Event>> Events(int64_t id);
 
+  // As the reader's, with a bounded number of parties: the first that are seen, for as long as it lives, and
+  // the others together.
+  absl::StatusOr<std::vector<DeadlineCount>> CountDeadlines(absl::Time now);
+
   Reader& reader() { return *reader_; }
   Follower::Stats progress() const { return progress_(); }
 
@@ -55,6 +63,7 @@ class Archive {
   const DeadlinesNow deadlines_;
   const std::string site_;
   const std::function<Follower::Stats()> progress_;
+  std::set<std::string> named_;  // by CountDeadlines
 };
 
 }  // namespace hotline::escalation::report

@@ -228,7 +228,8 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
     TrackedRow order{.id = id,
                      .number = history.number,
                      .first = std::min(history.register_time, now),
-                     .last = running.empty() && !disputed ? now : absl::InfiniteFuture()};
+                     .last = running.empty() && !disputed ? now : absl::InfiniteFuture(),
+                     .came_as = history.came_as};
     if (absl::Status status = store_->PutOrder(order); !status.ok()) return status;
     if (absl::Status status = store_->PutRunning(id, running); !status.ok()) return status;
     for (const Dispute& dispute : history.disputes) {

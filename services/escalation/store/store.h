@@ -177,7 +177,8 @@ class Store {
   virtual Reader& reader() = 0;
 
   virtual absl::Status Begin() = 0;
-  // Makes everything since Begin durable. On failure nothing of it is there.
+  // Makes everything since Begin durable. On failure the transaction has ended; unless the disk was full, it
+  // may be there once the store is opened again.
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
 

@@ -119,6 +119,11 @@ ExitCode ExitCodeOf(const Failure& failure) {
   return IsOtherService(failure) ? kExitUnreachable : ExitCodeOf(failure.status);
 }
 
+bool IsUnsure(const Failure& failure) {
+  const ExitCode code = ExitCodeOf(failure);
+  return code == kExitUnreachable || code == kExitTryLater || code == kExitInternal;
+}
+
 bool IsWorthRetrying(const absl::Status& status) {
   // A full disk is RESOURCE_EXHAUSTED too, but does not say when to come back.
   return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
@@ -226,7 +231,8 @@ std::string DescribeFailure(const Failure& failure, Language language) {
   }
   out += StrCat(Say(language, say::kErrorAdvice, FailureAdvice(failure, language)), "\n");
   // Only where the outcome is unknown does repeating need the id.
-  const bool unknown = ExitCodeOf(failure.status) == kExitUnreachable || absl::IsCancelled(failure.status);
+  const bool unknown = ExitCodeOf(failure.status) == kExitUnreachable || absl::IsCancelled(failure.status) ||
+                       error::ReasonOf(failure.status) == type::v1::ERROR_REASON_STORE_FAILED;
   if (!failure.request_id.empty() && unknown) {
     out += StrCat(Say(language, say::kErrorRequestId, failure.request_id), "\n");
   }

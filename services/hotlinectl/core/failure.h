@@ -41,7 +41,7 @@ struct Failure {
   std::string request_id;
   // A choice of the command line's, not of a service.
   bool usage = false;
-  // It was an emergency, and nobody can say whether it was pushed.
+  // The peer was to know of it at once, and nobody can say whether it was pushed.
   bool telephone_required = false;
   // The status's message in Chinese, if the status itself has none and its message is in English.
   std::string chinese = {};
@@ -63,6 +63,9 @@ Failure Misuse(const Phrase& phrase, const Arguments&... arguments) {
 ExitCode ExitCodeOf(const absl::Status& status);
 // Of a service that was not found at its address: UNREACHABLE, though something answered there.
 ExitCode ExitCodeOf(const Failure& failure);
+
+// It may have been done or not, or may be later: in any case nobody has confirmed it.
+bool IsUnsure(const Failure& failure);
 
 // The same request may be sent again soon: the server could not be reached, went down with it (CANCELLED), or
 // asked to come back.

@@ -440,6 +440,14 @@ Request MergeForms(const Request& defaults, const Request& row) {
   return merged;
 }
 
+bool NeedsTelephone(const Request& request) {
+  return request.content().urgency() == type::v1::URGENCY_EMERGENCY ||
+         request.facts().danger() == type::v1::ANSWER_YES ||
+         request.facts().stability_clue() == type::v1::ANSWER_YES ||
+         request.offer().kind() == type::v1::HANDOFF_KIND_STABILITY_CLUE ||
+         request.offer().scene().request() == type::v1::SCENE_REQUEST_BRING_UNIT;
+}
+
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   const int64_t seconds = absl::ToUnixSeconds(time);  // rounds down
   google::protobuf::Timestamp timestamp;

@@ -57,6 +57,11 @@ void ApplyFormDefaults(dispatch::v1::PushWorkOrderRequest& request);
 dispatch::v1::PushWorkOrderRequest MergeForms(const dispatch::v1::PushWorkOrderRequest& defaults,
                                               const dispatch::v1::PushWorkOrderRequest& row);
 
+// An emergency, danger, a clue touching stability, or a unit awaited on the scene: what a site wants a
+// receipt of at once, or else the telephone. As far as is known here: what only the text says, the site
+// reads.
+bool NeedsTelephone(const dispatch::v1::PushWorkOrderRequest& request);
+
 // `time` must be one that ParseTime gives.
 google::protobuf::Timestamp ToTimestamp(absl::Time time);
 

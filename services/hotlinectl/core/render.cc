@@ -752,9 +752,14 @@ void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl
   }
   std::string skew = "-";
   if (link.has_clock_skew()) {
-    const absl::Duration off =
-        absl::Seconds(link.clock_skew().seconds()) + absl::Nanoseconds(link.clock_skew().nanos());
-    skew = absl::FormatDuration(absl::Trunc(off, absl::Milliseconds(1)));
+    const auto span_of = [](const google::protobuf::Duration& span) {
+      return absl::Seconds(span.seconds()) + absl::Nanoseconds(span.nanos());
+    };
+    // What of it is certain: a batch that is long on its way looks like a clock that is ahead.
+    const absl::Duration off = span_of(link.clock_skew());
+    const absl::Duration uncertainty = span_of(link.clock_uncertainty());
+    skew = absl::FormatDuration(
+        absl::Trunc(off - std::clamp(off, -uncertainty, uncertainty), absl::Milliseconds(1)));
   }
   std::string note;
   const auto add = [&note](std::string text) { note += StrCat(note.empty() ? "" : "; ", text); };

@@ -98,7 +98,8 @@ inline constexpr Phrase kExitCodes{
     "  5  wrong state, conflict or not permitted: read the order again\n"
     "  6  unreachable or timed out\n"
     "  7  overloaded or going down: try later\n"
-    "  8  emergency without a receipt: use the telephone now (the push stays under way)\n"
+    "  8  an emergency, a clue touching stability or a call to the scene without a receipt: use the\n"
+    "     telephone now (a push that was taken stays under way)\n"
     "  9  verification failed\n",
     "退出码：\n"
     "  0  成功\n"
@@ -109,7 +110,7 @@ inline constexpr Phrase kExitCodes{
     "  5  状态不符、冲突或无权限：请重新查看工单\n"
     "  6  无法连接或超时\n"
     "  7  繁忙或正在停机：请稍后再试\n"
-    "  8  特急工单未获回执：请立即电话转交（推送仍在继续）\n"
+    "  8  特急工单、涉稳线索或协调到场未获回执：请立即电话转交（已提交的推送仍在继续）\n"
     "  9  校验未通过\n"};
 inline constexpr Phrase kImportHelp{
     "Files (--file F, - for standard input; at most 64 MiB and 100,000 orders):\n"
@@ -663,6 +664,11 @@ inline constexpr Phrase kDoAddress{
 inline constexpr Phrase kDoTimeout{
     "try again with the same request id, perhaps with a longer --timeout; repeating is safe",
     "请用同一请求号重试，必要时加长 --timeout；重试不会重复办理"};
+inline constexpr Phrase kDoVerifyOffline{
+    "a service takes ten minutes for it at most: what is larger is verified in a backup (`hotlinectl backup "
+    "create`, then `hotlinectl backup verify FOLDER`), however long that takes",
+    "服务最多校验十分钟；日志更大的，请校验备份（hotlinectl backup create，再 hotlinectl backup verify "
+    "目录），不限时长"};
 inline constexpr Phrase kDoLater{"try again later", "请稍后再试"};
 inline constexpr Phrase kDoLaterIn{"try again in $0", "请在 $0 后再试"};
 inline constexpr Phrase kDoPermission{"use a certificate or an account that may do this",
@@ -729,11 +735,11 @@ inline constexpr Phrase kRegistered{"order $0  $1", "工单 $0  $1"};
 inline constexpr Phrase kChanged{"order $0  $1  held by $2  version $3  event #$4",
                                  "工单 $0  $1  由 $2 持有  版本 $3  事件 #$4"};
 inline constexpr Phrase kTelephone{
-    "USE THE TELEPHONE NOW: the peer has not confirmed this emergency. The push stays under way.",
-    "请立即电话转交：对方尚未确认此特急工单。推送仍在继续。"};
+    "USE THE TELEPHONE NOW: the peer has not confirmed this order. The push stays under way.",
+    "请立即电话转交：对方尚未确认此工单。推送仍在继续。"};
 inline constexpr Phrase kTelephoneUnsure{
-    "USE THE TELEPHONE NOW: it is not certain that this emergency was pushed.",
-    "请立即电话转交：不能确定此特急工单已推送。"};
+    "USE THE TELEPHONE NOW: it is not certain that this order was pushed.",
+    "请立即电话转交：不能确定此工单已推送。"};
 inline constexpr Phrase kMoreFailures{"… further failures are not shown; see --rejects and --json",
                                       "……其余错误不再显示；可用 --rejects 或 --json 查看"};
 inline constexpr Phrase kNothing{"nothing found", "没有符合条件的记录"};

@@ -62,6 +62,9 @@ inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service 
 inline constexpr Phrase kRestoreRefused{"$0 exists already; nothing is written over", "$0已存在；不会覆盖"};
 inline constexpr Phrase kDoMoveAway{"move the whole folder away first, or restore into another data_dir",
                                     "请先将整个目录移走，或恢复到其他 data_dir"};
+inline constexpr Phrase kRestoreInUse{"$0 is used by another process; nothing was restored",
+                                      "$0正被其他进程使用，未恢复任何内容"};
+inline constexpr Phrase kDoStopServices{"stop the services first", "请先停止各服务"};
 inline constexpr Phrase kRestoreFull{"no room: $0; nothing was restored",
                                      "磁盘空间不足，未恢复任何内容（$0）"};
 inline constexpr Phrase kDoMakeRoomToRestore{"make room on that disk, then restore again",

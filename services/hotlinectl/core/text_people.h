@@ -87,6 +87,8 @@ inline constexpr Phrase kDirectoryChanged{"the directory is at version $0; $1 en
                                           "通讯录现为版本$0，变更$1条"};
 inline constexpr Phrase kDirectoryJudged{"this would be accepted; $0 entries would change",
                                          "可以接受，将变更$0条"};
+inline constexpr Phrase kWhichTerm{"this role was given $0 times: say with --from which one: $1",
+                                   "该职责有$0个任期，请用 --from 指明哪一个：$1"};
 inline constexpr Phrase kImported{"$0 rows: $1 added, $2 changed, $3 removed; the directory is at version $4",
                                   "共$0行：新增$1、修改$2、删除$3；通讯录现为版本$4"};
 inline constexpr Phrase kImportJudged{"$0 rows would be accepted: $1 added, $2 changed, $3 removed",

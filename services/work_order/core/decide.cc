@@ -1680,7 +1680,8 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
       (header.expected_version() < changed || header.expected_version() > standing.version())) {
     return error::StaleVersion(header.expected_version(), standing.version());
   }
-  if (standing.facts().restricted() && verb != Verb::kDisclose && service == nullptr &&
+  // Nor is to hold one: who places holds is told nothing that was written, and need not be one who may know.
+  if (standing.facts().restricted() && verb != Verb::kDisclose && !IsRetention(verb) && service == nullptr &&
       !MayAct(standing, header.actor().account(), site)) {
     return error::Restricted();
   }

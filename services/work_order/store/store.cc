@@ -48,16 +48,42 @@ CREATE INDEX IF NOT EXISTS inbox_order ON inbox (order_id);
 CREATE INDEX IF NOT EXISTS request_order ON request (order_id);
 )sql";
 
-// Finds the orders of partners by their incident. Every store gets it when it is opened, and then its entries
-// of the orders that are there.
-constexpr std::string_view kPartners = R"sql(
+// Finds the orders of partners by their incident, and by their time of registration (the first id of its
+// millisecond) those whose ids say a later one: after the clock had been ahead. Every store gets them when it
+// is opened, and then their entries of the orders that are there.
+constexpr std::string_view kIndexes = R"sql(
 CREATE TABLE IF NOT EXISTS partner (parent_id {int}, order_id {int}, PRIMARY KEY (parent_id, order_id)) {keyed};
+CREATE TABLE IF NOT EXISTS early (registered {int}, order_id {int}, PRIMARY KEY (registered, order_id)) {keyed};
 )sql";
+// Which of them a store has; partners alone in earlier releases.
+constexpr std::string_view kIndexesMark = "2";
+// Earlier releases left it open whose these were when a restore had brought them back before their orders.
+constexpr std::string_view kSetOutboxOrders =
+    "UPDATE outbox SET order_id = (SELECT handoff.order_id FROM handoff WHERE handoff.handoff_id = "
+    "outbox.handoff_id) WHERE order_id = 0 AND handoff_id IN (SELECT handoff_id FROM handoff);";
+// What of that belongs to an order which they had erased before.
+constexpr std::string_view kLeftInOutbox =
+    "SELECT outbox.place, work_order.record FROM outbox JOIN handoff ON handoff.handoff_id = "
+    "outbox.handoff_id JOIN work_order ON work_order.id = handoff.order_id WHERE outbox.order_id = 0 AND "
+    "outbox.joined = 0";
+// They also named an order that was not here for what is about none: nothing would have erased it.
+constexpr std::string_view kUnsetInboxOrders =
+    "UPDATE inbox SET order_id = 0 WHERE order_id <> 0 AND joined = 0 AND NOT EXISTS (SELECT 1 FROM "
+    "work_order WHERE work_order.id = inbox.order_id);";
+// Of the orders registered before a time the greatest id is asked for. So those are left out that another
+// with a greater id was registered before, or with: ids in `early` grow with the times.
+constexpr std::string_view kDeleteEarly = "DELETE FROM early WHERE registered >= ?1 AND order_id < ?2";
+constexpr std::string_view kInsertEarly =
+    "INSERT INTO early (registered, order_id) SELECT ?1, ?2 WHERE ?2 > COALESCE((SELECT order_id FROM early "
+    "WHERE registered <= ?1 ORDER BY registered DESC LIMIT 1), 0)";
 constexpr std::string_view kInsertPartner =
     "INSERT INTO partner (parent_id, order_id) VALUES (?1, ?2) ON CONFLICT (parent_id, order_id) DO NOTHING";
 
 // `joined` of an envelope: its body is whole; is an offer's without the content; is only the body's leaf.
 enum Body : int64_t { kWholeBody = 0, kJoinedBody = 1, kErasedBody = 2 };
+constexpr std::string_view kOutboxAt =
+    "SELECT place, kind, seen, handoff_id, joined, body FROM outbox WHERE place = ?1";
+constexpr std::string_view kEraseOutbox = "UPDATE outbox SET joined = 2, body = ?2 WHERE place = ?1";
 
 constexpr std::string_view kSchema = R"sql(
 CREATE TABLE work_order (id {int} PRIMARY KEY, state {int} NOT NULL, lead_unit TEXT, record {blob} NOT NULL) {rows};
@@ -96,6 +122,8 @@ constexpr int64_t kSequenceMask = (int64_t{1} << kSequenceBits) - 1;
 // Callers in one block of `caller`. Within a block they are scattered, so a commit of many new orders writes
 // most of its 8 pages; a lookup in a million orders asks 1,000 blocks.
 constexpr int64_t kCallersPerBlock = 1024;
+// The counter in an order's id, below its millisecond: see common/base/id.h.
+constexpr int kOrderCounterBits = 20;
 // Ids fetched at a time from an index for a list.
 constexpr int kListChunk = 64;
 constexpr int64_t kNoBound = std::numeric_limits<int64_t>::max();
@@ -207,6 +235,21 @@ int64_t FirstIdFrom(const google::protobuf::Timestamp& time) {
   return FirstOrderIdAt(exact + absl::Milliseconds(1) - absl::Nanoseconds(1));
 }
 
+// The first id of the millisecond in which the order with this id was registered, or the id: that says it,
+// also of what came back after a loss and names a later time, unless the clock was ahead when it or one
+// before it was given.
+int64_t RegisteredAt(int64_t id, const google::protobuf::Timestamp& register_time) {
+  if (register_time.seconds() <= 0) return id;
+  const int64_t said = FirstOrderIdAt(absl::FromUnixSeconds(register_time.seconds()) +
+                                      absl::Nanoseconds(register_time.nanos()));
+  return std::min(said, id);
+}
+
+// Whether the id says another millisecond than that.
+bool IsEarly(int64_t id, int64_t registered) {
+  return registered >> kOrderCounterBits < id >> kOrderCounterBits;
+}
+
 // In one of these for good: their index part grows with history, that of the other states does not.
 bool IsFinal(int state) {
   return state == type::v1::ORDER_STATE_CLOSED || state == type::v1::ORDER_STATE_CANCELLED ||
@@ -276,6 +319,8 @@ class SqlReader : public Reader {
          {&ids_by_parent_,
           "SELECT order_id FROM partner WHERE parent_id = ?4 AND order_id < ?1 AND order_id >= ?2 "
           "ORDER BY order_id DESC LIMIT ?3"},
+         {&last_early_,
+          "SELECT order_id FROM early WHERE registered < ?1 ORDER BY registered DESC, order_id DESC LIMIT 1"},
          {&last_block_, "SELECT block FROM caller WHERE block < ?1 ORDER BY block DESC LIMIT 1"},
          {&ids_by_caller_,
           "SELECT order_id FROM caller WHERE block = ?4 AND hash = ?5 AND order_id < ?1 AND order_id >= ?2 "
@@ -290,6 +335,12 @@ class SqlReader : public Reader {
          {&inbox_,
           "SELECT place, order_id, kind, handoff_id, hash, traceparent, body, seen, nanos, joined FROM inbox "
           "WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3"},
+         {&find_outbox_,
+          "SELECT place, handoff_id FROM outbox WHERE order_id = ?1 AND place > ?2 AND place <= ?3 ORDER BY "
+          "place LIMIT ?4"},
+         {&find_inbox_,
+          "SELECT place, handoff_id FROM inbox WHERE order_id = ?1 AND place > ?2 AND place <= ?3 ORDER BY "
+          "place LIMIT ?4"},
          {&batches_, "SELECT signed, first FROM batch WHERE place >= ?1 AND place <= ?2 ORDER BY place"},
          {&receipts_, "SELECT receipt FROM receipt WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT 1"},
          {&links_,
@@ -354,7 +405,13 @@ class SqlReader : public Reader {
                                               const ListBounds& bounds, int64_t* next_before_id) override {
     const Path path = PathFor(filter);
     int64_t before = before_id > 0 ? before_id : kNoBound;
-    if (filter.has_register_end_time()) before = std::min(before, FirstIdFrom(filter.register_end_time()));
+    if (filter.has_register_end_time()) {
+      const int64_t end = FirstIdFrom(filter.register_end_time());
+      last_early_->BindInt64(1, end);
+      absl::StatusOr<std::optional<int64_t>> early = FindInt64(*last_early_);
+      if (!early.ok()) return early.status();
+      before = std::min(before, std::max(end, early->value_or(0) + 1));
+    }
     int64_t floor = filter.has_register_start_time() ? FirstIdFrom(filter.register_start_time()) : 0;
     // Ids grow: no partner was called for an incident before it was there.
     if (!filter.parent_id().empty()) {
@@ -421,6 +478,29 @@ class SqlReader : public Reader {
 
   absl::StatusOr<std::vector<EnvelopeRow>> ReadInbox(const LaneKey& key, int64_t after, int limit) override {
     return ReadEnvelopes(*inbox_, key, after, limit);
+  }
+
+  absl::StatusOr<std::vector<std::pair<int64_t, std::string>>> FindEnvelopes(const LaneKey& key,
+                                                                             bool incoming, int64_t order_id,
+                                                                             int64_t after,
+                                                                             int limit) override {
+    std::vector<std::pair<int64_t, std::string>> found;
+    absl::StatusOr<std::optional<int64_t>> number = FindLinkNumber(key);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return found;
+    const int64_t base = **number << kSequenceBits;
+    sql::Statement& statement = incoming ? *find_inbox_ : *find_outbox_;
+    const sql::ScopedReset reset(&statement);
+    statement.BindInt64(1, order_id);
+    statement.BindInt64(2, base + after);
+    statement.BindInt64(3, base + kSequenceMask);
+    statement.BindInt64(4, limit);
+    for (;;) {
+      absl::StatusOr<bool> row = statement.Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) return found;
+      found.emplace_back(statement.Int64(0) - base, std::string(statement.Text(1)));
+    }
   }
 
   absl::StatusOr<std::vector<exchange::v1::SignedBatch>> ReadBatches(const LaneKey& key, int64_t first,
@@ -822,6 +902,10 @@ class SqlReader : public Reader {
     if (filter.urgency() != type::v1::URGENCY_UNSPECIFIED && order->urgency() != filter.urgency())
       return false;
     if (filter.in_doubt() && !order->facts().in_doubt()) return false;
+    const int64_t registered = RegisteredAt(id, order->register_time());
+    if (filter.has_register_start_time() && registered < FirstIdFrom(filter.register_start_time()))
+      return false;
+    if (filter.has_register_end_time() && registered >= FirstIdFrom(filter.register_end_time())) return false;
     if (!filter.parent_id().empty() && order->parent_id() != filter.parent_id()) return false;
     if (path.kind != Path::Kind::kCaller) return true;
     // Two numbers can share a hash.
@@ -843,6 +927,7 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> ids_;
   std::unique_ptr<sql::Statement> ids_by_state_;
   std::unique_ptr<sql::Statement> ids_by_unit_;
+  std::unique_ptr<sql::Statement> last_early_;
   std::unique_ptr<sql::Statement> last_block_;
   std::unique_ptr<sql::Statement> ids_by_caller_;
   std::unique_ptr<sql::Statement> ids_by_parent_;
@@ -850,6 +935,8 @@ class SqlReader : public Reader {
   std::unique_ptr<sql::Statement> link_number_;
   std::unique_ptr<sql::Statement> outbox_;
   std::unique_ptr<sql::Statement> inbox_;
+  std::unique_ptr<sql::Statement> find_outbox_;
+  std::unique_ptr<sql::Statement> find_inbox_;
   std::unique_ptr<sql::Statement> batches_;
   std::unique_ptr<sql::Statement> receipts_;
   std::unique_ptr<sql::Statement> links_;
@@ -913,18 +1000,33 @@ absl::Status IndexCallersAnew(sql::Connection& writer, std::string_view key) {
   }
 }
 
-// Fills the index of partners' orders from the records of a store that had none.
-absl::Status IndexPartners(sql::Connection& writer) {
+// Lets an order be found by its time of registration. The statements are kDeleteEarly and kInsertEarly.
+absl::Status PutEarly(sql::Statement& clear, sql::Statement& insert, int64_t registered, int64_t id) {
+  for (sql::Statement* statement : {&clear, &insert}) {
+    statement->BindInt64(1, registered);
+    statement->BindInt64(2, id);
+    if (absl::Status status = statement->Run(); !status.ok()) return Explain(status);
+  }
+  return absl::OkStatus();
+}
+
+// Fills kIndexes from the records of a store that lacked them.
+absl::Status IndexRecords(sql::Connection& writer) {
   std::unique_ptr<sql::Statement> records;
-  std::unique_ptr<sql::Statement> insert;
+  std::unique_ptr<sql::Statement> insert_partner;
+  std::unique_ptr<sql::Statement> delete_early;
+  std::unique_ptr<sql::Statement> insert_early;
   absl::Status status =
       PrepareAll(writer, {{&records, "SELECT id, record FROM work_order WHERE id > ?1 ORDER BY id LIMIT ?2"},
-                          {&insert, kInsertPartner}});
+                          {&insert_partner, kInsertPartner},
+                          {&delete_early, kDeleteEarly},
+                          {&insert_early, kInsertEarly}});
   if (!status.ok()) return Explain(status);
   constexpr int64_t kSlice = 1024;
   int64_t after = 0;
   for (int64_t seen = kSlice; seen == kSlice;) {
     std::vector<std::pair<int64_t, int64_t>> partners;
+    std::vector<std::pair<int64_t, int64_t>> early;
     {
       const sql::ScopedReset reset(records.get());
       records->BindInt64(1, after);
@@ -937,15 +1039,81 @@ absl::Status IndexPartners(sql::Connection& writer) {
         const std::optional<int64_t> parent =
             ParseOrderId(TextOf(records->Blob(1), WorkOrder::kParentIdFieldNumber));
         if (parent.has_value()) partners.emplace_back(*parent, after);
+        google::protobuf::Timestamp time;
+        if (!time.ParseFromString(TextOf(records->Blob(1), WorkOrder::kRegisterTimeFieldNumber))) {
+          return Unreadable("work_order");
+        }
+        const int64_t registered = RegisteredAt(after, time);
+        if (IsEarly(after, registered)) early.emplace_back(registered, after);
       }
     }
     for (const auto& [parent, id] : partners) {
-      insert->BindInt64(1, parent);
-      insert->BindInt64(2, id);
-      if (status = insert->Run(); !status.ok()) return Explain(status);
+      insert_partner->BindInt64(1, parent);
+      insert_partner->BindInt64(2, id);
+      if (status = insert_partner->Run(); !status.ok()) return Explain(status);
+    }
+    for (const auto& [registered, id] : early) {
+      if (status = PutEarly(*delete_early, *insert_early, registered, id); !status.ok()) return status;
     }
   }
   return absl::OkStatus();
+}
+
+// Leaves of each envelope that `select` finds by `key`, an order of this content or a place, what its hash
+// needs. `select` and `put` are those of one table.
+absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t key,
+                            std::string_view content) {
+  std::vector<std::pair<int64_t, std::string>> leaves;
+  {
+    const sql::ScopedReset reset(&select);
+    select.BindInt64(1, key);
+    for (;;) {
+      absl::StatusOr<bool> row = select.Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) break;
+      if (select.Int64(4) == kErasedBody) continue;
+      const std::string body = select.Int64(4) == kJoinedBody ? OfferBodyWithContent(select.Blob(5), content)
+                                                              : std::string(select.Blob(5));
+      leaves.emplace_back(select.Int64(0), EnvelopeLeaf(static_cast<int>(select.Int64(1)), select.Int64(2),
+                                                        select.Text(3), body));
+    }
+  }
+  for (const auto& [place, leaf] : leaves) {
+    put.BindInt64(1, place);
+    put.BindBlob(2, leaf);
+    if (absl::Status status = put.Run(); !status.ok()) return Explain(status);
+  }
+  return absl::OkStatus();
+}
+
+// Finds out whose the envelopes are that earlier releases stored without an order, or with one that is not
+// there, and erases those of erased orders.
+absl::Status SetOrders(sql::Connection& writer) {
+  std::unique_ptr<sql::Statement> left;
+  std::unique_ptr<sql::Statement> select;
+  std::unique_ptr<sql::Statement> put;
+  absl::Status status =
+      PrepareAll(writer, {{&left, kLeftInOutbox}, {&select, kOutboxAt}, {&put, kEraseOutbox}});
+  if (!status.ok()) return Explain(status);
+  std::vector<int64_t> places;
+  {
+    const sql::ScopedReset reset(left.get());
+    for (;;) {
+      absl::StatusOr<bool> row = left->Step();
+      if (!row.ok()) return Explain(row.status());
+      if (!*row) break;
+      WorkOrder order;
+      const std::string_view record = left->Blob(1);
+      if (!order.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+        return Unreadable("work_order");
+      }
+      if (order.has_erase_time()) places.push_back(left->Int64(0));
+    }
+  }
+  for (const int64_t place : places) {
+    if (status = EraseEnvelopes(*select, *put, place, {}); !status.ok()) return status;
+  }
+  return Explain(writer.Execute(StrCat(kSetOutboxOrders, kUnsetInboxOrders)));
 }
 
 // Reads `meta`, and makes the tables of a new store. `caller_key` is empty for the store's own.
@@ -1016,12 +1184,13 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     if (meta["caller_index"] != mark) {
       if (absl::Status status = IndexCallersAnew(writer, identity.phone_key); !status.ok()) return status;
     }
-    if (status = writer.Execute(kPartners); !status.ok()) return Explain(status);
-    if (meta["partner_index"].empty()) {
-      if (absl::Status status = IndexPartners(writer); !status.ok()) return status;
+    if (status = writer.Execute(kIndexes); !status.ok()) return Explain(status);
+    if (meta["partner_index"] != kIndexesMark) {
+      if (absl::Status status = IndexRecords(writer); !status.ok()) return status;
+      if (status = SetOrders(writer); !status.ok()) return status;
     }
     for (const auto& [name, value] : {std::pair<std::string, std::string>("caller_index", mark),
-                                      {"partner_index", "1"},
+                                      {"partner_index", std::string(kIndexesMark)},
                                       {"schema_version", absl::StrCat(kSchemaVersion)}}) {
       if (meta[name] == value) continue;
       std::unique_ptr<sql::Statement> put;
@@ -1067,13 +1236,16 @@ class SqlStore : public Store {
          {&delete_caller_, "DELETE FROM caller WHERE block = ?1 AND hash = ?2 AND order_id = ?3"},
          {&outbox_of_, "SELECT place, kind, seen, handoff_id, joined, body FROM outbox WHERE order_id = ?1"},
          {&inbox_of_, "SELECT place, kind, seen, handoff_id, joined, body FROM inbox WHERE order_id = ?1"},
-         {&erase_outbox_, "UPDATE outbox SET joined = 2, body = ?2 WHERE place = ?1"},
+         {&erase_outbox_, kEraseOutbox},
          {&erase_inbox_, "UPDATE inbox SET joined = 2, body = ?2 WHERE place = ?1"},
          {&delete_requests_, "DELETE FROM request WHERE order_id = ?1"},
          {&rewrite_event_, "UPDATE event SET bytes = ?2 WHERE sequence = ?1"},
          {&inbox_at_,
           "SELECT place, kind, seen, handoff_id, joined, body FROM inbox WHERE place = ?1 AND order_id = 0"},
          {&insert_partner_, kInsertPartner},
+         {&delete_early_, kDeleteEarly},
+         {&insert_early_, kInsertEarly},
+         {&set_outbox_order_, "UPDATE outbox SET order_id = ?2 WHERE place = ?1"},
          {&insert_handoff_,
           "INSERT INTO handoff (handoff_id, order_id) VALUES (?1, ?2) ON CONFLICT (handoff_id) DO UPDATE SET "
           "order_id = ?2"},
@@ -1168,6 +1340,7 @@ class SqlStore : public Store {
       return status;
     if (absl::Status status = IndexLostInbound(id, order); !status.ok()) return status;
     if (absl::Status status = IndexPartner(id, order); !status.ok()) return status;
+    if (absl::Status status = IndexEarly(id, order); !status.ok()) return status;
     return caller_hash.empty() ? absl::OkStatus() : IndexCaller(id, caller_hash);
   }
 
@@ -1219,6 +1392,14 @@ class SqlStore : public Store {
 
   absl::Status AppendOutbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) override {
     return AppendEnvelope(*insert_outbox_, key, row, content);
+  }
+
+  absl::Status SetOutboxOrder(const LaneKey& key, int64_t sequence, int64_t order_id) override {
+    absl::StatusOr<int64_t> number = LinkNumber(key);
+    if (!number.ok()) return number.status();
+    set_outbox_order_->BindInt64(1, (*number << kSequenceBits) + sequence);
+    set_outbox_order_->BindInt64(2, order_id);
+    return Explain(set_outbox_order_->Run());
   }
 
   absl::Status IndexLostHandoff(int64_t id, const std::string& handoff_id) override {
@@ -1342,34 +1523,6 @@ class SqlStore : public Store {
   sql::Stats stats() const override { return database_->stats(); }
 
  private:
-  // Leaves of each envelope that `select` finds by `key`, an order of this content or a place, what its hash
-  // needs. `select` and `put` are those of one table.
-  absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t key,
-                              std::string_view content) {
-    std::vector<std::pair<int64_t, std::string>> leaves;
-    {
-      const sql::ScopedReset reset(&select);
-      select.BindInt64(1, key);
-      for (;;) {
-        absl::StatusOr<bool> row = select.Step();
-        if (!row.ok()) return Explain(row.status());
-        if (!*row) break;
-        if (select.Int64(4) == kErasedBody) continue;
-        const std::string body = select.Int64(4) == kJoinedBody
-                                     ? OfferBodyWithContent(select.Blob(5), content)
-                                     : std::string(select.Blob(5));
-        leaves.emplace_back(select.Int64(0), EnvelopeLeaf(static_cast<int>(select.Int64(1)), select.Int64(2),
-                                                          select.Text(3), body));
-      }
-    }
-    for (const auto& [place, leaf] : leaves) {
-      put.BindInt64(1, place);
-      put.BindBlob(2, leaf);
-      if (absl::Status status = put.Run(); !status.ok()) return Explain(status);
-    }
-    return absl::OkStatus();
-  }
-
   // From the texts in the order's events, the latest of which is at `sequence`.
   absl::Status EraseEvents(int64_t sequence) {
     while (sequence > 0) {
@@ -1443,6 +1596,13 @@ class SqlStore : public Store {
     insert_partner_->BindInt64(1, *parent);
     insert_partner_->BindInt64(2, id);
     return Explain(insert_partner_->Run());
+  }
+
+  // Lets an order be found by its time of registration, if its id does not say that.
+  absl::Status IndexEarly(int64_t id, const WorkOrder& order) {
+    const int64_t registered = RegisteredAt(id, order.register_time());
+    if (!IsEarly(id, registered)) return absl::OkStatus();
+    return PutEarly(*delete_early_, *insert_early_, registered, id);
   }
 
   // An order that comes back from whom it was passed on to is found by the handoff that it once came by, too.
@@ -1594,6 +1754,9 @@ class SqlStore : public Store {
   std::unique_ptr<sql::Statement> erase_inbox_;
   std::unique_ptr<sql::Statement> inbox_at_;
   std::unique_ptr<sql::Statement> insert_partner_;
+  std::unique_ptr<sql::Statement> delete_early_;
+  std::unique_ptr<sql::Statement> insert_early_;
+  std::unique_ptr<sql::Statement> set_outbox_order_;
   std::string record_;                              // kept for its memory
   std::map<LaneKey, int64_t> link_numbers_by_key_;  // as far as known
   int64_t block_ = 0;                               // newest block of `caller`: its first order

@@ -4,9 +4,9 @@
 // (the log), outbox and inbox (envelopes owed and received; an offer's body without its content, which is
 // joined from `content`; of an erased order only the body's leaf), batch and receipt (what peers signed),
 // link (both cursors of each lane of each peer), request (request ids and what was answered), number, handoff
-// caller and partner (ways to an order), meta (schema version, site, phone key), schema_history (migrations
-// that were made), hold (orders under a legal hold), shared (sums over what is shared with a peer, for
-// reconciliation).
+// caller, partner and early (ways to an order), meta (schema version, site, phone key), schema_history
+// (migrations that were made), hold (orders under a legal hold), shared (sums over what is shared with a
+// peer, for reconciliation).
 //
 // Keys are time-ordered, so that inserts append: order ids grow; an order's events are found by walking back
 // from its last event instead of by an index; a handoff that this site gave is found by the order id in it;
@@ -151,8 +151,8 @@ class Reader {
   // order of a full page that another one follows, or at the last row looked at when that were enough. It is
   // 0 when the list is complete. While the row at hand may not be known, up to as many rows again are looked
   // at, so that the page ends at one that may. `caller_phone` is compared without `-`. Times of registration
-  // are those in the ids, to the millisecond. An order's unit is the lead unit at work, or the last that was,
-  // or the one that its content names.
+  // are to the millisecond: those in the ids, unless the clock was ahead when they were given. An order's
+  // unit is the lead unit at work, or the last that was, or the one that its content names.
   virtual absl::StatusOr<std::vector<type::v1::WorkOrder>> List(const workorder::v1::ListFilter& filter,
                                                                 int64_t before_id, const ListBounds& bounds,
                                                                 int64_t* next_before_id) = 0;
@@ -181,6 +181,10 @@ class Reader {
   virtual absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> HandoffsBetween(std::string_view first,
                                                                                        std::string_view end,
                                                                                        int limit) = 0;
+  // The envelopes for the peer, or those that it sent if `incoming`, after `after` that were stored as being
+  // about order `order_id` (0: about none): sequences and ids of the handoffs, in order, at most `limit`.
+  virtual absl::StatusOr<std::vector<std::pair<int64_t, std::string>>> FindEnvelopes(
+      const LaneKey& key, bool incoming, int64_t order_id, int64_t after, int limit) = 0;
   // Orders that the envelopes for the peer after `after` are about, at most `limit`.
   virtual absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) = 0;
   // The sums from `first` to bucket `last`, by bucket; those of nothing are left out.
@@ -238,6 +242,8 @@ class Store {
   // `envelope` is whole. With `content` not empty it is an offer of an order whose content is stored: only
   // the rest of the body is kept. Sequence and hash of the lane's head are the caller's to PutLink.
   virtual absl::Status AppendOutbox(const LaneKey& key, const EnvelopeRow& row, std::string_view content) = 0;
+  // Says whose envelope `sequence` is, stored before that was known.
+  virtual absl::Status SetOutboxOrder(const LaneKey& key, int64_t sequence, int64_t order_id) = 0;
   // Forgets all envelopes for the peer after `after`.
   virtual absl::Status TruncateOutbox(const LaneKey& key, int64_t after) = 0;
   // Lets the order be found by a handoff that this site gave under the id of another order, which it has

@@ -6,16 +6,22 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/backup/verify.h"
 #include "common/error/error.h"
+#include "common/sql/sqlite.h"
 
 namespace hotline::backup {
 namespace {
@@ -382,6 +388,95 @@ TEST_F(BackupTest, ASiteIsRestoredWholeOrNotAtAll) {
   // What is there is never taken for what was copied.
   EXPECT_EQ(RestoreAll(Backups() + "/b", parts).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(fs::exists(Data() + "/escalation/report.db"));
+}
+
+// Runs `meanwhile` while the file `path` of a backup, which is "x", is being copied.
+class WhileCopied {
+ public:
+  WhileCopied(const std::string& path, std::function<void()> meanwhile) : path_(path) {
+    fs::remove(path);
+    EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+    thread_ = std::thread([path, meanwhile = std::move(meanwhile)] {
+      // Not before somebody reads it.
+      const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+      meanwhile();
+      EXPECT_EQ(write(file, "x", 1), 1);
+      close(file);
+    });
+  }
+  ~WhileCopied() {
+    // If nobody has read it.
+    const int reader = open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    thread_.join();
+    close(reader);
+  }
+
+ private:
+  const std::string path_;
+  std::thread thread_;
+};
+
+std::string ContentOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_F(BackupTest, AFailedRestoreLeavesWhatItDidNotMake) {
+  const BackupManifest part = Make("b", "work_order", {"a.bin", "work_order.db"});
+  const std::string from = Backups() + "/b/work_order";
+  const std::string store = Data() + "/work_order.db";
+  absl::Status status;
+  {
+    const WhileCopied other(from + "/a.bin", [&] { std::ofstream(store) << "orders"; });
+    status = Restore(from, part, Data());
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_EQ(ContentOf(store), "orders");
+  EXPECT_FALSE(fs::exists(Data() + "/a.bin"));
+}
+
+TEST_F(BackupTest, NoServiceOpensAStoreOfASiteThatIsBeingRestored) {
+  MakeWhole("b");
+  std::vector<Placement> parts;
+  for (const char* service : {"escalation", "work_order"}) {
+    parts.push_back(
+        {.manifest = *ReadManifest(Backups() + "/b/" + service), .data_dir = Data() + "/" + service});
+  }
+  const auto open = [&](const std::string& store) {
+    return sql::OpenSqlite({.path = Data() + "/" + store}).status();
+  };
+  absl::Status status;
+  {
+    // The first part is there by then, and goes again if the second fails.
+    const WhileCopied started(Backups() + "/b/work_order/work_order.db", [&] {
+      for (const char* store : {"escalation/escalation.db", "work_order/work_order.db"}) {
+        const absl::Status refused = open(store);
+        EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << store;
+        EXPECT_THAT(std::string(refused.message()), HasSubstr("locked")) << store;
+      }
+    });
+    status = RestoreAll(Backups() + "/b", parts);
+  }
+  EXPECT_TRUE(status.ok()) << status;
+  // Nor is anything restored into what a service has just begun to make.
+  fs::remove(Data() + "/work_order/work_order.db");
+  const int lock = ::open((Data() + "/work_order/work_order.db.lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0) << "it is free again";
+  EXPECT_EQ(Restore(Backups() + "/b/work_order", parts[1].manifest, parts[1].data_dir),
+            absl::AbortedError(Data() + "/work_order/work_order.db"));
+  EXPECT_FALSE(fs::exists(Data() + "/work_order/work_order.db"));
+  close(lock);
+}
+
+TEST_F(BackupTest, ABackupThatIsStoppedLeavesNothing) {
+  for (const char* file : {"1.publication", "2.publication"}) Put(folder_ + "/publications/" + file);
+  int asked = 0;
+  const auto stopped =
+      Write(Backups(), "b", Of("escalation"), {PlainFolder(folder_ + "/publications")}, clock_,
+            /*is_stopped=*/[&] { return ++asked > 1; });
+  EXPECT_EQ(error::ReasonOf(stopped.status()), error::Reason::ERROR_REASON_DRAINING) << stopped.status();
+  EXPECT_TRUE(fs::is_empty(Backups()));
+  EXPECT_TRUE(Write(Backups(), "b", Of("escalation"), {PlainFolder(folder_ + "/publications")}, clock_).ok());
 }
 
 TEST_F(BackupTest, APartWithoutItsDatabasesIsNotWhole) {

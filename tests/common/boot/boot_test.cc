@@ -2,6 +2,7 @@
 #include "common/boot/boot.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grpcpp/channel.h>
 #include <gtest/gtest.h>
@@ -15,6 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -23,6 +25,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/stop.h"
+#include "common/boot/backup_edge.h"
 #include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/client.h"
@@ -30,6 +34,7 @@
 #include "common/rpc/unary.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/exchange/v1/exchange_service.grpc.pb.h"
+#include "hotline/operation/v1/backup_service.grpc.pb.h"
 #include "tests/support/made_keys.h"
 #include "tests/support/sql_scratch.h"
 
@@ -291,6 +296,94 @@ TEST_F(BootTest, DrainFinishesWhatWasAccepted) {
   EXPECT_TRUE(first.get().ok());
   server_->Drain();
   EXPECT_EQ(service_->drained, 1);
+}
+
+// A service with nothing but backups in `folder`.
+class BackedUp final : public Service {
+ public:
+  static std::unique_ptr<Server> Serve(const std::string& folder, std::vector<backup::Source> sources) {
+    LoadedSite site = TestSite();
+    site.site.mutable_backup()->set_directory(folder);
+    auto server = Server::Start(std::move(site), "dispatch", [&](Environment& environment) {
+      return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<BackedUp>(environment, sources));
+    });
+    EXPECT_TRUE(server.ok()) << server.status();
+    return server.ok() ? *std::move(server) : nullptr;
+  }
+  BackedUp(const Environment& environment, std::vector<backup::Source> sources)
+      : edge_(NewBackupEdge(environment, std::move(sources))) {}
+  std::vector<Endpoint> endpoints() override { return {edge_->endpoint()}; }
+
+ private:
+  const std::unique_ptr<BackupEdge> edge_;
+};
+
+constexpr std::chrono::seconds kPatience{20};
+
+// To whoever reads the FIFO, or will soon, it is empty. False if nobody does.
+bool EndFifo(const std::string& path) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    // Not to be opened before somebody reads it.
+    const int fd = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0) return close(fd) == 0;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+TEST_F(BootTest, ABackupDirectoryThatHangsKeepsNoServiceFromServing) {
+  const ScratchFolder folder;
+  const std::string part = folder.path() + "/nightly/dispatch";
+  const std::string manifest = part + "/" + backup::kManifest;
+  std::filesystem::create_directories(part);
+  // Who reads it waits for somebody who writes it.
+  ASSERT_EQ(mkfifo(manifest.c_str(), 0600), 0);
+  auto starting = std::async(std::launch::async, [&] { return BackedUp::Serve(folder.path(), {}); });
+  const bool in_time = starting.wait_for(kPatience) == std::future_status::ready;
+  if (!in_time) EndFifo(manifest);
+  server_ = starting.get();
+  ASSERT_TRUE(in_time) << "it waited for the directory";
+  ASSERT_NE(server_, nullptr);
+  security_ = *rpc::Security::Create({});
+  channel_ = *security_->NewChannel(server_->address());
+  EXPECT_EQ(Health(""), HealthCheckResponse::SERVING);
+  EXPECT_TRUE(EndFifo(manifest)) << "it is being read, and ends here";
+}
+
+TEST_F(BootTest, ADrainEndsABackup) {
+  const ScratchFolder folder;
+  const std::string backups = folder.path() + "/backups";
+  std::filesystem::create_directories(folder.path() + "/publications");
+  std::ofstream(folder.path() + "/publications/1.publication") << "x";
+  std::promise<void> copying;
+  server_ = BackedUp::Serve(backups, {[&](const std::string& to) {
+                              copying.set_value();
+                              // A piece that takes as long as the disk pleases, and the next one.
+                              const auto until = std::chrono::steady_clock::now() + kPatience;
+                              while (!ScopedStop::IsAsked() && std::chrono::steady_clock::now() < until)
+                                std::this_thread::yield();
+                              return backup::PlainFolder(folder.path() + "/publications")(to);
+                            }});
+  ASSERT_NE(server_, nullptr);
+  security_ = *rpc::Security::Create({});
+  channel_ = *security_->NewChannel(server_->address());
+  auto made = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 2 * kPatience);
+    operation::v1::CreateBackupRequest request;
+    request.set_name("nightly");
+    operation::v1::CreateBackupResponse response;
+    return rpc::FromGrpc(
+        operation::v1::BackupService::NewStub(channel_)->CreateBackup(&context, request, &response));
+  });
+  if (copying.get_future().wait_for(kPatience) != std::future_status::ready) {
+    FAIL() << "nothing is copied: " << made.get();
+  }
+  EXPECT_FALSE(std::filesystem::is_empty(backups)) << "what is not whole yet";
+  server_->Drain();
+  EXPECT_EQ(error::ReasonOf(made.get()), type::v1::ERROR_REASON_DRAINING);
+  EXPECT_TRUE(std::filesystem::is_empty(backups));
 }
 
 TEST_F(BootTest, ATakenPortIsRefused) {

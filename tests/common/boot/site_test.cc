@@ -555,14 +555,77 @@ TEST_F(LoadSiteTest, ProblemsAreToldWithFileAndPlace) {
             path + ":2:1: work_order.data_dir: is required");
   path = Put("site.yaml", kSite);
   const std::string units = Put("units.yaml", "units:\n- {code: Ä, display_name: x}\n");
-  EXPECT_EQ(std::string(LoadSite(path, {}).status().message()),
+  EXPECT_EQ(std::string(LoadSite(path, {.role = "work_order"}).status().message()),
             units + ":2:4: units[0].code: must be 1 to 32 of a-z 0-9 _ -, not \"Ä\"");
   std::filesystem::remove(units);
-  EXPECT_EQ(LoadSite(path, {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LoadSite(path, {.role = "work_order"}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(std::string(LoadSite(folder_ + "/none.yaml", {}).status().message()),
             "cannot read " + folder_ + "/none.yaml: No such file or directory");
   EXPECT_EQ(std::string(LoadSite(folder_, {}).status().message()),
             "cannot read " + folder_ + ": Is a directory");
+}
+
+// A half-finished edit of the policy and a power cut, and no order could be taken.
+TEST_F(LoadSiteTest, AFaultIsForWhoCannotDoWithoutTheFile) {
+  const std::string path = Put("site.yaml", R"(hotline: 12345
+units_file: units.yaml
+work_order:
+  listen: {address: "127.0.0.1:12302"}
+  data_dir: data
+dispatch:
+  listen: {address: "127.0.0.1:12301"}
+  catalogue_dir: catalogue
+escalation:
+  listen: {address: "127.0.0.1:12303"}
+  data_dir: data2
+  policy_file: policy.yaml
+)");
+  std::filesystem::create_directory(folder_ + "/catalogue");
+  std::filesystem::copy(HOTLINE_SOURCE_DIR "/deploy/catalogue/wuqia.yaml", folder_ + "/catalogue/wuqia.yaml");
+  const std::string good_units = "units: [{code: scjgj, display_name: 市场监督管理局}]\n";
+  const std::string units = Put("units.yaml", good_units);
+  // A rule half written.
+  const std::string policy = Put("policy.yaml", "version: x\nrules:\n- {clock: SIGN, limit_s: 60}\n- {clo\n");
+  for (const char* role : {"work_order", "admin"}) {
+    const auto loaded = LoadSite(path, {.role = role});
+    ASSERT_TRUE(loaded.ok()) << role << ": " << loaded.status();
+    EXPECT_TRUE(loaded->warnings.empty()) << role << ": it is none of its business";
+  }
+  auto dispatch = LoadSite(path, {.role = "dispatch"});
+  ASSERT_TRUE(dispatch.ok()) << dispatch.status();
+  ASSERT_EQ(dispatch->warnings.size(), 1u);
+  EXPECT_EQ(dispatch->warnings[0].find("advice names no deadlines until dispatch is started again, as "
+                                       "escalation.policy_file cannot be used"),
+            0u);
+  EXPECT_NE(dispatch->warnings[0].find(policy + ":"), std::string::npos) << dispatch->warnings[0];
+  EXPECT_TRUE(dispatch->policy.rules().empty()) << "not by half of it";
+  EXPECT_EQ(dispatch->units.units_size(), 1);
+  const std::string refused(LoadSite(path, {.role = "escalation"}).status().message());
+  EXPECT_EQ(refused.find(policy + ":"), 0u) << refused;
+
+  Put("policy.yaml", "version: x\nrules: [{clock: SIGN, limit_s: 60}]\n");
+  Put("units.yaml", "units:\n- {code: Ä, display_name: x}\n");
+  for (const char* role : {"work_order", "escalation"}) {
+    const std::string message(LoadSite(path, {.role = role}).status().message());
+    EXPECT_EQ(message.find(units + ":2:4"), 0u) << role << ": " << message;
+  }
+  EXPECT_TRUE(LoadSite(path, {.role = "admin"}).ok());
+  dispatch = LoadSite(path, {.role = "dispatch"});
+  ASSERT_TRUE(dispatch.ok()) << dispatch.status();
+  ASSERT_EQ(dispatch->warnings.size(), 1u);
+  EXPECT_NE(dispatch->warnings[0].find(
+                "until dispatch is started again, as units_file cannot be used: " + units + ":2:4"),
+            std::string::npos)
+      << dispatch->warnings[0];
+  EXPECT_TRUE(dispatch->units.units().empty());
+  EXPECT_EQ(dispatch->policy.rules_size(), 1);
+
+  Put("units.yaml", good_units);
+  for (const char* role : {"dispatch", "escalation"}) {
+    const auto loaded = LoadSite(path, {.role = role});
+    ASSERT_TRUE(loaded.ok()) << role << ": " << loaded.status();
+    EXPECT_TRUE(loaded->warnings.empty()) << role;
+  }
 }
 
 TEST(SiteTest, EachRuleOfKeysNamesItsField) {

@@ -56,6 +56,28 @@ TEST(ErrorTest, APeersFailureKeepsItsReasonAndLosesItsWords) {
   EXPECT_EQ(std::string(older.message()), "the exchange with the peer 110 failed: UNIMPLEMENTED");
 }
 
+TEST(ErrorTest, AFailedCommitIsNotSaidToHaveDoneNothing) {
+  const absl::Status refused = StoreFailed("disk I/O error");
+  EXPECT_NE(ChineseOf(refused).find("未生效"), std::string::npos);
+  const absl::Status unknown = OutcomeUnknown(refused);
+  EXPECT_EQ(unknown.code(), refused.code());
+  EXPECT_EQ(ReasonOf(unknown), Reason::ERROR_REASON_STORE_FAILED);
+  EXPECT_EQ(RetryDelayOf(unknown), RetryDelayOf(refused));
+  EXPECT_EQ(ChineseOf(unknown).find("未生效"), std::string::npos);
+  EXPECT_NE(ChineseOf(unknown).find("结果未知"), std::string::npos);
+  EXPECT_NE(std::string(unknown.message()).find("disk I/O error; the outcome is unknown"), std::string::npos);
+  EXPECT_NE(std::string(unknown.message()).find("the same request id"), std::string::npos);
+  EXPECT_NE(ChineseOf(unknown).find("请求编号"), std::string::npos);
+  // Nobody looks for an id that the request does not have.
+  const absl::Status without = OutcomeUnknown(refused, /*has_no_id=*/true);
+  EXPECT_EQ(std::string(without.message()).find("request id"), std::string::npos);
+  EXPECT_EQ(ChineseOf(without).find("请求编号"), std::string::npos);
+  EXPECT_NE(ChineseOf(without).find("结果未知"), std::string::npos);
+  for (const absl::Status& other : {absl::OkStatus(), DiskFull(), Internal("an id twice")}) {
+    EXPECT_EQ(OutcomeUnknown(other), other) << "rolled back";
+  }
+}
+
 TEST(ErrorTest, PrefixesFieldPaths) {
   EXPECT_EQ(FieldOf(WithFieldPrefix(Required("content.title"), "requests[3]")), "requests[3].content.title");
   const absl::Status no_field = OrderNotFound("x");

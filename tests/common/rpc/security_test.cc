@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -211,9 +212,14 @@ TEST_F(SecurityTest, NoCertificateOrAStrangersIsRefused) {
 
 TEST_F(SecurityTest, AClientRefusesAServerOfAnotherParty) {
   Serve(Files("a", "911", "dispatch"));
-  EXPECT_EQ(Ask(Channel(Files("a", "12345", "dispatch"), "110")).status().code(),
-            absl::StatusCode::kUnavailable);
+  const absl::Status refused = Ask(Channel(Files("a", "12345", "dispatch"), "110")).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(OtherPartyOf(refused), "spiffe://hotline/911/dispatch") << refused;
   EXPECT_TRUE(Ask(Channel(Files("a", "12345", "dispatch"), "911")).ok());
+  server_->Shutdown(std::chrono::system_clock::now());
+  const absl::Status nobody = Ask(Channel(Files("a", "12345", "dispatch"), "911")).status();
+  EXPECT_EQ(nobody.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(OtherPartyOf(nobody), std::nullopt) << nobody;
 }
 
 // Whoever has a desktop's certificate could stand where the peer's dispatch is expected, and be told
@@ -258,7 +264,9 @@ TEST_F(SecurityTest, BadFilesAreNamed) {
     return std::string(security.status().message());
   };
   const SecurityOptions good = Files("a", "110", "dispatch");
-  EXPECT_TRUE(Security::Create(good).ok());
+  const auto made = Security::Create(good);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ((*made)->hotline(), "110");
   SecurityOptions bad = good;
   bad.certificate_file += ".missing";
   EXPECT_EQ(message(bad), "cannot read " + bad.certificate_file + ": No such file or directory");
@@ -285,6 +293,7 @@ TEST_F(SecurityTest, BadFilesAreNamed) {
 TEST_F(SecurityTest, PlainTextStaysOnLoopback) {
   const auto plain = *Security::Create({});
   EXPECT_FALSE(plain->tls());
+  EXPECT_EQ(plain->hotline(), "");
   for (const char* address : {"127.0.0.1:1", "localhost:1", "[::1]:1"}) {
     EXPECT_TRUE(plain->ForServer(address).ok()) << address;
     EXPECT_TRUE(plain->NewChannel(address).ok()) << address;

@@ -329,6 +329,16 @@ TEST_F(ServerTest, ClampsTheDeadline) {
   EXPECT_GT(left[2], absl::Seconds(3));
 }
 
+TEST_F(ServerTest, AMethodMayHaveABoundOfItsOwn) {
+  HostOptions options;
+  options.max_deadline = absl::Milliseconds(100);
+  options.registry = &registry_;
+  Host host(std::move(options));
+  EXPECT_EQ(Method(&host, "S", "Quick").max_deadline(), absl::Milliseconds(100));
+  EXPECT_EQ(Method(&host, "S", "Slow", MethodType::kUnary, absl::Minutes(10)).max_deadline(),
+            absl::Minutes(10));
+}
+
 TEST_F(ServerTest, MakesATraceWhenTheCallerHasNone) {
   std::vector<std::string> seen;
   Start([&](const CallContext& call, DeliverRequest, Done<DeliverResponse> done) {

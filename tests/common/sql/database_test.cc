@@ -13,7 +13,9 @@
 #include <fstream>
 #include <iterator>
 #include <thread>
+#include <utility>
 
+#include "common/base/stop.h"
 #include "common/base/text.h"
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
@@ -364,6 +366,214 @@ TEST(Sqlite, OutgrownLogIsEmptiedBesideABusyWriter) {
   stop = true;
   checkpoints.join();
   EXPECT_EQ(counted.Count(), 500);
+}
+
+// The system's file system, which counts how often a thread could not have a lock of readers for itself.
+class CountingReaders {
+ public:
+  static constexpr const char* kName = "counting-readers";
+  static void Register() {
+    if (sqlite3_vfs_find(kName) != nullptr) return;
+    static sqlite3_vfs vfs = *System();
+    vfs.pNext = nullptr;
+    vfs.zName = kName;
+    vfs.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+      const int code = System()->xOpen(System(), name, file, flags, out_flags);
+      if (code != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0) return code;
+      static const sqlite3_io_methods* const real = file->pMethods;
+      static const sqlite3_io_methods counting = [] {
+        sqlite3_io_methods methods = *real;
+        methods.xShmLock = [](sqlite3_file* file, int first, int count, int flags) {
+          // Before them are those of the writer, of checkpoints and of recovery.
+          constexpr int kFirstOfReaders = 3;
+          const int code = real->xShmLock(file, first, count, flags);
+          if (code == SQLITE_BUSY && first >= kFirstOfReaders) ++refused;
+          return code;
+        };
+        return methods;
+      }();
+      file->pMethods = &counting;
+      return code;
+    };
+    sqlite3_vfs_register(&vfs, /*makeDflt=*/0);
+  }
+  static inline thread_local int refused = 0;
+
+ private:
+  static sqlite3_vfs* System() { return sqlite3_vfs_find("unix"); }
+};
+
+// A small log, and a writer that waits for the slowest disk: how long a checkpoint holds it up for the sake
+// of readers is told by how often it asks for their locks, as it asks again after a moment.
+class OutgrownLog : public testing::Test {
+ protected:
+  OutgrownLog() : database_(Open(folder_.path() + "/test.db")), counted_(*database_) {}
+
+  static std::unique_ptr<Database> Open(const std::string& path) {
+    CountingReaders::Register();
+    return *OpenSqlite({.path = path,
+                        .wal_limit_bytes = 1 << 20,
+                        .busy_timeout = absl::Minutes(1),
+                        .vfs = CountingReaders::kName});
+  }
+  // Beyond the log's bound.
+  void Outgrow() {
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(counted_.Add(++last_, 1 << 19).ok());
+    EXPECT_GT(database_->stats().wal_bytes, 2 << 20);
+  }
+  // Commits beside checkpoints that cannot begin the log anew.
+  void WriteBesideCheckpoints() {
+    const int64_t partial = database_->stats().checkpoints_partial;
+    std::atomic<bool> over{false};
+    std::thread checkpoints([&] {
+      for (int i = 0; i < 3; ++i) {
+        CountingReaders::refused = 0;
+        EXPECT_TRUE(database_->Checkpoint().ok());
+        // Of a second it would be thousands.
+        EXPECT_LT(CountingReaders::refused, 1000);
+      }
+      over = true;
+    });
+    while (!over) {
+      const absl::Status added = counted_.Add(++last_);
+      EXPECT_TRUE(added.ok()) << added;
+    }
+    checkpoints.join();
+    EXPECT_EQ(database_->stats().checkpoints_partial, partial + 3);
+    EXPECT_GT(database_->stats().wal_bytes, 1 << 20);
+  }
+  void ExpectBegunAnew() {
+    EXPECT_TRUE(database_->Checkpoint().ok());
+    EXPECT_EQ(database_->stats().wal_bytes, 0);
+    EXPECT_TRUE(counted_.Add(++last_).ok());
+    EXPECT_LT(database_->stats().wal_bytes, 1 << 20);
+    EXPECT_EQ(counted_.Count(), last_);
+  }
+
+  const ScratchFolder folder_;
+  std::unique_ptr<Database> database_;
+  Counted counted_;
+  int64_t last_ = 0;
+};
+
+int64_t CountOf(Connection& connection) {
+  auto count = *connection.Prepare("SELECT count(*) FROM t");
+  EXPECT_TRUE(*count->Step());
+  const int64_t rows = count->Int64(0);
+  count->Reset();
+  return rows;
+}
+
+TEST_F(OutgrownLog, ALongReaderDoesNotStopTheWriter) {
+  // With its snapshot before what is to be moved, in its middle, and at its very end.
+  for (const int place : {0, 1, 2}) {
+    if (place > 0) Outgrow();
+    auto reader = *database_->OpenReader();
+    ASSERT_TRUE(reader->Begin().ok());
+    const int64_t seen = CountOf(*reader);
+    if (place < 2) Outgrow();
+    WriteBesideCheckpoints();
+    EXPECT_EQ(CountOf(*reader), seen) << "it was there all the while";
+    EXPECT_TRUE(reader->Commit().ok());
+    ExpectBegunAnew();
+  }
+}
+
+TEST_F(OutgrownLog, ACopyDoesNotStopTheWriter) {
+  Outgrow();
+  const int64_t seen = last_;
+  int asked = 0;
+  absl::Status copied;
+  {
+    // In the midst of copying: the first question comes before the first piece.
+    const ScopedStop stop([&] {
+      if (++asked == 2) {
+        Outgrow();
+        WriteBesideCheckpoints();
+      }
+      return false;
+    });
+    copied = database_->CopyTo(folder_.path() + "/copy.db");
+  }
+  ASSERT_TRUE(copied.ok()) << copied;
+  EXPECT_GE(asked, 2);
+  EXPECT_EQ(CountOf(**OpenSqliteToRead(folder_.path() + "/copy.db", /*still=*/true)), seen);
+  ExpectBegunAnew();
+}
+
+TEST_F(OutgrownLog, ACopyThatIsStoppedLeavesNothing) {
+  Outgrow();
+  int pieces = 0;
+  {
+    const ScopedStop stop([&] { return ++pieces > 1; });
+    EXPECT_EQ(database_->CopyTo(folder_.path() + "/copy.db").code(), absl::StatusCode::kCancelled);
+  }
+  EXPECT_EQ(pieces, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/copy.db"));
+  EXPECT_TRUE(database_->CopyTo(folder_.path() + "/copy.db").ok()) << "nobody stops it any more";
+}
+
+// The system's file system, but for one thing: the log's index does not grow while the disk is `full`.
+class FullBesideTheLog {
+ public:
+  static constexpr const char* kName = "full-beside-the-log";
+  static void Register() {
+    if (sqlite3_vfs_find(kName) != nullptr) return;
+    static sqlite3_vfs vfs = *System();
+    vfs.pNext = nullptr;
+    vfs.zName = kName;
+    vfs.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+      const int code = System()->xOpen(System(), name, file, flags, out_flags);
+      if (code != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0) return code;
+      static const sqlite3_io_methods* const real = file->pMethods;
+      static const sqlite3_io_methods failing = [] {
+        sqlite3_io_methods methods = *real;
+        methods.xShmMap = [](sqlite3_file* file, int region, int size, int extend, void volatile** memory) {
+          if (full && extend != 0) {
+            errno = ENOSPC;
+            return SQLITE_IOERR_SHMSIZE;
+          }
+          return real->xShmMap(file, region, size, extend, memory);
+        };
+        return methods;
+      }();
+      file->pMethods = &failing;
+      return code;
+    };
+    sqlite3_vfs_register(&vfs, /*makeDflt=*/0);
+  }
+  static inline bool full = false;
+
+ private:
+  static sqlite3_vfs* System() { return sqlite3_vfs_find("unix"); }
+};
+
+// The commit is in the log by then, and nobody takes it out: that the disk was full does not mean that
+// nothing was done.
+TEST(Sqlite, ACommitThatFindsNoRoomBesideTheLogMayBeThere) {
+  const ScratchFolder folder;
+  const auto open = [](const std::string& path) {
+    return *OpenSqlite({.path = path, .vfs = FullBesideTheLog::kName});
+  };
+  FullBesideTheLog::Register();
+  const std::string path = folder.path() + "/test.db";
+  const std::string killed = folder.path() + "/killed.db";
+  {
+    auto database = open(path);
+    Counted counted(*database);
+    ASSERT_TRUE(counted.Add(1).ok());
+    FullBesideTheLog::full = true;
+    // More pages than a part of the index has room for.
+    const absl::Status failed = counted.Add(2, 17 << 20);
+    EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
+    EXPECT_TRUE(database->stats().poisoned);
+    EXPECT_EQ(counted.Count(), 1);
+    // As a process that is killed now leaves it.
+    for (const char* file : {"", "-wal"}) std::filesystem::copy_file(path + file, killed + file);
+    FullBesideTheLog::full = false;
+  }
+  auto database = open(killed);
+  EXPECT_EQ(Counted(*database).Count(), 2);
 }
 
 // Fails the commit that it is told to.

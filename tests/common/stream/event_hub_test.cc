@@ -43,7 +43,9 @@ class EventHubTest : public testing::Test {
           for (const EventHub::Item& item : log_) {
             if (item.sequence >= start && static_cast<int>(items.size()) < limit) items.push_back(item);
           }
-          done(std::move(items));
+          steps_.PostAfter(reading_, [done = std::move(done), items = std::move(items)]() mutable {
+            done(std::move(items));
+          });
         },
         options);
   }
@@ -84,6 +86,7 @@ class EventHubTest : public testing::Test {
   test::Steps steps_;
   std::vector<EventHub::Item> log_;
   int fetches_ = 0;
+  absl::Duration reading_ = absl::ZeroDuration();  // what a fetch takes
   absl::Duration waiting_ = absl::ZeroDuration();
   std::unique_ptr<EventHub> hub_;
 };
@@ -170,6 +173,40 @@ TEST_F(EventHubTest, FiltersByOrderAndHidesWhatIsNotShown) {
   ASSERT_TRUE(message.has_value() && message->ok());
   EXPECT_EQ(Sequences(**message), (std::vector<int64_t>{1}));
   EXPECT_EQ((*message)->watermark(), 3);
+}
+
+// It was silent for as long as it read, so that its client gave up and began again, for ever.
+TEST_F(EventHubTest, WhatIsReadInVainBeatsWithAWatermarkThatGrows) {
+  hub_->SetHead(0);
+  for (int i = 0; i < 100; ++i) Commit("a");
+  const auto stream = hub_->Open(1, "b", absl::Seconds(2));
+  reading_ = absl::Milliseconds(100);
+  waiting_ = absl::Seconds(2);
+  for (int64_t watermark = 0; watermark < 100;) {
+    const auto message = Next(stream.get());
+    ASSERT_TRUE(message.has_value() && message->ok()) << watermark;
+    EXPECT_EQ((*message)->events_size(), 0);
+    ASSERT_GT((*message)->watermark(), watermark);
+    watermark = (*message)->watermark();
+  }
+  EXPECT_GT(fetches_, 30);
+}
+
+// What is read while it beats is not lost, and comes once.
+TEST_F(EventHubTest, ASlowReadBeatsAndIsGivenWhenItIsThere) {
+  hub_->SetHead(0);
+  for (int i = 0; i < 10; ++i) Commit("a");
+  const auto stream = hub_->Open(1, "", absl::Seconds(2));
+  reading_ = absl::Milliseconds(2200);
+  waiting_ = absl::Seconds(2);
+  const auto beat = Next(stream.get());
+  ASSERT_TRUE(beat.has_value() && beat->ok());
+  EXPECT_EQ((*beat)->events_size(), 0);
+  EXPECT_EQ((*beat)->watermark(), 0);
+  const auto message = Next(stream.get());
+  ASSERT_TRUE(message.has_value() && message->ok());
+  EXPECT_EQ(Sequences(**message), (std::vector<int64_t>{1, 2, 3}));
+  EXPECT_EQ(fetches_, 1);
 }
 
 // An order that was plain at first.

@@ -371,7 +371,7 @@ TEST(SuggesterTest, AFewCharactersAreAnEmergencyOnlyIfTheySayOne) {
   EXPECT_GE(harmless, 50);
   EXPECT_GE(emergencies, 100);
   EXPECT_LE(alarms, 3);
-  EXPECT_GE(heard, emergencies - 2);
+  EXPECT_GE(heard * 100, emergencies * 97);
   const auto alarms_at = [](std::string_view text) {
     Query query;
     query.text = text;
@@ -629,8 +629,9 @@ double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(
 // As callers speak: of the test part, all but what was written to be hard (see README.md of the set). Bounds
 // against getting worse; false alarms are at their goal, those of hotlines and of missed emergencies are not.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
-  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2",
-                                      "t3", "t4", "t5", "t6", "t7", "t8", "t9", "u1"};
+  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2", "t3", "t4",
+                                      "t5", "t6", "t7", "t8", "t9", "u1", "v1", "v2", "v3", "v4", "v5",
+                                      "w1", "w2", "w3", "w4", "x1", "x2", "x3", "x4", "x5"};
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
     if (!hard.contains(example.batch())) typical.push_back(example);
@@ -639,13 +640,13 @@ TEST(GoalsTest, TheTestPartIsAnsweredWell) {
   const Scores scores = Evaluate(Trained(), typical);
   EXPECT_GE(scores.emergencies, 50);
   EXPECT_LE(scores.emergencies_missed, 4);
-  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.045);
-  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.93);
-  EXPECT_GE(Share(scores.clear_right, scores.clear), 0.945);
-  EXPECT_GE(Share(scores.item_first, scores.items), 0.905);
+  EXPECT_LE(Share(scores.false_alarms, scores.calm), 0.035);
+  EXPECT_GE(Share(scores.hotline_right, scores.examples), 0.95);
+  EXPECT_GE(Share(scores.clear_right, scores.clear), 0.96);
+  EXPECT_GE(Share(scores.item_first, scores.items), 0.925);
   EXPECT_GE(Share(scores.item_in_three, scores.items), 0.97);
-  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.76);
-  EXPECT_GE(Share(scores.unit_first, scores.units), 0.92);
+  EXPECT_GE(Share(scores.unclear_right, scores.unclear), 0.84);
+  EXPECT_GE(Share(scores.unit_first, scores.units), 0.89);
   EXPECT_LE(scores.CalibrationError(), 0.03);
 }
 

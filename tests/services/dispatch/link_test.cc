@@ -141,7 +141,32 @@ TEST_F(LinkTest, MeasuresHowFarTheClocksAreApart) {
   Take(peer_.deliveries).done(std::move(response));
   EXPECT_EQ(link_->health().clock_skew, absl::Seconds(90));
   EXPECT_EQ(link_->health().clock_uncertainty, absl::Milliseconds(10));
+  EXPECT_EQ(link_->health().clock_off, absl::Seconds(90) - absl::Milliseconds(10));
   EXPECT_EQ(ledger_.pulls.front().request.clock_skew().seconds(), 90);
+}
+
+// The seconds that a batch took over a slow line were shown, and alarmed, as the peer's wrong clock.
+TEST_F(LinkTest, WhatABatchTakesIsNoWrongClock) {
+  Greet();
+  int64_t sequence = 0;
+  // The peer's clock is off by `off`; a batch comes to it after `way`, and its answer at once.
+  const auto deliver = [&](absl::Duration off, absl::Duration way) {
+    HandOut(sequence, sequence, 1);
+    const absl::Time sent = steps_.clock()->Now();
+    steps_.Advance(way);
+    exchange::v1::DeliverResponse response;
+    response.mutable_receipt()->set_received_through(++sequence);
+    *response.mutable_arrive_time() = ToTimestamp(sent + way + off);
+    *response.mutable_answer_time() = response.arrive_time();
+    Take(peer_.deliveries).done(std::move(response));
+    return link_->health().clock_off;
+  };
+  EXPECT_EQ(deliver(absl::ZeroDuration(), absl::Seconds(9)), absl::ZeroDuration());
+  EXPECT_EQ(link_->health().clock_uncertainty, absl::Milliseconds(4'500));
+  EXPECT_EQ(deliver(-absl::Seconds(8), absl::Milliseconds(10)), -absl::Seconds(8) + absl::Milliseconds(10));
+  EXPECT_EQ(deliver(-absl::Seconds(8), absl::Seconds(9)), -absl::Seconds(8) + absl::Milliseconds(10))
+      << "what is certain stays so";
+  EXPECT_EQ(deliver(absl::ZeroDuration(), absl::ZeroDuration()), absl::ZeroDuration());
 }
 
 TEST_F(LinkTest, CatchingUpKeepsARate) {
@@ -583,6 +608,58 @@ TEST_F(LinkTest, ABatchThatIsTooLargeIsHalved) {
   steps_.Advance(absl::Seconds(1));
   Greet(3);
   EXPECT_EQ(ledger_.pulls.front().request.limit(), 1);
+}
+
+// Three hundred orders over a slow line: the same 256 were sent, too many for the time, for ever.
+TEST_F(LinkTest, ABatchThatIsTooLongOnItsWayIsHalved) {
+  constexpr int kOrders = 300;
+  Greet();
+  std::optional<ReceiptOutcome> outcome;
+  link_->AwaitReceipt(kOrders, absl::InfiniteFuture(), true, [&](ReceiptOutcome o) { outcome = o; });
+  int64_t received = 0;
+  int failures = 0;
+  while (received < kOrders) {
+    ASSERT_EQ(ledger_.pulls.size(), 1u);
+    const int limit = static_cast<int>(ledger_.pulls.front().request.limit());
+    HandOut(received, received, std::min<int>(limit, kOrders - static_cast<int>(received)));
+    // On the ordinary lane they are paced.
+    while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(1));
+    const int count = peer_.deliveries.front().request.envelopes_size();
+    if (count <= 64) {
+      received += count;
+      Acknowledge(received);
+      EXPECT_TRUE(link_->health().up);
+      continue;
+    }
+    ASSERT_LT(++failures, 10);
+    Take(peer_.deliveries).done(absl::DeadlineExceededError("Deadline Exceeded"));
+    EXPECT_FALSE(link_->health().up) << "a peer that is silent may be gone";
+    EXPECT_TRUE(ledger_.pulls.empty()) << "not at once";
+    while (peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
+    Greet(received);
+  }
+  EXPECT_EQ(outcome, ReceiptOutcome::kLinkDown);
+  EXPECT_GT(ledger_.pulls.front().request.limit(), 32) << "a little more each time";
+}
+
+TEST_F(LinkTest, WhatIsTakenBackComesInPartsThatTheLineCarries) {
+  Greet(5);
+  for (const int limit : {512, 256, 128}) {
+    Take(ledger_.pulls).done(error::LinkBehind("110", 5, 3));
+    HandOut(2, 2, 0);
+    ASSERT_EQ(peer_.backfills.size(), 1u);
+    EXPECT_EQ(peer_.backfills.front().request.limit(), limit);
+    if (limit == 128) break;
+    Take(peer_.backfills).done(absl::DeadlineExceededError("Deadline Exceeded"));
+    while (peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
+    Greet(5);
+  }
+  exchange::v1::BackfillResponse lost;
+  for (int64_t sequence : {3, 4, 5}) lost.add_envelopes()->set_sequence(sequence);
+  Take(peer_.backfills).done(lost);
+  Take(ledger_.recoveries).done(workorder::v1::RecoverResponse());
+  ASSERT_EQ(peer_.backfills.size(), 1u);
+  EXPECT_EQ(peer_.backfills.front().request.limit(), 129) << "a little more each time";
 }
 
 // Keeps the trace of each call.

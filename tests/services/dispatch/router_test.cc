@@ -10,6 +10,7 @@
 #include "common/boot/catalogue_file.h"
 #include "common/error/error.h"
 #include "services/dispatch/routing/phrase_reader.h"
+#include "tests/support/steps.h"
 
 namespace hotline::dispatch {
 namespace {
@@ -113,6 +114,39 @@ TEST(RouterPrepareTest, AStartWaitsForNoReaderAndTheOneInForceIsFirst) {
   prepared.clear();
   ASSERT_TRUE((*router)->Reload(kNow).ok());
   EXPECT_EQ(prepared, (std::vector<std::string>{Message().version(), "wuqia-2027-1"}));
+}
+
+TEST(RouterPrepareTest, AReloadWaitsForTheReaderInForceAlone) {
+  std::vector<std::string> prepared;
+  config::v1::Catalogue expired = Message();
+  expired.set_version("wuqia-2020-1");
+  expired.set_first_date("2020-01-01");
+  expired.set_last_date("2023-12-31");
+  test::Steps reloader(kNow);
+  const auto router = Router::Create(
+      "110",
+      [&] {
+        return SetOf({expired, Message(), Later()});
+      },
+      [&](const std::shared_ptr<const Catalogue>& version) {
+        return std::make_shared<NotingReader>(version->version(), &prepared);
+      },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  const std::vector<std::string> all = {Message().version(), "wuqia-2020-1", "wuqia-2027-1"};
+  (*router)->PrepareOn(&reloader, reloader.clock());
+  reloader.RunDue();
+  EXPECT_EQ(prepared, all);
+  prepared.clear();
+  ASSERT_TRUE((*router)->Reload(kNow).ok());
+  EXPECT_EQ(prepared, std::vector<std::string>{Message().version()}) << "it answers before the others are";
+  // What is asked for meanwhile, as another reload, waits for one more at most.
+  EXPECT_TRUE(reloader.RunOne());
+  size_t before_it = 0;
+  reloader.Post([&] { before_it = prepared.size(); });
+  reloader.RunDue();
+  EXPECT_EQ(before_it, 2u);
+  EXPECT_EQ(prepared, all);
 }
 
 TEST(RouterPrepareTest, AReloadThatTheEndOfTheProcessInterruptsChangesNothing) {

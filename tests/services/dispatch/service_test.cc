@@ -352,6 +352,48 @@ TEST_F(SlowModelTest, ABatchWithAnEmergencyWaitsForNothing) {
   EXPECT_EQ(ledger_.executes.size(), 2u) << "what came with it, and the alarm, as no link is up";
 }
 
+TEST_F(SlowModelTest, NoMoreWaitForTheModelThanTheQueueHolds) {
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.router = router_.get();
+  options.reloader = &reloader_;
+  options.batcher.queue_limit = 2;
+  steps_.Clear();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  std::vector<absl::Status> answers;
+  const auto import = [&](int count) {
+    v1::BatchPushWorkOrdersRequest batch;
+    for (int i = 0; i < count; ++i) *batch.add_requests() = Open();
+    service_->BatchPushWorkOrders(Call(), batch,
+                                  [&](auto response) { answers.push_back(response.status()); });
+  };
+  import(2);
+  EXPECT_TRUE(answers.empty());
+  EXPECT_EQ(service_->waiting_imports(), 2);
+  import(3);
+  ASSERT_EQ(answers.size(), 1u) << "before the model is there";
+  EXPECT_EQ(error::ReasonOf(answers[0]), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(service_->rejected_commands(), 3);
+  Push(Open());
+  ASSERT_TRUE(pushed_.has_value());
+  EXPECT_EQ(error::ReasonOf(pushed_->status()), Reason::ERROR_REASON_OVERLOADED);
+  pushed_.reset();
+  Push(Open(type::v1::URGENCY_EMERGENCY));
+  EXPECT_FALSE(pushed_.has_value());
+  Commit(type::v1::URGENCY_EMERGENCY);
+  EXPECT_TRUE(pushed_.has_value() && pushed_->ok());
+  ExpectAlarms(1);
+  reloader_.RunDue();
+  EXPECT_EQ(service_->waiting_imports(), 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(ledger_.executes.size(), 1u);
+    Commit(type::v1::URGENCY_NORMAL);
+  }
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_TRUE(answers[1].ok());
+}
+
 TEST_F(SlowModelTest, WhatNobodyWaitsForAnyMoreIsNotCommitted) {
   CallContext call;
   call.now = steps_.clock()->Now();
@@ -827,6 +869,25 @@ TEST_F(ImportTest, WhatNobodyWaitsForAnyMoreIsNotRead) {
   EXPECT_TRUE(ledger_.executes.empty());
 }
 
+// Such a batch was answered after its client had gone, who never heard of its emergency.
+TEST_F(ImportTest, ABatchThatRunsOutOfTimeStillTellsOfItsEmergencies) {
+  Import({type::v1::URGENCY_NORMAL, type::v1::URGENCY_EMERGENCY, type::v1::URGENCY_NORMAL});
+  Commit(type::v1::URGENCY_EMERGENCY);
+  ExpectAlarms(1);
+  steps_.Advance(absl::Seconds(30) - absl::Milliseconds(300));
+  EXPECT_TRUE(imported_.empty());
+  importer_.RunDue();
+  ASSERT_EQ(imported_.size(), 1u);
+  ASSERT_TRUE(imported_[0].ok());
+  EXPECT_TRUE(imported_[0]->results(1).response().telephone_required());
+  for (const int i : {0, 2}) {
+    EXPECT_EQ(error::ReasonOf(error::FromProto(imported_[0]->results(i).error())),
+              Reason::ERROR_REASON_OVERLOADED);
+  }
+  EXPECT_TRUE(ledger_.executes.empty());
+  EXPECT_EQ(service_->waiting_imports(), 0);
+}
+
 TEST_F(ImportTest, NoMoreWaitThanTheQueueHolds) {
   BatcherOptions small;
   small.queue_limit = 2;
@@ -1087,6 +1148,85 @@ TEST_F(DispatchServiceTest, AnOrderThatTheLogRegisteredAsAnEmergencyIsKnownToBeO
     EXPECT_EQ(ledger_.executes.front().request.emergency(), emergency) << order;
     Take(ledger_.executes).done(error::WorkOrderUnreachable("connection refused"));
   }
+}
+
+// Who accepted an emergency was told to come again, as ordinary pushes had filled the queue.
+TEST_F(DispatchServiceTest, ACommandOnAnEmergencyIsOne) {
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.batcher.queue_limit = 2;
+  steps_.Clear();
+  ledger_.reads.clear();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  service_->Start();
+  steps_.RunDue();
+  Take(ledger_.reads).done(workorder::v1::ReadEventsResponse());
+  type::v1::Event event;
+  event.set_sequence(1);
+  event.set_order_id("0000000000001");
+  event.set_order_number("12345-20261118-000001");
+  event.mutable_registered()->set_urgency(type::v1::URGENCY_EMERGENCY);
+  workorder::v1::ReadEventsResponse news;
+  news.add_events(event.SerializeAsString());
+  Take(ledger_.reads).done(news);
+  while (!service_->full()) Push(NewPush(type::v1::URGENCY_NORMAL));
+  const size_t sent = ledger_.executes.size();
+  std::optional<absl::StatusOr<workorder::v1::CommandResult>> accepted;
+  const auto accept = [&](const char* order) {
+    type::v1::Command command;
+    command.mutable_header()->set_order_id(order);
+    command.mutable_acceptance();
+    accepted.reset();
+    service_->Execute(Call(), std::move(command), [&](auto result) { accepted = std::move(result); });
+  };
+  accept("0000000000002");
+  ASSERT_TRUE(accepted.has_value());
+  EXPECT_EQ(error::ReasonOf(accepted->status()), Reason::ERROR_REASON_OVERLOADED);
+  // Nobody waits for how it goes on.
+  type::v1::Command progress;
+  progress.mutable_header()->set_order_id("0000000000001");
+  progress.mutable_progress();
+  accepted.reset();
+  service_->Execute(Call(), std::move(progress), [&](auto result) { accepted = std::move(result); });
+  ASSERT_TRUE(accepted.has_value());
+  EXPECT_EQ(error::ReasonOf(accepted->status()), Reason::ERROR_REASON_OVERLOADED);
+  for (const char* order : {"0000000000001", "12345-20261118-000001"}) {
+    accept(order);
+    EXPECT_FALSE(accepted.has_value()) << order;
+    ASSERT_EQ(ledger_.executes.size(), sent + 1) << order;
+    EXPECT_TRUE(ledger_.executes.back().request.emergency());
+    EXPECT_TRUE(ledger_.executes.back().request.commands(0).has_acceptance());
+    auto call = std::move(ledger_.executes.back());
+    ledger_.executes.pop_back();
+    workorder::v1::ExecuteResponse executed;
+    executed.add_results();
+    call.done(executed);
+    ASSERT_TRUE(accepted.has_value()) << order;
+    EXPECT_TRUE(accepted->ok()) << order;
+  }
+}
+
+TEST_F(DispatchServiceTest, TheLaneOfEmergenciesMayHaveAConnectionOfItsOwn) {
+  FakePeer own;
+  DispatchOptions options;
+  options.hotline = "12345";
+  options.emergency_peers = {{"110", &own}};
+  steps_.Clear();
+  peer_.questions.clear();
+  service_ = std::make_unique<DispatchService>(&ledger_, std::map<std::string, Peer*>{{"110", &peer_}},
+                                               &notary_, &steps_, steps_.clock(), options);
+  service_->Start();
+  steps_.RunDue();
+  EXPECT_EQ(peer_.questions.size(), 1u);
+  EXPECT_EQ(own.questions.size(), 1u);
+  ledger_.pulls.clear();
+  Take(own.questions).done(Standing());
+  ASSERT_EQ(ledger_.pulls.size(), 1u);
+  EXPECT_EQ(ledger_.pulls.front().request.lane(), exchange::v1::LANE_EMERGENCY);
+  // It goes before its peer does.
+  steps_.Clear();
+  service_.reset();
 }
 
 // A work_order that was set back to a backup has a shorter log: what it writes next was skipped in silence.

@@ -577,13 +577,110 @@ TEST_F(NextRulesTest, ALayerThatSaysSomethingElseHasAnotherVersion) {
               HasSubstr("the layer china says something else than its version 2026-1"));
   EXPECT_NE(error::ChineseOf(refused), "");
   // A start takes it, and tells.
-  absl::Status unversioned;
-  const auto taken = NextRules(config_, published_, {}, {}, &unversioned);
+  StartFindings found;
+  const auto taken = NextRules(config_, published_, {}, {}, &found);
   ASSERT_TRUE(taken.ok()) << taken.status();
-  EXPECT_EQ(unversioned, refused);
+  EXPECT_EQ(found.unversioned, refused);
   EXPECT_NE(DigestOf(*taken), DigestOf(published_[0]));
   Write("china.yaml", absl::StrReplaceAll(edited, {{"version: \"2026-1\"", "version: \"2026-2\""}}));
   EXPECT_EQ(Same({}), 0);
+}
+
+// A newer package brings files that know nothing of a notice that was published since.
+TEST_F(NextRulesTest, AStartDropsNoNoticeThatWasPublished) {
+  config::v1::SiteConfig site;
+  site.set_hotline("12345");
+  *site.mutable_escalation() = config_;
+  const config::v1::UnitList units;
+  const PublicationFiles files(Path("publications"));
+  const auto start = [&] {
+    auto made = RulesAtStart(files, site, units, Start());
+    EXPECT_TRUE(made.ok()) << made.status();
+    if (made.ok()) published_ = *std::move(made);
+  };
+  const auto is_off = [&] {
+    const absl::Time begin = absl::FromCivil(absl::CivilDay(2027, 1, 4), Beijing());
+    const auto worked = published_.back().calendars->at("office").Measure(begin, begin + absl::Hours(24),
+                                                                          type::v1::TIME_KIND_WORKING_HOURS);
+    return worked.ok() && worked->amount == 0;
+  };
+  const auto edit = [&](const std::string& name, const std::string& version) {
+    const std::string layer = Read(name);
+    const size_t at = layer.find("version: ");
+    ASSERT_NE(at, std::string::npos);
+    Write(name, absl::StrCat(layer.substr(0, at), "version: \"", version, "\"",
+                             layer.substr(layer.find('\n', at))));
+  };
+  published_.clear();
+  start();
+  EXPECT_FALSE(is_off());
+  Publication notice = *NextRules(config_, published_, Holidays2027());
+  notice.number = 2;
+  notice.time = Start() - absl::Hours(1);
+  ASSERT_TRUE(files.Keep(notice).ok());
+  start();
+  EXPECT_EQ(published_.size(), 2u);
+  ASSERT_TRUE(is_off());
+
+  edit("xinjiang.yaml", "newer");
+  StartFindings found;
+  ASSERT_TRUE(NextRules(config_, published_, {}, units, &found).ok());
+  EXPECT_THAT(found.not_in_files, testing::ElementsAre("china: 国办发明电〔2026〕9号"));
+  EXPECT_FALSE(found.dropped);
+  testing::internal::CaptureStderr();
+  start();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("china: 国办发明电〔2026〕9号"));
+  EXPECT_EQ(published_.size(), 2u);
+  EXPECT_TRUE(is_off());
+  // With another policy, too; and at each start.
+  Write("policy.yaml", "version: days-7\nrules:\n  - {clock: FINISH, limit: {working_days: 7}}\n");
+  start();
+  ASSERT_EQ(published_.size(), 3u);
+  EXPECT_EQ(published_.back().policy.version(), "days-7");
+  EXPECT_TRUE(is_off());
+  found = {};
+  ASSERT_TRUE(NextRules(config_, published_, {}, units, &found).ok());
+  EXPECT_EQ(found.not_in_files.size(), 1u);
+  // A further notice does not bury the files.
+  RulesChange titled = Holidays2027();
+  titled.calendar_notice.set_title("关于2027年部分节假日安排的通知");
+  auto further = NextRules(config_, published_, titled);
+  ASSERT_TRUE(further.ok()) << further.status();
+  further->number = 4;
+  further->time = Start() + absl::Hours(1);
+  ASSERT_TRUE(files.Keep(*further).ok());
+  start();
+  ASSERT_EQ(published_.size(), 4u);
+  found = {};
+  ASSERT_TRUE(NextRules(config_, published_, {}, units, &found).ok());
+  EXPECT_EQ(found.not_in_files.size(), 1u);
+
+  // Where it does not fit the rest of the configuration a start is not refused for it.
+  config::v1::UnitList with_night;
+  with_night.add_units()->set_code("dianli");
+  with_night.mutable_units(0)->set_calendar("night");
+  const std::string list = Read("wuqia.yaml");
+  Write("wuqia.yaml", list + "  - {code: night, layers: [always.yaml]}\n");
+  found = {};
+  const auto fitting = NextRules(config_, published_, {}, with_night, &found);
+  ASSERT_TRUE(fitting.ok()) << fitting.status();
+  EXPECT_TRUE(found.dropped);
+  EXPECT_EQ(found.not_in_files.size(), 1u);
+  EXPECT_TRUE(fitting->calendars->contains("night"));
+  Write("wuqia.yaml", list);
+
+  // Whoever asks for the files gets them. What they had themselves can be taken out of them.
+  const auto asked = NextRules(config_, published_, {});
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  EXPECT_THAT(asked->calendars->at("office").version(), HasSubstr("xinjiang@newer"));
+  Publish(*asked);
+  ASSERT_FALSE(is_off());
+  Write("wuqia.yaml", "version: \"2\"\ncalendars:\n  - {code: office, layers: [china.yaml]}\n");
+  found = {};
+  const auto fewer = NextRules(config_, published_, {}, units, &found);
+  ASSERT_TRUE(fewer.ok()) << fewer.status();
+  EXPECT_TRUE(found.not_in_files.empty());
+  EXPECT_EQ(fewer->calendars->size(), 1u);
 }
 
 // A unit whose calendar was edited works by the other one from then on; what came before was reckoned by the

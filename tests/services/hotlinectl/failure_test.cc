@@ -114,6 +114,9 @@ TEST(FailureTest, TellsWhoCouldNotBeReachedAndHowToRepeat) {
   answered.status = error::WorkOrderUnreachable("push");
   EXPECT_THAT(DescribeFailure(answered, Language::kEnglish), HasSubstr("WORK_ORDER_UNREACHABLE"));
   EXPECT_THAT(DescribeFailure(answered, Language::kEnglish), Not(HasSubstr("cannot reach dispatch")));
+  // Of what a store failed at, too, it says to use the same id.
+  answered.status = error::OutcomeUnknown(absl::UnavailableError("disk I/O error"));
+  EXPECT_THAT(DescribeFailure(answered, Language::kChinese), HasSubstr("--request-id abcdefgh"));
 }
 
 TEST(FailureTest, WhoeverAnswersAtAnotherAddressIsNotTaken) {

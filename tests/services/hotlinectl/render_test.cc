@@ -290,6 +290,22 @@ TEST(RenderTest, JsonIsOneLineWithDefaults) {
   EXPECT_EQ(object.fields().at("state").string_value(), "ORDER_STATE_IN_PROGRESS");
 }
 
+TEST(RenderTest, OfAClockThatIsOffOnlyWhatIsCertainIsShown) {
+  dispatch::v1::LinkStatus link;
+  link.mutable_clock_skew()->set_seconds(-90);
+  link.mutable_clock_uncertainty()->set_nanos(10'000'000);
+  const auto row = [&link] {
+    Table table = LinkStatusTable(Language::kEnglish);
+    AddLinkStatus(Language::kEnglish, link, absl::UnixEpoch(), table);
+    return table.RenderRows({});
+  };
+  EXPECT_THAT(row(), HasSubstr("-1m29.99s"));
+  // A batch that was 9 s on its way.
+  link.mutable_clock_skew()->set_seconds(4);
+  link.mutable_clock_uncertainty()->set_seconds(4);
+  EXPECT_THAT(row(), Not(HasSubstr("4s")));
+}
+
 TEST(RenderTest, TheLanesOfALinkAreToldApart) {
   dispatch::v1::LinkStatus ordinary;
   ordinary.set_peer("110");

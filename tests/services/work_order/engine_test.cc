@@ -389,15 +389,39 @@ TEST_F(EngineTest, WhatIsOwedToAPeerThatWasTakenOutIsKnown) {
 
 TEST_F(EngineTest, ACommitThatSucceedsAndReportsFailureIsFoundByTheRetry) {
   fault_ = sql::Fault::kFailAfterCommit;
-  EXPECT_FALSE(Run(NewPush("request-1")).ok());
+  const absl::Status failed = Run(NewPush("request-1")).status();
+  EXPECT_EQ(error::ReasonOf(failed), Reason::ERROR_REASON_STORE_FAILED);
+  EXPECT_EQ(error::ChineseOf(failed).find("未生效"), std::string::npos) << "it is there";
+  EXPECT_NE(error::ChineseOf(failed).find("结果未知"), std::string::npos);
   fault_ = sql::Fault::kNone;
   EXPECT_FALSE(Run(NewPush("request-2")).ok()) << "nothing is written before the store is opened again";
+  const absl::Status early = Run(NewPush("request-1")).status();
+  EXPECT_NE(error::ChineseOf(early).find("结果未知"), std::string::npos) << "nobody knows yet";
   Reopen();
   const Result again = Run(NewPush("request-1"));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->replayed());
   EXPECT_EQ(engine_->head_sequence(), 1);
   EXPECT_EQ(Verify(), "");
+}
+
+// A client tries again by itself, and what it shows is the last answer.
+TEST_F(EngineTest, WhoRepeatsARequestInDoubtIsNotToldThatNothingWasDone) {
+  const auto says = [](const Result& result) { return error::ChineseOf(result.status()); };
+  fault_ = sql::Fault::kFailBeforeCommit;
+  const auto first = Submit(NewPush("request-1"));
+  const auto second = Submit(NewPush("request-2"));
+  Commit();
+  for (const auto& one : {first, second}) EXPECT_NE(says(**one).find("结果未知"), std::string::npos);
+  fault_ = sql::Fault::kNone;
+  for (const char* request : {"request-1", "request-2", "request-1"}) {
+    const Result again = Run(NewPush(request));
+    EXPECT_EQ(error::ReasonOf(again.status()), Reason::ERROR_REASON_STORE_FAILED);
+    EXPECT_NE(says(again).find("结果未知"), std::string::npos) << request;
+  }
+  EXPECT_NE(says(Run(NewPush("request-3"))).find("未生效"), std::string::npos) << "it was refused at once";
+  Reopen();
+  EXPECT_TRUE(Run(NewPush("request-1")).ok());
 }
 
 TEST_F(EngineTest, FollowersAreToldWhatIsToBeKeptOfAnOrderAsItIsNow) {
@@ -895,6 +919,33 @@ TEST_F(EngineTest, ABatchThatAnEmergencyPartedFailsWithTheCommitOfItsFirstPart) 
   EXPECT_EQ((*answer)->results_size(), 3);
   for (const auto& result : (*answer)->results()) EXPECT_FALSE(result.has_error() || result.replayed());
   EXPECT_EQ(Verify(), "");
+}
+
+// Its first part is in the commit that failed, or is committed: that nothing was done nobody can say.
+TEST_F(EngineTest, OfABatchThatAnEmergencyPartedNobodyIsToldThatNothingWasDone) {
+  for (const sql::Fault fault : {sql::Fault::kFailBeforeCommit, sql::Fault::kDiskFull}) {
+    Close();
+    file_ = StrCat("parted-", static_cast<int>(fault), ".db");
+    fault_ = sql::Fault::kNone;
+    Open();
+    workorder::v1::ExecuteRequest request;
+    for (const char* id : {"request-1", "request-2", "request-3"}) *request.add_commands() = NewPush(id);
+    std::optional<absl::StatusOr<workorder::v1::ExecuteResponse>> answer;
+    engine_->Execute({}, request, [&](absl::StatusOr<workorder::v1::ExecuteResponse> response) {
+      answer = std::move(response);
+    });
+    std::shared_ptr<std::optional<Result>> emergency;
+    in_batch_ = [&] { emergency = Submit(NewPush("request-4", type::v1::URGENCY_EMERGENCY)); };
+    // The disk is full when the rest comes.
+    if (fault != sql::Fault::kDiskFull) fault_ = fault;
+    ASSERT_TRUE(engine_->RunBatch());
+    fault_ = fault;
+    Commit();
+    ASSERT_TRUE(answer.has_value() && emergency->has_value());
+    EXPECT_EQ((*emergency)->ok(), fault == sql::Fault::kDiskFull);
+    EXPECT_EQ(error::ChineseOf(answer->status()).find("未生效"), std::string::npos) << answer->status();
+    EXPECT_NE(error::ChineseOf(answer->status()).find("结果未知"), std::string::npos) << answer->status();
+  }
 }
 
 TEST_F(EngineTest, TheOutboxIsGivenFromMemoryAndFromTheStoreAlike) {
@@ -2085,6 +2136,39 @@ TEST_F(EngineTest, VerificationEndsWithTheCallThatAskedForIt) {
   EXPECT_EQ(verified.status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+// Whoever broke off and asked again left several walks on the thread that answers all reads.
+TEST_F(EngineTest, OneVerificationIsUnderWayAtATime) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  absl::StatusOr<workorder::v1::VerifyLogResponse> first = absl::InternalError("no answer");
+  service_->VerifyLog({}, {}, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+    first = std::move(response);
+  });
+  ASSERT_TRUE(steps_.RunOne()) << "the events";
+  absl::Status second;
+  service_->VerifyLog({}, {}, [&](auto response) { second = response.status(); });
+  EXPECT_EQ(error::ReasonOf(second), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(error::RetryDelayOf(second), absl::Minutes(1));
+  EXPECT_EQ(second.message(),
+            "another verification is under way; one that was given up goes on until its time is over");
+  EXPECT_EQ(error::ChineseOf(second), "另一次校验正在进行；已放弃的校验会持续到其时限结束，请稍后再试");
+  steps_.RunDue();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(Verify(), "") << "it is over";
+}
+
+// A server waits for its calls before it ends.
+TEST_F(EngineTest, ADrainEndsAVerification) {
+  ASSERT_TRUE(Run(NewPush("request-1")).ok());
+  absl::StatusOr<workorder::v1::VerifyLogResponse> verified = absl::InternalError("no answer");
+  service_->VerifyLog({}, {}, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+    verified = std::move(response);
+  });
+  ASSERT_TRUE(steps_.RunOne()) << "the events";
+  service_->Drain();
+  steps_.RunDue();
+  EXPECT_EQ(error::ReasonOf(verified.status()), Reason::ERROR_REASON_DRAINING);
+}
+
 // The first to ask does not wait until all that is open has been read, nor do other reads wait behind it.
 TEST_F(EngineTest, SimilarOrdersAreIndexedInSlices) {
   constexpr int kOpen = 300;
@@ -2127,6 +2211,49 @@ TEST_F(EngineTest, SimilarOrdersAreIndexedInSlices) {
   ASSERT_FALSE(found->likely.empty());
   EXPECT_EQ(found->likely[0].id, oldest_id) << "the last that was read";
   steps_.Clear();
+}
+
+// Ids never go back, and lists by time left out all that came until its time had come, and of that time for
+// good.
+TEST_F(EngineTest, AListByTimeIsRightAfterTheClockWasAhead) {
+  const auto registered = [this](absl::Time from, absl::Time to) {
+    workorder::v1::ListFilter filter;
+    filter.mutable_register_start_time()->set_seconds(absl::ToUnixSeconds(from));
+    filter.mutable_register_end_time()->set_seconds(absl::ToUnixSeconds(to));
+    int64_t next = 0;
+    const auto orders = engine_->store().reader().List(filter, 0, {.limit = 10, .scan_limit = 100}, &next);
+    EXPECT_TRUE(orders.ok()) << orders.status();
+    std::set<std::string> ids;
+    for (const type::v1::WorkOrder& order : *orders) ids.insert(order.id());
+    return ids;
+  };
+  constexpr absl::Duration kDay = absl::Hours(24);
+  const absl::Time today = steps_.clock()->Now();
+  const std::string before = Run(NewPush("request-1"))->order().id();
+  steps_.clock()->Advance(300 * kDay);
+  const std::string ahead = Run(NewPush("request-2"))->order().id();
+  steps_.clock()->Advance(absl::Hours(1) - 300 * kDay);
+  const std::string after = Run(NewPush("request-3"))->order().id();
+  steps_.clock()->Advance(kDay);
+  const std::string tomorrow = Run(NewPush("request-4"))->order().id();
+  ASSERT_GT(after, ahead);
+  // Once more, back to before what came after the first time.
+  steps_.clock()->Advance(300 * kDay);
+  const std::string ahead_again = Run(NewPush("request-6"))->order().id();
+  steps_.clock()->Set(today + absl::Minutes(30));
+  const std::string after_again = Run(NewPush("request-7"))->order().id();
+  ASSERT_GT(after_again, tomorrow);
+  for (const bool later : {false, true}) {
+    EXPECT_EQ(registered(today, today + kDay), (std::set<std::string>{before, after, after_again})) << later;
+    EXPECT_EQ(registered(today + kDay, today + 2 * kDay), std::set<std::string>{tomorrow}) << later;
+    EXPECT_EQ(registered(today + 300 * kDay, today + 301 * kDay), std::set<std::string>{ahead}) << later;
+    EXPECT_EQ(registered(today + 301 * kDay, today + 302 * kDay), std::set<std::string>{ahead_again})
+        << later;
+    EXPECT_EQ(registered(today, today + 400 * kDay).size(), later ? 7u : 6u);
+    if (later) break;
+    steps_.clock()->Advance(310 * kDay);
+    ASSERT_TRUE(Run(NewPush("request-5")).ok());
+  }
 }
 
 TEST_F(EngineTest, NumbersStartAnewEachDayAndNeverGoBack) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 
 #include "common/base/id.h"
 #include "common/base/text.h"
@@ -30,7 +31,7 @@ class RetentionTest : public testing::Test {
   ~RetentionTest() override { Close(); }
 
   void Open() {
-    auto database = sql::OpenSqlite({.path = folder_.path() + "/work_order.db"});
+    auto database = sql::OpenSqlite({.path = StrCat(folder_.path(), "/", file_)});
     EXPECT_TRUE(database.ok()) << database.status();
     auto store = Store::OpenOn(*std::move(database), "12345");
     EXPECT_TRUE(store.ok()) << store.status();
@@ -39,7 +40,7 @@ class RetentionTest : public testing::Test {
     look_ = *(*store)->NewReader();
     EngineOptions options;
     options.site.hotline = "12345";
-    options.site.peers = {"110"};
+    options.site.peers.insert(peers_.begin(), peers_.end());
     options.queue_limit = 1;  // one that waits is enough to overload it
     options.draw_salt = [] { return std::string(16, 's'); };
     engine_ = *Engine::Create(*std::move(store), std::move(options), steps_.clock(), &steps_);
@@ -47,6 +48,7 @@ class RetentionTest : public testing::Test {
                                                   steps_.clock());
     RetentionOptions periods;
     periods.hotline = "12345";
+    periods.peers = peers_;
     periods.content_days = kDays;
     periods.erase_strays = [this](std::vector<int64_t> places, absl::AnyInvocable<void(absl::Status)> done) {
       engine_->EraseStrays(std::move(places), std::move(done));
@@ -74,7 +76,7 @@ class RetentionTest : public testing::Test {
   // Day by day, as the job looks at the clock.
   void PassDays(int days) {
     for (int i = 0; i < days; ++i) {
-      steps_.clock()->Set(steps_.clock()->Now() + kDay);
+      steps_.clock()->Advance(kDay);
       Settle();
     }
   }
@@ -155,11 +157,15 @@ class RetentionTest : public testing::Test {
     body.mutable_custody()->mutable_hold_time()->set_seconds(absl::ToUnixSeconds(steps_.clock()->Now()));
     body.set_content_salt(std::string(16, 'p'));
     body.set_content(Lamp(phone).SerializeAsString());
+    Deliver(exchange::v1::ENVELOPE_KIND_OFFER, handoff.id(), body.SerializeAsString());
+  }
+  // 110's envelope `offers_`.
+  void Deliver(exchange::v1::EnvelopeKind kind, const std::string& handoff_id, std::string bytes) {
     exchange::v1::Envelope envelope;
     envelope.set_sequence(offers_);
-    envelope.set_kind(exchange::v1::ENVELOPE_KIND_OFFER);
-    envelope.set_handoff_id(handoff.id());
-    envelope.set_body(body.SerializeAsString());
+    envelope.set_kind(kind);
+    envelope.set_handoff_id(handoff_id);
+    envelope.set_body(std::move(bytes));
     envelope.set_previous_hash(offers_ == 1 ? LaneStart(exchange::v1::LANE_ORDINARY) : offered_hash_);
     envelope.set_hash(EnvelopeHash(envelope));
     offered_hash_ = envelope.hash();
@@ -202,6 +208,8 @@ class RetentionTest : public testing::Test {
   }
 
   ScratchFolder folder_;
+  std::string file_ = "work_order.db";
+  std::set<std::string> peers_ = {"110"};
   test::Steps steps_{absl::FromCivil(absl::CivilHour(2026, 1, 5, 12), Beijing())};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Reader> look_;
@@ -360,6 +368,148 @@ TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
   EXPECT_NE(ContentOf(pushed), "");
 }
 
+// It kept the order for good, though nobody delivers it.
+TEST_F(RetentionTest, WhatIsOwedToAFormerPeerGoes) {
+  Offer("13900000001");
+  const auto orders = look_->ScanOrders(0, 10);
+  ASSERT_TRUE(orders.ok() && orders->size() == 1);
+  const std::string copy = orders->front().id();
+  type::v1::Command give_back = On(copy);
+  give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  give_back.mutable_handoff_return()->set_reason("属公安职责");
+  ASSERT_TRUE(Run(*service_, give_back).ok());
+  PassDays(kDays + 1);
+  EXPECT_EQ(RunNow().erased_count(), 0) << "110 has not acknowledged it";
+  Close();
+  peers_.clear();
+  Open();
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_TRUE(Erased(copy));
+  EXPECT_EQ(Verify(), "");
+  // It is configured again.
+  Close();
+  peers_ = {"110"};
+  Open();
+  workorder::v1::PullOutboxRequest pull;
+  pull.set_peer("110");
+  pull.set_limit(10);
+  absl::Status refused;
+  engine_->PullOutbox({}, pull, [&](auto response) { refused = response.status(); });
+  Settle();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_CONTENT_ERASED);
+}
+
+// Ids never go back, and what was registered after the clock had been ahead was not looked at before that
+// time.
+TEST_F(RetentionTest, WhatIsOverGoesInTimeThoughTheClockWasAhead) {
+  const absl::Time right = steps_.clock()->Now();
+  steps_.clock()->Set(right + 400 * kDay);
+  const std::string ahead = Closed();
+  steps_.clock()->Set(right + kDay);
+  const std::string over = Closed();
+  ASSERT_GT(over, ahead);
+  PassDays(kDays);
+  EXPECT_EQ(RunNow().erased_count(), 0);
+  PassDays(1);
+  const std::string young = Closed();
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_TRUE(Erased(over));
+  EXPECT_FALSE(Erased(ahead));
+  EXPECT_FALSE(Erased(young));
+}
+
+// Each time it erased at the first look, which nothing brings back.
+TEST_F(RetentionTest, AClockThatLeaptErasesNothing) {
+  const std::string over = Closed();
+  retention_->Start();
+  PassDays(2);
+  const absl::Time right = steps_.clock()->Now();
+  runs_.clear();
+  for (const bool again : {false, true}) {
+    SCOPED_TRACE(again);
+    failures_.clear();
+    Close();
+    steps_.clock()->Set(right + 400 * kDay);
+    Open();
+    retention_->Start();
+    // What happens by the wrong clock does not bear it out, nor does another start.
+    Closed();
+    for (int looks = 0; looks < 3; ++looks) {
+      steps_.clock()->Advance(absl::Minutes(5));
+      Settle();
+    }
+    EXPECT_FALSE(Erased(over));
+    EXPECT_EQ(failures_.size(), 1u) << "told once a day";
+    EXPECT_EQ(runs_, std::vector<int64_t>());
+  }
+  // It is set right: the job goes on, and erases when it is time.
+  failures_.clear();
+  Close();
+  steps_.clock()->Set(right + kDay);
+  Open();
+  retention_->Start();
+  Register();
+  PassDays(kDays - 3);
+  EXPECT_FALSE(Erased(over));
+  EXPECT_EQ(failures_, std::vector<Reason>());
+  PassDays(1);
+  EXPECT_TRUE(Erased(over));
+  // While it works, too.
+  const std::string later = Closed();
+  PassDays(1);
+  steps_.clock()->Set(steps_.clock()->Now() + 500 * kDay);
+  Settle();
+  EXPECT_FALSE(Erased(later));
+  EXPECT_EQ(failures_.size(), 1u);
+  // A person has looked at the time.
+  EXPECT_GT(RunNow().erased_count(), 0);
+  EXPECT_TRUE(Erased(later));
+  EXPECT_EQ(Verify(), "");
+}
+
+// A busy site erased on the second day: its own events bore the wrong clock out.
+TEST_F(RetentionTest, DaysOfEventsByAWrongClockEraseNothing) {
+  const std::string over = Closed();
+  retention_->Start();
+  PassDays(2);
+  Close();
+  steps_.clock()->Set(steps_.clock()->Now() + 400 * kDay);
+  Open();
+  retention_->Start();
+  for (int days = 0; days < 3; ++days) {
+    Register();
+    PassDays(1);
+  }
+  EXPECT_FALSE(Erased(over));
+  EXPECT_EQ(failures_.size(), 4u) << "told on each day";
+}
+
+TEST_F(RetentionTest, ASiteThatStoodStillErasesAfterAWeek) {
+  const std::string over = Closed();
+  PassDays(kDays + 1);
+  retention_->Start();
+  Settle();
+  PassDays(6);
+  EXPECT_FALSE(Erased(over));
+  EXPECT_EQ(failures_.size(), 7u);
+  PassDays(1);
+  EXPECT_TRUE(Erased(over));
+  EXPECT_EQ(failures_.size(), 7u);
+}
+
+TEST_F(RetentionTest, ASiteThatWasOffAtNightErasesInTheMorning) {
+  const std::string over = Closed();
+  PassDays(kDays - 9);
+  Register();
+  PassDays(10);
+  Close();
+  Open();
+  retention_->Start();
+  Settle();
+  EXPECT_TRUE(Erased(over));
+  EXPECT_EQ(failures_, std::vector<Reason>());
+}
+
 TEST_F(RetentionTest, OnlyTheJobErases) {
   const std::string over = Closed();
   PassDays(kDays + 1);
@@ -392,14 +542,14 @@ TEST_F(RetentionTest, ARunThatFailsIsToldAndTriedAgain) {
   service_->Execute({.now = steps_.clock()->Now()}, waits,
                     [](const Result& result) { EXPECT_TRUE(result.ok()) << result.status(); });
   runs_.clear();
-  steps_.clock()->Set(steps_.clock()->Now() + kDay);
+  steps_.clock()->Advance(kDay);
   steps_.RunDue();
   EXPECT_EQ(failures_, std::vector<Reason>{Reason::ERROR_REASON_OVERLOADED});
   EXPECT_EQ(runs_, std::vector<int64_t>());
   Settle();
   EXPECT_FALSE(Erased(over));
   for (int looks = 0; looks < 3; ++looks) {
-    steps_.clock()->Set(steps_.clock()->Now() + absl::Minutes(5));
+    steps_.clock()->Advance(absl::Minutes(5));
     Settle();
   }
   EXPECT_TRUE(Erased(over));
@@ -472,6 +622,59 @@ TEST_F(RetentionTest, AnOfferThatWasNotUnderstoodGoesAfterItsTime) {
   EXPECT_NE(sent(3).order_id, 0) << "the link goes on";
   Offer("13900000002", "12345-0000000000009-1");
   EXPECT_EQ(sent(4).order_id, 0) << "named as if it were this site's own";
+  exchange::v1::MirrorBody mirror;
+  mirror.mutable_reply()->set_public_reply("已向王小明说明");
+  ++offers_;
+  Deliver(exchange::v1::ENVELOPE_KIND_MIRROR, "12345-0000000000001-1", mirror.SerializeAsString());
+  EXPECT_EQ(sent(5).order_id, 0) << "whatever it is";
+  PassDays(kDays + 1);
+  EXPECT_EQ(sent(5).envelope.body(), "");
+  EXPECT_EQ(Verify(), "");
+}
+
+// What it had written to a peer came back before the peer's offer did, and was nobody's.
+TEST_F(RetentionTest, WhatComesBackBeforeItsOrderGoesWithIt) {
+  ASSERT_TRUE(engine_->store().CopyTo(folder_.path() + "/restored.db").ok());
+  Offer("13900000001");
+  const auto only = [this] {
+    const auto orders = look_->ScanOrders(0, 10);
+    EXPECT_TRUE(orders.ok() && orders->size() == 1);
+    return orders->front();
+  };
+  type::v1::Command accept = On(only().id());
+  accept.mutable_acceptance();
+  ASSERT_TRUE(Run(*service_, accept).ok());
+  type::v1::Command progress = On(only().id());
+  progress.mutable_progress()->set_note("已联系王小明");
+  ASSERT_TRUE(Run(*service_, progress).ok());
+  const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+  const auto written_now = [&]() -> std::vector<EnvelopeRow> {
+    auto rows = look_->ReadOutbox(key, 0, 100);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    return *std::move(rows);
+  };
+  const std::vector<EnvelopeRow> written = written_now();
+  ASSERT_GE(written.size(), 2u);
+  Close();
+  file_ = "restored.db";
+  Open();
+  workorder::v1::RecoverRequest request;
+  request.set_peer("110");
+  request.set_proven(true);
+  for (const EnvelopeRow& row : written) *request.add_envelopes() = row.envelope;
+  absl::Status recovered = absl::InternalError("no answer");
+  engine_->Recover({}, request, [&](auto response) { recovered = response.status(); });
+  Settle();
+  ASSERT_TRUE(recovered.ok()) << recovered;
+  for (const EnvelopeRow& row : written_now()) ASSERT_EQ(row.order_id, 0);
+  offers_ = 0;
+  Offer("13900000001");
+  const int64_t id = *ParseOrderId(only().id());
+  for (const EnvelopeRow& row : written_now()) EXPECT_EQ(row.order_id, id);
+  ASSERT_TRUE(engine_->store().Begin().ok());
+  ASSERT_TRUE(engine_->store().Erase(id, only().last_event_sequence()).ok());
+  ASSERT_TRUE(engine_->store().Commit().ok());
+  for (const EnvelopeRow& row : written_now()) EXPECT_EQ(row.envelope.body(), "");
 }
 
 TEST_F(RetentionTest, ManyOffersThatWereNotUnderstoodGoInOneRun) {

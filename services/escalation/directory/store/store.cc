@@ -64,6 +64,9 @@ class SqlStore final : public Store {
   }
 
   absl::StatusOr<std::optional<Answered>> FindRequest(std::string_view request_id) override {
+    // What that commit wrote this connection may see, and nobody after it.
+    if (request_id == in_doubt_)
+      return error::OutcomeUnknown(Translate(absl::UnavailableError("a commit failed")));
     auto select = writer_->Prepare("SELECT digest, response FROM request WHERE id = ?1");
     if (!select.ok()) return Translate(select.status());
     sql::ScopedReset reset(select->get());
@@ -77,11 +80,15 @@ class SqlStore final : public Store {
 
   absl::Status Commit(const std::vector<v1::DirectoryChange>& changes, int64_t version,
                       std::string_view request_id, const Answered& answered) override {
-    if (absl::Status status = writer_->Begin(); !status.ok()) return Translate(status);
-    absl::Status status = Write(changes, version, request_id, answered);
-    if (status.ok()) status = writer_->Commit();
+    absl::Status status = writer_->Begin();
+    if (status.ok()) status = Write(changes, version, request_id, answered);
+    if (status.ok()) {
+      status = writer_->Commit();
+      if (!status.ok() && !absl::IsResourceExhausted(status)) in_doubt_ = request_id;
+    }
     if (!status.ok()) writer_->Rollback();
-    return Translate(status);
+    // Who repeats it before the store is opened again is not told that it was not done.
+    return request_id == in_doubt_ ? error::OutcomeUnknown(Translate(status)) : Translate(status);
   }
 
   absl::StatusOr<std::vector<v1::DirectoryChange>> ListChanges(std::string_view unit,
@@ -173,6 +180,7 @@ class SqlStore final : public Store {
 
   const std::unique_ptr<sql::Database> database_;
   std::unique_ptr<sql::Connection> writer_;
+  std::string in_doubt_;  // the request whose commit failed; nothing is taken after it
 };
 
 }  // namespace

@@ -38,8 +38,10 @@ class Store {
                                                      std::string_view hotline);
 
   virtual absl::StatusOr<Directory> Load() = 0;
+  // Of the request whose commit failed it says, as Commit does, that the outcome is unknown.
   virtual absl::StatusOr<std::optional<Answered>> FindRequest(std::string_view request_id) = 0;
-  // One commit: the entries that `changes` touch, the history, the version and the answer.
+  // One commit: the entries that `changes` touch, the history, the version and the answer. When it failed for
+  // another reason than a full disk, this and the same request again say that the outcome is unknown.
   virtual absl::Status Commit(const std::vector<v1::DirectoryChange>& changes, int64_t version,
                               std::string_view request_id, const Answered& answered) = 0;
   // At most `limit` changes before (version, index), the latest first; `unit` (a code): only those about it.

@@ -85,10 +85,14 @@ std::string JsonString(std::string_view text) {
 std::string CloudEvent(const v1::Notification& notification, std::string_view hotline) {
   std::string orders;
   for (const v1::NotifiedOrder& order : notification.orders()) {
-    orders += StrCat(
-        orders.empty() ? "" : ",", "{\"id\":", JsonString(order.order_id()),
-        ",\"number\":", JsonString(order.order_number()), ",\"clock\":", JsonString(Word(order.clock())),
-        ",\"due_time\":", JsonString(TimeText(order.due_time())), ",\"round\":", order.round(), "}");
+    const std::string clock = JsonString(Word(order.clock()));
+    orders += orders.empty() ? "{" : ",{";
+    orders += order.restricted()
+                  ? StrCat("\"restricted\":true,\"clock\":", clock)
+                  : StrCat("\"id\":", JsonString(order.order_id()),
+                           ",\"number\":", JsonString(order.order_number()), ",\"clock\":", clock,
+                           ",\"due_time\":", JsonString(TimeText(order.due_time())));
+    orders += StrCat(",\"round\":", order.round(), "}");
   }
   return StrCat(
       "{\"specversion\":\"1.0\",\"id\":", JsonString(notification.id()),

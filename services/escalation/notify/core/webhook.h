@@ -30,7 +30,8 @@ struct Secret {
 std::string SignatureHeader(const std::vector<Secret>& secrets, std::string_view id, absl::Time timestamp,
                             std::string_view body);
 
-// The body: the same bytes each time for the same notification.
+// The body: the same bytes each time for the same notification. An order that is restricted has
+// `"restricted":true` in place of `id`, `number` and `due_time`.
 std::string CloudEvent(const v1::Notification& notification, std::string_view hotline);
 
 // An attempt as it ended.

@@ -242,9 +242,21 @@ class SqlStore final : public Store {
     return sql::OpenStore(writer_.get(), kMark, hotline, [&] { return Upgrade(); });
   }
 
-  absl::Status Begin() override { return Translate(writer_->Begin()); }
-  absl::Status Commit() override { return Translate(writer_->Commit()); }
+  absl::Status Begin() override {
+    // Who repeats what that commit was to make is not told that it was not done.
+    if (absl::Status status = CheckDoubt(); !status.ok()) return status;
+    return Translate(writer_->Begin());
+  }
+  absl::Status Commit() override {
+    const absl::Status status = writer_->Commit();
+    if (!status.ok() && !absl::IsResourceExhausted(status)) in_doubt_ = true;
+    return error::OutcomeUnknown(Translate(status), /*has_no_id=*/true);
+  }
   void Rollback() override { writer_->Rollback(); }
+  absl::Status CheckDoubt() override {
+    if (!in_doubt_) return absl::OkStatus();
+    return error::OutcomeUnknown(error::StoreFailed("notifications: a commit failed"), /*has_no_id=*/true);
+  }
 
   absl::StatusOr<int64_t> ReadCursor() override { return Number("SELECT planned FROM site WHERE id = 1"); }
   absl::StatusOr<int64_t> LastNotice() override { return Number("SELECT MAX(number) FROM notice"); }
@@ -816,6 +828,7 @@ class SqlStore final : public Store {
   std::unique_ptr<sql::Connection> writer_;
   std::map<std::string, std::unique_ptr<sql::Statement>, std::less<>> statements_;
   std::map<std::string, int64_t> oldest_;
+  bool in_doubt_ = false;  // a commit failed; nothing is taken after it
 };
 
 }  // namespace

@@ -105,8 +105,8 @@ struct Counts {
   std::map<std::string, Channel> channels;  // by webhook; empty: desktops
 };
 
-// Used by one thread at a time. Errors: STORE_FAILED (after a failed commit everything is refused until the
-// store is opened again), DISK_FULL (rolled back; may be tried again).
+// Used by one thread at a time. Errors: STORE_FAILED (after a failed commit, the outcome of which is unknown,
+// everything is refused until the store is opened again), DISK_FULL (rolled back; may be tried again).
 class Store {
  public:
   virtual ~Store() = default;
@@ -117,6 +117,8 @@ class Store {
   virtual absl::Status Begin() = 0;
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
+  // STORE_FAILED (the outcome is unknown) after such a commit: what is read then may never have been kept.
+  virtual absl::Status CheckDoubt() = 0;
 
   // The site's log is planned up to here.
   virtual absl::StatusOr<int64_t> ReadCursor() = 0;

@@ -88,6 +88,9 @@ struct History {
   // `<giver>-<its order>`, if it came from a peer: the same when that is pushed once more, which is another
   // order here.
   std::string came_as;
+  // An order that came as the same was registered here before this one, in whichever period. For who knows
+  // the other orders to say.
+  bool came_again = false;
   // The matter is here as another order: this one came back, or asks a partner to help with an incident.
   bool of_another = false;
   // Its first offer to a peer; InfiniteFuture if there was none.

@@ -70,13 +70,8 @@ std::string GroundText(const v1::DocketGround& ground) {
 
 PackBuilder::PackBuilder(Period period, absl::Time knowledge) : period_(period), knowledge_(knowledge) {}
 
-bool PackBuilder::IsNewMatter(const History& history) {
-  if (history.of_another) return false;
-  return history.came_as.empty() || came_.insert(history.came_as).second;
-}
-
 void PackBuilder::Add(const History& history, bool list_disputes) {
-  if (period_.Holds(history.register_time) && IsNewMatter(history)) {
+  if (period_.Holds(history.register_time) && !history.of_another && !history.came_again) {
     const type::v1::RegisteredDetail& registration = history.registration;
     figures_.set_registered(figures_.registered() + 1);
     if (history.from_peer) figures_.set_from_peers(figures_.from_peers() + 1);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -19,7 +18,8 @@
 namespace hotline::escalation::report {
 
 // A matter is counted once as registered, by item, spot and caller: not with what it is pushed, called to and
-// given back by. Memory grows with the number of callers, of disputes and of orders from peers in the period.
+// given back by. It is where its first order was registered, so that periods add up. Memory grows with the
+// number of callers and of disputes in the period.
 class PackBuilder {
  public:
   PackBuilder(Period period, absl::Time knowledge);
@@ -36,9 +36,6 @@ class PackBuilder {
     std::map<std::string, int64_t> items;
   };
 
-  // Of an order registered in the period, once: true if it is not one more order of a known matter.
-  bool IsNewMatter(const History& history);
-
   const Period period_;
   const absl::Time knowledge_;
   v1::PackFigures figures_;
@@ -48,7 +45,6 @@ class PackBuilder {
   std::map<std::tuple<std::string, std::string, std::string>, int64_t> spots_;  // item, township, week
   std::map<std::string, Caller> callers_;                                       // by hash
   std::map<int64_t, v1::DocketItem> disputes_;                                  // by sequence
-  std::set<std::string> came_;                                                  // as History::came_as
 };
 
 // `scorecard` is of the same period.

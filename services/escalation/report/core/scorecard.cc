@@ -22,7 +22,8 @@ int64_t AtRank(const std::map<int64_t, int64_t>& counts, int64_t n, int percent)
 WorkedSeconds WorkedBy(DeadlinesNow deadlines) {
   return [deadlines = std::move(deadlines)](const std::string& party, absl::Time from, absl::Time to) {
     const std::shared_ptr<const Deadlines> rules = deadlines.Get();
-    const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, from) : nullptr;
+    // What was announced meanwhile moved the deadlines too. Later ones change no figure of a past period.
+    const calendar::Calendar* calendar = to > from ? rules->CalendarOfParty(party, to) : nullptr;
     if (calendar == nullptr) return absl::ToInt64Seconds(to - from);
     const auto measured = calendar->Measure(from, to, type::v1::TIME_KIND_WORKING_HOURS);
     return measured.ok() ? measured->amount : absl::ToInt64Seconds(to - from);

@@ -18,7 +18,7 @@ namespace hotline::escalation::report {
 // Seconds that a party worked between two instants, by its calendar.
 using WorkedSeconds = std::function<int64_t(const std::string& party, absl::Time from, absl::Time to)>;
 
-// By the calendar that holds for the party; where there is none, around the clock.
+// By the calendar that holds for the party at the end; where there is none, around the clock.
 WorkedSeconds WorkedBy(DeadlinesNow deadlines);
 
 // Memory grows with the number of parties, and of different handling times in minutes, not with the number of

@@ -23,10 +23,12 @@ CREATE TABLE IF NOT EXISTS tracked (
   id {int} PRIMARY KEY,
   number TEXT NOT NULL,
   first_at {int} NOT NULL,
-  last_at {int} NOT NULL
+  last_at {int} NOT NULL,
+  came_as TEXT NOT NULL
 ) {rows};
 CREATE INDEX IF NOT EXISTS tracked_by_number ON tracked (number {,id});
 CREATE INDEX IF NOT EXISTS tracked_by_last ON tracked (last_at, first_at {,id});
+CREATE INDEX IF NOT EXISTS tracked_by_origin ON tracked (came_as, first_at {,id}) WHERE came_as <> '';
 CREATE TABLE IF NOT EXISTS entry (
   order_id {int} NOT NULL,
   sequence {int} NOT NULL,
@@ -121,6 +123,9 @@ class SqlReader final : public Reader {
     Preparer prepare(connection);
     prepare("SELECT bytes FROM entry WHERE order_id = ?1 ORDER BY sequence", &entries_);
     prepare("SELECT id FROM tracked WHERE number = ?1 LIMIT 1", &by_number_);
+    prepare(
+        "SELECT id FROM tracked WHERE came_as = ?1 AND came_as <> '' AND (first_at, id) < (?2, ?3) LIMIT 1",
+        &earlier_);
     prepare("SELECT id FROM tracked WHERE last_at >= ?1 AND first_at < ?2 ORDER BY last_at LIMIT ?3",
             &orders_);
 #define RUNNING_COLUMNS                                                                      \
@@ -168,6 +173,16 @@ class SqlReader final : public Reader {
     const auto row = by_number_->Step();
     if (!row.ok()) return Translate(row.status());
     return *row ? std::optional(by_number_->Int64(0)) : std::nullopt;
+  }
+
+  absl::StatusOr<bool> CameBefore(std::string_view came_as, absl::Time first, int64_t id) override {
+    sql::ScopedReset reset(earlier_.get());
+    earlier_->BindText(1, came_as);
+    earlier_->BindInt64(2, Nanos(first));
+    earlier_->BindInt64(3, id);
+    const auto row = earlier_->Step();
+    if (!row.ok()) return Translate(row.status());
+    return *row;
   }
 
   absl::StatusOr<std::vector<int64_t>> FindOrders(absl::Time start, absl::Time end, int64_t limit) override {
@@ -322,8 +337,8 @@ class SqlReader final : public Reader {
  private:
   // Statements go before their connection.
   std::unique_ptr<sql::Connection> owned_;
-  std::unique_ptr<sql::Statement> entries_, by_number_, orders_, running_, running_of_, lamps_, lamps_of_,
-      deadlines_, docket_, docket_item_, cursor_, mark_;
+  std::unique_ptr<sql::Statement> entries_, by_number_, earlier_, orders_, running_, running_of_, lamps_,
+      lamps_of_, deadlines_, docket_, docket_item_, cursor_, mark_;
 };
 
 class SqlStore final : public Store {
@@ -343,9 +358,9 @@ class SqlStore final : public Store {
     prepare("INSERT INTO entry (order_id, sequence, bytes) VALUES (?1, ?2, ?3)", &add_entry_);
     prepare("UPDATE entry SET bytes = ?3 WHERE order_id = ?1 AND sequence = ?2", &rewrite_entry_);
     prepare(
-        "INSERT INTO tracked (id, number, first_at, last_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO "
-        "UPDATE SET "
-        "number = excluded.number, first_at = excluded.first_at, last_at = excluded.last_at",
+        "INSERT INTO tracked (id, number, first_at, last_at, came_as) VALUES (?1, ?2, ?3, ?4, ?5) ON "
+        "CONFLICT (id) DO UPDATE SET number = excluded.number, first_at = excluded.first_at, last_at = "
+        "excluded.last_at, came_as = excluded.came_as",
         &put_order_);
     prepare("DELETE FROM running WHERE order_id = ?1", &drop_running_);
     prepare("INSERT INTO running (" RUNNING_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -401,6 +416,7 @@ class SqlStore final : public Store {
     put_order_->BindText(2, order.number);
     put_order_->BindInt64(3, Nanos(order.first));
     put_order_->BindInt64(4, Nanos(order.last));
+    put_order_->BindText(5, order.came_as);
     return Translate(put_order_->Run());
   }
 

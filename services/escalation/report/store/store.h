@@ -2,9 +2,9 @@
 // deadlines that run, and the docket. A projection of the site's log: deleted, it is rebuilt by reading the
 // log from its first event. The only code that writes it; holds no rule of the trade.
 //
-// Tables: tracked (an order's way into the others, by id, by number and by its last event), entry (condensed
-// events, clustered by order), running (live clocks, by deadline and by party), docket (disputes), progress
-// (how far the log is read).
+// Tables: tracked (an order's way into the others, by id, by number, by its last event and by what a peer
+// pushed it as), entry (condensed events, clustered by order), running (live clocks, by deadline and by
+// party), docket (disputes), progress (how far the log is read).
 #ifndef SERVICES_ESCALATION_REPORT_STORE_STORE_H_
 #define SERVICES_ESCALATION_REPORT_STORE_STORE_H_
 
@@ -30,6 +30,7 @@ struct TrackedRow {
   absl::Time first;
   // InfiniteFuture while a clock of it is live or a dispute open: any period from `first` on may need it.
   absl::Time last;
+  std::string came_as;  // as History::came_as
 };
 
 // A live clock.
@@ -113,6 +114,9 @@ class Reader {
   // Serialized events of the order, in order.
   virtual absl::StatusOr<std::vector<std::string>> ReadEntries(int64_t order_id) = 0;
   virtual absl::StatusOr<std::optional<int64_t>> FindIdByNumber(std::string_view number) = 0;
+  // Whether an order with this `came_as`, which is not empty, began before the order `id`, which began at
+  // `first`.
+  virtual absl::StatusOr<bool> CameBefore(std::string_view came_as, absl::Time first, int64_t id) = 0;
   // Ids of the orders that began before `end` and may have something after `start`, at most `limit`.
   virtual absl::StatusOr<std::vector<int64_t>> FindOrders(absl::Time start, absl::Time end,
                                                           int64_t limit) = 0;

@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -376,6 +377,53 @@ TEST(AdvisorTest, APushIsDecidedAsItIsAdvised) {
       ExpectTheSameDecision(kReader, hotline, text);
     }
   }
+}
+
+// The call-taker's word takes away all that rested on danger, and not the urgency alone.
+TEST(AdvisorTest, WhereAPersonSaysThatThereIsNoDangerNothingRestsOnIt) {
+  const auto files = boot::LoadSuggestFiles(HOTLINE_SOURCE_DIR "/deploy/catalogue");
+  ASSERT_TRUE(files.ok()) << files.status();
+  const auto suggester =
+      suggest::Suggester::Create(catalogue::SharedShipped(), files->terms, files->examples);
+  ASSERT_TRUE(suggester.ok()) << suggester.status();
+  const ModelReader model(*suggester);
+  const auto advise = [](const TextReader& reader, const std::string& text, type::v1::Answer danger) {
+    AdvisorInput input;
+    input.catalogue = &Shipped();
+    input.reader = &reader;
+    input.hotline = "12345";
+    input.now = Noon();
+    v1::SuggestRouteRequest request = Of(text);
+    request.mutable_facts()->set_danger(danger);
+    return Advise(input, request, ReadMatter(input, request)).response;
+  };
+  // Read by the model, and by the phrases. What is no emergency to it has nothing to take back.
+  const std::pair<const TextReader*, std::string> read[] = {{&model, "路上井盖没了，有人摔伤了，赶紧来补"},
+                                                            {&model, "煤气味很大，头晕，请燃气公司来看看"},
+                                                            {&model, "暖气管爆了烫伤人了，物业不来修"},
+                                                            {&model, "树倒了砸到人了，林业局管不管"},
+                                                            // A clause of the annex names the danger.
+                                                            {&model, "老板拖欠工资，还拿刀砍人"},
+                                                            {&kReader, "停水了，有人受伤"}};
+  int taken_back = 0;
+  for (const auto& [reader, text] : read) {
+    const auto heard = advise(*reader, text, type::v1::ANSWER_UNSPECIFIED);
+    if (!heard.emergency()) continue;
+    ++taken_back;
+    EXPECT_EQ(heard.decision().hotline(), "110") << text;
+    const auto denied = advise(*reader, text, type::v1::ANSWER_NO);
+    EXPECT_FALSE(denied.emergency()) << text;
+    EXPECT_FALSE(denied.decision().hotline() == "110" &&
+                 denied.decision().rule() == type::v1::LADDER_RULE_CLEAR_DUTY)
+        << denied.decision().ShortDebugString();
+    EXPECT_TRUE(std::any_of(denied.suggestions().begin(), denied.suggestions().end(), [](const auto& one) {
+      return one.advice().hotline() == "12345";
+    })) << text;
+  }
+  EXPECT_GE(taken_back, 3);
+  // What is the police's without danger stays theirs.
+  const auto police = advise(model, "我在网上被诈骗了三万块钱", type::v1::ANSWER_NO);
+  EXPECT_EQ(police.decision().hotline(), "110") << police.decision().ShortDebugString();
 }
 
 TEST(AdvisorTest, BoundsOfARequest) {

@@ -346,6 +346,32 @@ TEST_F(DirectoryServiceTest, AfterAFailedCommitACheckpointProvesNothing) {
   EXPECT_THAT(store_, ElementsAre("failed"));
 }
 
+TEST_F(DirectoryServiceTest, OfAFailedCommitNobodyIsToldThatNothingWasDone) {
+  fault_ = sql::Fault::kFailAfterCommit;
+  const v1::ChangeDirectoryRequest change = Change(Staff());
+  const absl::Status failed = Call(&Service::ChangeDirectory, change).status();
+  EXPECT_EQ(error::ChineseOf(failed).find("未生效"), std::string::npos) << "it is there";
+  const absl::Status other = Call(&Service::ChangeDirectory, Change(Staff())).status();
+  EXPECT_NE(error::ChineseOf(other).find("未生效"), std::string::npos) << "it was refused at once";
+}
+
+TEST_F(DirectoryServiceTest, WhoRepeatsAChangeInDoubtIsNotToldWhatBecameOfIt) {
+  const v1::ChangeDirectoryRequest older = Change(Staff());
+  ASSERT_TRUE(Call(&Service::ChangeDirectory, older).ok());
+  for (const sql::Fault fault : {sql::Fault::kFailBeforeCommit, sql::Fault::kFailAfterCommit}) {
+    fault_ = sql::Fault::kNone;
+    Start();
+    fault_ = fault;
+    const v1::ChangeDirectoryRequest change = Change({Put(Somebody("a4", "zhujianju"))});
+    for (int i = 0; i < 2; ++i) {
+      const absl::Status failed = Call(&Service::ChangeDirectory, change).status();
+      EXPECT_EQ(ReasonOf(failed), type::v1::ERROR_REASON_STORE_FAILED);
+      EXPECT_NE(error::ChineseOf(failed).find("结果未知"), std::string::npos) << "time " << i;
+    }
+    EXPECT_TRUE(Call(&Service::ChangeDirectory, older).ok()) << "of it there is no doubt";
+  }
+}
+
 TEST_F(DirectoryServiceTest, ResolvesByAnyName) {
   ASSERT_TRUE(Call(&Service::ChangeDirectory, Change(Staff())).ok());
   v1::ResolveRecipientsRequest request;

@@ -208,7 +208,7 @@ class NotifierTest : public testing::Test, public Listener {
     options.queue_limit = 50;
     options.jitter_seed = 1;
     // The clock here is not set behind its back, and days pass.
-    options.look_again = absl::Hours(1);
+    options.look_again = look_again_;
     options.keep = absl::Hours(24) * 180;
     Listener* const listener = this;
     notifier_ = std::make_unique<Notifier>(
@@ -270,6 +270,8 @@ class NotifierTest : public testing::Test, public Listener {
     facts.urgency = urgency;
     facts.running = true;
     facts.highest = rung;
+    facts.due = event.due;
+    facts.remind = event.due;
     facts.duty_party = std::move(unit);
   }
 
@@ -312,9 +314,12 @@ class NotifierTest : public testing::Test, public Listener {
     ++unreachable_;
     unreachable_units_[order_id] = unit;
   }
+  void OnSkipped(int rungs) override { skipped_ += rungs; }
   void OnTold(const std::string&, int) override {}
   void OnReportRefused(const std::string&, const absl::Status& status) override { ADD_FAILURE() << status; }
-  void OnStoreFailed(const absl::Status& status) override { ADD_FAILURE() << status; }
+  void OnStoreFailed(const absl::Status& status) override {
+    if (fault_ == sql::Fault::kNone) ADD_FAILURE() << status;
+  }
 
   ScratchFolder scratch_;
   Steps steps_;
@@ -326,9 +331,11 @@ class NotifierTest : public testing::Test, public Listener {
   FakeGateway gateway_;
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::string> results_;
-  sql::Fault fault_ = sql::Fault::kNone;  // of each commit
-  int concurrency_ = 2;                   // of the gateway, from the next start
-  bool sms_configured_ = true;            // from the next start
+  sql::Fault fault_ = sql::Fault::kNone;        // of each commit
+  int concurrency_ = 2;                         // of the gateway, from the next start
+  bool sms_configured_ = true;                  // from the next start
+  absl::Duration look_again_ = absl::Hours(1);  // from the next start
+  int skipped_ = 0;
   int unreachable_ = 0;
   std::map<std::string, std::string> unreachable_units_;  // by order, the latest
 };
@@ -393,6 +400,14 @@ TEST_F(NotifierTest, ARestrictedOrderIsToldOfAndNotNamed) {
   }
   EXPECT_TRUE(hidden);
   EXPECT_THAT(named, SizeIs(1));
+  // Nor has the gateway a deadline of it, not even an empty one.
+  std::set<std::string> bodies;
+  for (const auto& [id, sent] : gateway_.bodies) bodies.insert(sent.begin(), sent.end());
+  EXPECT_THAT(bodies,
+              UnorderedElementsAre(HasSubstr(R"("orders":[{"restricted":true,"clock":"sign","round":1}])"),
+                                   testing::AllOf(HasSubstr(R"("number":"12345-20261201-100002")"),
+                                                  HasSubstr(R"("due_time":"2026-12-01T04:00:00Z")"),
+                                                  Not(HasSubstr("restricted")))));
   const auto listed = Call(&Notifier::ListNotifications, v1::ListNotificationsRequest());
   ASSERT_TRUE(listed.ok()) << listed.status();
   EXPECT_THAT(listed->SerializeAsString(), Not(HasSubstr("20261201-100001")));
@@ -785,6 +800,72 @@ TEST_F(NotifierTest, AGatewayThatFailsInTheEveningGetsItAgainInTheMorning) {
   EXPECT_THAT(ledger_.Reports(), SizeIs(2));
 }
 
+TEST_F(NotifierTest, WhoHasLeftInTheNightIsNotToldInTheMorning) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  steps_.Advance(absl::Hours(9) + absl::Minutes(58));
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  // Another handler, from midnight on.
+  v1::DirectoryEntry handler = directory::test::Somebody("a4", "zhujianju", false);
+  v1::Contact& contact = *handler.mutable_person()->add_contacts();
+  contact.set_channel(v1::CONTACT_CHANNEL_WEBHOOK);
+  contact.set_webhook("sms");
+  contact.set_target("000-0004");
+  ASSERT_TRUE(
+      county_.Do({directory::test::Put(handler),
+                  directory::test::Remove(directory::test::Role("zhujianju", v1::STAFF_ROLE_HANDLER, "a2")),
+                  directory::test::Put(directory::test::Role("zhujianju", v1::STAFF_ROLE_HANDLER, "a4"))}));
+  steps_.Advance(absl::Hours(2));
+  people_ = std::make_shared<const directory::Directory>(county_.directory);
+  steps_.Advance(absl::Hours(8) + absl::Minutes(10));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(gateway_.bodies[gateway_.sent[0]], ElementsAre(HasSubstr("000-0001")));
+  EXPECT_THAT(gateway_.bodies[gateway_.sent[1]], ElementsAre(HasSubstr("000-0004")));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  EXPECT_EQ(unreachable_, 0);
+}
+
+// His seat is his, and his telephone is another.
+TEST_F(NotifierTest, AMessageThatWaitsGoesToTheNewTelephone) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "120");
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  v1::DirectoryEntry handler = directory::test::Somebody("a2", "zhujianju", false);
+  v1::Contact& contact = *handler.mutable_person()->add_contacts();
+  contact.set_channel(v1::CONTACT_CHANNEL_WEBHOOK);
+  contact.set_webhook("sms");
+  contact.set_target("000-0002");
+  ASSERT_TRUE(county_.Do({directory::test::Put(handler)}));
+  people_ = std::make_shared<const directory::Directory>(county_.directory);
+  steps_.Advance(absl::Minutes(3));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(gateway_.bodies[gateway_.sent[1]], ElementsAre(HasSubstr("000-0002")));
+  EXPECT_EQ(unreachable_, 0);
+}
+
+// Nobody else is told of it any more.
+TEST_F(NotifierTest, OfARoundThatIsOverTheMessageGoesToTheOldTelephone) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "400");
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(6));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  people_ = std::make_shared<const directory::Directory>();
+  steps_.Advance(absl::Minutes(3));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+}
+
 TEST_F(NotifierTest, AnEmptyRungIsReportedAtOnceAlsoAtNight) {
   ASSERT_TRUE(county_.Do({directory::test::Put(directory::test::Unit("empty"))}));
   people_ = std::make_shared<const directory::Directory>(county_.directory);
@@ -811,6 +892,58 @@ TEST_F(NotifierTest, RetriesWithTheSameIdAndBodyAndHonoursRetryAfter) {
   ASSERT_THAT(gateway_.bodies, SizeIs(1));
   EXPECT_THAT(gateway_.bodies.begin()->second, SizeIs(1));
   EXPECT_EQ(gateway_.attempts.begin()->second, 3);
+}
+
+TEST_F(NotifierTest, AnAttemptThatAFullDiskDoesNotTakeIsNotMadeAgain) {
+  look_again_ = absl::Seconds(1);
+  Start();
+  UseSms();
+  gateway_.next = FakeGateway::Status(503);
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  fault_ = sql::Fault::kDiskFull;
+  steps_.Advance(absl::Seconds(60));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  EXPECT_THAT(results_, ElementsAre("retry")) << "counted all the same";
+  fault_ = sql::Fault::kNone;
+  steps_.Advance(absl::Milliseconds(500));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(results_, ElementsAre("retry", "retry"));
+  ASSERT_THAT(Deliveries("sms"), SizeIs(1));
+  EXPECT_EQ(Deliveries("sms")[0].attempt_count(), 2);
+  // Somebody takes note before what came of the last attempt is written down.
+  gateway_.latency = absl::Seconds(5);
+  steps_.Advance(absl::Seconds(3));
+  ASSERT_THAT(gateway_.sent, SizeIs(3));
+  fault_ = sql::Fault::kDiskFull;
+  steps_.Advance(absl::Seconds(6));
+  ASSERT_THAT(results_, SizeIs(3));
+  const std::string id = Deliveries("sms").at(0).notification().id();
+  fault_ = sql::Fault::kNone;
+  ASSERT_TRUE(Acknowledge(id).ok());
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(3));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+}
+
+TEST_F(NotifierTest, WhileTheDiskIsFullNoFurtherMessageIsSent) {
+  concurrency_ = 1;
+  look_again_ = absl::Seconds(1);
+  Start();
+  UseSms();
+  gateway_.latency = absl::Seconds(5);
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  Rung(2, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(Deliveries("sms"), SizeIs(2));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  fault_ = sql::Fault::kDiskFull;
+  steps_.Advance(absl::Seconds(60));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  fault_ = sql::Fault::kNone;
+  steps_.Advance(absl::Seconds(7));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(2));
 }
 
 TEST_F(NotifierTest, GivesUpAfterTheLastAttemptAndTriesAgainWhenTold) {
@@ -1014,6 +1147,24 @@ TEST_F(NotifierTest, AnAcknowledgementIsKeptOverAFullDisk) {
   EXPECT_THAT(Deliveries("desktop"), SizeIs(2)) << "when it is over";
 }
 
+TEST_F(NotifierTest, WhoRepeatsAnAcknowledgementInDoubtIsNotToldWhatBecameOfIt) {
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  const std::vector<v1::Delivery> told = Deliveries("desktop");
+  ASSERT_FALSE(told.empty());
+  for (const sql::Fault fault : {sql::Fault::kFailBeforeCommit, sql::Fault::kFailAfterCommit}) {
+    fault_ = sql::Fault::kNone;
+    Start();
+    fault_ = fault;
+    for (int i = 0; i < 2; ++i) {
+      const absl::Status failed = Acknowledge(told.front().notification().id()).status();
+      EXPECT_EQ(error::ReasonOf(failed), type::v1::ERROR_REASON_STORE_FAILED) << failed;
+      EXPECT_NE(error::ChineseOf(failed).find("结果未知"), std::string::npos) << "time " << i;
+      EXPECT_EQ(error::ChineseOf(failed).find("请求编号"), std::string::npos) << "it has none";
+    }
+  }
+}
+
 TEST_F(NotifierTest, AShortAcknowledgementLeavesALongerOne) {
   Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
   steps_.Advance(absl::Seconds(1));
@@ -1052,6 +1203,79 @@ TEST_F(NotifierTest, WhatIsDoneBeforeTheGatewayTakesItIsNotSent) {
   steps_.Advance(absl::Minutes(10));
   EXPECT_EQ(gateway_.attempts.begin()->second, 1);
   EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+}
+
+// Extended, or moved by a publication, the clock runs on with the rung that it has taken.
+TEST_F(NotifierTest, NobodyIsToldOfADeadlineThatIsAheadAgain) {
+  Rung(1, type::v1::RUNG_URGE);
+  steps_.Advance(absl::Seconds(31));
+  ASSERT_THAT(Deliveries("desktop"), SizeIs(2));
+  const absl::Time due = At(2026, 12, 10, 12);
+  rungs_.facts[1].due = due;
+  steps_.Advance(absl::Hours(11));
+  Rung(2, type::v1::RUNG_URGE);
+  rungs_.facts[2].due = due;
+  steps_.Advance(absl::Hours(72));
+  EXPECT_THAT(Deliveries("desktop"), SizeIs(2)) << "neither again nor in the morning";
+  EXPECT_THAT(ledger_.Reports(), IsEmpty()) << "of a round without silence";
+  EXPECT_EQ(unreachable_, 0);
+  // It is missed after all; the clock takes no rung twice.
+  steps_.Advance(due + absl::Minutes(2) - steps_.clock()->Now());
+  std::set<std::pair<std::string, int>> told;
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    for (const v1::NotifiedOrder& order : delivery.notification().orders()) {
+      if (order.due_time().seconds() != absl::ToUnixSeconds(due)) continue;
+      EXPECT_THAT(delivery.notification().text_zh(), HasSubstr("时限2026-12-10 12:00"));
+      told.insert({order.order_id(), order.round()});
+    }
+  }
+  EXPECT_THAT(told,
+              UnorderedElementsAre(testing::Pair(FormatOrderId(1), 2), testing::Pair(FormatOrderId(2), 1)));
+}
+
+TEST_F(NotifierTest, WhatIsExtendedBeforeTheGatewayTakesItIsNotSent) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503);
+  Rung(1, type::v1::RUNG_URGE);
+  Rung(2, type::v1::RUNG_REMIND);
+  Rung(3, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(30) + absl::Milliseconds(100));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  rungs_.facts[1].due = At(2026, 12, 10, 12);
+  rungs_.facts[2].remind = At(2026, 12, 9, 12);
+  gateway_.next = FakeGateway::Status(200);
+  steps_.Advance(absl::Minutes(10));
+  ASSERT_THAT(gateway_.sent, SizeIs(3)) << "of the one whose deadline is where it was";
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+  const std::vector<v1::Delivery> reached = Deliveries("sms", v1::DELIVERY_STATE_REACHED);
+  ASSERT_THAT(reached, SizeIs(1));
+  ASSERT_THAT(reached[0].notification().orders(), SizeIs(1));
+  EXPECT_EQ(reached[0].notification().orders(0).order_id(), FormatOrderId(3));
+  EXPECT_EQ(unreachable_, 0);
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1)) << "of the two others it is not said that nobody was reached";
+  // They are told when the new times have come, the reminder too, which is told once.
+  steps_.Advance(At(2026, 12, 9, 12) + absl::Minutes(1) - steps_.clock()->Now());
+  ASSERT_THAT(gateway_.sent, SizeIs(4));
+  const v1::Notification reminder = Deliveries("sms")[0].notification();
+  EXPECT_EQ(reminder.rung(), type::v1::RUNG_REMIND);
+  ASSERT_THAT(reminder.orders(), SizeIs(1));
+  EXPECT_EQ(reminder.orders(0).order_id(), FormatOrderId(2));
+  EXPECT_EQ(reminder.orders(0).round(), 2);
+  steps_.Advance(At(2026, 12, 10, 12) + absl::Minutes(2) - steps_.clock()->Now());
+  ASSERT_THAT(gateway_.sent, SizeIs(5));
+  EXPECT_EQ(Deliveries("sms")[0].notification().orders(0).order_id(), FormatOrderId(1));
+  EXPECT_EQ(unreachable_, 0);
+}
+
+TEST_F(NotifierTest, ADeadlineThatComesBackIsToldOf) {
+  UseSms();
+  Rung(1, type::v1::RUNG_REMIND);
+  rungs_.facts[1].remind = absl::InfiniteFuture();
+  steps_.Advance(absl::Hours(1));
+  EXPECT_THAT(gateway_.sent, IsEmpty());
+  rungs_.facts[1].remind = steps_.clock()->Now();
+  steps_.Advance(absl::Hours(4));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
 }
 
 TEST_F(NotifierTest, AGatewayMaySayLaterWhatCameOfIt) {
@@ -1110,6 +1334,51 @@ TEST_F(NotifierTest, ForgettingItsStoreItTellsNothingUnderANewId) {
   steps_.Advance(absl::Minutes(1));
   EXPECT_THAT(gateway_.attempts, SizeIs(2)) << "the second again under its id, the first is of yesterday";
   EXPECT_THAT(ledger_.Reports(), SizeIs(2));
+}
+
+TEST_F(NotifierTest, WhatWasTakenWhileItWasDownIsToldHoweverLongThatTook) {
+  UseSms();
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  for (int order : {2, 3, 4}) Add(order, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  rungs_.facts[3].running = false;
+  rungs_.facts[4].highest = type::v1::RUNG_SUPERVISE;
+  // A draft is to be decided on though the duty was done since.
+  Add(5, type::v1::RUNG_CIRCULATE, type::v1::URGENCY_NORMAL, "zhujianju");
+  rungs_.facts[5].running = false;
+  steps_.clock()->Advance(absl::Hours(30));
+  Start();
+  steps_.Advance(absl::Seconds(31));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  ASSERT_THAT(Deliveries("sms"), SizeIs(2));
+  const v1::Notification message = Deliveries("sms")[0].notification();
+  ASSERT_THAT(message.orders(), SizeIs(1));
+  EXPECT_EQ(message.orders(0).order_id(), FormatOrderId(2));
+  EXPECT_EQ(skipped_, 2) << "nothing follows from the others";
+  std::set<std::string> on_desktops;
+  for (const v1::Delivery& delivery : Deliveries("desktop")) {
+    on_desktops.insert(delivery.notification().orders(0).order_id());
+  }
+  EXPECT_TRUE(on_desktops.contains(FormatOrderId(5)));
+  // To a store that is begun anew all of them are history.
+  Start(/*forget=*/true);
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_EQ(skipped_, 7);
+}
+
+TEST_F(NotifierTest, ASiteWithoutARungBeforeHasNoStoreThatWasBegunAnew) {
+  UseSms();
+  rungs_.watermark = 3;
+  notifier_->Wake();
+  steps_.RunDue();
+  Add(1, type::v1::RUNG_REMIND, type::v1::URGENCY_NORMAL, "zhujianju");
+  steps_.clock()->Advance(absl::Hours(30));
+  Start();
+  steps_.Advance(absl::Seconds(31));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  EXPECT_EQ(skipped_, 0);
 }
 
 TEST_F(NotifierTest, WorkOrderDownOnlyDelaysTheRecord) {

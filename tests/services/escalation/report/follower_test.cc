@@ -448,6 +448,90 @@ TEST_F(ReportWorld, AnOldDisputeIsInThePackUntilItIsSettled) {
   EXPECT_EQ(pack("2026-Q4").find("应由对方承办"), std::string::npos) << "it was settled without the meeting";
 }
 
+// 110 pushes a matter in September, it is returned and pushed again in October: months add up to what they
+// are together.
+TEST_F(ReportWorld, AMatterThatIsPushedAgainIsCountedWhereItFirstCame) {
+  const auto push = [&](int64_t id, const std::string& handoff) {
+    Event came = ledger_.make.Understood(id, clock_.Now(), "110");
+    came.set_handoff_id(handoff);
+    came.mutable_understood()->mutable_handoff()->set_id(handoff);
+    came.mutable_understood()->mutable_registered()->mutable_catalogue()->set_item("A1");
+    ledger_.Append(came);
+  };
+  const absl::Time october = absl::FromCivil(absl::CivilDay(2026, 10, 1), Beijing());
+  ASSERT_LT(clock_.Now(), october);
+  // The later order has the lower id, and they are read in the order of their last events.
+  push(2, "110-0123456789ABC-1");
+  push(3, "110-0123456789ABD-1");
+  executor_->Advance(absl::Minutes(1));
+  clock_.Advance(october + absl::Hours(1) - clock_.Now());
+  push(1, "110-0123456789ABC-2");
+  push(4, "110-0123456789ABE-1");
+  Event again = ledger_.make.Returned(2, clock_.Now());
+  ledger_.Append(again);
+  executor_->Advance(absl::Minutes(1));
+  clock_.Advance(absl::FromCivil(absl::CivilDay(2026, 12, 1), Beijing()) - clock_.Now());
+  executor_->Advance(absl::Minutes(1));
+  const auto figures = [&](const std::string& period) {
+    v1::RenderPackRequest request;
+    request.set_period(period);
+    const auto paper = Call(*meeting_, &MeetingService::RenderPack, request);
+    EXPECT_TRUE(paper.ok()) << paper.status();
+    return paper.ok() ? paper->figures() : v1::PackFigures();
+  };
+  EXPECT_EQ(figures("2026-09").registered(), 2);
+  EXPECT_EQ(figures("2026-10").registered(), 1);
+  const v1::PackFigures both = figures("2026-09-01..2026-10-31");
+  EXPECT_EQ(both.registered(), 3);
+  EXPECT_EQ(both.from_peers(), 3);
+  ASSERT_EQ(both.items_size(), 1);
+  EXPECT_EQ(both.items(0).count(), 3);
+}
+
+// A site that takes any unit code keeps the labels of its metrics bounded.
+TEST_F(ReportWorld, DeadlinesAreCountedByABoundedNumberOfParties) {
+  constexpr int64_t kUnits = 1100;
+  for (int64_t id = 1; id <= kUnits; ++id) {
+    const absl::Time at = clock_.Now();
+    ledger_.Append(ledger_.make.Registered(id, at));
+    ledger_.Append(ledger_.make.Accepted(id, at));
+    ledger_.Append(ledger_.make.Dispatched(id, at, id == 1 ? "other" : absl::StrCat("unit", id)));
+  }
+  executor_->Advance(absl::Minutes(1));
+  ASSERT_EQ(*store_->reader().ReadCursor(), static_cast<int64_t>(ledger_.log().size()));
+  const auto sums = [](const std::vector<DeadlineCount>& counts) {
+    std::map<int, int64_t> all;
+    for (const DeadlineCount& count : counts) {
+      all[count.kind] += count.green + count.yellow + count.red + count.paused;
+    }
+    return all;
+  };
+  std::set<std::string> named;
+  for (int round = 0; round < 2; ++round) {
+    const auto counts = archive_->CountDeadlines(clock_.Now());
+    ASSERT_TRUE(counts.ok()) << counts.status();
+    std::set<std::string> parties;
+    std::set<std::pair<std::string, int>> series;
+    for (const DeadlineCount& count : *counts) {
+      parties.insert(count.party);
+      EXPECT_TRUE(series.emplace(count.party, count.kind).second) << count.party << " twice";
+    }
+    EXPECT_EQ(parties.size(), 1001u);
+    EXPECT_TRUE(parties.contains("other"));
+    EXPECT_EQ(sums(*counts), sums(*store_->reader().CountDeadlines(clock_.Now())));
+    if (round > 0) {
+      EXPECT_EQ(parties, named);
+      break;
+    }
+    named = parties;
+    // One that comes before all by its name takes nobody's place.
+    ledger_.Append(ledger_.make.Registered(kUnits + 1, clock_.Now()));
+    ledger_.Append(ledger_.make.Accepted(kUnits + 1, clock_.Now()));
+    ledger_.Append(ledger_.make.Dispatched(kUnits + 1, clock_.Now(), "aaa"));
+    executor_->Advance(absl::Minutes(1));
+  }
+}
+
 TEST_F(ReportWorld, ADisputeBecomesAnItemUntilItIsRuled) {
   ledger_.Append(ledger_.make.Offered(1, clock_.Now()));
   ledger_.Append(ledger_.make.Understood(1, clock_.Now()));

@@ -84,6 +84,22 @@ TEST_F(RestrictedTest, OnlyWhoNeedsToKnowMayAct) {
   EXPECT_EQ(error::ReasonOf(world_.Execute(0, stranger).status()), Reason::ERROR_REASON_RESTRICTED);
 }
 
+// A role of its own places holds, and its holder need not be one who may know of what.
+TEST_F(RestrictedTest, WhoNeedsNotKnowPlacesAHold) {
+  Push();
+  Command place = MakeCommand(Act::kProgress, id_, "", world_.now());
+  place.mutable_header()->mutable_actor()->set_account("3003");
+  place.mutable_hold_placement()->set_reason("行政复议");
+  place.mutable_hold_placement()->set_reference("恰法〔2026〕12号");
+  const auto placed = world_.Execute(0, place);
+  EXPECT_TRUE(placed.ok()) << placed.status();
+  EXPECT_TRUE(world_.Order(0, id_).has_legal_hold());
+  Command release = MakeCommand(Act::kProgress, id_, "", world_.now());
+  release.mutable_header()->mutable_actor()->set_account("3003");
+  release.mutable_hold_release()->set_reason("已结案");
+  EXPECT_TRUE(world_.Execute(0, release).ok());
+}
+
 // Whoever called himself a service of the site acted on what he was not to know of, and no person had done
 // it.
 TEST_F(RestrictedTest, NobodyActsUnderTheNameOfAService) {

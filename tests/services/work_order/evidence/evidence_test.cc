@@ -83,6 +83,12 @@ class Disturbed : public Reader {
                                                                                int limit) override {
     return real_->HandoffsBetween(first, end, limit);
   }
+  absl::StatusOr<std::vector<std::pair<int64_t, std::string>>> FindEnvelopes(const LaneKey& key,
+                                                                             bool incoming, int64_t order_id,
+                                                                             int64_t after,
+                                                                             int limit) override {
+    return real_->FindEnvelopes(key, incoming, order_id, after, limit);
+  }
   absl::StatusOr<std::vector<int64_t>> OutboxOrders(const LaneKey& key, int64_t after, int limit) override {
     return real_->OutboxOrders(key, after, limit);
   }
@@ -133,6 +139,8 @@ class CollectorTest : public ::testing::Test {
     store_ = *std::move(store);
     ASSERT_TRUE(store_->Begin().ok());
     id_ = FirstOrderIdAt(now_);
+    received_as_ = id_;
+    others_as_ = id_ + 1;
     handoff_ = StrCat("12345-", FormatOrderId(id_), "-1");
   }
 
@@ -147,7 +155,7 @@ class CollectorTest : public ::testing::Test {
     envelope.set_body(std::move(body));
     envelope.set_previous_hash(incoming ? link.incoming_hash : link.outgoing_hash);
     envelope.set_hash(EnvelopeHash(envelope));
-    row.order_id = own ? id_ : 0;
+    row.order_id = !own ? others_as_ : incoming ? received_as_ : id_;
     row.commit_time = now_;
     if (incoming) {
       link.incoming_sequence = envelope.sequence();
@@ -326,6 +334,9 @@ class CollectorTest : public ::testing::Test {
   std::unique_ptr<Store> store_;
   absl::Time now_ = absl::FromUnixSeconds(1'795'392'000);
   int64_t id_ = 0;
+  // Orders that envelopes are stored with: what 110 sends of the order, and others'.
+  int64_t received_as_ = 0;
+  int64_t others_as_ = 0;
   std::string handoff_;
   type::v1::WorkOrder order_;
   LinkRow link_ = LinkRow::New({.peer = "110", .lane = exchange::v1::LANE_ORDINARY});
@@ -428,17 +439,51 @@ TEST_F(CollectorTest, ReadsOnceMoreWhatMovedMeanwhile) {
   EXPECT_EQ(Faults(collector.parts()), "");
 }
 
-TEST_F(CollectorTest, WalksThroughALongLifeInSlices) {
+// A handoff may have had no order when an envelope of it came.
+TEST_F(CollectorTest, LooksThroughWhatIsOfNoOrderInSlices) {
+  received_as_ = others_as_ = 0;
+  Others(false, 1000);
   Tell();
-  // Ten days pass, with traffic all the while.
-  Others(false, 2000);
-  now_ += absl::Hours(240);
-  *order_.mutable_update_time() = ToTimestamp(now_);
-  ASSERT_TRUE(store_->UpdateOrder(id_, order_).ok());
+  Others(false, 1000);
   Commit();
   int steps = 0;
-  EXPECT_EQ(Faults(Collect(&steps)), "");
+  const evidence::EvidenceParts parts = Collect(&steps);
+  EXPECT_EQ(Faults(parts), "");
+  ASSERT_EQ(parts.lanes.size(), 2u);
+  EXPECT_EQ(parts.lanes[0].envelopes.size(), 6u);
+  EXPECT_EQ(parts.lanes[1].envelopes.size(), 6u);
   EXPECT_GE(steps, 8);
+}
+
+// One that was stamped by it ended the search, or hid what came before.
+TEST_F(CollectorTest, FindsAllThoughTheClockLeapt) {
+  for (const bool incoming : {false, true}) {
+    Others(incoming, 3);
+    now_ += absl::Hours(24) * 300;
+    Others(incoming, 1);
+    now_ -= absl::Hours(24) * 300;
+  }
+  Tell();
+  Commit();
+  int steps = 0;
+  const evidence::EvidenceParts parts = Collect(&steps);
+  EXPECT_EQ(Faults(parts), "");
+  ASSERT_EQ(parts.lanes.size(), 2u);
+  EXPECT_EQ(parts.lanes[0].envelopes.size(), 6u);
+  EXPECT_EQ(parts.lanes[1].envelopes.size(), 6u);
+}
+
+// By `reconcile --repair`.
+TEST_F(CollectorTest, FindsWhatWasToldAgainLongAfterTheLastChange) {
+  Tell();
+  now_ += absl::Hours(240);
+  Append(false, exchange::v1::ENVELOPE_KIND_MIRROR, "again", true);
+  Commit();
+  int steps = 0;
+  const evidence::EvidenceParts parts = Collect(&steps);
+  ASSERT_EQ(parts.lanes.size(), 2u);
+  ASSERT_EQ(parts.lanes[0].envelopes.size(), 7u);
+  EXPECT_EQ(parts.lanes[0].envelopes.back().envelope.body(), "again");
 }
 
 TEST_F(CollectorTest, SaysWhatIsNotProven) {

@@ -683,6 +683,94 @@ TEST_F(StoreTest, PartnersAreFoundByTheirIncidentHoweverManyOrdersCameSince) {
   EXPECT_THAT(found(), IsEmpty());
 }
 
+// What earlier releases left without: whose the envelopes are that came back before their orders, and which
+// orders were registered before the time that their ids say.
+TEST_F(StoreTest, AnOlderStoreLearnsWhatIsEarlyAndWhoseWhatCameBackIs) {
+  const int64_t erased = Add({.peer = "110", .given = false});
+  const int64_t order = Add({.peer = "110", .given = false, .time = kMorning + absl::Hours(24 * 300)});
+  const int64_t early = Add({});
+  const LaneKey key{.peer = "110", .lane = exchange::v1::LANE_ORDINARY};
+  ASSERT_TRUE(store_->Begin().ok());
+  LinkRow link = LinkRow::New(key);
+  for (const std::string& handoff : {(*reader_->FindOrder(order))->handoff().id(), std::string("110-x-1"),
+                                     (*reader_->FindOrder(erased))->handoff().id()}) {
+    EnvelopeRow row;
+    row.envelope.set_sequence(++link.outgoing_sequence);
+    row.envelope.set_handoff_id(handoff);
+    row.envelope.set_body("王小明");
+    ASSERT_TRUE(store_->AppendOutbox(key, row, "").ok());
+  }
+  // What came about orders: one that is here, and one that is not.
+  for (const int64_t about : {order, early + 1}) {
+    EnvelopeRow row;
+    row.order_id = about;
+    row.envelope.set_sequence(++link.incoming_sequence);
+    row.envelope.set_body("王小明");
+    ASSERT_TRUE(store_->AppendInbox(key, row, "").ok());
+  }
+  ASSERT_TRUE(store_->PutLink(link).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  Update(erased, [](WorkOrder* record) { *record->mutable_erase_time() = Stamp(kMorning); });
+  Close();
+  {
+    auto database = *sql::OpenSqlite({.path = Directory() + "/work_order.db"});
+    auto writer = *database->OpenWriter();
+    ASSERT_TRUE(writer->Begin().ok());
+    ASSERT_TRUE(
+        writer->Execute("DROP TABLE early; UPDATE meta SET value = X'31' WHERE name = 'partner_index';")
+            .ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  }
+  Open();
+  EXPECT_THAT(*reader_->OutboxOrders(key, 0, 10), ElementsAre(order, 0, erased));
+  const auto written = *reader_->ReadOutbox(key, 0, 10);
+  ASSERT_EQ(written.size(), 3u);
+  for (const EnvelopeRow& row : written) {
+    EXPECT_EQ(row.envelope.body(), row.order_id == erased ? "" : "王小明");
+    EXPECT_EQ(row.erased_leaf.empty(), row.order_id != erased);
+  }
+  const auto came = *reader_->ReadInbox(key, 0, 10);
+  ASSERT_EQ(came.size(), 2u);
+  EXPECT_EQ(came[0].order_id, order);
+  EXPECT_EQ(came[1].order_id, 0) << "retention finds it";
+  ListFilter filter;
+  *filter.mutable_register_end_time() = Stamp(kMorning + absl::Hours(1));
+  EXPECT_THAT(List(filter), ElementsAre(early, erased));
+}
+
+// After the clock had been ahead more than once; recovered ones come in any order.
+TEST_F(StoreTest, WhatIsEarlyIsListedInWhateverOrderItCame) {
+  const int64_t ahead = FirstOrderIdAt(kMorning + absl::Hours(24 * 300));
+  ASSERT_TRUE(store_->Begin().ok());
+  for (const int hours : {1, 2, 0, 3}) {
+    const int64_t id = ahead - hours;
+    const WorkOrder order = Make(id, {.time = kMorning + absl::Hours(hours)});
+    ASSERT_TRUE(store_->InsertOrder(id, order, "", "").ok());
+  }
+  ASSERT_TRUE(store_->Commit().ok());
+  const auto before = [this](int hours) {
+    ListFilter filter;
+    *filter.mutable_register_end_time() = Stamp(kMorning + absl::Hours(hours));
+    return List(filter);
+  };
+  for (const bool anew : {false, true}) {
+    EXPECT_THAT(before(1), ElementsAre(ahead)) << anew;
+    EXPECT_THAT(before(2), ElementsAre(ahead, ahead - 1)) << anew;
+    EXPECT_THAT(before(3), ElementsAre(ahead, ahead - 1, ahead - 2)) << anew;
+    EXPECT_THAT(before(4), ElementsAre(ahead, ahead - 1, ahead - 2, ahead - 3)) << anew;
+    if (anew) break;
+    Close();
+    {
+      auto database = *sql::OpenSqlite({.path = Directory() + "/work_order.db"});
+      auto writer = *database->OpenWriter();
+      ASSERT_TRUE(writer->Begin().ok());
+      ASSERT_TRUE(writer->Execute("DROP TABLE early; DELETE FROM meta WHERE name = 'partner_index';").ok());
+      ASSERT_TRUE(writer->Commit().ok());
+    }
+    Open();
+  }
+}
+
 TEST_F(StoreTest, ScanIsBounded) {
   for (int i = 0; i < 200; ++i)
     Add({.type = i == 0 ? type::v1::ORDER_TYPE_PRAISE : type::v1::ORDER_TYPE_HELP});

@@ -1,0 +1,349 @@
+// hotlinectl as a person and a script run it: what it says where no service is, and what it makes of the
+// answers of services that the test plays.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
+#include "hotline/escalation/v1/directory_service.grpc.pb.h"
+#include "hotline/escalation/v1/escalation_service.grpc.pb.h"
+#include "hotline/escalation/v1/notification_service.grpc.pb.h"
+#include "hotline/workorder/v1/work_order_service.grpc.pb.h"
+#include "tests/operation/ctl.h"
+
+namespace hotline::test {
+namespace {
+
+using namespace escalation::v1;  // NOLINT(google-build-using-namespace): most that is played here
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using Words = std::vector<std::string>;
+
+constexpr char kTelephone[] = "USE THE TELEPHONE NOW";
+const Words kOrder = {"--title", "路灯不亮", "--text", "示例", "--type", "complaint", "--anonymous"};
+
+Words Joined(Words first, const Words& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+int64_t LinesOf(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+// ---- Where nobody listens.
+
+class NobodyThereTest : public testing::Test {
+ protected:
+  Said Run(const Words& arguments) {
+    return RunCtl(folder_, Joined({"--lang", "en", "--account", "1001", "--timeout", "100ms", "--dispatch",
+                                   address_, "--work-order", address_, "--escalation", address_},
+                                  arguments));
+  }
+  std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
+
+  TemporaryFolder folder_;
+  Ports ports_;
+  const std::string address_ = absl::StrCat("127.0.0.1:", ports_.Take());
+};
+
+TEST_F(NobodyThereTest, WhatCannotWaitNeedsTheTelephone) {
+  const std::vector<Words> commands = {
+      Joined({"push", "--to", "110", "--urgency", "emergency"}, kOrder),
+      Joined({"push", "--danger", "yes"}, kOrder),
+      Joined({"push", "--to", "110", "--urgency", "urgent", "--kind", "stability-clue"}, kOrder),
+      Joined({"push", "--clue", "yes"}, kOrder),
+      Joined({"refer-from-scene", "--guidance", "g", "--request", "push", "--urgency", "emergency"}, kOrder),
+      Joined({"refer-from-scene", "--guidance", "g", "--request", "bring-unit"}, kOrder),
+      // Of an order that exists nobody says how urgent it is.
+      {"push", "12345-20261128-000001", "--to", "110"},
+      {"partners", "push", "12345-20261128-000001", "--to", "110"},
+      {"refer-from-scene", "12345-20261128-000001", "--guidance", "g", "--request", "push"},
+  };
+  for (const Words& command : commands) {
+    const Said said = Run(command);
+    EXPECT_EQ(said.exit, 8) << testing::PrintToString(command);
+    EXPECT_THAT(said.err, HasSubstr(kTelephone)) << testing::PrintToString(command);
+  }
+}
+
+TEST_F(NobodyThereTest, WhatCanWaitIsTriedAgain) {
+  for (const Words& command :
+       {Joined({"push", "--to", "110", "--urgency", "urgent"}, kOrder),
+        Joined({"refer-from-scene", "--guidance", "g", "--request", "push"}, kOrder)}) {
+    const Said said = Run(command);
+    EXPECT_EQ(said.exit, 6) << testing::PrintToString(command);
+    EXPECT_THAT(said.err, Not(HasSubstr(kTelephone))) << testing::PrintToString(command);
+  }
+}
+
+TEST_F(NobodyThereTest, EachRowOfAFileThatCannotWaitIsNamed) {
+  const std::string head = "title,text,type,channel,urgency,anonymous,to,kind,clue\n";
+  const std::string normal = "路灯不亮,示例,help,phone,normal,yes,110,,\n";
+  const std::string kind = "聚集,示例,report,phone,urgent,yes,110,stability-clue,\n";
+  const std::string clue = "聚集,示例,report,phone,,yes,,,yes\n";
+  const std::string file = Path("orders.csv");
+  // The first is tried and fails, which ends the run.
+  for (const std::string& rows : {kind + clue, normal + clue + kind}) {
+    WriteFile(file, head + rows);
+    const Said said = Run({"push", "--file", file});
+    EXPECT_EQ(said.exit, 8) << said.err;
+    EXPECT_THAT(said.err, HasSubstr(absl::StrCat("row 2 (line 3): ", kTelephone))) << rows;
+  }
+  WriteFile(file, head + kind + clue);
+  EXPECT_THAT(Run({"push", "--file", file}).err, HasSubstr(absl::StrCat("row 1 (line 2): ", kTelephone)));
+  const Said json = Run({"--json", "push", "--file", file});
+  EXPECT_EQ(json.exit, 8);
+  EXPECT_EQ(LinesOf(json.out), 3) << json.out;
+  EXPECT_THAT(json.out, HasSubstr("{\"row\":1,\"line\":2,\"error\":{"));
+  EXPECT_THAT(json.out, HasSubstr("\"telephoneRequired\":true,\"exit\":8}}"));
+  EXPECT_THAT(json.out, HasSubstr("{\"row\":2,\"line\":3,\"requestId\":\""));
+  EXPECT_THAT(json.out, HasSubstr("\"notTried\":true,\"telephoneRequired\":true}"));
+}
+
+TEST_F(NobodyThereTest, RejectsThatCannotBeWrittenHideNoEmergency) {
+  const std::string file = Path("orders.csv");
+  WriteFile(file,
+            "title,text,type,channel,urgency,anonymous,to\n"
+            "路灯不亮,示例,help,phone,sometimes,yes,110\n"
+            "着火,示例,help,phone,emergency,yes,110\n");
+  const Said said = Run({"push", "--file", file, "--rejects", Path("none/rejects.csv")});
+  EXPECT_EQ(said.exit, 8);
+  EXPECT_THAT(said.err, AllOf(HasSubstr("cannot write"), HasSubstr(kTelephone)));
+}
+
+// ---- Services that the test plays.
+
+constexpr int kAll = 51;
+
+// The first page of so many.
+template <typename Request, typename Response, typename Add>
+grpc::Status FirstPage(const Request& request, Response* response, Add add) {
+  for (int i = 0; i < std::min(request.page_size(), kAll); ++i) add();
+  if (request.page_size() < kAll) response->set_next_page_token("more");
+  return grpc::Status::OK;
+}
+
+class Dispatch final : public dispatch::v1::DispatchService::Service {
+ public:
+  grpc::Status PushToPartners(grpc::ServerContext* /*context*/,
+                              const dispatch::v1::PushToPartnersRequest* /*request*/,
+                              dispatch::v1::PushToPartnersResponse* /*response*/) override {
+    return {grpc::StatusCode::INTERNAL, "nobody can say"};
+  }
+};
+
+class Orders final : public workorder::v1::WorkOrderService::Service {
+ public:
+  grpc::Status ListWorkOrders(grpc::ServerContext* /*context*/,
+                              const workorder::v1::ListWorkOrdersRequest* request,
+                              workorder::v1::ListWorkOrdersResponse* response) override {
+    return FirstPage(*request, response, [&] { response->add_orders()->set_number("1"); });
+  }
+  // How urgent an order is, is its id.
+  grpc::Status GetWorkOrder(grpc::ServerContext* /*context*/,
+                            const workorder::v1::GetWorkOrderRequest* request,
+                            workorder::v1::GetWorkOrderResponse* response) override {
+    type::v1::Urgency urgency = type::v1::URGENCY_UNSPECIFIED;
+    type::v1::Urgency_Parse("URGENCY_" + request->order_id(), &urgency);
+    response->mutable_order()->set_urgency(urgency);
+    return grpc::Status::OK;
+  }
+  grpc::Status VerifyLog(grpc::ServerContext* /*context*/, const workorder::v1::VerifyLogRequest* /*request*/,
+                         workorder::v1::VerifyLogResponse* /*response*/) override {
+    return {grpc::StatusCode::DEADLINE_EXCEEDED, "too long"};
+  }
+};
+
+class Clocks final : public EscalationService::Service {
+ public:
+  grpc::Status ListDeadlines(grpc::ServerContext* /*context*/, const ListDeadlinesRequest* request,
+                             ListDeadlinesResponse* response) override {
+    return FirstPage(*request, response, [&] { response->add_deadlines()->set_order_id("1"); });
+  }
+};
+
+class Notices final : public NotificationService::Service {
+ public:
+  grpc::Status ListNotifications(grpc::ServerContext* /*context*/, const ListNotificationsRequest* request,
+                                 ListNotificationsResponse* response) override {
+    return FirstPage(*request, response, [&] { response->add_notices()->set_notification_id("1"); });
+  }
+  grpc::Status ListDeliveries(grpc::ServerContext* /*context*/, const ListDeliveriesRequest* request,
+                              ListDeliveriesResponse* response) override {
+    return FirstPage(*request, response,
+                     [&] { response->add_deliveries()->mutable_notification()->set_id("1"); });
+  }
+  // One message, and the end of the stream.
+  grpc::Status WatchNotifications(grpc::ServerContext* /*context*/,
+                                  const WatchNotificationsRequest* /*request*/,
+                                  grpc::ServerWriter<WatchNotificationsResponse>* writer) override {
+    WatchNotificationsResponse response;
+    Notification& message = *response.add_notifications();
+    message.set_sequence(1);
+    message.set_id("1");
+    response.set_watermark(1);
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
+};
+
+// Unit u1, where p1 is the handler for one term after another.
+class People final : public DirectoryService::Service {
+ public:
+  grpc::Status ListDirectoryChanges(grpc::ServerContext* /*context*/,
+                                    const ListDirectoryChangesRequest* request,
+                                    ListDirectoryChangesResponse* response) override {
+    return FirstPage(*request, response, [&] { response->add_changes()->set_version(1); });
+  }
+  grpc::Status ListDirectory(grpc::ServerContext* /*context*/, const ListDirectoryRequest* request,
+                             ListDirectoryResponse* response) override {
+    MutexLock lock(&mu_);
+    if (request->unit() != "u1") return grpc::Status::OK;
+    for (const absl::CivilDay& day : terms_) *response->add_entries()->mutable_role() = Term(day);
+    return grpc::Status::OK;
+  }
+  grpc::Status ChangeDirectory(grpc::ServerContext* /*context*/, const ChangeDirectoryRequest* request,
+                               ChangeDirectoryResponse* response) override {
+    MutexLock lock(&mu_);
+    for (const DirectoryEdit& edit : request->edits()) {
+      removed_.push_back(edit.remove().role().validity().from_time().seconds());
+      *response->add_changes()->mutable_before() = edit.remove();
+    }
+    return grpc::Status::OK;
+  }
+
+  void SetTerms(std::vector<absl::CivilDay> terms) {
+    MutexLock lock(&mu_);
+    terms_ = std::move(terms);
+  }
+  // When the terms that were removed began.
+  std::vector<int64_t> removed() const {
+    MutexLock lock(&mu_);
+    return removed_;
+  }
+  static int64_t Begin(const absl::CivilDay& day) {
+    return absl::ToUnixSeconds(absl::FromCivil(day, Beijing()));
+  }
+
+ private:
+  static RoleAssignment Term(const absl::CivilDay& day) {
+    RoleAssignment role;
+    role.set_unit("u1");
+    role.set_role(STAFF_ROLE_HANDLER);
+    role.set_person("p1");
+    role.mutable_validity()->mutable_from_time()->set_seconds(Begin(day));
+    return role;
+  }
+
+  mutable Mutex mu_;
+  std::vector<absl::CivilDay> terms_ ABSL_GUARDED_BY(mu_);
+  std::vector<int64_t> removed_ ABSL_GUARDED_BY(mu_);
+};
+
+class PlayedTest : public testing::Test {
+ protected:
+  PlayedTest() {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    for (grpc::Service* service :
+         std::initializer_list<grpc::Service*>{&dispatch_, &orders_, &clocks_, &notices_, &people_}) {
+      builder.RegisterService(service);
+    }
+    server_ = builder.BuildAndStart();
+    const std::string address = absl::StrCat("127.0.0.1:", port);
+    globals_ = {"--lang", "en",           "--account", "1001",         "--dispatch",
+                address,  "--work-order", address,     "--escalation", address};
+  }
+
+  Said Run(const Words& arguments) { return RunCtl(folder_, Joined(globals_, arguments)); }
+
+  TemporaryFolder folder_;
+  Dispatch dispatch_;
+  Orders orders_;
+  Clocks clocks_;
+  Notices notices_;
+  People people_;
+  std::unique_ptr<grpc::Server> server_;
+  Words globals_;
+};
+
+TEST_F(PlayedTest, ACallToPartnersIsTelephonedUnlessItIsKnownToBeNoEmergency) {
+  const Said emergency = Run({"partners", "push", "EMERGENCY", "--to", "110"});
+  EXPECT_EQ(emergency.exit, 8);
+  EXPECT_THAT(emergency.err, HasSubstr(kTelephone));
+  const Said urgent = Run({"partners", "push", "URGENT", "--to", "110"});
+  EXPECT_EQ(urgent.exit, 1);
+  EXPECT_THAT(urgent.err, Not(HasSubstr(kTelephone)));
+}
+
+TEST_F(PlayedTest, AListThatIsCutSaysSoToScriptsToo) {
+  for (const Words& command : std::vector<Words>{{"list"},
+                                                 {"deadlines"},
+                                                 {"notifications", "list"},
+                                                 {"notifications", "deliveries"},
+                                                 {"directory", "history"}}) {
+    const std::string name = testing::PrintToString(command);
+    const Said cut = Run(Joined({"--json"}, command));
+    EXPECT_EQ(cut.exit, 0) << name << ": " << cut.err;
+    EXPECT_EQ(LinesOf(cut.out), 50) << name;
+    EXPECT_THAT(cut.err, HasSubstr("there are more: raise --limit")) << name;
+    const Said whole = Run(Joined(Joined({"--json"}, command), {"--limit", "51"}));
+    EXPECT_EQ(LinesOf(whole.out), kAll) << name;
+    EXPECT_EQ(whole.err, "") << name;
+  }
+}
+
+TEST_F(PlayedTest, OfSeveralTermsTheOneToRemoveIsNamed) {
+  const absl::CivilDay first(2026, 12, 1);
+  const absl::CivilDay second(2027, 6, 1);
+  people_.SetTerms({first, second});
+  const Words remove = {"directory", "remove", "--unit",        "u1",  "--role", "handler",
+                        "--person",  "p1",     "--reported-by", "desk"};
+  const Said refused = Run(remove);
+  EXPECT_EQ(refused.exit, 2);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("--from"), HasSubstr("2026-12-01 00:00"), HasSubstr("2027-06-01 00:00")));
+  EXPECT_THAT(people_.removed(), testing::IsEmpty());
+  const Said named = Run(Joined(remove, {"--from", "2026-12-01"}));
+  EXPECT_EQ(named.exit, 0) << named.err;
+  EXPECT_THAT(named.out, AllOf(HasSubstr("p1"), HasSubstr("2026-12-01 00:00")));
+  people_.SetTerms({second});
+  const Said only = Run(remove);
+  EXPECT_EQ(only.exit, 0) << only.err;
+  EXPECT_THAT(only.out, AllOf(HasSubstr("p1"), HasSubstr("2027-06-01 00:00")));
+  EXPECT_THAT(people_.removed(), testing::ElementsAre(People::Begin(first), People::Begin(second)));
+}
+
+TEST_F(PlayedTest, AWatchWhoseOutputIsLostEnds) {
+  const Words lost = {"/bin/sh", "-c", "exec \"$@\" >/dev/full", "sh",
+                      BuildFolder() + "/services/hotlinectl/hotlinectl"};
+  for (const Words& watch :
+       std::vector<Words>{{"notifications", "watch"}, {"--json", "notifications", "watch"}}) {
+    const Said said = RunProgram(folder_, Joined(Joined(lost, globals_), watch));
+    EXPECT_EQ(said.exit, 1) << testing::PrintToString(watch);
+    EXPECT_THAT(said.err, HasSubstr("standard output cannot be written"));
+  }
+}
+
+TEST_F(PlayedTest, ALogTooLargeForAServiceIsVerifiedInABackup) {
+  const Said longest = Run({"verify"});
+  EXPECT_EQ(longest.exit, 6);
+  EXPECT_THAT(longest.err, AllOf(HasSubstr("hotlinectl backup verify"), Not(HasSubstr("--timeout"))));
+  EXPECT_THAT(Run({"--timeout", "5m", "verify"}).err, HasSubstr("--timeout"));
+}
+
+}  // namespace
+}  // namespace hotline::test
