@@ -853,8 +853,10 @@ absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
     if (!wrong && HasLeft(*people, reach_.hotline, notice, message, now)) {
       const auto told = store_->FindTold(notice.ref);
       if (!told.ok()) return told.status();
-      // Of a rung that nobody else is told of any more it is better that he hears than that nobody does.
-      left_out = told->has_value() && IsToldOn(**told, notice.round);
+      // Of a rung that nobody else is told of any more it is better that he hears than that nobody does; but
+      // whoever the next rung is told to is somebody else.
+      const bool overtaken = facts->has_value() && (*facts)->highest > notice.ref.rung;
+      left_out = told->has_value() && (overtaken || IsToldOn(**told, notice.round));
     }
     if (left_out) {
       withdrawn.push_back(&notice);

@@ -866,6 +866,20 @@ TEST_F(NotifierTest, OfARoundThatIsOverTheMessageGoesToTheOldTelephone) {
   EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
 }
 
+TEST_F(NotifierTest, OfARungThatWasOvertakenWhoHasLeftHearsNothing) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "400");
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(6));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  people_ = std::make_shared<const directory::Directory>();
+  rungs_.facts[1].highest = type::v1::RUNG_URGE;
+  steps_.Advance(absl::Minutes(3));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+}
+
 TEST_F(NotifierTest, AnEmptyRungIsReportedAtOnceAlsoAtNight) {
   ASSERT_TRUE(county_.Do({directory::test::Put(directory::test::Unit("empty"))}));
   people_ = std::make_shared<const directory::Directory>(county_.directory);
