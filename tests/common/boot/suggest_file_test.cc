@@ -4,12 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "common/error/error.h"
+#include "tests/support/sql_scratch.h"
 
 namespace hotline::boot {
 namespace {
@@ -20,15 +20,11 @@ using testing::HasSubstr;
 class SuggestFileTest : public testing::Test {
  protected:
   SuggestFileTest() {
-    std::string pattern = (fs::temp_directory_path() / "hotline-suggest-XXXXXX").string();
-    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     fs::create_directory(suggest());
     fs::copy_file(HOTLINE_SOURCE_DIR "/deploy/catalogue/suggest/terms.yaml", terms());
     std::ofstream(examples()) << R"({"id": "a", "text": "路灯坏了", "hotline": "12345"})"
                               << "\n";
   }
-  ~SuggestFileTest() override { fs::remove_all(folder_); }
 
   fs::path suggest() const { return folder_ / "suggest"; }
   fs::path terms() const { return suggest() / "terms.yaml"; }
@@ -47,7 +43,8 @@ class SuggestFileTest : public testing::Test {
     fs::create_symlink(folder_ / "none", path);
   }
 
-  fs::path folder_;
+  const ScratchFolder scratch_;
+  const fs::path folder_ = scratch_.path();
 };
 
 TEST_F(SuggestFileTest, WithoutTheFolderThereIsNoModel) {
