@@ -18,7 +18,7 @@ namespace hotline::sql {
 inline constexpr int64_t kWorkOrderSchema = 6;
 inline constexpr int64_t kClocksSchema = 9;
 inline constexpr int64_t kDirectorySchema = 1;
-inline constexpr int64_t kNotifySchema = 3;
+inline constexpr int64_t kNotifySchema = 4;
 inline constexpr int64_t kReportSchema = 8;
 
 // A store with a table `site (id, schema_version, hotline, …)` of one row, whose `id` is 1.

@@ -53,8 +53,9 @@ class Model {
     uint32_t target = 0;
     float weight = 0;
   };
-  // Ends early, and is then of no use, once `*stop` is set, which may be null.
-  Model(std::span<const TrainingExample> examples, std::span<const Prior> priors, uint32_t classes,
+  // Ends early, and is then of no use, once `*stop` is set, which may be null. Takes the examples, as their
+  // features are most of what training needs of memory and are not needed to its end.
+  Model(std::vector<TrainingExample> examples, std::span<const Prior> priors, uint32_t classes,
         uint32_t groups, const TrainingOptions& options, const std::atomic<bool>* stop = nullptr);
 
   // A text as the model sees it: which rows of the weights it uses, and how much.

@@ -337,10 +337,10 @@ Suggester::Suggester(std::shared_ptr<const catalogue::Catalogue> catalogue, cons
   TrainingOptions options;
   options.epochs = 4;
   options.runs = 3;
-  options.rate = 0.22F;
+  options.rate = 0.3F;
   options.dropout = 0.45F;
   options.scale = {0.6F, 0.45F, 0.45F, 0.4F, 0.3F, 0.2F, 0.4F};
-  model_ = std::make_unique<Model>(training, priors, none + 1, kGroups, options, stop);
+  model_ = std::make_unique<Model>(std::move(training), priors, none + 1, kGroups, options, stop);
   report_.features = model_->features();
   report_.bytes = model_->bytes();
 }

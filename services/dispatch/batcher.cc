@@ -10,6 +10,12 @@ namespace hotline::dispatch {
 
 namespace {
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+// Where there are emergencies, a batch is followed by a rest of so many times as long as its commit took:
+// its delivery, its receipts and its events keep both sites busy for about three times as long, and that is
+// to be over before the next.
+constexpr int kRest = 4;
+// So many that are too late are refused at a time: others wait for the thread.
+constexpr size_t kMostLate = 256;
 
 // Names the part of the command that takes the most, as the client calls it.
 absl::Status TooLarge(const type::v1::Command& command) {
@@ -39,10 +45,13 @@ void Batcher::CountWaiting() {
   waiting_bytes_.store(ordinary_.bytes + emergencies_.bytes, std::memory_order_relaxed);
 }
 
-void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done) {
+void Batcher::Submit(type::v1::Command command, bool emergency, absl::Time deadline,
+                     Done<workorder::v1::CommandResult> done) {
   const size_t bytes = command.ByteSizeLong();
   if (bytes > kMaxCommandBytes) return done(TooLarge(command));
   const Room room = RoomOf(emergency);
+  const absl::Time now = clock_->Now();
+  if (emergency) deadline = absl::InfiniteFuture();
   bool send = false;
   bool full = false;
   {
@@ -50,12 +59,15 @@ void Batcher::Submit(type::v1::Command command, bool emergency, Done<workorder::
     const size_t limit =
         static_cast<size_t>(options_.queue_limit + (emergency ? options_.emergency_room : 0));
     const size_t bytes_limit = options_.queue_bytes + (emergency ? options_.emergency_bytes : 0);
-    if (ordinary_.waiting.size() + emergencies_.waiting.size() >= limit ||
+    // As long as the next to leave has waited already.
+    const bool in_vain =
+        !ordinary_.waiting.empty() && deadline < now + (now - ordinary_.waiting.front().came);
+    if (in_vain || ordinary_.waiting.size() + emergencies_.waiting.size() >= limit ||
         ordinary_.bytes + emergencies_.bytes + bytes > bytes_limit) {
       full = true;
     } else {
       Queue& queue = emergency ? emergencies_ : ordinary_;
-      queue.waiting.push_back({std::move(command), std::move(done), bytes});
+      queue.waiting.push_back({std::move(command), std::move(done), bytes, now, deadline});
       queue.bytes += bytes;
       CountWaiting();
       send = queue.under_way < room.batches;
@@ -79,38 +91,56 @@ Batcher::Room Batcher::RoomOf(bool emergency) const {
 absl::Duration Batcher::RestAfter(absl::Time sent) const {
   if (!way_->IsTravelled()) return absl::ZeroDuration();
   // The clock may have been set back meanwhile.
-  return std::clamp(clock_->Now() - sent, absl::ZeroDuration(), options_.longest_rest);
+  return std::clamp(kRest * (clock_->Now() - sent), absl::ZeroDuration(), options_.longest_rest);
 }
 
 absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetryAfter); }
+
+void Batcher::TakeFrom(Queue& queue, const Room& room, absl::Time now, workorder::v1::ExecuteRequest* request,
+                       Dones* dones, std::vector<Waiting>* late) const {
+  size_t bytes = 0;
+  while (!queue.waiting.empty() && dones->size() < room.commands && late->size() < kMostLate) {
+    Waiting& next = queue.waiting.front();
+    const bool is_late = next.deadline <= now;
+    if (!is_late && !dones->empty() && bytes + next.bytes > options_.batch_bytes) break;
+    queue.bytes -= next.bytes;
+    if (is_late) {
+      late->push_back(std::move(next));
+    } else {
+      bytes += next.bytes;
+      *request->add_commands() = std::move(next.command);
+      dones->push_back(std::move(next.done));
+    }
+    queue.waiting.pop_front();
+  }
+}
 
 void Batcher::Send(bool emergency) {
   workorder::v1::ExecuteRequest request;
   request.set_emergency(emergency);
   Dones dones;
+  std::vector<Waiting> late;
   const Room room = RoomOf(emergency);
+  const absl::Time sent = clock_->Now();
+  bool more = false;
   {
     MutexLock lock(&mu_);
     Queue& queue = emergency ? emergencies_ : ordinary_;
-    if (queue.waiting.empty() || queue.under_way > room.batches) {
-      --queue.under_way;
-      return;
-    }
-    size_t bytes = 0;
-    while (!queue.waiting.empty() && dones.size() < room.commands) {
-      const size_t more = queue.waiting.front().bytes;
-      if (!dones.empty() && bytes + more > options_.batch_bytes) break;
-      bytes += more;
-      queue.bytes -= more;
-      *request.add_commands() = std::move(queue.waiting.front().command);
-      dones.push_back(std::move(queue.waiting.front().done));
-      queue.waiting.pop_front();
-    }
+    if (queue.under_way <= room.batches) TakeFrom(queue, room, sent, &request, &dones, &late);
+    more = dones.empty() && !late.empty() && !queue.waiting.empty();
+    if (dones.empty() && !more) --queue.under_way;
     CountWaiting();
   }
+  if (!dones.empty()) Execute(emergency, sent, std::move(request), std::move(dones));
+  NoteRejected(static_cast<int64_t>(late.size()));
+  for (Waiting& one : late) one.done(Full());
+  // The place under way is kept: an emergency may pass first.
+  if (more) SendOrdinary();
+}
+
+void Batcher::Execute(bool emergency, absl::Time sent, workorder::v1::ExecuteRequest request, Dones dones) {
   CallContext call;
   call.traceparent = request.commands(0).traceparent();
-  const absl::Time sent = clock_->Now();
   call.deadline = sent + options_.timeout;
   ledger_->Execute(
       call, std::move(request),

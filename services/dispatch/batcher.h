@@ -30,30 +30,35 @@ struct BatcherOptions {
   size_t emergency_bytes = size_t{8} << 20;
   // Batches under way at once. A second one keeps both sides busy while the first waits for the disk. One of
   // emergencies comes on top. Where there are emergencies there is one ordinary batch only, of half the size,
-  // and as long a rest after each, up to `longest_rest`: the next emergency meets less of it, at this site
-  // and at the peer, and a processor that has time for it.
+  // and a rest of four times as long after each, up to `longest_rest`: the next emergency meets less of it,
+  // at this site and at the peer, and a processor that has time for it.
   int batches = 2;
-  absl::Duration longest_rest = absl::Milliseconds(20);
+  absl::Duration longest_rest = absl::Milliseconds(80);
   absl::Duration timeout = absl::Seconds(20);
 };
 
 // More than any command that work_order could accept.
 inline constexpr size_t kMaxCommandBytes = size_t{512} << 10;
 
-// Thread-safe. `done` is called on the ledger's thread, or at once if the queue is full (OVERLOADED) or the
-// command larger than kMaxCommandBytes (TEXT_TOO_LONG for its largest field). The ledger answers every call
-// before this is destroyed.
+// Thread-safe. `done` is called on the ledger's thread; at once if the queue is full or too long for the
+// command's deadline (OVERLOADED) or the command larger than kMaxCommandBytes (TEXT_TOO_LONG for its largest
+// field); or, once that deadline has passed in the queue (OVERLOADED), on whatever thread sends the next
+// batch. The ledger answers every call before this is destroyed.
 class Batcher {
  public:
   Batcher(Ledger* ledger, RightOfWay* way, const Clock* clock, BatcherOptions options)
       : ledger_(ledger), way_(way), clock_(clock), options_(options) {}
 
   // Emergencies go ahead of what waits, in batches of their own; while one is under way, ordinary batches
-  // wait.
-  void Submit(type::v1::Command command, bool emergency, Done<workorder::v1::CommandResult> done);
+  // wait. An ordinary command whose turn would not come by `deadline`, as long as they wait now, is refused
+  // at once; one that has not left by then all the same never does, and is refused then. Its caller has gone
+  // or is going, and what is done for nobody is in the way of who still waits: beyond its capacity a site
+  // would soon do nothing else.
+  void Submit(type::v1::Command command, bool emergency, absl::Time deadline,
+              Done<workorder::v1::CommandResult> done);
 
   int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-  // An ordinary command would be refused now.
+  // An ordinary command would be refused now, whatever its deadline.
   bool full() const {
     return waiting() >= options_.queue_limit ||
            waiting_bytes_.load(std::memory_order_relaxed) >= options_.queue_bytes;
@@ -69,6 +74,8 @@ class Batcher {
     type::v1::Command command;
     Done<workorder::v1::CommandResult> done;
     size_t bytes;
+    absl::Time came;
+    absl::Time deadline;
   };
   // Commands that wait, and how many batches of them are under way.
   struct Queue {
@@ -90,7 +97,12 @@ class Batcher {
     way_->Yield([this] { Send(false); });
   }
   using Dones = std::vector<Done<workorder::v1::CommandResult>>;
+  void Execute(bool emergency, absl::Time sent, workorder::v1::ExecuteRequest request, Dones dones);
   static void Answer(Dones dones, absl::StatusOr<workorder::v1::ExecuteResponse> response);
+  // Moves commands of the queue to `request` and `dones`, at most as `room` has it, and those that are too
+  // late to `late`, some hundreds at most.
+  void TakeFrom(Queue& queue, const Room& room, absl::Time now, workorder::v1::ExecuteRequest* request,
+                Dones* dones, std::vector<Waiting>* late) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Ledger* const ledger_;

@@ -17,6 +17,8 @@ constexpr absl::Duration kPollSlack = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(10);
 constexpr absl::Duration kPaceGrain = absl::Milliseconds(20);
 constexpr int kBackfillBatch = 512;
+// Fewer envelopes than this, or as many, do not take long for being so many.
+constexpr int kFew = 8;
 constexpr size_t kMaxPeerCapabilities = 64;
 // Whatever a peer asks for: one that has lost its way must not silence the lane for good.
 constexpr absl::Duration kLongestRetryDelay = absl::Minutes(1);
@@ -415,9 +417,12 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   MeasureSkew(*response, sent);
   if (Tells(response->has_receipt()) && !Adopt(std::move(*response->mutable_receipt()))) return;
   if (last > 0) {
-    // What took long is long enough: with more it would soon fail, and the link be down for nothing.
-    const bool took_long =
-        !peer_->store_and_forward() && clock_->Now() - sent > options_.delivery_timeout / 2;
+    // What took long is long enough: with more it would soon fail, and the link be down for nothing. A peer
+    // that takes as long for a few may take it for each batch, whatever is in it: then fewer are no help, and
+    // one more is tried, if it would get through were each to take its part of the time.
+    const absl::Duration took = clock_->Now() - sent;
+    const bool took_long = !peer_->store_and_forward() && took > options_.delivery_timeout / 2 &&
+                           (count > kFew || took * (count + 1) > options_.delivery_timeout * count);
     if (!took_long) batch_limit_ = std::min(batch_limit_ + 1, options_.delivery_batch);
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());

@@ -179,8 +179,10 @@ class Link {
   Backoff backoff_;
   std::minstd_rand random_;
   bool has_receipt_ = false;
-  int batch_limit_;       // halved when a batch is too large or too long on its way, one more with each other
-  int backfill_limit_;    // as that, of what is taken back
+  // Halved when a batch is too large or not answered in time, one more with each that is taken, unless it was
+  // many and took more than half of that time.
+  int batch_limit_;
+  int backfill_limit_;    // of what is taken back: halved when not answered in time, else one more each time
   bool refused_ = false;  // the last delivery of envelopes failed
   bool forked_ = false;   // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;

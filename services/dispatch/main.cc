@@ -359,7 +359,9 @@ class DispatchProcess final : public boot::Service {
               "Pushes in bulk whose texts are still to be read, and what waits for the model of advice.")
             .Add({});
     auto& rejected =
-        total("hotline_commands_rejected_total", "Commands refused because the queue was full.").Add({});
+        total("hotline_commands_rejected_total",
+              "Commands refused because the queue was full, or too long for their callers' deadlines.")
+            .Add({});
     auto& watches = gauge("hotline_watch_streams", "Watches open.").Add({});
     auto& pushes = total("hotline_pushes_total", "Pushes committed.").Add({});
     auto& received =

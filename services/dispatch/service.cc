@@ -333,7 +333,7 @@ void DispatchService::Execute(const CallContext& call, type::v1::Command command
   const bool awaited =
       command.has_acceptance() || command.has_handoff_return() || command.has_confirm_by_voice();
   const bool emergency = awaited && IsKnownEmergency(command.header().order_id());
-  batcher_.Submit(std::move(command), emergency,
+  batcher_.Submit(std::move(command), emergency, call.deadline,
                   [this, actor = std::move(actor), cleared,
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (result.ok()) {
@@ -421,12 +421,12 @@ absl::StatusOr<type::v1::Command> DispatchService::ToCommand(const CallContext& 
 }
 
 void DispatchService::SubmitPush(
-    type::v1::Command command, absl::Status undecided,
+    type::v1::Command command, absl::Time deadline, absl::Status undecided,
     absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done) {
   const bool emergency = IsEmergency(command) || IsKnownEmergency(command.header().order_id());
-  if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, std::move(done));
+  if (undecided.ok()) return batcher_.Submit(std::move(command), emergency, deadline, std::move(done));
   // A push that was committed when routing knew where to keeps its answer: only work_order can tell.
-  batcher_.Submit(std::move(command), emergency,
+  batcher_.Submit(std::move(command), emergency, deadline,
                   [undecided = std::move(undecided),
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     const bool no_target =
@@ -510,7 +510,7 @@ void DispatchService::Push(const CallContext& call, v1::PushWorkOrderRequest req
   if (request.find_similar() && options_.finder != nullptr) {
     done = WithSimilar(acting, std::move(done));
   }
-  SubmitPush(*std::move(command), std::move(undecided),
+  SubmitPush(*std::move(command), call.deadline, std::move(undecided),
              [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
               wait_set = request.has_receipt_wait(),
               done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
@@ -646,7 +646,7 @@ void DispatchService::AlarmWhenLate(Link* link, const type::v1::WorkOrder& order
 void DispatchService::RaiseAlarm(const type::v1::WorkOrder& order) {
   type::v1::Command command = ReceiptAlarm(order.id(), order.handoff().offer_time());
   command.set_traceparent(NewTraceparent());
-  batcher_.Submit(std::move(command), /*emergency=*/true,
+  batcher_.Submit(std::move(command), /*emergency=*/true, absl::InfiniteFuture(),
                   [this](absl::StatusOr<workorder::v1::CommandResult> result) {
                     if (!result.ok()) counters_.alarms_failed.fetch_add(1, std::memory_order_relaxed);
                   });
@@ -671,7 +671,7 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
   incident.set_traceparent(call.traceparent);
   const bool known = IsKnownEmergency(request.header().order_id());
   if (known) done = Passing(way_.Enter(), std::move(done));
-  batcher_.Submit(std::move(incident), known,
+  batcher_.Submit(std::move(incident), known, call.deadline,
                   [this, call, known, request = std::move(request),
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
@@ -864,7 +864,7 @@ void DispatchService::PushOne(const std::shared_ptr<Import>& import, int i) {
     finish = Passing(way_.Enter(), std::move(finish));
   }
   const CallContext acting = ActingAs(command->header(), import->call);
-  SubmitPush(*std::move(command), std::move(undecided),
+  SubmitPush(*std::move(command), import->call.deadline, std::move(undecided),
              [this, call = acting,
               finish = std::move(finish)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                if (!result.ok()) return finish(result.status());

@@ -137,7 +137,7 @@ class DispatchService : public Peer {
                                               absl::Status* undecided) const;
   // Hands a command to work_order; where that has no answer to a repeat, a push without a target is answered
   // `undecided`.
-  void SubmitPush(type::v1::Command command, absl::Status undecided,
+  void SubmitPush(type::v1::Command command, absl::Time deadline, absl::Status undecided,
                   absl::AnyInvocable<void(absl::StatusOr<workorder::v1::CommandResult>)> done);
   void FinishPush(const CallContext& call, absl::Duration wait, bool wait_set,
                   workorder::v1::CommandResult result, Done<v1::PushWorkOrderResponse> done);

@@ -69,11 +69,25 @@ class WorkOrderProcess final : public boot::Service {
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
     const config::v1::SiteConfig& config = environment.site->site;
     const std::string file = config.work_order().data_dir() + "/work_order.db";
+    // On a full disk it is begun again and again.
+    bool told = false;
+    const auto tell_remake = [&](bool done) {
+      if (done) {
+        log::Info("the store has been brought to this release and key", {{"store", file}});
+      } else if (!std::exchange(told, true)) {
+        log::Info(
+            "the store was written by an earlier release or with another caller_key_file: its orders and "
+            "envelopes are read once before the service is ready, which takes ten seconds or more for a "
+            "million orders",
+            {{"store", file}});
+      }
+    };
     absl::StatusOr<std::unique_ptr<Store>> store = boot::OpenWithRoom(file, [&] {
       return Store::Open({.directory = config.work_order().data_dir(),
                           .hotline = config.hotline(),
                           .caller_key = environment.site->caller_key,
-                          .on_wait = boot::WaitForReaders()});
+                          .on_wait = boot::WaitForReaders(),
+                          .on_remake = tell_remake});
     });
     if (!store.ok()) return boot::At(file, store.status());
     std::unique_ptr<WorkOrderProcess> process(new WorkOrderProcess(environment));

@@ -1,12 +1,20 @@
 // Emergencies while ordinary pushes flood the site: push to the peer's durable receipt, one at a time, first
 // alone and then beside a flood. What the site can take of ordinary pushes is measured in between; the flood
 // is a program of its own that begins `--load` times as many a second, answered or not, of which the site
-// refuses what it cannot take. On a machine of two cores it may not get to begin so many beside two sites:
-// `offered` and `offered_times` (offered by capacity) tell what it did.
+// refuses what it cannot take. On a machine of two cores it does not get to begin so many beside two sites:
+// `offered` and `offered_times` (offered by capacity) tell what it did. `--site_cpu` makes each site a
+// machine of that share of one core, so that what is left suffices to offer ten times what it can take; as
+// root, where control groups can be made.
 //   --emergencies N --load TIMES --rate N (pushes a second, instead of --load) --channels N --pause_ms MS
-//   --nice N (of the program that floods; 0)
+//   --patience_ms MS (after which a push of the flood is given up; 30 s, as a desktop waits. Beyond the
+//   capacity all that a site gets from impatient callers is calls that have no time left)
+//   --nice N (of the program that floods; 0) --site_cpu PERCENT (of one core; 0, not held)
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <fstream>
+#include <memory>
 #include <random>
 
 #include "absl/strings/numbers.h"
@@ -45,6 +53,49 @@ struct Stages {
     return absl::StrCat("offer_ms=", both(offer_ms), " peer_ms=", both(peer_ms),
                         " receipt_ms=", both(receipt_ms), " answer_ms=", both(answer_ms));
   }
+};
+
+// Holds processes to a share of one processor, by a control group of its own (version 2 or 1, whichever has
+// the processor's controller here).
+class HeldProcessor {
+ public:
+  HeldProcessor(const std::string& name, double percent) {
+    if (percent > 100) Fail("--site_cpu: at most 100");
+    // The least quota, 1 ms, and as short a period as goes with it: who is held is held for moments.
+    const int period_us = static_cast<int>(std::min(kQuotaUs * 100 / percent, 1e6));
+    const std::string group = absl::StrCat("/hotline-flood-", getpid(), "-", name);
+    // Only a group that holds no process may give its controllers to those below: mostly done already.
+    Write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu");
+    path_ = "/sys/fs/cgroup" + group;
+    mkdir(path_.c_str(), 0755);
+    if (Write(path_ + "/cpu.max", absl::StrCat(kQuotaUs, " ", period_us))) return;
+    rmdir(path_.c_str());
+    path_ = "/sys/fs/cgroup/cpu" + group;
+    mkdir(path_.c_str(), 0755);
+    if (Write(path_ + "/cpu.cfs_period_us", absl::StrCat(period_us)) &&
+        Write(path_ + "/cpu.cfs_quota_us", absl::StrCat(kQuotaUs)))
+      return;
+    rmdir(path_.c_str());
+    Fail("--site_cpu: no control group can be made here");
+  }
+  // Once its processes have ended.
+  ~HeldProcessor() { rmdir(path_.c_str()); }
+  HeldProcessor(const HeldProcessor&) = delete;
+  HeldProcessor& operator=(const HeldProcessor&) = delete;
+
+  void Hold(pid_t pid) {
+    if (!Write(path_ + "/cgroup.procs", absl::StrCat(pid))) Fail("--site_cpu: a process cannot be held");
+  }
+
+ private:
+  static constexpr int kQuotaUs = 1000;
+  static bool Write(const std::string& path, const std::string& text) {
+    // Also for reading, so that no file is made where there is none.
+    std::fstream file(path, std::ios::in | std::ios::out);
+    file << text << std::flush;
+    return file.good();
+  }
+  std::string path_;
 };
 
 // The program that floods, and what it counted.
@@ -89,9 +140,19 @@ int Main(int argc, char** argv) {
   const int channels = static_cast<int>(FlagOr(argc, argv, "channels", 4));
   const double pause_ms = FlagOr(argc, argv, "pause_ms", 10);
   const double niceness = FlagOr(argc, argv, "nice", 0);
+  const double patience_ms = FlagOr(argc, argv, "patience_ms", 30'000);
+  const double site_cpu = FlagOr(argc, argv, "site_cpu", 0);
+  // Before the sites, as their groups end after them.
+  std::vector<std::unique_ptr<HeldProcessor>> held;
   test::TwoSites sites;
   Check(sites.UseKeys());
   Check(sites.StartAll());
+  if (site_cpu > 0) {
+    for (test::Site* site : {&sites.a, &sites.b}) {
+      held.push_back(std::make_unique<HeldProcessor>(site->hotline(), site_cpu));
+      for (const test::Service service : test::kServices) held.back()->Hold(site->process(service).pid());
+    }
+  }
   std::mt19937 random(1);
   std::uniform_real_distribution<double> pause(0, 2 * pause_ms);
   int number = 0;
@@ -144,7 +205,9 @@ int Main(int argc, char** argv) {
     alone.End();
     capacity = alone.each_second("taken");
   }
-  Flood flood(sites, with("--rate", fixed_rate > 0 ? fixed_rate : load * capacity));
+  std::vector<std::string> flags = with("--rate", fixed_rate > 0 ? fixed_rate : load * capacity);
+  flags.insert(flags.end(), {"--patience_ms", absl::StrCat(patience_ms)});
+  Flood flood(sites, flags);
   absl::SleepFor(absl::Seconds(2));
   CpuMeter cpu;
   cpu.Add("client", getpid());
@@ -168,12 +231,12 @@ int Main(int argc, char** argv) {
   absl::PrintF("bench flood_cpu%s\n", cpu.PerOperation(absl::ToInt64Milliseconds(took)));
   absl::PrintF(
       "bench flood idle_p50_ms=%.2f idle_p99_ms=%.2f p50_ms=%.2f p99_ms=%.2f max_ms=%.2f ratio_p99=%.2f "
-      "goal=2 "
-      "capacity=%.0f offered=%.0f offered_times=%.1f taken=%.0f refused=%.0f telephoned=%d\n",
+      "goal=2 site_cpu=%.0f "
+      "capacity=%.0f offered=%.0f offered_times=%.1f taken=%.0f refused=%.0f given_up=%.0f telephoned=%d\n",
       Quantile(idle.whole_ms, 0.5), idle_p99, Quantile(flooded.whole_ms, 0.5), flood_p99,
-      Quantile(flooded.whole_ms, 1), flood_p99 / idle_p99, capacity, flood.each_second("begun"),
+      Quantile(flooded.whole_ms, 1), flood_p99 / idle_p99, site_cpu, capacity, flood.each_second("begun"),
       flood.each_second("begun") / capacity, flood.each_second("taken"), flood.each_second("refused"),
-      telephoned);
+      flood.each_second("given_up"), telephoned);
   return 0;
 }
 

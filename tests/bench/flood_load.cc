@@ -3,10 +3,14 @@
 // made of one serialized template, so that it takes little from the site beside it.
 //
 //   flood_load --address HOST:PORT --to HOTLINE (--rate N | --in_flight N) [--channels N] [--nice N]
+//     [--patience_ms MS]
 //
-// Runs until SIGTERM, then prints `DONE begun=… taken=… refused=… failed=… seconds=… taken_p50_ms=…`.
-// A push that was refused is one answered with RESOURCE_EXHAUSTED. What is due and cannot be begun because
-// this program is short of processor time is not made up for in a burst: `begun` tells what was offered.
+// Runs until SIGTERM, then prints
+// `DONE begun=… taken=… refused=… given_up=… failed=… seconds=… taken_p50_ms=…`.
+// A push that was refused is one answered with RESOURCE_EXHAUSTED; one is given up that is not answered
+// within the patience (30 s), as who offers more than is taken would else offer no more once so many wait.
+// What is due and cannot be begun because this program is short of processor time is not made up for in a
+// burst: `begun` tells what was offered.
 #include <grpcpp/generic/generic_stub.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +33,7 @@ namespace {
 
 constexpr char kMethod[] = "/hotline.dispatch.v1.DispatchService/PushWorkOrder";
 // Most that may be under way; most of them wait in this program, as a connection carries 256 at once.
-constexpr size_t kMostUnderWay = 20'000;
+constexpr size_t kMostUnderWay = 300'000;
 constexpr double kMostDebtSeconds = 0.02;
 
 volatile sig_atomic_t stop = 0;
@@ -95,6 +99,7 @@ int Main(int argc, char** argv) {
   const double rate = FlagOr(argc, argv, "rate", 0);
   const auto in_flight = static_cast<size_t>(FlagOr(argc, argv, "in_flight", 0));
   const int channels = static_cast<int>(FlagOr(argc, argv, "channels", 4));
+  const std::chrono::milliseconds patience(static_cast<int64_t>(FlagOr(argc, argv, "patience_ms", 30'000)));
   if ((rate > 0) == (in_flight > 0)) Fail("one of --rate and --in_flight");
   setpriority(PRIO_PROCESS, 0, static_cast<int>(FlagOr(argc, argv, "nice", 0)));
   signal(SIGTERM, [](int) { stop = 1; });
@@ -105,14 +110,14 @@ int Main(int argc, char** argv) {
     stubs.push_back(std::make_unique<grpc::GenericStub>(test::NewChannel(address)));
   }
   grpc::CompletionQueue queue;
-  int64_t begun = 0, taken = 0, refused = 0, failed = 0;
+  int64_t begun = 0, taken = 0, refused = 0, given_up = 0, failed = 0;
   size_t under_way = 0;
   std::vector<double> taken_ms;
   std::string first_failure;
   const auto begin_one = [&](double now) {
     auto* const push = new Push;
     push->begin = now;
-    push->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    push->context.set_deadline(std::chrono::system_clock::now() + patience);
     push->reader = stubs[static_cast<size_t>(begun) % stubs.size()]->PrepareUnaryCall(
         &push->context, kMethod, requests.Next(), &queue);
     push->reader->StartCall();
@@ -128,6 +133,8 @@ int Main(int argc, char** argv) {
       taken_ms.push_back((Now() - push->begin) * 1e3);
     } else if (push->status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
       ++refused;
+    } else if (push->status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      ++given_up;
     } else {
       ++failed;
       if (first_failure.empty()) first_failure = push->status.error_message();
@@ -159,9 +166,11 @@ int Main(int argc, char** argv) {
     }
   }
   const double seconds = Now() - start;
-  printf("DONE begun=%lld taken=%lld refused=%lld failed=%lld seconds=%.3f taken_p50_ms=%.1f\n",
-         static_cast<long long>(begun), static_cast<long long>(taken), static_cast<long long>(refused),
-         static_cast<long long>(failed), seconds, Quantile(taken_ms, 0.5));
+  printf(
+      "DONE begun=%lld taken=%lld refused=%lld given_up=%lld failed=%lld seconds=%.3f "
+      "taken_p50_ms=%.1f\n",
+      static_cast<long long>(begun), static_cast<long long>(taken), static_cast<long long>(refused),
+      static_cast<long long>(given_up), static_cast<long long>(failed), seconds, Quantile(taken_ms, 0.5));
   if (failed > 0) fprintf(stderr, "flood_load: first failure: %s\n", first_failure.c_str());
   fflush(stdout);
   // Calls may still be under way.

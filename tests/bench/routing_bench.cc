@@ -40,13 +40,11 @@ constexpr int kTestPercent = 30;
 constexpr char kSecondBatch[] = "z";
 // The demo's orders, which must arrive: always trained on.
 constexpr char kDemoBatch[] = "f";
-// Written to be hard: rare words, denials, figures of speech, several matters at once, single words, matters
-// of both sides.
+// All but these was written to be hard: rare words, denials, figures of speech, several matters at once,
+// single words, matters of both sides, what a model that had not learnt from it answered wrongly.
 bool Hard(const SuggestExample& example) {
-  static const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2", "t3", "t4",
-                                             "t5", "t6", "t7", "t8", "t9", "u1", "v1", "v2", "v3", "v4", "v5",
-                                             "w1", "w2", "w3", "w4", "x1", "x2", "x3", "x4", "x5"};
-  return hard.contains(example.batch());
+  static const std::set<std::string> spoken = {"a", "b", "e", "g"};
+  return !spoken.contains(example.batch());
 }
 
 double Microseconds(Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }

@@ -770,7 +770,11 @@ bool ExamplePeer::SendOnce(exchange::v1::ExchangeService::Stub& peer, exchange::
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
   if (const grpc::Status status = peer.Deliver(&context, request, &response); !status.ok()) {
-    if (!Has(Defect::kIgnoresRetryInfo)) progress->not_before = absl::Now() + Read(status).retry_after;
+    const Refusal refusal = Read(status);
+    if (!Has(Defect::kIgnoresRetryInfo)) progress->not_before = absl::Now() + refusal.retry_after;
+    if (Has(Defect::kDropsWhatIsRefusedForVersion) && refusal.reason == "PROTOCOL_VERSION_UNSUPPORTED") {
+      progress->received += request.envelopes_size();
+    }
     return false;
   }
   const exchange::v1::LinkReceipt& receipt = response.receipt();

@@ -59,6 +59,7 @@ enum class Defect {
   kSendsInternalReply,
   kRefusesForClock,
   kIgnoresRetryInfo,
+  kDropsWhatIsRefusedForVersion,
   kStaleIncoming,
   kTellsNothingOutgoing,
   kOutgoingNotRepeated,

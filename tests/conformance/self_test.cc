@@ -348,6 +348,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Defect::kSendsInternalReply, "SendsInternalReply", {"X-CUSTODY-5"}},
         Case{Defect::kRefusesForClock, "RefusesForClock", {"X-TIME-2"}},
         Case{Defect::kIgnoresRetryInfo, "IgnoresRetryInfo", {"X-SEND-4"}},
+        Case{Defect::kDropsWhatIsRefusedForVersion, "DropsWhatIsRefusedForVersion", {"X-VERSION-6"}},
         Case{Defect::kStaleIncoming, "StaleIncoming", {"X-LINK-3"}},
         Case{Defect::kTellsNothingOutgoing, "TellsNothingOutgoing", {"X-LINK-3"}},
         Case{Defect::kOutgoingNotRepeated, "OutgoingNotRepeated", {"X-LINK-3"}},

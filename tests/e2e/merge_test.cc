@@ -184,7 +184,11 @@ TEST(SuggestTest, AdviceTellsOfRepeatsIfItIsAskedTo) {
   request.set_text("团结路的路灯坏了，晚上黑");
   request.mutable_place()->set_township_code("653024100");
   request.set_caller_phone("09082000001");
-  EXPECT_FALSE(Must(sites.a.dispatch(), &DispatchService::Stub::SuggestRoute, request).has_similar());
+  // While the model is trained there is no advice, which takes its time where others are at work.
+  Call patient(absl::Minutes(2));
+  dispatch::v1::SuggestRouteResponse first;
+  ASSERT_TRUE(sites.a.dispatch().SuggestRoute(&patient, request, &first).ok());
+  EXPECT_FALSE(first.has_similar());
   request.set_find_similar(true);
   const auto advised = Must(sites.a.dispatch(), &DispatchService::Stub::SuggestRoute, request);
   ASSERT_TRUE(advised.has_similar());

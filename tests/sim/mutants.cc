@@ -895,7 +895,7 @@ const std::vector<PlantedBug>& PlantedBugs() {
                                       "told"),
       Plant<InDispatch<ClaimsReceipts>>("ClaimsReceipts", "dispatch believes that all was received", 50),
       Plant<InDispatch<LosesAnswers>>("LosesAnswers", "dispatch loses an answer of work_order", 50),
-      Plant<InEscalation<DrawsRequestIds>>("DrawsRequestIds", "a rung has a new request id at each try", 200),
+      Plant<InEscalation<DrawsRequestIds>>("DrawsRequestIds", "a rung has a new request id at each try", 800),
       Plant<InEscalation<LosesAlarms>>("LosesAlarms", "escalation's alarm of an emergency comes to nothing",
                                        200),
       Plant<InClockStore<ForgetsClocks>>("ForgetsClocks", "a clock is not written", 50),

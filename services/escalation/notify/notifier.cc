@@ -188,13 +188,18 @@ absl::Time TrueFrom(type::v1::Rung rung, const OrderFacts& facts) {
   return rung == type::v1::RUNG_REMIND ? facts.remind : facts.due;
 }
 
-// Of a round that has `notices`, all were taken out before anybody was told.
+// Of a round that has `notices`, one at least was taken out, and nobody was told by the others: all were
+// taken out, or given up.
 bool IsWithdrawn(const std::vector<NoticeRow>& notices) {
-  return !notices.empty() && std::all_of(notices.begin(), notices.end(), [](const NoticeRow& notice) {
+  bool withdrawn = false;
+  for (const NoticeRow& notice : notices) {
     // In no message any more, or in one that is not sent.
     const bool taken_out = notice.state == v1::DELIVERY_STATE_UNSPECIFIED && !notice.person.empty();
-    return taken_out || notice.state == v1::DELIVERY_STATE_CANCELLED;
-  });
+    withdrawn |= taken_out || notice.state == v1::DELIVERY_STATE_CANCELLED;
+    if (!taken_out && notice.state != v1::DELIVERY_STATE_CANCELLED && notice.state != v1::DELIVERY_STATE_DEAD)
+      return false;
+  }
+  return withdrawn;
 }
 
 std::vector<Outcome> OutcomesOf(const std::vector<NoticeRow>& notices) {
@@ -248,8 +253,9 @@ Notifier::~Notifier() = default;
 
 absl::Status Notifier::Open() {
   for (const auto& [read, into] :
-       {std::pair(&Store::ReadCursor, &planned_), std::pair(&Store::LastNotice, &last_notice_),
-        std::pair(&Store::LastDelivery, &last_delivery_), std::pair(&Store::LastSequence, &last_sequence_)}) {
+       {std::pair(&Store::ReadCursor, &planned_), std::pair(&Store::ReadHistoryEnd, &history_),
+        std::pair(&Store::LastNotice, &last_notice_), std::pair(&Store::LastDelivery, &last_delivery_),
+        std::pair(&Store::LastSequence, &last_sequence_)}) {
     const auto number = (store_.get()->*read)();
     if (!number.ok()) return number.status();
     *into = *number;
@@ -409,7 +415,7 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
   const bool full = static_cast<int>(rungs->size()) == kPlanBatch;
   const int64_t planned = full ? rungs->back().sequence : watermark;
   const bool first = planned_ == 0;
-  if (first) history_ = watermark;
+  if (first) history_ = watermark;  // written down with the first of it, as a start may come in between
   // A store of a site at which no rung was ever taken is not one that was begun anew.
   if (first || !rungs->empty() || planned - committed_ >= kMaxUnwritten) {
     const std::shared_ptr<const directory::Directory> people = people_();
@@ -454,6 +460,9 @@ absl::StatusOr<bool> Notifier::Plan(absl::Time now) {
           if (directory::Resolve(*people, reach_, query).recipients.empty()) told.at = now;
         }
         if (const auto added = store_->AddTold(told); !added.ok()) return added.status();
+      }
+      if (first) {
+        if (absl::Status put = store_->PutHistory(history_); !put.ok()) return put;
       }
       return store_->PutCursor(planned);
     });
@@ -528,8 +537,7 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
     const bool over = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
                       ((!(*facts)->running && !(*facts)->paused) || (*facts)->highest > told.ref.rung);
     const absl::Time from = facts->has_value() ? TrueFrom(told.ref.rung, **facts) : absl::InfinitePast();
-    const bool withdrawn = !over && from > now && IsWithdrawn(*notices);
-    if (!notices->empty() && !withdrawn && (over || told.acknowledged_until > now || from > now)) {
+    if (!notices->empty() && (over || told.acknowledged_until > now || from > now)) {
       if (absl::Status status = GoOn(std::move(told), *notices, now); !status.ok()) return status;
       continue;
     }
@@ -538,11 +546,6 @@ absl::Status Notifier::TellGroup(absl::Time now, std::vector<Told> group) {
       told.at = absl::InfiniteFuture();
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
       continue;
-    }
-    // The ids of this round are used up: what is told when that deadline is missed has others.
-    if (withdrawn) {
-      ++told.round;
-      told.round_at = absl::UnixEpoch();
     }
     // Somebody has taken note before he was told.
     if (told.acknowledged_until > now) {
@@ -880,18 +883,48 @@ absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
       }
     }
     for (const NoticeRow* notice : withdrawn) {
-      auto told = store_->FindTold(notice->ref);
-      if (!told.ok()) return told.status();
-      // Of a round that is over the next one, if there is any, is told to others anyway.
-      if (!told->has_value() || (*told)->stage != Stage::kTold || (*told)->round != notice->round) continue;
-      (*told)->stage = Stage::kWaiting;
-      (*told)->at = now;
-      if (absl::Status put = store_->UpdateTold(**told); !put.ok()) return put;
+      if (absl::Status put = AfterWithdrawal(*notice, now); !put.ok()) return put;
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return true;
+}
+
+absl::Status Notifier::AfterWithdrawal(const NoticeRow& notice, absl::Time now) {
+  auto found = store_->FindTold(notice.ref);
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return absl::OkStatus();
+  Told& told = **found;
+  const auto facts = source_->FindFacts(notice.ref);
+  if (!facts.ok()) return facts.status();
+  if (told.stage == Stage::kDone) {
+    // The last round may not count any more: then there is another when the new deadline is missed.
+    const auto last = IsLast(told, *facts);
+    if (!last.ok()) return last.status();
+    const auto notices = store_->NoticesOf(notice.ref, told.round);
+    if (!notices.ok()) return notices.status();
+    // What is reminded of may move without what is due.
+    const bool put_off =
+        facts->has_value() && TrueFrom(notice.ref.rung, **facts) > now && IsWithdrawn(*notices);
+    AfterRound(*facts, *last && !put_off, now, &told);
+    return store_->UpdateTold(told);
+  }
+  // Of a round that is over the next one, if there is any, is told to others anyway. It waits already if
+  // another message of the round was withdrawn just now.
+  if ((told.stage != Stage::kTold && told.stage != Stage::kWaiting) || told.round != notice.round) {
+    return absl::OkStatus();
+  }
+  const auto notices = store_->NoticesOf(notice.ref, notice.round);
+  if (!notices.ok()) return notices.status();
+  told.stage = Stage::kWaiting;
+  told.at = now;
+  // The ids of this round are used up: what is told when that deadline is missed has others.
+  if (facts->has_value() && TrueFrom(notice.ref.rung, **facts) > now && IsWithdrawn(*notices)) {
+    ++told.round;
+    told.round_at = absl::UnixEpoch();
+  }
+  return store_->UpdateTold(told);
 }
 
 absl::Status Notifier::Hide(v1::Notification* message) {

@@ -201,6 +201,10 @@ class Notifier {
   // he has left (and others are told in his place), or their deadlines have moved on. Cancels it if no other
   // is left. Their rungs are told to others, still in this round, if there are any. False if there is none.
   absl::StatusOr<bool> Withdraw(DeliveryRow delivery, absl::Time now);
+  // The rung of `notice`, which is in no message any more: others are told of it now, or, if its deadline has
+  // moved on and nobody was told in this round once all its messages are out, all are in another when that is
+  // missed. Within a transaction.
+  absl::Status AfterWithdrawal(const NoticeRow& notice, absl::Time now);
   // Leaves unnamed in `message` whatever order is restricted now, or may be.
   absl::Status Hide(v1::Notification* message);
 

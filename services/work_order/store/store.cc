@@ -1088,7 +1088,7 @@ absl::Status EraseEnvelopes(sql::Statement& select, sql::Statement& put, int64_t
 
 // Finds out whose the envelopes are that earlier releases stored without an order, or with one that is not
 // there, and erases those of erased orders.
-absl::Status SetOrders(sql::Connection& writer) {
+absl::Status SetOrders(sql::Database& database, sql::Connection& writer) {
   std::unique_ptr<sql::Statement> left;
   std::unique_ptr<sql::Statement> select;
   std::unique_ptr<sql::Statement> put;
@@ -1113,13 +1113,17 @@ absl::Status SetOrders(sql::Connection& writer) {
   for (const int64_t place : places) {
     if (status = EraseEnvelopes(*select, *put, place, {}); !status.ok()) return status;
   }
+  if (!places.empty()) database.EmptyLog();
   return Explain(writer.Execute(StrCat(kSetOutboxOrders, kUnsetInboxOrders)));
 }
 
-// Reads `meta`, and makes the tables of a new store. `caller_key` is empty for the store's own.
-absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hotline,
-                                   std::string_view caller_key) {
+// Reads `meta`, and makes the tables of a new store. `caller_key` is empty for the store's own; `on_remake`
+// as in StoreOptions.
+absl::StatusOr<Identity> Establish(sql::Database& database, sql::Connection& writer, std::string_view hotline,
+                                   std::string_view caller_key,
+                                   const std::function<void(bool done)>& on_remake) {
   if (absl::Status status = writer.Begin(); !status.ok()) return Explain(status);
+  bool remakes = false;
   const auto run = [&]() -> absl::StatusOr<Identity> {
     absl::Status status = writer.Execute(
         "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value {blob} NOT NULL) {keyed};");
@@ -1136,7 +1140,8 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       if (!*row) break;
       meta[std::string(select->Text(0))] = std::string(select->Blob(1));
     }
-    if (meta.empty()) {
+    const bool is_new = meta.empty();
+    if (is_new) {
       meta = {{"schema_version", absl::StrCat(kSchemaVersion)},
               {"hotline", std::string(hotline)},
               {"phone_key", RandomBytes(32)}};
@@ -1162,6 +1167,15 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       return error::StoreFailed(
           absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
     }
+    Identity identity{
+        .hotline = meta["hotline"],
+        .phone_key = std::string(caller_key.empty() ? std::string_view(meta["phone_key"]) : caller_key)};
+    // Which key the index was made with, without telling it.
+    const std::string mark = HmacSha256(identity.phone_key, {"caller index"});
+    const bool same_callers = meta["caller_index"] == mark;
+    const bool same_indexes = meta["partner_index"] == kIndexesMark;
+    remakes = !is_new && !(version == kSchemaVersion && same_callers && same_indexes);
+    if (remakes && on_remake) on_remake(false);
     if (version < kSchemaVersion) {
       // One step after the other, all in this one transaction: whoever is interrupted begins anew.
       if (version < 4) status = writer.Execute(kSchema4);
@@ -1176,18 +1190,13 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
       record->BindInt64(2, version);
       if (status = record->Run(); !status.ok()) return Explain(status);
     }
-    Identity identity{
-        .hotline = meta["hotline"],
-        .phone_key = std::string(caller_key.empty() ? std::string_view(meta["phone_key"]) : caller_key)};
-    // Which key the index was made with, without telling it.
-    const std::string mark = HmacSha256(identity.phone_key, {"caller index"});
-    if (meta["caller_index"] != mark) {
+    if (!same_callers) {
       if (absl::Status status = IndexCallersAnew(writer, identity.phone_key); !status.ok()) return status;
     }
     if (status = writer.Execute(kIndexes); !status.ok()) return Explain(status);
-    if (meta["partner_index"] != kIndexesMark) {
+    if (!same_indexes) {
       if (absl::Status status = IndexRecords(writer); !status.ok()) return status;
-      if (status = SetOrders(writer); !status.ok()) return status;
+      if (status = SetOrders(database, writer); !status.ok()) return status;
     }
     for (const auto& [name, value] : {std::pair<std::string, std::string>("caller_index", mark),
                                       {"partner_index", std::string(kIndexesMark)},
@@ -1211,6 +1220,7 @@ absl::StatusOr<Identity> Establish(sql::Connection& writer, std::string_view hot
     return identity;
   }
   if (absl::Status status = writer.Commit(); !status.ok()) return Explain(status);
+  if (remakes && on_remake) on_remake(true);
   return identity;
 }
 
@@ -1796,14 +1806,15 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   absl::StatusOr<std::unique_ptr<sql::Database>> database =
       sql::OpenSqlite({.path = (directory / "work_order.db").string(), .on_wait = options.on_wait});
   if (!database.ok()) return Explain(database.status());
-  return OpenOn(*std::move(database), options.hotline, options.caller_key);
+  return OpenOn(*std::move(database), options.hotline, options.caller_key, options.on_remake);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::unique_ptr<sql::Database> database,
-                                                     std::string_view hotline, std::string_view caller_key) {
+                                                     std::string_view hotline, std::string_view caller_key,
+                                                     const std::function<void(bool done)>& on_remake) {
   absl::StatusOr<std::unique_ptr<sql::Connection>> writer = database->OpenWriter();
   if (!writer.ok()) return Explain(writer.status());
-  absl::StatusOr<Identity> identity = Establish(**writer, hotline, caller_key);
+  absl::StatusOr<Identity> identity = Establish(*database, **writer, hotline, caller_key, on_remake);
   if (!identity.ok()) return identity.status();
   auto store = std::make_unique<SqlStore>(std::move(database), *std::move(writer), *std::move(identity));
   if (absl::Status status = store->Init(); !status.ok()) return status;

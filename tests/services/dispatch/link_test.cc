@@ -642,6 +642,50 @@ TEST_F(LinkTest, ABatchThatIsTooLongOnItsWayIsHalved) {
   EXPECT_GT(ledger_.pulls.front().request.limit(), 32) << "a little more each time";
 }
 
+// A peer that takes its time for whatever it is sent never got more than a few again.
+TEST_F(LinkTest, WhatTakesLongGrowsOnlyWhileItIsFew) {
+  Greet();
+  HandOut(0, 0, 16);
+  Take(peer_.deliveries)
+      .done(
+          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
+  int64_t received = 0;
+  // What is asked for behind a batch of `count` that took `time`.
+  const auto limit_after = [&](int count, absl::Duration time) {
+    HandOut(received, received, count);
+    // On the ordinary lane they are paced.
+    while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(1));
+    steps_.Advance(time);
+    Acknowledge(received += count);
+    return static_cast<int>(ledger_.pulls.front().request.limit());
+  };
+  ASSERT_EQ(ledger_.pulls.front().request.limit(), 8);
+  EXPECT_EQ(limit_after(8, absl::Seconds(6)), 9) << "so few do not take long for being many";
+  EXPECT_EQ(limit_after(9, absl::Seconds(6)), 9) << "with more it would soon be too long";
+  EXPECT_EQ(limit_after(9, absl::Seconds(4)), 10);
+  EXPECT_TRUE(link_->health().up);
+}
+
+// Each envelope takes a slow line its time: it is never offered more than gets through.
+TEST_F(LinkTest, ASlowLineIsNotDrivenUntilItFails) {
+  Greet();
+  HandOut(0, 0, 2);
+  Take(peer_.deliveries)
+      .done(
+          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
+  int64_t received = 0;
+  for (int batch = 0; batch < 12; ++batch) {
+    const auto limit = static_cast<int>(ledger_.pulls.front().request.limit());
+    EXPECT_LE(limit, 5);
+    HandOut(received, received, limit);
+    while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(1));
+    steps_.Advance(limit * absl::Milliseconds(1800));
+    Acknowledge(received += limit);
+  }
+  EXPECT_EQ(ledger_.pulls.front().request.limit(), 5) << "which takes 9 s of 10: six would fail";
+  EXPECT_TRUE(link_->health().up);
+}
+
 TEST_F(LinkTest, WhatIsTakenBackComesInPartsThatTheLineCarries) {
   Greet(5);
   for (const int limit : {512, 256, 128}) {
@@ -653,6 +697,7 @@ TEST_F(LinkTest, WhatIsTakenBackComesInPartsThatTheLineCarries) {
     Take(peer_.backfills).done(absl::DeadlineExceededError("Deadline Exceeded"));
     while (peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
     Greet(5);
+    EXPECT_FALSE(link_->health().up) << "to greet is not enough";
   }
   exchange::v1::BackfillResponse lost;
   for (int64_t sequence : {3, 4, 5}) lost.add_envelopes()->set_sequence(sequence);

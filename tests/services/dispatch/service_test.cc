@@ -1151,7 +1151,35 @@ TEST_F(DispatchServiceTest, AnOrderThatTheLogRegisteredAsAnEmergencyIsKnownToBeO
 }
 
 // Who accepted an emergency was told to come again, as ordinary pushes had filled the queue.
-TEST_F(DispatchServiceTest, ACommandOnAnEmergencyIsOne) {
+TEST_F(DispatchServiceTest, WhoseCallersAreGoneAreNotCommitted) {
+  const size_t before = ledger_.executes.size();
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  ASSERT_EQ(ledger_.executes.size(), before + 2) << "as many as may be under way";
+  Push(NewPush(type::v1::URGENCY_NORMAL));
+  type::v1::Command progress;
+  progress.mutable_header()->set_order_id("0000000000001");
+  progress.mutable_progress();
+  std::optional<absl::StatusOr<workorder::v1::CommandResult>> executed;
+  service_->Execute(Call(), std::move(progress), [&](auto result) { executed = std::move(result); });
+  std::optional<absl::StatusOr<v1::PushToPartnersResponse>> partners;
+  v1::PushToPartnersRequest incident;
+  incident.mutable_header()->set_request_id("partners-1");
+  incident.mutable_partner_call()->add_to_hotlines("119");
+  service_->PushToPartners(Call(), std::move(incident), [&](auto result) { partners = std::move(result); });
+  EXPECT_EQ(service_->waiting_commands(), 3);
+  pushed_.reset();
+  steps_.clock()->Advance(absl::Seconds(31));
+  Commit(type::v1::URGENCY_NORMAL);
+  EXPECT_EQ(service_->waiting_commands(), 0);
+  EXPECT_EQ(ledger_.executes.size(), before + 1) << "nothing more left";
+  EXPECT_EQ(service_->rejected_commands(), 3);
+  ASSERT_TRUE(executed.has_value() && partners.has_value());
+  EXPECT_EQ(error::ReasonOf(executed->status()), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(error::ReasonOf(partners->status()), Reason::ERROR_REASON_OVERLOADED);
+}
+
+TEST_F(DispatchServiceTest, WhoAcceptsAnEmergencyPassesAFullQueue) {
   DispatchOptions options;
   options.hotline = "12345";
   options.batcher.queue_limit = 2;

@@ -112,10 +112,9 @@ class RetentionTest : public testing::Test {
     return content;
   }
   // The id of a new order, registered here by a caller.
-  std::string Register(bool push = false) {
+  std::string Register() {
     type::v1::Command command;
     *command.mutable_registration()->mutable_content() = Lamp("13900000001");
-    if (push) command.mutable_offer()->set_to_hotline("110");
     const Result result = Run(*service_, command);
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? result->order().id() : "";
@@ -358,14 +357,23 @@ TEST_F(RetentionTest, WhatIsWrittenAfterAnErasureGoesInItsTurn) {
 }
 
 TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
-  // Nobody at the peer has ever answered.
-  const std::string pushed = Register(/*push=*/true);
-  type::v1::Command recall = On(pushed);
-  recall.mutable_recall()->set_reason("误推");
-  ASSERT_TRUE(Run(*service_, recall).ok());
+  Offer("13900000001");
+  const auto orders = look_->ScanOrders(0, 10);
+  ASSERT_TRUE(orders.ok() && orders->size() == 1);
+  const std::string copy = orders->front().id();
+  type::v1::Command give_back = On(copy);
+  give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+  give_back.mutable_handoff_return()->set_reason("属公安职责");
+  ASSERT_TRUE(Run(*service_, give_back).ok());
   PassDays(kDays + 1);
   EXPECT_EQ(RunNow().erased_count(), 0);
-  EXPECT_NE(ContentOf(pushed), "");
+  EXPECT_NE(ContentOf(copy), "");
+  // Nothing else kept it.
+  Acknowledge();
+  EXPECT_EQ(RunNow().erased_count(), 1);
+  EXPECT_TRUE(Erased(copy));
+  EXPECT_EQ(ContentOf(copy), "");
+  EXPECT_EQ(Verify(), "");
 }
 
 // It kept the order for good, though nobody delivers it.

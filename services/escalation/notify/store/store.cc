@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS site (
   id {int} PRIMARY KEY,
   schema_version {int} NOT NULL,
   hotline TEXT NOT NULL,
-  planned {int} NOT NULL
+  planned {int} NOT NULL,
+  history {int} NOT NULL DEFAULT 0
 ) {rows};
 CREATE TABLE IF NOT EXISTS told (
   order_id {int} NOT NULL,
@@ -127,6 +128,12 @@ constexpr const char* kTo2[] = {
 constexpr const char* kFrom2[] = {
     "DROP INDEX delivery_by_time",
     "ALTER TABLE delivery ADD COLUMN urgency {int} NOT NULL DEFAULT 0",
+};
+// Version 3 forgot at a start which rungs are history: of a first look that was cut off, what is left is not
+// taken for it.
+constexpr const char* kFrom3[] = {
+    "ALTER TABLE site ADD COLUMN history {int} NOT NULL DEFAULT 0",
+    "UPDATE site SET schema_version = 4 WHERE id = 1",
 };
 
 #define TOLD_COLUMNS                                                                                  \
@@ -259,6 +266,9 @@ class SqlStore final : public Store {
   }
 
   absl::StatusOr<int64_t> ReadCursor() override { return Number("SELECT planned FROM site WHERE id = 1"); }
+  absl::StatusOr<int64_t> ReadHistoryEnd() override {
+    return Number("SELECT history FROM site WHERE id = 1");
+  }
   absl::StatusOr<int64_t> LastNotice() override { return Number("SELECT MAX(number) FROM notice"); }
   absl::StatusOr<int64_t> LastDelivery() override { return Number("SELECT MAX(number) FROM delivery"); }
   absl::StatusOr<int64_t> LastSequence() override {
@@ -268,6 +278,10 @@ class SqlStore final : public Store {
   absl::Status PutCursor(int64_t cursor) override {
     return Write("UPDATE site SET planned = ?1 WHERE id = 1",
                  [&](sql::Statement& put) { put.BindInt64(1, cursor); });
+  }
+  absl::Status PutHistory(int64_t end) override {
+    return Write("UPDATE site SET history = ?1 WHERE id = 1",
+                 [&](sql::Statement& put) { put.BindInt64(1, end); });
   }
 
   absl::StatusOr<bool> AddTold(const Told& told) override {
@@ -800,9 +814,9 @@ class SqlStore final : public Store {
     if (*version == 1 || *version == 2) run(kFrom2);
     if (status.ok()) status = writer_->Execute(kSchema);
     if (*version == 1) run(kTo2);
-    if (!status.ok() || (*version != 1 && *version != 2)) return status;
-    if (status = NoteUrgencies(); !status.ok()) return status;
-    return writer_->Execute("UPDATE site SET schema_version = 3 WHERE id = 1");
+    if (status.ok() && (*version == 1 || *version == 2)) status = NoteUrgencies();
+    if (*version >= 1 && *version <= 3) run(kFrom3);
+    return status;
   }
 
   // Of each message, from its body.

@@ -3,10 +3,10 @@
 //
 // Deleted, it begins anew: rungs of the last day are told again under their old ids, older ones are not.
 //
-// Tables: site (whose it is, how far the rungs are planned), told (each rung, in which round it is and what
-// comes next when), notice (one order's rung, one person, one contact), delivery (a message with its notices;
-// by its number, that of the desktop stream beside it), acknowledgement (what the log said of persons who
-// took note of rungs, while it holds: a rung may be planned after that).
+// Tables: site (whose it is, how far the rungs are planned, which of them are history), told (each rung, in
+// which round it is and what comes next when), notice (one order's rung, one person, one contact), delivery
+// (a message with its notices; by its number, that of the desktop stream beside it), acknowledgement (what
+// the log said of persons who took note of rungs, while it holds: a rung may be planned after that).
 #ifndef SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
 #define SERVICES_ESCALATION_NOTIFY_STORE_STORE_H_
 
@@ -122,12 +122,15 @@ class Store {
 
   // The site's log is planned up to here.
   virtual absl::StatusOr<int64_t> ReadCursor() = 0;
+  // Rungs up to here are older than the store; 0 if it has planned none yet.
+  virtual absl::StatusOr<int64_t> ReadHistoryEnd() = 0;
   virtual absl::StatusOr<int64_t> LastNotice() = 0;
   virtual absl::StatusOr<int64_t> LastDelivery() = 0;
   virtual absl::StatusOr<int64_t> LastSequence() = 0;
 
   // Between Begin and Commit.
   virtual absl::Status PutCursor(int64_t cursor) = 0;
+  virtual absl::Status PutHistory(int64_t end) = 0;
   // False if the rung is there already: it is left as it is.
   virtual absl::StatusOr<bool> AddTold(const Told& told) = 0;
   virtual absl::Status UpdateTold(const Told& told) = 0;

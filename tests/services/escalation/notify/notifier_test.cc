@@ -1179,6 +1179,39 @@ TEST_F(NotifierTest, WhoRepeatsAnAcknowledgementInDoubtIsNotToldWhatBecameOfIt) 
   }
 }
 
+TEST_F(NotifierTest, WhoRepeatsARedeliveryOrAReportInDoubtIsNotToldWhatBecameOfIt) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(202, "", R"({"result":"pending"})");
+  Rung(1, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Seconds(31));
+  v1::ReportDeliveryRequest report;
+  report.set_notification_id(Deliveries("sms", v1::DELIVERY_STATE_PENDING).at(0).notification().id());
+  report.set_state(v1::DELIVERY_STATE_REACHED);
+  gateway_.next = FakeGateway::Status(500);
+  Rung(2, type::v1::RUNG_REMIND);
+  steps_.Advance(absl::Minutes(10));
+  v1::RedeliverDeliveryRequest redelivery;
+  redelivery.set_notification_id(Deliveries("sms", v1::DELIVERY_STATE_DEAD).at(0).notification().id());
+  for (const sql::Fault fault : {sql::Fault::kFailBeforeCommit, sql::Fault::kFailAfterCommit}) {
+    for (const bool reports : {true, false}) {
+      SCOPED_TRACE(reports);
+      fault_ = sql::Fault::kNone;
+      Start();
+      fault_ = fault;
+      for (int i = 0; i < 2; ++i) {
+        const absl::Status failed = reports ? Call(&Notifier::ReportDelivery, report).status()
+                                            : Call(&Notifier::RedeliverDelivery, redelivery).status();
+        EXPECT_EQ(error::ReasonOf(failed), type::v1::ERROR_REASON_STORE_FAILED) << failed;
+        EXPECT_NE(error::ChineseOf(failed).find("结果未知"), std::string::npos) << "time " << i;
+      }
+    }
+  }
+  fault_ = sql::Fault::kNone;
+  Start();
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_PENDING), IsEmpty()) << "the last of each was kept";
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_DEAD), IsEmpty());
+}
+
 TEST_F(NotifierTest, AShortAcknowledgementLeavesALongerOne) {
   Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
   steps_.Advance(absl::Seconds(1));
@@ -1281,6 +1314,75 @@ TEST_F(NotifierTest, WhatIsExtendedBeforeTheGatewayTakesItIsNotSent) {
   EXPECT_EQ(unreachable_, 0);
 }
 
+// The gateway takes nothing until the last round is over.
+TEST_F(NotifierTest, WhatIsExtendedAfterItsLastRoundIsToldOfInTheEnd) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "400");
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(6));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  ASSERT_THAT(ledger_.Reports(), SizeIs(1)) << "its only round";
+  gateway_.next = FakeGateway::Status(200);
+  OrderFacts& facts = rungs_.facts[1];
+  facts.remind = facts.due = steps_.clock()->Now() + absl::Hours(2);
+  steps_.Advance(absl::Hours(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
+  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  const std::vector<v1::Delivery> reached = Deliveries("sms", v1::DELIVERY_STATE_REACHED);
+  ASSERT_THAT(reached, SizeIs(1));
+  EXPECT_EQ(reached[0].notification().orders(0).round(), 2);
+  EXPECT_EQ(reached[0].notification().orders(0).due_time().seconds(), absl::ToUnixSeconds(facts.due));
+  // Once.
+  steps_.Advance(absl::Hours(5));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+}
+
+// A publication may move the reminder later and what is due earlier.
+TEST_F(NotifierTest, AReminderThatMovesAloneIsToldOfInTheEnd) {
+  UseSms();
+  gateway_.next = FakeGateway::Status(503, "400");
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Minutes(6));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  gateway_.next = FakeGateway::Status(200);
+  rungs_.facts[1].remind = steps_.clock()->Now() + absl::Hours(2);
+  steps_.Advance(absl::Hours(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(1));
+  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+}
+
+TEST_F(NotifierTest, KilledWhileAMessageIsPutOffItTellsOfTheNewDeadline) {
+  UseSms();
+  // Kills after n tasks; the new deadline passes before the next start.
+  int kills_before = 0;
+  int kills_after = 0;
+  for (int tasks = 0; tasks < 16; ++tasks) {
+    SCOPED_TRACE(tasks);
+    const size_t cancelled = Deliveries("sms", v1::DELIVERY_STATE_CANCELLED).size();
+    gateway_.next = FakeGateway::Status(503, "120");
+    Rung(1 + tasks, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+    steps_.Advance(absl::Seconds(1));
+    gateway_.next = FakeGateway::Status(200);
+    OrderFacts& facts = rungs_.facts[1 + tasks];
+    facts.remind = facts.due = steps_.clock()->Now() + absl::Minutes(3);
+    steps_.Advance(absl::Seconds(115));
+    steps_.clock()->Advance(absl::Seconds(10));
+    for (int ran = 0; ran < tasks && steps_.RunOne();) ++ran;
+    steps_.clock()->Advance(absl::Minutes(2));
+    Start();
+    steps_.Advance(absl::Seconds(10));
+    const bool withdrawn = Deliveries("sms", v1::DELIVERY_STATE_CANCELLED).size() > cancelled;
+    ++(withdrawn ? kills_after : kills_before);
+    EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(tasks + 1));
+  }
+  EXPECT_GT(kills_before, 0);
+  EXPECT_GT(kills_after, 0);
+  EXPECT_EQ(unreachable_, 0);
+}
+
 TEST_F(NotifierTest, ADeadlineThatComesBackIsToldOf) {
   UseSms();
   Rung(1, type::v1::RUNG_REMIND);
@@ -1306,6 +1408,37 @@ TEST_F(NotifierTest, AGatewayMaySayLaterWhatCameOfIt) {
   steps_.Advance(absl::Seconds(1));
   ASSERT_THAT(ledger_.Reports(), SizeIs(1));
   EXPECT_EQ(ledger_.Reports()[0].notices(0).result(), type::v1::NOTIFICATION_RESULT_REACHED);
+}
+
+TEST_F(NotifierTest, WhatTheGatewaySaysLaterEndsNoRoundsTooEarly) {
+  UseSms();
+  v1::DirectoryEntry leader = directory::test::Somebody("a1", "zhujianju", false);
+  v1::Contact& contact = *leader.mutable_person()->add_contacts();
+  contact.set_channel(v1::CONTACT_CHANNEL_WEBHOOK);
+  contact.set_webhook("sms");
+  contact.set_target("000-0002");
+  ASSERT_TRUE(county_.Do({directory::test::Put(leader)}));
+  people_ = std::make_shared<const directory::Directory>(county_.directory);
+  gateway_.next = FakeGateway::Status(503, "120");
+  Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(1));
+  ASSERT_THAT(gateway_.sent, SizeIs(2));
+  // Before the gateway takes it the deadline is extended: the first of three rounds was none.
+  gateway_.next = FakeGateway::Status(202, "", R"({"result":"pending"})");
+  rungs_.facts[1].due = steps_.clock()->Now() + absl::Hours(1);
+  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
+  std::set<int> rounds;
+  for (int i = 0; i < 4; ++i) {
+    for (const v1::Delivery& delivery : Deliveries("sms", v1::DELIVERY_STATE_PENDING)) {
+      rounds.insert(delivery.notification().orders(0).round());
+      v1::ReportDeliveryRequest request;
+      request.set_notification_id(delivery.notification().id());
+      request.set_state(v1::DELIVERY_STATE_NOT_REACHED);
+      ASSERT_TRUE(Call(&Notifier::ReportDelivery, request).ok());
+    }
+    steps_.Advance(absl::Minutes(6));
+  }
+  EXPECT_THAT(rounds, ElementsAre(2, 3, 4));
 }
 
 TEST_F(NotifierTest, KilledAtAnyStepItTellsEachRungOnceUnderOneId) {
@@ -1380,6 +1513,21 @@ TEST_F(NotifierTest, WhatWasTakenWhileItWasDownIsToldHoweverLongThatTook) {
   steps_.Advance(absl::Minutes(1));
   EXPECT_THAT(gateway_.sent, SizeIs(2));
   EXPECT_EQ(skipped_, 7);
+}
+
+TEST_F(NotifierTest, HistoryStaysHistoryIfAStartCutsTheFirstLookOff) {
+  // More than are looked at in one go.
+  for (int order = 1; order <= 600; ++order) {
+    Add(order, type::v1::RUNG_URGE, type::v1::URGENCY_NORMAL, "zhujianju");
+  }
+  steps_.clock()->Advance(absl::Hours(30));
+  notifier_->Wake();
+  while (skipped_ == 0) ASSERT_TRUE(steps_.RunOne());
+  ASSERT_LT(skipped_, 600);
+  Start();
+  steps_.Advance(absl::Minutes(1));
+  EXPECT_EQ(skipped_, 600);
+  EXPECT_THAT(Deliveries(), IsEmpty());
 }
 
 TEST_F(NotifierTest, ASiteWithoutARungBeforeHasNoStoreThatWasBegunAnew) {

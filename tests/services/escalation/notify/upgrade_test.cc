@@ -50,8 +50,15 @@ INSERT INTO delivery VALUES (1, 'm1', 0, 'sms', X'5001', 1, 0, 100, 0, 0, '', 0,
 INSERT INTO delivery VALUES (2, 'm2', 0, 'sms', X'5003', 1, 0, 200, 0, 0, '', 0, '');
 )sql";
 
-// What version 3 has beyond version 2, taken away.
+// What version 4 has beyond version 3, taken away.
+constexpr char kBackTo3[] = R"sql(
+ALTER TABLE site DROP COLUMN history;
+UPDATE site SET schema_version = 3 WHERE id = 1;
+)sql";
+
+// The same of version 2.
 constexpr char kBackTo2[] = R"sql(
+ALTER TABLE site DROP COLUMN history;
 DROP INDEX delivery_by_time;
 ALTER TABLE delivery DROP COLUMN urgency;
 CREATE INDEX delivery_by_time ON delivery (webhook, next_at) WHERE next_at IS NOT NULL;
@@ -74,17 +81,18 @@ TEST(NotifyStoreTest, AnOlderVersionsRowsAreKept) {
   ScratchFolder scratch;
   const std::string path = scratch.path() + "/notify.db";
   ASSERT_NO_FATAL_FAILURE(Script(path, kVersion1));
-  // The second time there is nothing to do any more; the third time version 2 is brought forward.
-  for (int time = 0; time < 3; ++time) {
+  // The second time there is nothing to do any more; then versions 2 and 3 are brought forward.
+  for (int time = 0; time < 4; ++time) {
     SCOPED_TRACE(time);
-    if (time == 2) {
-      ASSERT_NO_FATAL_FAILURE(Script(path, kBackTo2));
+    if (time >= 2) {
+      ASSERT_NO_FATAL_FAILURE(Script(path, time == 2 ? kBackTo2 : kBackTo3));
     }
     auto database = sql::OpenSqlite({.path = path});
     ASSERT_TRUE(database.ok()) << database.status();
     auto store = Store::Open(*std::move(database), "12345");
     ASSERT_TRUE(store.ok()) << store.status();
     EXPECT_EQ((*store)->ReadCursor().value(), 77);
+    EXPECT_EQ((*store)->ReadHistoryEnd().value(), 0);
     const RungRef ref{
         .order_id = 5, .armed_by = 40, .clock = type::v1::CLOCK_KIND_SIGN, .rung = type::v1::RUNG_URGE};
     const auto told = (*store)->FindTold(ref);

@@ -16,6 +16,8 @@
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/contract/proto_time.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
@@ -142,6 +144,31 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
                               dispatch::v1::PushToPartnersResponse* /*response*/) override {
     return {grpc::StatusCode::INTERNAL, "nobody can say"};
   }
+  grpc::Status ListLinks(grpc::ServerContext* /*context*/, const dispatch::v1::ListLinksRequest* /*request*/,
+                         dispatch::v1::ListLinksResponse* response) override {
+    MutexLock lock(&mu_);
+    *response->add_links() = link_;
+    return grpc::Status::OK;
+  }
+
+  void SetLink(dispatch::v1::LinkStatus link) {
+    MutexLock lock(&mu_);
+    link_ = std::move(link);
+  }
+
+ private:
+  Mutex mu_;
+  dispatch::v1::LinkStatus link_ ABSL_GUARDED_BY(mu_);
+};
+
+class Healthy final : public grpc::health::v1::Health::Service {
+ public:
+  grpc::Status Check(grpc::ServerContext* /*context*/,
+                     const grpc::health::v1::HealthCheckRequest* /*request*/,
+                     grpc::health::v1::HealthCheckResponse* response) override {
+    response->set_status(grpc::health::v1::HealthCheckResponse::SERVING);
+    return grpc::Status::OK;
+  }
 };
 
 class Orders final : public workorder::v1::WorkOrderService::Service {
@@ -258,8 +285,8 @@ class PlayedTest : public testing::Test {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    for (grpc::Service* service :
-         std::initializer_list<grpc::Service*>{&dispatch_, &orders_, &clocks_, &notices_, &people_}) {
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{&healthy_, &dispatch_, &orders_,
+                                                                        &clocks_, &notices_, &people_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();
@@ -271,6 +298,7 @@ class PlayedTest : public testing::Test {
   Said Run(const Words& arguments) { return RunCtl(folder_, Joined(globals_, arguments)); }
 
   TemporaryFolder folder_;
+  Healthy healthy_;
   Dispatch dispatch_;
   Orders orders_;
   Clocks clocks_;
@@ -343,6 +371,32 @@ TEST_F(PlayedTest, ALogTooLargeForAServiceIsVerifiedInABackup) {
   EXPECT_EQ(longest.exit, 6);
   EXPECT_THAT(longest.err, AllOf(HasSubstr("hotlinectl backup verify"), Not(HasSubstr("--timeout"))));
   EXPECT_THAT(Run({"--timeout", "5m", "verify"}).err, HasSubstr("--timeout"));
+}
+
+TEST_F(PlayedTest, OfClocksThatAreApartDoctorTellsWhatIsCertain) {
+  const std::string config = folder_.path() + "/site.yaml";
+  WriteFile(config,
+            "hotline: \"12345\"\n"
+            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
+            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  dispatch::v1::LinkStatus link;
+  link.set_peer("110");
+  link.set_lane(exchange::v1::LANE_ORDINARY);
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
+  link.set_up(true);
+  const auto look = [&](absl::Duration skew, absl::Duration uncertainty) {
+    *link.mutable_clock_skew() = ToProtoDuration(skew);
+    *link.mutable_clock_uncertainty() = ToProtoDuration(uncertainty);
+    dispatch_.SetLink(link);
+    return Run({"doctor", "--config", config, "--json"}).out;
+  };
+  EXPECT_THAT(
+      look(-absl::Seconds(90), absl::Milliseconds(10)),
+      AllOf(HasSubstr("the clocks are at least 89990 ms apart"), HasSubstr("双方时钟至少相差89990毫秒")));
+  // A batch that was 9 s on its way.
+  EXPECT_THAT(look(absl::Milliseconds(4500), absl::Milliseconds(4500)),
+              AllOf(HasSubstr("up, protocol version"), Not(HasSubstr("ms apart"))));
 }
 
 }  // namespace

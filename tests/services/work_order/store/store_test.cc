@@ -22,6 +22,7 @@ namespace {
 using exchange::v1::Envelope;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 using type::v1::OrderContent;
 using type::v1::OrderState;
 using type::v1::WorkOrder;
@@ -60,7 +61,9 @@ class StoreTest : public testing::Test {
 
   void Open() {
     absl::StatusOr<std::unique_ptr<Store>> store =
-        Store::Open({.directory = Directory(), .hotline = "12345"});
+        Store::Open({.directory = Directory(), .hotline = "12345", .on_remake = [this](bool done) {
+                       remade_.push_back(done);
+                     }});
     ASSERT_TRUE(store.ok()) << store.status();
     Use(*std::move(store));
   }
@@ -183,6 +186,7 @@ class StoreTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Reader> reader_;
   Heads heads_;
+  std::vector<bool> remade_;  // what each Open told of
   int64_t counter_ = 0;
 };
 
@@ -721,7 +725,12 @@ TEST_F(StoreTest, AnOlderStoreLearnsWhatIsEarlyAndWhoseWhatCameBackIs) {
             .ok());
     ASSERT_TRUE(writer->Commit().ok());
   }
+  EXPECT_THAT(remade_, IsEmpty()) << "a new store is not";
   Open();
+  EXPECT_THAT(remade_, ElementsAre(false, true));
+  EXPECT_TRUE(store_->stats().empties_log) << "what was erased is not to be read there";
+  ASSERT_TRUE(store_->Checkpoint().ok());
+  EXPECT_FALSE(store_->stats().empties_log);
   EXPECT_THAT(*reader_->OutboxOrders(key, 0, 10), ElementsAre(order, 0, erased));
   const auto written = *reader_->ReadOutbox(key, 0, 10);
   ASSERT_EQ(written.size(), 3u);
@@ -736,6 +745,9 @@ TEST_F(StoreTest, AnOlderStoreLearnsWhatIsEarlyAndWhoseWhatCameBackIs) {
   ListFilter filter;
   *filter.mutable_register_end_time() = Stamp(kMorning + absl::Hours(1));
   EXPECT_THAT(List(filter), ElementsAre(early, erased));
+  Reopen();
+  EXPECT_THAT(remade_, SizeIs(2)) << "once";
+  EXPECT_FALSE(store_->stats().empties_log);
 }
 
 // After the clock had been ahead more than once; recovered ones come in any order.
