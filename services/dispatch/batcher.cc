@@ -14,7 +14,7 @@ constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 // its delivery, its receipts and its events keep both sites busy for about three times as long, and that is
 // to be over before the next.
 constexpr int kRest = 4;
-// So many that are too late are refused at a time: others wait for the thread.
+// So many that are too late are refused at a time.
 constexpr size_t kMostLate = 256;
 
 // Names the part of the command that takes the most, as the client calls it.
@@ -50,8 +50,8 @@ void Batcher::Submit(type::v1::Command command, bool emergency, absl::Time deadl
   const size_t bytes = command.ByteSizeLong();
   if (bytes > kMaxCommandBytes) return done(TooLarge(command));
   const Room room = RoomOf(emergency);
-  const absl::Time now = clock_->Now();
-  if (emergency) deadline = absl::InfiniteFuture();
+  const absl::Duration now = clock_->Steady();
+  const absl::Duration late_at = emergency ? absl::InfiniteDuration() : now + (deadline - clock_->Now());
   bool send = false;
   bool full = false;
   {
@@ -60,14 +60,13 @@ void Batcher::Submit(type::v1::Command command, bool emergency, absl::Time deadl
         static_cast<size_t>(options_.queue_limit + (emergency ? options_.emergency_room : 0));
     const size_t bytes_limit = options_.queue_bytes + (emergency ? options_.emergency_bytes : 0);
     // As long as the next to leave has waited already.
-    const bool in_vain =
-        !ordinary_.waiting.empty() && deadline < now + (now - ordinary_.waiting.front().came);
+    const bool in_vain = !ordinary_.waiting.empty() && late_at < now + (now - ordinary_.waiting.front().came);
     if (in_vain || ordinary_.waiting.size() + emergencies_.waiting.size() >= limit ||
         ordinary_.bytes + emergencies_.bytes + bytes > bytes_limit) {
       full = true;
     } else {
       Queue& queue = emergency ? emergencies_ : ordinary_;
-      queue.waiting.push_back({std::move(command), std::move(done), bytes, now, deadline});
+      queue.waiting.push_back({std::move(command), std::move(done), bytes, now, late_at});
       queue.bytes += bytes;
       CountWaiting();
       send = queue.under_way < room.batches;
@@ -96,12 +95,13 @@ absl::Duration Batcher::RestAfter(absl::Time sent) const {
 
 absl::Status Batcher::Full() { return error::Overloaded("dispatch queue", kRetryAfter); }
 
-void Batcher::TakeFrom(Queue& queue, const Room& room, absl::Time now, workorder::v1::ExecuteRequest* request,
-                       Dones* dones, std::vector<Waiting>* late) const {
+void Batcher::TakeFrom(Queue& queue, const Room& room, absl::Duration now,
+                       workorder::v1::ExecuteRequest* request, Dones* dones,
+                       std::vector<Waiting>* late) const {
   size_t bytes = 0;
   while (!queue.waiting.empty() && dones->size() < room.commands && late->size() < kMostLate) {
     Waiting& next = queue.waiting.front();
-    const bool is_late = next.deadline <= now;
+    const bool is_late = next.late_at <= now;
     if (!is_late && !dones->empty() && bytes + next.bytes > options_.batch_bytes) break;
     queue.bytes -= next.bytes;
     if (is_late) {
@@ -126,7 +126,7 @@ void Batcher::Send(bool emergency) {
   {
     MutexLock lock(&mu_);
     Queue& queue = emergency ? emergencies_ : ordinary_;
-    if (queue.under_way <= room.batches) TakeFrom(queue, room, sent, &request, &dones, &late);
+    if (queue.under_way <= room.batches) TakeFrom(queue, room, clock_->Steady(), &request, &dones, &late);
     more = dones.empty() && !late.empty() && !queue.waiting.empty();
     if (dones.empty() && !more) --queue.under_way;
     CountWaiting();
@@ -134,8 +134,8 @@ void Batcher::Send(bool emergency) {
   if (!dones.empty()) Execute(emergency, sent, std::move(request), std::move(dones));
   NoteRejected(static_cast<int64_t>(late.size()));
   for (Waiting& one : late) one.done(Full());
-  // The place under way is kept: an emergency may pass first.
-  if (more) SendOrdinary();
+  // The place under way is kept; others wait for this thread.
+  if (more) way_->YieldAfter(absl::ZeroDuration(), [this] { Send(false); });
 }
 
 void Batcher::Execute(bool emergency, absl::Time sent, workorder::v1::ExecuteRequest request, Dones dones) {

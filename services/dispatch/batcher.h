@@ -74,8 +74,9 @@ class Batcher {
     type::v1::Command command;
     Done<workorder::v1::CommandResult> done;
     size_t bytes;
-    absl::Time came;
-    absl::Time deadline;
+    // By the clock that nobody sets.
+    absl::Duration came;
+    absl::Duration late_at;
   };
   // Commands that wait, and how many batches of them are under way.
   struct Queue {
@@ -101,7 +102,7 @@ class Batcher {
   static void Answer(Dones dones, absl::StatusOr<workorder::v1::ExecuteResponse> response);
   // Moves commands of the queue to `request` and `dones`, at most as `room` has it, and those that are too
   // late to `late`, some hundreds at most.
-  void TakeFrom(Queue& queue, const Room& room, absl::Time now, workorder::v1::ExecuteRequest* request,
+  void TakeFrom(Queue& queue, const Room& room, absl::Duration now, workorder::v1::ExecuteRequest* request,
                 Dones* dones, std::vector<Waiting>* late) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

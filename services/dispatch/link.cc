@@ -419,10 +419,12 @@ void Link::OnDelivered(int count, int64_t last, absl::Time sent,
   if (last > 0) {
     // What took long is long enough: with more it would soon fail, and the link be down for nothing. A peer
     // that takes as long for a few may take it for each batch, whatever is in it: then fewer are no help, and
-    // one more is tried, if it would get through were each to take its part of the time.
+    // one more is tried, if it would get through were each to take its part of the time. Of one alone nothing
+    // tells which it is.
     const absl::Duration took = clock_->Now() - sent;
-    const bool took_long = !peer_->store_and_forward() && took > options_.delivery_timeout / 2 &&
-                           (count > kFew || took * (count + 1) > options_.delivery_timeout * count);
+    const bool took_long =
+        !peer_->store_and_forward() && took > options_.delivery_timeout / 2 &&
+        (count > kFew || (count > 1 && took * (count + 1) > options_.delivery_timeout * count));
     if (!took_long) batch_limit_ = std::min(batch_limit_ + 1, options_.delivery_batch);
     if (handed_over_ <= receipt_.received_through()) progress_time_ = clock_->Now();
     handed_over_ = std::max(last, receipt_.received_through());

@@ -179,8 +179,8 @@ class Link {
   Backoff backoff_;
   std::minstd_rand random_;
   bool has_receipt_ = false;
-  // Halved when a batch is too large or not answered in time, one more with each that is taken, unless it was
-  // many and took more than half of that time.
+  // Halved when a batch is too large or not answered in time, one more with each that is taken, unless it
+  // took more than half of that time and was many, or with one more would probably take all of it.
   int batch_limit_;
   int backfill_limit_;    // of what is taken back: halved when not answered in time, else one more each time
   bool refused_ = false;  // the last delivery of envelopes failed

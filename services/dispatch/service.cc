@@ -333,7 +333,7 @@ void DispatchService::Execute(const CallContext& call, type::v1::Command command
   const bool awaited =
       command.has_acceptance() || command.has_handoff_return() || command.has_confirm_by_voice();
   const bool emergency = awaited && IsKnownEmergency(command.header().order_id());
-  batcher_.Submit(std::move(command), emergency, call.deadline,
+  batcher_.Submit(std::move(command), emergency, AnswerBy(call),
                   [this, actor = std::move(actor), cleared,
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (result.ok()) {
@@ -510,7 +510,7 @@ void DispatchService::Push(const CallContext& call, v1::PushWorkOrderRequest req
   if (request.find_similar() && options_.finder != nullptr) {
     done = WithSimilar(acting, std::move(done));
   }
-  SubmitPush(*std::move(command), call.deadline, std::move(undecided),
+  SubmitPush(*std::move(command), AnswerBy(call), std::move(undecided),
              [this, call = acting, wait = FromProtoDuration(request.receipt_wait()),
               wait_set = request.has_receipt_wait(),
               done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
@@ -671,7 +671,7 @@ void DispatchService::PushToPartners(const CallContext& call, v1::PushToPartners
   incident.set_traceparent(call.traceparent);
   const bool known = IsKnownEmergency(request.header().order_id());
   if (known) done = Passing(way_.Enter(), std::move(done));
-  batcher_.Submit(std::move(incident), known, call.deadline,
+  batcher_.Submit(std::move(incident), known, AnswerBy(call),
                   [this, call, known, request = std::move(request),
                    done = std::move(done)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                     if (!result.ok()) return done(result.status());
@@ -864,7 +864,7 @@ void DispatchService::PushOne(const std::shared_ptr<Import>& import, int i) {
     finish = Passing(way_.Enter(), std::move(finish));
   }
   const CallContext acting = ActingAs(command->header(), import->call);
-  SubmitPush(*std::move(command), import->call.deadline, std::move(undecided),
+  SubmitPush(*std::move(command), AnswerBy(import->call), std::move(undecided),
              [this, call = acting,
               finish = std::move(finish)](absl::StatusOr<workorder::v1::CommandResult> result) mutable {
                if (!result.ok()) return finish(result.status());

@@ -188,18 +188,23 @@ absl::Time TrueFrom(type::v1::Rung rung, const OrderFacts& facts) {
   return rung == type::v1::RUNG_REMIND ? facts.remind : facts.due;
 }
 
-// Of a round that has `notices`, one at least was taken out, and nobody was told by the others: all were
-// taken out, or given up.
-bool IsWithdrawn(const std::vector<NoticeRow>& notices) {
-  bool withdrawn = false;
-  for (const NoticeRow& notice : notices) {
-    // In no message any more, or in one that is not sent.
-    const bool taken_out = notice.state == v1::DELIVERY_STATE_UNSPECIFIED && !notice.person.empty();
-    withdrawn |= taken_out || notice.state == v1::DELIVERY_STATE_CANCELLED;
-    if (!taken_out && notice.state != v1::DELIVERY_STATE_CANCELLED && notice.state != v1::DELIVERY_STATE_DEAD)
-      return false;
-  }
-  return withdrawn;
+// Of a round that has `notices`, nobody was told: each was taken out, given up, or did not get to its person.
+// A desktop that nobody read in time may have been seen.
+bool NobodyWasTold(const std::vector<NoticeRow>& notices) {
+  return !notices.empty() && std::all_of(notices.begin(), notices.end(), [](const NoticeRow& notice) {
+    switch (notice.state) {
+      case v1::DELIVERY_STATE_UNSPECIFIED:
+        // In no message any more.
+        return !notice.person.empty();
+      case v1::DELIVERY_STATE_CANCELLED:
+      case v1::DELIVERY_STATE_DEAD:
+        return true;
+      case v1::DELIVERY_STATE_NOT_REACHED:
+        return notice.channel != "desktop";
+      default:
+        return false;
+    }
+  });
 }
 
 std::vector<Outcome> OutcomesOf(const std::vector<NoticeRow>& notices) {
@@ -747,7 +752,7 @@ absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& noti
   // while there is time again.
   const bool done = NeedsRunningClock(told.ref.rung) && facts->has_value() &&
                     ((!(*facts)->running && !(*facts)->paused) || TrueFrom(told.ref.rung, **facts) > now);
-  const auto last = IsLast(told, *facts);
+  const auto last = IsLast(told, *facts, now);
   if (!last.ok()) return last.status();
   type::v1::NotificationReport report =
       MakeReport(told.ref, told.round, OutcomesOf(notices), over && !done, *last);
@@ -779,7 +784,8 @@ absl::Status Notifier::SettleRound(Told told, const std::vector<NoticeRow>& noti
   return store_->UpdateTold(told);
 }
 
-absl::StatusOr<bool> Notifier::IsLast(const Told& told, const std::optional<OrderFacts>& facts) {
+absl::StatusOr<bool> Notifier::IsLast(const Told& told, const std::optional<OrderFacts>& facts,
+                                      absl::Time now) {
   const int rounds = policy_.Rounds(told.ref.rung);
   if (told.round < rounds || !facts.has_value() || !NeedsRunningClock(told.ref.rung)) {
     return told.round >= rounds;
@@ -788,7 +794,10 @@ absl::StatusOr<bool> Notifier::IsLast(const Told& told, const std::optional<Orde
   for (int round = 1; round <= told.round; ++round) {
     const auto notices = store_->NoticesOf(told.ref, round);
     if (!notices.ok()) return notices.status();
-    const bool put_off = IsWithdrawn(*notices) && notices->front().due < facts->due;
+    // What is reminded of may move without what is due.
+    const bool put_off =
+        NobodyWasTold(*notices) &&
+        (notices->front().due < facts->due || (round == told.round && TrueFrom(told.ref.rung, *facts) > now));
     if (!put_off) ++counted;
   }
   return counted >= rounds;
@@ -833,10 +842,15 @@ absl::StatusOr<bool> Notifier::IsMoot(int64_t delivery) {
   return true;
 }
 
-bool Notifier::IsToldOn(const Told& told, int round) const {
-  return told.round > round || told.stage == Stage::kTold || told.stage == Stage::kWaiting ||
-         told.stage == Stage::kResting ||
-         (told.stage == Stage::kReporting && round < policy_.Rounds(told.ref.rung));
+absl::StatusOr<bool> Notifier::IsToldOn(const Told& told, const std::optional<OrderFacts>& facts, int round,
+                                        absl::Time now) {
+  if (told.round > round || told.stage == Stage::kTold || told.stage == Stage::kWaiting ||
+      told.stage == Stage::kResting)
+    return true;
+  if (told.stage != Stage::kReporting) return false;
+  const auto last = IsLast(told, facts, now);
+  if (!last.ok()) return last.status();
+  return !*last;
 }
 
 absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
@@ -859,7 +873,11 @@ absl::StatusOr<bool> Notifier::Withdraw(DeliveryRow delivery, absl::Time now) {
       // Of a rung that nobody else is told of any more it is better that he hears than that nobody does; but
       // whoever the next rung is told to is somebody else.
       const bool overtaken = facts->has_value() && (*facts)->highest > notice.ref.rung;
-      left_out = told->has_value() && (overtaken || IsToldOn(**told, notice.round));
+      if (told->has_value()) {
+        const auto told_on = IsToldOn(**told, *facts, notice.round, now);
+        if (!told_on.ok()) return told_on.status();
+        left_out = overtaken || *told_on;
+      }
     }
     if (left_out) {
       withdrawn.push_back(&notice);
@@ -900,14 +918,9 @@ absl::Status Notifier::AfterWithdrawal(const NoticeRow& notice, absl::Time now) 
   if (!facts.ok()) return facts.status();
   if (told.stage == Stage::kDone) {
     // The last round may not count any more: then there is another when the new deadline is missed.
-    const auto last = IsLast(told, *facts);
+    const auto last = IsLast(told, *facts, now);
     if (!last.ok()) return last.status();
-    const auto notices = store_->NoticesOf(notice.ref, told.round);
-    if (!notices.ok()) return notices.status();
-    // What is reminded of may move without what is due.
-    const bool put_off =
-        facts->has_value() && TrueFrom(notice.ref.rung, **facts) > now && IsWithdrawn(*notices);
-    AfterRound(*facts, *last && !put_off, now, &told);
+    AfterRound(*facts, *last, now, &told);
     return store_->UpdateTold(told);
   }
   // Of a round that is over the next one, if there is any, is told to others anyway. It waits already if
@@ -920,7 +933,7 @@ absl::Status Notifier::AfterWithdrawal(const NoticeRow& notice, absl::Time now) 
   told.stage = Stage::kWaiting;
   told.at = now;
   // The ids of this round are used up: what is told when that deadline is missed has others.
-  if (facts->has_value() && TrueFrom(notice.ref.rung, **facts) > now && IsWithdrawn(*notices)) {
+  if (facts->has_value() && TrueFrom(notice.ref.rung, **facts) > now && NobodyWasTold(*notices)) {
     ++told.round;
     told.round_at = absl::UnixEpoch();
   }
@@ -1178,7 +1191,7 @@ void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::
         }
         const auto facts = source_->FindFacts(told.ref);
         if (!facts.ok()) return facts.status();
-        const auto last = IsLast(told, *facts);
+        const auto last = IsLast(told, *facts, now);
         if (!last.ok()) return last.status();
         AfterRound(*facts, *last, now, &told);
       }

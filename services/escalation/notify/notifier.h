@@ -196,7 +196,8 @@ class Notifier {
   absl::Status Report(absl::Time now);
   absl::StatusOr<bool> IsMoot(int64_t delivery);
   // Others are told of rung `told` still in `round`, or after it.
-  bool IsToldOn(const Told& told, int round) const;
+  absl::StatusOr<bool> IsToldOn(const Told& told, const std::optional<OrderFacts>& facts, int round,
+                                absl::Time now);
   // Takes the orders out of `delivery` that its person is not to be told of any more: they accuse his unit,
   // he has left (and others are told in his place), or their deadlines have moved on. Cancels it if no other
   // is left. Their rungs are told to others, still in this round, if there are any. False if there is none.
@@ -224,7 +225,7 @@ class Notifier {
   absl::Status GoOn(Told told, const std::vector<NoticeRow>& notices, absl::Time now);
   // The round in which rung `told` is has no other after it. Rounds of which nobody was told before the
   // deadline moved on do not count.
-  absl::StatusOr<bool> IsLast(const Told& told, const std::optional<OrderFacts>& facts);
+  absl::StatusOr<bool> IsLast(const Told& told, const std::optional<OrderFacts>& facts, absl::Time now);
   // Rung `told` after its round: another, or none.
   void AfterRound(const std::optional<OrderFacts>& facts, bool last, absl::Time now, Told* told);
   // Looks at the rounds in which `delivery` has notices, whether they are settled now. Within a transaction.

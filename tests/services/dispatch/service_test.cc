@@ -1150,7 +1150,6 @@ TEST_F(DispatchServiceTest, AnOrderThatTheLogRegisteredAsAnEmergencyIsKnownToBeO
   }
 }
 
-// Who accepted an emergency was told to come again, as ordinary pushes had filled the queue.
 TEST_F(DispatchServiceTest, WhoseCallersAreGoneAreNotCommitted) {
   const size_t before = ledger_.executes.size();
   Push(NewPush(type::v1::URGENCY_NORMAL));
@@ -1179,6 +1178,7 @@ TEST_F(DispatchServiceTest, WhoseCallersAreGoneAreNotCommitted) {
   EXPECT_EQ(error::ReasonOf(partners->status()), Reason::ERROR_REASON_OVERLOADED);
 }
 
+// Who accepted an emergency was told to come again, as ordinary pushes had filled the queue.
 TEST_F(DispatchServiceTest, WhoAcceptsAnEmergencyPassesAFullQueue) {
   DispatchOptions options;
   options.hotline = "12345";

@@ -1339,6 +1339,29 @@ TEST_F(NotifierTest, WhatIsExtendedAfterItsLastRoundIsToldOfInTheEnd) {
   EXPECT_THAT(gateway_.sent, SizeIs(2));
 }
 
+// The deadline moves on while the last attempt is under way, which fails: nobody was told, and there is time.
+TEST_F(NotifierTest, WhatFailsWhileItsDeadlineMovesIsToldOfInTheEnd) {
+  for (const Attempt& failure :
+       {FakeGateway::Status(400), FakeGateway::Status(200, "", R"({"result":"not_reached"})")}) {
+    UseSms();
+    const size_t before = gateway_.sent.size();
+    const int64_t order = 1 + static_cast<int64_t>(before);
+    gateway_.latency = absl::Seconds(5);
+    gateway_.next = failure;
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+    steps_.Advance(absl::Seconds(2));
+    ASSERT_THAT(gateway_.sent, SizeIs(before + 1));
+    OrderFacts& facts = rungs_.facts[order];
+    facts.remind = facts.due = steps_.clock()->Now() + absl::Hours(2);
+    gateway_.next = FakeGateway::Status(200);
+    steps_.Advance(absl::Hours(1));
+    EXPECT_THAT(gateway_.sent, SizeIs(before + 1));
+    steps_.Advance(absl::Hours(2));
+    EXPECT_THAT(gateway_.sent, SizeIs(before + 2));
+    EXPECT_EQ(unreachable_, 0);
+  }
+}
+
 // A publication may move the reminder later and what is due earlier.
 TEST_F(NotifierTest, AReminderThatMovesAloneIsToldOfInTheEnd) {
   UseSms();
