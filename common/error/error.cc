@@ -1,9 +1,11 @@
 #include "common/error/error.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "common/base/text.h"
 #include "google/rpc/error_details.pb.h"
@@ -75,6 +77,15 @@ google::rpc::Status WireOf(const absl::Status& status) {
   return proto;
 }
 
+// As a person reads it: `in progress`.
+std::string StateWord(type::v1::OrderState state) {
+  std::string word = type::v1::OrderState_Name(state);
+  constexpr std::string_view kStates = "ORDER_STATE_";
+  if (word.starts_with(kStates)) word.erase(0, kStates.size());
+  std::replace(word.begin(), word.end(), '_', ' ');
+  return absl::AsciiStrToLower(word);
+}
+
 // The first detail of type T, or a default one.
 template <typename T>
 T DetailOf(const absl::Status& status) {
@@ -129,12 +140,13 @@ absl::Status OrderNotFound(std::string_view id_or_number) {
 absl::Status WrongState(std::string_view command, std::string_view command_zh, type::v1::OrderState state) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_WRONG_STATE,
-               .english = StrCat("cannot ", command, " an order in ", type::v1::OrderState_Name(state)),
+               .english = StrCat("cannot ", command, " an order in state ", StateWord(state)),
                .chinese = StrCat("工单状态为“", StateNameZh(state), "”，不能", command_zh),
                .metadata = {{"command", std::string(command)}, {"state", type::v1::OrderState_Name(state)}}});
 }
 
-absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed) {
+absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed,
+                       std::string_view who) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames = {
       {{"holder", "持有方"}, {"origin", "首接平台"}, {"giver", "推送方"}, {"receiver", "接收方"}}};
   std::string_view needed_zh = needed;
@@ -143,8 +155,9 @@ absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std
   }
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_NOT_HOLDER,
-               .english = StrCat("only the ", needed, " may do this; the holder is ", holder),
-               .chinese = StrCat("只有", needed_zh, "可以", command_zh, "；当前持有方为", holder),
+               .english = StrCat("only the ", needed, who.empty() ? "" : " ", who,
+                                 " may do this; the holder is ", holder),
+               .chinese = StrCat("只有", needed_zh, who, "可以", command_zh, "；当前持有方为", holder),
                .metadata = {{"holder", std::string(holder)}, {"needed", std::string(needed)}}});
 }
 
@@ -179,10 +192,10 @@ absl::Status ReturnWindowOver(std::string_view unit) {
 absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh) {
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_BOUNCE,
-               .english = StrCat("the order was at ", target,
-                                 " before; push with confirm_bounce if that is meant. Its way: ", way),
-               .chinese = StrCat("工单此前已到过", target,
-                                 "，如确需再次推送请确认（confirm_bounce）。流转经过：", way_zh),
+               .english = StrCat("the order was at ", target, " before; confirm the push if that is meant",
+                                 way.empty() ? "" : ". Its way: ", way),
+               .chinese = StrCat("工单此前已到过", target, "，如确需再次推送请确认",
+                                 way_zh.empty() ? "" : "。流转经过：", way_zh),
                .field = "offer.confirm_bounce",
                .metadata = {{"target", std::string(target)}}});
 }
@@ -788,6 +801,12 @@ std::string FieldOf(const absl::Status& status) {
 
 std::string ChineseOf(const absl::Status& status) {
   return DetailOf<google::rpc::LocalizedMessage>(status).message();
+}
+
+std::string NeededOf(const absl::Status& status) {
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  const auto needed = info.metadata().find("needed");
+  return needed == info.metadata().end() ? std::string() : needed->second;
 }
 
 absl::Duration RetryDelayOf(const absl::Status& status) {

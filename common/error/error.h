@@ -34,8 +34,10 @@ absl::Status OrderNotFound(std::string_view id_or_number);
 // `command` and `command_zh` name the command, e.g. "sign", "签收".
 absl::Status WrongState(std::string_view command, std::string_view command_zh,
                         hotline::type::v1::OrderState state);
-// `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`.
-absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed);
+// `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`; `who` its hotline, unless it is the
+// holder.
+absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed,
+                       std::string_view who = "");
 // The order came back to this site and is worked on in the copy that `handoff_id` names. Reason NOT_HOLDER.
 absl::Status OtherCopy(std::string_view handoff_id);
 absl::Status Suspended();
@@ -45,7 +47,7 @@ absl::Status SpokenCodeWrong();
 absl::Status ReturnLimit(std::string_view whose, std::string_view whose_zh, int limit);
 // The time in which `unit` may return the order is over.
 absl::Status ReturnWindowOver(std::string_view unit);
-// `way` and `way_zh` list where the order has been.
+// `way` and `way_zh` list where the order has been; empty if nobody gave it back or passed it on yet.
 absl::Status Bounce(std::string_view target, std::string_view way, std::string_view way_zh);
 absl::Status Ruled();
 absl::Status DangerFirst();
@@ -158,6 +160,8 @@ Reason ReasonOf(const absl::Status& status);
 std::string FieldOf(const absl::Status& status);
 // Message in Chinese, or empty.
 std::string ChineseOf(const absl::Status& status);
+// `needed` of NotHolder; empty otherwise.
+std::string NeededOf(const absl::Status& status);
 // How long to wait before trying again; zero if it does not say.
 absl::Duration RetryDelayOf(const absl::Status& status);
 // Name as on the wire: `WRONG_STATE`.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/clock.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
@@ -397,19 +398,19 @@ class Verifier {
     Ok({"custody", "责任归属"}, where,
        {StrCat("exactly one holder at each event; ", before->custody().holder(), " at the last, epoch ",
                before->custody().epoch()),
-        StrCat("每一事件均只有一个责任方；最后为", before->custody().holder(), "，第",
-               before->custody().epoch(), "期")});
+        StrCat("每一事件均只有一个持有方；最后为", before->custody().holder(), "，第",
+               before->custody().epoch(), "轮")});
   }
 
   void CheckCustody(const type::v1::Custody* before, const type::v1::Custody& after,
                     const std::string& where) {
     const Words what = {"custody", "责任归属"};
     if (after.holder().empty()) {
-      Fail(what, where, {"nobody holds the order", "没有责任方"});
+      Fail(what, where, {"nobody holds the order", "没有持有方"});
     } else if (before != nullptr && after.epoch() < before->epoch()) {
-      Fail(what, where, {"its epoch goes back", "期次倒退"});
+      Fail(what, where, {"its epoch goes back", "轮次倒退"});
     } else if (before != nullptr && after.epoch() == before->epoch() && after.holder() != before->holder()) {
-      Fail(what, where, {"the holder changes within an epoch", "同一期内责任方改变"});
+      Fail(what, where, {"the holder changes within an epoch", "同一轮内持有方改变"});
     }
   }
 
@@ -1032,6 +1033,13 @@ Verdict EvidenceReport::overall() const {
 
 EvidenceReport VerifyEvidence(std::string_view file, const crypto::KeyRing& trusted) {
   return Verifier(trusted).Run(file);
+}
+
+std::string WhereZh(const std::string& where) {
+  if (where.starts_with("key ")) return StrCat("密钥 ", where.substr(4));
+  // A lane follows its two hotlines.
+  if (where.find(" → ") == std::string::npos) return where;
+  return absl::StrReplaceAll(where, {{" ordinary", " 普通"}, {" emergency", " 紧急"}});
 }
 
 }  // namespace hotline::evidence

@@ -53,6 +53,9 @@ struct EvidenceReport {
 // taken from the file, and the report says so. `trusted` may be empty.
 EvidenceReport VerifyEvidence(std::string_view file, const crypto::KeyRing& trusted);
 
+// Check::where in Chinese: `110 → 12345 普通 #5`.
+std::string WhereZh(const std::string& where);
+
 }  // namespace hotline::evidence
 
 #endif  // COMMON_EVIDENCE_VERIFY_H_

@@ -80,6 +80,7 @@ report::Names NamesOf(const boot::LoadedSite& loaded) {
   for (const auto& unit : loaded.units.units()) {
     names.Add(unit.code(), unit.display_name(), unit.aliases());
   }
+  names.has_units = !loaded.units.units().empty();
   const std::vector<std::string> none;
   for (const auto& peer : loaded.site.peers()) names.Add(peer.hotline(), peer.display_name(), none);
   names.Add(loaded.site.hotline(), loaded.site.display_name(), none);

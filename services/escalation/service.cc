@@ -205,6 +205,20 @@ absl::StatusOr<int64_t> EscalationService::Resolve(const std::string& order_id) 
   return *id;
 }
 
+namespace {
+
+// Where no kind is asked for: the latest FINISH, else what runs and is due next, else what is paused, else
+// what was due last. `other` stands before `clock` in the order's list.
+bool IsAskedForBefore(const OrderClock& clock, const OrderClock& other) {
+  const bool finish = clock.kind == type::v1::CLOCK_KIND_FINISH;
+  const bool other_finish = other.kind == type::v1::CLOCK_KIND_FINISH;
+  if (finish || other_finish) return finish;
+  if (clock.state != other.state) return clock.state < other.state;
+  return clock.live() ? clock.due < other.due : clock.due >= other.due;
+}
+
+}  // namespace
+
 void EscalationService::ExplainDeadline(const CallContext& call, v1::ExplainDeadlineRequest request,
                                         Done<v1::ExplainDeadlineResponse> done) {
   executor_->Post([this, call, request = std::move(request), done = std::move(done)]() mutable {
@@ -226,12 +240,15 @@ absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
   if (!order->has_value()) return error::OrderNotFound(request.order_id());
   if (!discretion_->MayKnow(call, **order)) return error::Restricted();
   if ((*order)->restricted) restricted->insert(FormatOrderId(*id));
-  const type::v1::ClockKind kind =
-      request.clock() == type::v1::CLOCK_KIND_UNSPECIFIED ? type::v1::CLOCK_KIND_FINISH : request.clock();
   const OrderClock* found = nullptr;
   for (const OrderClock& clock : (*order)->clocks) {
-    if (clock.kind != kind || clock.assist_unit != request.assist_unit()) continue;
-    if (request.armed_by_sequence() == 0 || request.armed_by_sequence() == clock.armed_by) found = &clock;
+    if (clock.assist_unit != request.assist_unit()) continue;
+    if (request.armed_by_sequence() != 0 && request.armed_by_sequence() != clock.armed_by) continue;
+    if (request.clock() == type::v1::CLOCK_KIND_UNSPECIFIED) {
+      if (found == nullptr || IsAskedForBefore(clock, *found)) found = &clock;
+    } else if (clock.kind == request.clock()) {
+      found = &clock;
+    }
   }
   if (found == nullptr) return error::ClockNotFound((*order)->number);
   auto derivation = Explain(**order, *found, *rules_.current());

@@ -117,9 +117,10 @@ std::string UnitsOf(Language language, const Catalogue& catalogue, const Catalog
   std::string names;
   for (const config::v1::ItemUnit& unit : item.units()) {
     const config::v1::CatalogueUnit* known = catalogue.FindUnit(unit.unit());
-    const std::string name = unit.township()    ? std::string(Say(language, say::kTownshipUnit))
-                             : known == nullptr ? unit.unit()
-                                                : known->display_name();
+    const std::string name = unit.township() ? std::string(Say(language, say::kTownshipUnit))
+                             : known == nullptr
+                                 ? unit.unit()
+                                 : Say(language, say::kUnitAndCode, known->display_name(), unit.unit());
     const bool role = unit.role() != config::v1::UNIT_ROLE_UNSPECIFIED;
     names += StrCat(names.empty()                    ? ""
                     : language == Language::kChinese ? "、"

@@ -206,6 +206,12 @@ class Examination {
     const Words what = {"configuration", "配置"};
     absl::StatusOr<boot::LoadedSite> site =
         boot::LoadSite(config_, {.role = "admin", .insecure_listen = true});
+    std::error_code unknown;
+    if (!site.ok() && !std::filesystem::exists(config_, unknown) && !unknown) {
+      Add(Verdict::kFailed, what, {StrCat("there is no file ", config_), StrCat("文件不存在：", config_)},
+          {"name the file with --config", "用 --config 指定配置文件"});
+      return false;
+    }
     if (!site.ok()) {
       const std::string text(site.status().message());
       Add(Verdict::kFailed, what, {text, text},

@@ -127,7 +127,8 @@ void Print(Console& console, const EvidenceReport& report) {
     const Colour colour = check.verdict == Verdict::kOk    ? Colour::kGreen
                           : check.verdict == Verdict::kGap ? Colour::kYellow
                                                            : Colour::kRed;
-    table.AddRow({Cell(Say(language, word), colour), Cell(in_language(check.what)), Cell(check.where),
+    table.AddRow({Cell(Say(language, word), colour), Cell(in_language(check.what)),
+                  Cell(language == Language::kChinese ? evidence::WhereZh(check.where) : check.where),
                   Cell(in_language(check.why))});
   }
   console.Out(table.Render(console.style()));

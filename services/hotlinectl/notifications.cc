@@ -40,6 +40,18 @@ Cell StateOf(Language language, DeliveryState state) {
   return Cell(EnumLabel(language, state), colour);
 }
 
+// As whom somebody was told, which a notice says in the English word.
+std::string RoleOf(Language language, const Notice& notice) {
+  const auto via = ParseEnumWord(*RecipientVia_descriptor(), notice.role());
+  const std::string role = via ? EnumLabel(language, static_cast<RecipientVia>(*via)) : notice.role();
+  return notice.capacity() == "copy" ? Say(language, say::kCopied, role) : role;
+}
+
+// A gateway by its own name; none is the desktop.
+std::string ChannelOf(Language language, const std::string& channel) {
+  return channel.empty() || channel == "desktop" ? std::string(Say(language, say::kDesktop)) : channel;
+}
+
 void Finish(Session& session, const Table& table, bool more) {
   Console& console = session.console;
   if (!console.json()) {
@@ -80,9 +92,9 @@ int List(Session& session) {
     table.AddRow({TimeText(notice.send_time()), NumberOf(console.language(), notice.order()),
                   EnumLabel(language, notice.rung()), StrCat(notice.order().round()), notice.unit(),
                   nobody ? Cell(Say(language, say::kNobody), Colour::kRed) : Cell(notice.person_id()),
-                  nobody ? std::string() : StrCat(notice.role(), notice.capacity() == "copy" ? " (cc)" : ""),
-                  notice.channel(), nobody ? Cell("") : StateOf(language, notice.state()),
-                  notice.notification_id()});
+                  nobody ? std::string() : RoleOf(language, notice),
+                  nobody ? std::string() : ChannelOf(language, notice.channel()),
+                  nobody ? Cell("") : StateOf(language, notice.state()), notice.notification_id()});
   }
   Finish(session, table, !response.next_page_token().empty());
   return kExitOk;
@@ -124,9 +136,8 @@ int Deliveries(Session& session) {
       continue;
     }
     const Notification& message = delivery.notification();
-    table.AddRow({message.id(), TimeText(message.create_time()),
-                  message.webhook().empty() ? std::string("desktop") : message.webhook(), message.person_id(),
-                  EnumLabel(language, message.rung()), OrdersText(language, message),
+    table.AddRow({message.id(), TimeText(message.create_time()), ChannelOf(language, message.webhook()),
+                  message.person_id(), EnumLabel(language, message.rung()), OrdersText(language, message),
                   StateOf(language, delivery.state()), StrCat(delivery.attempt_count()),
                   delivery.has_next_attempt_time() ? TimeText(delivery.next_attempt_time()) : std::string(),
                   delivery.acknowledged_by().empty()
@@ -172,8 +183,8 @@ int Follow(Session& session) {
           console.OutLine(ToJson(message));
         } else {
           table.ClearRows();
-          table.AddRow({message.id(), TimeText(message.create_time()), "desktop", message.person_id(),
-                        EnumLabel(language, message.rung()),
+          table.AddRow({message.id(), TimeText(message.create_time()), ChannelOf(language, ""),
+                        message.person_id(), EnumLabel(language, message.rung()),
                         language == Language::kChinese ? message.text_zh() : message.text_en()});
           console.Out(table.RenderRows(console.style()));
         }

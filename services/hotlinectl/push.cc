@@ -43,6 +43,13 @@ absl::Duration PushTimeout(const PushWorkOrderRequest& request) {
   return std::max(Client::kDefaultTimeout, absl::Seconds(request.receipt_wait().seconds()) + kMargin);
 }
 
+// Somebody can be answered, or was said to want no name; an empty number or cell is neither.
+bool HasCaller(const type::v1::OrderContent& content) {
+  const type::v1::Caller& caller = content.caller();
+  return caller.anonymous() || !Trim(caller.phone()).empty() || !Trim(caller.contact_phone()).empty() ||
+         !Trim(caller.name()).empty();
+}
+
 // Pushes one and waits for a receipt if the request says so.
 std::optional<Failure> PushAlone(Session& session, const PushWorkOrderRequest& request,
                                  PushWorkOrderResponse* response) {
@@ -55,6 +62,7 @@ int PushOne(Session& session) {
   auto request = FromFlags(session);
   if (!request.ok()) return console.Fail({.status = request.status()});
   const bool exists = !session.arguments.operand.empty();
+  if (!exists && !HasCaller(request->content())) return console.Fail(Misuse(say::kNeedsCaller));
   if (!exists) ApplyFormDefaults(*request);
   *request->mutable_header() = MakeHeader(session);
   request->mutable_offer()->set_confirm_bounce(session.arguments.Has("confirm-bounce"));
@@ -150,6 +158,12 @@ class FilePush {
       Row row{.order = &order, .request = MergeForms(defaults, order.request)};
       if (order.flat) ApplyFormDefaults(row.request);
       auto& header = *row.request.mutable_header();
+      if (header.order_id().empty() && !HasCaller(row.request.content())) {
+        RowFailed(order, "",
+                  error::BadField(type::v1::ERROR_REASON_FIELD_REQUIRED, "content.caller",
+                                  say::kNeedsCaller.en, say::kNeedsCaller.zh));
+        continue;
+      }
       if (header.request_id().empty()) header.set_request_id(RowRequestId(digest, order.row));
       // What the row leaves out of who acts.
       type::v1::Actor actor = ActorOf(session_.arguments);
@@ -376,6 +390,7 @@ int Register(Session& session) {
   Console& console = session.console;
   auto form = FromFlags(session);
   if (!form.ok()) return console.Fail({.status = form.status()});
+  if (!HasCaller(form->content())) return console.Fail(Misuse(say::kNeedsCaller));
   ApplyFormDefaults(*form);
   workorder::v1::CreateWorkOrderRequest request;
   *request.mutable_header() = MakeHeader(session);

@@ -385,7 +385,13 @@ void Print(Session& session, const Answer& answer) {
   line(say::kLabelConfidence, StrCat(Decimal(100 * answer.confidence, 1), "%"));
   line(say::kLabelWhy, WordsText(answer.words));
   for (const Answer::Exclusion& one : answer.exclusions) line(say::kLabelClause, one.note, Colour::kYellow);
-  line(say::kColUnitNames, Joined(answer.units, language == Language::kChinese ? "、" : ", "));
+  // With the codes, which other commands take.
+  std::vector<std::string> units;
+  for (size_t i = 0; i < answer.units.size(); ++i) {
+    const std::string& code = answer.unit_codes[i];
+    units.push_back(answer.units[i] == code ? code : Say(language, say::kUnitAndCode, answer.units[i], code));
+  }
+  line(say::kColUnitNames, Joined(units, language == Language::kChinese ? "、" : ", "));
   line(say::kLabelAsk, answer.question, Colour::kYellow);
   if (!answer.items.empty()) {
     Table table({{.heading = std::string(Say(language, say::kColCatalogueItem))},

@@ -312,6 +312,23 @@ struct WorkOrderService::Listing {
   bool full = false;  // a slice ago
 };
 
+// Of a unit that nobody knows a list would be empty, as if it had no orders. One that has left the site's
+// list, or that a peer's content names, may have some, and is looked for.
+absl::Status WorkOrderService::CheckUnit(const std::string& unit) {
+  const auto& units = engine_->site().units;
+  if (unit.empty() || units.empty() || units.contains(unit)) return absl::OkStatus();
+  workorder::v1::ListFilter any;
+  any.set_unit(unit);
+  int64_t next_before_id = 0;
+  const absl::StatusOr<std::vector<type::v1::WorkOrder>> orders =
+      reader_->List(any, 0, {.limit = 1, .scan_limit = kListSlice}, &next_before_id);
+  if (!orders.ok()) return orders.status();
+  if (!orders->empty() || next_before_id > 0) return absl::OkStatus();
+  return error::BadField(Reason::ERROR_REASON_UNIT_UNKNOWN, "filter.unit",
+                         "is not in this site's list of units: a unit's code is needed",
+                         "不在本平台的单位名录中，应为单位代码");
+}
+
 void WorkOrderService::List(const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request,
                             Listed done) {
   auto listing = std::make_shared<Listing>();
@@ -332,6 +349,7 @@ void WorkOrderService::List(const CallContext& call, const workorder::v1::ListWo
     if (!token.ok()) return done(token.status(), {});
     listing->before_id = *token;
   }
+  if (absl::Status status = CheckUnit(filter.unit()); !status.ok()) return done(std::move(status), {});
   listing->by_number = !filter.caller_phone().empty();
   listing->limit = request.page_size() == 0 ? kDefaultPage : request.page_size();
   listing->done = std::move(done);

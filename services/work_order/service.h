@@ -106,6 +106,7 @@ class WorkOrderService : public OrderFinder {
                                          std::vector<Shown> shown)>;
   // Without those that `call` may not know of. On the readers' thread.
   void List(const CallContext& call, const workorder::v1::ListWorkOrdersRequest& request, Listed done);
+  absl::Status CheckUnit(const std::string& unit);
   void ListSlice(std::shared_ptr<Listing> l);
   // Answers by `read` of the order's history: refused or recorded if it is restricted.
   template <typename Response>

@@ -163,6 +163,32 @@ class InputTest : public testing::Test {
   Site& site_ = sites_.a;
 };
 
+// Else a name, or a code that was mistyped, shows nothing, as if there were no orders.
+TEST_F(InputTest, AListOfAUnitThatNobodyKnowsIsRefused) {
+  auto created = For<workorder::v1::CreateWorkOrderRequest>("");
+  *created.mutable_registration()->mutable_content() = MakeContent(1);
+  created.mutable_registration()->mutable_content()->set_lead_unit("market");
+  Must(site_.work_order(), &WorkOrderService::Stub::CreateWorkOrder, created);
+  workorder::v1::ListWorkOrdersRequest request;
+  for (const char* unit : {"nosuch", "市监局"}) {
+    request.mutable_filter()->set_unit(unit);
+    const RichError error = MustFail(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request);
+    EXPECT_EQ(error.reason, "UNIT_UNKNOWN");
+    EXPECT_EQ(error.field, "filter.unit");
+    ExpectRich(error);
+  }
+  request.mutable_filter()->set_unit("water");
+  EXPECT_EQ(Must(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).orders_size(), 0);
+  // One that has left the list has its orders still.
+  site_.units().mutable_units()->RemoveLast();
+  EXPECT_EQ(site_.Terminate(Service::kWorkOrder), 0);
+  ASSERT_TRUE(site_.Start(Service::kWorkOrder).ok());
+  request.mutable_filter()->set_unit("market");
+  EXPECT_EQ(Must(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).orders_size(), 1);
+  request.mutable_filter()->add_states(type::v1::ORDER_STATE_CLOSED);
+  EXPECT_EQ(Must(site_.work_order(), &WorkOrderService::Stub::ListWorkOrders, request).orders_size(), 0);
+}
+
 TEST_F(InputTest, EachBadPushHasItsReasonAndField) {
   for (const BadPush& bad : BadPushes()) {
     SCOPED_TRACE(bad.name);

@@ -413,7 +413,7 @@ TEST_F(DoctorTest, DamageAndMistakesAreFound) {
   EXPECT_THAT(said.out, HasSubstr("did you mean \"backup\""));
   const Said none = RunCtl(sites_.folder, {"doctor", "--config", sites_.folder.path() + "/none.yaml"});
   EXPECT_EQ(none.exit, 9);
-  EXPECT_THAT(none.out, HasSubstr("cannot read"));
+  EXPECT_THAT(none.out, HasSubstr("there is no file"));
 }
 
 // What a person mixes up when certificates are put in place.

@@ -327,8 +327,10 @@ std::string ExplainInChinese(const v1::ClockDerivation& derivation) {
   std::string text =
       StrCat("工单", derivation.order_number(), "“", ClockNameZh(derivation.clock()), "”时限，责任方",
              derivation.duty_party(), derivation.assist_unit().empty() ? "。\n" : "（协办）。\n");
-  text += StrCat("一、起算：", TimeZh(derivation.start_time()), "（事件#", derivation.armed_by_sequence(),
-                 "）。\n");
+  // A limit counts from the next whole second: else its two ends would lie up to a second more apart than it.
+  const google::protobuf::Timestamp& start =
+      derivation.has_limit() ? derivation.limit().start_time() : derivation.start_time();
+  text += StrCat("一、起算：", TimeZh(start), "（事件#", derivation.armed_by_sequence(), "）。\n");
   if (derivation.has_limit()) {
     const v1::DeadlineDerivation& limit = derivation.limit();
     text += StrCat("二、时限：", AmountZh(limit.amount()), "，依据时限规则", derivation.policy_version());

@@ -118,6 +118,22 @@ ReportService::ReportService(Executor* executor, const hotline::Clock* clock, Ar
       names_(std::move(names)),
       discretion_(discretion) {}
 
+// Of a party that nobody knows nothing is late, as if all were well. A unit that has left the directory may
+// still have deadlines.
+absl::Status ReportService::CheckKnown(const std::string& party) {
+  if (party.empty()) return absl::OkStatus();
+  const std::shared_ptr<const Names> names = names_.Get();
+  if (!names->has_units || names->parties.contains(party)) return absl::OkStatus();
+  RunningQuery any;
+  any.party = party;
+  const auto rows = archive_->reader().CountLamps(any, clock_->Now());
+  if (!rows.ok()) return rows.status();
+  if (!rows->empty()) return absl::OkStatus();
+  return error::BadField(error::Reason::ERROR_REASON_UNIT_UNKNOWN, "party",
+                         "is neither a unit nor a hotline of this site's lists: a code is needed",
+                         "不在本平台的单位名录中，应为单位或热线代码");
+}
+
 void ReportService::GetScorecard(const CallContext& call, v1::GetScorecardRequest request,
                                  Done<v1::GetScorecardResponse> done) {
   Answer(executor_, std::move(done),
@@ -139,6 +155,10 @@ absl::StatusOr<v1::GetScorecardResponse> ReportService::Scorecard(const CallCont
   }
   v1::GetScorecardResponse response;
   builder.Finish(request.party(), &response);
+  // Who has figures needs no list.
+  if (response.scorecards().empty()) {
+    if (absl::Status status = CheckKnown(request.party()); !status.ok()) return status;
+  }
   *response.mutable_start_time() = ToProto(period->start);
   *response.mutable_end_time() = ToProto(period->end);
   *response.mutable_knowledge_time() = ToProto(*knowledge);
@@ -153,6 +173,7 @@ void ReportService::ListLamps(const CallContext&, v1::ListLampsRequest request,
 
 absl::StatusOr<v1::ListLampsResponse> ReportService::Lamps(const v1::ListLampsRequest& request) {
   if (absl::Status status = CheckRunning(request); !status.ok()) return status;
+  if (absl::Status status = CheckKnown(request.party()); !status.ok()) return status;
   const absl::Time now = clock_->Now();
   RunningQuery filter;
   filter.party = request.party();
@@ -219,6 +240,7 @@ template <typename Request, typename Response>
 absl::StatusOr<Response> ReportService::List(const CallContext& call, const Request& request,
                                              RunningQuery query, std::set<std::string>* restricted) {
   if (absl::Status status = CheckRunning(request); !status.ok()) return status;
+  if (absl::Status status = CheckKnown(request.party()); !status.ok()) return status;
   if (absl::Status status = CheckPageSize(request.page_size()); !status.ok()) return status;
   const std::string mark = FilterMark(request);
   if (!request.page_token().empty()) {

@@ -48,6 +48,7 @@ class ReportService {
  private:
   absl::StatusOr<v1::GetScorecardResponse> Scorecard(const CallContext& call,
                                                      const v1::GetScorecardRequest& request);
+  absl::Status CheckKnown(const std::string& party);
   absl::StatusOr<v1::ListLampsResponse> Lamps(const v1::ListLampsRequest& request);
   template <typename Request, typename Response>
   void AnswerList(const CallContext& call, const Request& request, RunningQuery query, Done<Response> done);

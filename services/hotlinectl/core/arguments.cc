@@ -487,6 +487,34 @@ const FlagSpec* FindFlag(const std::vector<FlagSpec>& flags, std::string_view na
   return it == flags.end() ? nullptr : &*it;
 }
 
+// One letter too many, missing or wrong, or two swapped, make one of the other.
+bool OneSlipApart(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty() && a.front() == b.front()) {
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  while (!a.empty() && !b.empty() && a.back() == b.back()) {
+    a.remove_suffix(1);
+    b.remove_suffix(1);
+  }
+  return (a.size() <= 1 && b.size() <= 1) || (a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0]);
+}
+
+// `; did you mean …?` for a command or a flag (`dashes` before its name); empty if none is near.
+template <typename Spec>
+std::string Proposal(std::string_view wrong, const std::vector<Spec>& known, std::string_view dashes,
+                     Language language) {
+  for (const Spec& spec : known) {
+    if (OneSlipApart(wrong, spec.name)) return Say(language, say::kDidYouMean, StrCat(dashes, spec.name));
+  }
+  return "";
+}
+
+std::string UnknownCommand(std::string_view word, Language language) {
+  return Say(language, say::kUnknownCommand, Printable(word, false)) +
+         Proposal(word, Commands(), "", language);
+}
+
 // `--lang` is looked for before everything else, so that what is wrong can be said in that language.
 Language ChooseLanguage(const std::vector<std::string>& arguments, const Environment& environment) {
   constexpr std::string_view kLang = "--lang=";
@@ -592,8 +620,7 @@ class Reader {
         if (absl::Status status = ReadFlag(arguments, i); !status.ok()) return status;
       } else if (arguments.command == nullptr) {
         arguments.command = FindCommand(word);
-        if (arguments.command == nullptr)
-          return Fault(arguments, Say(language_, say::kUnknownCommand, Printable(word, false)));
+        if (arguments.command == nullptr) return Fault(arguments, UnknownCommand(word, language_));
       } else if ((arguments.command->operand == Operand::kEvidence ||
                   arguments.command->operand == Operand::kPolicy ||
                   arguments.command->operand == Operand::kCalendar ||
@@ -644,8 +671,11 @@ class Reader {
       values = &globals;
     }
     if (flag == nullptr) {
+      std::string near;
+      if (arguments.command != nullptr) near = Proposal(raw.name, arguments.command->flags, "--", language_);
+      if (near.empty()) near = Proposal(raw.name, GlobalFlags(), "--", language_);
       const std::string_view of = arguments.command == nullptr ? "hotlinectl" : arguments.command->name;
-      return Fault(arguments, Say(language_, say::kUnknownFlag, shown, of));
+      return Fault(arguments, Say(language_, say::kUnknownFlag, shown, of) + near);
     }
     std::string value;
     if (flag->kind == ValueKind::kSwitch) {
@@ -653,7 +683,8 @@ class Reader {
       value = "true";
     } else if (raw.value) {
       value = *raw.value;
-    } else if (i + 1 < words_.size()) {
+    } else if (i + 1 < words_.size() && !words_[i + 1].starts_with("--")) {
+      // Never the next flag: `--name --secret` would lose the caller's secrecy.
       value = words_[++i];
     } else {
       return Fault(arguments, Say(language_, say::kFlagNeedsValue, shown));
@@ -1007,7 +1038,7 @@ std::string Fault(const Arguments& arguments, Language language) {
   }
   if (command.operand == Operand::kOptionalCommand && !arguments.operand.empty() &&
       FindCommand(arguments.operand) == nullptr) {
-    return Say(language, say::kUnknownCommand, Printable(arguments.operand, false));
+    return UnknownCommand(arguments.operand, language);
   }
   if (command.operand == Operand::kPolicy || command.operand == Operand::kActionAndOrder) {
     const std::vector<std::string> fitting = FlagsOf(command, arguments.action);
@@ -1029,6 +1060,20 @@ std::string Fault(const Arguments& arguments, Language language) {
   if (command.id == CommandId::kSimilar && arguments.operand.empty() && !arguments.Has("text") &&
       !arguments.Has("title") && !arguments.Has("phone")) {
     return std::string(Say(language, say::kNeedsOrderOrText));
+  }
+  if (command.id == CommandId::kSimilar && !arguments.operand.empty()) {
+    for (const auto& [flag, values] : arguments.values) {
+      if (flag != "limit") return Say(language, say::kSimilarByOrder, StrCat("--", flag));
+    }
+  }
+  // What says nothing is a slip, and would stand as an attempt that reached nobody.
+  if (command.id == CommandId::kCallback && !arguments.Has("reached") &&
+      Trim(arguments.Text("note")).empty()) {
+    return std::string(Say(language, say::kNeedsReachedOrNote));
+  }
+  // Seconds, which a bare number is elsewhere, are meant by nobody here.
+  if (command.id == CommandId::kDueSoon && ParseInteger(Trim(arguments.Text("within")))) {
+    return Say(language, say::kDurationNeedsUnit, "--within");
   }
   if (command.id == CommandId::kReferFromScene && !arguments.operand.empty()) {
     for (const FormField& field : FormFields()) {
@@ -1114,11 +1159,7 @@ std::string FlagTable(const std::vector<FlagSpec>& flags, Language language, boo
       help += StrCat(language == Language::kChinese ? "；" : "; ", text);
     };
     if (flag.required) add(Say(language, say::kRequired));
-    if (flag.words != nullptr && language == Language::kChinese) {
-      add(Say(language, say::kOneOf, EnumWordPairs(*flag.words(), " ")));
-    } else if (flag.kind == ValueKind::kWord) {
-      add(Say(language, say::kOneOf, FlagWords(flag, " ")));
-    }
+    if (flag.kind == ValueKind::kWord) add(Say(language, say::kOneOf, ShownFlagWords(flag, " ", language)));
     if (flag.repeated) add(Say(language, say::kMany));
     if (const std::string only = actions(flag); !only.empty()) add(Say(language, say::kOnlyWith, only));
     const FormField* field = columns ? FindFormField(flag.name) : nullptr;

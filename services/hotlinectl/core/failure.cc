@@ -188,6 +188,17 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoLater);
     case type::v1::ERROR_REASON_ORDER_NOT_FOUND:
       return text(say::kDoCheckId);
+    case type::v1::ERROR_REASON_UNIT_UNKNOWN:
+      return text(say::kDoUnitCode);
+    case type::v1::ERROR_REASON_PEER_UNKNOWN:
+      return text(say::kDoPeerCode);
+    case type::v1::ERROR_REASON_TARGET_UNKNOWN:
+      return text(say::kDoTargetCode);
+    case type::v1::ERROR_REASON_DIRECTORY_ROLE_OVERLAP:
+      return text(say::kDoSupersede);
+    case type::v1::ERROR_REASON_NOT_HOLDER:
+      if (error::NeededOf(failure.status) == "receiver") return text(say::kDoWait);
+      break;
     default:
       break;
   }

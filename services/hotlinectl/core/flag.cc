@@ -29,6 +29,11 @@ std::string FlagWords(const FlagSpec& flag, std::string_view separator) {
   return absl::StrReplaceAll(ToAbsl(flag.choices), {{"|", ToAbsl(separator)}});
 }
 
+std::string ShownFlagWords(const FlagSpec& flag, std::string_view separator, Language language) {
+  const bool pairs = flag.words != nullptr && language == Language::kChinese;
+  return pairs ? EnumWordPairs(*flag.words(), separator) : FlagWords(flag, separator);
+}
+
 std::string FlagFault(const FlagSpec& flag, std::string_view shown, std::string_view value,
                       Language language) {
   switch (flag.kind) {
@@ -56,7 +61,7 @@ std::string FlagFault(const FlagSpec& flag, std::string_view shown, std::string_
     for (absl::string_view choice : absl::StrSplit(ToAbsl(flag.choices), '|'))
       known = known || ToStd(choice) == value;
   }
-  return known ? "" : Say(language, say::kBadWord, shown, FlagWords(flag, ", "));
+  return known ? "" : Say(language, say::kBadWord, shown, ShownFlagWords(flag, ", ", language));
 }
 
 std::optional<int64_t> ParseInteger(std::string_view text) {

@@ -45,6 +45,9 @@ struct FlagSpec {
 // The words a kWord flag takes, `a|b|c`. Empty for other kinds.
 std::string FlagWords(const FlagSpec& flag, std::string_view separator = "|");
 
+// The same as help and faults list them: in Chinese with the Chinese word beside each (`help/求助`).
+std::string ShownFlagWords(const FlagSpec& flag, std::string_view separator, Language language);
+
 // Why `value` does not fit `flag`, in `language`; empty if it fits. `shown` is how to call the flag.
 std::string FlagFault(const FlagSpec& flag, std::string_view shown, std::string_view value,
                       Language language);

@@ -359,6 +359,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlagsOfChanges[] = {
     {"unit_reassignment.reason", "reason"},
     {"accusation.units", "unit"},
     {"accusation.reason", "reason"},
+    {"accusation.dispatch", "to"},
     {"accusation.dispatch.lead_unit", "to"},
     {"accusation.dispatch.assist_units", "assist"},
     {"accusation.dispatch.note", "note"},

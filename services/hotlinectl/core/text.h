@@ -575,14 +575,26 @@ inline constexpr Phrase kTryHelp{"See: hotlinectl help $0", "请看：hotlinectl
 inline constexpr Phrase kNoCommand{"no command given", "没有给出命令"};
 inline constexpr Phrase kUnknownCommand{"unknown command `$0`", "没有命令“$0”"};
 inline constexpr Phrase kUnknownFlag{"`$1` has no flag `$0`", "“$1”没有选项“$0”"};
-inline constexpr Phrase kFlagNeedsValue{"flag `$0` needs a value", "选项“$0”需要一个值"};
+inline constexpr Phrase kDidYouMean{"; did you mean `$0`?", "，是否应为“$0”？"};
+inline constexpr Phrase kFlagNeedsValue{
+    "flag `$0` needs a value; one that begins with -- is given as $0=VALUE",
+    "选项“$0”需要一个值；以 -- 开头的值请写成 $0=值"};
 inline constexpr Phrase kFlagTakesNoValue{"flag `$0` takes no value", "选项“$0”不带值"};
 inline constexpr Phrase kFlagTwice{"flag `$0` was given twice", "选项“$0”重复给出"};
 inline constexpr Phrase kFlagRequired{"`$1` needs the flag `$0`", "“$1”必须给出选项“$0”"};
 inline constexpr Phrase kBadInteger{"`$0` is not a whole number of 0 or more", "“$0”的值应为不小于 0 的整数"};
 inline constexpr Phrase kBadNumber{"`$0` is not a number", "“$0”的值应为数字"};
-inline constexpr Phrase kBadDuration{"`$0` is not a duration such as 500ms, 10s or 2m",
-                                     "“$0”的值应为时长，如 500ms、10s、2m"};
+inline constexpr Phrase kBadDuration{"`$0` is not a duration such as 500ms, 10s, 2m, 48h or 2d",
+                                     "“$0”的值应为时长，如 500ms、10s、2m、48h、2d"};
+inline constexpr Phrase kDurationNeedsUnit{"`$0` needs a unit, such as 48h or 2d",
+                                           "“$0”的值须带单位，如 48h、2d"};
+inline constexpr Phrase kNeedsCaller{
+    "a new order needs its caller: give --phone (or --contact-phone), --name or --anonymous",
+    "新工单须有诉求人：请填 --phone（或 --contact-phone）、--name 或 --anonymous"};
+inline constexpr Phrase kNeedsReachedOrNote{"`callback` needs --reached, or a --note if nobody was reached",
+                                            "“callback”须给出 --reached；未联系上的，须用 --note 说明情况"};
+inline constexpr Phrase kSimilarByOrder{"`similar` goes by the order's own content: leave out `$0`",
+                                        "“similar”按工单本身的内容查找：请去掉“$0”"};
 inline constexpr Phrase kBadTime{
     "`$0` is not a time such as 2026-11-23T09:30:00+08:00, \"2026-11-23 09:30\" (Beijing time), 2026-11-23, "
     "+2h or -3d",
@@ -628,6 +640,22 @@ inline constexpr Phrase kDoCheckId{"check the id or number; it must be one of th
 inline constexpr Phrase kDoReadAgain{"look at the order (`hotlinectl show`) and decide again",
                                      "请用“hotlinectl show”重新查看工单后再决定"};
 inline constexpr Phrase kDoCheckName{"check the id or the name that was given", "请核对所给的编号或名称"};
+inline constexpr Phrase kDoWait{
+    "look at the order (`hotlinectl show`); who gave it can take it back before it is accepted (`hotlinectl "
+    "recall`)",
+    "请用“hotlinectl show”查看工单；推送方如需收回，可在对方受理前撤回（hotlinectl recall）"};
+inline constexpr Phrase kDoUnitCode{"`hotlinectl directory list` shows the codes of the units",
+                                    "单位代码见 hotlinectl directory list"};
+inline constexpr Phrase kDoPeerCode{
+    "check the code of the peer; `hotlinectl link status` shows those configured",
+    "请核对对方平台代码；已配置的平台见 hotlinectl link status"};
+inline constexpr Phrase kDoTargetCode{
+    "check the code of the hotline, which must not be that of this site; `hotlinectl link status` shows the "
+    "peers configured",
+    "请核对平台代码，不能为本平台自身；已配置的平台见 hotlinectl link status"};
+inline constexpr Phrase kDoSupersede{
+    "let the other's term end first, or add --supersede: whoever has the role then ends",
+    "请先结束原任期，或加 --supersede，届时在任者随之卸任"};
 inline constexpr Phrase kDoCause{"mend what the message names, then run the command again",
                                  "请先处理上述原因，再重新执行"};
 inline constexpr Phrase kDoSeeDocket{"`hotlinectl meeting docket` shows the items that there are",
@@ -1000,7 +1028,7 @@ inline constexpr Phrase kMarkBreached{"breached", "已违限"};
 inline constexpr Phrase kUp{"up", "正常"};
 inline constexpr Phrase kDown{"down", "中断"};
 inline constexpr Phrase kServing{"serving", "正常"};
-inline constexpr Phrase kNotServing{"not serving", "停止服务"};
+inline constexpr Phrase kNotServing{"not serving", "不可用"};
 inline constexpr Phrase kUnreachable{"unreachable", "无法连接"};
 
 // Events, by their detail.
@@ -1026,7 +1054,7 @@ inline constexpr Phrase kEvRedoDemanded{"redo", "重办"};
 inline constexpr Phrase kEvClosed{"closed", "办结"};
 inline constexpr Phrase kEvCancelled{"cancelled", "作废"};
 inline constexpr Phrase kEvArchived{"archived", "归档"};
-inline constexpr Phrase kEvEscalated{"escalated", "催办升级"};
+inline constexpr Phrase kEvEscalated{"escalated", "时限提醒/催办"};
 inline constexpr Phrase kEvInDoubt{"in doubt", "存疑"};
 inline constexpr Phrase kEvVoiceConfirmed{"confirmed by voice", "电话确认"};
 inline constexpr Phrase kEvAlarmed{"alarm", "告警"};

@@ -49,6 +49,7 @@ inline constexpr Phrase kLabelPhrases{"phrases", "常见说法"};
 inline constexpr Phrase kLabelExclusions{"exclusions", "例外"};
 inline constexpr Phrase kLabelQuestion{"question", "应问"};
 inline constexpr Phrase kNotAccepted{"not accepted", "不予受理"};
+inline constexpr Phrase kUnitAndCode{"$0 ($1)", "$0（$1）"};
 inline constexpr Phrase kTownshipUnit{"the township's government", "辖区乡镇人民政府"};
 
 inline constexpr Phrase kFlagAccused{"units that the matter accuses: they have no part in it",

@@ -132,6 +132,8 @@ inline constexpr Phrase kHeadMessage{"MESSAGE", "通知编号"};
 inline constexpr Phrase kHeadOrders{"ORDERS", "工单"};
 inline constexpr Phrase kHeadAttempts{"TRIES", "次数"};
 inline constexpr Phrase kHeadNextTry{"NEXT TRY", "下次"};
+inline constexpr Phrase kCopied{"$0 (cc)", "$0（抄送）"};
+inline constexpr Phrase kDesktop{"desktop", "桌面"};
 inline constexpr Phrase kNobody{"nobody", "无人"};
 inline constexpr Phrase kReadBy{"read by $0", "$0已阅"};
 inline constexpr Phrase kDeliveryStands{"$0: $1", "$0：$1"};

@@ -84,7 +84,7 @@ constexpr VerbName kVerbNames[] = {
     {"extend", "延期"},
     {"suspend", "挂起"},
     {"resume", "恢复"},
-    {"finish", "办结答复"},
+    {"finish", "答复"},
     {"call back on", "回访"},
     {"redo", "重办"},
     {"close", "办结"},
@@ -98,7 +98,7 @@ constexpr VerbName kVerbNames[] = {
     {"dispute", "提出争议"},
     {"rule on", "裁定"},
     {"reopen", "重新办理"},
-    {"record an arrival on", "到场登记"},
+    {"record an arrival on", "登记到场"},
     {"merge", "并单"},
     {"separate", "拆单"},
     {"disclose", "知悉登记"},
@@ -373,10 +373,19 @@ const char* RoleName(Who who, const WorkOrder& order, const Site& site) {
   }
 }
 
+// The hotline of RoleName's role; empty for the holder, which error::NotHolder names anyway.
+std::string_view HotlineOf(std::string_view role, const WorkOrder& order) {
+  if (role == "origin") return order.origin_hotline();
+  if (role == "giver") return order.handoff().from_hotline();
+  if (role == "receiver") return order.handoff().to_hotline();
+  return {};
+}
+
 // The row for `verb` on `order`, or why there is none: first the role, then the state, then a suspension. For
 // a site that may do it in another state it is the state that is wrong, whoever may do it in this one: the
 // order has moved on under its hands (returned, or recalled, while it was to be accepted). So it is for an
-// order that never was handed over and has neither giver nor receiver.
+// order that never was handed over and has neither giver nor receiver. But what waits for the receiver is in
+// the right state: the giver is told that it is not its turn.
 absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Site& site) {
   const VerbName& name = kVerbNames[static_cast<int>(verb)];
   const Rule* row = nullptr;
@@ -394,9 +403,10 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
     needed = rule.who;
   }
   const bool may_here = row != nullptr && MayDo(row->who, order, site);
-  if (!may_here && !may_somewhere) {
-    return error::NotHolder(name.chinese, order.custody().holder(),
-                            RoleName(row != nullptr ? row->who : needed, order, site));
+  const bool receivers = row != nullptr && row->who == Who::kReceiver;
+  if (!may_here && (!may_somewhere || receivers)) {
+    const char* const role = RoleName(row != nullptr ? row->who : needed, order, site);
+    return error::NotHolder(name.chinese, order.custody().holder(), role, HotlineOf(role, order));
   }
   if (!may_here) return error::WrongState(name.english, name.chinese, order.state());
   if (row->pause == Pause::kMustNot && order.facts().suspended()) return error::Suspended();

@@ -99,7 +99,12 @@ TEST(ErrorTest, RulesOfDutySayWhatToDoNext) {
   EXPECT_EQ(ChineseOf(limit), "退单次数已用完（每件工单可退2次），须经裁定明确承办方，不得再退回");
   const absl::Status bounce = Bounce("110", "12345→110", "12345→110");
   EXPECT_EQ(FieldOf(bounce), "offer.confirm_bounce");
-  EXPECT_NE(std::string(bounce.message()).find("12345→110"), std::string::npos);
+  EXPECT_NE(std::string(bounce.message()).find("Its way: 12345→110"), std::string::npos);
+  EXPECT_NE(ChineseOf(bounce).find("流转经过：12345→110"), std::string::npos);
+  // What comes straight back went no way yet.
+  const absl::Status back = Bounce("110", "", "");
+  EXPECT_EQ(std::string(back.message()), "the order was at 110 before; confirm the push if that is meant");
+  EXPECT_EQ(ChineseOf(back), "工单此前已到过110，如确需再次推送请确认");
   for (const absl::Status& status :
        {limit, bounce, Ruled(), DangerFirst(), Disputed(), OtherCopy("110-1-2")}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
@@ -107,9 +112,21 @@ TEST(ErrorTest, RulesOfDutySayWhatToDoNext) {
   }
 }
 
+TEST(ErrorTest, WhoMayDoItIsNamed) {
+  const absl::Status other = NotHolder("受理", "110", "receiver", "12345");
+  EXPECT_EQ(ChineseOf(other), "只有接收方12345可以受理；当前持有方为110");
+  EXPECT_EQ(std::string(other.message()), "only the receiver 12345 may do this; the holder is 110");
+  EXPECT_EQ(NeededOf(other), "receiver");
+  EXPECT_EQ(NeededOf(OrderNotFound("x")), "");
+  EXPECT_EQ(ChineseOf(NotHolder("签收", "110", "holder")), "只有持有方可以签收；当前持有方为110");
+}
+
 TEST(ErrorTest, WrongStateNamesTheStateInBothLanguages) {
   const absl::Status status = WrongState("sign", "签收", type::v1::ORDER_STATE_CLOSED);
   EXPECT_EQ(ChineseOf(status), "工单状态为“已办结”，不能签收");
+  EXPECT_EQ(std::string(status.message()), "cannot sign an order in state closed");
+  const absl::Status working = WrongState("accept", "受理", type::v1::ORDER_STATE_IN_PROGRESS);
+  EXPECT_EQ(std::string(working.message()), "cannot accept an order in state in progress");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -289,6 +289,19 @@ TEST_F(EvidenceTest, AWholeFileIsGood) {
   }
 }
 
+TEST_F(EvidenceTest, WhereIsToldInChinese) {
+  EXPECT_EQ(WhereZh("key 2026-11"), "密钥 2026-11");
+  EXPECT_EQ(WhereZh("12345 → 110 emergency #1"), "12345 → 110 紧急 #1");
+  EXPECT_EQ(WhereZh("110 → 12345 ordinary … #7"), "110 → 12345 普通 … #7");
+  EXPECT_EQ(WhereZh("#3 … #15"), "#3 … #15");
+  // As custody has it elsewhere.
+  bool told = false;
+  for (const Check& check : VerifyEvidence(Build(Parts()), ring_).checks) {
+    told |= check.why.chinese == "每一事件均只有一个持有方；最后为110，第2轮";
+  }
+  EXPECT_TRUE(told);
+}
+
 TEST_F(EvidenceTest, OthersMattersStayOut) {
   const std::string file = Build(Parts());
   EXPECT_EQ(file.find("OTHER"), std::string::npos);

@@ -307,6 +307,30 @@ TEST_F(ServiceTest, ADeadlineTooFarToExplainIsToldAsSuch) {
   }
 }
 
+TEST_F(ServiceTest, WithoutAKindTheDeadlineThatRunsIsExplained) {
+  EventMaker& make = world_.ledger.make;
+  const absl::Time at = world_.now() + absl::Milliseconds(400);
+  world_.ledger.Append(make.Offered(1, at));
+  world_.ledger.Append(make.Received(1, at));
+  world_.Advance(absl::Seconds(1));
+  v1::ExplainDeadlineRequest request;
+  request.set_order_id(FormatOrderId(1));
+  std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
+  world_.alive->service().ExplainDeadline(
+      CallContext{.now = world_.now()}, request,
+      [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
+  world_.executor->Run();
+  ASSERT_TRUE(answer.has_value() && answer->ok()) << "there is no FINISH";
+  const v1::ClockDerivation& derivation = (*answer)->derivation();
+  EXPECT_EQ(derivation.clock(), type::v1::CLOCK_KIND_PEER_ACCEPTANCE) << "the other one has stopped";
+  // Its ends are as far apart as the limit.
+  ASSERT_TRUE(derivation.has_limit());
+  const absl::Time start = FromProto(derivation.limit().start_time());
+  EXPECT_GT(start, FromProto(derivation.start_time()));
+  EXPECT_THAT((*answer)->text_zh(),
+              testing::HasSubstr("起算：" + absl::FormatTime("%Y年%m月%d日%H:%M:%S", start, Beijing())));
+}
+
 TEST_F(ServiceTest, WatchGivesHistoryThenWhatComes) {
   EventMaker& make = world_.ledger.make;
   for (int64_t id = 1; id <= 700; ++id) world_.ledger.Append(make.Offered(id, world_.now()));

@@ -90,13 +90,25 @@ TEST(ArgumentsTest, WrongUse) {
     std::string message;
   } kCases[] = {
       {{}, "no command given"},
-      {{"pish"}, "unknown command `pish`"},
+      {{"pish"}, "unknown command `pish`; did you mean `push`?\n"},
+      {{"psuh"}, "unknown command `psuh`; did you mean `push`?\n"},
+      {{"pushh"}, "unknown command `pushh`; did you mean `push`?\n"},
+      {{"pus"}, "unknown command `pus`; did you mean `push`?\n"},
+      {{"hsup"}, "unknown command `hsup`\n"},
+      {{""}, "unknown command ``\n"},
+      {{"push", "--titel", "x"}, "`push` has no flag `--titel`; did you mean `--title`?\n"},
+      {{"push", "--titel=x"}, "`push` has no flag `--titel`; did you mean `--title`?\n"},
+      {{"push", "--timout", "3s"}, "`push` has no flag `--timout`; did you mean `--timeout`?\n"},
+      {{"--jsn", "list"}, "`hotlinectl` has no flag `--jsn`; did you mean `--json`?\n"},
       {{"show"}, "`show` needs the id or number of an order"},
       {{"show", "1", "2"}, "`show` does not take `2`"},
       {{"links", "x"}, "`links` does not take `x`"},
-      {{"show", "1", "--nosuch"}, "`show` has no flag `--nosuch`"},
+      {{"show", "1", "--nosuch"}, "`show` has no flag `--nosuch`\n"},
       {{"--nosuch"}, "`hotlinectl` has no flag `--nosuch`"},
       {{"list", "--limit"}, "flag `--limit` needs a value"},
+      {{"push", "--name", "--secret"}, "flag `--name` needs a value"},
+      {{"push", "--text", "--anonymous", "--title", "x"}, "one that begins with -- is given as --text=VALUE"},
+      {{"accept", "1", "--note", "--"}, "flag `--note` needs a value"},
       {{"list", "--limit", "-1"}, "`--limit` is not a whole number"},
       {{"list", "--limit", "9999999999999999999999"}, "`--limit` is not a whole number"},
       {{"list", "--state", "nosuch"}, "`--state` must be one of: registered, offered,"},
@@ -105,7 +117,16 @@ TEST(ArgumentsTest, WrongUse) {
       {{"list", "--unit", "a", "--unit", "b"}, "flag `--unit` was given twice"},
       {{"list", "--json=yes"}, "flag `--json` takes no value"},
       {{"list", "--lang", "fr"}, "`--lang` must be one of: zh, en"},
-      {{"list", "--timeout", "soon"}, "`--timeout` is not a duration"},
+      {{"list", "--timeout", "soon"}, "`--timeout` is not a duration such as 500ms, 10s, 2m, 48h or 2d"},
+      {{"due-soon", "--within", "48"}, "`--within` needs a unit, such as 48h or 2d"},
+      {{"due-soon", "--within=0"}, "`--within` needs a unit"},
+      {{"due-soon", "--within", " 48 "}, "`--within` needs a unit"},
+      {{"due-soon", "--within", "soon"}, "`--within` is not a duration"},
+      {{"callback", "1"}, "`callback` needs --reached, or a --note if nobody was reached"},
+      {{"callback", "1", "--note", " "}, "`callback` needs --reached"},
+      {{"callback", "1", "--settled", "--satisfaction", "5"}, "`callback` needs --reached"},
+      {{"similar", "1", "--phone", "2"}, "goes by the order's own content: leave out `--phone`"},
+      {{"similar", "1", "--text", "x", "--limit", "3"}, "leave out `--text`"},
       {{"recall", "1"}, "`recall` needs the flag `--reason`"},
       {{"confirm", "1"}, "`confirm` needs the flag `--code`"},
       {{"partners", "1"}, "`partners` needs push or list before the order"},
@@ -139,7 +160,7 @@ TEST(ArgumentsTest, WrongUse) {
       {{"link", "reconcile", "110", "119"}, "`link` does not take `119`"},
       {{"policy", "preview", "new.yaml"}, "is given with `--file new.yaml`"},
       {{"policy", "publish", "new.yaml", "--digest", "d", "--note", "n"}, "is given with `--file new.yaml`"},
-      {{"help", "pish"}, "unknown command `pish`"},
+      {{"help", "pish"}, "unknown command `pish`; did you mean `push`?\n"},
       {{"evidence"}, "`evidence` needs `export` or `verify`"},
       {{"evidence", "print", "1"}, "`evidence` needs `export` or `verify`"},
       {{"evidence", "export"}, "`evidence export` needs the id or number of an order"},
@@ -173,8 +194,13 @@ TEST(ArgumentsTest, APageHasBetweenOneAndFiveHundred) {
 }
 
 TEST(ArgumentsTest, SpeaksTheLanguageAskedForEvenWhenWrong) {
-  EXPECT_EQ(Message(Parse({"pish", "--lang", "zh"})), "没有命令“pish”\n请看：hotlinectl help");
-  EXPECT_EQ(Message(Parse({"pish", "--lang=zh"})), "没有命令“pish”\n请看：hotlinectl help");
+  EXPECT_EQ(Message(Parse({"nosuch", "--lang", "zh"})), "没有命令“nosuch”\n请看：hotlinectl help");
+  EXPECT_EQ(Message(Parse({"pish", "--lang=zh"})), "没有命令“pish”，是否应为“push”？\n请看：hotlinectl help");
+  // The words as help lists them, both of which are taken; the choices of a few flags have no Chinese.
+  EXPECT_THAT(Message(Parse({"push", "--type", "x", "--lang", "zh"})), HasSubstr("“--type”的值应为："));
+  EXPECT_THAT(Message(Parse({"push", "--type", "x", "--lang", "zh"})), HasSubstr("help/求助, "));
+  EXPECT_THAT(Message(Parse({"push", "--type", "x"})), HasSubstr("help, "));
+  EXPECT_THAT(Message(Parse({"list", "--lang", "fr"}, {{"LANG", "zh_CN"}})), HasSubstr("应为：zh, en"));
   EXPECT_EQ(Parse({"--lang", "en", "links"}, {{"LANG", "zh_CN.UTF-8"}}).language, Language::kEnglish);
 }
 
@@ -234,15 +260,31 @@ TEST(ArgumentsTest, ReadsACommand) {
   EXPECT_EQ(arguments->timeout, absl::Seconds(3));
 }
 
+TEST(ArgumentsTest, AskedForAsTheyAreThese) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"due-soon"},
+                                             {"due-soon", "--within", "48h"},
+                                             {"due-soon", "--within", "2d"},
+                                             {"callback", "1", "--reached"},
+                                             {"callback", "1", "--note", "无人接听"},
+                                             {"similar", "1", "--limit", "3"},
+                                             {"similar", "--phone", "2", "--text", "x"},
+                                             {"list", "--from", "-3d"},
+                                             {"similar", "--text", "x", "--lat", "-1", "--lon", "-2"}}) {
+    const Parsed parsed = Parse(words);
+    EXPECT_TRUE(parsed.arguments.ok()) << testing::PrintToString(words) << parsed.arguments.status();
+  }
+}
+
 TEST(ArgumentsTest, RepeatedFlagsAndDashes) {
   const auto list = Parse({"list", "--state", "signed,in-progress", "--state", "已答复"}).arguments;
   ASSERT_TRUE(list.ok());
   EXPECT_EQ(list->All("state").size(), 3u);
-  // Behind `--` nothing is a flag, and a value may begin with dashes.
+  // Behind `--` nothing is a flag, and behind `=` a value may begin with dashes.
   const auto show = Parse({"show", "--", "--odd"}).arguments;
   ASSERT_TRUE(show.ok());
   EXPECT_EQ(show->operand, "--odd");
-  const auto note = Parse({"accept", "1", "--note", "--ok"}).arguments;
+  const auto note = Parse({"accept", "1", "--note=--ok"}).arguments;
   ASSERT_TRUE(note.ok());
   EXPECT_EQ(note->Text("note"), "--ok");
 }

@@ -235,6 +235,37 @@ TEST(FailureTest, AnEmergencyThatMayNotHaveLeftNeedsTheTelephone) {
   EXPECT_THAT(FailureJson(failure), HasSubstr("\"telephoneRequired\":true,\"exit\":8}"));
 }
 
+TEST(FailureTest, ACodeThatIsNotKnownIsToBeLookedUp) {
+  const auto advice = [](const absl::Status& status) {
+    return FailureAdvice({.status = status, .service = "work_order"}, Language::kChinese);
+  };
+  EXPECT_EQ(advice(error::BadField(v1::ERROR_REASON_UNIT_UNKNOWN, "unit_dispatch.lead_unit", "x", "x")),
+            "单位代码见 hotlinectl directory list");
+  EXPECT_THAT(advice(error::PeerUnknown("12354")), HasSubstr("hotlinectl link status"));
+  EXPECT_THAT(advice(error::TargetUnknown("110")), HasSubstr("不能为本平台自身"));
+}
+
+TEST(FailureTest, WhoMustWaitForTheReceiverIsToldOfTheRecall) {
+  const auto advice = [](std::string_view needed) {
+    return FailureAdvice({.status = error::NotHolder("受理", "110", needed), .service = "work_order"},
+                         Language::kChinese);
+  };
+  EXPECT_THAT(advice("receiver"), HasSubstr("hotlinectl recall"));
+  EXPECT_THAT(advice("holder"), Not(HasSubstr("hotlinectl recall")));
+}
+
+TEST(FailureTest, AnOverlapOfRolesNamesTheFlag) {
+  const Failure failure{
+      .status = error::DirectoryRefused(v1::ERROR_REASON_DIRECTORY_ROLE_OVERLAP, "", "overlap", "重叠")};
+  EXPECT_THAT(FailureAdvice(failure, Language::kEnglish), HasSubstr("--supersede"));
+  EXPECT_THAT(FailureAdvice(failure, Language::kChinese), HasSubstr("--supersede"));
+}
+
+TEST(FailureTest, AnAccusationsDispatchIsNamedByItsFlag) {
+  EXPECT_THAT(DescribeFailure({.status = error::Required("accusation.dispatch")}, Language::kEnglish),
+              HasSubstr("(flag --to)"));
+}
+
 TEST(FailureTest, AFieldOfANoticeIsNamedByItsFlag) {
   const std::string text =
       DescribeFailure({.status = error::Required("calendar_notice.issue_date")}, Language::kEnglish);

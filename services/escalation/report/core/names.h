@@ -20,6 +20,8 @@ struct Names {
   std::string site;  // this hotline's code
   // Units and hotlines by code.
   std::map<std::string, std::string, std::less<>> parties;
+  // The units are among them, not the hotlines alone.
+  bool has_units = false;
   // Townships by their 9 digits.
   std::map<std::string, std::string, std::less<>> townships;
 

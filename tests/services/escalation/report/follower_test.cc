@@ -265,6 +265,42 @@ TEST_F(ReportWorld, ListsAndLampsAgreeWithTheClock) {
   EXPECT_EQ(error::FieldOf(Call(*report_, &ReportService::ListDueSoon, soon).status()), "within");
 }
 
+// A name, or a code that was mistyped, showed nothing, as if nothing were late.
+TEST_F(ReportWorld, APartyThatNobodyKnowsIsRefused) {
+  using directory::test::Put;
+  using directory::test::Unit;
+  Fill(2);
+  executor_->Advance(absl::Minutes(1));
+  const auto faults = [this](const std::string& party) {
+    std::set<std::string> all;
+    const auto add = [&](const absl::Status& status) {
+      all.insert(status.ok() ? "" : absl::StrCat(error::ReasonOf(status), " ", error::FieldOf(status)));
+    };
+    v1::ListLampsRequest lamps;
+    lamps.set_party(party);
+    add(Call(*report_, &ReportService::ListLamps, lamps).status());
+    v1::ListOverdueRequest overdue;
+    overdue.set_party(party);
+    add(Call(*report_, &ReportService::ListOverdue, overdue).status());
+    v1::ListDueSoonRequest soon;
+    soon.set_party(party);
+    add(Call(*report_, &ReportService::ListDueSoon, soon).status());
+    v1::GetScorecardRequest scorecard;
+    scorecard.set_party(party);
+    scorecard.set_period("2026-08");
+    add(Call(*report_, &ReportService::GetScorecard, scorecard).status());
+    return all;
+  };
+  const std::set<std::string> taken = {""};
+  EXPECT_EQ(faults("nosuch"), taken) << "there is no list of units";
+  ASSERT_TRUE(county_.Do({Put(Unit("zhujianju"))}, true));
+  const std::set<std::string> unknown = {absl::StrCat(error::Reason::ERROR_REASON_UNIT_UNKNOWN, " party")};
+  EXPECT_EQ(faults("nosuch"), unknown);
+  EXPECT_EQ(faults("住建局"), unknown);
+  for (const char* party : {"", "zhujianju", "shuiwu"}) EXPECT_EQ(faults(party), taken) << party;
+  EXPECT_EQ(faults("chengguan"), taken) << "it is in no list any more, but has deadlines";
+}
+
 class ResultWorld : public ReportWorld {
  protected:
   ResultWorld() : ReportWorld(Policy()) {}

@@ -90,6 +90,42 @@ TEST_F(NobodyThereTest, WhatCanWaitIsTriedAgain) {
   }
 }
 
+// Nothing is sent: where nobody listens, that would end with 6 or 8.
+TEST_F(NobodyThereTest, ANewOrderNeedsItsCaller) {
+  const Words matter = {"--title", "路灯不亮", "--text", "示例", "--type", "complaint"};
+  const std::vector<Words> nobody = {{}, {"--phone", ""}, {"--name=", "--contact-phone", " "}, {"--secret"}};
+  for (const Words& caller : nobody) {
+    for (const char* command : {"push", "register"}) {
+      const Said said = Run(Joined(Joined({command}, matter), caller));
+      EXPECT_EQ(said.exit, 2) << command << testing::PrintToString(caller) << said.err;
+      EXPECT_THAT(said.err, HasSubstr("give --phone (or --contact-phone), --name or --anonymous"));
+    }
+  }
+  for (const Words& caller : std::vector<Words>{
+           {"--phone", "1"}, {"--contact-phone", "1"}, {"--name", "古丽（示例）"}, {"--anonymous"}}) {
+    for (const char* command : {"push", "register"}) {
+      const Said said = Run(Joined(Joined({command, "--urgency", "normal"}, matter), caller));
+      EXPECT_EQ(said.exit, 6) << command << testing::PrintToString(caller) << said.err;
+    }
+  }
+}
+
+TEST_F(NobodyThereTest, ARowWithoutACallerIsRefusedAlone) {
+  const std::string file = Path("orders.csv");
+  WriteFile(file,
+            "标题,内容,type,来电号码,匿名,to\n"
+            "路灯不亮,示例,help,,否,110\n");
+  const Said said = Run({"push", "--file", file, "--rejects", Path("rejects.csv")});
+  EXPECT_EQ(said.exit, 3) << said.err;
+  EXPECT_THAT(said.err, AllOf(HasSubstr("row 1 (line 2): "), HasSubstr("a new order needs its caller")));
+  EXPECT_THAT(ReadFile(Path("rejects.csv")), HasSubstr("路灯不亮"));
+  // What is given beside the file fills the row in, and an order that exists has its caller.
+  EXPECT_EQ(Run({"push", "--file", file, "--name", "古丽（示例）"}).exit, 6);
+  const std::string json = Path("orders.json");
+  WriteFile(json, R"({"header":{"orderId":"12345-20261128-000001"},"offer":{"toHotline":"110"}})");
+  EXPECT_EQ(Run({"push", "--file", json}).exit, 6);
+}
+
 TEST_F(NobodyThereTest, EachRowOfAFileThatCannotWaitIsNamed) {
   const std::string head = "title,text,type,channel,urgency,anonymous,to,kind,clue\n";
   const std::string normal = "路灯不亮,示例,help,phone,normal,yes,110,,\n";
@@ -205,7 +241,14 @@ class Notices final : public NotificationService::Service {
  public:
   grpc::Status ListNotifications(grpc::ServerContext* /*context*/, const ListNotificationsRequest* request,
                                  ListNotificationsResponse* response) override {
-    return FirstPage(*request, response, [&] { response->add_notices()->set_notification_id("1"); });
+    return FirstPage(*request, response, [&] {
+      auto& notice = *response->add_notices();
+      notice.set_notification_id("1");
+      notice.set_person_id("p1");
+      notice.set_role("leader");
+      notice.set_capacity("copy");
+      notice.set_channel("desktop");
+    });
   }
   grpc::Status ListDeliveries(grpc::ServerContext* /*context*/, const ListDeliveriesRequest* request,
                               ListDeliveriesResponse* response) override {
@@ -332,6 +375,30 @@ TEST_F(PlayedTest, AListThatIsCutSaysSoToScriptsToo) {
     EXPECT_EQ(LinesOf(whole.out), kAll) << name;
     EXPECT_EQ(whole.err, "") << name;
   }
+}
+
+TEST_F(PlayedTest, WhoWasToldIsSaidInTheReadersLanguage) {
+  const Said english = Run({"notifications", "list"});
+  EXPECT_THAT(english.out, AllOf(HasSubstr("leader (cc)"), HasSubstr("desktop")));
+  globals_[1] = "zh";
+  const Said chinese = Run({"notifications", "list"});
+  EXPECT_THAT(chinese.out, AllOf(HasSubstr("分管领导（抄送）"), HasSubstr("桌面"), Not(HasSubstr("leader")),
+                                 Not(HasSubstr("desktop"))));
+}
+
+TEST_F(PlayedTest, AUnitIsNamedWithTheCodeThatCommandsTake) {
+  const std::string catalogue = std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue";
+  globals_[1] = "zh";
+  EXPECT_THAT(Run({"catalogue", "show", "A2", "--file", catalogue + "/wuqia.yaml"}).out,
+              HasSubstr("人社局（rensheju）"));
+  EXPECT_THAT(Run({"suggest", "养老金没有到账", "--catalogue", catalogue}).out,
+              HasSubstr("人社局（rensheju）"));
+}
+
+TEST_F(PlayedTest, DoctorWithoutItsFileAsksForTheFile) {
+  globals_[1] = "zh";
+  const std::string out = Run({"doctor", "--config", folder_.path() + "/none.yaml"}).out;
+  EXPECT_THAT(out, AllOf(HasSubstr("文件不存在"), HasSubstr("--config"), Not(HasSubstr("按所指行号"))));
 }
 
 TEST_F(PlayedTest, OfSeveralTermsTheOneToRemoveIsNamed) {

@@ -122,7 +122,7 @@ constexpr char kLocal[] = R"(
 constexpr char kGiver[] = R"(
            OFF RCV UND ACC DIS SIG PRO REP CAL RDO CLO ARC RET RCL
   offer     s   s   s   h   h   h   h   h   s   h   s   s  OFF OFF
-  accept    s   s   s   h   h   h   h   h   s   h   s   s  ACC ACC
+  accept    s   s   h   h   h   h   h   h   s   h   s   s  ACC ACC
   return    h   h   h   h   h   h   h   h   h   h   h   h   h   h
   recall    =   =   =   s   s   s   s   s   s   s   s   s   s   s
   dispatch  s   s   s   h   h   h   h   h   s   h   s   s   s   s
@@ -147,8 +147,8 @@ constexpr char kGiver[] = R"(
   vkeep     =   =   =   s   s   s   s   s   s   s   s   s   s   s
   alarm     =   =   =   =   =   =   =   =   =   =   s   s   =   =
   partners  =   =   =   h   h   h   h   h   =   h   s   s   =   =
-  dispute   s   s   s   h   h   h   h   h   s   h   s   s  ACC  s
-  rule      s   s   s   h   h   h   h   h   s   h   s   s   =   =
+  dispute   s   s   h   h   h   h   h   h   s   h   s   s  ACC  s
+  rule      s   s   h   h   h   h   h   h   s   h   s   s   =   =
   reopen    s   s   s   s   s   s   s   s   s   s  RDO  s   s   s
   contact   s   s   s   h   h   h   h   h   s   h   s   s   s   s
   ask       s   s   s   h   h   h   h   h   s   h   s   s   s   s
@@ -410,7 +410,12 @@ TEST(Decide, WhoComesTooLateIsToldWhatBecameOfTheOrder) {
   const absl::Status never =
       Try(column.order, MakeCommand(Act::kReturn, column.order.id(), "110", kNow), column.site).status();
   EXPECT_EQ(error::ReasonOf(never), Reason::ERROR_REASON_NOT_HOLDER);
-  EXPECT_NE(error::ChineseOf(never).find("只有接收方可以退回"), std::string::npos);
+  EXPECT_THAT(error::ChineseOf(never), testing::StartsWith("只有接收方110可以退回；"));
+  // And the giver who cannot do it yet.
+  const absl::Status early =
+      Try(column.order, MakeCommand(Act::kAccept, column.order.id(), "110", kNow), column.site).status();
+  EXPECT_EQ(error::ReasonOf(early), Reason::ERROR_REASON_NOT_HOLDER);
+  EXPECT_THAT(error::ChineseOf(early), testing::StartsWith("只有接收方110可以受理；"));
 }
 
 TEST(Decide, SuspendedOrderIsNotFinishedNorSuspendedAgain) {

@@ -223,7 +223,7 @@ TEST_F(GovernorTest, DisputedByTheReceiverTheOriginHandlesIt) {
 
 TEST_F(GovernorTest, DisputedByTheGiverAfterAReturn) {
   Push();
-  EXPECT_EQ(Try(0, Act::kDispute, mine_), Reason::ERROR_REASON_WRONG_STATE) << "the receiver has the word";
+  EXPECT_EQ(Try(0, Act::kDispute, mine_), Reason::ERROR_REASON_NOT_HOLDER) << "the receiver has the word";
   Do(1, Act::kReturn, theirs_);
   Do(0, Act::kDispute, mine_);
   EXPECT_EQ(Mine().state(), type::v1::ORDER_STATE_ACCEPTED);
