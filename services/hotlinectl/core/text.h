@@ -650,12 +650,13 @@ inline constexpr Phrase kDoPeerCode{
     "check the code of the peer; `hotlinectl link status` shows those configured",
     "请核对对方平台代码；已配置的平台见 hotlinectl link status"};
 inline constexpr Phrase kDoTargetCode{
-    "check the code of the hotline, which must not be that of this site; `hotlinectl link status` shows the "
-    "peers configured",
-    "请核对平台代码，不能为本平台自身；已配置的平台见 hotlinectl link status"};
+    "check the code of the hotline; nothing can be pushed to this site itself; `hotlinectl link status` "
+    "shows the peers configured",
+    "请核对平台代码，不能推送至本平台自身；已配置的平台见 hotlinectl link status"};
 inline constexpr Phrase kDoSupersede{
-    "let the other's term end first, or add --supersede: whoever has the role then ends",
-    "请先结束原任期，或加 --supersede，届时在任者随之卸任"};
+    "let the other's term end first; a leader's or handler's ends by `hotlinectl directory set … "
+    "--supersede`",
+    "请先结束原任期；分管领导、具体负责干部可用 hotlinectl directory set … --supersede，届时在任者随之卸任"};
 inline constexpr Phrase kDoCause{"mend what the message names, then run the command again",
                                  "请先处理上述原因，再重新执行"};
 inline constexpr Phrase kDoSeeDocket{"`hotlinectl meeting docket` shows the items that there are",
@@ -1054,7 +1055,7 @@ inline constexpr Phrase kEvRedoDemanded{"redo", "重办"};
 inline constexpr Phrase kEvClosed{"closed", "办结"};
 inline constexpr Phrase kEvCancelled{"cancelled", "作废"};
 inline constexpr Phrase kEvArchived{"archived", "归档"};
-inline constexpr Phrase kEvEscalated{"escalated", "时限提醒/催办"};
+inline constexpr Phrase kEvEscalated{"escalated", "时限提醒/升级"};
 inline constexpr Phrase kEvInDoubt{"in doubt", "存疑"};
 inline constexpr Phrase kEvVoiceConfirmed{"confirmed by voice", "电话确认"};
 inline constexpr Phrase kEvAlarmed{"alarm", "告警"};

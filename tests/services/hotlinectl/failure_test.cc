@@ -242,7 +242,7 @@ TEST(FailureTest, ACodeThatIsNotKnownIsToBeLookedUp) {
   EXPECT_EQ(advice(error::BadField(v1::ERROR_REASON_UNIT_UNKNOWN, "unit_dispatch.lead_unit", "x", "x")),
             "单位代码见 hotlinectl directory list");
   EXPECT_THAT(advice(error::PeerUnknown("12354")), HasSubstr("hotlinectl link status"));
-  EXPECT_THAT(advice(error::TargetUnknown("110")), HasSubstr("不能为本平台自身"));
+  EXPECT_THAT(advice(error::TargetUnknown("110")), HasSubstr("不能推送至本平台自身"));
 }
 
 TEST(FailureTest, WhoMustWaitForTheReceiverIsToldOfTheRecall) {

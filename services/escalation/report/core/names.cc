@@ -19,8 +19,6 @@ bool Names::IsTownshipCode(std::string_view text) {
 
 Names WithDirectory(Names names, const directory::Directory& directory) {
   for (const v1::DirectoryUnit* unit : directory.Units()) {
-    // The hotlines, which the directory has as well, are known by then.
-    if (!names.parties.contains(unit->code())) names.has_units = true;
     names.Add(unit->code(), unit->display_name(), unit->aliases());
   }
   return names;
