@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/error/error.h"
 #include "tests/services/dispatch/fakes.h"
 #include "tests/support/steps.h"
@@ -100,6 +101,27 @@ TEST_F(BatcherTest, WhatNobodyWaitsForAnyMoreNeverLeaves) {
   EXPECT_TRUE(ledger_.executes.empty());
   Submit("b");
   ASSERT_EQ(ledger_.executes.size(), 1u) << "the place under way is free again";
+}
+
+// Some hundreds at a time, as the thread is somebody's who waits.
+TEST_F(BatcherTest, ManyThatAreTooLateAreRefusedInParts) {
+  Batcher many(&ledger_, &way_, &clock_, {.queue_limit = 1000, .batch_limit = 2, .batches = 1});
+  int refused = 0;
+  const absl::Time soon = clock_.Now() + absl::Seconds(1);
+  for (int i = 0; i < 301; ++i) {
+    many.Submit(Named(absl::StrCat("number ", i)), false, i == 0 ? absl::InfiniteFuture() : soon,
+                [&](absl::StatusOr<workorder::v1::CommandResult> result) { refused += result.ok() ? 0 : 1; });
+  }
+  clock_.Advance(absl::Seconds(2));
+  auto first = Take(ledger_.executes);
+  first.done(AnswersFor(first.request));
+  EXPECT_EQ(refused, 256);
+  steps_.RunDue();
+  EXPECT_EQ(refused, 300);
+  EXPECT_EQ(many.rejected(), 300);
+  // The place under way is free.
+  many.Submit(Named("another"), false, absl::InfiniteFuture(), [](auto) {});
+  EXPECT_EQ(ledger_.executes.size(), 1u);
 }
 
 TEST_F(BatcherTest, ASecondBatchLeavesWhileTheFirstWaitsForTheDisk) {

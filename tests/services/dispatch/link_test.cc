@@ -642,47 +642,56 @@ TEST_F(LinkTest, ABatchThatIsTooLongOnItsWayIsHalved) {
   EXPECT_GT(ledger_.pulls.front().request.limit(), 32) << "a little more each time";
 }
 
-// A peer that takes its time for whatever it is sent never got more than a few again.
-TEST_F(LinkTest, WhatTakesLongGrowsOnlyWhileItIsFew) {
-  Greet();
-  HandOut(0, 0, 16);
-  Take(peer_.deliveries)
-      .done(
-          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
-  int64_t received = 0;
-  // What is asked for behind a batch of `count` that took `time`.
-  const auto limit_after = [&](int count, absl::Duration time) {
-    HandOut(received, received, count);
+// How many envelopes are asked for behind batches that took their time.
+class LinkLimitTest : public LinkTest {
+ protected:
+  // Halves the limit to `limit`.
+  void Begin(int limit) {
+    Greet();
+    HandOut(0, 0, 2 * limit);
+    Take(peer_.deliveries)
+        .done(error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much",
+                              "超过"));
+    EXPECT_EQ(Limit(), limit);
+  }
+  int Limit() { return static_cast<int>(ledger_.pulls.front().request.limit()); }
+  // The limit behind a batch of `count` that took `time`.
+  int LimitAfter(int count, absl::Duration time) {
+    HandOut(received_, received_, count);
     // On the ordinary lane they are paced.
     while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(1));
     steps_.Advance(time);
-    Acknowledge(received += count);
-    return static_cast<int>(ledger_.pulls.front().request.limit());
-  };
-  ASSERT_EQ(ledger_.pulls.front().request.limit(), 8);
-  EXPECT_EQ(limit_after(8, absl::Seconds(6)), 9) << "so few do not take long for being many";
-  EXPECT_EQ(limit_after(9, absl::Seconds(6)), 9) << "with more it would soon be too long";
-  EXPECT_EQ(limit_after(9, absl::Seconds(4)), 10);
+    Acknowledge(received_ += count);
+    return Limit();
+  }
+
+ private:
+  int64_t received_ = 0;
+};
+
+// A peer that takes its time for whatever it is sent never got more than a few again.
+TEST_F(LinkLimitTest, WhatTakesLongGrowsOnlyWhileItIsFew) {
+  Begin(8);
+  EXPECT_EQ(LimitAfter(8, absl::Seconds(6)), 9) << "so few do not take long for being many";
+  EXPECT_EQ(LimitAfter(9, absl::Seconds(6)), 9) << "with more it would soon be too long";
+  EXPECT_EQ(LimitAfter(9, absl::Seconds(4)), 10);
   EXPECT_TRUE(link_->health().up);
 }
 
+TEST_F(LinkLimitTest, OneAloneTellsNotWhatTwoWouldTake) {
+  Begin(1);
+  EXPECT_EQ(LimitAfter(1, absl::Seconds(6)), 2);
+  EXPECT_EQ(LimitAfter(2, absl::Seconds(6)), 3) << "so it takes that for each batch";
+}
+
 // Each envelope takes a slow line its time: it is never offered more than gets through.
-TEST_F(LinkTest, ASlowLineIsNotDrivenUntilItFails) {
-  Greet();
-  HandOut(0, 0, 2);
-  Take(peer_.deliveries)
-      .done(
-          error::BadField(error::Reason::ERROR_REASON_BATCH_TOO_LARGE, "envelopes", "has too much", "超过"));
-  int64_t received = 0;
+TEST_F(LinkLimitTest, ASlowLineIsNotDrivenUntilItFails) {
+  Begin(1);
   for (int batch = 0; batch < 12; ++batch) {
-    const auto limit = static_cast<int>(ledger_.pulls.front().request.limit());
-    EXPECT_LE(limit, 5);
-    HandOut(received, received, limit);
-    while (peer_.deliveries.empty()) steps_.Advance(absl::Milliseconds(1));
-    steps_.Advance(limit * absl::Milliseconds(1800));
-    Acknowledge(received += limit);
+    EXPECT_LE(Limit(), 5);
+    LimitAfter(Limit(), Limit() * absl::Milliseconds(1800));
   }
-  EXPECT_EQ(ledger_.pulls.front().request.limit(), 5) << "which takes 9 s of 10: six would fail";
+  EXPECT_EQ(Limit(), 5) << "which takes 9 s of 10: six would fail";
   EXPECT_TRUE(link_->health().up);
 }
 

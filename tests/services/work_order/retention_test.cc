@@ -73,6 +73,19 @@ class RetentionTest : public testing::Test {
     } while (engine_->RunBatch());
     steps_.RunDue();
   }
+  // The copy of an order that came from the peer and goes back to it, due to be erased but for what is owed.
+  std::string ReturnedCopy() {
+    Offer("13900000001");
+    const auto orders = look_->ScanOrders(0, 10);
+    EXPECT_TRUE(orders.ok() && orders->size() == 1);
+    const std::string copy = orders->front().id();
+    type::v1::Command give_back = On(copy);
+    give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
+    give_back.mutable_handoff_return()->set_reason("属公安职责");
+    EXPECT_TRUE(Run(*service_, give_back).ok());
+    PassDays(kDays + 1);
+    return copy;
+  }
   // Day by day, as the job looks at the clock.
   void PassDays(int days) {
     for (int i = 0; i < days; ++i) {
@@ -357,15 +370,7 @@ TEST_F(RetentionTest, WhatIsWrittenAfterAnErasureGoesInItsTurn) {
 }
 
 TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
-  Offer("13900000001");
-  const auto orders = look_->ScanOrders(0, 10);
-  ASSERT_TRUE(orders.ok() && orders->size() == 1);
-  const std::string copy = orders->front().id();
-  type::v1::Command give_back = On(copy);
-  give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
-  give_back.mutable_handoff_return()->set_reason("属公安职责");
-  ASSERT_TRUE(Run(*service_, give_back).ok());
-  PassDays(kDays + 1);
+  const std::string copy = ReturnedCopy();
   EXPECT_EQ(RunNow().erased_count(), 0);
   EXPECT_NE(ContentOf(copy), "");
   // Nothing else kept it.
@@ -378,15 +383,7 @@ TEST_F(RetentionTest, WhatIsOwedToAPeerStays) {
 
 // It kept the order for good, though nobody delivers it.
 TEST_F(RetentionTest, WhatIsOwedToAFormerPeerGoes) {
-  Offer("13900000001");
-  const auto orders = look_->ScanOrders(0, 10);
-  ASSERT_TRUE(orders.ok() && orders->size() == 1);
-  const std::string copy = orders->front().id();
-  type::v1::Command give_back = On(copy);
-  give_back.mutable_handoff_return()->set_ground(type::v1::RETURN_GROUND_NOT_OUR_DUTY);
-  give_back.mutable_handoff_return()->set_reason("属公安职责");
-  ASSERT_TRUE(Run(*service_, give_back).ok());
-  PassDays(kDays + 1);
+  const std::string copy = ReturnedCopy();
   EXPECT_EQ(RunNow().erased_count(), 0) << "110 has not acknowledged it";
   Close();
   peers_.clear();

@@ -1314,29 +1314,39 @@ TEST_F(NotifierTest, WhatIsExtendedBeforeTheGatewayTakesItIsNotSent) {
   EXPECT_EQ(unreachable_, 0);
 }
 
-// The gateway takes nothing until the last round is over.
-TEST_F(NotifierTest, WhatIsExtendedAfterItsLastRoundIsToldOfInTheEnd) {
+// The gateway takes nothing until the last round is over. What is due may move with the reminder or, by a
+// publication, stay.
+TEST_F(NotifierTest, WhatIsPutOffAfterItsLastRoundIsToldOfInTheEnd) {
   UseSms();
-  gateway_.next = FakeGateway::Status(503, "400");
-  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
-  steps_.Advance(absl::Minutes(6));
-  ASSERT_THAT(gateway_.sent, SizeIs(1));
-  ASSERT_THAT(ledger_.Reports(), SizeIs(1)) << "its only round";
-  gateway_.next = FakeGateway::Status(200);
-  OrderFacts& facts = rungs_.facts[1];
-  facts.remind = facts.due = steps_.clock()->Now() + absl::Hours(2);
-  steps_.Advance(absl::Hours(1));
-  EXPECT_THAT(gateway_.sent, SizeIs(1));
-  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(1));
-  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
-  EXPECT_THAT(gateway_.sent, SizeIs(2));
-  const std::vector<v1::Delivery> reached = Deliveries("sms", v1::DELIVERY_STATE_REACHED);
-  ASSERT_THAT(reached, SizeIs(1));
-  EXPECT_EQ(reached[0].notification().orders(0).round(), 2);
-  EXPECT_EQ(reached[0].notification().orders(0).due_time().seconds(), absl::ToUnixSeconds(facts.due));
-  // Once.
-  steps_.Advance(absl::Hours(5));
-  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  for (const bool due_too : {true, false}) {
+    SCOPED_TRACE(due_too);
+    const size_t before = gateway_.sent.size();
+    const int64_t order = due_too ? 1 : 2;
+    gateway_.next = FakeGateway::Status(503, "400");
+    Rung(order, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+    steps_.Advance(absl::Minutes(6));
+    ASSERT_THAT(gateway_.sent, SizeIs(before + 1));
+    gateway_.next = FakeGateway::Status(200);
+    OrderFacts& facts = rungs_.facts[order];
+    facts.remind = steps_.clock()->Now() + absl::Hours(2);
+    if (due_too) facts.due = facts.remind;
+    steps_.Advance(absl::Hours(1));
+    EXPECT_THAT(gateway_.sent, SizeIs(before + 1));
+    EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_CANCELLED), SizeIs(due_too ? 1 : 2));
+    steps_.Advance(absl::Hours(1) + absl::Minutes(1));
+    EXPECT_THAT(gateway_.sent, SizeIs(before + 2));
+    const std::vector<v1::Delivery> reached = Deliveries("sms", v1::DELIVERY_STATE_REACHED);
+    ASSERT_THAT(reached, SizeIs(due_too ? 1 : 2));
+    for (const v1::Delivery& delivery : reached) {
+      EXPECT_EQ(delivery.notification().orders(0).round(), 2);
+    }
+    if (due_too) {
+      EXPECT_EQ(reached[0].notification().orders(0).due_time().seconds(), absl::ToUnixSeconds(facts.due));
+    }
+    // Once.
+    steps_.Advance(absl::Hours(5));
+    EXPECT_THAT(gateway_.sent, SizeIs(before + 2));
+  }
 }
 
 // The deadline moves on while the last attempt is under way, which fails: nobody was told, and there is time.
@@ -1360,21 +1370,6 @@ TEST_F(NotifierTest, WhatFailsWhileItsDeadlineMovesIsToldOfInTheEnd) {
     EXPECT_THAT(gateway_.sent, SizeIs(before + 2));
     EXPECT_EQ(unreachable_, 0);
   }
-}
-
-// A publication may move the reminder later and what is due earlier.
-TEST_F(NotifierTest, AReminderThatMovesAloneIsToldOfInTheEnd) {
-  UseSms();
-  gateway_.next = FakeGateway::Status(503, "400");
-  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
-  steps_.Advance(absl::Minutes(6));
-  ASSERT_THAT(gateway_.sent, SizeIs(1));
-  gateway_.next = FakeGateway::Status(200);
-  rungs_.facts[1].remind = steps_.clock()->Now() + absl::Hours(2);
-  steps_.Advance(absl::Hours(1));
-  EXPECT_THAT(gateway_.sent, SizeIs(1));
-  steps_.Advance(absl::Hours(1) + absl::Minutes(1));
-  EXPECT_THAT(gateway_.sent, SizeIs(2));
 }
 
 TEST_F(NotifierTest, KilledWhileAMessageIsPutOffItTellsOfTheNewDeadline) {

@@ -107,7 +107,7 @@ class ReportWorld : public testing::Test, private report::FollowerListener {
   std::unique_ptr<ManualExecutor> executor_ = std::make_unique<ManualExecutor>(&clock_);
   FakeLedger ledger_{executor_.get(), &clock_};
   const Deadlines deadlines_;
-  const Names names_{.site = "12345", .parties = {{"shuiwu", "水务局"}}, .has_units = true};
+  Names names_{.site = "12345", .parties = {{"shuiwu", "水务局"}}};
   directory::test::County county_;
   bool failed_ = false;
   std::unique_ptr<Store> store_;
@@ -292,6 +292,8 @@ TEST_F(ReportWorld, APartyThatNobodyKnowsIsRefused) {
     return all;
   };
   const std::set<std::string> taken = {""};
+  EXPECT_EQ(faults("nosuch"), taken) << "there is no list of units";
+  names_.has_units = true;
   ASSERT_TRUE(county_.Do({Put(Unit("zhujianju"))}, true));
   const std::set<std::string> unknown = {absl::StrCat(error::Reason::ERROR_REASON_UNIT_UNKNOWN, " party")};
   EXPECT_EQ(faults("nosuch"), unknown);
