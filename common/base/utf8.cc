@@ -1,6 +1,8 @@
 #include "common/base/utf8.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
 
 namespace hotline {
@@ -48,6 +50,29 @@ constexpr Run kBlank[] = {{0x0009, 0x000d},   {0x0020, 0x0020},   {0x0085, 0x008
                           {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},  {0xfff0, 0xfff8},
                           {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
 
+// Identifiers, times and most of what is bound to a statement are ASCII: so many bytes are looked at
+// together.
+constexpr size_t kWord = 8;
+bool BeginsWithAsciiWord(std::string_view text) {
+  if (text.size() < kWord) return false;
+  uint64_t word;
+  std::memcpy(&word, text.data(), kWord);
+  return (word & 0x8080'8080'8080'8080u) == 0;
+}
+
+// Whether one of these bytes may be a control character or begin one. Without an exit, so that it is done for
+// all of them at once.
+constexpr size_t kBlock = 16;
+bool MayHaveControlCharacters(const char* block) {
+  unsigned suspects = 0;
+  for (size_t i = 0; i < kBlock; ++i) {
+    const auto c = static_cast<unsigned char>(block[i]);
+    suspects |= static_cast<unsigned>(c < 0x20) | static_cast<unsigned>(c == 0x7f) |
+                static_cast<unsigned>(c == 0xc2) | static_cast<unsigned>(c == 0xef);
+  }
+  return suspects != 0;
+}
+
 }  // namespace
 
 std::optional<int64_t> CountCodePoints(std::string_view text) {
@@ -60,6 +85,11 @@ std::optional<int64_t> CountCodePoints(std::string_view text) {
       ++count;
       continue;
     }
+    if (BeginsWithAsciiWord(text)) {
+      text.remove_prefix(kWord);
+      count += kWord;
+      continue;
+    }
     const size_t length = SequenceLength(text);
     if (length == 0) return std::nullopt;
     text.remove_prefix(length);
@@ -70,6 +100,7 @@ std::optional<int64_t> CountCodePoints(std::string_view text) {
 
 bool HasControlCharacters(std::string_view text, bool allow_line_breaks) {
   for (size_t i = 0; i < text.size(); ++i) {
+    while (text.size() - i > kBlock && !MayHaveControlCharacters(text.data() + i)) i += kBlock;
     const unsigned char c = static_cast<unsigned char>(text[i]);
     if (c < 0x20 && !(allow_line_breaks && (c == '\n' || c == '\t' || c == '\r'))) return true;
     if (c == 0x7f) return true;

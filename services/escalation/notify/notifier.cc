@@ -188,6 +188,17 @@ absl::Time TrueFrom(type::v1::Rung rung, const OrderFacts& facts) {
   return rung == type::v1::RUNG_REMIND ? facts.remind : facts.due;
 }
 
+// A round whose report says neither that somebody was reached nor that nobody can be was not the last when it
+// was settled, or its deadline was ahead again.
+bool MayBeTheLast(const std::string& report) {
+  type::v1::NotificationReport sent;
+  sent.ParseFromString(report);
+  return sent.unreachable() ||
+         std::any_of(sent.notices().begin(), sent.notices().end(), [](const type::v1::Notice& notice) {
+           return notice.result() == type::v1::NOTIFICATION_RESULT_REACHED;
+         });
+}
+
 // Of a round that has `notices`, nobody was told: each was taken out, given up, or did not get to its person.
 // A desktop that nobody read in time may have been seen.
 bool NobodyWasTold(const std::vector<NoticeRow>& notices) {
@@ -1193,7 +1204,8 @@ void Notifier::OnReported(std::vector<Told> sent, absl::StatusOr<workorder::v1::
         if (!facts.ok()) return facts.status();
         const auto last = IsLast(told, *facts, now);
         if (!last.ok()) return last.status();
-        AfterRound(*facts, *last, now, &told);
+        // The deadline may have come while the report was on its way.
+        AfterRound(*facts, *last && MayBeTheLast(told.report), now, &told);
       }
       if (absl::Status put = store_->UpdateTold(told); !put.ok()) return put;
     }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
 namespace hotline {
 namespace {
 
@@ -33,6 +36,31 @@ TEST(Utf8Test, FindsControlCharacters) {
                            "a",
                            true));
   EXPECT_FALSE(HasControlCharacters("ئۇيغۇرچە", false));
+}
+
+// Runs are looked at together: what is found must not depend on where in them it stands.
+TEST(Utf8Test, FindsThemWhereverTheyStand) {
+  for (const std::string_view around : {"a", "乌", "ч", "ە"}) {
+    for (int before = 0; before < 40; ++before) {
+      std::string text;
+      for (int i = 0; i < before; ++i) text += around;
+      const std::string front = text;
+      for (int i = 0; i < 20; ++i) text += around;
+      const std::string back = text.substr(front.size());
+      EXPECT_EQ(CountCodePoints(text), before + 20);
+      EXPECT_FALSE(HasControlCharacters(text, false));
+      for (const std::string_view bad : {"\x1f", "\x7f", "\xc2\x80", "\xc2\x9f", "\xef\xbb\xbf", "\n"}) {
+        EXPECT_TRUE(HasControlCharacters(front + std::string(bad) + back, false)) << before;
+        EXPECT_TRUE(HasControlCharacters(front + std::string(bad), false)) << before;
+      }
+      for (const std::string_view good : {"\xc2\xa0", "\xef\xbc\x8c", " ", "~"}) {
+        EXPECT_FALSE(HasControlCharacters(front + std::string(good) + back, false)) << before;
+        EXPECT_EQ(CountCodePoints(front + std::string(good) + back), before + 21);
+      }
+      EXPECT_EQ(CountCodePoints(front + "\xff" + back), std::nullopt);
+      EXPECT_EQ(CountCodePoints(front + "\xe4\xb9"), std::nullopt);
+    }
+  }
 }
 
 TEST(Utf8Test, FindsLineSeparators) {

@@ -1573,6 +1573,27 @@ TEST_F(NotifierTest, WorkOrderDownOnlyDelaysTheRecord) {
   EXPECT_THAT(ledger_.Reports(), SizeIs(1));
 }
 
+// Only the reminder moves, which a reminder's last round is over for; the new one passes before work_order
+// has the report.
+TEST_F(NotifierTest, WhatComesDueWhileTheRecordIsOnItsWayIsToldOfInTheEnd) {
+  UseSms();
+  gateway_.latency = absl::Seconds(5);
+  gateway_.next = FakeGateway::Status(400);
+  Rung(1, type::v1::RUNG_REMIND, type::v1::URGENCY_EMERGENCY);
+  steps_.Advance(absl::Seconds(2));
+  ASSERT_THAT(gateway_.sent, SizeIs(1));
+  rungs_.facts[1].remind = steps_.clock()->Now() + absl::Minutes(10);
+  gateway_.next = FakeGateway::Status(200);
+  ledger_.down = true;
+  steps_.Advance(absl::Minutes(15));
+  ledger_.down = false;
+  steps_.Advance(absl::Hours(2));
+  EXPECT_THAT(ledger_.Reports(), SizeIs(2));
+  EXPECT_THAT(gateway_.sent, SizeIs(2));
+  EXPECT_THAT(Deliveries("sms", v1::DELIVERY_STATE_REACHED), SizeIs(1));
+  EXPECT_EQ(unreachable_, 0);
+}
+
 TEST_F(NotifierTest, AnAcknowledgementThatComesWhileTheRecordFailsCounts) {
   Rung(1, type::v1::RUNG_URGE, type::v1::URGENCY_EMERGENCY);
   ledger_.down = true;
