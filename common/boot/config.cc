@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/base/edit_distance.h"
 #include "common/base/utf8.h"
 
 namespace hotline::boot {
@@ -124,23 +125,6 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Node> open_;
 };
 
-// Edits that turn `a` into `b`: insert, delete, replace, swap of neighbours.
-int Distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<int>> d(a.size() + 1, std::vector<int>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = static_cast<int>(i);
-  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = static_cast<int>(j);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    for (size_t j = 1; j <= b.size(); ++j) {
-      d[i][j] =
-          std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return d[a.size()][b.size()];
-}
-
 // `; did you mean "…"?`, or the whole choice if nothing is near and it is short.
 std::string Propose(std::string_view wrong, const std::vector<std::string>& known) {
   // A key can be anything; names are short.
@@ -148,7 +132,7 @@ std::string Propose(std::string_view wrong, const std::vector<std::string>& know
     const std::string* nearest = nullptr;
     int least = 1 + static_cast<int>(wrong.size()) / 3;
     for (const std::string& name : known) {
-      if (const int distance = Distance(wrong, name); distance <= least) {
+      if (const int distance = EditDistance(wrong, name); distance <= least) {
         if (nearest == nullptr || distance < least) nearest = &name;
         least = distance;
       }

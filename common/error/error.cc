@@ -137,12 +137,26 @@ absl::Status OrderNotFound(std::string_view id_or_number) {
                .metadata = {{"order", std::string(id_or_number)}}});
 }
 
-absl::Status WrongState(std::string_view command, std::string_view command_zh, type::v1::OrderState state) {
+absl::Status WrongState(std::string_view command, std::string_view command_zh, type::v1::OrderState state,
+                        std::span<const type::v1::OrderState> possible) {
+  constexpr size_t kMostNamed = 4;
+  std::string english, chinese, names;
+  if (possible.size() <= kMostNamed) {
+    for (const type::v1::OrderState one : possible) {
+      english += StrCat(english.empty() ? "; it is done in state " : " or ", StateWord(one));
+      chinese += StrCat(chinese.empty() ? "（须先处于“" : "或“", StateNameZh(one), "”");
+      names += StrCat(names.empty() ? "" : ",", type::v1::OrderState_Name(one));
+    }
+    if (!chinese.empty()) chinese += "）";
+  }
+  std::vector<std::pair<std::string, std::string>> metadata = {{"command", std::string(command)},
+                                                               {"state", type::v1::OrderState_Name(state)}};
+  if (!names.empty()) metadata.emplace_back("possible_states", names);
   return Make({.code = absl::StatusCode::kFailedPrecondition,
                .reason = Reason::ERROR_REASON_WRONG_STATE,
-               .english = StrCat("cannot ", command, " an order in state ", StateWord(state)),
-               .chinese = StrCat("工单状态为“", StateNameZh(state), "”，不能", command_zh),
-               .metadata = {{"command", std::string(command)}, {"state", type::v1::OrderState_Name(state)}}});
+               .english = StrCat("cannot ", command, " an order in state ", StateWord(state), english),
+               .chinese = StrCat("工单状态为“", StateNameZh(state), "”，不能", command_zh, chinese),
+               .metadata = std::move(metadata)});
 }
 
 absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed,
@@ -267,11 +281,13 @@ absl::Status PublicationRunning(int64_t publication) {
                .metadata = {{"publication", StrCat(publication)}}});
 }
 
-absl::Status ClockNotFound(std::string_view order) {
+absl::Status ClockNotFound(std::string_view order, std::string_view has, std::string_view has_zh) {
   return Make({.code = absl::StatusCode::kNotFound,
                .reason = Reason::ERROR_REASON_CLOCK_NOT_FOUND,
-               .english = StrCat("order ", order, " has no such clock"),
-               .chinese = StrCat("工单", order, "没有该时限"),
+               .english = StrCat("order ", order, " has no such clock; ",
+                                 has.empty() ? "it has none" : "those it has: ", has),
+               .chinese = StrCat("工单", order, "没有该时限；",
+                                 has_zh.empty() ? "现无任何时限" : "现有时限：", has_zh),
                .metadata = {{"order", std::string(order)}}});
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,9 +32,12 @@ absl::Status BadText(std::string_view field);
 absl::Status BadEnum(std::string_view field, int value);
 
 absl::Status OrderNotFound(std::string_view id_or_number);
-// `command` and `command_zh` name the command, e.g. "sign", "签收".
+// `command` and `command_zh` name the command, e.g. "sign", "签收". `possible` are the states in which it can
+// be done by whom it is refused here, if that tells him what has to come first: a few are named, many are
+// not.
 absl::Status WrongState(std::string_view command, std::string_view command_zh,
-                        hotline::type::v1::OrderState state);
+                        hotline::type::v1::OrderState state,
+                        std::span<const hotline::type::v1::OrderState> possible = {});
 // `needed` is who may do it: `holder`, `origin`, `giver`, `receiver`; `who` its hotline, unless it is the
 // holder.
 absl::Status NotHolder(std::string_view command_zh, std::string_view holder, std::string_view needed,
@@ -68,7 +72,8 @@ absl::Status ExtensionLimit(int limit);
 absl::Status ExtensionPending(bool open);
 absl::Status PreviewStale(std::string_view english, std::string_view chinese);
 absl::Status PublicationRunning(int64_t publication);
-absl::Status ClockNotFound(std::string_view order);
+// `has` and `has_zh` name the clocks that it has; empty if it has none.
+absl::Status ClockNotFound(std::string_view order, std::string_view has, std::string_view has_zh);
 // `limit` is in orders.
 absl::Status ReportTooLarge(std::string_view field, int64_t limit);
 // The log is read up to `cursor`, of `head`.

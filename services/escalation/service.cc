@@ -6,10 +6,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/sha256.h"
@@ -250,7 +253,19 @@ absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
       found = &clock;
     }
   }
-  if (found == nullptr) return error::ClockNotFound((*order)->number);
+  if (found == nullptr) {
+    std::string has, has_zh;
+    for (const OrderClock& clock : (*order)->clocks) {
+      // As commands take it.
+      const std::string name = absl::AsciiStrToLower(absl::StrReplaceAll(
+          absl::StripPrefix(type::v1::ClockKind_Name(clock.kind), "CLOCK_KIND_"), {{"_", "-"}}));
+      absl::StrAppend(&has, has.empty() ? "" : ", ", name,
+                      clock.assist_unit.empty() ? "" : absl::StrCat(" (", clock.assist_unit, ")"));
+      absl::StrAppend(&has_zh, has_zh.empty() ? "" : "、", ClockNameZh(clock.kind),
+                      clock.assist_unit.empty() ? "" : absl::StrCat("（", clock.assist_unit, "）"));
+    }
+    return error::ClockNotFound((*order)->number, has, has_zh);
+  }
   auto derivation = Explain(**order, *found, *rules_.current());
   if (absl::IsInvalidArgument(derivation.status())) {
     // The calendar names an amount or an instant of its own, which the client has not sent.

@@ -13,6 +13,7 @@
 #include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/client.h"
+#include "services/hotlinectl/core/order_form.h"
 
 namespace hotline::hotlinectl {
 namespace {
@@ -20,6 +21,8 @@ namespace {
 constexpr int kMaxAttempts = 6;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(200);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
+// A hint is worth no longer.
+constexpr absl::Duration kUnitTimeout = absl::Seconds(2);
 
 std::string_view NameOf(Target target) {
   switch (target) {
@@ -159,10 +162,50 @@ std::optional<Failure> Client::Retry(Target target, absl::Duration timeout, cons
     const absl::Duration pause = std::max(backoff.Next(random), error::RetryDelayOf(failure.status));
     if (!IsWorthRetrying(failure.status) || attempt >= kMaxAttempts ||
         SystemClock()->Now() + pause >= deadline) {
+      ExplainUnit("", &failure);
       return failure;
     }
     Pause(pause);
   }
+}
+
+std::string Client::UnitCodeOf(const std::string& name) {
+  const auto [known, fresh] = unit_codes_.try_emplace(name);
+  if (!fresh || name.empty() || directory_lost_) return known->second;
+  escalation::v1::ListDirectoryRequest request;
+  request.set_unit(name);
+  // Units come first.
+  request.set_page_size(1);
+  escalation::v1::ListDirectoryResponse response;
+  const auto failure =
+      Call(&DirectoryService::StubInterface::ListDirectory, request, &response, kUnitTimeout, kUnitTimeout);
+  directory_lost_ = failure.has_value() && !absl::IsNotFound(failure->status);
+  if (failure || response.entries().empty()) return known->second;
+  return known->second = response.entries(0).unit().code();
+}
+
+void Client::ExplainUnit(const std::string& named, Failure* failure) {
+  if (error::ReasonOf(failure->status) != type::v1::ERROR_REASON_UNIT_UNKNOWN) return;
+  const std::vector<std::string> names =
+      named.empty() ? UnitsGivenFor(error::FieldOf(failure->status)) : std::vector<std::string>{named};
+  for (const std::string& name : names) {
+    std::string code = UnitCodeOf(name);
+    // Of a list, some are codes; and one may be in the directory that the site's list lacks.
+    if (code.empty() || code == name) continue;
+    failure->unit_name = name;
+    failure->unit_code = std::move(code);
+    return;
+  }
+}
+
+std::vector<std::string> Client::UnitsGivenFor(const std::string& field) const {
+  if (field == "header.actor.unit") return {arguments_.for_unit};
+  const std::string_view flag = FlagForPath(PathInPush(field));
+  std::vector<std::string> units;
+  for (const std::string& value : arguments_.All(flag)) {
+    for (std::string& unit : SplitUnits(value)) units.push_back(std::move(unit));
+  }
+  return units;
 }
 
 std::optional<Failure> Client::Check(Target target, const std::string& part,

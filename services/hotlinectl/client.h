@@ -6,10 +6,12 @@
 #include <grpcpp/client_context.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/rpc/security.h"
@@ -114,6 +116,13 @@ class Client {
 
   const std::string& AddressOf(Target target) const;
 
+  // The code of the unit that `name` (a name, an alias or a code) is in the directory; empty if it is none's
+  // there, or the directory cannot be asked, which is not waited for long. Asked once for each name.
+  std::string UnitCodeOf(const std::string& name);
+  // Where `failure` is about a unit of no such code, and `named`, or if that is empty what the command line
+  // gave there, is the name of one: whose.
+  void ExplainUnit(const std::string& named, Failure* failure);
+
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(15);
 
  private:
@@ -163,12 +172,17 @@ class Client {
   std::optional<Failure> Connect(Target target);
   std::optional<Failure> Retry(Target target, absl::Duration timeout, const std::string& request_id,
                                const std::function<grpc::Status(grpc::ClientContext*)>& call);
+  // What the command line gave for `field`, if it takes units.
+  std::vector<std::string> UnitsGivenFor(const std::string& field) const;
 
   const Arguments& arguments_;
   const std::string traceparent_;
   const std::string account_;
   std::unique_ptr<rpc::Security> security_;  // null until the first connection
   std::shared_ptr<grpc::Channel> channels_[3];
+  std::map<std::string, std::string> unit_codes_;
+  // It could not be asked: a file with many names does not wait for it again and again.
+  bool directory_lost_ = false;
 };
 
 }  // namespace hotline::hotlinectl

@@ -73,6 +73,11 @@ constexpr Program kPrograms[] = {{"work_order", "hotline-work-order", Target::kW
                                  {"dispatch", "hotline-dispatch", Target::kDispatch},
                                  {"escalation", "hotline-escalation", Target::kEscalation}};
 
+// What a call failed with.
+Words InBoth(const Failure& failure) {
+  return {FailureMessage(failure, Language::kEnglish), FailureMessage(failure, Language::kChinese)};
+}
+
 // What `GET /metrics` at `address` answers; empty if nothing does.
 std::string FetchMetrics(const std::string& address) {
   const auto parsed = rpc::ParseAddress(address);
@@ -497,7 +502,6 @@ class Examination {
       const auto failure = client().Check(program.target, "", &response);
       if (failure) {
         const bool down = absl::IsUnavailable(failure->status) || absl::IsDeadlineExceeded(failure->status);
-        const std::string text(failure->status.message());
         if (own_tls_fails_) {
           Add(Verdict::kFailed, what,
               {"cannot be asked: something is wrong with the certificate that doctor asks with (above)",
@@ -505,9 +509,7 @@ class Examination {
               {"mend that first, then look again", "请先处理该证书，再重新检查"});
           continue;
         }
-        Add(Verdict::kFailed, what,
-            down ? Words{"does not answer", "无应答"}
-                 : Words{text, FailureMessage(*failure, Language::kChinese)},
+        Add(Verdict::kFailed, what, down ? Words{"does not answer", "无应答"} : InBoth(*failure),
             down ? Words{StrCat("systemctl start ", program.unit, "; if it ends again: journalctl -u ",
                                 program.unit),
                          StrCat("执行 systemctl start ", program.unit, "；若再次退出，用 journalctl -u ",
@@ -590,8 +592,7 @@ class Examination {
     escalation::v1::RunPreflightResponse response;
     if (auto failure = client().Call(&DirectoryService::StubInterface::RunPreflight, {}, &response);
         failure) {
-      const std::string text(failure->status.message());
-      return Add(Verdict::kFailed, what, {text, text},
+      return Add(Verdict::kFailed, what, InBoth(*failure),
                  {"ask as the role admin or supervisor; if escalation's directory failed, journalctl -u "
                   "hotline-escalation",
                   "请以admin或supervisor角色查询；若通讯录数据库故障，用 journalctl -u hotline-escalation "
@@ -628,8 +629,7 @@ class Examination {
     if (!running_.contains("dispatch")) return;  // told above
     dispatch::v1::ListLinksResponse links;
     if (auto failure = client().Call(&DispatchService::StubInterface::ListLinks, {}, &links); failure) {
-      const std::string text(failure->status.message());
-      return Add(Verdict::kFailed, {"peers", "对端"}, {text, text},
+      return Add(Verdict::kFailed, {"peers", "对端"}, InBoth(*failure),
                  {"ask as the role admin or supervisor", "请以admin或supervisor角色查询"});
     }
     // Work_order names the links; one that dispatch does not have has no transport.
@@ -653,8 +653,10 @@ class Examination {
       const int64_t waiting = link.outgoing_sequence() - link.acknowledged_sequence();
       if (!link.up()) {
         Add(Verdict::kFailed, what,
-            {StrCat("cannot be reached: ", link.last_error(), "; ", waiting, " envelopes wait"),
-             StrCat("无法连通：", link.last_error(), "；", waiting, "个信封等待送达")},
+            {StrCat("cannot be reached: ", PlainLinkError(link.last_error(), Language::kEnglish), "; ",
+                    waiting, " envelopes wait"),
+             StrCat("无法连通：", PlainLinkError(link.last_error(), Language::kChinese), "；", waiting,
+                    "个信封等待送达")},
             link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL
                 ? Words{"look at spool.out_directory and spool.in_directory: are they there, writable for "
                         "the services' user and not full; does the tool that copies them run; emergencies go "

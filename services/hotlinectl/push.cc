@@ -1,6 +1,8 @@
 // push and register: orders from flags, or many from a file.
 #include <algorithm>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/contract/proto_time.h"
 #include "common/error/error.h"
 #include "services/hotlinectl/commands.h"
 #include "services/hotlinectl/core/import.h"
@@ -36,6 +39,10 @@ constexpr int kMaxRowAttempts = 6;
 constexpr int64_t kMaxShownFailures = 100;
 // Whoever is to use the telephone waits no longer for why.
 constexpr absl::Duration kUrgencyTimeout = absl::Seconds(2);
+// How long the site is asked for its time: an emergency in a later row waits for it.
+constexpr absl::Duration kSiteTimeTimeout = absl::Milliseconds(500);
+
+constexpr Phrase kFaultAndAdvice{"$0; $1", "$0；$1"};
 
 // How long to wait for the answer to a push that itself waits for a receipt.
 absl::Duration PushTimeout(const PushWorkOrderRequest& request) {
@@ -237,15 +244,43 @@ class FilePush {
                absl::IsUnimplemented(failure.status) || failure.advice != nullptr;
   }
 
+  // When this run began, by the site's clock, or earlier: its machine may not have the time of this one.
+  absl::Time BeganThere() {
+    if (began_there_.has_value()) return *began_there_;
+    began_there_ = start_;
+    // Counts alone: a list would show orders, and that would be recorded.
+    escalation::v1::ListLampsResponse lamps;
+    if (!session_.client.Call(&ReportService::StubInterface::ListLamps, escalation::v1::ListLampsRequest(),
+                              &lamps, kSiteTimeTimeout, kSiteTimeTimeout) &&
+        lamps.has_server_time()) {
+      // Said before now: so that what this run pushed is never taken for an earlier one's.
+      *began_there_ += FromTimestamp(lamps.server_time()) - SystemClock()->Now();
+    }
+    return *began_there_;
+  }
+
+  // The site answered as it did the first time. It does not say so, but the offer is older than this run.
+  bool IsKnown(const PushWorkOrderResponse& response) {
+    const type::v1::WorkOrder& order = response.order();
+    if (!order.handoff().has_offer_time() && !order.has_register_time()) return false;
+    return FromTimestamp(order.handoff().has_offer_time() ? order.handoff().offer_time()
+                                                          : order.register_time()) < BeganThere();
+  }
+
   void RowPushed(const Row& row, const PushWorkOrderResponse& response) {
-    ++pushed_;
+    // Before anything that may take time.
+    if (response.telephone_required() && !console_.json()) Shout(*row.order, say::kTelephone);
+    const bool known = IsKnown(response);
+    if (known) {
+      known_.push_back(row.order->row);
+    } else {
+      ++pushed_;
+    }
     telephone_ = telephone_ || response.telephone_required();
     if (console_.json()) {
       console_.OutLine(StrCat("{\"row\":", row.order->row, ",\"line\":", row.order->line,
                               ",\"requestId\":", JsonString(row.request.header().request_id()),
-                              ",\"response\":", ToJson(response), "}"));
-    } else if (response.telephone_required()) {
-      Shout(*row.order, say::kTelephone);
+                              known ? ",\"known\":true" : "", ",\"response\":", ToJson(response), "}"));
     }
   }
 
@@ -253,14 +288,18 @@ class FilePush {
                  const Failure* call = nullptr) {
     Failure failure = call != nullptr ? *call : Failure{.status = status};
     failure.request_id = request_id;
+    const std::string field = error::FieldOf(status);
+    session_.client.ExplainUnit(UnitAt(order.request, field), &failure);
     ++failed_;
     const ExitCode code = ExitCodeOf(failure);
     if (first_code_ == kExitOk) first_code_ = code;
     // Of the others it is not sure that they were refused; the same file again settles that.
     if (code == kExitInvalid || code == kExitNotFound || code == kExitConflict) rejects_.push_back(&order);
     if (console_.json()) {
-      console_.OutLine(
-          StrCat("{\"row\":", order.row, ",\"line\":", order.line, ",\"error\":", FailureJson(failure), "}"));
+      const std::string names = NamesInFile(bytes_, format_, order, field, console_.language());
+      console_.OutLine(StrCat("{\"row\":", order.row, ",\"line\":", order.line,
+                              names.empty() ? "" : ",\"column\":", names.empty() ? "" : JsonString(names),
+                              ",\"error\":", FailureJson(failure), "}"));
       return;
     }
     if (failure.telephone_required) Shout(order, say::kTelephoneUnsure);
@@ -269,8 +308,10 @@ class FilePush {
       return;
     }
     const Language language = console_.language();
-    // The message begins with the field at fault.
-    const std::string message = Printable(FailureMessage(failure, language), false);
+    std::string message = Printable(
+        FaultInFile(failure, NamesInFile(bytes_, format_, order, field, language), format_, language), false);
+    if (!failure.unit_code.empty())
+      message = Say(language, kFaultAndAdvice, message, FailureAdvice(failure, language));
     console_.ErrLine(Say(language, say::kRowError, order.row, order.line, message), Colour::kRed);
   }
 
@@ -284,17 +325,18 @@ class FilePush {
   void ShowProgress() {
     if (!console_.shows_progress()) return;
     constexpr size_t kBarWidth = 24;
-    const size_t done = static_cast<size_t>(pushed_ + failed_);
+    const size_t done = static_cast<size_t>(pushed_ + failed_) + known_.size();
     const size_t filled = orders_.empty() ? 0 : done * kBarWidth / orders_.size();
     console_.Progress(Say(console_.language(), say::kImportProgress,
                           StrCat("[", std::string(filled, '#'), std::string(kBarWidth - filled, '-'), "]"),
-                          done, orders_.size(), pushed_, failed_));
+                          done, orders_.size(), pushed_, known_.size(), failed_));
   }
 
   int Summarize() {
     const Language language = console_.language();
     const int64_t total = static_cast<int64_t>(orders_.size());
-    const int64_t untried = total - pushed_ - failed_;
+    const int64_t known = static_cast<int64_t>(known_.size());
+    const int64_t untried = total - pushed_ - known - failed_;
     const double seconds = absl::ToDoubleSeconds(SystemClock()->Now() - start_);
     const std::string& rejects = session_.arguments.Text("rejects");
     // What was not tried is not on its way.
@@ -316,12 +358,16 @@ class FilePush {
       written = WritePrivate(rejects, ExtractRows(bytes_, format_, rejects_), IfExists::kReplace);
     }
     if (console_.json()) {
-      console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_,
-                              ",\"failed\":", failed_, ",\"notTried\":", untried, "}}"));
+      console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_, ",\"known\":",
+                              known, ",\"failed\":", failed_, ",\"notTried\":", untried, "}}"));
     } else {
+      // Those that were retried came later.
+      std::sort(known_.begin(), known_.end());
+      if (known > 0) console_.ErrLine(Say(language, say::kRowsKnown, RowRanges(known_)), Colour::kYellow);
       console_.OutLine(
-          Say(language, say::kImportDone, total, pushed_, failed_, untried, absl::StrFormat("%.1f", seconds),
-              absl::StrFormat("%.0f", seconds > 0 ? static_cast<double>(pushed_) / seconds : 0.0)));
+          Say(language, say::kImportDone, total, pushed_, known, failed_, untried,
+              absl::StrFormat("%.1f", seconds),
+              absl::StrFormat("%.0f", seconds > 0 ? static_cast<double>(pushed_ + known) / seconds : 0.0)));
       if (stopped_) console_.ErrLine(Say(language, say::kImportStopped), Colour::kYellow);
       if (!rejects.empty() && written && !rejects_.empty()) {
         console_.ErrLine(Say(language, say::kRejectsWritten, rejects_.size(), rejects));
@@ -343,7 +389,9 @@ class FilePush {
   std::deque<Row> waiting_;
   // Before the next batch, because rows asked to come back.
   absl::Duration pause_;
+  std::optional<absl::Time> began_there_;
   int64_t pushed_ = 0;
+  std::vector<int64_t> known_;  // rows that an earlier run pushed
   int64_t failed_ = 0;
   ExitCode first_code_ = kExitOk;
   bool telephone_ = false;

@@ -16,6 +16,7 @@
 #include "common/base/utf8.h"
 #include "common/boot/catalogue_file.h"
 #include "common/boot/suggest_file.h"
+#include "common/error/error.h"
 #include "common/suggest/examples.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -567,6 +568,16 @@ int EvaluateModel(Session& session) {
     if (auto failure = ReadInput(path, kMaxListBytes, &text); failure) return console.Fail(*failure);
     auto examples = suggest::ParseExamples(text, path);
     if (!examples.ok()) return console.Fail({.status = examples.status()});
+    // Measured against no label, every answer would be wrong.
+    const size_t unlabelled =
+        std::erase_if(*examples, [](const auto& example) { return example.hotline().empty(); });
+    if (examples->empty()) {
+      return console.Fail({.status = error::BadField(type::v1::ERROR_REASON_FIELD_REQUIRED, "hotline",
+                                                     say::kNoLabels.en, say::kNoLabels.zh)});
+    }
+    if (unlabelled > 0) {
+      console.ErrLine(Say(console.language(), say::kUnlabelledLeftOut, unlabelled), Colour::kYellow);
+    }
     auto suggester =
         suggest::Suggester::Create(material->catalogue, material->files.terms, material->files.examples);
     if (!suggester.ok()) return console.Fail({.status = suggester.status()});

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/base/edit_distance.h"
 #include "common/base/text.h"
 #include "hotline/escalation/v1/directory_service.pb.h"
 #include "hotline/escalation/v1/meeting_service.pb.h"
@@ -487,25 +488,13 @@ const FlagSpec* FindFlag(const std::vector<FlagSpec>& flags, std::string_view na
   return it == flags.end() ? nullptr : &*it;
 }
 
-// One letter too many, missing or wrong, or two swapped, make one of the other.
-bool OneSlipApart(std::string_view a, std::string_view b) {
-  while (!a.empty() && !b.empty() && a.front() == b.front()) {
-    a.remove_prefix(1);
-    b.remove_prefix(1);
-  }
-  while (!a.empty() && !b.empty() && a.back() == b.back()) {
-    a.remove_suffix(1);
-    b.remove_suffix(1);
-  }
-  return (a.size() <= 1 && b.size() <= 1) || (a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0]);
-}
-
 // `; did you mean …?` for a command or a flag (`dashes` before its name); empty if none is near.
 template <typename Spec>
 std::string Proposal(std::string_view wrong, const std::vector<Spec>& known, std::string_view dashes,
                      Language language) {
   for (const Spec& spec : known) {
-    if (OneSlipApart(wrong, spec.name)) return Say(language, say::kDidYouMean, StrCat(dashes, spec.name));
+    if (EditDistance(wrong, spec.name) <= 1)
+      return Say(language, say::kDidYouMean, StrCat(dashes, spec.name));
   }
   return "";
 }

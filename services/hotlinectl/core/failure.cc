@@ -1,8 +1,11 @@
 #include "services/hotlinectl/core/failure.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/text.h"
 #include "common/error/error.h"
 #include "services/hotlinectl/core/order_form.h"
@@ -97,8 +100,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable: {
       // The service is there, but cannot take it now.
       const error::Reason reason = error::ReasonOf(status);
-      return reason == type::v1::ERROR_REASON_DRAINING || reason == type::v1::ERROR_REASON_STORE_FAILED ||
-                     reason == type::v1::ERROR_REASON_PEER_UNREACHABLE
+      return reason == type::v1::ERROR_REASON_DRAINING || reason == type::v1::ERROR_REASON_STORE_FAILED
                  ? kExitTryLater
                  : kExitUnreachable;
     }
@@ -189,7 +191,10 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     case type::v1::ERROR_REASON_ORDER_NOT_FOUND:
       return text(say::kDoCheckId);
     case type::v1::ERROR_REASON_UNIT_UNKNOWN:
-      return text(say::kDoUnitCode);
+      if (failure.unit_code.empty()) return text(say::kDoUnitCode);
+      return Say(language, say::kDoUnitCodeIs, failure.unit_name, failure.unit_code);
+    case type::v1::ERROR_REASON_PEER_UNREACHABLE:
+      return text(say::kDoPeerUnreachable);
     case type::v1::ERROR_REASON_PEER_UNKNOWN:
       return text(say::kDoPeerCode);
     case type::v1::ERROR_REASON_TARGET_UNKNOWN:
@@ -223,6 +228,62 @@ std::string FailureAdvice(const Failure& failure, Language language) {
     default:
       return text(say::kDoCallUs);
   }
+}
+
+std::string PlainLinkError(std::string_view error, Language language) {
+  constexpr std::string_view kConnect = "failed to connect to all addresses";
+  constexpr std::string_view kName = "DNS resolution failed for ";
+  const bool no_name = error.starts_with(kName);
+  if (!no_name && !error.starts_with(kConnect)) return std::string(error);
+  // `…; last error: UNKNOWN: ipv4:192.0.2.1:12301: what was met`
+  std::string_view rest = error;
+  if (no_name) {
+    rest.remove_prefix(kName.size());
+  } else {
+    rest.remove_prefix(kConnect.size());
+    constexpr std::string_view kLast = "last error: ";
+    if (const size_t last = rest.find(kLast); last != std::string_view::npos)
+      rest.remove_prefix(last + kLast.size());
+  }
+  std::string address;
+  const auto take_address = [&](size_t at, size_t scheme) {
+    const size_t end = std::min(rest.find(": ", at), rest.size());
+    // Brackets are escaped there as in a URI.
+    address = absl::StrReplaceAll(ToAbsl(rest.substr(at + scheme, end - at - scheme)),
+                                  {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
+    rest.remove_prefix(std::min(rest.size(), end + 2));
+  };
+  if (no_name) {
+    take_address(0, 0);
+  } else {
+    for (const std::string_view scheme : {"ipv4:", "ipv6:", "unix:"}) {
+      if (const size_t at = rest.find(scheme); at != std::string_view::npos && address.empty())
+        take_address(at, scheme.size());
+    }
+  }
+  if (address.empty()) address = Say(language, say::kThePeer);
+  const auto tells = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return rest.find(word) != std::string_view::npos; });
+  };
+  if (no_name || tells({"DNS resolution failed", "Domain name not found"}))
+    return Say(language, say::kLinkNoName, address);
+  if (tells({"Connection refused"})) return Say(language, say::kLinkRefused, address);
+  if (tells({"No route to host", "Network is unreachable"})) return Say(language, say::kLinkNoRoute, address);
+  constexpr std::string_view kOtherParty = "certificate names another party: ";
+  if (const size_t at = rest.find(kOtherParty); at != std::string_view::npos)
+    return Say(language, say::kLinkOtherParty, address, rest.substr(at + kOtherParty.size()));
+  // Before the closed connection, which a handshake ends in too.
+  constexpr std::string_view kHandshake = "Ssl handshake failed: ";
+  if (const size_t at = rest.find(kHandshake); at != std::string_view::npos)
+    return Say(language, say::kLinkHandshake, address, rest.substr(at + kHandshake.size()));
+  if (tells({"andshake"})) return Say(language, say::kLinkHandshake, address, rest);
+  if (tells({"timed out", "Timeout"})) return Say(language, say::kLinkTimeout, address);
+  if (tells({"http1.x server"})) return Say(language, say::kLinkNotOurs, address);
+  if (tells({"Socket closed", "Connection reset", "Broken pipe"}))
+    return Say(language, say::kLinkClosed, address);
+  // Behind an address that was found stands what was met there; else all that there is.
+  return Say(language, say::kLinkOther, address, rest.empty() ? error : rest);
 }
 
 std::string DescribeFailure(const Failure& failure, Language language) {
@@ -279,6 +340,7 @@ std::string FailureJson(const Failure& failure) {
   add("messageZh", FailureMessage(failure, Language::kChinese));
   if (delay > absl::ZeroDuration()) add("retryDelay", absl::StrFormat("%gs", absl::ToDoubleSeconds(delay)));
   add("requestId", failure.request_id);
+  add("unitCode", failure.unit_code);
   if (failure.telephone_required) out += ",\"telephoneRequired\":true";
   return StrCat(out, ",\"exit\":", static_cast<int>(ExitCodeOf(failure)), "}");
 }

@@ -3,6 +3,7 @@
 #define SERVICES_HOTLINECTL_CORE_FAILURE_H_
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "common/base/text.h"
@@ -47,6 +48,9 @@ struct Failure {
   std::string chinese = {};
   // What to do about it, where the status alone says too little.
   const Phrase* advice = nullptr;
+  // The unit was called by a name or alias of this code. Empty: by neither, or that is not known.
+  std::string unit_name = {};
+  std::string unit_code = {};
 };
 
 // Wrong use of the command line, told in both languages.
@@ -75,10 +79,13 @@ bool IsWorthRetrying(const absl::Status& status);
 std::string FailureMessage(const Failure& failure, Language language);
 // What the user can do about it.
 std::string FailureAdvice(const Failure& failure, Language language);
+// What the last error of a link means, in one line: of gRPC's own about a connection that fails, what it met
+// at which address, with gRPC's words only where they say more. Any other is given back as it is.
+std::string PlainLinkError(std::string_view error, Language language);
 // Message, reason, field with the flag that fills it, advice: several lines, each ended by a line feed.
 std::string DescribeFailure(const Failure& failure, Language language);
 // The same for scripts, on one line: {"code":…,"reason":…,"field":…,"message":…,"messageZh":…,"retryDelay":…,
-// "requestId":…,"telephoneRequired":true,"exit":…}, without what does not apply.
+// "requestId":…,"unitCode":…,"telephoneRequired":true,"exit":…}, without what does not apply.
 std::string FailureJson(const Failure& failure);
 
 // `text` as a JSON string, quotes included.

@@ -39,6 +39,12 @@ absl::Status Fault(error::Reason reason, std::string_view field, const Phrase& p
 absl::Status RowFault(const Phrase& phrase, std::string_view field = "") {
   return Fault(type::v1::ERROR_REASON_FIELD_INVALID, field, phrase);
 }
+// A name that no field has, with those that there are.
+absl::Status UnknownName(const Phrase& phrase, std::string_view name) {
+  const auto message = [&](Language language) { return Say(language, phrase, FormFieldNames(language)); };
+  return error::BadField(type::v1::ERROR_REASON_FIELD_INVALID, name, message(Language::kEnglish),
+                         message(Language::kChinese));
+}
 absl::Status NotUtf8(std::string_view field) {
   return Fault(type::v1::ERROR_REASON_TEXT_INVALID, field, say::kNotUtf8);
 }
@@ -152,7 +158,7 @@ absl::StatusOr<std::vector<const FormField*>> ReadHeader(const CsvReader::Record
   std::vector<const FormField*> columns;
   for (const std::string& name : record.fields) {
     const FormField* field = FindFormField(name);
-    if (field == nullptr) return RowFault(say::kUnknownColumn, ShownName(name));
+    if (field == nullptr) return UnknownName(say::kUnknownColumn, ShownName(name));
     if (absl::c_linear_search(columns, field)) return RowFault(say::kDoubleColumn, ShownName(name));
     columns.push_back(field);
   }
@@ -328,7 +334,7 @@ absl::Status FillFromFlatJson(const google::protobuf::Struct& object,
   std::set<std::string_view> names;
   for (const auto& [key, value] : members) {
     const FormField* field = FindFormField(key);
-    if (field == nullptr) return RowFault(say::kUnknownKey, ShownName(key));
+    if (field == nullptr) return UnknownName(say::kUnknownKey, ShownName(key));
     const auto text = FlatValue(*value, field->flag.kind == ValueKind::kList);
     if (!text) return RowFault(say::kBadValueText, field->path);
     if (Trim(*text).empty()) continue;
@@ -439,6 +445,59 @@ absl::StatusOr<std::vector<ImportedOrder>> ParseOrders(std::string_view bytes, F
   if (orders.ok() && orders->empty())
     return Fault(type::v1::ERROR_REASON_FIELD_REQUIRED, "file", say::kNoRows);
   return orders;
+}
+
+std::string NamesInFile(std::string_view bytes, Format format, const ImportedOrder& order,
+                        std::string_view path, Language language) {
+  if (!order.flat) return "";
+  const std::vector<const FormField*> fields = FormFieldsOf(path);
+  if (fields.empty()) return "";
+  std::vector<std::string> spelt;
+  if (format == Format::kCsv) {
+    if (auto header = CsvReader(WithoutByteOrderMark(bytes)).Next()) spelt = std::move(header->fields);
+  } else {
+    google::protobuf::Struct object;
+    const google::protobuf::StringPiece raw(order.raw.data(), order.raw.size());
+    // One that cannot be read names nothing.
+    if (google::protobuf::util::JsonStringToMessage(raw, &object).ok()) {
+      for (const auto& [key, value] : object.fields()) spelt.push_back(key);
+      absl::c_sort(spelt);
+    }
+  }
+  std::vector<std::string> names;
+  for (const std::string& name : spelt) {
+    if (absl::c_linear_search(fields, FindFormField(name))) names.push_back(ShownName(Trim(name)));
+  }
+  const bool chinese = language == Language::kChinese;
+  if (names.empty()) {
+    for (const FormField* field : fields) names.emplace_back(chinese ? field->zh : field->flag.name);
+  }
+  return absl::StrJoin(names, chinese ? "、" : ", ");
+}
+
+std::string FaultInFile(const Failure& failure, std::string_view names, Format format, Language language) {
+  std::string message = FailureMessage(failure, language);
+  if (names.empty()) return message;
+  // The path stands before what is wrong with it.
+  const std::string path = error::FieldOf(failure.status);
+  std::string_view rest = message;
+  for (const std::string& lead : {StrCat(path, ": "), StrCat("字段 ", path, "："),
+                                  StrCat(PathInPush(path), ": "), StrCat("字段 ", PathInPush(path), "：")}) {
+    if (!rest.starts_with(lead)) continue;
+    rest.remove_prefix(lead.size());
+    break;
+  }
+  return Say(language, format == Format::kCsv ? say::kAtColumn : say::kAtKey, names, rest);
+}
+
+std::string RowRanges(const std::vector<int64_t>& rows) {
+  std::string text;
+  for (size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;) ++end;
+    text += StrCat(text.empty() ? "" : ", ", rows[begin]);
+    if (end - begin > 1) text += StrCat("-", rows[end - 1]);
+  }
+  return text;
 }
 
 Format DetectFormat(std::string_view name, std::string_view bytes) {

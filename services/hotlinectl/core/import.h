@@ -10,6 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
+#include "services/hotlinectl/core/failure.h"
+#include "services/hotlinectl/core/text.h"
 
 namespace hotline::hotlinectl {
 
@@ -46,6 +48,18 @@ struct ImportedOrder {
 // Errors of the whole file, INVALID_ARGUMENT: more than 64 MiB or 100,000 orders; no orders; CSV columns that
 // are unknown or doubled, more than 64, a header that is not UTF-8.
 absl::StatusOr<std::vector<ImportedOrder>> ParseOrders(std::string_view bytes, Format format);
+
+// The columns, or keys, of `order` in the file that fill `path` of its request, as the file spells them;
+// those that would, if it has none. Empty if it is in the protobuf form, or no column fills that.
+std::string NamesInFile(std::string_view bytes, Format format, const ImportedOrder& order,
+                        std::string_view path, Language language);
+
+// `failure` of a row, in one line, with `names` (NamesInFile) instead of the field's path; if there are none,
+// as it is.
+std::string FaultInFile(const Failure& failure, std::string_view names, Format format, Language language);
+
+// `1-3, 5` for these rows, which ascend.
+std::string RowRanges(const std::vector<int64_t>& rows);
 
 // By the name's ending (.csv, .json, .jsonl, .ndjson), else by the first character.
 Format DetectFormat(std::string_view name, std::string_view bytes);

@@ -34,10 +34,11 @@ Setter Word(Set set) {
   return [set](const FormField& field, std::string_view value, Request& request) {
     const auto number = ParseEnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), value);
     if (!number) {
-      const std::string words = FlagWords(field.flag, ", ");
-      return error::BadField(type::v1::ERROR_REASON_ENUM_INVALID, field.path,
-                             Say(Language::kEnglish, say::kBadValueWord, words),
-                             Say(Language::kChinese, say::kBadValueWord, words));
+      const auto message = [&](Language language) {
+        return Say(language, say::kBadValueWord, ShownFlagWords(field.flag, ", ", language));
+      };
+      return error::BadField(type::v1::ERROR_REASON_ENUM_INVALID, field.path, message(Language::kEnglish),
+                             message(Language::kChinese));
     }
     set(request, static_cast<Enum>(*number));
     return absl::OkStatus();
@@ -64,14 +65,8 @@ Setter Degrees(Set set) {
   };
 }
 
-// Lists are written by hand and by spreadsheets, with whatever comma the keyboard gives.
 absl::Status SetAssistUnits(const FormField&, std::string_view value, Request& request) {
-  const std::string normal =
-      absl::StrReplaceAll(ToAbsl(value), {{"，", ","}, {"、", ","}, {"；", ","}, {";", ","}});
-  for (absl::string_view part : absl::StrSplit(normal, ',')) {
-    const std::string_view unit = Trim(ToStd(part));
-    if (!unit.empty()) request.mutable_content()->add_assist_units(std::string(unit));
-  }
+  for (std::string& unit : SplitUnits(value)) request.mutable_content()->add_assist_units(std::move(unit));
   return absl::OkStatus();
 }
 
@@ -382,6 +377,8 @@ constexpr std::pair<std::string_view, std::string_view> kFlagsOfChanges[] = {
     {"filter.parent_id", "parent"},
     {"filter.register_start_time", "from"},
     {"filter.register_end_time", "to"},
+    {"party", "unit"},
+    {"duty_party", "party"},
 };
 
 }  // namespace
@@ -398,6 +395,56 @@ const FormField* FindFormField(std::string_view name) {
     if (dashed == field.flag.name || name == field.zh) return &field;
   }
   return nullptr;
+}
+
+std::string_view PathInPush(std::string_view path) {
+  if (!path.starts_with("requests[")) return path;
+  const size_t end = path.find("].");
+  return end == std::string_view::npos ? path : path.substr(end + 2);
+}
+
+std::vector<const FormField*> FormFieldsOf(std::string_view path) {
+  path = PathInPush(path);
+  path = path.substr(0, path.find('['));
+  std::vector<const FormField*> found;
+  for (const FormField& field : FormFields()) {
+    if (field.path == path) return {&field};
+    if (!path.empty() && field.path.starts_with(StrCat(path, "."))) found.push_back(&field);
+  }
+  return found;
+}
+
+std::string FormFieldNames(Language language) {
+  const bool chinese = language == Language::kChinese;
+  std::string names;
+  for (const FormField& field : FormFields()) {
+    names += StrCat(names.empty() ? "" : chinese ? "、" : ", ", chinese ? field.zh : field.flag.name);
+  }
+  return names;
+}
+
+std::vector<std::string> SplitUnits(std::string_view value) {
+  const std::string normal =
+      absl::StrReplaceAll(ToAbsl(value), {{"，", ","}, {"、", ","}, {"；", ","}, {";", ","}});
+  std::vector<std::string> units;
+  for (absl::string_view part : absl::StrSplit(normal, ',')) {
+    if (const std::string_view unit = Trim(ToStd(part)); !unit.empty()) units.emplace_back(unit);
+  }
+  return units;
+}
+
+std::string UnitAt(const Request& request, std::string_view path) {
+  path = PathInPush(path);
+  if (path == "content.lead_unit") return request.content().lead_unit();
+  if (path == "header.actor.unit") return request.header().actor().unit();
+  const size_t bracket = path.find('[');
+  if (bracket == std::string_view::npos || !path.ends_with(']')) return "";
+  const auto index = ParseInteger(path.substr(bracket + 1, path.size() - bracket - 2));
+  const std::string_view list = path.substr(0, bracket);
+  const bool accused = list == "content.accused_units";
+  if (!index || (!accused && list != "content.assist_units")) return "";
+  const auto& units = accused ? request.content().accused_units() : request.content().assist_units();
+  return *index < units.size() ? units[static_cast<int>(*index)] : "";
 }
 
 std::string_view FlagForPath(std::string_view path) {

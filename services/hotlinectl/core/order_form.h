@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,16 @@ const std::vector<FormField>& FormFields();
 
 // By flag name (any case, `_` for `-`) or Chinese name; null if there is none.
 const FormField* FindFormField(std::string_view name);
+// `path` as it is in a push alone: without what a batch puts before it (`requests[3].`).
+std::string_view PathInPush(std::string_view path);
+// The fields of the form that fill `path`, something below it, or the list of which it is an element.
+std::vector<const FormField*> FormFieldsOf(std::string_view path);
+// The names by which people call the columns, or keys, one after another.
+std::string FormFieldNames(Language language);
+// The unit that `request` names at `path`, e.g. `content.assist_units[1]`; empty if it names none there.
+std::string UnitAt(const dispatch::v1::PushWorkOrderRequest& request, std::string_view path);
+// The units of a list as people write it, with whatever comma the keyboard gives.
+std::vector<std::string> SplitUnits(std::string_view value);
 // Name of the flag that fills `path` (or something below it), a field of a push or, as they are checked
 // alike, of a change or a list; empty if there is none.
 std::string_view FlagForPath(std::string_view path);

@@ -96,7 +96,7 @@ inline constexpr Phrase kExitCodes{
     "  3  invalid input: fix the field named\n"
     "  4  not found\n"
     "  5  wrong state, conflict or not permitted: read the order again\n"
-    "  6  unreachable or timed out\n"
+    "  6  a service or the peer unreachable or timed out; of links: one is down or the sites differ\n"
     "  7  overloaded or going down: try later\n"
     "  8  an emergency, a clue touching stability or a call to the scene without a receipt: use the\n"
     "     telephone now (a push that was taken stays under way)\n"
@@ -108,7 +108,7 @@ inline constexpr Phrase kExitCodes{
     "  3  输入不合规：请改正所指字段\n"
     "  4  查无此单\n"
     "  5  状态不符、冲突或无权限：请重新查看工单\n"
-    "  6  无法连接或超时\n"
+    "  6  无法连接服务或对端，或超时；就链路而言：有中断或双方不一致\n"
     "  7  繁忙或正在停机：请稍后再试\n"
     "  8  特急工单、涉稳线索或协调到场未获回执：请立即电话转交（已提交的推送仍在继续）\n"
     "  9  校验未通过\n"};
@@ -646,6 +646,8 @@ inline constexpr Phrase kDoWait{
     "请用“hotlinectl show”查看工单；推送方如需收回，可在对方受理前撤回（hotlinectl recall）"};
 inline constexpr Phrase kDoUnitCode{"`hotlinectl directory list` shows the codes of the units",
                                     "单位代码见 hotlinectl directory list"};
+inline constexpr Phrase kDoUnitCodeIs{"`$0` is a unit's name: its code is `$1`, give that",
+                                      "“$0”是单位名称，其代码为 $1，请改填代码"};
 inline constexpr Phrase kDoPeerCode{
     "check the code of the peer; `hotlinectl link status` shows those configured",
     "请核对对方平台代码；已配置的平台见 hotlinectl link status"};
@@ -687,6 +689,9 @@ inline constexpr Phrase kDoAct{
 inline constexpr Phrase kDoUnreachable{
     "check the address and that the service runs (`hotlinectl health`), then try again; repeating is safe",
     "请检查地址及服务是否运行（hotlinectl health），然后重试；重试不会重复办理"};
+inline constexpr Phrase kDoPeerUnreachable{
+    "`hotlinectl link status` says why; the links go on trying by themselves, then run the command again",
+    "原因见 hotlinectl link status；链路会自行重试，恢复后请重新执行"};
 inline constexpr Phrase kDoAddress{
     "check the address (--dispatch, --work-order, --escalation); nothing was done",
     "请核对地址（--dispatch、--work-order、--escalation）；本次操作未执行"};
@@ -709,6 +714,24 @@ inline constexpr Phrase kPlainTimeout{"no answer from $0 at $1 in time", "$0（$
 inline constexpr Phrase kPlainOtherService{"what answers at $1 is not $0, or is of an older release",
                                            "$1 处应答的不是 $0，或其版本较旧"};
 inline constexpr Phrase kPlainWentDown{"$0 at $1 went down during the call", "$0（$1）在调用期间停机"};
+// Why a link does not connect; $0 is the address.
+inline constexpr Phrase kLinkRefused{"nobody listens at $0 (connection refused)",
+                                     "$0 无程序监听（连接被拒绝）"};
+inline constexpr Phrase kLinkTimeout{"$0 does not answer (timed out)", "$0 无应答（超时）"};
+inline constexpr Phrase kLinkNoRoute{"there is no way through the network to $0", "网络不可达：$0"};
+inline constexpr Phrase kLinkNoName{"the name in $0 is not found (DNS)", "无法解析 $0 中的主机名（DNS）"};
+inline constexpr Phrase kLinkHandshake{"the TLS handshake with $0 failed ($1)",
+                                       "与 $0 的 TLS 握手失败（$1）"};
+inline constexpr Phrase kLinkOtherParty{"the certificate at $0 names another: $1",
+                                        "$0 处的证书属于另一方：$1"};
+inline constexpr Phrase kLinkNotOurs{
+    "what listens at $0 does not speak this protocol (another program, or TLS on one side alone)",
+    "$0 处监听的程序协议不符（并非本系统，或仅一方启用 TLS）"};
+inline constexpr Phrase kLinkClosed{
+    "the connection to $0 was closed (the other side went down, or TLS on one side alone)",
+    "与 $0 的连接已断开（对方停机，或仅一方启用 TLS）"};
+inline constexpr Phrase kLinkOther{"cannot connect to $0 ($1)", "无法连接 $0（$1）"};
+inline constexpr Phrase kThePeer{"the peer", "对端"};
 inline constexpr Phrase kNotLoopback{
     "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",
     "$0 不在本机：请给出 --ca（TLS），或用 --insecure 允许明文"};
@@ -721,13 +744,16 @@ inline constexpr Phrase kCannotWrite{"cannot write $0", "无法写入 $0"};
 
 // Import.
 inline constexpr Phrase kRowError{"row $0 (line $1): $2", "第 $0 条（第 $1 行）：$2"};
+inline constexpr Phrase kAtColumn{"column \"$0\": $1", "“$0”列：$1"};
+inline constexpr Phrase kAtKey{"key \"$0\": $1", "“$0”键：$1"};
 inline constexpr Phrase kFileTooLarge{"the file is larger than 64 MiB", "文件超过 64 MiB"};
 inline constexpr Phrase kTooManyRows{"the file has more than 100,000 orders", "文件超过 100,000 条工单"};
 inline constexpr Phrase kNoRows{"the file holds no orders", "文件中没有工单"};
 inline constexpr Phrase kNotUtf8{"not UTF-8; save the file as UTF-8",
                                  "不是 UTF-8 编码，请将文件另存为 UTF-8"};
-inline constexpr Phrase kUnknownColumn{"no such column", "没有这个列名"};
-inline constexpr Phrase kUnknownKey{"no such key", "没有这个键名"};
+inline constexpr Phrase kUnknownColumn{"no such column; the first row names the columns, which are: $0",
+                                       "没有这个列名；首行应为列名，可用列名：$0"};
+inline constexpr Phrase kUnknownKey{"no such key; the keys are: $0", "没有这个键名；可用键名：$0"};
 inline constexpr Phrase kDoubleColumn{"the column is there twice", "列名重复"};
 inline constexpr Phrase kTooManyColumns{"more than 64 columns", "超过 64 列"};
 inline constexpr Phrase kOpenQuote{"a quote is not closed", "引号没有结束"};
@@ -750,13 +776,18 @@ inline constexpr Phrase kBadValueDuration{"must be a duration such as 500ms or 1
                                           "应为时长，如 500ms、10s"};
 inline constexpr Phrase kBadValueText{"must be text", "应为文字"};
 inline constexpr Phrase kOneCoordinate{"latitude and longitude go together", "经度与纬度须同时给出"};
-inline constexpr Phrase kImportDone{"$0 orders: $1 pushed, $2 failed, $3 not tried ($4 s, $5/s)",
-                                    "共 $0 条：已推送 $1，失败 $2，未尝试 $3（$4 秒，$5 条/秒）"};
+inline constexpr Phrase kImportDone{
+    "$0 orders: $1 pushed, $2 known already, $3 failed, $4 not tried ($5 s, $6/s)",
+    "共 $0 条：新推送 $1，此前已推送 $2，失败 $3，未尝试 $4（$5 秒，$6 条/秒）"};
+inline constexpr Phrase kRowsKnown{
+    "known already, as an earlier run pushed them; nothing was pushed twice: rows $0",
+    "此前已推送、本次未重复推送：第 $0 条"};
 inline constexpr Phrase kImportStopped{
     "stopped: the service cannot take more now. Running the same file again is safe.",
     "已停止：服务暂时无法接收。同一文件可重新执行，不会重复推送。"};
 inline constexpr Phrase kRejectsWritten{"rows to correct: $0 in $1", "待改正的行：$0 条，见 $1"};
-inline constexpr Phrase kImportProgress{"$0 $1/$2  pushed $3  failed $4", "$0 $1/$2  已推送 $3  失败 $4"};
+inline constexpr Phrase kImportProgress{"$0 $1/$2  pushed $3  known already $4  failed $5",
+                                        "$0 $1/$2  新推送 $3  此前已推送 $4  失败 $5"};
 
 // Results.
 inline constexpr Phrase kPushed{"order $0  $1 → $2  $3", "工单 $0  $1 → $2  $3"};

@@ -50,6 +50,12 @@ inline constexpr Phrase kExamplesWritten{
     "$0。文本属个人信息：仅遮盖了长号码和自报姓名，其余为原文。请逐行审阅，删去可识别个人的内容，补全空缺的 "
     "hotline "
     "和 items，再以 examples-名称.jsonl 放到模型目录，并删除本文件。"};
+inline constexpr Phrase kNoLabels{
+    "no line has a label: `hotline` says where a text belongs (a hotline's code, `unclear` or `none`), and "
+    "`items` the items",
+    "没有一行带标注：须以“hotline”标明归属（热线代码、unclear 或 none），以“items”标明事项"};
+inline constexpr Phrase kUnlabelledLeftOut{"left out: $0 lines without a label (`hotline`)",
+                                           "未计入：$0 行没有标注（“hotline”）"};
 inline constexpr Phrase kEvaluated{
     "$0 examples: hotline right $1, item first $2, in the first three $3, unclear recognised $4, emergencies "
     "missed $5 of $6, false alarms $7, calibration error $8",

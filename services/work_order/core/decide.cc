@@ -391,6 +391,7 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
   const Rule* row = nullptr;
   Who needed = Who::kAnyone;
   bool may_somewhere = false;
+  StateSet possible{};
   for (const Rule& rule : kRules) {
     if (rule.verb != verb) continue;
     if (!order.has_handoff() &&
@@ -399,16 +400,24 @@ absl::StatusOr<const Rule*> FindRule(Verb verb, const WorkOrder& order, const Si
       continue;
     }
     if (Contains(rule.states, order.state())) row = &rule;
-    may_somewhere |= (rule.states & ~kNew) != 0 && MayDo(rule.who, order, site);
+    if (MayDo(rule.who, order, site)) possible |= rule.states & ~kNew;
     needed = rule.who;
   }
+  may_somewhere |= possible != 0;
   const bool may_here = row != nullptr && MayDo(row->who, order, site);
   const bool receivers = row != nullptr && row->who == Who::kReceiver;
   if (!may_here && (!may_somewhere || receivers)) {
     const char* const role = RoleName(row != nullptr ? row->who : needed, order, site);
     return error::NotHolder(name.chinese, order.custody().holder(), role, HotlineOf(role, order));
   }
-  if (!may_here) return error::WrongState(name.english, name.chinese, order.state());
+  if (!may_here) {
+    std::vector<type::v1::OrderState> states;
+    for (int state = type::v1::OrderState_MIN; state <= type::v1::OrderState_MAX; ++state) {
+      const auto one = static_cast<type::v1::OrderState>(state);
+      if (type::v1::OrderState_IsValid(state) && Contains(possible, one)) states.push_back(one);
+    }
+    return error::WrongState(name.english, name.chinese, order.state(), states);
+  }
   if (row->pause == Pause::kMustNot && order.facts().suspended()) return error::Suspended();
   if (row->pause == Pause::kMust && !order.facts().suspended()) {
     return error::WrongState(name.english, name.chinese, order.state());

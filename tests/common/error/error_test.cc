@@ -130,5 +130,17 @@ TEST(ErrorTest, WrongStateNamesTheStateInBothLanguages) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(ErrorTest, WrongStateNamesWhatComesFirst) {
+  const std::vector<type::v1::OrderState> states = {type::v1::ORDER_STATE_REPLIED,
+                                                    type::v1::ORDER_STATE_CALLED_BACK};
+  const absl::Status status = WrongState("close", "办结", type::v1::ORDER_STATE_ACCEPTED, states);
+  EXPECT_EQ(std::string(status.message()),
+            "cannot close an order in state accepted; it is done in state replied or called back");
+  EXPECT_EQ(ChineseOf(status), "工单状态为“已受理”，不能办结（须先处于“已答复”或“已回访”）");
+  const std::vector<type::v1::OrderState> many(5, type::v1::ORDER_STATE_SIGNED);
+  EXPECT_EQ(std::string(WrongState("close", "办结", type::v1::ORDER_STATE_ACCEPTED, many).message()),
+            "cannot close an order in state accepted");
+}
+
 }  // namespace
 }  // namespace hotline::error

@@ -8,6 +8,8 @@
 #include <set>
 
 #include "absl/strings/escaping.h"
+#include "common/error/error.h"
+#include "services/escalation/core/explain.h"
 #include "services/escalation/edge_rules.h"
 #include "tests/services/escalation/world.h"
 
@@ -329,6 +331,25 @@ TEST_F(ServiceTest, WithoutAKindTheDeadlineThatRunsIsExplained) {
   EXPECT_GT(start, FromProto(derivation.start_time()));
   EXPECT_THAT((*answer)->text_zh(),
               testing::HasSubstr("起算：" + absl::FormatTime("%Y年%m月%d日%H:%M:%S", start, Beijing())));
+}
+
+TEST_F(ServiceTest, WhoAsksForAClockThatIsNotThereIsToldWhichAre) {
+  EventMaker& make = world_.ledger.make;
+  world_.ledger.Append(make.Offered(1, world_.now()));
+  world_.Advance(absl::Seconds(1));
+  v1::ExplainDeadlineRequest request;
+  request.set_order_id(FormatOrderId(1));
+  request.set_clock(type::v1::CLOCK_KIND_FINISH);
+  std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
+  world_.alive->service().ExplainDeadline(
+      CallContext{.now = world_.now()}, request,
+      [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
+  world_.executor->Run();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(error::ReasonOf(answer->status()), type::v1::ERROR_REASON_CLOCK_NOT_FOUND);
+  EXPECT_THAT(std::string(answer->status().message()), testing::HasSubstr("those it has: peer-receipt"));
+  EXPECT_THAT(error::ChineseOf(answer->status()),
+              testing::HasSubstr("现有时限：" + ClockNameZh(type::v1::CLOCK_KIND_PEER_RECEIPT)));
 }
 
 TEST_F(ServiceTest, WatchGivesHistoryThenWhatComes) {

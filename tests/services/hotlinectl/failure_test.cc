@@ -50,7 +50,7 @@ TEST(FailureTest, ExitCodes) {
       {error::DiskFull(), kExitTryLater},
       {error::Draining(), kExitTryLater},
       {error::StoreFailed("x"), kExitTryLater},
-      {error::PeerUnreachable("12345"), kExitTryLater},
+      {error::PeerUnreachable("12345"), kExitUnreachable},
       {absl::CancelledError("CANCELLED"), kExitTryLater},
       {error::Internal("x"), kExitInternal},
       {error::LinkForked("110", 7), kExitInternal},
@@ -243,6 +243,83 @@ TEST(FailureTest, ACodeThatIsNotKnownIsToBeLookedUp) {
             "单位代码见 hotlinectl directory list");
   EXPECT_THAT(advice(error::PeerUnknown("12354")), HasSubstr("hotlinectl link status"));
   EXPECT_THAT(advice(error::TargetUnknown("110")), HasSubstr("不能推送至本平台自身"));
+}
+
+TEST(FailureTest, AUnitCalledByItsNameIsToldItsCode) {
+  const Failure failure{.status = error::BadField(v1::ERROR_REASON_UNIT_UNKNOWN, "party", "x", "x"),
+                        .service = "escalation",
+                        .unit_name = "住建局",
+                        .unit_code = "zhujianju"};
+  EXPECT_EQ(FailureAdvice(failure, Language::kEnglish),
+            "`住建局` is a unit's name: its code is `zhujianju`, give that");
+  EXPECT_EQ(FailureAdvice(failure, Language::kChinese), "“住建局”是单位名称，其代码为 zhujianju，请改填代码");
+  EXPECT_THAT(FailureJson(failure), HasSubstr("\"unitCode\":\"zhujianju\""));
+  EXPECT_THAT(DescribeFailure(failure, Language::kEnglish), HasSubstr("party (flag --unit)"));
+}
+
+// A command that asks the peer, and the table of exit codes, say the same of one that is down.
+TEST(FailureTest, APeerThatIsDownIsUnreachable) {
+  const Failure failure{.status = error::PeerUnreachable("110"), .service = "dispatch"};
+  for (const Language language : {Language::kEnglish, Language::kChinese}) {
+    EXPECT_THAT(FailureAdvice(failure, language), HasSubstr("hotlinectl link status"));
+    EXPECT_THAT(std::string(Say(language, say::kCmdLink)), HasSubstr("6"));
+  }
+  EXPECT_THAT(std::string(say::kExitCodes.en), HasSubstr("6  a service or the peer unreachable"));
+  EXPECT_THAT(std::string(say::kExitCodes.zh), HasSubstr("6  无法连接服务或对端"));
+}
+
+TEST(FailureTest, WhatALinkMetIsSaidInWords) {
+  const std::string all = "failed to connect to all addresses; last error: UNKNOWN: ";
+  const std::string remote = ": Failed to connect to remote host: ";
+  const struct {
+    std::string error;
+    std::string english;
+    std::string chinese;
+  } kCases[] = {
+      {all + "ipv4:192.0.2.1:12301" + remote + "Connection refused",
+       "nobody listens at 192.0.2.1:12301 (connection refused)", "192.0.2.1:12301 无程序监听（连接被拒绝）"},
+      {all + "ipv6:%5B::1%5D:12301" + remote + "Connection refused",
+       "nobody listens at [::1]:12301 (connection refused)", "[::1]:12301 无程序监听（连接被拒绝）"},
+      {all + "ipv4:192.0.2.1:1" + remote + "No route to host",
+       "there is no way through the network to 192.0.2.1:1", "网络不可达：192.0.2.1:1"},
+      {all + "ipv4:192.0.2.1:1" + remote + "Connection timed out", "192.0.2.1:1 does not answer (timed out)",
+       "192.0.2.1:1 无应答（超时）"},
+      {all + "ipv4:192.0.2.1:1" + remote + "Timeout occurred: FD Shutdown",
+       "192.0.2.1:1 does not answer (timed out)", "192.0.2.1:1 无应答（超时）"},
+      {"DNS resolution failed for no-such-host.invalid:1: C-ares status is not ARES_SUCCESS qtype=AAAA "
+       "name=no-such-host.invalid is_balancer=0: Domain name not found",
+       "the name in no-such-host.invalid:1 is not found (DNS)",
+       "无法解析 no-such-host.invalid:1 中的主机名（DNS）"},
+      // Which of the many things a handshake can fail at, gRPC alone says.
+      {all + "ipv4:192.0.2.1:1: Ssl handshake failed: SSL_ERROR_SSL: error:0A00010B:SSL routines::wrong "
+             "version number",
+       "the TLS handshake with 192.0.2.1:1 failed (SSL_ERROR_SSL: error:0A00010B:SSL routines::wrong version "
+       "number)",
+       "与 192.0.2.1:1 的 TLS 握手失败（SSL_ERROR_SSL: error:0A00010B:SSL routines::wrong version number）"},
+      {all + "ipv4:192.0.2.1:1: Custom verification check failed with error: UNAUTHENTICATED: the server's "
+             "certificate names another party: spiffe://hotline/119/dispatch",
+       "the certificate at 192.0.2.1:1 names another: spiffe://hotline/119/dispatch",
+       "192.0.2.1:1 处的证书属于另一方：spiffe://hotline/119/dispatch"},
+      {"failed to connect to all addresses; last error: INTERNAL: ipv4:192.0.2.1:1: Trying to connect an "
+       "http1.x server",
+       "what listens at 192.0.2.1:1 does not speak this protocol (another program, or TLS on one side alone)",
+       "192.0.2.1:1 处监听的程序协议不符（并非本系统，或仅一方启用 TLS）"},
+      {all + "ipv4:192.0.2.1:1: Socket closed",
+       "the connection to 192.0.2.1:1 was closed (the other side went down, or TLS on one side alone)",
+       "与 192.0.2.1:1 的连接已断开（对方停机，或仅一方启用 TLS）"},
+      {all + "ipv4:192.0.2.1:1: something new", "cannot connect to 192.0.2.1:1 (something new)",
+       "无法连接 192.0.2.1:1（something new）"},
+      {"failed to connect to all addresses",
+       "cannot connect to the peer (failed to connect to all addresses)",
+       "无法连接 对端（failed to connect to all addresses）"},
+      // What is not gRPC's own stays.
+      {"LINK_FORKED at 6", "LINK_FORKED at 6", "LINK_FORKED at 6"},
+      {"", "", ""},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(PlainLinkError(c.error, Language::kEnglish), c.english);
+    EXPECT_EQ(PlainLinkError(c.error, Language::kChinese), c.chinese);
+  }
 }
 
 TEST(FailureTest, WhoMustWaitForTheReceiverIsToldOfTheRecall) {

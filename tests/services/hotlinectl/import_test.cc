@@ -150,6 +150,10 @@ TEST(CsvImportTest, FileErrors) {
   EXPECT_THAT(fault(""), HasSubstr("holds no orders"));
   EXPECT_THAT(fault("title,text\n\n"), HasSubstr("holds no orders"));
   EXPECT_THAT(fault("title,colour\nx,y\n"), HasSubstr("colour|"));
+  // A file without a header is met here too.
+  EXPECT_THAT(fault("路灯不亮,示例\n"), HasSubstr("which are: title, text, type, "));
+  EXPECT_THAT(error::ChineseOf(ParseOrders("标题,颜色\nx,y\n", Format::kCsv).status()),
+              HasSubstr("可用列名：标题、内容、类型、"));
   EXPECT_THAT(fault("title,标题\nx,y\n"), HasSubstr("twice"));
   EXPECT_THAT(fault("\xb1\xea\xcc\xe2\nx\n"), HasSubstr("UTF-8"));
   std::string many = "title";
@@ -272,6 +276,57 @@ TEST(JsonImportTest, NothingInItIsAnError) {
   for (const char* bytes : {"", "  \n", "[]", " [ ] "}) {
     EXPECT_THAT(English(ParseOrders(bytes, Format::kJson).status()), HasSubstr("holds no orders")) << bytes;
   }
+}
+
+TEST(ImportTest, AFaultIsToldByTheColumnOfTheFile) {
+  const std::string csv = "标题,text,来电号码,匿名,lat,assist\nx,y,,,1,\n";
+  const auto orders = Csv(csv);
+  ASSERT_EQ(orders.size(), 1u);
+  const auto told = [&](const absl::Status& status, Language language) {
+    const std::string names = NamesInFile(csv, Format::kCsv, orders[0], error::FieldOf(status), language);
+    return FaultInFile({.status = status}, names, Format::kCsv, language);
+  };
+  EXPECT_EQ(told(error::Required("content.title"), Language::kEnglish), "column \"标题\": is required");
+  EXPECT_EQ(told(error::Required("content.title"), Language::kChinese), "“标题”列：必填");
+  EXPECT_EQ(told(error::Required("content.text"), Language::kChinese), "“text”列：必填");
+  // As a service names it in a batch.
+  const absl::Status batch = error::WithFieldPrefix(error::Required("content.title"), "requests[7]");
+  EXPECT_EQ(told(batch, Language::kChinese), "“标题”列：必填");
+  EXPECT_EQ(told(error::Required("content.assist_units[2]"), Language::kEnglish),
+            "column \"assist\": is required");
+  // Of several, those that the file has; else those that would do.
+  EXPECT_EQ(told(error::Required("content.caller"), Language::kChinese), "“来电号码、匿名”列：必填");
+  EXPECT_EQ(told(error::Required("offer.to_hotline"), Language::kChinese), "“推送至”列：必填");
+  EXPECT_EQ(told(error::Required("offer.to_hotline"), Language::kEnglish), "column \"to\": is required");
+  EXPECT_EQ(told(orders[0].status, Language::kChinese), "“经度”列：经度与纬度须同时给出");
+  // What no column fills, and what is no field's fault, stay as they are.
+  EXPECT_EQ(told(error::Required("content.attachments"), Language::kEnglish),
+            "content.attachments: is required");
+  EXPECT_EQ(told(error::DiskFull(), Language::kEnglish),
+            FailureMessage({.status = error::DiskFull()}, Language::kEnglish));
+
+  const std::string json = R"({"标题":"x","phone":"1"} {"content":{"title":"x"}})";
+  const auto objects = Json(json);
+  ASSERT_EQ(objects.size(), 2u);
+  const std::string key =
+      NamesInFile(json, Format::kJson, objects[0], "requests[0].content.title", Language::kEnglish);
+  EXPECT_EQ(FaultInFile({.status = error::Required("content.title")}, key, Format::kJson, Language::kChinese),
+            "“标题”键：必填");
+  // The protobuf form has the paths themselves.
+  EXPECT_EQ(NamesInFile(json, Format::kJson, objects[1], "content.title", Language::kEnglish), "");
+}
+
+TEST(ImportTest, WordsAreListedInTheReadersLanguage) {
+  const auto orders = Csv("类型\nnosuch\n");
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_THAT(error::ChineseOf(orders[0].status), HasSubstr("应为：consultation/咨询, help/求助"));
+  EXPECT_THAT(English(orders[0].status), HasSubstr("must be one of: consultation, help"));
+}
+
+TEST(ImportTest, RowsAreToldAsRanges) {
+  EXPECT_EQ(RowRanges({}), "");
+  EXPECT_EQ(RowRanges({7}), "7");
+  EXPECT_EQ(RowRanges({1, 2, 3, 5, 7, 8}), "1-3, 5, 7-8");
 }
 
 TEST(ImportTest, DetectsTheFormat) {

@@ -306,6 +306,22 @@ TEST(RenderTest, OfAClockThatIsOffOnlyWhatIsCertainIsShown) {
   EXPECT_THAT(row(), Not(HasSubstr("4s")));
 }
 
+TEST(RenderTest, WhatALinkMetIsSaidInTheReadersLanguage) {
+  dispatch::v1::LinkStatus link;
+  link.set_last_error(
+      "failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.1:1: Failed to connect to "
+      "remote "
+      "host: Connection refused");
+  Table status = LinkStatusTable(Language::kChinese);
+  AddLinkStatus(Language::kChinese, link, absl::UnixEpoch(), status);
+  Table links = LinkTable(Language::kChinese);
+  AddLink(Language::kChinese, link, links);
+  for (const std::string& rows : {status.RenderRows({}), links.RenderRows({})}) {
+    EXPECT_THAT(rows, HasSubstr("192.0.2.1:1 无程序监听（连接被拒绝）"));
+    EXPECT_THAT(rows, Not(HasSubstr("failed to connect")));
+  }
+}
+
 TEST(RenderTest, TheLanesOfALinkAreToldApart) {
   dispatch::v1::LinkStatus ordinary;
   ordinary.set_peer("110");

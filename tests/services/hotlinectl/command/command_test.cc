@@ -5,23 +5,30 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/contract/proto_time.h"
+#include "common/error/error.h"
+#include "common/rpc/client.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.grpc.pb.h"
 #include "hotline/escalation/v1/directory_service.grpc.pb.h"
 #include "hotline/escalation/v1/escalation_service.grpc.pb.h"
 #include "hotline/escalation/v1/notification_service.grpc.pb.h"
+#include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "tests/operation/ctl.h"
 
@@ -180,6 +187,36 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
                               dispatch::v1::PushToPartnersResponse* /*response*/) override {
     return {grpc::StatusCode::INTERNAL, "nobody can say"};
   }
+  grpc::Status ReconcileLink(grpc::ServerContext* /*context*/,
+                             const dispatch::v1::ReconcileLinkRequest* request,
+                             dispatch::v1::ReconcileLinkResponse* /*response*/) override {
+    return rpc::ToGrpc(error::PeerUnreachable(request->peer()));
+  }
+  // What is in order is pushed; a request id that is known is answered as the first time. The title 无单位 is
+  // one whose unit nobody knows.
+  grpc::Status BatchPushWorkOrders(grpc::ServerContext* /*context*/,
+                                   const dispatch::v1::BatchPushWorkOrdersRequest* request,
+                                   dispatch::v1::BatchPushWorkOrdersResponse* response) override {
+    MutexLock lock(&mu_);
+    for (const dispatch::v1::PushWorkOrderRequest& push : request->requests()) {
+      dispatch::v1::BatchPushResult& result = *response->add_results();
+      const std::string prefix = absl::StrCat("requests[", response->results_size() - 1, "]");
+      const auto refuse = [&](const absl::Status& status) {
+        *result.mutable_error() = error::ToProto(error::WithFieldPrefix(status, prefix));
+      };
+      if (push.content().title().empty()) {
+        refuse(error::Required("content.title"));
+      } else if (push.content().title() == "无单位") {
+        refuse(error::BadField(type::v1::ERROR_REASON_UNIT_UNKNOWN, "content.lead_unit", "is unknown",
+                               "不在名录中"));
+      } else {
+        const auto [known, fresh] = offered_.try_emplace(push.header().request_id(), absl::Now() + ahead_);
+        *result.mutable_response()->mutable_order()->mutable_handoff()->mutable_offer_time() =
+            ToTimestamp(known->second);
+      }
+    }
+    return grpc::Status::OK;
+  }
   grpc::Status ListLinks(grpc::ServerContext* /*context*/, const dispatch::v1::ListLinksRequest* /*request*/,
                          dispatch::v1::ListLinksResponse* response) override {
     MutexLock lock(&mu_);
@@ -191,10 +228,36 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
     MutexLock lock(&mu_);
     link_ = std::move(link);
   }
+  // How far the site's clock is ahead.
+  void SetAhead(absl::Duration ahead) {
+    MutexLock lock(&mu_);
+    ahead_ = ahead;
+  }
 
  private:
   Mutex mu_;
   dispatch::v1::LinkStatus link_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, absl::Time> offered_ ABSL_GUARDED_BY(mu_);
+  absl::Duration ahead_ ABSL_GUARDED_BY(mu_);
+};
+
+class Reports final : public ReportService::Service {
+ public:
+  grpc::Status ListLamps(grpc::ServerContext* /*context*/, const ListLampsRequest* /*request*/,
+                         ListLampsResponse* response) override {
+    MutexLock lock(&mu_);
+    *response->mutable_server_time() = ToTimestamp(absl::Now() + ahead_);
+    return grpc::Status::OK;
+  }
+
+  void SetAhead(absl::Duration ahead) {
+    MutexLock lock(&mu_);
+    ahead_ = ahead;
+  }
+
+ private:
+  Mutex mu_;
+  absl::Duration ahead_ ABSL_GUARDED_BY(mu_);
 };
 
 class Healthy final : public grpc::health::v1::Health::Service {
@@ -212,6 +275,10 @@ class Orders final : public workorder::v1::WorkOrderService::Service {
   grpc::Status ListWorkOrders(grpc::ServerContext* /*context*/,
                               const workorder::v1::ListWorkOrdersRequest* request,
                               workorder::v1::ListWorkOrdersResponse* response) override {
+    if (!request->filter().unit().empty() && request->filter().unit() != "zhujianju") {
+      return rpc::ToGrpc(error::BadField(type::v1::ERROR_REASON_UNIT_UNKNOWN, "filter.unit",
+                                         "a unit's code is needed", "应为单位代码"));
+    }
     return FirstPage(*request, response, [&] { response->add_orders()->set_number("1"); });
   }
   // How urgent an order is, is its id.
@@ -280,7 +347,13 @@ class People final : public DirectoryService::Service {
   grpc::Status ListDirectory(grpc::ServerContext* /*context*/, const ListDirectoryRequest* request,
                              ListDirectoryResponse* response) override {
     MutexLock lock(&mu_);
-    if (request->unit() != "u1") return grpc::Status::OK;
+    if (request->unit() == "住建局" || request->unit() == "zhujianju") {
+      response->add_entries()->mutable_unit()->set_code("zhujianju");
+      return grpc::Status::OK;
+    }
+    if (request->unit() != "u1") {
+      return rpc::ToGrpc(error::DirectoryUnknown("unit", "unit", "单位", request->unit()));
+    }
     for (const absl::CivilDay& day : terms_) *response->add_entries()->mutable_role() = Term(day);
     return grpc::Status::OK;
   }
@@ -328,8 +401,8 @@ class PlayedTest : public testing::Test {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    for (grpc::Service* service : std::initializer_list<grpc::Service*>{&healthy_, &dispatch_, &orders_,
-                                                                        &clocks_, &notices_, &people_}) {
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             &healthy_, &dispatch_, &orders_, &clocks_, &notices_, &people_, &reports_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();
@@ -347,6 +420,7 @@ class PlayedTest : public testing::Test {
   Clocks clocks_;
   Notices notices_;
   People people_;
+  Reports reports_;
   std::unique_ptr<grpc::Server> server_;
   Words globals_;
 };
@@ -375,6 +449,94 @@ TEST_F(PlayedTest, AListThatIsCutSaysSoToScriptsToo) {
     EXPECT_EQ(LinesOf(whole.out), kAll) << name;
     EXPECT_EQ(whole.err, "") << name;
   }
+}
+
+TEST_F(PlayedTest, APeerThatIsDownIsUnreachableToACommandToo) {
+  const Said said = Run({"--timeout", "100ms", "link", "reconcile", "110"});
+  EXPECT_EQ(said.exit, 6) << said.err;
+  EXPECT_THAT(said.err, AllOf(HasSubstr("PEER_UNREACHABLE"), HasSubstr("hotlinectl link status")));
+}
+
+TEST_F(PlayedTest, AUnitCalledByItsNameIsToldItsCode) {
+  const Said named = Run({"list", "--unit", "住建局"});
+  EXPECT_EQ(named.exit, 3);
+  EXPECT_THAT(named.err, HasSubstr("to do:  `住建局` is a unit's name: its code is `zhujianju`"));
+  EXPECT_THAT(Run({"--json", "list", "--unit", "住建局"}).err, HasSubstr("\"unitCode\":\"zhujianju\""));
+  EXPECT_THAT(Run({"list", "--unit", "nosuch"}).err,
+              HasSubstr("`hotlinectl directory list` shows the codes"));
+  EXPECT_EQ(Run({"list", "--unit", "zhujianju"}).exit, 0);
+}
+
+TEST_F(PlayedTest, AFaultOfARowIsToldByItsColumn) {
+  const std::string file = folder_.path() + "/orders.csv";
+  WriteFile(file,
+            "标题,内容,类型,匿名,推送至,主办单位\n"
+            ",示例,help,yes,110,\n"
+            "无单位,示例,help,yes,110,住建局\n"
+            "路灯不亮,示例,求救,yes,110,\n");
+  const Said english = Run({"push", "--file", file});
+  EXPECT_EQ(english.exit, 3);
+  EXPECT_THAT(english.err, AllOf(HasSubstr("row 1 (line 2): column \"标题\": is required"),
+                                 HasSubstr("row 2 (line 3): column \"主办单位\": is unknown; `住建局` is a "
+                                           "unit's name: its code is `zhujianju`"),
+                                 HasSubstr("row 3 (line 4): column \"类型\": must be one of: consultation, "),
+                                 Not(HasSubstr("content."))));
+  globals_[1] = "zh";
+  const Said chinese = Run({"push", "--file", file});
+  EXPECT_THAT(chinese.err, AllOf(HasSubstr("第 1 条（第 2 行）：“标题”列：必填"), HasSubstr("help/求助"),
+                                 HasSubstr("不在名录中；“住建局”是单位名称，其代码为 zhujianju"),
+                                 Not(HasSubstr("content."))));
+  EXPECT_THAT(Run({"--json", "push", "--file", file}).out,
+              HasSubstr("{\"row\":1,\"line\":2,\"column\":\"标题\",\"error\":{"));
+}
+
+TEST_F(PlayedTest, AFileThatIsPushedAgainIsSaidToBeKnown) {
+  const std::string file = folder_.path() + "/orders.csv";
+  const std::string rows =
+      "title,text,type,anonymous,to\na,x,help,yes,110\nb,x,help,yes,110\n,x,help,yes,110\n";
+  // The site's clock may be another than that of who pushes.
+  for (const absl::Duration ahead : {absl::ZeroDuration(), absl::Hours(1), -absl::Hours(1)}) {
+    dispatch_.SetAhead(ahead);
+    reports_.SetAhead(ahead);
+    WriteFile(file, absl::StrCat(rows, "# ", absl::FormatDuration(ahead), "\n"));
+    const Said first = Run({"push", "--file", file});
+    EXPECT_THAT(first.out, HasSubstr("4 orders: 2 pushed, 0 known already, 2 failed, 0 not tried"))
+        << first.err;
+    EXPECT_THAT(first.err, Not(HasSubstr("known already")));
+    const Said again = Run({"push", "--file", file});
+    EXPECT_THAT(again.out, HasSubstr("4 orders: 0 pushed, 2 known already, 2 failed, 0 not tried"));
+    EXPECT_THAT(again.err, HasSubstr("nothing was pushed twice: rows 1-2\n"));
+    const Said json = Run({"--json", "push", "--file", file});
+    EXPECT_THAT(json.out, AllOf(HasSubstr("\"known\":true"),
+                                HasSubstr("\"pushed\":0,\"known\":2,\"failed\":2,\"notTried\":0")));
+  }
+  globals_[1] = "zh";
+  EXPECT_THAT(Run({"push", "--file", file}).out, HasSubstr("新推送 0，此前已推送 2，失败 2"));
+}
+
+TEST_F(PlayedTest, AnswersAreMeasuredAgainstLabelsAlone) {
+  const std::string whole = std::string(HOTLINE_SOURCE_DIR) + "/deploy/catalogue";
+  // A model of a few examples, which is made in no time.
+  const std::string catalogue = folder_.path() + "/catalogue";
+  std::filesystem::create_directories(catalogue + "/suggest");
+  for (const char* name : {"/wuqia.yaml", "/suggest/terms.yaml"})
+    WriteFile(catalogue + name, ReadFile(whole + name));
+  const std::vector<std::string> examples = absl::StrSplit(ReadFile(whole + "/suggest/examples.jsonl"), '\n');
+  WriteFile(catalogue + "/suggest/examples.jsonl",
+            absl::StrJoin(examples.begin(), examples.begin() + 200, "\n"));
+  const std::string file = folder_.path() + "/examples.jsonl";
+  const std::string bare = "{\"id\":\"1\",\"text\":\"养老金没有到账\"}\n";
+  const Words evaluate = {"suggest", "evaluate", "--file", file, "--catalogue", catalogue};
+  WriteFile(file, bare);
+  const Said none = Run(evaluate);
+  EXPECT_EQ(none.exit, 3) << none.err;
+  EXPECT_THAT(none.err, AllOf(HasSubstr("no line has a label"), HasSubstr("`hotline`")));
+  EXPECT_EQ(none.out, "");
+  WriteFile(file, bare + "{\"id\":\"2\",\"text\":\"养老金没有到账\",\"hotline\":\"12345\"}\n");
+  const Said some = Run(evaluate);
+  EXPECT_EQ(some.exit, 0);
+  EXPECT_THAT(some.out, HasSubstr("1 examples: hotline right 100.0"));
+  EXPECT_THAT(some.err, HasSubstr("left out: 1 lines without a label"));
 }
 
 TEST_F(PlayedTest, WhoWasToldIsSaidInTheReadersLanguage) {
@@ -464,6 +626,27 @@ TEST_F(PlayedTest, OfClocksThatAreApartDoctorTellsWhatIsCertain) {
   // A batch that was 9 s on its way.
   EXPECT_THAT(look(absl::Milliseconds(4500), absl::Milliseconds(4500)),
               AllOf(HasSubstr("up, protocol version"), Not(HasSubstr("ms apart"))));
+}
+
+TEST_F(PlayedTest, DoctorSaysInWordsWhyAPeerIsDown) {
+  const std::string config = folder_.path() + "/site.yaml";
+  WriteFile(config,
+            "hotline: \"12345\"\n"
+            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
+            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  dispatch::v1::LinkStatus link;
+  link.set_peer("110");
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
+  link.set_last_error(
+      "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:3: Failed to connect to "
+      "remote "
+      "host: Connection refused");
+  dispatch_.SetLink(link);
+  const std::string out = Run({"doctor", "--config", config, "--json"}).out;
+  EXPECT_THAT(out, AllOf(HasSubstr("cannot be reached: nobody listens at 127.0.0.1:3 (connection refused)"),
+                         HasSubstr("无法连通：127.0.0.1:3 无程序监听（连接被拒绝）"),
+                         Not(HasSubstr("failed to connect"))));
 }
 
 }  // namespace
