@@ -420,4 +420,15 @@ std::vector<Check> VerifyStore(const std::string& path, bool still, bool deep) {
   return found;
 }
 
+std::string HotlineOfStore(const std::string& path, bool still) {
+  const StoreKind* const kind = KindOf(path);
+  if (kind == nullptr) return "";
+  auto reader = sql::OpenSqliteToRead(path, still);
+  if (!reader.ok()) return "";
+  const absl::StatusOr<std::optional<std::string>> hotline = ReadText(
+      **reader, kind->file == "work_order.db" ? "SELECT CAST(value AS TEXT) FROM meta WHERE name = 'hotline'"
+                                              : "SELECT hotline FROM site WHERE id = 1");
+  return hotline.ok() ? hotline->value_or("") : "";
+}
+
 }  // namespace hotline::backup

@@ -48,6 +48,10 @@ Report Verify(const std::string& folder, std::string_view only = {});
 // nobody writes to it meanwhile.
 std::vector<Check> VerifyStore(const std::string& path, bool still, bool deep);
 
+// The hotline that the store `path` belongs to; empty if it cannot be read, of which VerifyStore says why.
+// `still`: as there.
+std::string HotlineOfStore(const std::string& path, bool still);
+
 }  // namespace hotline::backup
 
 #endif  // COMMON_BACKUP_VERIFY_H_

@@ -12,19 +12,26 @@
 #include <prometheus/registry.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/loop.h"
 #include "common/base/mutex.h"
 #include "common/boot/certificates.h"
 #include "common/boot/log.h"
@@ -102,16 +109,108 @@ rpc::SecurityOptions SecurityOf(const config::v1::SiteConfig& site, std::string_
           .refresh = refresh};
 }
 
-// gRPC takes any key; one that everybody on the machine can read proves nobody.
+// gRPC takes any key; one that everybody on the machine can read proves nobody. Nor does it ask whether the
+// party's own certificate is by an authority that it trusts.
 absl::StatusOr<std::unique_ptr<rpc::Security>> MakeSecurity(const config::v1::SiteConfig& site,
                                                             std::string_view service, bool insecure_listen,
                                                             absl::Duration refresh) {
   if (absl::Status status = CheckPrivate(site.tls().key_file()); !status.ok()) return status;
-  return rpc::Security::Create(SecurityOf(site, service, insecure_listen, refresh));
+  absl::StatusOr<std::unique_ptr<rpc::Security>> security =
+      rpc::Security::Create(SecurityOf(site, service, insecure_listen, refresh));
+  if (!security.ok() || !(*security)->tls()) return security;
+  const absl::StatusOr<bool> issued = IsIssuedBy(site.tls().certificate_file(), site.tls().ca_file());
+  if (!issued.ok()) return issued.status();
+  if (!*issued) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} is not issued by {}: others would refuse it; put the certificate of the authority in "
+                    "tls.ca_file, or have another issued",
+                    site.tls().certificate_file(), site.tls().ca_file()));
+  }
+  return security;
+}
+
+// Looks at the files again and again while they may be replaced, and warns of what has come to be wrong.
+class CertificateWatch {
+ public:
+  CertificateWatch(const config::v1::TlsConfig& tls, const Clock* clock, absl::Duration pause)
+      : tls_(tls), clock_(clock), pause_(pause), told_(Faults()), loop_("certificates") {
+    Schedule();
+  }
+
+ private:
+  std::vector<std::string> Faults() const {
+    return FaultsOf(tls_.certificate_file(), tls_.ca_file(), clock_->Now());
+  }
+  void Schedule() {
+    loop_.PostAfter(pause_, [this] {
+      std::vector<std::string> found = Faults();
+      for (const std::string& fault : found) {
+        if (std::find(told_.begin(), told_.end(), fault) == told_.end()) log::Warn(fault);
+      }
+      told_ = std::move(found);
+      Schedule();
+    });
+  }
+
+  const config::v1::TlsConfig tls_;
+  const Clock* const clock_;
+  const absl::Duration pause_;
+  std::vector<std::string> told_;  // at the start by RunService
+  Loop loop_;                      // last: its task uses the others
+};
+
+// Whether the folder can be written to, or made, tried in it or in what there is of the way to it; nothing is
+// left there. `key` names it in the configuration.
+absl::Status CheckWritable(const std::string& folder, std::string_view key) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const fs::path wanted = fs::absolute(folder, code);
+  fs::path there = wanted;
+  while (!code && !fs::exists(there, code) && there.has_relative_path()) there = there.parent_path();
+  std::string trial = (there / ".hotline-check-XXXXXX").string();
+  int failure = code ? code.value() : 0;
+  if (failure == 0 && mkdtemp(trial.data()) == nullptr) failure = errno;
+  // A start waits until there is room on a full disk.
+  if (failure == ENOSPC || failure == EDQUOT) return absl::OkStatus();
+  if (failure == 0) {
+    rmdir(trial.c_str());
+    return absl::OkStatus();
+  }
+  const bool is_there = there == wanted;
+  return absl::FailedPreconditionError(fmt::format(
+      "{}: cannot {} {}: {}: {}`chown` it to the user that the service runs as (hotline); under "
+      "systemd ReadWritePaths= must name it too",
+      key, is_there ? "write to" : "make", folder, strerror(failure), is_there ? "" : "make it and "));
+}
+
+// What a service keeps, it must be able to write.
+absl::Status CheckFolders(const config::v1::SiteConfig& site, std::string_view service) {
+  std::vector<std::pair<std::string, std::string>> folders;
+  if (service == "work_order") folders.emplace_back(site.work_order().data_dir(), "work_order.data_dir");
+  if (service == "escalation") folders.emplace_back(site.escalation().data_dir(), "escalation.data_dir");
+  if (const std::string& file = site.log().file(); !file.empty()) {
+    const std::string folder = std::filesystem::path(file).parent_path().string();
+    folders.emplace_back(folder.empty() ? "." : folder, "log.file");
+    if (access(file.c_str(), W_OK) != 0 && errno != ENOENT && errno != ENOTDIR) {
+      return absl::FailedPreconditionError(
+          fmt::format("log.file: cannot write to {}: {}: `chown` it to the user that the service runs as "
+                      "(hotline)",
+                      file, strerror(errno)));
+    }
+  }
+  for (const auto& [folder, key] : folders) {
+    if (absl::Status status = CheckWritable(folder, key); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 void LogFailure(const rpc::CallFailure& failure) {
-  log::Write(failure.code == "UNAVAILABLE" ? log::Level::kWarn : log::Level::kError, "call failed",
+  // Who sends it can do nothing: it is this site that lacks the key.
+  const bool refused = failure.code == "FAILED_PRECONDITION";
+  log::Write(refused || failure.code == "UNAVAILABLE" ? log::Level::kWarn : log::Level::kError,
+             refused ? "a peer's signature is refused: if that is its new key, add the public key under "
+                       "peers[].public_keys and restart"
+                     : "call failed",
              {{"grpc_service", failure.service},
               {"grpc_method", failure.method},
               {"grpc_code", failure.code},
@@ -192,9 +291,15 @@ class ServerImpl final : public Server {
     if (!service.ok()) return service.status();
     service_ = *std::move(service);
     if (absl::Status status = Listen(std::move(*credentials)); !status.ok()) return status;
-    if (security_->tls()) MeasureCertificates();
+    if (security_->tls()) {
+      MeasureCertificates();
+      certificates_.emplace(site_.site.tls(), options_.clock, options_.certificate_refresh);
+    }
     if (!listen_.metrics_address().empty()) {
-      if (absl::Status status = metrics_.Serve(listen_.metrics_address()); !status.ok()) return status;
+      if (absl::Status status =
+              metrics_.Serve(listen_.metrics_address(), fmt::format("{}.listen.metrics_address", name_));
+          !status.ok())
+        return status;
     }
     service_->Start();
     return absl::OkStatus();
@@ -240,7 +345,7 @@ class ServerImpl final : public Server {
     for (const Endpoint& endpoint : endpoints) builder.RegisterService(endpoint.service);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
-      return absl::FailedPreconditionError(fmt::format("cannot listen on {}", listen_.address()));
+      return rpc::CannotListen(listen_.address(), fmt::format("{}.listen.address", name_));
     }
     const std::optional<rpc::Address> wanted = rpc::ParseAddress(listen_.address());
     address_ = rpc::FormatAddress(wanted.has_value() ? wanted->host : "", port);
@@ -271,6 +376,7 @@ class ServerImpl final : public Server {
   const config::v1::ListenConfig listen_;
   const ServerOptions options_;
   std::unique_ptr<rpc::Security> security_;
+  std::optional<CertificateWatch> certificates_;
   Metrics metrics_;
   std::optional<rpc::Host> host_;
   Health health_;
@@ -292,7 +398,9 @@ struct Flags {
   bool help = false;
 };
 
-std::optional<log::Level> ParseLevel(std::string_view text) {
+// In either case, as in the configuration.
+std::optional<log::Level> ParseLevel(std::string_view any_case) {
+  const std::string text = absl::AsciiStrToLower({any_case.data(), any_case.size()});
   if (text == "debug") return log::Level::kDebug;
   if (text == "info") return log::Level::kInfo;
   if (text == "warn") return log::Level::kWarn;
@@ -362,7 +470,7 @@ void PrintUsage(std::FILE* to, std::string_view service) {
       "Usage: {} --config FILE [options]\n"
       "\n"
       "  --config FILE       configuration of the site (YAML)\n"
-      "  --check             check the configuration and the files it names, then exit\n"
+      "  --check             check the configuration, the files it names and its folders, then exit\n"
       "  --log-level LEVEL   debug, info, warn or error; overrides the configuration\n"
       "  --insecure-listen   allow plain text beyond loopback: anyone on the network can read and forge it\n"
       "  --insecure-metrics  allow /metrics beyond loopback: there is no TLS for it, anyone on the network "
@@ -410,25 +518,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(LoadedSite site, std::stri
 
 namespace {
 
-// What the service goes on without; and what of the configuration is not in force yet, or is not by this
-// machine's clock: nobody can connect then, or nothing is signed, and no error says why.
+// What the service goes on without; and what of the configuration is not in force, or soon is not any more,
+// or is not by this machine's clock: nobody can connect then, or nothing is signed, and no error says why.
 std::vector<std::string> Warnings(const LoadedSite& site, std::string_view service, absl::Time now) {
-  constexpr std::string_view kOrClock = "or this machine's clock is behind";
   std::vector<std::string> found = site.warnings;
-  const auto look = [&](const std::string& file, absl::Time Starts::*which) {
-    if (file.empty()) return;
-    const absl::StatusOr<Starts> starts = StartsOf(file);
-    // Who needs the file says that it cannot be read.
-    if (!starts.ok() || (*starts).*which <= now) return;
-    found.push_back(fmt::format(
-        "{} is not valid before {}, {}", file,
-        absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", (*starts).*which, absl::UTCTimeZone()), kOrClock));
-  };
-  look(site.site.tls().certificate_file(), &Starts::last);
-  look(site.site.tls().ca_file(), &Starts::first);
+  if (site.site.has_tls()) {
+    const config::v1::TlsConfig& tls = site.site.tls();
+    for (std::string& fault : FaultsOf(tls.certificate_file(), tls.ca_file(), now)) {
+      found.push_back(std::move(fault));
+    }
+  }
   // Escalation signs nothing, and has not read them.
   if (service != "escalation" && !site.site.signing().keys().empty() && site.signing.At(now) == nullptr) {
-    found.push_back(fmt::format("none of signing.keys has begun, {}: nothing is signed", kOrClock));
+    found.push_back("none of signing.keys has begun, or this machine's clock is behind: nothing is signed");
   }
   return found;
 }
@@ -471,6 +573,9 @@ int RunService(int argc, char** argv, std::string_view service, const CreateServ
                                                              .insecure_listen = flags->insecure_listen,
                                                              .insecure_metrics = flags->insecure_metrics});
   if (!site.ok()) return Fail(service, site.status());
+  if (const absl::Status status = CheckFolders(site->site, service); !status.ok()) {
+    return Fail(service, status);
+  }
   if (flags->check) {
     const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
         MakeSecurity(site->site, service, flags->insecure_listen, absl::Seconds(5));

@@ -92,7 +92,8 @@ class Server {
 };
 
 // The whole life of a service's process. Flags: `--config FILE` (required), `--check` (checks the
-// configuration and the files it names, then exits), `--insecure-listen` (plain text beyond loopback),
+// configuration and the files it names, and whether its folders can be written to, then exits),
+// `--insecure-listen` (plain text beyond loopback),
 // `--log-level LEVEL`, `--version`, `--help`. Serving, it prints `READY <service> <hotline> grpc=<host:port>
 // metrics=<host:port>` to standard output; SIGTERM or SIGINT drains; a second one exits at once with 1, as
 // does a drain that overruns `drain_ms` by 5 s. Nothing it writes is open to everybody on the machine.

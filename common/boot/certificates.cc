@@ -51,18 +51,26 @@ absl::StatusOr<std::vector<rpc::CertificatePtr>> ReadCertificates(const std::str
   return certificates;
 }
 
-absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path) {
+absl::StatusOr<Ends> EndsOf(const std::string& path) {
   const absl::StatusOr<std::vector<rpc::CertificatePtr>> certificates = ReadCertificates(path);
   if (!certificates.ok()) return certificates.status();
-  absl::Time earliest = absl::InfiniteFuture();
+  Ends ends = {.first = absl::InfiniteFuture(), .last = absl::InfinitePast()};
   for (const rpc::CertificatePtr& certificate : *certificates) {
     std::tm expiry = {};
     if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &expiry) != 1) {
       return absl::FailedPreconditionError(StrCat("a certificate in ", path, " has no readable end"));
     }
-    earliest = std::min(earliest, absl::FromTM(expiry, absl::UTCTimeZone()));
+    const absl::Time end = absl::FromTM(expiry, absl::UTCTimeZone());
+    ends.first = std::min(ends.first, end);
+    ends.last = std::max(ends.last, end);
   }
-  return earliest;
+  return ends;
+}
+
+absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path) {
+  const absl::StatusOr<Ends> ends = EndsOf(path);
+  if (!ends.ok()) return ends.status();
+  return ends->first;
 }
 
 absl::StatusOr<Starts> StartsOf(const std::string& path) {
@@ -103,6 +111,36 @@ absl::StatusOr<bool> IsIssuedBy(const std::string& file, const std::string& auth
   const bool issued = X509_verify_cert(context.get()) == 1;
   ERR_clear_error();
   return issued;
+}
+
+std::vector<std::string> FaultsOf(const std::string& certificate_file, const std::string& ca_file,
+                                  absl::Time now) {
+  constexpr absl::Duration kSoon = absl::Hours(24 * 30);
+  constexpr std::string_view kRenew = "have it issued anew and put in its place, it is read again by itself";
+  const auto when = [](absl::Time time) {
+    return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
+  };
+  std::vector<std::string> faults;
+  const auto look = [&](const std::string& file, absl::Time Starts::*which, absl::Time Ends::*end_of) {
+    if (const absl::StatusOr<Starts> starts = StartsOf(file); starts.ok() && (*starts).*which > now) {
+      faults.push_back(StrCat(file, " is not valid before ", when((*starts).*which),
+                              ", or this machine's clock is behind"));
+    }
+    const absl::StatusOr<Ends> ends = EndsOf(file);
+    if (!ends.ok()) return;
+    const absl::Time end = (*ends).*end_of;
+    if (end > now + kSoon) return;
+    faults.push_back(end <= now ? StrCat(file, " ended on ", when(end),
+                                         ", or this machine's clock is ahead: others refuse it; ", kRenew)
+                                : StrCat(file, " ends on ", when(end), ": ", kRenew));
+  };
+  look(certificate_file, &Starts::last, &Ends::first);
+  // Of several authorities, as while one takes over from another, one that holds is enough.
+  look(ca_file, &Starts::first, &Ends::last);
+  if (const absl::StatusOr<bool> issued = IsIssuedBy(certificate_file, ca_file); issued.ok() && !*issued) {
+    faults.push_back(StrCat(certificate_file, " is not issued by ", ca_file, ": others would refuse it"));
+  }
+  return faults;
 }
 
 absl::Status CheckPrivate(const std::string& key_file) {

@@ -15,7 +15,12 @@ namespace hotline::boot {
 // In the order of the file, at least one. Errors: FAILED_PRECONDITION naming the file.
 absl::StatusOr<std::vector<rpc::CertificatePtr>> ReadCertificates(const std::string& path);
 
-// The first instant at which one of them is no longer valid. Errors: as ReadCertificates.
+// The first and the last instant at which one of them is no longer valid. Errors: as ReadCertificates.
+struct Ends {
+  absl::Time first;
+  absl::Time last;
+};
+absl::StatusOr<Ends> EndsOf(const std::string& path);
 absl::StatusOr<absl::Time> EarliestExpiry(const std::string& path);
 
 // The first and the last instant at which one of them becomes valid. Errors: as ReadCertificates.
@@ -28,6 +33,12 @@ absl::StatusOr<Starts> StartsOf(const std::string& path);
 // Whether the first certificate of `file` leads, through the others in it, to any of `authority_file`; when
 // they end is not looked at. Errors: as ReadCertificates.
 absl::StatusOr<bool> IsIssuedBy(const std::string& file, const std::string& authority_file);
+
+// What is wrong with a party's certificate and the authorities that it trusts, or will be within 30 days, in
+// plain words: an end, a start that is not yet, another authority. Nothing of a file that cannot be read: who
+// needs it says so.
+std::vector<std::string> FaultsOf(const std::string& certificate_file, const std::string& ca_file,
+                                  absl::Time now);
 
 // The rule of signing keys, for the key of a certificate. OK if the file cannot be looked at: who reads it
 // says so. Errors: FAILED_PRECONDITION naming the file.

@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "common/base/edit_distance.h"
 #include "common/base/utf8.h"
 
@@ -362,17 +363,19 @@ class Filler {
   const EnumValueDescriptor* EnumValue(const Node& value, const std::string& path,
                                        const EnumDescriptor& type) {
     const std::string prefix = EnumPrefix(type);
-    const EnumValueDescriptor* found = type.FindValueByName(value.text);
-    if (found == nullptr) found = type.FindValueByName(prefix + value.text);
+    // In lower case too, as flags are written.
+    const std::string name = absl::AsciiStrToUpper(value.text);
+    const EnumValueDescriptor* found = type.FindValueByName(name);
+    if (found == nullptr) found = type.FindValueByName(prefix + name);
     // The zero means "not set", which is written by leaving the key out.
     if (found != nullptr && found->number() != 0) return found;
     std::vector<std::string> known;
     for (int i = 0; i < type.value_count(); ++i) {
-      std::string_view name = type.value(i)->name();
-      if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
-      if (type.value(i)->number() != 0) known.emplace_back(name);
+      std::string_view one = type.value(i)->name();
+      if (one.starts_with(prefix)) one.remove_prefix(prefix.size());
+      if (type.value(i)->number() != 0) known.emplace_back(one);
     }
-    std::string_view wrong = value.text;
+    std::string_view wrong = name;
     if (wrong.starts_with(prefix)) wrong.remove_prefix(prefix.size());
     Complain(value.at, fmt::format("\"{}\" has no value \"{}\" in {}{}", path, Show(value.text), type.name(),
                                    Propose(wrong, known)));

@@ -3,8 +3,8 @@
 // YAML is read strictly: keys are field names; unknown and doubled keys, values of the wrong type or out of
 // range, unknown enum values, anchors, aliases, tags and second documents are errors. A plain or quoted
 // scalar may be text; numbers and booleans are plain. Enum values are written with or without their prefix
-// (`LOG_LEVEL_WARN`, `WARN`). Fields that are maps or bytes cannot be written. All problems of a file are
-// reported together, a line each:
+// (`LOG_LEVEL_WARN`, `WARN`), in either case. Fields that are maps or bytes cannot be written. All problems
+// of a file are reported together, a line each:
 //   site.yaml:12:3: unknown key "adress" in PeerConfig; did you mean "address"?
 // Errors are INVALID_ARGUMENT for people at a terminal (never sent on a wire), NOT_FOUND for a file that
 // cannot be read.

@@ -1,16 +1,22 @@
 #include "common/boot/log.h"
 
 #include <fmt/format.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -29,6 +35,7 @@ constexpr size_t kMaxValueCodePoints = 1000;
 constexpr size_t kMaxLineBytes = 8192;
 constexpr size_t kRotatedBytes = 64u << 20;
 constexpr size_t kMostRotated = 1000;
+constexpr std::chrono::seconds kLookEvery{1};
 
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 
@@ -137,6 +144,62 @@ void RemoveAged(const std::string& file, absl::Time limit) {
   }
 }
 
+// A rotating file that is made again once it was removed or moved: nobody would find the lines, nor their
+// room on the disk, until the next start.
+class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  // Throws if the file cannot be opened. `on_open` is called with it whenever one is opened.
+  FileSink(std::string file, std::function<void(const std::string&)> on_open)
+      : path_(std::move(file)), on_open_(std::move(on_open)), file_(Open()) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_look_) {
+      next_look_ = now + kLookEvery;
+      if (IsAway()) Reopen();
+    }
+    file_->log(line);
+  }
+  void flush_() override { file_->flush(); }
+
+ private:
+  using Rotating = spdlog::sinks::rotating_file_sink_st;
+
+  std::unique_ptr<Rotating> Open() {
+    spdlog::file_event_handlers handlers;
+    handlers.after_open = [this](const spdlog::filename_t& file, std::FILE* opened) {
+      struct stat info = {};
+      fstat(fileno(opened), &info);
+      device_ = info.st_dev;
+      number_ = info.st_ino;
+      on_open_(file);
+    };
+    auto file = std::make_unique<Rotating>(path_, kRotatedBytes, kMostRotated, /*rotate_on_open=*/false,
+                                           std::move(handlers));
+    file->set_pattern("%v");
+    return file;
+  }
+  bool IsAway() const {
+    struct stat info = {};
+    if (stat(path_.c_str(), &info) != 0) return errno == ENOENT || errno == ENOTDIR;
+    return info.st_dev != device_ || info.st_ino != number_;
+  }
+  void Reopen() {
+    try {
+      file_ = Open();
+    } catch (const spdlog::spdlog_ex&) {
+      // Standard error has the line too; the next look tries again.
+    }
+  }
+
+  const std::string path_;
+  const std::function<void(const std::string&)> on_open_;
+  dev_t device_ = 0;
+  ino_t number_ = 0;
+  std::chrono::steady_clock::time_point next_look_;  // at once
+  std::unique_ptr<Rotating> file_;                   // last: opening it notes which file it is
+};
+
 void AppendKey(std::string_view key, std::string* line) {
   line->push_back(',');
   AppendString(key, line);
@@ -147,16 +210,12 @@ void AppendKey(std::string_view key, std::string* line) {
 
 absl::Status Configure(const Options& options) {
   std::vector<spdlog::sink_ptr> sinks = {std::make_shared<spdlog::sinks::stderr_sink_mt>()};
-  spdlog::file_event_handlers handlers;
-  if (options.keep_days >= 0) {
-    handlers.after_open = [days = options.keep_days](const spdlog::filename_t& file, std::FILE*) {
-      RemoveAged(file, SystemClock()->Now() - absl::Hours(24) * days);
-    };
-  }
   if (!options.file.empty()) {
     try {
-      sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-          options.file, kRotatedBytes, kMostRotated, /*rotate_on_open=*/false, handlers));
+      sinks.push_back(
+          std::make_shared<FileSink>(options.file, [days = options.keep_days](const std::string& file) {
+            if (days >= 0) RemoveAged(file, SystemClock()->Now() - absl::Hours(24) * days);
+          }));
     } catch (const spdlog::spdlog_ex& exception) {
       return absl::FailedPreconditionError(
           fmt::format("cannot log to {}: {}", options.file, exception.what()));

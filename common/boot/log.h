@@ -41,7 +41,7 @@ struct Options {
   std::string hotline;
   Level level = Level::kInfo;
   // Written beside standard error, which a supervisor keeps as it likes; rotated at 64 MiB, at most 1,000
-  // kept. Empty: standard error alone.
+  // kept; made again, a second later at most, if it is removed or moved. Empty: standard error alone.
   std::string file;
   // Rotated files whose last line is older are removed at the next rotation or start; -1: none.
   int keep_days = -1;

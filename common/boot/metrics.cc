@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
@@ -207,10 +206,9 @@ void Metrics::Show(std::string name, std::string help, Kind kind,
   refresher_->Add(std::move(family), std::move(read));
 }
 
-absl::Status Metrics::Serve(const std::string& address) {
+absl::Status Metrics::Serve(const std::string& address, std::string_view key) {
   const std::optional<rpc::Address> parsed = rpc::ParseAddress(address);
-  if (!parsed.has_value())
-    return absl::FailedPreconditionError(fmt::format("\"{}\" is not host:port", address));
+  if (!parsed.has_value()) return rpc::CannotListen(address, key);
   // The HTTP server knows IPv4 in numbers only.
   const std::string host = parsed->host == "localhost" ? "127.0.0.1" : parsed->host;
   try {
@@ -219,7 +217,7 @@ absl::Status Metrics::Serve(const std::string& address) {
         std::vector<std::string>{"listening_ports", rpc::FormatAddress(host, parsed->port), "num_threads",
                                  "4", "request_timeout_ms", "2000"});
   } catch (const std::exception&) {
-    return absl::FailedPreconditionError(fmt::format("cannot listen on {} for metrics", address));
+    return rpc::CannotListen(address, key, "metrics need localhost or an IPv4 address in numbers");
   }
   exposer_->RegisterCollectable(refresher_);
   exposer_->RegisterCollectable(process_);

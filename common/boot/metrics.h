@@ -43,9 +43,9 @@ class Metrics {
   // At each scrape shows what `read` gives then, and nothing of what it gave before. As OnScrape otherwise.
   void Show(std::string name, std::string help, Kind kind, absl::AnyInvocable<std::vector<Sample>()> read);
 
-  // Serves /metrics over plain HTTP at `address`; port 0 takes a free one. Errors: FAILED_PRECONDITION if it
-  // cannot listen.
-  absl::Status Serve(const std::string& address);
+  // Serves /metrics over plain HTTP at `address`, which the configuration has under `key`; port 0 takes a
+  // free one. Errors: FAILED_PRECONDITION if it cannot listen.
+  absl::Status Serve(const std::string& address, std::string_view key);
   // `host:port`; empty while nothing is served.
   const std::string& address() const { return address_; }
   // No refresh runs after it returns.

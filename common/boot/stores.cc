@@ -12,12 +12,17 @@
 namespace hotline::boot {
 namespace {
 
-absl::Status Explain(const absl::Status& status) {
-  if (error::ReasonOf(status) != error::Reason::ERROR_REASON_UNSPECIFIED) return status;
-  if (absl::IsResourceExhausted(status)) return error::DiskFull();
-  if (absl::IsUnavailable(status) || absl::IsDataLoss(status)) {
-    return error::StoreFailed(ToStd(status.message()));
+absl::Status Explain(const std::string& path, const absl::Status& status) {
+  const error::Reason reason = error::ReasonOf(status);
+  const bool told = reason != error::Reason::ERROR_REASON_UNSPECIFIED;
+  // What a running service says of its store is for people whose request it refused, and names no cause.
+  if ((reason == error::Reason::ERROR_REASON_STORE_FAILED && absl::IsUnavailable(status)) ||
+      (!told && (absl::IsUnavailable(status) || absl::IsDataLoss(status)))) {
+    return error::StoreNotOpened(
+        ToStd(status.message()),
+        StrCat(path, " 无法打开（", status.message(), "），处理办法请运行 hotlinectl doctor 查看"));
   }
+  if (!told && absl::IsResourceExhausted(status)) return error::DiskFull();
   return status;
 }
 
@@ -31,9 +36,11 @@ bool IsToldToEnd() {
 
 absl::Status At(const std::string& path, const absl::Status& status) {
   if (status.ok()) return status;
-  const absl::Status why = Explain(status);
-  absl::Status told(why.code(),
-                    absl::StrCat(path, ": ", why.message(), "; `hotlinectl doctor` says what to do"));
+  const absl::Status why = Explain(path, status);
+  // A newer release's store says by itself what to do, and doctor knows no more.
+  const bool asks_doctor = error::ReasonOf(why) != error::Reason::ERROR_REASON_SCHEMA_NEWER;
+  absl::Status told(why.code(), absl::StrCat(path, ": ", why.message(),
+                                             asks_doctor ? "; `hotlinectl doctor` says what to do" : ""));
   why.ForEachPayload(
       [&](absl::string_view type, const absl::Cord& payload) { told.SetPayload(type, payload); });
   return told;

@@ -11,8 +11,9 @@
 namespace hotline::boot {
 
 // What became of opening the store `path`. A failure is the last that a service says before it ends: it names
-// the file, since what may be done differs from store to store, and where to read on. What the storage seam
-// reported in its own words is said in those of the catalogue; code and payloads of other failures stay.
+// the file, since what may be done differs from store to store, and where to read on, unless it says that
+// itself. What the storage seam reported in its own words is said in those of the catalogue, with its cause
+// also for whoever reads Chinese; code and payloads of other failures stay.
 absl::Status At(const std::string& path, const absl::Status& status);
 
 // For sql::SqliteOptions::on_wait: says once in the log what the start waits for, and goes on waiting until

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/text.h"
+#include "common/contract/request_id.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "hotline/type/v1/command.pb.h"
 
@@ -17,7 +18,7 @@ inline type::v1::Command ReceiptAlarm(const std::string& order_id,
                                       const google::protobuf::Timestamp& offer_time) {
   type::v1::Command command;
   const int64_t nanos = offer_time.seconds() * 1'000'000'000 + offer_time.nanos();
-  command.mutable_header()->set_request_id(StrCat("alarm/", order_id, "/", nanos, "/receipt"));
+  command.mutable_header()->set_request_id(StrCat(kAlarmIds, order_id, "/", nanos, "/receipt"));
   command.mutable_header()->set_order_id(order_id);
   command.mutable_header()->mutable_actor()->set_account("service/alarm");
   command.mutable_alarm()->set_kind(type::v1::ALARM_KIND_RECEIPT_LATE);

@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "common/contract/call.h"
 #include "common/contract/clearance.h"
+#include "common/contract/request_id.h"
 #include "common/error/error.h"
 #include "hotline/type/v1/command.pb.h"
 #include "hotline/workorder/v1/ledger_service.pb.h"
@@ -33,7 +34,7 @@ inline workorder::v1::ExecuteRequest RecordOf(const CallContext& call, std::vect
   for (Shown& one : shown) {
     type::v1::Command& command = *request.add_commands();
     type::v1::CommandHeader& header = *command.mutable_header();
-    header.set_request_id(StrCat("disclose/", NewRequestId(call.now)));
+    header.set_request_id(StrCat(kDisclosureIds, NewRequestId(call.now)));
     header.set_order_id(std::move(one.order_id));
     header.mutable_actor()->set_account(call.account.empty() ? StrCat("role/", role) : call.account);
     command.mutable_disclosure()->set_kind(one.kind);

@@ -98,6 +98,8 @@ T DetailOf(const absl::Status& status) {
   return detail;
 }
 
+bool IsUntilRestart(std::string_view what) { return what.find(kUntilRestart) != std::string_view::npos; }
+
 }  // namespace
 
 absl::Status BadField(Reason reason, std::string_view field, std::string_view english,
@@ -325,11 +327,22 @@ absl::Status UnitRecused(std::string_view field, std::string_view unit) {
                .metadata = {{"unit", std::string(unit)}}});
 }
 
-absl::Status CatalogueVersionUnknown(std::string_view version) {
+absl::Status CatalogueVersionUnknown(std::string_view version, std::string_view field) {
   return Make({.code = absl::StatusCode::kNotFound,
                .reason = Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN,
                .english = StrCat("no version ", version, " of the catalogue is loaded"),
-               .chinese = StrCat("没有加载清单版本 ", version)});
+               .chinese = StrCat("没有加载清单版本 ", version),
+               .field = std::string(field)});
+}
+
+absl::Status AdviceNotReady() {
+  return Make({.code = absl::StatusCode::kUnavailable,
+               .reason = Reason::ERROR_REASON_OVERLOADED,
+               .english =
+                   "advice is not ready yet, as its model is still made after a start: try again, or push "
+                   "with a target",
+               .chinese = "派单建议正在准备（服务刚启动），请稍后重试；推送时也可直接指定目标平台",
+               .retry_after = absl::Seconds(5)});
 }
 
 absl::Status ItemUnknown(std::string_view field, std::string_view version) {
@@ -447,12 +460,22 @@ absl::Status PeerUnknown(std::string_view hotline) {
        .metadata = {{"peer", std::string(hotline)}}});
 }
 
-absl::Status RoleForbidden(std::string_view identity, std::string_view method) {
+absl::Status NotThisSite(std::string_view to_hotline, std::string_view hotline) {
   return Make({.code = absl::StatusCode::kPermissionDenied,
-               .reason = Reason::ERROR_REASON_ROLE_FORBIDDEN,
-               .english = StrCat("'", identity, "' may not call ", method),
-               .chinese = "当前身份无权调用该接口",
-               .metadata = {{"identity", std::string(identity)}, {"method", std::string(method)}}});
+               .reason = Reason::ERROR_REASON_PEER_UNKNOWN,
+               .english = StrCat("this is ", hotline, ", not '", to_hotline, "'"),
+               .chinese = StrCat("本平台为", hotline, "，不是“", to_hotline, "”"),
+               .field = "to_hotline",
+               .metadata = {{"hotline", std::string(hotline)}}});
+}
+
+absl::Status RoleForbidden(std::string_view identity, std::string_view method, std::string_view may) {
+  return Make(
+      {.code = absl::StatusCode::kPermissionDenied,
+       .reason = Reason::ERROR_REASON_ROLE_FORBIDDEN,
+       .english = StrCat("'", identity, "' may not call ", method, may.empty() ? "" : "; who may: ", may),
+       .chinese = StrCat("当前身份无权调用该接口", may.empty() ? "" : "，有权的身份：", may),
+       .metadata = {{"identity", std::string(identity)}, {"method", std::string(method)}}});
 }
 
 absl::Status ProtocolVersionUnsupported(int theirs, int ours) {
@@ -572,22 +595,39 @@ absl::Status NotRuled() {
 }
 
 absl::Status StoreFailed(std::string_view what) {
+  // Who is told when to try again would do so for ever.
+  const bool until_restart = IsUntilRestart(what);
   return Make({.code = absl::StatusCode::kUnavailable,
                .reason = Reason::ERROR_REASON_STORE_FAILED,
                .english = StrCat("the store failed: ", what),
-               .chinese = "数据存储故障，本次操作未生效，请联系管理员",
-               .retry_after = absl::Seconds(1)});
+               .chinese = until_restart
+                              ? "数据存储故障，本次操作未生效：一次写入失败，或数据文件曾被移走、替换；"
+                                "服务重启前不再受理。文件被移走或替换的，须先停止服务、放回原文件再启动"
+                                "（直接重启会另建空库）；其他情况请管理员排除原因后重启服务（systemctl "
+                                "restart hotline-work-order 或 hotline-escalation）"
+                              : "数据存储故障，本次操作未生效，请联系管理员",
+               .retry_after = until_restart ? absl::ZeroDuration() : absl::Seconds(1)});
+}
+
+absl::Status StoreNotOpened(std::string_view english, std::string_view chinese) {
+  return Make({.code = absl::StatusCode::kFailedPrecondition,
+               .reason = Reason::ERROR_REASON_STORE_FAILED,
+               .english = std::string(english),
+               .chinese = std::string(chinese)});
 }
 
 absl::Status OutcomeUnknown(const absl::Status& failure, bool has_no_id) {
   if (ReasonOf(failure) != Reason::ERROR_REASON_STORE_FAILED) return failure;
-  return Make({.code = failure.code(),
-               .reason = Reason::ERROR_REASON_STORE_FAILED,
-               .english = StrCat(ToStd(failure.message()), "; the outcome is unknown, try again",
-                                 has_no_id ? "" : " with the same request id"),
-               .chinese = has_no_id ? "数据存储故障，结果未知，请联系管理员后重试"
-                                    : "数据存储故障，结果未知，请联系管理员，并用同一请求编号重试",
-               .retry_after = RetryDelayOf(failure)});
+  const std::string_view ask = IsUntilRestart(ToStd(failure.message()))
+                                   ? "请联系管理员排除原因（数据文件被移走的须先放回）并重启服务"
+                                   : "请联系管理员";
+  return Make(
+      {.code = failure.code(),
+       .reason = Reason::ERROR_REASON_STORE_FAILED,
+       .english = StrCat(ToStd(failure.message()), "; the outcome is unknown, try again",
+                         has_no_id ? "" : " with the same request id"),
+       .chinese = StrCat("数据存储故障，结果未知，", ask, has_no_id ? "后重试" : "，并用同一请求编号重试"),
+       .retry_after = RetryDelayOf(failure)});
 }
 
 absl::Status SpoolFailed(std::string_view what) {
@@ -686,6 +726,17 @@ absl::Status PeerUnreachable(std::string_view peer) {
                .metadata = {{"peer", std::string(peer)}}});
 }
 
+absl::Status PeerDoesNotOffer(std::string_view peer) {
+  return Make(
+      {.code = absl::StatusCode::kFailedPrecondition,
+       .reason = Reason::ERROR_REASON_PEER_CAPABILITY_MISSING,
+       .english = StrCat("the peer ", peer,
+                         " does not offer this optional part of the exchange protocol; the status of the "
+                         "link says what it offers"),
+       .chinese = StrCat("对方平台", peer, "未提供交换协议中的这项可选功能，其提供的功能见链路状态"),
+       .metadata = {{"peer", std::string(peer)}}});
+}
+
 absl::Status OfPeer(std::string_view peer, const absl::Status& failure) {
   const Reason reason = ReasonOf(failure);
   const bool named = reason != Reason::ERROR_REASON_UNSPECIFIED;
@@ -693,6 +744,7 @@ absl::Status OfPeer(std::string_view peer, const absl::Status& failure) {
       (absl::IsUnavailable(failure) || absl::IsDeadlineExceeded(failure) || absl::IsCancelled(failure))) {
     return PeerUnreachable(peer);
   }
+  if (!named && absl::IsUnimplemented(failure)) return PeerDoesNotOffer(peer);
   const std::string what = named ? std::string(ReasonName(reason)) : absl::StatusCodeToString(failure.code());
   return Make({.code = failure.code(),
                .reason = named ? reason : Reason::ERROR_REASON_INTERNAL,

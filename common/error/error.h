@@ -88,7 +88,11 @@ absl::Status RouteUndecided(std::string_view question, std::string_view question
 absl::Status OwnMatter(std::string_view english, std::string_view chinese);
 // The unit is one that the matter accuses.
 absl::Status UnitRecused(std::string_view field, std::string_view unit);
-absl::Status CatalogueVersionUnknown(std::string_view version);
+// `field` is where the request names the version.
+absl::Status CatalogueVersionUnknown(std::string_view version, std::string_view field = "version");
+// Advice rests on a model that is still made, as after a start. UNAVAILABLE with reason OVERLOADED; nothing
+// of the request was done.
+absl::Status AdviceNotReady();
 absl::Status ItemUnknown(std::string_view field, std::string_view version);
 absl::Status CatalogueInvalid(std::string_view english, std::string_view chinese);
 absl::Status UnitNotAssigned(std::string_view unit);
@@ -100,7 +104,10 @@ absl::Status StaleVersion(int64_t expected, int64_t actual);
 absl::Status SequenceOutOfRange(int64_t wanted, int64_t head, std::string_view field = "start_sequence");
 absl::Status TargetUnknown(std::string_view hotline);
 absl::Status PeerUnknown(std::string_view hotline);
-absl::Status RoleForbidden(std::string_view identity, std::string_view method);
+// A peer takes this site, `hotline`, for `to_hotline`. Reason PEER_UNKNOWN.
+absl::Status NotThisSite(std::string_view to_hotline, std::string_view hotline);
+// `may` are those who may, as `12345/supervisor, 12345/admin`; empty where nobody may or it is not known.
+absl::Status RoleForbidden(std::string_view identity, std::string_view method, std::string_view may = {});
 absl::Status ProtocolVersionUnsupported(int theirs, int ours);
 absl::Status LinkForked(std::string_view peer, int64_t sequence);
 absl::Status NoSigningKey();
@@ -113,8 +120,14 @@ absl::Status SignatureInvalid(std::string_view party, std::string_view key_id, s
 absl::Status LinkBehind(std::string_view peer, int64_t theirs, int64_t ours);
 // `queue` names what is full.
 absl::Status Overloaded(std::string_view queue, absl::Duration retry_after);
-// Nothing of the request was done.
+// What a store ends its words with once it takes nothing more until the service is started anew.
+inline constexpr std::string_view kUntilRestart =
+    "nothing is taken until the service is restarted (systemctl restart hotline-work-order, or "
+    "hotline-escalation)";
+// Nothing of the request was done. It says when to try again, unless `what` ends with kUntilRestart.
 absl::Status StoreFailed(std::string_view what);
+// For whoever starts a service: a store that cannot be used, and why. Reason STORE_FAILED.
+absl::Status StoreNotOpened(std::string_view english, std::string_view chinese);
 // The same, but of a commit: what it was to make may be there once the store is opened again, so the request
 // is repeated under its id, never made anew; one that `has_no_id` is simply repeated. Any other `failure`, a
 // full disk above all, was rolled back and stays as it is.
@@ -135,9 +148,11 @@ absl::Status ContentErased();
 absl::Status RetentionRunning();
 absl::Status WorkOrderUnreachable(std::string_view what);
 absl::Status PeerUnreachable(std::string_view peer);
+// `peer` speaks the protocol, but not the optional part of it that is needed.
+absl::Status PeerDoesNotOffer(std::string_view peer);
 // What an exchange with `peer` failed with, as an error of this site: code, reason and retry delay stay, the
-// peer's words, which may hold anything, do not. A transport's failure becomes PEER_UNREACHABLE, any other
-// without a reason has INTERNAL.
+// peer's words, which may hold anything, do not. A transport's failure becomes PEER_UNREACHABLE, a method
+// that the peer does not have PeerDoesNotOffer, any other without a reason has INTERNAL.
 absl::Status OfPeer(std::string_view peer, const absl::Status& failure);
 absl::Status Draining();
 absl::Status Internal(std::string_view what);

@@ -14,6 +14,7 @@
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/contract/not_understood.h"
 #include "common/contract/proto_time.h"
 #include "common/crypto/statement.h"
 #include "common/error/error.h"
@@ -146,8 +147,11 @@ bool SaysTheSame(type::v1::Event told, type::v1::Event event, const std::string&
   return DetailOf(std::move(told)) == DetailOf(std::move(event));
 }
 
-// The reason that a site writes down of an offer that was not understood.
-std::string ReasonOf(const exchange::v1::NotUnderstoodBody& body) {
+// The reason that a site of an earlier release wrote down of an offer that was not understood; none if it
+// took the body for nothing.
+std::optional<std::string> EarlierReturnReason(const std::string& bytes) {
+  exchange::v1::NotUnderstoodBody body;
+  if (!body.ParseFromString(bytes)) return std::nullopt;
   std::string reason = body.reason();
   for (const std::string* part : {&body.field(), &body.message()}) {
     if (!part->empty()) reason.append(reason.empty() ? "" : ": ").append(*part);
@@ -615,14 +619,13 @@ class Verifier {
         return then ? Showing::kShown : Showing::kNot;
       }
       case exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD: {
-        exchange::v1::NotUnderstoodBody body;
-        if (!body.ParseFromString(envelope.body())) return Showing::kContradicted;
+        const exchange::v1::NotUnderstoodBody body = ReadNotUnderstood(envelope.body());
         if (event.has_recall_refused()) return same(body.kind() == exchange::v1::ENVELOPE_KIND_RECALL);
         const type::v1::HandoffReturn& returned = event.returned().handoff_return();
-        return same(event.has_returned() && same_handoff &&
-                    body.kind() == exchange::v1::ENVELOPE_KIND_OFFER &&
+        return same(event.has_returned() && same_handoff && IsOfOffer(body) &&
                     returned.ground() == type::v1::RETURN_GROUND_NOT_UNDERSTOOD &&
-                    returned.reason() == ReasonOf(body));
+                    (returned.reason() == ReturnReason(body) ||
+                     returned.reason() == EarlierReturnReason(envelope.body())));
       }
       case exchange::v1::ENVELOPE_KIND_RECALL_REFUSED:
         return same(event.has_recall_refused());

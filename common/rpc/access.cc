@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/ascii.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 
 namespace hotline::rpc {
@@ -18,16 +19,20 @@ struct Rule {
   std::string_view service;
   Who who;
   std::array<std::string_view, 6> roles;
+  std::string_view method = {};  // empty: all that no rule before this one names
 };
 
-// Every method of a service has the same callers. What is not here is refused.
+// What is not here is refused. Of several rules for a method the first holds.
 constexpr std::array<std::string_view, 6> kSiteRoles = {"desktop",  "supervisor", "admin",
                                                         "dispatch", "escalation", "work_order"};
 constexpr Rule kRules[] = {
     {"hotline.workorder.v1.LedgerService", Who::kOwn, {"dispatch", "escalation", "admin"}},
     {"hotline.exchange.v1.ExchangeService", Who::kPeer, {"dispatch"}},
+    // What advice and deadlines of the whole site rest on is not for everybody at a desktop to change.
+    {"hotline.dispatch.v1.DispatchService", Who::kOwn, {"supervisor", "admin"}, "ReloadCatalogue"},
     {"hotline.dispatch.v1.DispatchService", Who::kOwn, kSiteRoles},
     {"hotline.workorder.v1.WorkOrderService", Who::kOwn, kSiteRoles},
+    {"hotline.escalation.v1.EscalationService", Who::kOwn, {"supervisor", "admin"}, "PublishRules"},
     {"hotline.escalation.v1.EscalationService", Who::kOwn, kSiteRoles},
     {"hotline.escalation.v1.NotificationService", Who::kOwn, kSiteRoles},
     // Whoever edits the directory decides who is told, and sees how staff are reached.
@@ -38,6 +43,18 @@ constexpr Rule kRules[] = {
     {"hotline.operation.v1.BackupService", Who::kOwn, {"admin"}},
     {"hotline.operation.v1.RetentionService", Who::kOwn, {"supervisor", "admin"}},
 };
+
+// Whose certificates would do, as `12345/supervisor, 12345/admin`.
+std::string WhoMay(const Rule& rule, const AccessPolicy& policy) {
+  std::string may;
+  for (const std::string& hotline :
+       rule.who == Who::kPeer ? policy.peers : std::vector<std::string>{policy.hotline}) {
+    for (const std::string_view role : rule.roles) {
+      if (!role.empty()) may += StrCat(may.empty() ? "" : ", ", hotline, "/", role);
+    }
+  }
+  return may;
+}
 
 }  // namespace
 
@@ -66,8 +83,10 @@ std::string_view HotlineOf(std::string_view identity) {
 
 absl::Status CheckAccess(const AccessPolicy& policy, const Identity& identity, std::string_view service,
                          std::string_view method) {
+  const Rule* broken = nullptr;
   for (const Rule& rule : kRules) {
-    if (rule.service != service) continue;
+    if (rule.service != service || (!rule.method.empty() && rule.method != method)) continue;
+    broken = &rule;
     if (rule.who == Who::kPeer) {
       if (std::find(policy.peers.begin(), policy.peers.end(), identity.hotline) == policy.peers.end()) {
         return error::PeerUnknown(identity.hotline);
@@ -82,7 +101,8 @@ absl::Status CheckAccess(const AccessPolicy& policy, const Identity& identity, s
     }
     return absl::OkStatus();
   }
-  return error::RoleForbidden(FormatIdentity(identity), std::string(service) + "/" + std::string(method));
+  return error::RoleForbidden(FormatIdentity(identity), StrCat(service, "/", method),
+                              broken == nullptr ? "" : WhoMay(*broken, policy));
 }
 
 }  // namespace hotline::rpc

@@ -32,9 +32,9 @@ struct AccessPolicy {
 };
 
 // May `identity` call `method` of `service` (its full name)? A service that the table does not name is
-// refused. Errors: ROLE_FORBIDDEN; PEER_UNKNOWN for ExchangeService when the caller's hotline is not a peer.
-// The caller of an exchange must also be the `from_hotline` of its request: whoever reads the request checks
-// that.
+// refused. Errors: ROLE_FORBIDDEN, which names who may; PEER_UNKNOWN for ExchangeService when the caller's
+// hotline is not a peer. The caller of an exchange must also be the `from_hotline` of its request: whoever
+// reads the request checks that.
 absl::Status CheckAccess(const AccessPolicy& policy, const Identity& identity, std::string_view service,
                          std::string_view method);
 

@@ -1,11 +1,17 @@
 #include "common/rpc/address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/ascii.h"
+#include "common/base/text.h"
 
 namespace hotline::rpc {
 namespace {
@@ -16,6 +22,38 @@ bool IsName(std::string_view host) {
     if (!absl::ascii_isalnum(c) && c != '-' && c != '.' && c != '_') return false;
   }
   return true;
+}
+
+// Why nobody can listen there; empty if that can be done.
+std::string WhyNotFree(const Address& address) {
+  const addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  if (const int failure =
+          getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+      failure != 0) {
+    return StrCat("name not found (", gai_strerror(failure), ")");
+  }
+  // As servers do: what is left of connections that have ended keeps no port.
+  const int one = 1;
+  int failure = 0;
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+      bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) {
+    failure = errno;
+  }
+  if (fd >= 0) close(fd);
+  freeaddrinfo(found);
+  switch (failure) {
+    case 0:
+      return "";
+    case EADDRINUSE:
+      return "address already in use (`ss -ltnp` shows by whom)";
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+      return StrCat(address.host, " is no address of this machine (`ip addr` shows those)");
+    default:
+      return strerror(failure);
+  }
 }
 
 }  // namespace
@@ -57,6 +95,14 @@ bool IsLoopback(std::string_view host) {
   if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6;
   return inet_pton(AF_INET6, text.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+absl::Status CannotListen(std::string_view address, std::string_view key, std::string_view otherwise) {
+  const std::optional<Address> parsed = ParseAddress(address);
+  std::string why = parsed.has_value() ? WhyNotFree(*parsed) : "it is not host:port";
+  if (why.empty()) why = otherwise;
+  return absl::FailedPreconditionError(
+      ToAbsl(StrCat("cannot listen on ", address, " (", key, ")", why.empty() ? "" : ": ", why)));
 }
 
 }  // namespace hotline::rpc

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
+
 namespace hotline::rpc {
 
 struct Address {
@@ -22,6 +24,11 @@ std::string FormatAddress(std::string_view host, int port);
 // True for 127.0.0.0/8, ::1 and `localhost`: what cannot be reached from another machine. `host` is without
 // brackets.
 bool IsLoopback(std::string_view host);
+
+// That a server cannot listen on `address`, which the configuration has under `key`, and why: what the
+// libraries that listen keep to themselves is found out by trying once more. `otherwise` is said if that
+// finds nothing. A FAILED_PRECONDITION.
+absl::Status CannotListen(std::string_view address, std::string_view key, std::string_view otherwise = "");
 
 }  // namespace hotline::rpc
 

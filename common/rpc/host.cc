@@ -14,6 +14,10 @@ namespace hotline::rpc {
 namespace {
 
 constexpr int kFailuresPerSecond = 10;
+// A peer whose signature is refused tries again and again.
+constexpr absl::Duration kRefusalAgain = absl::Hours(1);
+// Key ids are whatever the peer writes.
+constexpr size_t kMostRefusals = 64;
 
 // As gRPC names them on the wire and in other languages' metrics.
 constexpr std::array<std::string_view, 17> kCodeNames = {
@@ -105,8 +109,9 @@ void Host::AwaitIdle(absl::Duration timeout) {
   }
 }
 
-void Host::ReportFailure(CallFailure failure) {
+void Host::ReportFailure(CallFailure failure, bool rare) {
   if (!options_.on_failure) return;
+  if (rare) return options_.on_failure(failure);
   const int64_t second =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch())
           .count();
@@ -119,6 +124,13 @@ void Host::ReportFailure(CallFailure failure) {
   }
   failure.unreported = unreported_.exchange(0, std::memory_order_relaxed);
   options_.on_failure(failure);
+}
+
+bool Host::IsNewRefusal(std::string_view message) {
+  const absl::Duration now = options_.clock->Steady();
+  MutexLock lock(&refusals_mu_);
+  std::erase_if(refusals_, [now](const auto& told) { return now - told.second >= kRefusalAgain; });
+  return refusals_.size() < kMostRefusals && refusals_.try_emplace(std::string(message), now).second;
 }
 
 Method::Method(Host* host, std::string_view service, std::string_view name, MethodType type,
@@ -145,25 +157,36 @@ void Method::Handled(const absl::Status& status, absl::Duration took, std::strin
   const size_t code = static_cast<size_t>(status.code());  // of an open enum, but absl maps unknown codes
   handled_[code]->Increment();
   seconds_->Observe(absl::ToDoubleSeconds(took));
+  if (status.ok()) return;
+  const error::Reason reason = error::ReasonOf(status);
+  const std::string_view message(status.message().data(), status.message().size());
+  bool rare = false;
   switch (status.code()) {
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDataLoss: {
-      const error::Reason reason = error::ReasonOf(status);
+    case absl::StatusCode::kDataLoss:
       if (reason == type::v1::ERROR_REASON_DRAINING) return;
-      host_->ReportFailure(
-          {.service = service_,
-           .method = name_,
-           .code = kCodeNames[code],
-           .reason = reason == type::v1::ERROR_REASON_UNSPECIFIED ? "" : error::ReasonName(reason),
-           .message = {status.message().data(), status.message().size()},
-           .trace_id = trace_id});
-      return;
-    }
+      break;
+    case absl::StatusCode::kFailedPrecondition:
+      if (reason != type::v1::ERROR_REASON_SIGNATURE_INVALID &&
+          reason != type::v1::ERROR_REASON_SIGNATURE_MISSING) {
+        return;
+      }
+      if (!host_->IsNewRefusal(message)) return;
+      rare = true;
+      break;
     default:
       return;
   }
+  host_->ReportFailure(
+      {.service = service_,
+       .method = name_,
+       .code = kCodeNames[code],
+       .reason = reason == type::v1::ERROR_REASON_UNSPECIFIED ? "" : error::ReasonName(reason),
+       .message = message,
+       .trace_id = trace_id},
+      rare);
 }
 
 }  // namespace hotline::rpc

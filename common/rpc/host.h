@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,7 +29,8 @@ class Family;
 
 namespace hotline::rpc {
 
-// A call that failed in a way a person should look at (INTERNAL, UNAVAILABLE, DATA_LOSS, UNKNOWN).
+// A call that failed in a way a person should look at (INTERNAL, UNAVAILABLE, DATA_LOSS, UNKNOWN; and
+// FAILED_PRECONDITION where a signature is refused, which only this site can mend).
 struct CallFailure {
   std::string_view service;
   std::string_view method;
@@ -52,7 +54,8 @@ struct HostOptions {
   int max_calls = 16384;
   // Streams open at once; beyond: OVERLOADED.
   int max_streams = 4096;
-  // Told of failures, at most ten a second. May be called from any thread. May be empty.
+  // Told of failures, at most ten a second; of a signature that is refused once an hour for each peer and
+  // key. May be called from any thread. May be empty.
   std::function<void(const CallFailure&)> on_failure;
 };
 
@@ -77,14 +80,16 @@ class Host {
   void LeaveCall();
   absl::Status EnterStream();
   void LeaveStream();
-  // Used by the adapters.
-  void ReportFailure(CallFailure failure);
+  // Used by the adapters. `rare`: it comes so seldom that it is told beyond the ten a second.
+  void ReportFailure(CallFailure failure, bool rare);
 
  private:
   friend class Method;
 
   // Wakes AwaitIdle when the last one has left.
   void Left();
+  // Whether nobody was told of this refusal of a signature within the hour; its `message` names peer and key.
+  bool IsNewRefusal(std::string_view message);
 
   const HostOptions options_;
   Mutex idle_mu_;
@@ -95,6 +100,8 @@ class Host {
   std::atomic<int64_t> failure_second_ = 0;
   std::atomic<int> failures_in_second_ = 0;
   std::atomic<int64_t> unreported_ = 0;
+  Mutex refusals_mu_;
+  std::map<std::string, absl::Duration, std::less<>> refusals_ ABSL_GUARDED_BY(refusals_mu_);  // told when
   prometheus::Gauge* calls_gauge_;
   prometheus::Gauge* streams_gauge_;
   prometheus::Family<prometheus::Counter>* started_;

@@ -92,9 +92,16 @@ absl::Status Admit(Method& method, const grpc::CallbackServerContext& server_con
   return CheckAccess(options.access, *caller, method.service(), method.name());
 }
 
-// For a failure that asks its caller to wait for `delay`, if it does.
-void TellWhenToRetry(absl::Duration delay, grpc::CallbackServerContext* server_context) {
-  if (delay <= absl::ZeroDuration()) return;
+// For a failure that asks its caller to wait for a while, or not to try again at all before somebody has
+// acted: a library would else try again by its own reckoning.
+void TellWhenToRetry(const absl::Status& status, absl::Duration delay,
+                     grpc::CallbackServerContext* server_context) {
+  if (delay <= absl::ZeroDuration()) {
+    if (absl::IsUnavailable(status) && error::ReasonOf(status) == error::Reason::ERROR_REASON_STORE_FAILED) {
+      server_context->AddTrailingMetadata(kRetryPushbackKey, "-1");
+    }
+    return;
+  }
   int tries_before = 0;
   const auto& metadata = server_context->client_metadata();
   if (const auto it = metadata.find(kPreviousTriesKey); it != metadata.end()) {
@@ -130,7 +137,7 @@ std::unique_ptr<UnaryCall> UnaryCall::Begin(Method& method, grpc::CallbackServer
   if (status.ok()) status = method.host().EnterCall();
   if (!status.ok()) {
     method.Handled(status, absl::Nanoseconds(SteadyNanos() - start), TraceId(context->traceparent));
-    TellWhenToRetry(error::RetryDelayOf(status), server_context);
+    TellWhenToRetry(status, error::RetryDelayOf(status), server_context);
     reactor->Finish(ToGrpc(status));
     return nullptr;
   }
@@ -157,7 +164,7 @@ void UnaryCall::End(const absl::Status& status, const grpc::Status& wire, absl::
   method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_),
                   std::string_view(trace_id_.data(), trace_id_.size()));
   method_.host().LeaveCall();
-  TellWhenToRetry(retry_delay, server_context_);
+  TellWhenToRetry(status, retry_delay, server_context_);
   std::exchange(reactor_, nullptr)->Finish(wire);
 }
 
@@ -250,7 +257,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
     ended_ = true;
     method_.Handled(status, absl::Nanoseconds(SteadyNanos() - start_nanos_), trace_id_);
     if (writing_) return;
-    if (!status.ok()) TellWhenToRetry(error::RetryDelayOf(status), server_context_);
+    if (!status.ok()) TellWhenToRetry(status, error::RetryDelayOf(status), server_context_);
     Finish(ToGrpc(status));
   }
 

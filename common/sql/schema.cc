@@ -33,13 +33,17 @@ absl::Status CheckSite(Connection* writer, const StoreMark& mark, std::string_vi
       const int64_t version = (*select)->Int64(0);
       if (version > mark.version) return error::SchemaNewer(mark.file, version, mark.version);
       if (version != mark.version) {
-        return absl::FailedPreconditionError(
-            ToAbsl(StrCat(mark.name, " has schema version ", version, ", this program ", mark.version,
-                          mark.projection ? "; it can be deleted and is rebuilt from the log" : "")));
+        return error::StoreNotOpened(
+            StrCat(mark.name, " has schema version ", version, ", this program ", mark.version,
+                   mark.projection ? "; it can be deleted and is rebuilt from the log" : ""),
+            StrCat(mark.file, " 的数据结构版本为 ", version, "，本程序为 ", mark.version,
+                   mark.projection ? "；可删除该文件，启动后由日志重建" : ""));
       }
       if ((*select)->Text(1) != hotline) {
-        return absl::FailedPreconditionError(
-            ToAbsl(StrCat(mark.name, " belongs to hotline ", (*select)->Text(1), ", not ", hotline)));
+        return error::StoreNotOpened(StrCat(mark.name, " belongs to hotline ", (*select)->Text(1), ", not ",
+                                            hotline, ": correct hotline or data_dir in the configuration"),
+                                     StrCat(mark.file, " 属于热线 ", (*select)->Text(1), "，不属于 ", hotline,
+                                            "：请核对配置中的 hotline 与 data_dir"));
       }
       return absl::OkStatus();
     }

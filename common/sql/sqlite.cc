@@ -24,7 +24,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
 #include "common/base/stop.h"
+#include "common/base/text.h"
 #include "common/base/utf8.h"
+#include "common/error/error.h"
 #include "common/sql/memory.h"
 #include "common/sql/sync_times.h"
 
@@ -354,8 +356,9 @@ struct FileIdentity {
     return info.st_dev != device || info.st_ino != number;
   }
   absl::Status GoneError() const {
-    return absl::UnavailableError(
-        absl::StrCat(path, " was moved or deleted while in use: stop the service, put it back, start"));
+    return absl::UnavailableError(absl::StrCat(
+        path, " was moved or deleted while in use: stop the service, put it back, and only then start it; ",
+        ToAbsl(error::kUntilRestart)));
   }
 };
 
@@ -369,7 +372,7 @@ struct Shared {
     }
     if (!poisoned) return absl::OkStatus();
     return absl::UnavailableError(
-        "a commit failed, or the file was away for a while; the database must be reopened");
+        absl::StrCat("a commit failed, or the file was away for a while; ", ToAbsl(error::kUntilRestart)));
   }
 
   FileIdentity file;  // set before there are connections
@@ -533,7 +536,11 @@ class SqliteConnection : public Connection {
     // The index of the log grows when the log is written and synced already, so a commit that finds no room
     // for that may be there after a restart.
     if (code == SQLITE_IOERR_SHMSIZE) failure = absl::UnavailableError(failure.message());
-    if (!absl::IsResourceExhausted(failure)) shared_->poisoned = true;
+    if (!absl::IsResourceExhausted(failure)) {
+      shared_->poisoned = true;
+      failure =
+          absl::Status(failure.code(), absl::StrCat(failure.message(), "; ", ToAbsl(error::kUntilRestart)));
+    }
     Rollback();
     return failure;
   }

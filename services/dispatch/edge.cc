@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include "absl/time/time.h"
 #include "common/contract/peek.h"
 #include "common/rpc/forward.h"
 #include "common/rpc/server_stream.h"
@@ -10,6 +11,10 @@
 
 namespace hotline::dispatch {
 namespace {
+
+// A model is trained first, for 13 s of a core: on a machine with much else to do it takes several times
+// that.
+constexpr absl::Duration kLongestReload = absl::Minutes(3);
 
 bool IsEmergency(const grpc::ByteBuffer& push) {
   constexpr int kUrgency[] = {v1::PushWorkOrderRequest::kContentFieldNumber,
@@ -96,7 +101,7 @@ class DispatchEdge final
   HOTLINE_FORWARD(v1, ListLinks, service_)
   HOTLINE_FORWARD(v1, ReconcileLink, service_)
   HOTLINE_FORWARD(v1, SuggestRoute, service_)
-  HOTLINE_FORWARD(v1, ReloadCatalogue, service_)
+  HOTLINE_FORWARD(v1, ReloadCatalogue, service_, rpc::MethodType::kUnary, kLongestReload)
   HOTLINE_FORWARD(v1, GetCatalogue, service_)
   HOTLINE_COMMAND(v1, service_, AcceptHandoff, acceptance)
   HOTLINE_COMMAND(v1, service_, ReturnHandoff, handoff_return)

@@ -26,7 +26,6 @@ SpoolOptions ToOptions(const std::string& hotline, const config::v1::PeerConfig&
   options.scan_interval = absl::Milliseconds(spool.scan_interval_ms());
   options.resend_after = absl::Seconds(spool.resend_after_s());
   options.supported_versions = {kProtocolVersion};
-  options.capabilities = Capabilities();
   options.on_reject = [peer = options.peer](const std::string& name, Reject why, const absl::Status& detail) {
     // A foreign file's name can say anything, also about persons.
     const bool ours = ParseFileName(name).has_value();
@@ -52,6 +51,7 @@ Spools::Spools(boot::Environment* environment) : environment_(environment) {}
 Peer* Spools::Add(const config::v1::PeerConfig& peer, const Notary* notary) {
   const boot::LoadedSite& site = *environment_->site;
   SpoolOptions options = ToOptions(site.site.hotline(), peer);
+  options.capabilities = Capabilities(notary->signer(environment_->clock->Now()));
   options.sign_receipt = [notary, to = options.peer](exchange::v1::LinkReceipt* receipt, absl::Time now) {
     return notary->SignReceipt(to, receipt, now);
   };

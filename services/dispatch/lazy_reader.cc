@@ -1,8 +1,29 @@
 #include "services/dispatch/lazy_reader.h"
 
+#include <utility>
+
+#include "common/base/sha256.h"
 #include "services/dispatch/routing/model_reader.h"
 
 namespace hotline::dispatch {
+namespace {
+
+std::string DigestOf(const catalogue::Catalogue& version, const LazyReader::Material& material) {
+  std::string digest =
+      Sha256({version.message().SerializeAsString(), Sha256({material.terms.SerializeAsString()})});
+  for (const config::v1::SuggestExample& example : material.examples) {
+    digest = Sha256({digest, example.SerializeAsString()});
+  }
+  return digest;
+}
+
+}  // namespace
+
+LazyReader::LazyReader(std::shared_ptr<const catalogue::Catalogue> version,
+                       std::shared_ptr<const Material> material)
+    : version_(std::move(version)),
+      made_from_(DigestOf(*version_, *material)),
+      material_(std::move(material)) {}
 
 absl::StatusOr<std::shared_ptr<const LazyReader>> LazyReader::Create(
     std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material) {

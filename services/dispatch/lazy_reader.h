@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <memory>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,17 +33,18 @@ class LazyReader final : public routing::TextReader {
   // Leaves it unprepared once the process goes down: the phrases serve to the end.
   void Prepare() const override;
   bool IsPrepared() const override { return reader() != nullptr; }
+  std::string MadeFrom() const override { return made_from_; }
   routing::Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
                         const routing::Source& source) const override;
 
  private:
-  LazyReader(std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material)
-      : version_(std::move(version)), material_(std::move(material)) {}
+  LazyReader(std::shared_ptr<const catalogue::Catalogue> version, std::shared_ptr<const Material> material);
 
   // Null until it is trained.
   std::shared_ptr<const routing::TextReader> reader() const;
 
   const std::shared_ptr<const catalogue::Catalogue> version_;
+  const std::string made_from_;
   const routing::PhraseReader phrases_;
   // One training; held meanwhile. Never taken after `mu_`.
   mutable Mutex train_mu_;

@@ -15,6 +15,9 @@ constexpr absl::Duration kTick = absl::Milliseconds(50);
 // Beyond a long poll, so that a poll that was not answered shows as a failure of its own.
 constexpr absl::Duration kPollSlack = absl::Seconds(10);
 constexpr absl::Duration kLedgerTimeout = absl::Seconds(10);
+// Between two tries that begin early. It is also about as long as one attempt to connect may take, so that
+// who stands at the telephone does not wait longer for one.
+constexpr absl::Duration kHurryEvery = absl::Seconds(2);
 constexpr absl::Duration kPaceGrain = absl::Milliseconds(20);
 constexpr int kBackfillBatch = 512;
 // Fewer envelopes than this, or as many, do not take long for being so many.
@@ -52,7 +55,11 @@ absl::Status NotAsked() {
 
 }  // namespace
 
-std::vector<std::string> Capabilities() { return {"backfill", "reconcile", "sign:ed25519", "sign:sm2-sm3"}; }
+std::vector<std::string> Capabilities(const crypto::Signer* signer) {
+  std::vector<std::string> capabilities = {"backfill", "reconcile"};
+  if (signer != nullptr) capabilities.push_back(StrCat("sign:", crypto::AlgorithmName(signer->algorithm())));
+  return capabilities;
+}
 
 Link::Link(Ledger* ledger, Peer* peer, const Notary* notary, RightOfWay* way, Executor* executor,
            const Clock* clock, LinkOptions options)
@@ -100,11 +107,14 @@ void Link::AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when
       outcome = ReceiptOutcome::kReceived;
     } else if (stopped_ || sequence <= stale_through_) {
       outcome = ReceiptOutcome::kTimedOut;
-    } else if (give_up_when_down && !health_.up) {
+    } else if (give_up_when_down && !health_.up && !Hurry()) {
       outcome = ReceiptOutcome::kLinkDown;
     } else {
-      const absl::Duration end = clock_->Steady() + (deadline - clock_->Now());
-      waits_.emplace(sequence, Wait{end, give_up_when_down, std::move(done)});
+      const absl::Duration now = clock_->Steady();
+      const absl::Duration up_by =
+          give_up_when_down && !health_.up ? now + kHurryEvery : absl::InfiniteDuration();
+      waits_.emplace(sequence,
+                     Wait{now + (deadline - clock_->Now()), up_by, give_up_when_down, std::move(done)});
       return;
     }
   }
@@ -134,11 +144,12 @@ void Link::Tick() {
     // one ends now, as an answer that comes too late is none.
     const absl::Duration next = clock_->Steady() + kTick;
     for (auto it = waits_.begin(); it != waits_.end();) {
-      if (it->second.end > next) {
+      const bool late = it->second.end <= next;
+      if (!late && (health_.up || it->second.up_by > next)) {
         ++it;
         continue;
       }
-      over.emplace_back(std::move(it->second), ReceiptOutcome::kTimedOut);
+      over.emplace_back(std::move(it->second), late ? ReceiptOutcome::kTimedOut : ReceiptOutcome::kLinkDown);
       it = waits_.erase(it);
     }
   }
@@ -166,13 +177,15 @@ void Link::Greet() {
   request.set_from_hotline(options_.hotline);
   request.set_to_hotline(options_.peer);
   request.add_supported_versions(kProtocolVersion);
-  for (std::string& one : Capabilities()) request.add_capabilities(std::move(one));
+  for (std::string& one : Capabilities(notary_->signer(clock_->Now())))
+    request.add_capabilities(std::move(one));
   peer_->GetLink(
       NewCall(options_.delivery_timeout), std::move(request),
       [this](absl::StatusOr<exchange::v1::GetLinkResponse> response) { OnGreeted(std::move(response)); });
 }
 
 void Link::OnGreeted(absl::StatusOr<exchange::v1::GetLinkResponse> response) {
+  greeted_ = response.ok();
   if (!response.ok()) return Fail(response.status());
   if (response->protocol_version() != kProtocolVersion) {
     return Fail(error::ProtocolVersionUnsupported(response->protocol_version(), kProtocolVersion));
@@ -669,14 +682,16 @@ void Link::Fail(const absl::Status& why, absl::Duration least_pause) {
   if (changed && options_.on_change) options_.on_change(false, why);
   Answer(std::move(over));
   CountWaiting(counting);
-  executor_->PostAfter(pause, [this, this_pause] {
-    {
-      MutexLock lock(&mu_);
-      if (!pausing_ || pauses_ != this_pause) return;
-      pausing_ = false;
-    }
-    Greet();
-  });
+  executor_->PostAfter(pause, [this, this_pause] { EndPause(this_pause); });
+}
+
+void Link::EndPause(int64_t pause) {
+  {
+    MutexLock lock(&mu_);
+    if (!pausing_ || pauses_ != pause) return;
+    pausing_ = false;
+  }
+  Greet();
 }
 
 void Link::FailRecovery(const absl::Status& why) {
@@ -701,18 +716,31 @@ void Link::PullLater() {
 }
 
 void Link::Nudge() {
-  {
-    MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
+  Hurry();
+}
+
+bool Link::Hurry() {
+  if (pausing_ && hurried_ != pauses_) {
     // Who is heard and refuses all the same is not to be tried any faster: only a connection is worth trying.
-    // While it pauses no step is under way, so nothing reads or writes the step's own fields.
-    if (!pausing_ || refused_ || forked_ ||
+    // While it pauses no step is under way, so nothing else reads or writes the step's own fields.
+    if ((refused_ && greeted_) || forked_ ||
         error::ReasonOf(health_.last_error) != error::Reason::ERROR_REASON_UNSPECIFIED ||
         error::RetryDelayOf(health_.last_error) > absl::ZeroDuration()) {
-      return;
+      return false;
     }
-    pausing_ = false;
+    const absl::Duration now = clock_->Steady();
+    hurried_ = pauses_;
+    // One that is still to come is as good for this pause.
+    if (hurry_time_ <= now) {
+      hurry_time_ = std::max(now, hurry_time_ + kHurryEvery);
+      // gRPC waits before it connects anew, and until then fails each try at once: short pauses come upon it.
+      backoff_.Reset();
+    }
+    health_.next_try_time = std::min(health_.next_try_time, clock_->Now() + (hurry_time_ - now));
+    executor_->PostAfter(hurry_time_ - now, [this, pause = pauses_] { EndPause(pause); });
   }
-  executor_->Post([this] { Greet(); });
+  return hurried_ == pauses_ && hurry_time_ <= clock_->Steady();
 }
 
 }  // namespace hotline::dispatch

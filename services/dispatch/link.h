@@ -40,8 +40,8 @@
 
 namespace hotline::dispatch {
 
-// What this site can do beyond the least that the protocol asks.
-std::vector<std::string> Capabilities();
+// What a site can do beyond the least that the protocol asks. `signer` is what it signs with; null: nothing.
+std::vector<std::string> Capabilities(const crypto::Signer* signer = nullptr);
 
 struct LinkOptions {
   std::string hotline;  // this site
@@ -98,12 +98,14 @@ class Link {
   // Begins nothing more; waits are answered as timed out.
   void Stop();
 
-  // The peer has just been heard: if the link pauses because it could not be reached, it tries again now.
+  // The peer has just been heard: if the link pauses because it could not be reached, it tries again now, or
+  // within two seconds if it tried early a moment ago: a peer that calls again and again sets no pace.
   void Nudge();
   // Calls `done` once the peer's receipt of envelope `sequence` is recorded in work_order, or at `deadline`,
   // at most 50 ms before it. It is reckoned by the clock as it stands now: setting it later makes nobody wait
-  // longer. If `give_up_when_down`, also as soon as the link is down, at once if it already is. A recovery of
-  // lost history numbers envelopes anew: then the outcome is that of the deadline, at once.
+  // longer. If `give_up_when_down`, also as soon as the link is down. If it already is, that is at once,
+  // unless a try to reach the peer can be made now: then when that has failed, or has taken two seconds. A
+  // recovery of lost history numbers envelopes anew: then the outcome is that of the deadline, at once.
   void AwaitReceipt(int64_t sequence, absl::Time deadline, bool give_up_when_down,
                     absl::AnyInvocable<void(ReceiptOutcome)> done);
   LinkHealth health() const;
@@ -113,7 +115,8 @@ class Link {
 
  private:
   struct Wait {
-    absl::Duration end;  // by the clock that never steps
+    absl::Duration end;    // by the clock that never steps
+    absl::Duration up_by;  // and if the link is not up by then
     bool give_up_when_down;
     absl::AnyInvocable<void(ReceiptOutcome)> done;
   };
@@ -142,6 +145,9 @@ class Link {
   void FindFork(int64_t same, int64_t other);
 
   void Fail(const absl::Status& why, absl::Duration least_pause = absl::ZeroDuration());
+  void EndPause(int64_t pause);
+  // Ends the pause under way early. True if a try that began so is under way, or begins now.
+  bool Hurry() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The peer can be reached, but what it says does not bring the two sites together.
   void FailRecovery(const absl::Status& why);
   // Learns what has been committed for the peer meanwhile: while the link is down nobody pulls it.
@@ -166,6 +172,9 @@ class Link {
   LinkHealth health_ ABSL_GUARDED_BY(mu_);
   int64_t pauses_ ABSL_GUARDED_BY(mu_) = 0;  // begun so far
   bool pausing_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t hurried_ ABSL_GUARDED_BY(mu_) = -1;  // last pause that ends early
+  // When it does, by the clock that never steps.
+  absl::Duration hurry_time_ ABSL_GUARDED_BY(mu_) = -absl::InfiniteDuration();
   int64_t polls_ ABSL_GUARDED_BY(mu_) = 0;     // begun so far
   bool polling_ ABSL_GUARDED_BY(mu_) = false;  // and the last one does nothing but wait
   std::optional<exchange::v1::LinkReceipt> heard_ ABSL_GUARDED_BY(mu_);  // came of itself, not yet adopted
@@ -183,6 +192,7 @@ class Link {
   // took more than half of that time and was many, or with one more would probably take all of it.
   int batch_limit_;
   int backfill_limit_;    // of what is taken back: halved when not answered in time, else one more each time
+  bool greeted_ = false;  // the peer answered the last greeting
   bool refused_ = false;  // the last delivery of envelopes failed
   bool forked_ = false;   // reachable, but what it says does not continue the chain
   exchange::v1::LinkReceipt receipt_;

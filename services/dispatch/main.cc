@@ -181,13 +181,15 @@ class DispatchProcess final : public boot::Service {
           [maker](std::shared_ptr<const catalogue::Catalogue> version) {
             return maker->Make(std::move(version));
           },
-          environment.site->policy);
+          environment.site->policy, environment.site->units);
       if (!router.ok()) return router.status();
       process->router_ = *std::move(router);
       options.router = process->router_.get();
       options.reloader = &process->reloads_;
       // While the rest starts; who asks before the version in force is prepared waits for that.
-      process->router_->PrepareOn(&process->reloads_, environment.clock);
+      process->router_->PrepareOn(&process->reloads_, environment.clock, [](const std::string& version) {
+        log::Info("catalogue is in force", {{"version", version}});
+      });
     }
     options.on_link_change = [health = environment.health](const std::string& peer, bool up,
                                                            const absl::Status& why) {
@@ -337,7 +339,8 @@ class DispatchProcess final : public boot::Service {
               "Handoffs on which the last comparison with the peer left the sites apart; 0 is good.");
     auto& compared =
         gauge("hotline_reconcile_last_run_time_seconds",
-              "When the last comparison with the peer ended, in seconds since 1970; 0 if never.");
+              "When the last comparison with the peer ended, in seconds since 1970; 0 if never, -1 if the "
+              "peer does not offer it.");
     auto& runs = total("hotline_reconcile_runs_total", "Comparisons with the peer.");
     for (const config::v1::PeerConfig& peer : environment_.site->site.peers()) {
       const prometheus::Labels labels = {{"peer", peer.hotline()}};
@@ -348,7 +351,9 @@ class DispatchProcess final : public boot::Service {
             const ReconcileHealth health = service_->reconciler().health(hotline);
             differences.Set(static_cast<double>(health.differences));
             const bool ran = health.end_time > absl::InfinitePast();
-            compared.Set(ran ? absl::ToDoubleSeconds(health.end_time - absl::UnixEpoch()) : 0);
+            const double ended = ran ? absl::ToDoubleSeconds(health.end_time - absl::UnixEpoch()) : 0;
+            // So that nobody is alarmed for what cannot be had.
+            compared.Set(service_->reconciler().Compares(hotline) ? ended : -1);
             raise(good, health.completed);
             raise(bad, health.failed);
           });

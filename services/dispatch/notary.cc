@@ -79,7 +79,7 @@ absl::Status Notary::SignReceipt(const std::string& to_hotline, exchange::v1::Li
   statement.set_lane(LaneOf(receipt->lane()));
   statement.set_received_through(receipt->received_through());
   statement.set_head_hash(receipt->head_hash());
-  *statement.mutable_receive_time() = receipt->receive_time();
+  if (receipt->has_receive_time()) *statement.mutable_receive_time() = receipt->receive_time();
   receipt->set_statement(statement.SerializeAsString());
   const LaneKey key{.peer = to_hotline, .lane = statement.lane()};
   {

@@ -49,6 +49,8 @@ class Notary {
   int CountProven(const std::string& peer, const exchange::v1::BackfillResponse& response) const;
 
   bool signs() const { return !own_.empty(); }
+  // The key that this site signs with at `now`. Null if there is none, or none yet.
+  const crypto::Signer* signer(absl::Time now) const { return own_.At(now); }
 
  private:
   struct SignedReceipt {

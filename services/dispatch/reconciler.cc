@@ -161,6 +161,9 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
                      });
   }
 
+  // The question under way is, for all that is known, the last, and not the first, which counts as it is.
+  bool recounts() const { return open_.empty() && response_.question_count() > 1; }
+
   void OnTheirs(absl::StatusOr<exchange::v1::ReconcileResponse> theirs) {
     if (!theirs.ok()) return Fail(error::OfPeer(request_.peer(), theirs.status()));
     if (theirs->answers_size() != static_cast<int>(asked_.size())) {
@@ -172,6 +175,12 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
     read.set_recount(request_.recount() && !looking_again_ && asked_.front().first_order_id() == 0 &&
                      asked_.front().last_order_id() == kLargestOrderId);
     for (const DigestRange& range : asked_) *read.add_ranges() = range;
+    // What has come or gone meanwhile shows in the wholes alone, and only of what is here.
+    if (recounts()) {
+      for (const std::string& giver : {owner_->options_.hotline, request_.peer()}) {
+        *read.add_ranges() = RangeAt(giver, 0, kAllIdsLevel);
+      }
+    }
     owner_->ledger_->ReadDigests(
         NewCall(read.recount() ? absl::Minutes(10) : owner_->options_.call_timeout), std::move(read),
         [self = shared_from_this()](absl::StatusOr<workorder::v1::ReadDigestsResponse> ours) {
@@ -182,8 +191,13 @@ class Reconciler::Comparison : public std::enable_shared_from_this<Comparison> {
 
   void OnOurs(absl::StatusOr<workorder::v1::ReadDigestsResponse> ours) {
     if (!ours.ok()) return Fail(ours.status());
-    if (ours->answers_size() != static_cast<int>(asked_.size())) {
+    const int asked = static_cast<int>(asked_.size());
+    if (ours->answers_size() != asked + (recounts() ? 2 : 0)) {
       return Fail(error::Internal("work_order answered other ranges than those asked"));
+    }
+    if (recounts()) {
+      response_.set_handoff_count(ours->answers(asked).whole().count() +
+                                  ours->answers(asked + 1).whole().count());
     }
     for (size_t i = 0; i < asked_.size(); ++i) {
       const int index = static_cast<int>(i);
@@ -390,12 +404,12 @@ void Reconciler::Schedule(const std::string& peer) {
     v1::ReconcileLinkRequest request;
     request.set_peer(peer);
     request.set_repair(true);
-    bool idle;
-    {
+    bool begin = Compares(peer);
+    if (begin) {
       MutexLock lock(&mu_);
-      idle = waiting_.try_emplace(peer).second;
+      begin = waiting_.try_emplace(peer).second;
     }
-    if (idle) Begin(std::move(request));
+    if (begin) Begin(std::move(request));
     Schedule(peer);
   });
 }
@@ -423,6 +437,7 @@ void Reconciler::Run(const CallContext& call, v1::ReconcileLinkRequest request,
   const std::string peer = request.peer();
   if (!peers_.contains(peer)) return done(error::PeerUnknown(peer));
   if (stopped()) return done(error::Draining());
+  if (!Compares(peer)) return done(error::PeerDoesNotOffer(peer));
   int64_t number = 0;
   bool idle;
   {

@@ -6,6 +6,7 @@
 #define SERVICES_DISPATCH_RECONCILER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ struct ReconcilerOptions {
   absl::Duration call_timeout = absl::Seconds(20);
   // For a transport that stores and forwards.
   absl::Duration slow_call_timeout = absl::Hours(24 * 7);
+  // Whether a peer offers to compare, as far as is known. Empty: all do.
+  std::function<bool(const std::string& peer)> offers;
 };
 
 // How the comparisons with a peer have gone since this process began.
@@ -49,16 +52,18 @@ class Reconciler {
              ReconcilerOptions options);
   ~Reconciler();
 
-  // Begins to compare on schedule.
+  // Begins to compare on schedule, with the peers that offer it by then.
   void Start();
   // Begins nothing more; what is under way ends with DRAINING.
   void Stop();
   // See DispatchService.ReconcileLink. Answered at the call's deadline at the latest, with DEADLINE_EXCEEDED;
-  // the comparison goes on. OVERLOADED where 64 wait for the same one already. What an exchange with the peer
-  // fails with is told as error::OfPeer() says.
+  // the comparison goes on. OVERLOADED where 64 wait for the same one already; PeerDoesNotOffer. What an
+  // exchange with the peer fails with is told as error::OfPeer() says.
   void Run(const CallContext& call, v1::ReconcileLinkRequest request, Done<v1::ReconcileLinkResponse> done);
   // `peer` is one of those given.
   ReconcileHealth health(const std::string& peer) const;
+  // False for a peer that is known not to offer to compare.
+  bool Compares(const std::string& peer) const { return !options_.offers || options_.offers(peer); }
 
  private:
   class Comparison;

@@ -44,6 +44,12 @@ type::v1::Urgency UrgencyOf(type::v1::Urgency stated, const type::v1::RouteAdvic
   return named || !Presses(decision) ? stated : std::max(stated, decision.urgency());
 }
 
+std::set<std::string> CodesOf(const config::v1::UnitList& units) {
+  std::set<std::string> codes;
+  for (const config::v1::Unit& unit : units.units()) codes.insert(unit.code());
+  return codes;
+}
+
 // What the text of an order says, for advice.
 v1::SuggestRouteRequest RequestOf(const type::v1::OrderContent& content, const type::v1::RouteFacts& facts) {
   v1::SuggestRouteRequest request;
@@ -58,16 +64,19 @@ v1::SuggestRouteRequest RequestOf(const type::v1::OrderContent& content, const t
 
 }  // namespace
 
-Router::Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy)
+Router::Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy,
+               const config::v1::UnitList& units)
     : hotline_(std::move(hotline)),
       loader_(std::move(loader)),
       maker_(std::move(maker)),
-      policy_(std::move(policy)) {}
+      policy_(std::move(policy)),
+      units_(CodesOf(units)) {}
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(std::string hotline, Loader loader, ReaderMaker maker,
-                                                       config::v1::Policy policy) {
+                                                       config::v1::Policy policy,
+                                                       const config::v1::UnitList& units) {
   std::unique_ptr<Router> router(
-      new Router(std::move(hotline), std::move(loader), std::move(maker), std::move(policy)));
+      new Router(std::move(hotline), std::move(loader), std::move(maker), std::move(policy), units));
   absl::StatusOr<std::shared_ptr<const Editions>> editions = router->Load();
   if (!editions.ok()) return editions.status();
   MutexLock lock(&router->mu_);
@@ -80,9 +89,18 @@ absl::StatusOr<std::shared_ptr<const Router::Editions>> Router::Load() const {
   if (!set.ok()) return set.status();
   auto editions = std::make_shared<Editions>();
   editions->set = *set;
+  const std::shared_ptr<const Editions> before = loaded();
   for (const auto& [name, version] : (*set)->versions()) {
     absl::StatusOr<std::shared_ptr<const routing::TextReader>> reader = maker_(version);
     if (!reader.ok()) return reader.status();
+    // What is loaded from the same files need not be trained again.
+    if (before != nullptr) {
+      const auto same = before->readers.find(name);
+      if (same != before->readers.end() && !(*reader)->MadeFrom().empty() &&
+          same->second->MadeFrom() == (*reader)->MadeFrom()) {
+        reader = same->second;
+      }
+    }
     editions->readers.emplace(name, *std::move(reader));
   }
   return std::shared_ptr<const Editions>(std::move(editions));
@@ -93,12 +111,13 @@ std::shared_ptr<const Router::Editions> Router::loaded() const {
   return editions_;
 }
 
-absl::StatusOr<Router::Edition> Router::Choose(const std::string& version, absl::Time now) const {
+absl::StatusOr<Router::Edition> Router::Choose(const std::string& version, absl::Time now,
+                                               std::string_view field) const {
   const std::shared_ptr<const Editions> editions = loaded();
   auto chosen =
       version.empty() ? editions->set->InForce(catalogue::DayOf(now)) : editions->set->Find(version);
   if (chosen == nullptr) {
-    return version.empty() ? error::NoCatalogue() : error::CatalogueVersionUnknown(version);
+    return version.empty() ? error::NoCatalogue() : error::CatalogueVersionUnknown(version, field);
   }
   auto reader = editions->readers.find(chosen->version())->second;
   return Edition{std::move(chosen), std::move(reader)};
@@ -106,11 +125,13 @@ absl::StatusOr<Router::Edition> Router::Choose(const std::string& version, absl:
 
 absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteRequest& request,
                                                          absl::Time now) const {
-  const absl::StatusOr<Edition> chosen = Choose(request.catalogue_version(), now);
+  const absl::StatusOr<Edition> chosen = Choose(request.catalogue_version(), now, "catalogue_version");
   if (!chosen.ok()) return chosen.status();
   if (absl::Status status = routing::CheckSuggestRequest(request, *chosen->catalogue); !status.ok()) {
     return status;
   }
+  // Not of a push, whose units work_order checks: routing is not to depend on both having read the same list.
+  if (absl::Status status = routing::CheckAccusedUnits(request, units_); !status.ok()) return status;
   counters_.suggestions.fetch_add(1, std::memory_order_relaxed);
   const routing::AdvisorInput input = {.catalogue = chosen->catalogue.get(),
                                        .reader = chosen->reader.get(),
@@ -123,7 +144,8 @@ absl::StatusOr<v1::SuggestRouteResponse> Router::Suggest(const v1::SuggestRouteR
 absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string& reason, absl::Time now,
                            type::v1::Command* command) const {
   const type::v1::OrderContent& content = command->registration().content();
-  const absl::StatusOr<Edition> chosen = Choose(content.catalogue().version(), now);
+  const absl::StatusOr<Edition> chosen =
+      Choose(content.catalogue().version(), now, "content.catalogue.version");
   // Without a list nothing can be advised; work_order then insists on a target.
   if (!chosen.ok()) return content.catalogue().version().empty() ? absl::OkStatus() : chosen.status();
   const catalogue::Catalogue& catalogue = *chosen->catalogue;
@@ -182,8 +204,8 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
   }
   const type::v1::RouteAdvice& advice = record->advice();
   const type::v1::Urgency stated = content.urgency();
-  // What is no urgency is for work_order to refuse.
-  if (type::v1::Urgency_IsValid(stated)) record->set_urgency(UrgencyOf(stated, decision, named));
+  // What is no urgency is for work_order to refuse, as what it is: below that of the route it would be lost.
+  record->set_urgency(type::v1::Urgency_IsValid(stated) ? UrgencyOf(stated, decision, named) : stated);
   record->set_against_advice(
       (stated != type::v1::URGENCY_UNSPECIFIED && Presses(advice) && stated < advice.urgency()) ||
       (!advice.hotline().empty() && advice.hotline() != record->hotline()) ||
@@ -196,7 +218,7 @@ absl::Status Router::Route(const type::v1::RouteFacts& facts, const std::string&
 }
 
 bool Router::IsPrepared(absl::Time now) const {
-  const absl::StatusOr<Edition> chosen = Choose("", now);
+  const absl::StatusOr<Edition> chosen = Choose("", now, "");
   return !chosen.ok() || chosen->reader->IsPrepared();
 }
 
@@ -225,20 +247,29 @@ void Router::PrepareAfter(std::string version, Executor* executor) const {
   });
 }
 
-void Router::PrepareOn(Executor* executor, const Clock* clock) {
+void Router::PrepareOn(Executor* executor, const Clock* clock, OnInForce on_in_force) {
   MutexLock lock(&reload_mu_);
   executor_ = executor;
+  on_in_force_ = std::move(on_in_force);
   executor->Post([this, executor, clock] {
-    PrepareInForce(*loaded(), clock->Now());
+    if (PrepareInForce(*loaded(), clock->Now())) {
+      MutexLock telling(&reload_mu_);
+      TellInForce(*loaded(), clock->Now());
+    }
     PrepareAfter("", executor);
   });
+}
+
+void Router::TellInForce(const Editions& editions, absl::Time now) const {
+  const auto version = editions.set->InForce(catalogue::DayOf(now));
+  if (version != nullptr && on_in_force_) on_in_force_(version->version());
 }
 
 absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
   MutexLock one_at_a_time(&reload_mu_);
   absl::StatusOr<std::shared_ptr<const Editions>> fresh = Load();
-  (fresh.ok() ? counters_.reloads : counters_.failed_reloads).fetch_add(1, std::memory_order_relaxed);
   if (!fresh.ok()) {
+    counters_.failed_reloads.fetch_add(1, std::memory_order_relaxed);
     return error::CatalogueInvalid(ToStd(fresh.status().message()), error::ChineseOf(fresh.status()));
   }
   // Those that are loaded read better than new ones that are not prepared.
@@ -247,6 +278,8 @@ absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
     MutexLock lock(&mu_);
     editions_ = *fresh;
   }
+  counters_.reloads.fetch_add(1, std::memory_order_relaxed);
+  TellInForce(**fresh, now);
   // Whoever asked for the reload has it; with several versions the rest takes longer than a client waits.
   if (executor_ != nullptr) {
     PrepareAfter("", executor_);
@@ -260,7 +293,7 @@ absl::StatusOr<v1::ReloadCatalogueResponse> Router::Reload(absl::Time now) {
 
 absl::StatusOr<v1::GetCatalogueResponse> Router::Get(const v1::GetCatalogueRequest& request,
                                                      absl::Time now) const {
-  const absl::StatusOr<Edition> chosen = Choose(request.version(), now);
+  const absl::StatusOr<Edition> chosen = Choose(request.version(), now, "version");
   if (!chosen.ok()) return chosen.status();
   v1::GetCatalogueResponse response;
   *response.mutable_catalogue() = chosen->catalogue->message();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "common/base/mutex.h"
 #include "common/catalogue/catalogue.h"
 #include "hotline/config/v1/policy.pb.h"
+#include "hotline/config/v1/site.pb.h"
 #include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "hotline/type/v1/command.pb.h"
 #include "services/dispatch/routing/reading.h"
@@ -29,7 +31,7 @@ struct RouterCounters {
   std::atomic<int64_t> routed{0};          // pushes whose target the ladder chose
   std::atomic<int64_t> asked{0};           // pushes that a person has to say something about first
   std::atomic<int64_t> against_advice{0};  // pushes by which a person chose otherwise
-  std::atomic<int64_t> reloads{0};
+  std::atomic<int64_t> reloads{0};         // by which another set came into force
   std::atomic<int64_t> failed_reloads{0};
 };
 
@@ -43,9 +45,11 @@ class Router {
   using ReaderMaker = std::function<absl::StatusOr<std::shared_ptr<const routing::TextReader>>(
       std::shared_ptr<const catalogue::Catalogue>)>;
 
-  // Loads what there is. `hotline` is this site's; `policy` may be empty. Errors: those of the two functions.
+  // Loads what there is. `hotline` and `units` are this site's; `policy` and `units` may be empty. Errors:
+  // those of the two functions.
   static absl::StatusOr<std::unique_ptr<Router>> Create(std::string hotline, Loader loader, ReaderMaker maker,
-                                                        config::v1::Policy policy);
+                                                        config::v1::Policy policy,
+                                                        const config::v1::UnitList& units = {});
 
   // Errors: INVALID_ARGUMENT; NO_CATALOGUE if none holds today; CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::SuggestRouteResponse> Suggest(const v1::SuggestRouteRequest& request,
@@ -67,13 +71,16 @@ class Router {
   void Prepare(absl::Time now) const;
   // The same on `executor`, each as a task of its own, that in force first: what is posted meanwhile waits
   // for one of them at most. So are those of later reloads. `executor` is stopped before this is destroyed;
-  // `clock` outlives both.
-  void PrepareOn(Executor* executor, const Clock* clock);
+  // `clock` outlives both. `on_in_force` is told of the version in force as soon as advice rests on what was
+  // prepared for it, here and by each reload. May be empty.
+  using OnInForce = std::function<void(const std::string& version)>;
+  void PrepareOn(Executor* executor, const Clock* clock, OnInForce on_in_force = nullptr);
 
-  // Reads all versions again and prepares the reader of that in force, which may take seconds: call it where
-  // that is no harm. Then the new ones answer. The other readers are prepared on the executor of PrepareOn;
-  // without one, before this returns. On any error the ones that are loaded stay.
-  // Errors: CATALOGUE_INVALID; DRAINING if it was not prepared as the process goes down.
+  // Reads all versions again and prepares the reader of that in force, which may take seconds unless it is
+  // made from what the loaded one was made from: call it where that is no harm. Then the new ones answer. The
+  // other readers are prepared on the executor of PrepareOn; without one, before this returns. On any error
+  // the ones that are loaded stay. Errors: CATALOGUE_INVALID; DRAINING if it was not prepared as the process
+  // goes down.
   absl::StatusOr<v1::ReloadCatalogueResponse> Reload(absl::Time now);
   // Errors: NO_CATALOGUE, CATALOGUE_VERSION_UNKNOWN.
   absl::StatusOr<v1::GetCatalogueResponse> Get(const v1::GetCatalogueRequest& request, absl::Time now) const;
@@ -92,25 +99,30 @@ class Router {
     std::shared_ptr<const routing::TextReader> reader;
   };
 
-  Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy);
+  Router(std::string hotline, Loader loader, ReaderMaker maker, config::v1::Policy policy,
+         const config::v1::UnitList& units);
 
   absl::StatusOr<std::shared_ptr<const Editions>> Load() const;
   // False: it was left undone.
   static bool PrepareInForce(const Editions& editions, absl::Time now);
   // Prepares on `executor` the versions whose names come after `version`, one to a task.
   void PrepareAfter(std::string version, Executor* executor) const;
+  void TellInForce(const Editions& editions, absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(reload_mu_);
   std::shared_ptr<const Editions> loaded() const;
-  absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now) const;
+  // `field` is where the request names the version.
+  absl::StatusOr<Edition> Choose(const std::string& version, absl::Time now, std::string_view field) const;
 
   const std::string hotline_;
   const Loader loader_;
   const ReaderMaker maker_;
   const config::v1::Policy policy_;
+  const std::set<std::string> units_;  // codes; empty: the site has no list
   mutable RouterCounters counters_;
   // One reload at a time, so that of two the later one stays.
   Mutex reload_mu_;
   // Prepares what a reload does not wait for. Null: the reload does so itself.
   Executor* executor_ ABSL_GUARDED_BY(reload_mu_) = nullptr;
+  OnInForce on_in_force_ ABSL_GUARDED_BY(reload_mu_);
   mutable Mutex mu_;
   std::shared_ptr<const Editions> editions_ ABSL_GUARDED_BY(mu_);
 };

@@ -139,8 +139,10 @@ type::v1::Command PartnerCommand(const type::v1::CommandHeader& header, const ty
   return command;
 }
 
-ReconcilerOptions WithHotline(ReconcilerOptions options, const std::string& hotline) {
+ReconcilerOptions Completed(ReconcilerOptions options, const std::string& hotline,
+                            std::function<bool(const std::string& peer)> offers) {
   options.hotline = hotline;
+  options.offers = std::move(offers);
   return options;
 }
 
@@ -228,7 +230,9 @@ DispatchService::DispatchService(Ledger* ledger, std::map<std::string, Peer*> pe
       options_(std::move(options)),
       way_(executor, clock),
       batcher_(ledger, &way_, clock, options_.batcher),
-      reconciler_(ledger, peers, executor, clock, WithHotline(options_.reconciler, options_.hotline)),
+      reconciler_(ledger, peers, executor, clock,
+                  Completed(options_.reconciler, options_.hotline,
+                            [this](const std::string& peer) { return OffersReconcile(peer); })),
       hub_(
           executor, clock,
           [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
@@ -299,7 +303,7 @@ void DispatchService::Drain() {
   reconciler_.Stop();
   for (const auto& [key, link] : links_) link->Stop();
   std::vector<WaitingReload> waiting;
-  std::vector<WaitingForModel> for_model;
+  std::map<int64_t, WaitingForModel> for_model;
   {
     MutexLock lock(&reload_mu_);
     waiting.swap(reload_waiting_);
@@ -316,7 +320,7 @@ void DispatchService::Drain() {
   }
   for (const std::shared_ptr<Import>& one : imports) one->Refuse(error::Draining());
   for (WaitingReload& one : waiting) one.done(error::Draining());
-  for (WaitingForModel& one : for_model) one.go(error::Draining());
+  for (auto& [number, one] : for_model) one.go(error::Draining());
 }
 
 // ---- Commands
@@ -447,7 +451,10 @@ bool DispatchService::IsModelReady() const {
 
 void DispatchService::WaitForModel(const CallContext& call, int entries, size_t bytes,
                                    absl::AnyInvocable<void(const absl::Status&)> go) {
+  const absl::Time answer_by = AnswerBy(call);
   absl::Status refused;
+  int64_t number = 0;
+  bool first = false;
   {
     MutexLock lock(&reload_mu_);
     if (draining_) {
@@ -459,28 +466,46 @@ void DispatchService::WaitForModel(const CallContext& call, int entries, size_t 
     } else {
       model_entries_ += entries;
       model_bytes_ += bytes;
-      model_waiting_.push_back({.deadline = call.deadline, .go = std::move(go)});
-      if (model_waiting_.size() > 1) return;
-      // Behind what makes the model there.
-      return options_.reloader->Post([this] { GoOnWithModel(); });
+      number = ++last_wait_for_model_;
+      model_waiting_.emplace(
+          number,
+          WaitingForModel{.answer_by = answer_by, .entries = entries, .bytes = bytes, .go = std::move(go)});
+      first = !std::exchange(model_awaited_, true);
     }
   }
-  go(refused);
+  if (!refused.ok()) return go(refused);
+  // Behind what makes the model there.
+  if (first) options_.reloader->Post([this] { GoOnWithModel(); });
+  if (answer_by == absl::InfiniteFuture()) return;
+  executor_->PostAfter(std::max(answer_by - clock_->Now(), absl::ZeroDuration()),
+                       [this, number] { EndWaitForModel(number); });
+}
+
+void DispatchService::EndWaitForModel(int64_t number) {
+  std::map<int64_t, WaitingForModel>::node_type ended;
+  {
+    MutexLock lock(&reload_mu_);
+    ended = model_waiting_.extract(number);
+    if (ended.empty()) return;
+    model_entries_ -= ended.mapped().entries;
+    model_bytes_ -= ended.mapped().bytes;
+  }
+  ended.mapped().go(error::AdviceNotReady());
 }
 
 void DispatchService::GoOnWithModel() {
-  std::vector<WaitingForModel> waiting;
+  std::map<int64_t, WaitingForModel> waiting;
   {
     MutexLock lock(&reload_mu_);
+    model_awaited_ = false;
     waiting.swap(model_waiting_);
     model_entries_ = 0;
     model_bytes_ = 0;
   }
   const absl::Time now = clock_->Now();
-  for (WaitingForModel& one : waiting) {
+  for (auto& [number, one] : waiting) {
     // Whoever waits no more asks again with the same request id.
-    one.go(one.deadline > now ? absl::OkStatus()
-                              : absl::DeadlineExceededError("advice was not ready in time"));
+    one.go(one.answer_by > now ? absl::OkStatus() : error::AdviceNotReady());
   }
 }
 
@@ -1134,21 +1159,32 @@ void DispatchService::ReconcileLink(const CallContext& call, v1::ReconcileLinkRe
   reconciler_.Run(call, std::move(request), std::move(done));
 }
 
-absl::Status DispatchService::CheckPeer(const CallContext& call, int version, const std::string& from,
-                                        const std::string& to) const {
-  if (!KnowsPeer(from) || to != options_.hotline) return error::PeerUnknown(from);
+bool DispatchService::OffersReconcile(const std::string& peer) const {
+  const Link& link = *links_.find(LaneKey{peer})->second;
+  const LinkHealth health = link.health();
+  const std::vector<std::string>& offered = health.peer_capabilities;
+  // A transport that stores and forwards answers for a peer of which it has heard nothing yet.
+  const bool told = health.peer_version != 0 && !(offered.empty() && link.transport().store_and_forward());
+  return !told || std::find(offered.begin(), offered.end(), "reconcile") != offered.end();
+}
+
+absl::Status DispatchService::Hear(const CallContext& call, int version, const std::string& from,
+                                   const std::string& to) {
+  if (!KnowsPeer(from)) return error::PeerUnknown(from);
   // Without TLS there is no identity, and only loopback gets here.
   if (!call.identity.empty() && !call.identity.starts_with(StrCat(from, "/"))) {
     return error::PeerUnknown(from);
   }
+  if (to != options_.hotline) return error::NotThisSite(to, options_.hotline);
   if (version != kProtocolVersion) return error::ProtocolVersionUnsupported(version, kProtocolVersion);
+  for (const exchange::v1::Lane lane : kLanes) links_.find(LaneKey{from, lane})->second->Nudge();
   return absl::OkStatus();
 }
 
 void DispatchService::Deliver(const CallContext& call, exchange::v1::DeliverRequest request,
                               Done<exchange::v1::DeliverResponse> done) {
   if (absl::Status status =
-          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+          Hear(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
       !status.ok()) {
     return done(status);
   }
@@ -1172,7 +1208,6 @@ void DispatchService::Take(const CallContext& call, exchange::v1::DeliverRequest
   if (absl::Status status = notary_->CheckBatch(request, call.now); !status.ok()) return done(status);
   counters_.deliveries_in.fetch_add(1, std::memory_order_relaxed);
   const LaneKey key{.peer = request.from_hotline(), .lane = LaneOf(request.lane())};
-  links_.find(key)->second->Nudge();
   workorder::v1::ApplyInboxRequest inbox;
   inbox.set_peer(key.peer);
   inbox.set_lane(key.lane);
@@ -1218,8 +1253,7 @@ void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequ
   } else if (!request.supported_versions().empty()) {
     version = request.supported_versions(0);
   }
-  if (absl::Status status = CheckPeer(call, version, request.from_hotline(), request.to_hotline());
-      !status.ok()) {
+  if (absl::Status status = Hear(call, version, request.from_hotline(), request.to_hotline()); !status.ok()) {
     return done(status);
   }
   ledger_->ListLinkCursors(
@@ -1230,7 +1264,8 @@ void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequ
         exchange::v1::GetLinkResponse response;
         response.set_protocol_version(kProtocolVersion);
         response.add_supported_versions(kProtocolVersion);
-        for (std::string& one : Capabilities()) response.add_capabilities(std::move(one));
+        const crypto::Signer* signer = notary_->signer(clock_->Now());
+        for (std::string& one : Capabilities(signer)) response.add_capabilities(std::move(one));
         for (workorder::v1::LinkCursor& cursor : *cursors->mutable_links()) {
           if (cursor.peer() != from) continue;
           exchange::v1::LanePosition* position = response.add_lanes();
@@ -1252,7 +1287,7 @@ void DispatchService::GetLink(const CallContext& call, exchange::v1::GetLinkRequ
 void DispatchService::Backfill(const CallContext& call, exchange::v1::BackfillRequest request,
                                Done<exchange::v1::BackfillResponse> done) {
   if (absl::Status status =
-          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+          Hear(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
       !status.ok()) {
     return done(status);
   }
@@ -1275,7 +1310,7 @@ void DispatchService::Backfill(const CallContext& call, exchange::v1::BackfillRe
 void DispatchService::Reconcile(const CallContext& call, exchange::v1::ReconcileRequest request,
                                 Done<exchange::v1::ReconcileResponse> done) {
   if (absl::Status status =
-          CheckPeer(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
+          Hear(call, request.protocol_version(), request.from_hotline(), request.to_hotline());
       !status.ok()) {
     return done(status);
   }

@@ -37,7 +37,7 @@ struct DispatchOptions {
   BatcherOptions batcher;
   LinkOptions link;                                    // `peer` and `lane` are filled in for each
   std::map<std::string, Peer*> emergency_peers;        // what carries that lane, where it has its own
-  ReconcilerOptions reconciler;                        // `hotline` is filled in
+  ReconcilerOptions reconciler;                        // `hotline` and `offers` are filled in
   std::map<std::string, absl::Duration> resend_after;  // by peer, where it is not `link.resend_after`
   // Advises, and routes pushes without a target; outlives the service. Null: there is no catalogue.
   Router* router = nullptr;
@@ -160,18 +160,19 @@ class DispatchService : public Peer {
   // send somewhere, and a question for advice, wait there for it and hold up nobody; what names its target,
   // and an emergency, goes at once.
   bool IsModelReady() const;
-  // Calls `go` with OK when the model is made, or with DRAINING or, if the caller waits no more by then,
-  // DEADLINE_EXCEEDED; at once with Batcher::Full() if as much waits as the queue may hold. It stands for
+  // Calls `go` with OK when the model is made, with DRAINING, or a little before the call's deadline with
+  // AdviceNotReady; at once with Batcher::Full() if as much waits as the queue may hold. It stands for
   // `entries` pushes or questions, of so many bytes.
   void WaitForModel(const CallContext& call, int entries, size_t bytes,
                     absl::AnyInvocable<void(const absl::Status&)> go);
   void GoOnWithModel();
+  void EndWaitForModel(int64_t number);
   // One reload of the catalogue, for all who ask before it begins.
   void ReloadForWaiting();
   void Take(const CallContext& call, exchange::v1::DeliverRequest request,
             Done<exchange::v1::DeliverResponse> done);
-  absl::Status CheckPeer(const CallContext& call, int version, const std::string& from,
-                         const std::string& to) const;
+  // A peer calls: whether it may. If so it can be reached, probably: its links need not pause.
+  absl::Status Hear(const CallContext& call, int version, const std::string& from, const std::string& to);
   void OnLinkChange(const std::string& peer, const absl::Status& why);
   void Told(int64_t event_sequence);
   void LearnEmergencies(const workorder::v1::ReadEventsResponse& response);
@@ -182,6 +183,8 @@ class DispatchService : public Peer {
   void FollowAnew(const absl::Status& why);
 
   bool KnowsPeer(const std::string& hotline) const { return links_.contains(LaneKey{hotline}); }
+  // False if the peer has said what it offers, and `reconcile` is not among it.
+  bool OffersReconcile(const std::string& peer) const;
 
   Ledger* const ledger_;
   const Notary* const notary_;
@@ -203,11 +206,15 @@ class DispatchService : public Peer {
   mutable Mutex reload_mu_;
   std::vector<WaitingReload> reload_waiting_ ABSL_GUARDED_BY(reload_mu_);  // for one that has not begun
   struct WaitingForModel {
-    absl::Time deadline;
+    absl::Time answer_by;
+    int entries;
+    size_t bytes;
     absl::AnyInvocable<void(const absl::Status&)> go;
   };
-  std::vector<WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);
-  int64_t model_entries_ ABSL_GUARDED_BY(reload_mu_) = 0;  // of them
+  std::map<int64_t, WaitingForModel> model_waiting_ ABSL_GUARDED_BY(reload_mu_);  // in the order they came
+  int64_t last_wait_for_model_ ABSL_GUARDED_BY(reload_mu_) = 0;
+  bool model_awaited_ ABSL_GUARDED_BY(reload_mu_) = false;  // GoOnWithModel is going to run
+  int64_t model_entries_ ABSL_GUARDED_BY(reload_mu_) = 0;   // of them
   size_t model_bytes_ ABSL_GUARDED_BY(reload_mu_) = 0;
   mutable Mutex import_mu_;
   std::deque<std::shared_ptr<Import>> imports_ ABSL_GUARDED_BY(import_mu_);  // that have pushes left to send

@@ -119,9 +119,8 @@ class Part final : public ReportPart, private report::FollowerListener {
     archive_ = std::make_unique<report::Archive>(*std::move(reader), environment_.clock, deadlines, hotline,
                                                  [this] { return follower_->stats(); });
     const report::WorkedSeconds worked = report::WorkedBy(deadlines);
-    const report::NamesNow names([this, people = std::move(people)] {
-      return std::make_shared<const report::Names>(report::WithDirectory(names_, *people()));
-    });
+    people_ = std::move(people);
+    const report::NamesNow names([this] { return NamesHere(); });
     report_ = std::make_unique<report::ReportService>(&reads_, environment_.clock, archive_.get(), worked,
                                                       names, discretion);
     meeting_ =
@@ -137,6 +136,11 @@ class Part final : public ReportPart, private report::FollowerListener {
             {v1::MeetingService::service_full_name(), meeting_edge_.get()}};
   }
 
+  bool IsParty(const std::string& code) const override {
+    const std::shared_ptr<const report::Names> names = NamesHere();
+    return !names->has_units || names->parties.contains(code);
+  }
+
   void Start() override {
     store_health_.Set(true);
     if (const absl::Status status = follower_->Start(); !status.ok()) OnStoreFailed(status);
@@ -147,6 +151,9 @@ class Part final : public ReportPart, private report::FollowerListener {
   void Drain() override { follower_->Stop(); }
 
  private:
+  std::shared_ptr<const report::Names> NamesHere() const {
+    return std::make_shared<const report::Names>(report::WithDirectory(names_, *people_()));
+  }
   void OnStoreFailed(const absl::Status& status) override {
     // The clocks go on: only the figures stand still.
     store_health_.Set(false);
@@ -223,6 +230,7 @@ class Part final : public ReportPart, private report::FollowerListener {
   boot::Environment environment_;
   StoreHealth store_health_{environment_, "report_store", "report"};
   const report::Names names_;
+  DirectoryNow people_;
   Loop loop_;
   Loop reads_;
   Loop checkpoints_;

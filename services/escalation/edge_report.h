@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,9 @@ class ReportPart {
                                                             const Discretion* discretion,
                                                             std::unique_ptr<sql::Database> database);
   virtual std::vector<boot::Endpoint> endpoints() = 0;
+  // Whether it is a unit or a hotline by the site's lists; any code is where there is no list of units.
+  // Thread-safe.
+  virtual bool IsParty(const std::string& code) const = 0;
   virtual void Start() = 0;
   virtual void Drain() = 0;
 };

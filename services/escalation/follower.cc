@@ -13,6 +13,7 @@
 #include "common/base/backoff.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
+#include "common/base/text.h"
 #include "common/contract/alarm.h"
 #include "common/error/error.h"
 #include "hotline/escalation/v1/clock_history.pb.h"
@@ -231,7 +232,7 @@ class Follower::State : public std::enable_shared_from_this<Follower::State> {
   absl::StatusOr<int64_t> PutInForce(Publication next,
                                      const std::function<absl::Status(const Publication&)>& keep) {
     const int64_t latest = static_cast<int64_t>(deadlines_->publications().size());
-    if (failed_) return error::StoreFailed("the store failed");
+    if (failed_) return error::StoreFailed(StrCat("a commit failed; ", error::kUntilRestart));
     if (!moving_.done) return error::PublicationRunning(moving_.publication);
     if (next.number != latest + 1) {
       return error::PreviewStale("another publication came before", "已有其他发布在先");

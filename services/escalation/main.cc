@@ -229,7 +229,8 @@ class EscalationProcess final : public boot::Service, private FollowerListener {
                               Done<std::vector<type::v1::Event>> done) {
           raw->ReadOrder(call, order_id, {}, std::move(done));
         },
-        process->discretion_.get(), config.hotline());
+        process->discretion_.get(), config.hotline(),
+        [raw = process.get()](const std::string& code) { return raw->reports_->IsParty(code); });
     // Following is in less of a hurry than what is followed: it may cost no push its turn on the processor.
     process->loop_.Post([] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kFollowerNiceness); });
     sql::Database* report_copied = nullptr;

@@ -83,7 +83,8 @@ std::optional<ListKey> ReadToken(const std::string& token, const std::string& ma
 
 EscalationService::EscalationService(Executor* executor, const hotline::Clock* clock,
                                      std::unique_ptr<Reader> reader, RulesAccess rules, EventsOfOrder events,
-                                     const Discretion* discretion, std::string site)
+                                     const Discretion* discretion, std::string site,
+                                     std::function<bool(const std::string& code)> is_party)
     : executor_(executor),
       clock_(clock),
       reader_(std::move(reader)),
@@ -91,6 +92,7 @@ EscalationService::EscalationService(Executor* executor, const hotline::Clock* c
       events_(std::move(events)),
       discretion_(discretion),
       site_(std::move(site)),
+      is_party_(std::move(is_party)),
       hub_(executor, clock,
            [this](int64_t start, int limit, absl::AnyInvocable<void(absl::StatusOr<EventHub::Items>)> done) {
              done(ReadHistory(start, limit));
@@ -155,6 +157,13 @@ absl::StatusOr<v1::ListDeadlinesResponse> EscalationService::List(const CallCont
   }
   const auto page = reader_->List(query);
   if (!page.ok()) return page.status();
+  // Of a party that nobody knows nothing is due, as if all were well. One that has deadlines needs no list.
+  if (request.page_token().empty() && page->rows.empty() && !page->next.has_value() &&
+      !query.duty_party.empty() && is_party_ != nullptr && !is_party_(query.duty_party)) {
+    return error::BadField(error::Reason::ERROR_REASON_UNIT_UNKNOWN, "duty_party",
+                           "is neither a unit nor a hotline of this site's lists: a code is needed",
+                           "不在本平台的单位名录中，应为单位或热线代码");
+  }
   const std::shared_ptr<const Deadlines> deadlines = rules_.current();
   for (const ListPage::Row& row : page->rows) {
     if (row.order.restricted) restricted->insert(FormatOrderId(row.order.id));
@@ -254,6 +263,11 @@ absl::StatusOr<v1::ExplainDeadlineResponse> EscalationService::ExplainOne(
     }
   }
   if (found == nullptr) {
+    // What is told of a restricted order is recorded with an answer alone.
+    if ((*order)->restricted) {
+      return error::ClockNotFound((*order)->number, "not told, as the order is restricted",
+                                  "工单限制知悉，不列出");
+    }
     std::string has, has_zh;
     for (const OrderClock& clock : (*order)->clocks) {
       // As commands take it.

@@ -53,9 +53,11 @@ class EscalationService {
 
   // `executor` is for reading: it is not the follower's, and is stopped before this object is destroyed.
   // `reader` is used on it only, and lives no longer than its store. `discretion` outlives
-  // this. `site` is this hotline's code.
+  // this. `site` is this hotline's code. `is_party`: whether a code is a unit's or a hotline's by the site's
+  // lists; without it, each may be.
   EscalationService(Executor* executor, const hotline::Clock* clock, std::unique_ptr<Reader> reader,
-                    RulesAccess rules, EventsOfOrder events, const Discretion* discretion, std::string site);
+                    RulesAccess rules, EventsOfOrder events, const Discretion* discretion, std::string site,
+                    std::function<bool(const std::string& code)> is_party = nullptr);
 
   void ListDeadlines(const CallContext& call, v1::ListDeadlinesRequest request,
                      Done<v1::ListDeadlinesResponse> done);
@@ -111,6 +113,7 @@ class EscalationService {
   const EventsOfOrder events_;
   const Discretion* const discretion_;
   const std::string site_;
+  const std::function<bool(const std::string& code)> is_party_;
   std::atomic<int64_t> watermark_{0};
   EventHub hub_;
 };

@@ -10,6 +10,7 @@
 #include "common/base/id.h"
 #include "common/base/mutex.h"
 #include "common/base/text.h"
+#include "common/boot/certificates.h"
 #include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/client.h"
@@ -42,6 +43,35 @@ constexpr Phrase kDoCertificate{
     "(--cert) too: it calls its own hotline's services alone",
     "请核对地址（--site、--dispatch、--work-order、--escalation）及双方证书（本程序的为 "
     "--cert）：本程序只调用本热线的服务"};
+
+constexpr Phrase kDoTls{
+    "check the certificates (--ca, --cert, --key): the authority of the site, this program's of the same and "
+    "not ended, as the service's own must not be (`hotlinectl doctor` there tells)",
+    "请核对证书（--ca、--cert、--key）：CA须为该平台的CA，本程序的证书须由其签发且在有效期内；"
+    "服务自身的证书也不得到期（可在该平台执行 hotlinectl doctor 查看）"};
+constexpr Phrase kDoGiveTls{
+    "the service wants TLS, it seems: give --ca, --cert and --key (or HOTLINE_CA, HOTLINE_CERT, "
+    "HOTLINE_KEY); else check the address",
+    "该服务可能要求TLS：请给出 --ca、--cert、--key（或环境变量 HOTLINE_CA、HOTLINE_CERT、HOTLINE_KEY）；"
+    "否则请核对地址"};
+constexpr Phrase kWithOwnFault{"$0; this program's certificate $1", "$0；本程序的证书 $1"};
+constexpr Phrase kOwnEnded{"$0 ended on $1", "$0 已于 $1 到期"};
+constexpr Phrase kOwnNotBegun{"$0 is not valid before $1", "$0 自 $1 起才有效"};
+constexpr Phrase kOwnOfAnother{"$0 is not issued by $1", "$0 不是由 $1 签发"};
+
+// What is wrong with the certificate that this program shows, as far as its files say; empty if nothing is.
+std::string FaultOfOwnCertificate(const Arguments& arguments, Language language) {
+  const std::string& file = arguments.cert_file;
+  if (file.empty()) return "";
+  const absl::Time now = SystemClock()->Now();
+  const auto text = [](absl::Time time) { return absl::FormatTime("%Y-%m-%d %H:%M", time, Beijing()); };
+  if (const absl::StatusOr<absl::Time> expiry = boot::EarliestExpiry(file); expiry.ok() && *expiry <= now)
+    return Say(language, kOwnEnded, file, text(*expiry));
+  if (const absl::StatusOr<boot::Starts> starts = boot::StartsOf(file); starts.ok() && starts->last > now)
+    return Say(language, kOwnNotBegun, file, text(starts->last));
+  const absl::StatusOr<bool> issued = boot::IsIssuedBy(file, arguments.ca_file);
+  return issued.ok() && !*issued ? Say(language, kOwnOfAnother, file, arguments.ca_file) : std::string();
+}
 
 Failure WrongUse(std::string message) {
   return {.status = absl::InvalidArgumentError(message), .usage = true};
@@ -124,7 +154,22 @@ Failure Client::Describe(Target target, const grpc::Status& status) const {
   Failure failure = {
       .status = rpc::FromGrpc(status), .service = std::string(NameOf(target)), .address = AddressOf(target)};
   const std::optional<std::string> other = rpc::OtherPartyOf(failure.status);
-  if (!other.has_value()) return failure;
+  if (!other.has_value()) {
+    const std::string error(ToStd(failure.status.message()));
+    if (!absl::IsUnavailable(failure.status) ||
+        error::ReasonOf(failure.status) != type::v1::ERROR_REASON_UNSPECIFIED || !IsTlsFault(error)) {
+      return failure;
+    }
+    const auto words = [&](Language language) {
+      const std::string met = PlainLinkError(error, language);
+      const std::string own = FaultOfOwnCertificate(arguments_, language);
+      return own.empty() ? met : Say(language, kWithOwnFault, met, own);
+    };
+    // As one that cannot be reached, but for what is to be done.
+    return {.status = absl::UnavailableError(words(Language::kEnglish)),
+            .chinese = words(Language::kChinese),
+            .advice = security_->tls() ? &kDoTls : &kDoGiveTls};
+  }
   const std::string wanted = StrCat("spiffe://hotline/", security_->hotline(), "/", failure.service);
   // Not that it cannot be reached: to wait, or to start it, mends nothing.
   return {.status =

@@ -375,7 +375,7 @@ int Health(Session& session) {
       console.ErrLine(Say(console.language(), say::kPlainOtherService, line.name, line.address),
                       Colour::kYellow);
     }
-    // Somebody else's certificate is no matter of being up.
+    // A certificate that does not fit, on either side, is no matter of being up.
     if (failure && failure->advice != nullptr) {
       console.ErrLine(FailureMessage(*failure, console.language()), Colour::kYellow);
     }

@@ -37,6 +37,7 @@
 #include "common/rpc/address.h"
 #include "common/rpc/certificate.h"
 #include "services/hotlinectl/commands.h"
+#include "services/hotlinectl/core/store_fault.h"
 #include "services/hotlinectl/core/text_operation.h"
 
 namespace hotline::hotlinectl {
@@ -76,6 +77,14 @@ constexpr Program kPrograms[] = {{"work_order", "hotline-work-order", Target::kW
 // What a call failed with.
 Words InBoth(const Failure& failure) {
   return {FailureMessage(failure, Language::kEnglish), FailureMessage(failure, Language::kChinese)};
+}
+
+// What to do about it.
+Words AdviceFor(const Failure& failure) {
+  if (error::ReasonOf(failure.status) == type::v1::ERROR_REASON_ROLE_FORBIDDEN) {
+    return {"ask as the role admin or supervisor", "请以admin或supervisor角色查询"};
+  }
+  return {FailureAdvice(failure, Language::kEnglish), FailureAdvice(failure, Language::kChinese)};
 }
 
 // What `GET /metrics` at `address` answers; empty if nothing does.
@@ -501,7 +510,9 @@ class Examination {
       grpc::health::v1::HealthCheckResponse response;
       const auto failure = client().Check(program.target, "", &response);
       if (failure) {
-        const bool down = absl::IsUnavailable(failure->status) || absl::IsDeadlineExceeded(failure->status);
+        // What has an advice of its own answers, but with a certificate that does not fit.
+        const bool down = failure->advice == nullptr &&
+                          (absl::IsUnavailable(failure->status) || absl::IsDeadlineExceeded(failure->status));
         if (own_tls_fails_) {
           Add(Verdict::kFailed, what,
               {"cannot be asked: something is wrong with the certificate that doctor asks with (above)",
@@ -514,8 +525,10 @@ class Examination {
                                 program.unit),
                          StrCat("执行 systemctl start ", program.unit, "；若再次退出，用 journalctl -u ",
                                 program.unit, " 查看原因")}
-                 : Words{"name addresses and certificates (--dispatch …, --ca, --cert, --key)",
-                         "请指定地址与证书（--dispatch 等，--ca、--cert、--key）"});
+            : failure->advice != nullptr
+                ? AdviceFor(*failure)
+                : Words{"name addresses and certificates (--dispatch …, --ca, --cert, --key)",
+                        "请指定地址与证书（--dispatch 等，--ca、--cert、--key）"});
         continue;
       }
       if (client().AnotherAnswers(program.target)) {
@@ -531,9 +544,15 @@ class Examination {
       }
       running_.emplace(program.name);
       if (response.status() != grpc::health::v1::HealthCheckResponse::SERVING) {
+        // Dispatch has no store; it serves when work_order does.
+        const std::string_view unit = program.target == Target::kDispatch ? kPrograms[0].unit : program.unit;
         Add(Verdict::kFailed, what, {"runs, but does not serve", "已运行，但不能提供服务"},
-            {StrCat("journalctl -u ", program.unit, ": usually a store that failed or a full disk"),
-             StrCat("用 journalctl -u ", program.unit, " 查看原因：通常是数据库故障或磁盘已满")});
+            {StrCat(
+                 "journalctl -u ", unit,
+                 " says why: usually a store that failed or a full disk; mend that, then systemctl restart ",
+                 unit),
+             StrCat("用 journalctl -u ", unit,
+                    " 查看原因（通常是数据库故障或磁盘已满），处理后执行 systemctl restart ", unit)});
         continue;
       }
       if (const std::string failed = program.target == Target::kEscalation ? FailedStores() : "";
@@ -592,11 +611,7 @@ class Examination {
     escalation::v1::RunPreflightResponse response;
     if (auto failure = client().Call(&DirectoryService::StubInterface::RunPreflight, {}, &response);
         failure) {
-      return Add(Verdict::kFailed, what, InBoth(*failure),
-                 {"ask as the role admin or supervisor; if escalation's directory failed, journalctl -u "
-                  "hotline-escalation",
-                  "请以admin或supervisor角色查询；若通讯录数据库故障，用 journalctl -u hotline-escalation "
-                  "查看原因"});
+      return Add(Verdict::kFailed, what, InBoth(*failure), AdviceFor(*failure));
     }
     const Words advice = {
         "hotlinectl directory import --file … --reported-by …; hotlinectl directory preflight says which",
@@ -629,8 +644,7 @@ class Examination {
     if (!running_.contains("dispatch")) return;  // told above
     dispatch::v1::ListLinksResponse links;
     if (auto failure = client().Call(&DispatchService::StubInterface::ListLinks, {}, &links); failure) {
-      return Add(Verdict::kFailed, {"peers", "对端"}, InBoth(*failure),
-                 {"ask as the role admin or supervisor", "请以admin或supervisor角色查询"});
+      return Add(Verdict::kFailed, {"peers", "对端"}, InBoth(*failure), AdviceFor(*failure));
     }
     // Work_order names the links; one that dispatch does not have has no transport.
     std::set<std::string> known, missing;
@@ -652,11 +666,20 @@ class Examination {
                           StrCat("对端 ", link.peer(), ordinary ? "" : "（特急）")};
       const int64_t waiting = link.outgoing_sequence() - link.acknowledged_sequence();
       if (!link.up()) {
+        if (const std::string advice = LinkErrorAdvice(link, Language::kEnglish); !advice.empty()) {
+          Add(Verdict::kFailed, what,
+              {StrCat("takes nothing: ", LinkErrorText(link, Language::kEnglish), "; ", waiting,
+                      " envelopes wait"),
+               StrCat("无法送达：", LinkErrorText(link, Language::kChinese), "；", waiting,
+                      "个信封等待送达")},
+              {StrCat(advice, "; emergencies go by telephone meanwhile"),
+               StrCat(LinkErrorAdvice(link, Language::kChinese), "；其间特急事项请电话联系")});
+          continue;
+        }
         Add(Verdict::kFailed, what,
-            {StrCat("cannot be reached: ", PlainLinkError(link.last_error(), Language::kEnglish), "; ",
-                    waiting, " envelopes wait"),
-             StrCat("无法连通：", PlainLinkError(link.last_error(), Language::kChinese), "；", waiting,
-                    "个信封等待送达")},
+            {StrCat("cannot be reached: ", LinkErrorText(link, Language::kEnglish), "; ", waiting,
+                    " envelopes wait"),
+             StrCat("无法连通：", LinkErrorText(link, Language::kChinese), "；", waiting, "个信封等待送达")},
             link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL
                 ? Words{"look at spool.out_directory and spool.in_directory: are they there, writable for "
                         "the services' user and not full; does the tool that copies them run; emergencies go "
@@ -765,6 +788,45 @@ class Examination {
                      "；工单不受影响")};
     }
     return {"it is none of this software's stores: move it elsewhere", "不是本软件的数据库：请移到其他位置"};
+  }
+
+  // What to do where a store could not be looked at. It is not known to be damaged, so that nothing is moved,
+  // deleted or brought back for it.
+  Words AdviceForUnread(StoreFault fault) const {
+    switch (fault) {
+      case StoreFault::kDiskFull:
+        return {
+            "the disk is full: make room (old backups, rotated logs) and look again; the store is not known "
+            "to be damaged, leave it as it is",
+            "磁盘已满：请清理空间（旧备份、已轮转的日志）后再次检查；并未发现该数据库损坏，请勿改动"};
+      case StoreFault::kReadOnly:
+        return {
+            "its file system is mounted read-only (see `disk of …`): mend that and look again; the store is "
+            "not known to be damaged, leave it as it is",
+            "所在文件系统以只读方式挂载（见“磁盘”一行）：处理后再次检查；并未发现该数据库损坏，请勿改动"};
+      case StoreFault::kDenied:
+        return AsRoot(kLetWrite);
+      case StoreFault::kTooManyFiles:
+        return {
+            "too many files are open: raise the limit (ulimit -n) and look again; the store is not known to "
+            "be damaged, leave it as it is",
+            "打开的文件过多：请提高上限（ulimit -n）后再次检查；并未发现该数据库损坏，请勿改动"};
+      case StoreFault::kNotRead:
+      case StoreFault::kDamaged:
+        break;
+    }
+    return {
+        "look again; if it stays so, see whether the disk fails (dmesg): the store is not known to be "
+        "damaged, leave it as it is",
+        "请再次检查；若仍如此，请查看磁盘是否故障（dmesg）：并未发现该数据库损坏，请勿改动"};
+  }
+
+  // SQLite does not always say why it could not write beside a store that it reads.
+  static StoreFault FaultOf(const std::string& path, const backup::Check& check) {
+    const StoreFault fault = StoreFaultOf(check.why.english);
+    struct statvfs disk;
+    const bool full = statvfs(path.c_str(), &disk) == 0 && disk.f_bavail == 0;
+    return fault == StoreFault::kNotRead && full ? StoreFault::kDiskFull : fault;
   }
 
   // Nobody holds the lock beside a store that no process has open.
@@ -925,11 +987,35 @@ class Examination {
           AddUnreadable({StrCat("store ", file), StrCat("数据库 ", file)}, file, errno, kLetWrite);
           continue;
         }
-        const bool still = !IsOpenElsewhere(file) && !fs::exists(file + "-wal", code);
+        const bool open_elsewhere = IsOpenElsewhere(file);
+        const bool still = !open_elsewhere && !fs::exists(file + "-wal", code);
+        const Words store = {StrCat("store ", file), StrCat("数据库 ", file)};
+        if (open_elsewhere && !running_.contains(program.name) && !own_tls_fails_) {
+          Add(Verdict::kLook, store,
+              {StrCat("a process has it open, though no ", program.name, " serves at its address"),
+               StrCat("正被某进程使用，而", program.name, "未在其地址提供服务")},
+              {StrCat("fuser -v ", file, ".lock names it; a second ", program.unit,
+                      " cannot start beside it: end it if it is none of this site's"),
+               StrCat("用 fuser -v ", file, ".lock 查看该进程；它在运行时 ", program.unit,
+                      " 无法启动：若不是本平台的进程，请将其结束")});
+        }
+        if (const std::string hotline = backup::HotlineOfStore(file, still);
+            !hotline.empty() && hotline != site_.hotline()) {
+          Add(Verdict::kFailed, store,
+              {StrCat("belongs to hotline ", hotline, ", the configuration to ", site_.hotline()),
+               StrCat("属于热线", hotline, "，而配置属于", site_.hotline())},
+              {StrCat("correct `hotline` or ", program.name, ".data_dir in ", config_,
+                      "; leave the store as it is"),
+               StrCat("请改正 ", config_, " 中的 hotline 或 ", program.name, ".data_dir，不要改动该数据库")});
+        }
         for (const backup::Check& check : backup::VerifyStore(file, still, deep)) {
           const Words what = {StrCat(check.what.english, ", ", file), StrCat(check.what.chinese, "，", file)};
           if (check.ok) {
             Add(Verdict::kOk, what, check.why);
+          } else if (const StoreFault fault = FaultOf(file, check); fault != StoreFault::kDamaged) {
+            Add(Verdict::kFailed, what,
+                {StrCat("not looked at: ", check.why.english), StrCat("未能检查：", check.why.chinese)},
+                AdviceForUnread(fault));
           } else {
             Add(Verdict::kFailed, what, check.why, AdviceForStore(file, check));
           }

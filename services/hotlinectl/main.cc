@@ -1,4 +1,6 @@
 // hotlinectl: the command line a person and a script use, and the example of a client. See `hotlinectl help`.
+#include <stdlib.h>  // setenv
+
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@
 int main(int argc, char** argv) {
   using namespace hotline;              // NOLINT(google-build-using-namespace)
   using namespace hotline::hotlinectl;  // NOLINT(google-build-using-namespace)
+  // gRPC's own lines about a connection that fails say in English alone what is said below in plain words.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   Language language;
   const auto arguments = ParseArguments(
       std::vector<std::string>(argv + 1, argv + argc),

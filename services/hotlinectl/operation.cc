@@ -1,7 +1,9 @@
 // backup, hold, retention: keeping what a site has, and erasing what is over.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -192,13 +194,35 @@ std::map<std::string, std::string> DataDirsOf(const config::v1::SiteConfig& site
   return folders;
 }
 
-// Whether the backup can be relied on, after saying what was found. With `site` it must have a part for each
-// store that this has. `only`: of this service's part alone.
+// What was given as the folder of a backup: a folder, or the name of one in the site's backup.directory.
+std::string FolderOf(const std::string& given, const config::v1::SiteConfig& site) {
+  std::error_code code;
+  const std::string named = StrCat(site.backup().directory(), "/", given);
+  const bool is_name = !site.backup().directory().empty() && given.find('/') == std::string::npos &&
+                       !std::filesystem::exists(given, code) && std::filesystem::is_directory(named, code);
+  return is_name ? named : given;
+}
+
+// Whether the backup can be relied on, after saying what was found. With `site` it must be of its hotline,
+// and have a part for each store that this has. `only`: of this service's part alone.
 bool VerifyAndTell(Session& session, const std::string& folder, const config::v1::SiteConfig* site,
                    backup::Report* report, std::string_view only = {}) {
   *report = backup::Verify(folder, only);
   bool lacks = false;
-  if (site != nullptr && !report->parts.empty()) {
+  if (site != nullptr) {
+    // A backup whose parts are of several hotlines is told of as such.
+    const auto other = std::find_if(report->parts.begin(), report->parts.end(),
+                                    [&](const auto& part) { return part.hotline() != site->hotline(); });
+    if (other != report->parts.end()) {
+      report->checks.push_back(
+          {false,
+           {"backup", "备份"},
+           "",
+           {Say(Language::kEnglish, say::kBackupOfOther, other->hotline(), site->hotline()),
+            Say(Language::kChinese, say::kBackupOfOther, other->hotline(), site->hotline())}});
+    }
+  }
+  if (site != nullptr && only.empty() && !report->parts.empty()) {
     for (const auto& [service, data_dir] : DataDirsOf(*site)) {
       if (HasPart(*report, service)) continue;
       lacks = true;
@@ -214,6 +238,9 @@ bool VerifyAndTell(Session& session, const std::string& folder, const config::v1
   Console& console = session.console;
   if (site == nullptr && only.empty() && report->ok() && !HasPart(*report, "escalation")) {
     console.ErrLine(Say(console.language(), say::kBackupOneOfTwo, folder), Colour::kYellow);
+  }
+  if (std::error_code code; report->parts.empty() && !std::filesystem::exists(folder, code)) {
+    console.ErrLine(Say(console.language(), say::kBackupNeedsFolder), Colour::kYellow);
   }
   if (lacks && session.arguments.action == "restore") {
     console.ErrLine(Say(console.language(), say::kOnlyAdvice, report->parts.front().service()),
@@ -238,22 +265,15 @@ absl::StatusOr<boot::LoadedSite> LoadOwnSite(const Session& session) {
 int RestoreBackup(Session& session) {
   Console& console = session.console;
   const Language language = console.language();
-  const std::string& folder = session.arguments.operand;
   const std::string& only = session.arguments.Text("only");
   absl::StatusOr<boot::LoadedSite> site = LoadOwnSite(session);
   if (!site.ok()) return session.console.FailUsage(std::string(site.status().message()));
+  const std::string folder = FolderOf(session.arguments.operand, site->site);
   backup::Report report;
   if (!only.empty() && absl::IsNotFound(backup::ReadManifest(StrCat(folder, "/", only)).status())) {
     return console.Fail(Misuse(say::kNoSuchPart, folder, only));
   }
-  if (!VerifyAndTell(session, folder, only.empty() ? &site->site : nullptr, &report, only)) {
-    return kExitVerifyFailed;
-  }
-  for (const BackupManifest& part : report.parts) {
-    if (part.hotline() != site->site.hotline()) {
-      return session.console.Fail(Misuse(say::kBackupOfOther, part.hotline(), site->site.hotline()));
-    }
-  }
+  if (!VerifyAndTell(session, folder, &site->site, &report, only)) return kExitVerifyFailed;
   const auto data_dir_of = [&](const BackupManifest& part) {
     return part.service() == "work_order" ? site->site.work_order().data_dir()
                                           : site->site.escalation().data_dir();
@@ -360,8 +380,8 @@ int Backup(Session& session) {
   if (!site.ok()) return session.console.FailUsage(std::string(site.status().message()));
   if (action == "verify") {
     backup::Report report;
-    return VerifyAndTell(session, session.arguments.operand, &site->site, &report) ? kExitOk
-                                                                                   : kExitVerifyFailed;
+    const std::string folder = FolderOf(session.arguments.operand, site->site);
+    return VerifyAndTell(session, folder, &site->site, &report) ? kExitOk : kExitVerifyFailed;
   }
   const Arguments arguments = AtSite(session.arguments, site->site);
   Client client(arguments);

@@ -40,7 +40,7 @@ constexpr int64_t kMaxShownFailures = 100;
 // Whoever is to use the telephone waits no longer for why.
 constexpr absl::Duration kUrgencyTimeout = absl::Seconds(2);
 // How long the site is asked for its time: an emergency in a later row waits for it.
-constexpr absl::Duration kSiteTimeTimeout = absl::Milliseconds(500);
+constexpr absl::Duration kSiteTimeTimeout = absl::Seconds(2);
 
 constexpr Phrase kFaultAndAdvice{"$0; $1", "$0；$1"};
 
@@ -245,16 +245,17 @@ class FilePush {
   }
 
   // When this run began, by the site's clock, or earlier: its machine may not have the time of this one.
+  // Where it cannot be asked, nothing is taken for an earlier run's.
   absl::Time BeganThere() {
     if (began_there_.has_value()) return *began_there_;
-    began_there_ = start_;
+    began_there_ = absl::InfinitePast();
     // Counts alone: a list would show orders, and that would be recorded.
     escalation::v1::ListLampsResponse lamps;
     if (!session_.client.Call(&ReportService::StubInterface::ListLamps, escalation::v1::ListLampsRequest(),
                               &lamps, kSiteTimeTimeout, kSiteTimeTimeout) &&
         lamps.has_server_time()) {
       // Said before now: so that what this run pushed is never taken for an earlier one's.
-      *began_there_ += FromTimestamp(lamps.server_time()) - SystemClock()->Now();
+      *began_there_ = start_ + (FromTimestamp(lamps.server_time()) - SystemClock()->Now());
     }
     return *began_there_;
   }

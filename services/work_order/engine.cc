@@ -220,6 +220,7 @@ struct Engine::Transaction {
   int64_t replayed = 0;
   int64_t envelopes_in = 0;
   int64_t envelopes_doubled = 0;
+  std::vector<Refusal> refusals;
 };
 
 // Latest envelopes of a lane and where it stands, as committed.
@@ -244,11 +245,12 @@ struct Engine::LaneTail {
     outgoing = link.outgoing_sequence;
     acknowledged = link.acknowledged_sequence;
     acknowledged_time = link.acknowledged_time;
-    if (incoming.received_through() == link.incoming_sequence && incoming.has_receive_time()) return;
+    if (incoming.received_through() == link.incoming_sequence && !incoming.head_hash().empty()) return;
     incoming.set_received_through(link.incoming_sequence);
     incoming.set_head_hash(link.incoming_hash);
     incoming.set_lane(link.key.lane);
-    *incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
+    // Nothing came at no time.
+    if (link.incoming_sequence > 0) *incoming.mutable_receive_time() = ToTimestamp(link.incoming_time);
   }
 };
 
@@ -957,6 +959,7 @@ bool Engine::RunBatch() {
   counters_.replayed.fetch_add(tx.replayed);
   counters_.envelopes_in.fetch_add(tx.envelopes_in);
   counters_.envelopes_doubled.fetch_add(tx.envelopes_doubled);
+  counters_.envelopes_refused.fetch_add(static_cast<int64_t>(tx.refusals.size()));
   std::list<WaitingPull> pulls;
   std::list<WaitingRead> reads;
   Publish(tx, &pulls, &reads);
@@ -969,7 +972,9 @@ bool Engine::RunBatch() {
     }
   }
   for (WaitingPull& pull : pulls) AnswerPull(std::move(pull));
-  if (on_commit_ && tx.begun) on_commit_({.events = tx.events, .weight = weight, .took = took});
+  if (on_commit_ && tx.begun) {
+    on_commit_({.events = tx.events, .refusals = tx.refusals, .weight = weight, .took = took});
+  }
   for (const auto& work : batch) {
     if (!work->failure.ok()) {
       work->Fail(work->failure);
@@ -1401,6 +1406,11 @@ bool Engine::ApplyEnvelope(LinkRow& link, const exchange::v1::Envelope& envelope
   } else {
     received = DecideEnvelope(before, envelope, link.key.peer, fresh, options_.site, tx.now,
                               SkewOf(work.inbox), link.key.lane);
+  }
+  if (received.refusal.has_value()) {
+    tx.refusals.push_back({.peer = link.key.peer,
+                           .handoff_id = before == nullptr ? std::string() : envelope.handoff_id(),
+                           .body = *std::move(received.refusal)});
   }
   if (absl::Status status = Begin(*store_, tx); !status.ok()) return store_failed(std::move(status));
   if (answered) {

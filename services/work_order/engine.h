@@ -46,11 +46,19 @@ EventHub::Item ItemOf(const type::v1::Event& event, const type::v1::WorkOrder& o
 // The same for a stretch of the log; the orders are read by `reader`.
 absl::StatusOr<EventHub::Items> ItemsOf(std::vector<EventRow> rows, Reader& reader);
 
+// A peer says of an envelope of this site's that it had no effect, and nothing changes for that here.
+struct Refusal {
+  std::string peer;
+  std::string handoff_id;                // empty if this site knows no such handoff
+  exchange::v1::NotUnderstoodBody body;  // as ReadNotUnderstood gives it
+};
+
 // A commit that succeeded.
 struct Committed {
-  const EventHub::Items& events;  // perhaps none
-  int weight = 0;                 // commands, envelopes and receipts in it
-  absl::Duration took;            // the store's commit alone
+  const EventHub::Items& events;         // perhaps none
+  const std::vector<Refusal>& refusals;  // likewise
+  int weight = 0;                        // commands, envelopes and receipts in it
+  absl::Duration took;                   // the store's commit alone
 };
 
 // What the committer counts. Thread-safe to read.
@@ -64,6 +72,7 @@ struct EngineCounters {
   std::atomic<int64_t> envelopes_in{0};
   std::atomic<int64_t> envelopes_doubled{0};  // skipped: at or below the cursor
   std::atomic<int64_t> envelopes_out{0};
+  std::atomic<int64_t> envelopes_refused{0};  // by peers, see Refusal
   std::atomic<int64_t> failed_commits{0};
 };
 

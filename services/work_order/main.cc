@@ -64,6 +64,19 @@ Site SiteOf(const boot::LoadedSite& loaded) {
   return site;
 }
 
+// Nothing of what the peer says in words: that may be anything.
+void LogRefusal(const Refusal& refusal) {
+  const std::string kind = exchange::v1::EnvelopeKind_IsValid(refusal.body.kind())
+                               ? exchange::v1::EnvelopeKind_Name(refusal.body.kind())
+                               : StrCat(static_cast<int>(refusal.body.kind()));
+  log::Warn("a peer has not understood an envelope of this site, which had no effect there",
+            {{"peer", refusal.peer},
+             {"handoff", refusal.handoff_id},
+             {"kind", kind},
+             {"sequence", refusal.body.sequence()},
+             {"reason", refusal.body.reason()}});
+}
+
 class WorkOrderProcess final : public boot::Service {
  public:
   static absl::StatusOr<std::unique_ptr<boot::Service>> Create(boot::Environment& environment) {
@@ -254,6 +267,7 @@ class WorkOrderProcess final : public boot::Service {
       batch.Observe(committed.weight);
       seconds.Observe(absl::ToDoubleSeconds(committed.took));
       if (!committed.events.empty()) service_->Publish(committed.events);
+      for (const Refusal& refusal : committed.refusals) LogRefusal(refusal);
     });
 
     struct Row {
@@ -295,6 +309,9 @@ class WorkOrderProcess final : public boot::Service {
         {"hotline_events_total", "Events written.", count(counters.events)},
         {"hotline_envelopes_in_total", "Envelopes of peers applied.", count(counters.envelopes_in)},
         {"hotline_envelopes_doubled_total", "Envelopes skipped as known.", count(counters.envelopes_doubled)},
+        {"hotline_envelopes_refused_total",
+         "Envelopes of this site's, offers and recalls left out, that a peer did not understand.",
+         count(counters.envelopes_refused)},
         {"hotline_envelopes_out_total", "Envelopes committed for peers.", count(counters.envelopes_out)},
         {"hotline_erased_orders_total", "Orders whose content retention has erased.",
          [this] { return static_cast<double>(retention_->erased()); }},

@@ -343,6 +343,13 @@ void WorkOrderService::List(const CallContext& call, const workorder::v1::ListWo
       filter.add_states(state);
     }
   }
+  // By number as well: an empty list would read as if no partner had been called. An id need not be known
+  // any more, as of an incident that a restore lost. A page token is of the id.
+  if (!filter.parent_id().empty()) {
+    const absl::StatusOr<int64_t> parent = Resolve(filter.parent_id());
+    if (!parent.ok()) return done(parent.status(), {});
+    filter.set_parent_id(FormatOrderId(*parent));
+  }
   listing->before_id = INT64_MAX;
   if (!request.page_token().empty()) {
     absl::StatusOr<int64_t> token = ReadPageToken(request.page_token(), filter);
@@ -781,6 +788,7 @@ struct WorkOrderService::Verification {
   // Log.
   int64_t next_event = 1;
   int64_t last_event = 0;
+  int64_t head = 0;  // of the log, when it was asked for
   std::string hash;  // of the event before `next_event`; empty if not known yet
   std::optional<retention::ErasureCheck> erasures;
   // Links.
@@ -835,6 +843,7 @@ void WorkOrderService::VerifyLog(const CallContext& call, workorder::v1::VerifyL
     done(std::move(response));
   };
   verification->deadline = call.deadline;
+  verification->head = head;
   verification->next_event = std::max<int64_t>(1, request.start_sequence());
   verification->last_event = request.end_sequence() == 0 ? head : request.end_sequence();
   verification->response.set_intact(true);
@@ -899,7 +908,16 @@ void WorkOrderService::VerifySlice(std::shared_ptr<Verification> v) {
     }
     v->next_event = expected;
     if (v->next_event > v->last_event) {
-      v->response.set_head_sequence(v->last_event);
+      // The stretch may have ended before it.
+      if (v->last_event < v->head) {
+        rows = reader_->ReadEvents(v->head, 1);
+        if (!rows.ok()) return v->done(rows.status());
+        if (rows->empty() || rows->front().sequence != v->head) {
+          return fault(StrCat("event ", v->head, " is missing"), StrCat("日志缺少第", v->head, "条"));
+        }
+        v->hash = rows->front().hash;
+      }
+      v->response.set_head_sequence(v->head);
       v->response.set_head_hash(v->hash);
       absl::StatusOr<std::vector<LinkRow>> links = reader_->Links();
       if (!links.ok()) return v->done(links.status());

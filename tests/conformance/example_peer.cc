@@ -127,7 +127,9 @@ exchange::v1::LinkReceipt ExamplePeer::ReceiptOf(exchange::v1::Lane name) {
   receipt.set_lane(name);
   receipt.set_received_through(lane.cursor);
   receipt.set_head_hash(lane.head);
-  if (!Has(Defect::kReceiptWithoutTime)) SetTime(lane.time, receipt.mutable_receive_time());
+  if (lane.cursor > 0 && !Has(Defect::kReceiptWithoutTime)) {
+    SetTime(lane.time, receipt.mutable_receive_time());
+  }
   return receipt;
 }
 
@@ -166,12 +168,16 @@ grpc::Status ExamplePeer::Deliver(grpc::ServerContext*, const exchange::v1::Deli
     *response->mutable_receipt() = ReceiptOf(batch.lane());
     response->mutable_receipt()->set_received_through(batch.envelopes(0).sequence());
     response->mutable_receipt()->set_head_hash(batch.envelopes(0).hash());
+    SetTime(absl::Now(), response->mutable_receipt()->mutable_receive_time());
   } else {
     if (auto status = Take(batch); !status.ok()) return status;
     *response->mutable_receipt() = ReceiptOf(batch.lane());
   }
   exchange::v1::LinkReceipt* receipt = response->mutable_receipt();
-  if (Has(Defect::kReceiptAhead)) receipt->set_received_through(receipt->received_through() + 1);
+  if (Has(Defect::kReceiptAhead)) {
+    receipt->set_received_through(receipt->received_through() + 1);
+    SetTime(absl::Now(), receipt->mutable_receive_time());
+  }
   if (Has(Defect::kReceiptWithWrongHash)) receipt->set_head_hash(std::string(32, '?'));
   Sign(receipt);
   SetTime(absl::Now(), response->mutable_answer_time());
@@ -493,19 +499,19 @@ std::optional<ExamplePeer::Fault> ExamplePeer::CheckOffer(exchange::v1::Lane lan
   if (content.type() == 0) return Fault{"FIELD_REQUIRED", "content.type", "is required"};
   if (content.channel() == 0) return Fault{"FIELD_REQUIRED", "content.channel", "is required"};
   if (content.urgency() == 0) return Fault{"FIELD_REQUIRED", "content.urgency", "is required"};
-  if (!HasLength(content.title(), 1, 100)) {
-    return Fault{"FIELD_INVALID", "content.title", "must be 1 to 100 characters"};
-  }
-  if (!HasLength(content.text(), 1, 8000)) {
-    return Fault{"FIELD_INVALID", "content.text", "must be 1 to 8,000 characters"};
-  }
   if (!content.has_caller()) return Fault{"FIELD_REQUIRED", "content.caller", "is required"};
+  if (const std::optional<BrokenBound> broken = FindBrokenBound(content); broken.has_value()) {
+    return Fault{"FIELD_INVALID", "content." + broken->field, "must be " + broken->bound};
+  }
   const bool emergency = content.urgency() == type::v1::URGENCY_EMERGENCY;
   if (emergency != (lane == LANE_EMERGENCY) && !Has(Defect::kTakesAnyLane)) {
     return Fault{"FIELD_INVALID", "content.urgency", "belongs into the other lane"};
   }
   if (Has(Defect::kRefusesUnknownEnums) && !type::v1::OrderType_IsValid(content.type())) {
     return Fault{"ENUM_INVALID", "content.type", "is unknown"};
+  }
+  if (Has(Defect::kHoldsPeersToItsLists) && !content.lead_unit().empty()) {
+    return Fault{"UNIT_UNKNOWN", "content.lead_unit", "is not in the list of units here"};
   }
   return std::nullopt;
 }

@@ -54,6 +54,7 @@ enum class Defect {
   kAnswersNotUnderstood,
   kDropsUnknownFields,
   kRefusesUnknownEnums,
+  kHoldsPeersToItsLists,
   kKeepsEpoch,
   kIgnoresEpoch,
   kSendsInternalReply,

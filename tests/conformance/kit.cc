@@ -153,6 +153,40 @@ const Breakage kBreakages[] = {
      [](OfferBody* body) {
        SetContent(body, [](auto* content) { content->set_text(std::string(9000, 'x')); });
      }},
+    {"with a NUL in its text",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) { content->mutable_text()->push_back('\0'); });
+     }},
+    {"whose caller's phone is no number",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) {
+         content->mutable_caller()->set_anonymous(false);
+         content->mutable_caller()->set_phone("call me");
+       });
+     }},
+    {"with the name of an anonymous caller",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) { content->mutable_caller()->set_name("nobody"); });
+     }},
+    {"with an address of 201 characters",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) { content->mutable_place()->set_address(std::string(201, 'x')); });
+     }},
+    {"whose lead unit is no code",
+     [](OfferBody* body) { SetContent(body, [](auto* content) { content->set_lead_unit("A Unit"); }); }},
+    {"with an assisting unit twice",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) {
+         for (int i = 0; i < 2; ++i) content->add_assist_units("water");
+       });
+     }},
+    {"with an attachment whose hash has 31 bytes",
+     [](OfferBody* body) {
+       SetContent(body, [](auto* content) {
+         content->add_attachments()->set_uri("https://peer.example/1");
+         content->mutable_attachments(0)->set_sha256(std::string(31, 'h'));
+       });
+     }},
     {"without a caller",
      [](OfferBody* body) { SetContent(body, [](auto* content) { content->clear_caller(); }); }},
     {"of an emergency in the ordinary lane",
@@ -193,6 +227,9 @@ class Kit {
 
   const std::string& as() const { return options_.caller.as; }
   const std::string& to() const { return options_.caller.to; }
+
+  // Not OK if the keys are not those that the kit was told of: then it would blame the target for that.
+  absl::Status CheckKeys(const exchange::v1::GetLinkResponse& link);
 
   // What stands for all the clauses that watch every answer.
   std::optional<Outcome> Watched(std::string_view clause);
@@ -1078,7 +1115,20 @@ Outcome Kit::Offer1() {
       return Fail("UNDERSTOOD with both times", body.ShortDebugString());
     }
   }
-  return Pass();
+  // What only the giver's own lists and clock could find fault with.
+  OfferBody body = NewOfferBody();
+  SetContent(&body, [](auto* content) {
+    content->set_lead_unit("unit-of-the-giver");
+    content->add_accused_units("unit-of-the-giver");
+    content->mutable_catalogue()->set_item("an item of the giver's list");
+    SetTime(absl::Now() + absl::Hours(72), content->mutable_occur_time());
+  });
+  Offered foreign = MakeOffer(LANE_ORDINARY, body);
+  Outcome outcome = Understood(&foreign);
+  if (outcome.verdict == Verdict::kFail) {
+    absl::StrAppend(&outcome.expected, " for units and an item of the giver's lists, and a time to come");
+  }
+  return outcome;
 }
 
 Outcome Kit::Offer2() {
@@ -1170,7 +1220,7 @@ Outcome Kit::Offer7() {
   if (!HasLength(handoff.from_number(), 1, 64)) fault = "a number that is not 1 to 64 characters";
   if (!handoff.has_offer_time() || !handoff.has_confirm_by_time()) fault = "no offer or confirm-by time";
   if (!HasLength(handoff.note(), 0, 500)) fault = "a note of more than 500 characters";
-  if (!HasLength(body.origin_hotline(), 1, 32)) fault = "an origin that is not 1 to 32 characters";
+  if (!IsHotline(body.origin_hotline())) fault = "an origin that is no hotline's code";
   if (body.content_salt().size() != 16) fault = "a salt that is not 16 bytes";
   if (body.custody().holder() != to() || !body.custody().has_hold_time()) {
     fault = "custody is not with the giver";
@@ -1180,10 +1230,8 @@ Outcome Kit::Offer7() {
   if (!content.ParseFromString(body.content()) || content.type() == 0 || content.channel() == 0 ||
       content.urgency() == 0 || !content.has_caller()) {
     fault = "content without what is required";
-  } else if (!HasLength(content.title(), 1, 100)) {
-    fault = "a title that is not 1 to 100 characters";
-  } else if (!HasLength(content.text(), 1, 8000)) {
-    fault = "a text that is not 1 to 8,000 characters";
+  } else if (const std::optional<BrokenBound> broken = FindBrokenBound(content); broken.has_value()) {
+    fault = absl::StrCat("content.", broken->field, " that is not ", broken->bound);
   } else if (LaneFor(body) != offer.lane) {
     fault = absl::StrCat("it in the ", NameOf(offer.lane), " lane");
   }
@@ -1436,6 +1484,7 @@ Outcome Kit::Unknown2() {
   SetContent(&body, [](auto* content) {
     content->set_type(static_cast<type::v1::OrderType>(kForeignEnum));
     content->set_channel(static_cast<type::v1::Channel>(kForeignEnum));
+    content->set_urgency(static_cast<type::v1::Urgency>(kForeignEnum));
     AddForeignField(content);
     AddForeignField(content->mutable_caller());
   });
@@ -1829,6 +1878,29 @@ std::optional<Outcome> Kit::Watched(std::string_view clause) {
   return std::nullopt;
 }
 
+absl::Status Kit::CheckKeys(const exchange::v1::GetLinkResponse& link) {
+  if (options_.caller.target_key.has_value()) {
+    const std::string& expected = options_.caller.target_key->id();
+    for (const exchange::v1::LanePosition& position : link.lanes()) {
+      const std::string& id = position.incoming().signature().key_id();
+      if (id.empty() || id == expected) continue;
+      return absl::FailedPreconditionError(absl::StrCat(to(), " signed under key id '", id, "', expected '",
+                                                        expected, "': --peer-key-id says which"));
+    }
+  }
+  if (!options_.caller.key.has_value()) return absl::OkStatus();
+  // Behind a gap it changes nothing. By a caller of its own: none of this is judged.
+  Caller probe(options_.caller);
+  if (!probe.Resume()) return absl::OkStatus();
+  const std::string id = NewOfferBody().handoff().id();
+  probe.Make(LANE_ORDINARY, kRecall, id, "");
+  const auto answer = probe.Deliver(LANE_ORDINARY, {probe.Make(LANE_ORDINARY, kRecall, id, "")});
+  if (answer.refusal.reason != "SIGNATURE_INVALID") return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      to(), " refuses what is signed under key id '", options_.caller.key->id(),
+      "': --key and --key-id must be what it has of ", as(), ". It says: ", answer.refusal.Describe()));
+}
+
 absl::StatusOr<std::vector<Finding>> Kit::Run(const std::function<void(const Finding&)>& on_finding) {
   const auto link = caller_.GetLink(caller_.LinkRequest());
   if (!link.ok()) {
@@ -1839,6 +1911,7 @@ absl::StatusOr<std::vector<Finding>> Kit::Run(const std::function<void(const Fin
     return absl::UnavailableError(absl::StrCat(options_.caller.target, " does not answer GetLink from ", as(),
                                                " to ", to(), ": ", why));
   }
+  if (absl::Status status = CheckKeys(link.response); !status.ok()) return status;
   capabilities_ = {link.response.capabilities().begin(), link.response.capabilities().end()};
 
   std::map<std::string_view, Outcome> outcomes;

@@ -29,7 +29,8 @@ struct KitOptions {
 
 // `listener` (started) and `desk` may be null: the clauses that need them are skipped. `on_finding` hears
 // each finding as it is made. The findings come back in the order of the document. Fails if the target does
-// not answer GetLink at all.
+// not answer GetLink at all (UNAVAILABLE), or if the ids of keys, or the kit's key, do not fit
+// (FAILED_PRECONDITION).
 absl::StatusOr<std::vector<Finding>> RunKit(const KitOptions& options, Listener* listener, Desk* desk,
                                             const std::function<void(const Finding&)>& on_finding);
 

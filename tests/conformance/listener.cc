@@ -152,7 +152,7 @@ exchange::v1::LinkReceipt Listener::ReceiptOf(exchange::v1::Lane name, const Lan
   receipt.set_received_through(lane.cursor);
   receipt.set_head_hash(lane.cursor == 0 ? StartOf(name)
                                          : lane.log[static_cast<size_t>(lane.cursor - 1)].hash());
-  SetTime(lane.time, receipt.mutable_receive_time());
+  if (lane.cursor > 0) SetTime(lane.time, receipt.mutable_receive_time());
   if (options_.key.has_value()) SignReceipt(*options_.key, options_.as, options_.target, &receipt);
   return receipt;
 }

@@ -46,7 +46,8 @@ proto/hotline/exchange/v1/README.md. Use a link of its own for it: it makes orde
   --json               one JSON object a line
   --list               prints the clauses and ends
 
-Exit status: 0 no clause failed, 1 some did, 2 wrong use, 3 the target cannot be reached.
+Exit status: 0 no clause failed, 1 some did, 2 wrong use, or a --key or ids of keys that do not fit, 3 the target
+cannot be reached.
 )";
 
 bool ReadWhole(const std::string& path, std::string* out) {
@@ -211,7 +212,7 @@ int Main(int argc, char** argv) {
   });
   if (!findings.ok()) {
     fprintf(stderr, "hotline_conformance: %s\n", std::string(findings.status().message()).c_str());
-    return 3;
+    return absl::IsFailedPrecondition(findings.status()) ? 2 : 3;
   }
   fprintf(json ? stderr : stdout, "%s\n", Summary(*findings).c_str());
   for (const Finding& finding : *findings) {

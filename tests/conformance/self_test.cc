@@ -181,6 +181,43 @@ TEST(ConformanceSelfTest, NobodyThereIsNoVerdict) {
   EXPECT_THAT(std::string(findings.status().message()), HasSubstr("refused"));
 }
 
+// The kit once blamed a target for 45 clauses whose keys alone it had not been told of.
+TEST(ConformanceSelfTest, KeyIdsThatDoNotFitAreNoVerdict) {
+  const Key kit_key = Key::Make("kit-1"), site_key = Key::Make("site-1");
+  ExamplePeer peer(
+      {.hotline = "110", .peer = "990", .peer_address = "127.0.0.1:1", .key = site_key, .peer_key = kit_key});
+  KitOptions options;
+  options.caller.target = absl::StrCat("127.0.0.1:", peer.port());
+  options.caller.as = "990";
+  options.caller.to = "110";
+  options.caller.credentials = grpc::InsecureChannelCredentials();
+  options.only = std::regex("X-CHAIN-1|X-SIGN");
+  const auto run = [&](const Key& own, const Key& target) {
+    options.caller.key = own;
+    options.caller.target_key = target;
+    bool judged = false;
+    const absl::Status status =
+        RunKit(options, nullptr, nullptr, [&](const Finding&) { judged = true; }).status();
+    EXPECT_EQ(judged, status.ok());
+    EXPECT_TRUE(status.ok() || absl::IsFailedPrecondition(status)) << status.ToString();
+    return std::string(status.message());
+  };
+  EXPECT_THAT(run(kit_key, Key::Make("site")),
+              HasSubstr("110 signed under key id 'site-1', expected 'site': --peer-key-id"));
+  EXPECT_THAT(run(Key::Make("kit"), site_key), HasSubstr("refuses what is signed under key id 'kit': --key"));
+  EXPECT_EQ(run(kit_key, site_key), "");
+}
+
+TEST(ConformanceSelfTest, AReceiptForNothingHasNoTime) {
+  const Key site_key = Key::Make("site-1");
+  exchange::v1::LinkReceipt receipt;
+  SignReceipt(site_key, "110", "990", &receipt);
+  exchange::v1::ReceiptStatement statement;
+  ASSERT_TRUE(statement.ParseFromString(receipt.statement()));
+  EXPECT_FALSE(statement.has_receive_time());
+  EXPECT_EQ(FaultOfReceipt(site_key, "110", "990", receipt), "");
+}
+
 type::v1::OrderContent ContentOf(const exchange::v1::OfferBody& body) {
   type::v1::OrderContent content;
   content.ParseFromString(body.content());
@@ -234,6 +271,42 @@ INSTANTIATE_TEST_SUITE_P(
                      return HasContent(body,
                                        [](const auto& content) { return content.title().size() > 100; });
                    }},
+        Overlooked{"NulInText", "with a NUL in its text",
+                   [](const auto& body) {
+                     return HasContent(body, [](const auto& content) {
+                       return content.text().find('\0') != std::string::npos;
+                     });
+                   }},
+        Overlooked{"Phone", "whose caller's phone is no number",
+                   [](const auto& body) {
+                     return HasContent(body,
+                                       [](const auto& content) { return !content.caller().phone().empty(); });
+                   }},
+        Overlooked{"NameOfNobody", "with the name of an anonymous caller",
+                   [](const auto& body) {
+                     return HasContent(body,
+                                       [](const auto& content) { return !content.caller().name().empty(); });
+                   }},
+        Overlooked{"Address", "with an address of 201 characters",
+                   [](const auto& body) {
+                     return HasContent(
+                         body, [](const auto& content) { return content.place().address().size() > 200; });
+                   }},
+        Overlooked{"UnitCode", "whose lead unit is no code",
+                   [](const auto& body) {
+                     return HasContent(body,
+                                       [](const auto& content) { return content.lead_unit() == "A Unit"; });
+                   }},
+        Overlooked{"UnitTwice", "with an assisting unit twice",
+                   [](const auto& body) {
+                     return HasContent(body,
+                                       [](const auto& content) { return content.assist_units_size() > 1; });
+                   }},
+        Overlooked{"Attachment", "with an attachment whose hash has 31 bytes",
+                   [](const auto& body) {
+                     return HasContent(body,
+                                       [](const auto& content) { return content.attachments_size() > 0; });
+                   }},
         Overlooked{"LongNumber", "whose number has 65 characters",
                    [](const auto& body) { return body.handoff().from_number().size() > 64; }},
         Overlooked{"LongOrigin", "with an origin of 33 characters",
@@ -283,6 +356,13 @@ INSTANTIATE_TEST_SUITE_P(
         Spoiled{"LongNumber",
                 [](auto* body) { body->mutable_handoff()->set_from_number(Repeated(65, "1")); }},
         Spoiled{"LongOrigin", [](auto* body) { body->set_origin_hotline(Repeated(33, "1")); }},
+        Spoiled{"OriginNoCode", [](auto* body) { body->set_origin_hotline("工单"); }},
+        Spoiled{"Phone",
+                [](auto* body) {
+                  SetContent(body, [](auto* content) { content->mutable_caller()->set_contact_phone("12"); });
+                }},
+        Spoiled{"Tags",
+                [](auto* body) { SetContent(body, [](auto* content) { content->add_tags("Typhoon"); }); }},
         Spoiled{"LargeEpoch", [](auto* body) { body->mutable_custody()->set_epoch((int64_t{1} << 40) + 1); }},
         Spoiled{"OtherLane",
                 [](auto* body) {
@@ -294,6 +374,14 @@ INSTANTIATE_TEST_SUITE_P(
                   SetContent(body, [](auto* content) {
                     content->set_title(Repeated(100, "字"));
                     content->set_text(Repeated(8000, "字"));
+                    content->mutable_caller()->set_contact_phone("+86-991-1234567");
+                    content->mutable_place()->set_township_code("653024100");
+                    content->mutable_place()->set_address(Repeated(200, "字"));
+                    content->set_lead_unit("water");
+                    content->add_assist_units("roads");
+                    content->add_attachments()->set_uri("https://peer.example/1");
+                    content->mutable_attachments(0)->set_sha256(Repeated(32, "h"));
+                    content->add_tags("typhoon");
                   });
                   body->mutable_handoff()->set_note(Repeated(500, "字"));
                 },
@@ -343,6 +431,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Defect::kAnswersNotUnderstood, "AnswersNotUnderstood", {"X-KIND-3"}},
         Case{Defect::kDropsUnknownFields, "DropsUnknownFields", {"X-UNKNOWN-3"}},
         Case{Defect::kRefusesUnknownEnums, "RefusesUnknownEnums", {"X-UNKNOWN-2"}},
+        Case{Defect::kHoldsPeersToItsLists, "HoldsPeersToItsLists", {"X-OFFER-1"}},
         Case{Defect::kKeepsEpoch, "KeepsEpoch", {"X-CUSTODY-1"}},
         Case{Defect::kIgnoresEpoch, "IgnoresEpoch", {"X-CUSTODY-3"}},
         Case{Defect::kSendsInternalReply, "SendsInternalReply", {"X-CUSTODY-5"}},

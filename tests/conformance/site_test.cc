@@ -185,6 +185,33 @@ TEST_F(SiteTest, ProgramPrintsALineForEachClause) {
   EXPECT_THAT(test::ReadFile(log_file()), HasSubstr("is no regular expression"));
 }
 
+// Not a fault of the platform, and not judged as one.
+TEST_F(SiteTest, ProgramEndsWhereKeyIdsDoNotFit) {
+  UseKeys(/*sm2=*/false);
+  const absl::Status started = site_.StartAll();
+  ASSERT_TRUE(started.ok()) << started.ToString();
+  std::vector<std::string> command = {Program(),
+                                      "--target",
+                                      options_.caller.target,
+                                      "--as",
+                                      "990",
+                                      "--to",
+                                      "110",
+                                      "--only",
+                                      "X-SIGN",
+                                      "--key",
+                                      File("kit.key", options_.caller.key->PrivatePem()),
+                                      "--peer-key",
+                                      File("site.pub", options_.caller.target_key->PublicPem())};
+  EXPECT_EQ(Run(command), 2);
+  EXPECT_THAT(test::ReadFile(log_file()), HasSubstr("110 signed under key id 'site-1', expected 'site'"));
+  command.insert(command.end(), {"--peer-key-id", "site-1"});
+  EXPECT_EQ(Run(command), 2);
+  EXPECT_THAT(test::ReadFile(log_file()), HasSubstr("110 refuses what is signed under key id 'kit'"));
+  command.insert(command.end(), {"--key-id", "kit-1"});
+  EXPECT_EQ(Run(command), 0);
+}
+
 // By certificates with nothing but the name that X-LINK-5 asks for: nobody's host is in them.
 TEST_F(SiteTest, ProgramKnowsTheSiteByTheUriOfItsCertificate) {
   const std::string tls = folder_.path() + "/tls";

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <regex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -183,6 +186,11 @@ bool HasLength(const std::string& text, int64_t least, int64_t most) {
   return length.has_value() && *length >= least && *length <= most;
 }
 
+bool IsHotline(const std::string& code) {
+  static const std::regex form("[0-9A-Za-z]{1,16}");
+  return std::regex_match(code, form);
+}
+
 bool IsHandoffId(const std::string& id, const std::string& giver, int attempt) {
   constexpr size_t kLength = 13;
   constexpr char kDigits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -194,6 +202,82 @@ bool IsHandoffId(const std::string& id, const std::string& giver, int attempt) {
   const std::string order = id.substr(prefix.size(), kLength);
   // 13 digits have 65 bits, a number has 63.
   return order[0] <= '7' && order.find_first_not_of(kDigits) == std::string::npos;
+}
+
+std::optional<BrokenBound> FindBrokenBound(const type::v1::OrderContent& content) {
+  static const std::regex phone_form(R"(\+?[0-9]+(-[0-9]+)*)"), code_form("[a-z0-9_-]{1,32}"),
+      language_form("[A-Za-z0-9-]{0,16}"), uri_form(R"([A-Za-z][A-Za-z0-9+.-]*:\S+)"),
+      nine_digits("([0-9]{9})?"), six_digits("([0-9]{6})?");
+  const auto has_form = [](const std::string& text, const std::regex& form) {
+    return std::regex_match(text, form);
+  };
+  const auto is_line = [](const std::string& text, int64_t least, int64_t most) {
+    return HasLength(text, least, most) && !HasControlCharacters(text, /*allow_line_breaks=*/false);
+  };
+  const auto are_lines = [](const std::string& text, int64_t least, int64_t most) {
+    return HasLength(text, least, most) && !HasControlCharacters(text, /*allow_line_breaks=*/true);
+  };
+  const auto is_phone = [&](const std::string& phone) {
+    return phone.empty() || (HasLength(phone, 3, 20) && has_form(phone, phone_form));
+  };
+  const auto are_codes = [&](const google::protobuf::RepeatedPtrField<std::string>& codes, int most) {
+    return codes.size() <= most &&
+           std::set<std::string>(codes.begin(), codes.end()).size() == static_cast<size_t>(codes.size()) &&
+           std::all_of(codes.begin(), codes.end(),
+                       [&](const std::string& code) { return has_form(code, code_form); });
+  };
+  const auto is_on_earth = [](const type::v1::Coordinates& at) {
+    return std::abs(at.latitude()) <= 90 && std::abs(at.longitude()) <= 180;
+  };
+  const auto is_attachment = [&](const type::v1::Attachment& one) {
+    return is_line(one.uri(), 1, 512) && has_form(one.uri(), uri_form) &&
+           is_line(one.display_name(), 0, 128) && is_line(one.media_type(), 0, 64) && one.size_bytes() >= 0 &&
+           one.size_bytes() <= int64_t{1} << 40 && one.sha256().size() == 32;
+  };
+  const type::v1::Caller& caller = content.caller();
+  const type::v1::Place& place = content.place();
+  const type::v1::CatalogueReference& catalogue = content.catalogue();
+  const type::v1::CallReference& call = content.call();
+  const auto& assisting = content.assist_units();
+  const struct {
+    bool holds;
+    const char* field;
+    const char* bound;
+  } bounds[] = {
+      {is_line(content.title(), 1, 100), "title", "one line of 1 to 100 characters"},
+      {are_lines(content.text(), 1, 8000), "text", "1 to 8,000 characters without control characters"},
+      {is_line(caller.name(), 0, caller.anonymous() ? 0 : 64), "caller.name",
+       "at most 64 characters, none if anonymous"},
+      {is_phone(caller.phone()) && !(caller.anonymous() && !caller.phone().empty()), "caller.phone",
+       "a telephone number, empty if anonymous"},
+      {is_phone(caller.contact_phone()), "caller.contact_phone", "a telephone number"},
+      {has_form(caller.language(), language_form), "caller.language", "a BCP 47 tag"},
+      {has_form(place.township_code(), nine_digits), "place.township_code", "9 digits"},
+      {is_line(place.address(), 0, 200), "place.address", "at most 200 characters"},
+      {is_on_earth(place.automatic_coordinates()) && is_on_earth(place.manual_coordinates()), "place",
+       "on earth"},
+      {is_line(catalogue.item(), content.has_catalogue() ? 1 : 0, 64), "catalogue.item",
+       "1 to 64 characters"},
+      {is_line(catalogue.version(), 0, 64), "catalogue.version", "at most 64 characters"},
+      {content.lead_unit().empty() || has_form(content.lead_unit(), code_form), "lead_unit", "a unit's code"},
+      {are_codes(assisting, 16) &&
+           std::find(assisting.begin(), assisting.end(), content.lead_unit()) == assisting.end(),
+       "assist_units", "at most 16 units' codes, none twice and without the lead unit"},
+      {are_codes(content.accused_units(), 16), "accused_units", "at most 16 units' codes, none twice"},
+      {is_line(call.call_id(), 0, 128) && is_line(call.recording_id(), 0, 128) && is_line(call.seat(), 0, 32),
+       "call", "within its bounds"},
+      {content.attachments_size() <= 32 &&
+           std::all_of(content.attachments().begin(), content.attachments().end(), is_attachment),
+       "attachments", "at most 32, each within its bounds"},
+      {are_codes(content.tags(), 8), "tags", "at most 8 words, none twice"},
+      {has_form(content.police().incident_code(), six_digits), "police.incident_code", "6 digits"},
+      {is_line(content.police().related_number(), 0, 64), "police.related_number", "at most 64 characters"},
+      {are_lines(content.police().action(), 0, 2000), "police.action", "at most 2,000 characters"},
+  };
+  for (const auto& [holds, field, bound] : bounds) {
+    if (!holds) return BrokenBound{field, bound};
+  }
+  return std::nullopt;
 }
 
 int VersionFor(const exchange::v1::GetLinkRequest& request) {
@@ -246,7 +330,7 @@ void SignReceipt(const Key& key, const std::string& from, const std::string& to,
   statement.set_lane(receipt->lane());
   statement.set_received_through(receipt->received_through());
   statement.set_head_hash(receipt->head_hash());
-  *statement.mutable_receive_time() = receipt->receive_time();
+  if (receipt->has_receive_time()) *statement.mutable_receive_time() = receipt->receive_time();
   receipt->set_statement(statement.SerializeAsString());
   *receipt->mutable_signature() = key.Sign(kReceiptDomain, receipt->statement());
 }

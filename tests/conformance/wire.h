@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "hotline/exchange/v1/exchange_service.pb.h"
+#include "hotline/type/v1/work_order.pb.h"
 
 namespace hotline::conformance {
 
@@ -69,8 +71,17 @@ class Key {
 
 // Whether `text` has `least` to `most` characters: not bytes, of which one in Chinese has three.
 bool HasLength(const std::string& text, int64_t least, int64_t most);
+// A hotline's code.
+bool IsHotline(const std::string& code);
 // `id` is `<giver>-<order id>-<attempt>`, with an order id as it has to be written.
 bool IsHandoffId(const std::string& id, const std::string& giver, int attempt);
+// A field of an offer's content and the bound that it breaks.
+struct BrokenBound {
+  std::string field;
+  std::string bound;
+};
+// The first one of those that a taker insists on, if any is broken. What is required may be missing.
+std::optional<BrokenBound> FindBrokenBound(const type::v1::OrderContent& content);
 // The version to speak with who asks so: 1 if it is among the caller's, which are the list if there is one;
 // else one of the caller's.
 int VersionFor(const exchange::v1::GetLinkRequest& request);

@@ -1,7 +1,9 @@
 // hotlinectl doctor at an installation that works, and at ones that do not.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -651,6 +653,57 @@ TEST_F(DoctorTest, ADiskThatIsReadOnlyIsFound) {
                           HasSubstr("以只读方式挂载"), HasSubstr("remount,rw")));
   EXPECT_THAT(ReadFile(sites_.a.log_file(Service::kWorkOrder)), HasSubstr("Read-only file system"));
   EXPECT_EQ(disk().find("read-only"), std::string::npos);
+}
+
+// Whoever is told to bring back a backup loses the orders since; and there is nothing wrong with the store.
+TEST_F(DoctorTest, AStoreOnAFullDiskIsLeftAsItIs) {
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  sites_.a.Kill(Service::kWorkOrder);  // its write-ahead log stays
+  const std::string folder = sites_.a.folder() + "/work_order";
+  std::filesystem::rename(folder, folder + ".kept");
+  std::filesystem::create_directory(folder);
+  if (geteuid() != 0 || mount("none", folder.c_str(), "tmpfs", 0, "size=64m,mode=700") != 0) {
+    GTEST_SKIP() << "only root can mount";
+  }
+  for (const char* name : {"/work_order.db", "/work_order.db-wal"}) {
+    std::filesystem::copy_file(folder + ".kept" + name, folder + name);
+  }
+  const std::string rest = folder + "/work_order.db-rest";
+  const int file = open(rest.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const std::string page(4096, 'x');
+  while (write(file, page.data(), page.size()) == static_cast<ssize_t>(page.size())) continue;
+  close(file);
+  const auto line = [&] { return LineWith(Look(sites_.a, {"--json"}), folder + "/work_order.db\""); };
+  const std::string full = line();
+  std::filesystem::remove(rest);
+  const std::string room = line();
+  EXPECT_EQ(umount2(folder.c_str(), MNT_DETACH), 0);
+  EXPECT_THAT(full, AllOf(HasSubstr("\"failed\""), HasSubstr("not looked at: "),
+                          HasSubstr("the disk is full: make room"), HasSubstr("磁盘已满"),
+                          Not(HasSubstr("backup restore"))));
+  EXPECT_THAT(room, HasSubstr("\"ok\""));
+}
+
+TEST_F(DoctorTest, AStoreOfAnotherHotlineOrProcessIsFound) {
+  ASSERT_TRUE(sites_.a.Start(Service::kWorkOrder).ok());
+  EXPECT_EQ(sites_.a.Terminate(Service::kWorkOrder), 0);
+  const std::string path = sites_.a.folder() + "/work_order/work_order.db";
+  const auto line = [&] { return LineWith(Look(sites_.a, {"--json"}), "\"store " + path); };
+  EXPECT_EQ(line(), "");
+  const int lock = open((path + ".lock").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  EXPECT_THAT(line(), AllOf(HasSubstr("\"look\""), HasSubstr("a process has it open"),
+                            HasSubstr("正被某进程使用"), HasSubstr("fuser -v " + path + ".lock")));
+  close(lock);
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "UPDATE meta SET value = CAST('110' AS BLOB) WHERE name = 'hotline'", nullptr,
+                         nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  EXPECT_THAT(line(),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("belongs to hotline 110"), HasSubstr("属于热线110"),
+                    HasSubstr("work_order.data_dir"), Not(HasSubstr("backup restore"))));
 }
 
 }  // namespace

@@ -22,6 +22,9 @@ constexpr int kDefaultSuggestions = 5;
 constexpr int kMaxSuggestions = 10;
 constexpr int kMaxAccused = 16;
 constexpr int64_t kMaxAddress = 200;
+constexpr size_t kMaxUnitCode = 32;
+// More than a telephone number has, however it is written.
+constexpr int kMaxPhoneText = 64;
 constexpr size_t kTownshipDigits = 9;
 constexpr size_t kMaxWords = 5;
 
@@ -380,6 +383,12 @@ class Adviser {
   Advice advice_;
 };
 
+bool IsUnitCode(std::string_view code) {
+  return !code.empty() && code.size() <= kMaxUnitCode && std::all_of(code.begin(), code.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
 absl::Status BadHotline(std::string_view field) {
   return error::BadField(Reason::ERROR_REASON_TARGET_UNKNOWN, field,
                          "is neither of the catalogue's two hotlines", "不是清单中的两个平台之一");
@@ -419,8 +428,11 @@ absl::Status CheckPlace(const type::v1::Place& place) {
 
 absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
                                  const catalogue::Catalogue& catalogue, int64_t max_text) {
-  if (CountCodePoints(request.text()).value_or(-1) < 0) return error::BadText("text");
-  if (CountCodePoints(request.text()).value_or(0) > max_text) return error::TooLong("text", max_text);
+  const int64_t length = CountCodePoints(request.text()).value_or(-1);
+  if (length < 0 || HasControlCharacters(request.text(), /*allow_line_breaks=*/true)) {
+    return error::BadText("text");
+  }
+  if (length > max_text) return error::TooLong("text", max_text);
   if (absl::Status status = CheckPlace(request.place()); !status.ok()) return status;
   if (!type::v1::Channel_IsValid(request.channel())) return error::BadEnum("channel", request.channel());
   if (!type::v1::OrderType_IsValid(request.caller_request())) {
@@ -460,12 +472,31 @@ absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
   // The decision of a three-way call is recorded with who made it and why.
   if (spoke && facts.agreed_by().empty()) return error::Required("facts.agreed_by");
   if (spoke && facts.agreement_reason().empty()) return error::Required("facts.agreement_reason");
-  for (const auto& [field, text, max] :
-       {std::tuple("facts.agreed_by", &facts.agreed_by(), 64),
-        std::tuple("facts.agreement_reason", &facts.agreement_reason(), 500)}) {
+  for (const auto& [field, text, max] : {std::tuple("facts.agreed_by", &facts.agreed_by(), 64),
+                                         std::tuple("facts.agreement_reason", &facts.agreement_reason(), 500),
+                                         // Half typed, a number is none yet, and no fault.
+                                         std::tuple("caller_phone", &request.caller_phone(), kMaxPhoneText),
+                                         std::tuple("account", &request.account(), 64)}) {
     const int64_t count = CountCodePoints(*text).value_or(-1);
     if (count < 0 || HasControlCharacters(*text, /*allow_line_breaks=*/false)) return error::BadText(field);
     if (count > max) return error::TooLong(field, max);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAccusedUnits(const v1::SuggestRouteRequest& request, const std::set<std::string>& units) {
+  for (int i = 0; i < request.accused_units_size(); ++i) {
+    const std::string& unit = request.accused_units(i);
+    const std::string field = StrCat("accused_units[", i, "]");
+    if (units.empty() && !IsUnitCode(unit)) {
+      return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, field,
+                             "must be a unit's code: 1 to 32 of a-z 0-9 _ -",
+                             "应为单位代码：1至32位a-z、0-9、_、-");
+    }
+    if (!units.empty() && !units.contains(unit)) {
+      return error::BadField(Reason::ERROR_REASON_UNIT_UNKNOWN, field, "is not in this site's list of units",
+                             "不在本平台的单位名录中");
+    }
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #define SERVICES_DISPATCH_ROUTING_ADVISOR_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -49,6 +50,10 @@ inline constexpr int64_t kMaxText = 8000;
 // Bounds of a request, those of its place as an order's. Errors: INVALID_ARGUMENT with the field.
 absl::Status CheckSuggestRequest(const v1::SuggestRouteRequest& request,
                                  const catalogue::Catalogue& catalogue, int64_t max_text = kMaxText);
+
+// That the units accused are of `units`, the site's list; without one their form counts. A misspelled unit
+// would be advised to handle what accuses it. Errors: UNIT_UNKNOWN, FIELD_INVALID with the field.
+absl::Status CheckAccusedUnits(const v1::SuggestRouteRequest& request, const std::set<std::string>& units);
 
 // The request passed CheckSuggestRequest.
 Matter ReadMatter(const AdvisorInput& input, const v1::SuggestRouteRequest& request);

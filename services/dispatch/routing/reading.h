@@ -79,6 +79,8 @@ class TextReader {
   virtual void Prepare() const {}
   // False: until it is prepared, Read answers at once by something simpler.
   virtual bool IsPrepared() const { return true; }
+  // A digest of all that it is made from: two with the same one read alike. Empty: it is cheap to make.
+  virtual std::string MadeFrom() const { return {}; }
   // By the items of `catalogue` that hold on `day`. Any bytes will do.
   virtual Reading Read(const catalogue::Catalogue& catalogue, absl::CivilDay day,
                        const Source& source) const = 0;

@@ -193,7 +193,8 @@ absl::Time TrueFrom(type::v1::Rung rung, const OrderFacts& facts) {
 bool MayBeTheLast(const std::string& report) {
   type::v1::NotificationReport sent;
   sent.ParseFromString(report);
-  return sent.unreachable() ||
+  // Of many only the first are in it, and those who were reached may be among the rest.
+  return sent.unreachable() || sent.notices_size() >= static_cast<int>(kMaxNotices) ||
          std::any_of(sent.notices().begin(), sent.notices().end(), [](const type::v1::Notice& notice) {
            return notice.result() == type::v1::NOTIFICATION_RESULT_REACHED;
          });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -80,6 +81,106 @@ std::string_view FlagOfNotice(std::string_view path) {
   return {};
 }
 
+// What gRPC met where it could not connect, by its words; no phrase if they are not gRPC's.
+struct Met {
+  const Phrase* phrase = nullptr;
+  std::string address;      // empty if it does not say
+  std::string_view detail;  // within the error
+};
+
+Met WhatWasMet(std::string_view error) {
+  constexpr std::string_view kConnect = "failed to connect to all addresses";
+  constexpr std::string_view kName = "DNS resolution failed for ";
+  const bool no_name = error.starts_with(kName);
+  if (!no_name && !error.starts_with(kConnect)) return {};
+  Met met;
+  // `…; last error: UNKNOWN: ipv4:192.0.2.1:12301: what was met`
+  std::string_view rest = error;
+  if (no_name) {
+    rest.remove_prefix(kName.size());
+  } else {
+    rest.remove_prefix(kConnect.size());
+    constexpr std::string_view kLast = "last error: ";
+    if (const size_t last = rest.find(kLast); last != std::string_view::npos)
+      rest.remove_prefix(last + kLast.size());
+  }
+  std::string& address = met.address;
+  const auto take_address = [&](size_t at, size_t scheme) {
+    const size_t end = std::min(rest.find(": ", at), rest.size());
+    // Brackets are escaped there as in a URI.
+    address = absl::StrReplaceAll(ToAbsl(rest.substr(at + scheme, end - at - scheme)),
+                                  {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
+    rest.remove_prefix(std::min(rest.size(), end + 2));
+  };
+  if (no_name) {
+    take_address(0, 0);
+  } else {
+    for (const std::string_view scheme : {"ipv4:", "ipv6:", "unix:"}) {
+      if (const size_t at = rest.find(scheme); at != std::string_view::npos && address.empty())
+        take_address(at, scheme.size());
+    }
+  }
+  const auto tells = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return rest.find(word) != std::string_view::npos; });
+  };
+  const auto is = [&](const Phrase& phrase, std::string_view detail = {}) {
+    met.phrase = &phrase;
+    met.detail = detail;
+    return met;
+  };
+  if (no_name || tells({"DNS resolution failed", "Domain name not found"})) return is(say::kLinkNoName);
+  if (tells({"Connection refused"})) return is(say::kLinkRefused);
+  if (tells({"No route to host", "Network is unreachable"})) return is(say::kLinkNoRoute);
+  constexpr std::string_view kOtherParty = "certificate names another party: ";
+  if (const size_t at = rest.find(kOtherParty); at != std::string_view::npos)
+    return is(say::kLinkOtherParty, rest.substr(at + kOtherParty.size()));
+  // Before the closed connection, which a handshake ends in too.
+  constexpr std::string_view kHandshake = "handshake failed: ";
+  if (const size_t at = rest.find(kHandshake); at != std::string_view::npos)
+    return is(say::kLinkHandshake, rest.substr(at + kHandshake.size()));
+  if (tells({"andshake"})) return is(say::kLinkHandshake, rest);
+  if (tells({"timed out", "Timeout"})) return is(say::kLinkTimeout);
+  if (tells({"http1.x server"})) return is(say::kLinkNotOurs);
+  // The last is what a certificate that the other side refuses ends in.
+  if (tells({"Socket closed", "Connection reset", "Broken pipe", "Endpoint read failed"}))
+    return is(say::kLinkClosed);
+  // Behind an address that was found stands what was met there; else all that there is.
+  return is(say::kLinkOther, rest.empty() ? error : rest);
+}
+
+// In the words of error::DiskFull: a link tells its last error without the reason.
+bool IsFullDisk(std::string_view error) { return error.starts_with("the disk is full"); }
+
+// Of a peer that is called. Files are this site's to write, or the peer's to take: that is not told apart.
+bool IsPeersFullDisk(const dispatch::v1::LinkStatus& link) {
+  return IsFullDisk(link.last_error()) && link.transport() != dispatch::v1::LINK_TRANSPORT_SPOOL;
+}
+
+// In the words of error::SignatureInvalid.
+struct RefusedSignature {
+  std::string_view key;
+  std::string_view party;  // who signed
+  std::string_view why;
+  bool unknown_key = false;
+};
+
+std::optional<RefusedSignature> RefusedSignatureIn(std::string_view error) {
+  constexpr std::string_view kBy = "the signature by key '";
+  constexpr std::string_view kOf = "' of ";
+  constexpr std::string_view kBad = " is not good: ";
+  if (!error.starts_with(kBy)) return std::nullopt;
+  const size_t of = error.find(kOf, kBy.size());
+  const size_t bad = error.find(kBad, of);
+  if (of == std::string_view::npos || bad == std::string_view::npos) return std::nullopt;
+  const size_t party = of + kOf.size();
+  RefusedSignature refused = {.key = error.substr(kBy.size(), of - kBy.size()),
+                              .party = error.substr(party, bad - party),
+                              .why = error.substr(bad + kBad.size())};
+  refused.unknown_key = refused.why == "the key is not known here";
+  return refused;
+}
+
 }  // namespace
 
 ExitCode ExitCodeOf(const absl::Status& status) {
@@ -127,7 +228,11 @@ bool IsUnsure(const Failure& failure) {
 }
 
 bool IsWorthRetrying(const absl::Status& status) {
-  // A full disk is RESOURCE_EXHAUSTED too, but does not say when to come back.
+  // A store that only a restart of its service mends does not say when to come back.
+  if (error::ReasonOf(status) == type::v1::ERROR_REASON_STORE_FAILED &&
+      error::RetryDelayOf(status) == absl::ZeroDuration()) {
+    return false;
+  }
   return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
          (absl::IsResourceExhausted(status) && error::RetryDelayOf(status) > absl::ZeroDuration());
 }
@@ -185,6 +290,13 @@ std::string FailureAdvice(const Failure& failure, Language language) {
       return text(say::kDoSeeNotifications);
     case type::v1::ERROR_REASON_BACKUP_EXISTS:
       return text(say::kDoOtherBackupName);
+    case type::v1::ERROR_REASON_DISK_FULL:
+      return text(say::kDoMakeRoom);
+    case type::v1::ERROR_REASON_STORE_FAILED:
+      // What does not say when to come back does not heal by itself.
+      if (error::RetryDelayOf(failure.status) > absl::ZeroDuration()) break;
+      return Say(language, say::kDoRestart,
+                 failure.service == "escalation" ? "hotline-escalation" : "hotline-work-order");
     case type::v1::ERROR_REASON_BACKUP_RUNNING:
     case type::v1::ERROR_REASON_PUBLICATION_RUNNING:
       return text(say::kDoLater);
@@ -231,59 +343,38 @@ std::string FailureAdvice(const Failure& failure, Language language) {
 }
 
 std::string PlainLinkError(std::string_view error, Language language) {
-  constexpr std::string_view kConnect = "failed to connect to all addresses";
-  constexpr std::string_view kName = "DNS resolution failed for ";
-  const bool no_name = error.starts_with(kName);
-  if (!no_name && !error.starts_with(kConnect)) return std::string(error);
-  // `…; last error: UNKNOWN: ipv4:192.0.2.1:12301: what was met`
-  std::string_view rest = error;
-  if (no_name) {
-    rest.remove_prefix(kName.size());
-  } else {
-    rest.remove_prefix(kConnect.size());
-    constexpr std::string_view kLast = "last error: ";
-    if (const size_t last = rest.find(kLast); last != std::string_view::npos)
-      rest.remove_prefix(last + kLast.size());
-  }
-  std::string address;
-  const auto take_address = [&](size_t at, size_t scheme) {
-    const size_t end = std::min(rest.find(": ", at), rest.size());
-    // Brackets are escaped there as in a URI.
-    address = absl::StrReplaceAll(ToAbsl(rest.substr(at + scheme, end - at - scheme)),
-                                  {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
-    rest.remove_prefix(std::min(rest.size(), end + 2));
-  };
-  if (no_name) {
-    take_address(0, 0);
-  } else {
-    for (const std::string_view scheme : {"ipv4:", "ipv6:", "unix:"}) {
-      if (const size_t at = rest.find(scheme); at != std::string_view::npos && address.empty())
-        take_address(at, scheme.size());
-    }
-  }
-  if (address.empty()) address = Say(language, say::kThePeer);
-  const auto tells = [&](std::initializer_list<std::string_view> words) {
-    return std::any_of(words.begin(), words.end(),
-                       [&](std::string_view word) { return rest.find(word) != std::string_view::npos; });
-  };
-  if (no_name || tells({"DNS resolution failed", "Domain name not found"}))
-    return Say(language, say::kLinkNoName, address);
-  if (tells({"Connection refused"})) return Say(language, say::kLinkRefused, address);
-  if (tells({"No route to host", "Network is unreachable"})) return Say(language, say::kLinkNoRoute, address);
-  constexpr std::string_view kOtherParty = "certificate names another party: ";
-  if (const size_t at = rest.find(kOtherParty); at != std::string_view::npos)
-    return Say(language, say::kLinkOtherParty, address, rest.substr(at + kOtherParty.size()));
-  // Before the closed connection, which a handshake ends in too.
-  constexpr std::string_view kHandshake = "Ssl handshake failed: ";
-  if (const size_t at = rest.find(kHandshake); at != std::string_view::npos)
-    return Say(language, say::kLinkHandshake, address, rest.substr(at + kHandshake.size()));
-  if (tells({"andshake"})) return Say(language, say::kLinkHandshake, address, rest);
-  if (tells({"timed out", "Timeout"})) return Say(language, say::kLinkTimeout, address);
-  if (tells({"http1.x server"})) return Say(language, say::kLinkNotOurs, address);
-  if (tells({"Socket closed", "Connection reset", "Broken pipe"}))
-    return Say(language, say::kLinkClosed, address);
-  // Behind an address that was found stands what was met there; else all that there is.
-  return Say(language, say::kLinkOther, address, rest.empty() ? error : rest);
+  const Met met = WhatWasMet(error);
+  if (met.phrase == nullptr) return std::string(error);
+  return Say(language, *met.phrase,
+             met.address.empty() ? std::string(Say(language, say::kThePeer)) : met.address, met.detail);
+}
+
+bool IsTlsFault(std::string_view error) {
+  const Phrase* const met = WhatWasMet(error).phrase;
+  return met == &say::kLinkHandshake || met == &say::kLinkClosed || met == &say::kLinkNotOurs;
+}
+
+std::string LinkErrorText(const dispatch::v1::LinkStatus& link, Language language) {
+  const std::string& error = link.last_error();
+  if (IsPeersFullDisk(link)) return Say(language, say::kLinkPeerFull, link.peer());
+  if (IsFullDisk(error)) return std::string(Say(language, say::kLinkFull));
+  const std::optional<RefusedSignature> refused = RefusedSignatureIn(error);
+  if (!refused.has_value()) return PlainLinkError(error, language);
+  const std::string why =
+      refused->unknown_key ? In(language, say::kLinkKeyUnknown) : std::string(refused->why);
+  const std::string said = Say(language, say::kLinkSignature, refused->party, refused->key, why);
+  // What this site refuses of the peer's, it says itself.
+  return refused->party == link.peer() ? said : Say(language, say::kLinkPeerSays, link.peer(), said);
+}
+
+std::string LinkErrorAdvice(const dispatch::v1::LinkStatus& link, Language language) {
+  if (IsPeersFullDisk(link)) return Say(language, say::kDoPeerFull, link.peer());
+  if (IsFullDisk(link.last_error())) return Say(language, say::kDoSpoolFull, link.peer());
+  const std::optional<RefusedSignature> refused = RefusedSignatureIn(link.last_error());
+  if (!refused.has_value()) return "";
+  const bool ours = refused->party != link.peer();
+  if (!refused->unknown_key) return Say(language, say::kDoCompareKeys, refused->key, refused->party);
+  return Say(language, ours ? say::kDoPeerAddsKey : say::kDoAddPeersKey, link.peer(), refused->key);
 }
 
 std::string DescribeFailure(const Failure& failure, Language language) {

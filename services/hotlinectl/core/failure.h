@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/text.h"
+#include "hotline/dispatch/v1/dispatch_service.pb.h"
 #include "services/hotlinectl/core/text.h"
 
 namespace hotline::hotlinectl {
@@ -82,6 +83,12 @@ std::string FailureAdvice(const Failure& failure, Language language);
 // What the last error of a link means, in one line: of gRPC's own about a connection that fails, what it met
 // at which address, with gRPC's words only where they say more. Any other is given back as it is.
 std::string PlainLinkError(std::string_view error, Language language);
+// Of the same: something answered there, and TLS may be why nothing came of it.
+bool IsTlsFault(std::string_view error);
+// The last error of `link` as PlainLinkError tells it; of what the peer refused, whose words these are.
+std::string LinkErrorText(const dispatch::v1::LinkStatus& link, Language language);
+// What to do about it where it is no matter of the connection; else empty.
+std::string LinkErrorAdvice(const dispatch::v1::LinkStatus& link, Language language);
 // Message, reason, field with the flag that fills it, advice: several lines, each ended by a line feed.
 std::string DescribeFailure(const Failure& failure, Language language);
 // The same for scripts, on one line: {"code":…,"reason":…,"field":…,"message":…,"messageZh":…,"retryDelay":…,

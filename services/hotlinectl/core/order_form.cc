@@ -449,6 +449,9 @@ std::string UnitAt(const Request& request, std::string_view path) {
 
 std::string_view FlagForPath(std::string_view path) {
   if (path.empty()) return {};
+  // What is only registered has its content there.
+  constexpr std::string_view kRegistration = "registration.";
+  if (path.starts_with(kRegistration)) path.remove_prefix(kRegistration.size());
   for (const FormField& field : FormFields()) {
     if (!field.file_only && field.path == path) return field.flag.name;
   }

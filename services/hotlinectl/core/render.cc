@@ -729,7 +729,7 @@ void AddLink(Language language, const dispatch::v1::LinkStatus& link, Table& tab
        Cell(Say(language, link.up() ? say::kUp : say::kDown), link.up() ? Colour::kGreen : Colour::kRed),
        Cell(StrCat(link.outgoing_sequence())), Cell(StrCat(link.acknowledged_sequence())),
        Cell(StrCat(link.incoming_sequence())), Cell(TimeText(link.acknowledge_time())),
-       Cell(PlainLinkError(link.last_error(), language))});
+       Cell(LinkErrorText(link, language))});
 }
 
 Table LinkStatusTable(Language language) {
@@ -769,7 +769,7 @@ void AddLinkStatus(Language language, const dispatch::v1::LinkStatus& link, absl
   if (link.reconcile_differences() > 0) {
     add(Say(language, say::kLinkDiffers, link.reconcile_differences(), TimeText(link.reconcile_time())));
   }
-  if (!link.last_error().empty()) add(PlainLinkError(link.last_error(), language));
+  if (!link.last_error().empty()) add(LinkErrorText(link, language));
   const bool files = link.transport() == dispatch::v1::LINK_TRANSPORT_SPOOL;
   const int64_t lag = link.outgoing_sequence() - link.acknowledged_sequence();
   table.AddRow(

@@ -353,8 +353,8 @@ inline constexpr Phrase kFlagConfirmUnanswered{
 inline constexpr Phrase kFlagPartnerKind{"partner-fanout or police-assist (default partner-fanout)",
                                          "多方联动或公安协助（默认多方联动）"};
 inline constexpr Phrase kFlagInDoubt{"only offers in doubt", "只看存疑的推送"};
-inline constexpr Phrase kFlagParent{"only the partners' orders of this incident (id)",
-                                    "只看该工单（标识）的联动工单"};
+inline constexpr Phrase kFlagParent{"only the partners' orders of this incident (id or number)",
+                                    "只看该工单（标识或编号）的联动工单"};
 inline constexpr Phrase kFlagGround{"ground of the return", "退回依据类别"};
 inline constexpr Phrase kFlagBasis{"article or annex item it rests on", "所依据的条款或清单事项"};
 inline constexpr Phrase kFlagProposedUnit{"unit that should have it instead", "建议承办单位代码"};
@@ -705,6 +705,14 @@ inline constexpr Phrase kDoVerifyOffline{
     "目录），不限时长"};
 inline constexpr Phrase kDoLater{"try again later", "请稍后再试"};
 inline constexpr Phrase kDoLaterIn{"try again in $0", "请在 $0 后再试"};
+inline constexpr Phrase kDoMakeRoom{
+    "make room on the disk that is full (old backups, rotated logs): `hotlinectl doctor` at the site says "
+    "which; then run the command again",
+    "请清理已满的磁盘（旧备份、已轮转的日志），在该平台执行 hotlinectl doctor 可查看是哪一个；然后重新执行"};
+inline constexpr Phrase kDoRestart{
+    "it does not heal by itself: mend what the message names, then systemctl restart $0 at the site; "
+    "`hotlinectl doctor` there says more",
+    "不会自行恢复：请先处理上述原因，再在该平台执行 systemctl restart $0；详见该平台的 hotlinectl doctor"};
 inline constexpr Phrase kDoPermission{"use a certificate or an account that may do this",
                                       "请使用有此权限的证书或账号"};
 inline constexpr Phrase kDoCallUs{"this should not happen: keep this message and tell the operators",
@@ -728,10 +736,43 @@ inline constexpr Phrase kLinkNotOurs{
     "what listens at $0 does not speak this protocol (another program, or TLS on one side alone)",
     "$0 处监听的程序协议不符（并非本系统，或仅一方启用 TLS）"};
 inline constexpr Phrase kLinkClosed{
-    "the connection to $0 was closed (the other side went down, or TLS on one side alone)",
-    "与 $0 的连接已断开（对方停机，或仅一方启用 TLS）"};
+    "the connection to $0 was closed (the other side went down or refuses the certificate, or TLS on one "
+    "side "
+    "alone)",
+    "与 $0 的连接已断开（对方停机或拒绝证书，或仅一方启用 TLS）"};
 inline constexpr Phrase kLinkOther{"cannot connect to $0 ($1)", "无法连接 $0（$1）"};
 inline constexpr Phrase kThePeer{"the peer", "对端"};
+inline constexpr Phrase kLinkPeerFull{"$0 says: its disk is full", "$0 答复：其磁盘已满"};
+inline constexpr Phrase kLinkFull{"the disk of the spool or of the peer is full",
+                                  "文件交换目录或对端的磁盘已满"};
+inline constexpr Phrase kLinkPeerSays{"$0 says: $1", "$0 答复：$1"};
+inline constexpr Phrase kLinkSignature{"the signature of $0 by the key '$1' is refused: $2",
+                                       "$0 的签名（密钥 $1）被拒：$2"};
+inline constexpr Phrase kLinkKeyUnknown{"there is no such public key in the configuration",
+                                        "配置中没有此公钥"};
+inline constexpr Phrase kDoPeerFull{
+    "$0 must make room on its disk; the link then goes on by itself (while this site takes back what it "
+    "lost, "
+    "its own disk counts too)",
+    "须由 $0 清理其磁盘，之后链路自行恢复（本平台正在找回记录时，也请查看本平台磁盘）"};
+inline constexpr Phrase kDoSpoolFull{
+    "make room on the disk of spool.out_directory; if there is room, $0 must make room on its own",
+    "请清理 spool.out_directory 所在磁盘；若空间充足，则须由 $0 清理其磁盘"};
+inline constexpr Phrase kDoPeerAddsKey{
+    "$0 must add the public key of '$1' to those of this site under `public_keys` and restart work_order and "
+    "dispatch; until then sign with a key that it has (`signing.keys` here, then the same restart)",
+    "须由 $0 将 '$1' 的公钥加入其配置中本平台的 "
+    "public_keys，并重启work_order和dispatch；在此之前，请在本平台 "
+    "signing.keys 中改用对方已有的密钥，并同样重启"};
+inline constexpr Phrase kDoAddPeersKey{
+    "add the public key of '$1' to those of $0 under `public_keys` here and restart work_order and dispatch; "
+    "until then $0 can sign with a key that is there",
+    "请将 '$1' 的公钥加入本平台配置中 $0 的 public_keys，并重启work_order和dispatch；在此之前，$0 "
+    "可改用本平台已有的密钥签名"};
+inline constexpr Phrase kDoCompareKeys{
+    "compare the key '$0' of $1 at both sites: `signing.keys` and `public_keys`, from when and until when it "
+    "is valid, and both clocks",
+    "请双方核对 $1 的密钥 '$0'：signing.keys 与 public_keys、有效期及双方时钟"};
 inline constexpr Phrase kNotLoopback{
     "$0 is not on loopback: give --ca (TLS), or --insecure to allow plain text",
     "$0 不在本机：请给出 --ca（TLS），或用 --insecure 允许明文"};

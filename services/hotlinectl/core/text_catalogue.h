@@ -29,6 +29,12 @@ inline constexpr Phrase kNoSuchItem{"version $1 has no item $0", "版本 $1 没�
 inline constexpr Phrase kCatalogueGood{"$0: $1 items, nothing found", "$0：共 $1 个事项，未发现问题"};
 inline constexpr Phrase kCatalogueFindings{"$0: $1 findings", "$0：发现 $1 处问题"};
 inline constexpr Phrase kCatalogueReloaded{"reloaded; in force: $0", "已重新加载；当前有效：$0"};
+inline constexpr Phrase kDoSeeCatalogue{
+    "the model is being trained; it will be in force, see `hotlinectl catalogue show` and the log of "
+    "dispatch (\"catalogue is in force\"). If what was edited is not in it then, reload again: the same "
+    "files are not trained twice",
+    "模型正在训练，完成后自动生效；请用 hotlinectl catalogue show 或dispatch日志（catalogue is in "
+    "force）确认。届时若仍无所改内容，请重新加载；相同的文件不会重复训练"};
 inline constexpr Phrase kNoneInForce{"none", "无"};
 inline constexpr Phrase kSameVersions{"the two are alike", "两者相同"};
 inline constexpr Phrase kVersionInForce{"in force", "当前有效"};

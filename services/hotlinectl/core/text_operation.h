@@ -21,8 +21,11 @@ inline constexpr Phrase kFlagSiteConfig{"the site's configuration (default: /etc
                                         "平台配置文件（默认 /etc/hotline-handoff/site.yaml）"};
 inline constexpr Phrase kFlagBackupConfig{
     "the site's configuration; create, list: where its services are, and the certificate of the role admin; "
-    "verify: which parts must be there; restore: where to (default: /etc/hotline-handoff/site.yaml)",
-    "平台配置文件；create、list：各服务地址及admin角色证书；verify：须有哪些部分；restore：恢复到何处（默认 "
+    "verify: whose it must be and which parts must be there; restore: where to (default: "
+    "/etc/hotline-handoff/site.yaml)",
+    "平台配置文件；create、list：各服务地址及admin角色证书；verify：须属于哪个热线、须有哪些部分；restore：恢"
+    "复到何处"
+    "（默认 "
     "/etc/hotline-handoff/site.yaml）"};
 inline constexpr Phrase kFlagOnlyPart{"restore this service's part alone", "仅恢复该服务的部分"};
 inline constexpr Phrase kFlagDeep{"also read every byte of every store", "同时逐字节检查全部数据库"};
@@ -56,6 +59,9 @@ inline constexpr Phrase kOnlyOrdersNext{
     "-shm），保留directory.db和publications/"};
 inline constexpr Phrase kBackupOfOther{"the backup is of hotline $0, the configuration of $1",
                                        "备份属于热线$0，配置属于热线$1"};
+inline constexpr Phrase kBackupNeedsFolder{
+    "give the folder of the backup, or its name of `backup list` with --config",
+    "请给出备份所在目录，或用 --config 并给出 backup list 中的名称"};
 inline constexpr Phrase kPartRestored{"$0 restored into $1", "$0 已恢复到 $1"};
 inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service here; left out",
                                      "$0：配置中没有该服务，未恢复"};

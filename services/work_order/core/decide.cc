@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/text.h"
+#include "common/contract/request_id.h"
 #include "common/error/error.h"
 #include "common/retention/erase.h"
 #include "services/work_order/core/governor.h"
@@ -1527,6 +1528,20 @@ absl::Status CheckActor(const std::string& account, const char* service) {
   return absl::OkStatus();
 }
 
+// Nor does anybody else take an id that a service derives, which would then be refused to the service. What
+// is made for a person bears that person's account, so that its verb alone tells.
+absl::Status CheckRequestId(const std::string& request_id, Verb verb, const char* service) {
+  const std::string_view derived = DerivedIds(request_id);
+  if (derived.empty() || service != nullptr ||
+      (derived == kAcknowledgementIds && verb == Verb::kAcknowledge) ||
+      (derived == kDisclosureIds && verb == Verb::kDisclose)) {
+    return absl::OkStatus();
+  }
+  return error::BadField(Reason::ERROR_REASON_REQUEST_ID_INVALID, "header.request_id",
+                         StrCat("must not begin with ", derived, ": services of the site derive such ids"),
+                         StrCat("不得以", derived, "开头，该前缀由系统服务专用"));
+}
+
 // Whether `order` may be merged into the one that the command names.
 absl::Status CheckMerger(const WorkOrder& order, const WorkOrder* kept, const Command& command,
                          const Site& site) {
@@ -1634,8 +1649,9 @@ struct NewContent {
   type::v1::OrderContent content;
   std::string bytes;
 };
-absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration, const type::v1::Actor& actor,
-                                     const NewOrder& fresh, const Site& site) {
+absl::StatusOr<NewContent> ContentOf(const Command& command, const NewOrder& fresh, const Site& site) {
+  const type::v1::Registration& registration = command.registration();
+  const type::v1::Actor& actor = command.header().actor();
   NewContent result;
   if (!registration.parent_order_id().empty()) {
     if (fresh.parent == nullptr) return error::OrderNotFound(registration.parent_order_id());
@@ -1660,7 +1676,7 @@ absl::StatusOr<NewContent> ContentOf(const type::v1::Registration& registration,
   result.content = registration.content();
   result.bytes = result.content.SerializeAsString();
   if (result.bytes.size() > kMaxContentBytes) {
-    return error::BadField(Reason::ERROR_REASON_TEXT_TOO_LONG, "content",
+    return error::BadField(Reason::ERROR_REASON_TEXT_TOO_LONG, ContentPath(command),
                            StrCat("is larger than ", kMaxContentBytes >> 10, " KiB"),
                            StrCat("超过", kMaxContentBytes >> 10, " KiB"));
   }
@@ -1682,6 +1698,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
   if (verb != Verb::kDisclose) {
     if (absl::Status status = CheckActor(header.actor().account(), service); !status.ok()) return status;
   }
+  if (absl::Status status = CheckRequestId(header.request_id(), verb, service); !status.ok()) return status;
   if (command.has_registration()) {
     if (!header.order_id().empty()) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "header.order_id",
@@ -1775,7 +1792,7 @@ absl::StatusOr<Change> Decide(const WorkOrder* before, const Command& given, con
     change.after = *before;
     change.after.clear_content();
   } else {
-    absl::StatusOr<NewContent> content = ContentOf(command.registration(), header.actor(), fresh, site);
+    absl::StatusOr<NewContent> content = ContentOf(command, fresh, site);
     if (!content.ok()) return content.status();
     step.Register(content->content, std::move(content->bytes));
   }

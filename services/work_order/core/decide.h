@@ -216,6 +216,8 @@ struct Received {
   Change change;
   // Answers without a change (NOT_UNDERSTOOD, RECALL_REFUSED).
   std::vector<EnvelopeDraft> envelopes;
+  // A NOT_UNDERSTOOD that changed nothing, as ReadNotUnderstood gives it: for the operator.
+  std::optional<exchange::v1::NotUnderstoodBody> refusal;
 };
 
 // Decides an envelope that a peer sent. Never fails: what cannot be understood is answered with
@@ -226,6 +228,9 @@ struct Received {
 // An offer makes a new order here unless this very handoff is known, also when the matter once was an order
 // of this site or was offered before: a second attempt, or a matter that comes back, has a handoff id of its
 // own and is linked by that.
+//
+// A NOT_UNDERSTOOD of an offer that has no answer yet gives it back to this site's desk, whatever words it
+// has or lacks; of a recall it ends that; any other is told to the operator (`refusal`).
 //
 // A mirror is installed if its sender may make that move: the receiver of the handoff works on the order
 // until it has replied, then the origin's side calls back, demands a redo, closes or reopens. One that says

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/error/error.h"
 #include "services/work_order/core/order.h"
+#include "services/work_order/core/validate.h"
 
 namespace hotline::work_order {
 namespace {
@@ -201,8 +202,8 @@ absl::Status CheckPartners(const type::v1::PartnerCall& call, const std::vector<
 absl::Status CheckDuty(const WorkOrder& order, const Command& command, const Site& site) {
   if (command.registration().has_content()) {
     const type::v1::OrderContent& content = command.registration().content();
-    if (absl::Status status =
-            CheckRecusal(content.accused_units(), "content", content.lead_unit(), content.assist_units());
+    if (absl::Status status = CheckRecusal(content.accused_units(), ContentPath(command), content.lead_unit(),
+                                           content.assist_units());
         !status.ok()) {
       return status;
     }
@@ -313,15 +314,18 @@ absl::StatusOr<workorder::v1::PreviewReturnResponse> PreviewReturn(
   WorkOrder open = order;
   open.mutable_facts()->clear_restricted();
   const absl::StatusOr<Change> change = Decide(&open, command, NewOrder(), site, now);
-  if (!change.ok() && absl::IsInvalidArgument(change.status())) return change.status();
+  // Whoever asks has named what the command has in its parts.
+  const absl::Status refused =
+      error::WithoutFieldPrefix(error::WithoutFieldPrefix(change.status(), "handoff_return"), "header.actor");
+  if (absl::IsInvalidArgument(refused)) return refused;
 
   workorder::v1::PreviewReturnResponse response;
   response.set_allowed(change.ok());
-  if (!change.ok()) {
-    response.set_reason(std::string(error::ReasonName(error::ReasonOf(change.status()))));
-    response.set_message(std::string(ToStd(change.status().message())));
-    response.set_message_zh(error::ChineseOf(change.status()));
-    response.set_ruling_required(error::ReasonOf(change.status()) == Reason::ERROR_REASON_RETURN_LIMIT);
+  if (!refused.ok()) {
+    response.set_reason(std::string(error::ReasonName(error::ReasonOf(refused))));
+    response.set_message(std::string(ToStd(refused.message())));
+    response.set_message_zh(error::ChineseOf(refused));
+    response.set_ruling_required(error::ReasonOf(refused) == Reason::ERROR_REASON_RETURN_LIMIT);
   }
   *response.mutable_hops() = change.ok() ? change->after.hops() : order.hops();
   response.set_free_returns_of_unit(

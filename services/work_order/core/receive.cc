@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "common/base/id.h"
 #include "common/base/utf8.h"
+#include "common/contract/not_understood.h"
 #include "common/error/error.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "services/work_order/core/decide.h"
@@ -84,16 +85,21 @@ class Receiving {
       }
     }
     if (status.ok() && received_.changes) NoteTold(told_key_, &received_.change.after);
-    if (status.ok()) return std::move(received_);
-    received_ = Received();
+    if (!status.ok()) received_ = Received();
     // Never an answer to an answer of this kind, or two sites would send them to and fro for ever.
-    if (envelope_.kind() != exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) AnswerNotUnderstood(status);
+    if (envelope_.kind() == exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) {
+      if (!received_.changes) received_.refusal = ReadNotUnderstood(envelope_.body());
+    } else if (!status.ok()) {
+      AnswerNotUnderstood(status);
+    }
     return std::move(received_);
   }
 
  private:
   absl::Status Dispatch() {
-    if (envelope_.body().size() > kMaxBodyBytes) {
+    // What was not understood is not, in however many words.
+    if (envelope_.body().size() > kMaxBodyBytes &&
+        envelope_.kind() != exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD) {
       return error::BadField(Reason::ERROR_REASON_FIELD_INVALID, "body", "is larger than 256 KiB",
                              "超过256 KiB");
     }
@@ -423,22 +429,22 @@ class Receiving {
   }
 
   absl::Status NotUnderstood() {
-    exchange::v1::NotUnderstoodBody body;
-    if (absl::Status status = Read(&body); !status.ok()) return status;
+    // It is not checked, as it is not answered: an offer that the peer dislikes goes back to the desk
+    // whatever is said of it.
+    const exchange::v1::NotUnderstoodBody body = ReadNotUnderstood(envelope_.body());
     if (body.kind() == exchange::v1::ENVELOPE_KIND_RECALL) return RecallIsVain();
     // What else was not understood is a matter for the two sites' operators, not for the order.
-    if (body.kind() != exchange::v1::ENVELOPE_KIND_OFFER || !Awaits()) return absl::OkStatus();
+    // That of what came behind the offer, too, by a peer that names no kind: a recall, say.
+    const int64_t offered = before_->handoff().link_sequence();
+    const bool of_later =
+        body.kind() != exchange::v1::ENVELOPE_KIND_OFFER && offered > 0 && body.sequence() > offered;
+    if (!Awaits() || !IsOfOffer(body) || of_later) return absl::OkStatus();
     Change& change = Begin();
     change.after.set_state(type::v1::ORDER_STATE_RETURNED);
     type::v1::Handoff* handoff = change.after.mutable_handoff();
     type::v1::HandoffReturn* returned = handoff->mutable_returned();
     returned->set_ground(type::v1::RETURN_GROUND_NOT_UNDERSTOOD);
-    std::string reason = body.reason();
-    for (const std::string* part : {&body.field(), &body.message()}) {
-      if (!part->empty()) reason.append(reason.empty() ? "" : ": ").append(*part);
-    }
-    if (reason.empty()) reason = "NOT_UNDERSTOOD";
-    returned->set_reason(std::string(TruncateCodePoints(reason, 500)));
+    returned->set_reason(ReturnReason(body));
     ToProto(now_, handoff->mutable_end_time());
     type::v1::ReturnedDetail* detail = change.event.mutable_returned();
     detail->set_handoff_id(handoff->id());
@@ -634,8 +640,10 @@ class Receiving {
                          !Shared().has_end_time() && IsPeersMove(body);
       if (!moves) return Accused(body);
     }
-    if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
+    // One that does not say who holds the order is of no epoch, and no older one: it may be an acceptance.
+    if (!body.has_custody()) return error::Required("custody");
     if (absl::Status status = CheckEpoch(body.custody().epoch()); !status.ok()) return status;
+    if (body.custody().epoch() < before_->custody().epoch()) return absl::OkStatus();
     if (body.custody().epoch() == before_->custody().epoch() &&
         body.custody().holder() != before_->custody().holder()) {
       return Bad("custody.holder", "is another in the same epoch", "与同一轮次的持有方不符");

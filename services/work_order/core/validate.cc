@@ -721,8 +721,9 @@ absl::Status ForeignFault(const google::protobuf::Message& message, const std::s
 
 }  // namespace
 
-absl::Status ValidateContent(const OrderContent& content, const Site& site, absl::Time now) {
-  Checks checks({.site = &site, .now = now, .peer = false}, "content");
+absl::Status ValidateContent(const OrderContent& content, const Site& site, absl::Time now,
+                             const char* path) {
+  Checks checks({.site = &site, .now = now, .peer = false}, path);
   CheckContent(content, /*peer=*/false, checks);
   return checks.Take();
 }
@@ -758,6 +759,10 @@ absl::Status ValidateHeader(const type::v1::CommandHeader& header) {
   return checks.Take();
 }
 
+const char* ContentPath(const Command& command) {
+  return command.has_offer() ? "content" : "registration.content";
+}
+
 absl::Status ValidateAction(const Command& command, const Site& site, absl::Time now) {
   Checks checks({.site = &site, .now = now, .peer = false}, "");
   checks.That(CountActions(command) == 1, Reason::ERROR_REASON_ACTION_INVALID, "action",
@@ -772,9 +777,10 @@ absl::Status ValidateAction(const Command& command, const Site& site, absl::Time
         route.Text("reason", registration.route().reason(), 500, Need::kOptional, Lines::kMany);
       });
     });
-    checks.Present("content", registration.has_content() || !registration.parent_order_id().empty());
+    const char* const path = ContentPath(command);
+    checks.Present(path, registration.has_content() || !registration.parent_order_id().empty());
     if (checks.ok() && registration.has_content()) {
-      if (absl::Status status = ValidateContent(command.registration().content(), site, now); !status.ok()) {
+      if (absl::Status status = ValidateContent(registration.content(), site, now, path); !status.ok()) {
         return status;
       }
     }

@@ -19,8 +19,9 @@
 namespace hotline::work_order {
 
 // The bounds are those written beside each field in work_order.proto and command.proto. `now` bounds the
-// times: what happened may lie up to a minute after it, as clocks differ. Paths start with `content.`.
-absl::Status ValidateContent(const type::v1::OrderContent& content, const Site& site, absl::Time now);
+// times: what happened may lie up to a minute after it, as clocks differ. Paths start with `path`.
+absl::Status ValidateContent(const type::v1::OrderContent& content, const Site& site, absl::Time now,
+                             const char* path = "content");
 // The same for the content of a peer's offer, where a newer peer with other lists and another clock is no
 // fault: enum values unknown here, units and catalogue items unknown here and late times pass.
 absl::Status ValidateOfferedContent(const type::v1::OrderContent& content);
@@ -33,6 +34,10 @@ absl::Status ValidateHeader(const type::v1::CommandHeader& header);
 // The fields of the one action in `command`, and that there is exactly one (offer and registration may be
 // together).
 absl::Status ValidateAction(const type::v1::Command& command, const Site& site, absl::Time now);
+
+// Where the request that made `command` has the content of a new order: a push (PushWorkOrder) beside its
+// offer, a registration alone (CreateWorkOrder) within itself.
+const char* ContentPath(const type::v1::Command& command);
 
 // `text` has at most `max` code points of well-formed UTF-8 without control characters. Line breaks are
 // allowed in long texts (`multi_line`). Empty, or nothing that can be seen, is an error if `required`.

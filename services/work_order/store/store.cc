@@ -1164,8 +1164,10 @@ absl::StatusOr<Identity> Establish(sql::Database& database, sql::Connection& wri
           kOldestSchemaVersion, " to ", kSchemaVersion, ": start with an empty folder"));
     }
     if (meta["hotline"] != hotline) {
-      return error::StoreFailed(
-          absl::StrCat("the store belongs to hotline ", meta["hotline"], ", not to ", std::string(hotline)));
+      return error::StoreNotOpened(StrCat("the store belongs to hotline ", meta["hotline"], ", not to ",
+                                          hotline, ": correct hotline or data_dir in the configuration"),
+                                   StrCat("work_order.db 属于热线 ", meta["hotline"], "，不属于 ", hotline,
+                                          "：请核对配置中的 hotline 与 data_dir"));
     }
     Identity identity{
         .hotline = meta["hotline"],

@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,6 +28,7 @@
 
 #include "common/base/stop.h"
 #include "common/boot/backup_edge.h"
+#include "common/boot/log.h"
 #include "common/error/error.h"
 #include "common/rpc/address.h"
 #include "common/rpc/client.h"
@@ -68,6 +70,8 @@ class Edge final : public ExchangeService::WithRawCallbackMethod_GetLink<
         [this](const CallContext&, const GetLinkRequest& request, Done<GetLinkResponse> done) {
           if (request.from_hotline() == "wait") {
             waiting.set_value(std::move(done));
+          } else if (request.from_hotline() == "unsigned") {
+            done(error::SignatureInvalid("110", "k2", "the key is not known here", "本平台没有该公钥"));
           } else {
             done(GetLinkResponse());
           }
@@ -395,12 +399,53 @@ TEST_F(BootTest, ATakenPortIsRefused) {
   };
   auto second = Server::Start(site, "dispatch", create);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(std::string(second.status().message()), "cannot listen on " + server_->address());
+  const std::string taken = "address already in use (`ss -ltnp` shows by whom)";
+  EXPECT_EQ(std::string(second.status().message()),
+            fmt::format("cannot listen on {} (dispatch.listen.address): {}", server_->address(), taken));
   site = TestSite();
   site.site.mutable_dispatch()->mutable_listen()->set_metrics_address(server_->metrics_address());
   second = Server::Start(site, "dispatch", create);
   EXPECT_EQ(std::string(second.status().message()),
-            "cannot listen on " + server_->metrics_address() + " for metrics");
+            fmt::format("cannot listen on {} (dispatch.listen.metrics_address): {}",
+                        server_->metrics_address(), taken));
+}
+
+// 192.0.2.0/24 is for documentation.
+TEST_F(BootTest, AnAddressOfAnotherMachineIsNamed) {
+  const auto start = [&](const LoadedSite& site) {
+    const auto server = Server::Start(
+        site, "dispatch",
+        [](Environment& environment) {
+          return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+        },
+        {.insecure_listen = true});
+    return std::string(server.status().message());
+  };
+  LoadedSite site = TestSite();
+  site.site.mutable_dispatch()->mutable_listen()->set_address("192.0.2.1:0");
+  EXPECT_NE(start(site).find("(dispatch.listen.address): 192.0.2.1 is no address of this machine"),
+            std::string::npos)
+      << start(site);
+  site = TestSite();
+  site.site.mutable_dispatch()->mutable_listen()->set_metrics_address("192.0.2.1:0");
+  EXPECT_NE(start(site).find("(dispatch.listen.metrics_address): 192.0.2.1 is no address of this machine"),
+            std::string::npos)
+      << start(site);
+}
+
+// Who sends it is told, and can do nothing.
+TEST_F(BootTest, ARefusedSignatureIsLoggedWithWhatToDo) {
+  Start();
+  testing::internal::CaptureStderr();
+  grpc::ClientContext context;
+  GetLinkRequest request;
+  request.set_from_hotline("unsigned");
+  GetLinkResponse response;
+  EXPECT_FALSE(ExchangeService::NewStub(channel_)->GetLink(&context, request, &response).ok());
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("\"warn\""), std::string::npos) << log;
+  EXPECT_NE(log.find("add the public key under peers[].public_keys and restart"), std::string::npos) << log;
+  EXPECT_NE(log.find("by key 'k2' of 110"), std::string::npos) << log;
 }
 
 // Certificates as deploy/certs/make gives them, gone at the end.
@@ -413,8 +458,9 @@ class Certificates {
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
   std::string File(std::string_view name) const { return fmt::format("{}/{}", folder_.path(), name); }
-  // The same party's certificate by the same authority, for later.
-  void ReissueFrom2039(std::string_view hotline, std::string_view role) const {
+  // The same party's certificate by the same authority, from `start` (`20390101`) to `end`.
+  void Reissue(std::string_view hotline, std::string_view role, std::string_view start,
+               std::string_view end) const {
     const std::string own = File(fmt::format("{}/{}", hotline, role));
     std::ofstream(File("index.txt"));
     std::ofstream(File("ca.cnf")) << fmt::format(R"([ca]
@@ -438,8 +484,9 @@ subjectAltName = URI:spiffe://hotline/{1}/{2}
         "openssl req -new -key {0}.key -subj /CN=x -out {0}.csr 2>/dev/null && openssl ca -batch -notext "
         "-config "
         "{1} "
-        "-startdate 20390101000000Z -enddate 20400101000000Z -in {0}.csr -out {0}.crt 2>/dev/null",
-        own, File("ca.cnf"));
+        "-startdate {2}000000Z -enddate {3}000000Z -in {0}.csr -out {0}.new 2>/dev/null && mv {0}.new "
+        "{0}.crt",
+        own, File("ca.cnf"), start, end);
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
   // Files of `name`, `12345/dispatch`.
@@ -472,6 +519,36 @@ TEST_F(BootTest, AnotherPartysCertificateDoesNotStart) {
         std::string::npos)
         << start(name);
   }
+}
+
+// gRPC reads it again and says nothing of it.
+TEST_F(BootTest, AnEndedCertificateThatIsPutInPlaceIsWarnedOf) {
+  const Certificates certificates;
+  const std::string file = certificates.File("log");
+  ASSERT_TRUE(log::Configure({.file = file}).ok());
+  LoadedSite site = TestSite();
+  *site.site.mutable_tls() = certificates.Tls("12345/dispatch");
+  auto server = Server::Start(
+      site, "dispatch",
+      [](Environment& environment) {
+        return absl::StatusOr<std::unique_ptr<Service>>(std::make_unique<TestService>(environment));
+      },
+      {.certificate_refresh = absl::Milliseconds(1)});
+  ASSERT_TRUE(server.ok()) << server.status();
+  certificates.Reissue("12345", "dispatch", "20200101", "20210101");
+  const std::string wanted = "12345/dispatch.crt ended on 2021-01-01 00:00:00 UTC";
+  const auto written = [&] {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (written().find(wanted) == std::string::npos && std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
+  server->reset();
+  EXPECT_TRUE(log::Configure({}).ok());
+  const std::string text = written();
+  ASSERT_NE(text.find(wanted), std::string::npos) << text;
+  EXPECT_EQ(text.find(wanted, text.find(wanted) + 1), std::string::npos) << "once";
 }
 
 TEST_F(BootTest, AServiceThatCannotBeMadeDoesNotStart) {
@@ -591,7 +668,7 @@ dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
 TEST_F(RunServiceTest, WhatIsNotInForceYetIsWarnedOf) {
   static const Certificates certificates;
   static const hotline::test::MadeKeys keys({"--id k 12345"});
-  certificates.ReissueFrom2039("12345", "dispatch");
+  certificates.Reissue("12345", "dispatch", "20390101", "20400101");
   const config::v1::TlsConfig tls = certificates.Tls("12345/dispatch");
   Put(fmt::format(R"(hotline: 12345
 tls: {{certificate_file: {}, key_file: {}, ca_file: {}}}
@@ -607,6 +684,68 @@ dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
               fmt::format("warning: .*{}\n.*warning: {}(.|\n)*is fine", certificate, key));
   EXPECT_EXIT(Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(0),
               fmt::format("\"warn.*{}(.|\n)*\"warn.*{}(.|\n)*READY", certificate, key));
+}
+
+TEST_F(RunServiceTest, AnEndedCertificateIsWarnedOfAndAStrangersRefused) {
+  static const Certificates certificates;
+  static const Certificates others;
+  const auto put = [&](const std::string& ca_file) {
+    const config::v1::TlsConfig tls = certificates.Tls("12345/dispatch");
+    Put(fmt::format(R"(hotline: 12345
+tls: {{certificate_file: {}, key_file: {}, ca_file: {}}}
+work_order: {{listen: {{address: "127.0.0.1:0"}}, data_dir: data, address: "127.0.0.1:1"}}
+dispatch: {{listen: {{address: "127.0.0.1:0"}}}}
+)",
+                    tls.certificate_file(), tls.key_file(), ca_file));
+  };
+  put(others.File("ca.crt"));
+  for (const std::vector<std::string>& more : {std::vector<std::string>{"--check"}, {}}) {
+    std::vector<std::string> arguments = {"--config", path_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    EXPECT_EXIT(Run(arguments, Terminate), ::testing::ExitedWithCode(1),
+                "dispatch.crt is not issued by .*ca.crt: others would refuse it");
+  }
+  put(certificates.File("ca.crt"));
+  certificates.Reissue("12345", "dispatch", "20200101", "20210101");
+  const std::string ended = "dispatch.crt ended on 2021-01-01 00:00:00 UTC";
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(0),
+              fmt::format("warning: .*{}(.|\n)*is fine", ended));
+  EXPECT_EXIT(Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(0),
+              fmt::format("\"warn.*{}(.|\n)*READY", ended));
+}
+
+// What the start would refuse. Nobody can make a folder in /proc, whoever he is.
+TEST_F(RunServiceTest, AFolderThatCannotBeWrittenIsRefusedWithTheRemedy) {
+  const auto put = [&](const std::string& log_file) {
+    Put(fmt::format(R"(hotline: 12345
+work_order: {{listen: {{address: "127.0.0.1:0"}}, data_dir: /proc/nope, address: "127.0.0.1:1"}}
+dispatch: {{listen: {{address: "127.0.0.1:0", metrics_address: "127.0.0.1:0"}}}}
+log: {{file: "{}", level: warn}}
+)",
+                    log_file));
+  };
+  put("/proc/nope/{role}.log");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
+              "log.file: cannot make /proc/nope: .*make it and `chown` it.*ReadWritePaths");
+  EXPECT_EXIT(Run({"--config", path_}, Terminate), ::testing::ExitedWithCode(1),
+              "log.file: cannot make /proc/nope: .*chown");
+  // One that is there, and takes nothing.
+  put("/proc/{role}.log");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(1),
+              "log.file: cannot write to /proc: .*: `chown` it");
+  // The data of another service is not this one's matter; nor does a check make what is not there.
+  put("logs/{role}.log");
+  EXPECT_EXIT(Run({"--config", path_, "--check"}), ::testing::ExitedWithCode(0), "is fine");
+  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  EXPECT_FALSE(std::filesystem::exists(folder / "logs"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1) << "the configuration";
+  const auto check_work_order = [&] {
+    std::string config = path_, program = "work_order", name = "--config", check = "--check";
+    char* argv[] = {program.data(), name.data(), config.data(), check.data()};
+    std::exit(RunService(4, argv, "work_order", nullptr));
+  };
+  EXPECT_EXIT(check_work_order(), ::testing::ExitedWithCode(1),
+              "work_order.data_dir: cannot make /proc/nope: .*chown");
 }
 
 TEST_F(RunServiceTest, PlainTextBeyondLoopbackNeedsTheFlag) {
@@ -644,6 +783,8 @@ TEST_F(RunServiceTest, WrongUsageIsTold) {
   EXPECT_EXIT(Run({"--config"}), ::testing::ExitedWithCode(2), "--config needs a value");
   EXPECT_EXIT(Run({"--check=1", "--config=x"}), ::testing::ExitedWithCode(2), "unknown flag --check=1");
   EXPECT_EXIT(Run({"--config=x", "--log-level", "loud"}), ::testing::ExitedWithCode(2), "one of debug");
+  EXPECT_EXIT(Run({"--config", path_, "--log-level", "ERROR", "--check"}), ::testing::ExitedWithCode(0),
+              "is fine");
   EXPECT_EXIT(Run({"--help"}), ::testing::ExitedWithCode(0), "Usage: dispatch --config FILE");
   EXPECT_EXIT(Run({"--version"}), ::testing::ExitedWithCode(0), "dispatch [0-9.]+\n");
 }

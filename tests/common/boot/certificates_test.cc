@@ -99,6 +99,28 @@ TEST_F(CertificatesTest, TheFirstAndTheLastStartAreKnown) {
   EXPECT_FALSE(StartsOf(folder_ + "none").ok());
 }
 
+TEST_F(CertificatesTest, WhatIsWrongIsFoundDaysBeforeTheEnd) {
+  Make("long", 60);
+  const std::string own = Own("long");
+  const absl::Time end = *EarliestExpiry(own);
+  const auto faults = [&](absl::Time now, const std::string& authority = "long") {
+    return FaultsOf(own, Authority(authority), now);
+  };
+  EXPECT_TRUE(faults(absl::Now()).empty());
+  EXPECT_TRUE(faults(end - absl::Hours(24 * 30) - absl::Seconds(1)).empty());
+  const std::string when = absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", end, absl::UTCTimeZone());
+  ASSERT_EQ(faults(end - absl::Hours(24 * 30)).size(), 1u);
+  EXPECT_EQ(faults(end - absl::Seconds(1))[0].find(own + " ends on " + when + ": have it issued anew"), 0u);
+  EXPECT_EQ(faults(end)[0].find(own + " ended on " + when + ", or this machine's clock is ahead"), 0u);
+  // Neither has begun.
+  ASSERT_EQ(faults(absl::Now() - absl::Hours(24 * 365)).size(), 2u);
+  EXPECT_NE(faults(absl::Now() - absl::Hours(24 * 365))[0].find("is not valid before"), std::string::npos);
+  ASSERT_EQ(faults(absl::Now(), "new").size(), 1u);
+  EXPECT_EQ(faults(absl::Now(), "new")[0],
+            own + " is not issued by " + Authority("new") + ": others would refuse it");
+  EXPECT_TRUE(FaultsOf(folder_ + "none", folder_ + "none", absl::Now()).empty()) << "who needs it says so";
+}
+
 TEST_F(CertificatesTest, AFileThatIsDamagedFurtherDownIsNotRead) {
   std::ofstream(folder_ + "damaged") << "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   EXPECT_FALSE(ReadCertificates(Joined(Own("old"), folder_ + "damaged")).ok());

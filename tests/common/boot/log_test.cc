@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 
 namespace hotline::log {
@@ -54,6 +55,43 @@ TEST(LogTest, WritesToAFileFromTheLevelOn) {
   EXPECT_FALSE(std::getline(file, line));
   std::filesystem::remove_all(pattern);
   EXPECT_FALSE(Configure({.file = "/proc/none/x.log"}).ok());
+}
+
+// Else its lines went, until the next start, where nobody finds them.
+TEST(LogTest, AFileThatIsRemovedOrMovedIsMadeAgain) {
+  namespace fs = std::filesystem;
+  std::string pattern = (fs::temp_directory_path() / "hotline-log-XXXXXX").string();
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const std::string path = pattern + "/logs/x.log";
+  const auto lines = [&] {
+    std::ifstream file(path);
+    std::string all;
+    for (std::string line; std::getline(file, line);) all += line + "\n";
+    return all;
+  };
+  const std::function<void()> ways[] = {[&] { fs::remove(path); }, [&] { fs::rename(path, path + ".1"); },
+                                        [&] { fs::remove_all(pattern + "/logs"); },
+                                        [&] {
+                                          fs::rename(path, path + ".2");
+                                          std::ofstream(path) << "another's\n";
+                                        }};
+  for (const std::function<void()>& take_away : ways) {
+    // The first line after the start looks.
+    ASSERT_TRUE(Configure({.file = path}).ok());
+    take_away();
+    Warn("here");
+    Warn("and here");
+    EXPECT_NE(lines().find("\"msg\":\"here\""), std::string::npos);
+    EXPECT_NE(lines().find("\"msg\":\"and here\""), std::string::npos);
+  }
+  EXPECT_NE(lines().find("another's"), std::string::npos) << "it is written to, not over";
+  // Where none can be made the service goes on.
+  ASSERT_TRUE(Configure({.file = path}).ok());
+  fs::remove_all(pattern);
+  std::ofstream(pattern) << "a file";
+  Warn("nowhere");
+  ASSERT_TRUE(Configure({}).ok());
+  fs::remove_all(pattern);
 }
 
 TEST(LogTest, RotatedFilesGoWhenTheyAreOldEnough) {

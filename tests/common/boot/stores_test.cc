@@ -28,12 +28,26 @@ TEST(StoresTest, WhatTheSeamReportsIsSaidInTheWordsOfTheCatalogue) {
     const absl::Status failed = At("/d/report.db", seam);
     EXPECT_EQ(error::ReasonOf(failed), error::Reason::ERROR_REASON_STORE_FAILED);
     EXPECT_THAT(std::string(failed.message()), HasSubstr("locked"));
-    EXPECT_NE(error::ChineseOf(failed), "");
+    EXPECT_THAT(error::ChineseOf(failed), HasSubstr("/d/report.db 无法打开（locked）"));
+    EXPECT_EQ(error::RetryDelayOf(failed), absl::ZeroDuration()) << "nothing was asked of it";
   }
   const absl::Status known = At("/d/report.db", error::WorkOrderUnreachable("x"));
   EXPECT_EQ(error::ReasonOf(known), error::ReasonOf(error::WorkOrderUnreachable("x")));
   EXPECT_EQ(At("/d/report.db", absl::InternalError("x")).code(), absl::StatusCode::kInternal);
   EXPECT_TRUE(At("/d/report.db", absl::OkStatus()).ok());
+}
+
+TEST(StoresTest, WhoStartsItIsToldTheCauseInChinese) {
+  const absl::Status running = At("/d/work_order.db", error::StoreFailed("in use by another process"));
+  EXPECT_EQ(error::ReasonOf(running), error::Reason::ERROR_REASON_STORE_FAILED);
+  EXPECT_THAT(error::ChineseOf(running), HasSubstr("in use by another process"));
+  EXPECT_THAT(error::ChineseOf(running), HasSubstr("hotlinectl doctor"));
+  const absl::Status other = At("/d/report.db", error::StoreNotOpened("another's", "属于热线 110"));
+  EXPECT_EQ(error::ChineseOf(other), "属于热线 110") << "it has its own words";
+  EXPECT_THAT(std::string(other.message()), HasSubstr("`hotlinectl doctor` says what to do"));
+  const absl::Status newer = At("/d/report.db", error::SchemaNewer("report.db", 9, 5));
+  EXPECT_THAT(std::string(newer.message()), HasSubstr("start the newer release again"));
+  EXPECT_EQ(std::string(newer.message()).find("doctor"), std::string::npos) << "it has no answer to that";
 }
 
 TEST(StoresTest, AStartOnAFullDiskWaitsUntilThereIsRoom) {

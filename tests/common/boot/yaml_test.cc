@@ -56,6 +56,17 @@ TEST(YamlTest, ReadsASite) {
   EXPECT_EQ(positions["work_order.listen.address"].column, 5);
 }
 
+TEST(YamlTest, NamesOfValuesAreReadInEitherCase) {
+  for (const char* level : {"WARN", "warn", "Warn", "LOG_LEVEL_WARN", "log_level_warn"}) {
+    SiteConfig site;
+    const absl::Status status = ParseYaml(std::string("log: {level: ") + level + "}\n", "f.yaml", &site);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(site.log().level(), config::v1::LOG_LEVEL_WARN) << level;
+  }
+  EXPECT_EQ(Error<SiteConfig>("log: {level: wran}\n"),
+            "f.yaml:1:14: \"log.level\" has no value \"wran\" in LogLevel; did you mean \"WARN\"?");
+}
+
 TEST(YamlTest, ReadsAPolicyAndUnits) {
   Policy policy;
   absl::Status status = ParseYaml(R"(version: "1"

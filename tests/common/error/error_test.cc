@@ -50,10 +50,27 @@ TEST(ErrorTest, APeersFailureKeepsItsReasonAndLosesItsWords) {
     EXPECT_GT(RetryDelayOf(unreachable), absl::ZeroDuration());
     EXPECT_NE(ChineseOf(unreachable), "");
   }
-  const absl::Status older = OfPeer("110", absl::UnimplementedError("王某某"));
-  EXPECT_EQ(older.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(ReasonOf(older), Reason::ERROR_REASON_INTERNAL);
-  EXPECT_EQ(std::string(older.message()), "the exchange with the peer 110 failed: UNIMPLEMENTED");
+  const absl::Status broken = OfPeer("110", absl::UnknownError("王某某"));
+  EXPECT_EQ(broken.code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(ReasonOf(broken), Reason::ERROR_REASON_INTERNAL);
+  EXPECT_EQ(std::string(broken.message()), "the exchange with the peer 110 failed: UNKNOWN");
+}
+
+TEST(ErrorTest, WhatAPeerDoesNotOfferIsNoFaultOfThisProgram) {
+  const absl::Status older = OfPeer("119", absl::UnimplementedError("王某某"));
+  EXPECT_EQ(older, PeerDoesNotOffer("119"));
+  EXPECT_EQ(older.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReasonOf(older), Reason::ERROR_REASON_PEER_CAPABILITY_MISSING);
+  EXPECT_NE(ChineseOf(older).find("119未提供"), std::string::npos);
+  EXPECT_EQ(ChineseOf(older).find("UNIMPLEMENTED"), std::string::npos);
+}
+
+TEST(ErrorTest, AdviceThatIsNotReadySaysWhenToAskAgain) {
+  const absl::Status status = AdviceNotReady();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(status), Reason::ERROR_REASON_OVERLOADED);
+  EXPECT_EQ(RetryDelayOf(status), absl::Seconds(5));
+  EXPECT_NE(ChineseOf(status), "");
 }
 
 TEST(ErrorTest, AFailedCommitIsNotSaidToHaveDoneNothing) {
@@ -76,6 +93,24 @@ TEST(ErrorTest, AFailedCommitIsNotSaidToHaveDoneNothing) {
   for (const absl::Status& other : {absl::OkStatus(), DiskFull(), Internal("an id twice")}) {
     EXPECT_EQ(OutcomeUnknown(other), other) << "rolled back";
   }
+}
+
+TEST(ErrorTest, WhatOnlyARestartMendsIsNotToBeTriedAgainByItself) {
+  const absl::Status passing = StoreFailed("disk I/O error");
+  EXPECT_GT(RetryDelayOf(passing), absl::ZeroDuration());
+  EXPECT_EQ(ChineseOf(passing).find("重启"), std::string::npos);
+  const absl::Status lasting = StoreFailed("disk I/O error; " + std::string(kUntilRestart));
+  EXPECT_EQ(lasting.code(), passing.code());
+  EXPECT_EQ(ReasonOf(lasting), ReasonOf(passing));
+  EXPECT_EQ(RetryDelayOf(lasting), absl::ZeroDuration());
+  EXPECT_NE(std::string(lasting.message()).find("systemctl restart hotline-work-order"), std::string::npos);
+  EXPECT_NE(ChineseOf(lasting).find("systemctl restart hotline-work-order"), std::string::npos);
+  EXPECT_NE(ChineseOf(lasting).find("未生效"), std::string::npos);
+  EXPECT_NE(ChineseOf(lasting).find("移走"), std::string::npos) << "the cause";
+  const absl::Status unknown = OutcomeUnknown(lasting);
+  EXPECT_EQ(RetryDelayOf(unknown), absl::ZeroDuration());
+  EXPECT_NE(ChineseOf(unknown).find("重启服务，并用同一请求编号重试"), std::string::npos);
+  EXPECT_GT(RetryDelayOf(DiskFull()), absl::ZeroDuration()) << "it ends by itself once there is room";
 }
 
 TEST(ErrorTest, PrefixesFieldPaths) {

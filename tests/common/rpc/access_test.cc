@@ -62,6 +62,43 @@ TEST(AccessTest, TheDirectoryIsForSupervisors) {
   }
 }
 
+// A desktop's certificate moved every deadline of the site.
+TEST(AccessTest, WhatHoldsForTheWholeSiteIsForSupervisorsToChange) {
+  const struct {
+    const char* service;
+    const char* changes;
+    const char* looks;
+  } kCases[] = {{"hotline.escalation.v1.EscalationService", "PublishRules", "PreviewRules"},
+                {"hotline.dispatch.v1.DispatchService", "ReloadCatalogue", "GetCatalogue"}};
+  for (const auto& c : kCases) {
+    for (const char* role : kRoles) {
+      const bool may = role == std::string("supervisor") || role == std::string("admin");
+      const Identity identity = {.hotline = "12345", .role = role};
+      EXPECT_EQ(CheckAccess(kSite, identity, c.service, c.changes).ok(), may) << c.changes << " " << role;
+      EXPECT_EQ(CheckAccess(kSite, identity, c.service, c.looks).ok(), role != std::string("visitor"))
+          << c.looks << " " << role;
+    }
+    EXPECT_FALSE(CheckAccess(kSite, {.hotline = "110", .role = "admin"}, c.service, c.changes).ok());
+  }
+}
+
+TEST(AccessTest, ARefusalNamesWhoMay) {
+  const Identity desktop = {.hotline = "12345", .role = "desktop"};
+  const absl::Status publishing =
+      CheckAccess(kSite, desktop, "hotline.escalation.v1.EscalationService", "PublishRules");
+  EXPECT_NE(std::string(publishing.message()).find("who may: 12345/supervisor, 12345/admin"),
+            std::string::npos)
+      << publishing;
+  EXPECT_NE(error::ChineseOf(publishing).find("有权的身份：12345/supervisor, 12345/admin"),
+            std::string::npos);
+  EXPECT_NE(std::string(CheckAccess(kSite, desktop, kExchange, "Deliver").message())
+                .find("who may: 110/dispatch, 119/dispatch"),
+            std::string::npos);
+  EXPECT_EQ(std::string(CheckAccess(kSite, desktop, "hotline.other.v1.OtherService", "Any").message())
+                .find("who may"),
+            std::string::npos);
+}
+
 TEST(AccessTest, WhatTheTableDoesNotNameIsRefused) {
   for (const char* role : kRoles)
     EXPECT_FALSE(Allowed("12345", role, "hotline.other.v1.OtherService")) << role;

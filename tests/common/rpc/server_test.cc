@@ -639,6 +639,41 @@ TEST_F(ServerTest, ReportsFailuresThatAPersonShouldSeeAndNotTooMany) {
   EXPECT_GT(reported.size(), 1u);
 }
 
+TEST_F(ServerTest, ReportsARefusedSignatureOnceAnHourForEachKey) {
+  Mutex mu;
+  std::vector<std::string> reported;
+  HostOptions options;
+  options.on_failure = [&](const CallFailure& failure) {
+    MutexLock lock(&mu);
+    reported.push_back(std::string(failure.reason) + " " + std::string(failure.message));
+  };
+  absl::Status answer = error::SignatureInvalid("110", "k2", "the key is not known here", "本平台没有该公钥");
+  Start([&](const CallContext&, DeliverRequest, Done<DeliverResponse> done) { done(answer); }, nullptr,
+        options);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(Deliver().ok());
+  ASSERT_EQ(reported.size(), 1u);
+  EXPECT_EQ(reported[0],
+            "SIGNATURE_INVALID the signature by key 'k2' of 110 is not good: the key is not known here");
+  answer = error::SignatureInvalid("110", "k3", "the key is not known here", "本平台没有该公钥");
+  EXPECT_FALSE(Deliver().ok());
+  EXPECT_EQ(reported.size(), 2u) << "another key";
+  clock_.Advance(absl::Minutes(59));
+  EXPECT_FALSE(Deliver().ok());
+  EXPECT_EQ(reported.size(), 2u);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_FALSE(Deliver().ok());
+  EXPECT_EQ(reported.size(), 3u);
+  answer = error::NoSigningKey();  // the caller's business
+  EXPECT_FALSE(Deliver().ok());
+  EXPECT_EQ(reported.size(), 3u);
+  // Key ids are what the peer writes: they fill neither the memory nor the log.
+  for (int i = 0; i < 200; ++i) {
+    answer = error::SignatureMissing(std::to_string(i));
+    EXPECT_FALSE(Deliver().ok());
+  }
+  EXPECT_LT(reported.size(), 70u);
+}
+
 TEST_F(ServerTest, LedgerErrorsTellTheTransportFromTheService) {
   // Nobody listens: a port that was taken and given back.
   Start([](const CallContext&, DeliverRequest, Done<DeliverResponse> done) { done(DeliverResponse()); });

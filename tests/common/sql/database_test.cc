@@ -17,6 +17,7 @@
 
 #include "common/base/stop.h"
 #include "common/base/text.h"
+#include "common/error/error.h"
 #include "common/sql/faulty.h"
 #include "common/sql/sqlite.h"
 #include "tests/common/sql/conformance.h"
@@ -165,6 +166,7 @@ TEST(Sqlite, AFileThatIsTakenAwayIsCommittedToNoMore) {
     const absl::Status gone = counted.Add(2);
     EXPECT_EQ(gone.code(), absl::StatusCode::kUnavailable) << gone;
     EXPECT_NE(gone.message().find(folder + "/test.db was moved or deleted"), absl::string_view::npos) << gone;
+    EXPECT_NE(ToStd(gone.message()).find(error::kUntilRestart), std::string_view::npos) << gone;
     EXPECT_TRUE((*database)->stats().poisoned);
     // Nor is an empty one made in its place, read or copied.
     std::filesystem::create_directory(folder);
@@ -175,7 +177,9 @@ TEST(Sqlite, AFileThatIsTakenAwayIsCommittedToNoMore) {
     EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable);
     std::filesystem::remove_all(folder);
     std::filesystem::rename(away, folder);
-    EXPECT_EQ(counted.Add(2).code(), absl::StatusCode::kUnavailable) << "who knows what was done to it";
+    const absl::Status back = counted.Add(2);
+    EXPECT_EQ(back.code(), absl::StatusCode::kUnavailable) << "who knows what was done to it";
+    EXPECT_NE(ToStd(back.message()).find(error::kUntilRestart), std::string_view::npos) << back;
   }
   database->reset();
   database = OpenIn(folder, 0);
@@ -318,6 +322,7 @@ TEST(Sqlite, FailedCommitPoisonsTheWriter) {
     const absl::Status failed = counted.Add(2, 1 << 20);
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
     EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
+    EXPECT_NE(ToStd(failed.message()).find(error::kUntilRestart), std::string_view::npos) << failed;
     EXPECT_TRUE((*database)->stats().poisoned);
     EXPECT_EQ((*database)->stats().commit_failures, 1);
     EXPECT_EQ(counted.Count(), 1) << "reading goes on";

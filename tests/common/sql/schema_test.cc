@@ -117,6 +117,8 @@ TEST_F(SchemaTest, AnOlderRowThatWasLeftIsRefused) {
   EXPECT_EQ(std::string(refused.message()),
             "the store of things has schema version 1, this program 2; it can be deleted and is rebuilt from "
             "the log");
+  EXPECT_EQ(error::ChineseOf(refused),
+            "thing.db 的数据结构版本为 1，本程序为 2；可删除该文件，启动后由日志重建");
   EXPECT_EQ(Ask("SELECT COUNT(*) FROM thing"), 0) << "nothing of it is left";
 }
 
@@ -134,7 +136,11 @@ TEST_F(SchemaTest, AnotherHotlinesStoreIsRefused) {
   ASSERT_TRUE(Open(kSecond, "12345").ok());
   const absl::Status refused = Open(kSecond, "110");
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(std::string(refused.message()), "the store of things belongs to hotline 12345, not 110");
+  EXPECT_EQ(std::string(refused.message()),
+            "the store of things belongs to hotline 12345, not 110: correct hotline or data_dir in the "
+            "configuration");
+  EXPECT_EQ(error::ChineseOf(refused),
+            "thing.db 属于热线 12345，不属于 110：请核对配置中的 hotline 与 data_dir");
 }
 
 }  // namespace

@@ -52,5 +52,26 @@ TEST(LazyReaderTest, AStopEndsTraining) {
   EXPECT_EQ(reading.items[0].code, "A2");
 }
 
+TEST(LazyReaderTest, SaysWhatItIsMadeFrom) {
+  const auto version = boot::LoadCatalogue(kDirectory + "/wuqia.yaml");
+  ASSERT_TRUE(version.ok()) << version.status();
+  const auto digest = [](std::shared_ptr<const catalogue::Catalogue> version, bool one_less) {
+    auto files = boot::LoadSuggestFiles(kDirectory);
+    if (one_less) files->examples.pop_back();
+    const auto reader = LazyReader::Create(
+        std::move(version),
+        std::make_shared<const LazyReader::Material>(LazyReader::Material{
+            .terms = std::move(files->terms), .examples = std::move(files->examples), .stop = nullptr}));
+    return reader.ok() ? (*reader)->MadeFrom() : reader.status().ToString();
+  };
+  const std::string made_from = digest(*version, false);
+  EXPECT_EQ(made_from.size(), 32u);
+  EXPECT_EQ(digest(*boot::LoadCatalogue(kDirectory + "/wuqia.yaml"), false), made_from) << "read anew";
+  EXPECT_NE(digest(*version, true), made_from);
+  config::v1::Catalogue edited = (*version)->message();
+  edited.mutable_items(0)->add_phrases("工地夜里太吵");
+  EXPECT_NE(digest(*catalogue::Catalogue::Create(std::move(edited)), false), made_from);
+}
+
 }  // namespace
 }  // namespace hotline::dispatch

@@ -524,6 +524,84 @@ TEST_F(LinkTest, HearingFromThePeerEndsThePause) {
   EXPECT_EQ(peer_.questions.size(), 0u);
 }
 
+// A peer that calls in a loop and cannot be called back would set the pace.
+TEST_F(LinkTest, APeerThatCallsInALoopIsNotTriedInALoop) {
+  int tries = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    while (!peer_.questions.empty()) {
+      Take(peer_.questions).done(absl::UnavailableError("connection refused"));
+      ++tries;
+    }
+    link_->Nudge();
+    steps_.Advance(absl::Milliseconds(10));
+  }
+  EXPECT_GE(tries, 10) << "in 20 s";
+  EXPECT_LE(tries, 100);
+}
+
+// What a delivery under way broke off with said no more of the peer once it could not be reached at all.
+TEST_F(LinkTest, HearingFromThePeerEndsThePauseAlsoAfterADeliveryThatBrokeOff) {
+  Greet();
+  HandOut(0, 0, 1);
+  Take(peer_.deliveries).done(absl::UnavailableError("connection reset"));
+  for (int i = 0; i < 10; ++i) {
+    while (peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
+    Take(peer_.questions).done(absl::UnavailableError("connection refused"));
+  }
+  link_->Nudge();
+  steps_.RunDue();
+  EXPECT_EQ(peer_.questions.size(), 1u);
+}
+
+class EmergencyOnAPausedLinkTest : public LinkTest {
+ protected:
+  EmergencyOnAPausedLinkTest() {
+    for (int i = 0; i < 10; ++i) {
+      Take(peer_.questions).done(absl::UnavailableError("connection refused"));
+      while (i < 9 && peer_.questions.empty()) steps_.Advance(absl::Milliseconds(10));
+    }
+  }
+  void Await() {
+    link_->AwaitReceipt(1, steps_.clock()->Now() + absl::Seconds(8), true,
+                        [this](ReceiptOutcome outcome) { outcome_ = outcome; });
+    steps_.RunDue();
+  }
+  std::optional<ReceiptOutcome> outcome_;
+};
+
+// The peer had been up for seconds, and the call-taker was sent to the telephone.
+TEST_F(EmergencyOnAPausedLinkTest, TriesThePeerBeforeItSaysTelephone) {
+  Await();
+  EXPECT_FALSE(outcome_.has_value());
+  ASSERT_EQ(peer_.questions.size(), 1u) << "at once";
+  Greet();
+  HandOut(0, 0, 1);
+  steps_.Advance(absl::Seconds(3));
+  EXPECT_FALSE(outcome_.has_value()) << "up, it may take its whole time";
+  Acknowledge(1);
+  HandOut(1, 1, 0);
+  EXPECT_EQ(outcome_, ReceiptOutcome::kReceived);
+}
+
+TEST_F(EmergencyOnAPausedLinkTest, HearsAtOnceWhereTheTryFails) {
+  Await();
+  ASSERT_EQ(peer_.questions.size(), 1u);
+  Take(peer_.questions).done(absl::UnavailableError("connection refused"));
+  EXPECT_EQ(outcome_, ReceiptOutcome::kLinkDown);
+  // The next emergency does not wait for what has just been tried.
+  outcome_.reset();
+  Await();
+  EXPECT_EQ(outcome_, ReceiptOutcome::kLinkDown);
+}
+
+TEST_F(EmergencyOnAPausedLinkTest, HearsWithinTwoSecondsWhereNothingAnswers) {
+  Await();
+  steps_.Advance(absl::Milliseconds(1'900));
+  EXPECT_FALSE(outcome_.has_value());
+  steps_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(outcome_, ReceiptOutcome::kLinkDown);
+}
+
 TEST_F(LinkTest, HearingFromThePeerDoesNotHurryWhatItRefuses) {
   Take(peer_.questions).done(error::PeerUnknown("12345"));
   link_->Nudge();

@@ -10,6 +10,7 @@
 #include "common/contract/proto_time.h"
 #include "common/crypto/statement.h"
 #include "common/error/error.h"
+#include "services/dispatch/link.h"
 #include "tests/support/made_keys.h"
 
 namespace hotline::dispatch {
@@ -123,6 +124,18 @@ TEST_F(NotaryTest, AReceiptIsRefusedIfItsStatementIsAboutAnother) {
         << i;
     EXPECT_FALSE(ours.IsByFormerKey("110", receipt, now_)) << i;
   }
+}
+
+TEST_F(NotaryTest, ASiteSaysThatItSignsWithWhatItHas) {
+  EXPECT_EQ(Capabilities(Theirs().signer(now_)),
+            (std::vector<std::string>{"backfill", "reconcile", "sign:ed25519"}));
+  EXPECT_EQ(Capabilities(Ours().signer(now_)), (std::vector<std::string>{"backfill", "reconcile"}));
+  // A key that has yet to begin.
+  crypto::SigningKeys keys;
+  ASSERT_TRUE(keys.Add(key_, now_ + absl::Hours(1)).ok());
+  const Notary later("110", std::move(keys), {});
+  EXPECT_EQ(later.signer(now_), nullptr);
+  EXPECT_NE(later.signer(now_ + absl::Hours(1)), nullptr);
 }
 
 TEST_F(NotaryTest, AFormerKeyIsToldFromABadSignature) {

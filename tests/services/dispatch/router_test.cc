@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "common/boot/catalogue_file.h"
 #include "common/error/error.h"
@@ -149,6 +150,49 @@ TEST(RouterPrepareTest, AReloadWaitsForTheReaderInForceAlone) {
   EXPECT_EQ(prepared, all);
 }
 
+// Each repeat of a reload that nobody had waited for to the end trained the same model once more.
+TEST(RouterPrepareTest, WhatIsLoadedFromTheSameFilesIsNotPreparedAgain) {
+  class DigestReader final : public routing::TextReader {
+   public:
+    DigestReader(std::string made_from, int* prepared)
+        : made_from_(std::move(made_from)), prepared_(prepared) {}
+    void Prepare() const override {
+      if (!std::exchange(done_, true)) ++*prepared_;
+    }
+    std::string MadeFrom() const override { return made_from_; }
+    routing::Reading Read(const Catalogue&, absl::CivilDay, const routing::Source&) const override {
+      return {};
+    }
+
+   private:
+    const std::string made_from_;
+    int* const prepared_;
+    mutable bool done_ = false;
+  };
+  int prepared = 0;
+  std::string made_from = "a";
+  const auto router = Router::Create(
+      "110", [] { return SetOf({Message()}); },
+      [&](const std::shared_ptr<const Catalogue>&) {
+        return std::make_shared<DigestReader>(made_from, &prepared);
+      },
+      config::v1::Policy());
+  ASSERT_TRUE(router.ok());
+  test::Steps reloader(kNow);
+  std::vector<std::string> in_force;
+  (*router)->PrepareOn(&reloader, reloader.clock(),
+                       [&](const std::string& version) { in_force.push_back(version); });
+  EXPECT_TRUE(in_force.empty()) << "not before it is prepared";
+  reloader.RunDue();
+  EXPECT_EQ(prepared, 1);
+  ASSERT_TRUE((*router)->Reload(kNow).ok());
+  EXPECT_EQ(prepared, 1);
+  made_from = "b";
+  ASSERT_TRUE((*router)->Reload(kNow).ok());
+  EXPECT_EQ(prepared, 2);
+  EXPECT_EQ(in_force, std::vector<std::string>(3, Message().version())) << "each time";
+}
+
 TEST(RouterPrepareTest, AReloadThatTheEndOfTheProcessInterruptsChangesNothing) {
   // As one that was told to stop.
   class StoppedReader final : public routing::TextReader {
@@ -170,6 +214,7 @@ TEST(RouterPrepareTest, AReloadThatTheEndOfTheProcessInterruptsChangesNothing) {
   ASSERT_TRUE(router.ok());
   stopped = true;
   EXPECT_EQ(error::ReasonOf((*router)->Reload(kNextYear).status()), Reason::ERROR_REASON_DRAINING);
+  EXPECT_EQ((*router)->counters().reloads.load(), 0) << "it was counted as done before it was";
   EXPECT_EQ((*router)->Get({}, kNextYear)->catalogue().version(), Message().version());
   EXPECT_TRUE((*router)->IsPrepared(kNextYear));
 }
@@ -272,6 +317,44 @@ TEST_F(RouterTest, AnUrgencyLeftOpenIsAsTheTextSays) {
   EXPECT_EQ(route("你们帮帮忙", "110").urgency(), type::v1::URGENCY_NORMAL) << "nothing was read";
 }
 
+// work_order takes the route's where it is more: -1 would become none, and be refused as one left open.
+TEST_F(RouterTest, WhatIsNoUrgencyReachesWhoRefusesIt) {
+  for (const int wrong : {-1, 99}) {
+    type::v1::Command command = Push("工资没发");
+    command.mutable_offer()->set_to_hotline("12345");
+    command.mutable_registration()->mutable_content()->set_urgency(static_cast<type::v1::Urgency>(wrong));
+    ASSERT_TRUE(Route(&command).ok());
+    ASSERT_TRUE(command.registration().has_route());
+    EXPECT_EQ(command.registration().route().urgency(), wrong);
+  }
+}
+
+// Advice that keeps out the unit accused must know which it is. A push is left to work_order.
+TEST(RouterUnitsTest, AnAccusedUnitIsOneOfTheSitesList) {
+  config::v1::UnitList units;
+  units.add_units()->set_code("rensheju");
+  const Set set = SetOf({Message()});
+  const auto router = *Router::Create(
+      "12345", [&set]() -> absl::StatusOr<Set> { return set; },
+      [](const auto&) { return std::make_shared<const routing::PhraseReader>(); }, config::v1::Policy(),
+      units);
+  v1::SuggestRouteRequest request;
+  request.set_text("工资没发，人社局的人不管");
+  request.add_accused_units("rensheju");
+  const auto advised = router->Suggest(request, kNow);
+  ASSERT_TRUE(advised.ok()) << advised.status();
+  EXPECT_NE(advised->decision().lead_unit(), "rensheju");
+  request.set_accused_units(0, "Rensheju");
+  const absl::Status refused = router->Suggest(request, kNow).status();
+  EXPECT_EQ(error::ReasonOf(refused), Reason::ERROR_REASON_UNIT_UNKNOWN);
+  EXPECT_EQ(error::FieldOf(refused), "accused_units[0]");
+  type::v1::Command command;
+  command.mutable_registration()->mutable_content()->set_text("有人打架，拿刀砍人");
+  command.mutable_registration()->mutable_content()->add_accused_units("Rensheju");
+  EXPECT_TRUE(router->Route({}, "", kNow, &command).ok());
+  EXPECT_TRUE(command.registration().has_route());
+}
+
 TEST_F(RouterTest, NoFormSlowsAnEmergencyAndWhoKnowsBetterSaysSo) {
   Use("12345", SetOf({Message()}));
   type::v1::Command command = Push("餐馆里打起来了，有人受伤");
@@ -347,6 +430,7 @@ TEST_F(RouterTest, ItemsAndVersionsAreThoseThatHold) {
   EXPECT_EQ(command.registration().route().lead_unit(), "zhujianju");
   command.mutable_registration()->mutable_content()->mutable_catalogue()->set_version("none");
   EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN);
+  EXPECT_EQ(error::FieldOf(Route(&command)), "content.catalogue.version");
   command.mutable_registration()->mutable_content()->mutable_catalogue()->clear_version();
   command.mutable_registration()->mutable_content()->mutable_catalogue()->set_item("A23");
   EXPECT_EQ(error::ReasonOf(Route(&command)), Reason::ERROR_REASON_ITEM_UNKNOWN);
@@ -360,6 +444,10 @@ TEST_F(RouterTest, ItemsAndVersionsAreThoseThatHold) {
   request.set_catalogue_version("none");
   EXPECT_EQ(error::ReasonOf(router_->Suggest(request, kNow).status()),
             Reason::ERROR_REASON_CATALOGUE_VERSION_UNKNOWN);
+  EXPECT_EQ(error::FieldOf(router_->Suggest(request, kNow).status()), "catalogue_version");
+  v1::GetCatalogueRequest wanted;
+  wanted.set_version("none");
+  EXPECT_EQ(error::FieldOf(router_->Get(wanted, kNow).status()), "version");
   const auto got = router_->Get({}, kNextYear);
   ASSERT_TRUE(got.ok());
   EXPECT_EQ(got->catalogue().version(), "wuqia-2027-1");

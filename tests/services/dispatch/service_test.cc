@@ -400,11 +400,44 @@ TEST_F(SlowModelTest, WhatNobodyWaitsForAnyMoreIsNotCommitted) {
   call.deadline = call.now + absl::Seconds(1);
   std::optional<absl::Status> status;
   service_->PushWorkOrder(call, Open(), [&](auto response) { status = response.status(); });
-  steps_.Advance(absl::Seconds(2));
+  // The model is there before the timer of the call has run.
+  steps_.clock()->Advance(absl::Seconds(2));
   reloader_.RunDue();
   ASSERT_TRUE(status.has_value());
-  EXPECT_EQ(status->code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*status, error::AdviceNotReady());
   EXPECT_TRUE(ledger_.executes.empty());
+  steps_.RunDue();
+}
+
+TEST_F(SlowModelTest, WhoCannotWaitForTheModelHearsSoBeforeItsDeadline) {
+  CallContext call;
+  call.now = steps_.clock()->Now();
+  call.deadline = call.now + absl::Seconds(15);
+  std::vector<absl::Status> answers;
+  const auto note = [&](const auto& response) { answers.push_back(response.status()); };
+  v1::SuggestRouteRequest question;
+  question.set_text("路灯坏了");
+  service_->SuggestRoute(call, question, note);
+  service_->PushWorkOrder(call, Open(), note);
+  v1::BatchPushWorkOrdersRequest batch;
+  for (int i = 0; i < 2; ++i) *batch.add_requests() = Open();
+  service_->BatchPushWorkOrders(call, batch, note);
+  // One that can is still served.
+  call.deadline += absl::Minutes(1);
+  std::optional<absl::Status> patient;
+  service_->SuggestRoute(call, question, [&](const auto& response) { patient = response.status(); });
+  EXPECT_EQ(service_->waiting_imports(), 5);
+  steps_.Advance(absl::Milliseconds(14'400));
+  EXPECT_TRUE(answers.empty());
+  steps_.Advance(absl::Milliseconds(200));
+  ASSERT_EQ(answers.size(), 3u);
+  for (const absl::Status& status : answers) EXPECT_EQ(status, error::AdviceNotReady());
+  EXPECT_EQ(service_->waiting_imports(), 1);
+  reloader_.RunDue();
+  ASSERT_TRUE(patient.has_value());
+  EXPECT_TRUE(patient->ok()) << *patient;
+  EXPECT_TRUE(ledger_.executes.empty());
+  EXPECT_EQ(answers.size(), 3u);
 }
 
 TEST_F(DispatchServiceTest, AUnitThatTheMetadataNamesActs) {
@@ -985,6 +1018,40 @@ TEST_F(DispatchServiceTest, OnlyAPeerThatIsWhoItSaysMayDeliver) {
   EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_BATCH_TOO_LARGE);
 }
 
+TEST_F(DispatchServiceTest, WhoIsTakenForAnotherSaysWhoItIs) {
+  exchange::v1::GetLinkRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_from_hotline("110");
+  request.set_to_hotline("999");
+  std::optional<absl::Status> answer;
+  service_->GetLink(Call(), request, [&](const auto& response) { answer = response.status(); });
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(error::ReasonOf(*answer), Reason::ERROR_REASON_PEER_UNKNOWN);
+  EXPECT_EQ(error::FieldOf(*answer), "to_hotline");
+  EXPECT_EQ(std::string(answer->message()), "this is 12345, not '999'");
+  EXPECT_EQ(error::ToProto(*answer).SerializeAsString().find("110"), std::string::npos)
+      << "it did nothing wrong";
+}
+
+TEST_F(DispatchServiceTest, APeerThatSaysWhatItOffersIsTakenAtItsWord) {
+  const auto compare = [this] {
+    v1::ReconcileLinkRequest request;
+    request.set_peer("110");
+    std::optional<absl::Status> answer;
+    service_->ReconcileLink(Call(), request, [&](const auto& response) { answer = response.status(); });
+    return answer;
+  };
+  EXPECT_TRUE(service_->reconciler().Compares("110")) << "it has said nothing yet";
+  exchange::v1::GetLinkResponse greeting = Standing();
+  greeting.add_capabilities("backfill");
+  while (!peer_.questions.empty()) Take(peer_.questions).done(greeting);
+  EXPECT_FALSE(service_->reconciler().Compares("110"));
+  const auto refused = compare();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(*refused, error::PeerDoesNotOffer("110"));
+}
+
 TEST_F(DispatchServiceTest, AnEmergencyWaitsForItsOwnLane) {
   LinkUp();
   Push(NewPush(type::v1::URGENCY_EMERGENCY));
@@ -1036,8 +1103,30 @@ TEST_F(DispatchServiceTest, AGreetingNamesVersionsAndCapabilities) {
   ASSERT_EQ((*answer)->lanes_size(), 2);
   EXPECT_EQ((*answer)->lanes(1).outgoing_sequence(), 20);
   EXPECT_EQ((*answer)->outgoing_sequence(), 10);
-  EXPECT_NE(std::find((*answer)->capabilities().begin(), (*answer)->capabilities().end(), "backfill"),
-            (*answer)->capabilities().end());
+  // This site has no key, so that it signs with nothing.
+  EXPECT_EQ(std::vector<std::string>((*answer)->capabilities().begin(), (*answer)->capabilities().end()),
+            (std::vector<std::string>{"backfill", "reconcile"}));
+  const auto& said = peer_.questions.front().request.capabilities();
+  EXPECT_EQ(std::vector<std::string>(said.begin(), said.end()),
+            (std::vector<std::string>{"backfill", "reconcile"}));
+}
+
+// A peer that came back was left alone for up to ten seconds, as only a delivery of its own woke the link.
+TEST_F(DispatchServiceTest, AGreetingWakesTheLinksOfThatPeer) {
+  while (!peer_.questions.empty()) {
+    Take(peer_.questions).done(absl::UnavailableError("connection refused"));
+  }
+  exchange::v1::GetLinkRequest request;
+  request.set_from_hotline("119");
+  request.set_to_hotline("12345");
+  request.set_protocol_version(kProtocolVersion);
+  service_->GetLink(Call(), request, [](const absl::StatusOr<exchange::v1::GetLinkResponse>&) {});
+  steps_.RunDue();
+  EXPECT_TRUE(peer_.questions.empty()) << "who is no peer wakes nothing";
+  request.set_from_hotline("110");
+  service_->GetLink(Call(), request, [](const absl::StatusOr<exchange::v1::GetLinkResponse>&) {});
+  steps_.RunDue();
+  EXPECT_EQ(peer_.questions.size(), std::size(kLanes));
 }
 
 TEST_F(DispatchServiceTest, AWatchIsSilentForAMinuteAtMost) {

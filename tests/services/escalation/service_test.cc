@@ -333,6 +333,23 @@ TEST_F(ServiceTest, WithoutAKindTheDeadlineThatRunsIsExplained) {
               testing::HasSubstr("起算：" + absl::FormatTime("%Y年%m月%d日%H:%M:%S", start, Beijing())));
 }
 
+TEST_F(ServiceTest, OfAPartyThatNobodyKnowsItIsNotSaidThatNothingIsDue) {
+  const auto list = [this](const std::string& party) {
+    v1::ListDeadlinesRequest request;
+    request.set_duty_party(party);
+    std::optional<absl::StatusOr<v1::ListDeadlinesResponse>> answer;
+    world_.alive->service().ListDeadlines(
+        CallContext{.now = world_.now()}, request,
+        [&](absl::StatusOr<v1::ListDeadlinesResponse> response) { answer = std::move(response); });
+    world_.executor->Run();
+    EXPECT_TRUE(answer.has_value());
+    return answer.has_value() ? answer->status() : absl::InternalError("no answer");
+  };
+  EXPECT_TRUE(list("").ok());
+  EXPECT_TRUE(list("rensheju").ok());
+  EXPECT_EQ(error::ReasonOf(list("nosuch")), type::v1::ERROR_REASON_UNIT_UNKNOWN);
+}
+
 TEST_F(ServiceTest, WhoAsksForAClockThatIsNotThereIsToldWhichAre) {
   EventMaker& make = world_.ledger.make;
   world_.ledger.Append(make.Offered(1, world_.now()));

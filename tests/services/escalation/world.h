@@ -531,7 +531,7 @@ class Incarnation : public FollowerListener {
           }
           done(std::move(events));
         },
-        discretion_.get(), "12345");
+        discretion_.get(), "12345", [](const std::string& code) { return code != "nosuch"; });
     EXPECT_TRUE(follower_->Start().ok());
   }
 

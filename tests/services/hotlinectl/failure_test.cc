@@ -13,6 +13,7 @@
 namespace hotline::hotlinectl {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 namespace v1 = type::v1;
@@ -305,8 +306,13 @@ TEST(FailureTest, WhatALinkMetIsSaidInWords) {
        "what listens at 192.0.2.1:1 does not speak this protocol (another program, or TLS on one side alone)",
        "192.0.2.1:1 处监听的程序协议不符（并非本系统，或仅一方启用 TLS）"},
       {all + "ipv4:192.0.2.1:1: Socket closed",
-       "the connection to 192.0.2.1:1 was closed (the other side went down, or TLS on one side alone)",
-       "与 192.0.2.1:1 的连接已断开（对方停机，或仅一方启用 TLS）"},
+       "the connection to 192.0.2.1:1 was closed (the other side went down or refuses the certificate, or "
+       "TLS "
+       "on one side alone)",
+       "与 192.0.2.1:1 的连接已断开（对方停机或拒绝证书，或仅一方启用 TLS）"},
+      {all + "ipv4:192.0.2.1:1: Tls handshake failed: SSL_ERROR_SSL: certificate verify failed",
+       "the TLS handshake with 192.0.2.1:1 failed (SSL_ERROR_SSL: certificate verify failed)",
+       "与 192.0.2.1:1 的 TLS 握手失败（SSL_ERROR_SSL: certificate verify failed）"},
       {all + "ipv4:192.0.2.1:1: something new", "cannot connect to 192.0.2.1:1 (something new)",
        "无法连接 192.0.2.1:1（something new）"},
       {"failed to connect to all addresses",
@@ -320,6 +326,78 @@ TEST(FailureTest, WhatALinkMetIsSaidInWords) {
     EXPECT_EQ(PlainLinkError(c.error, Language::kEnglish), c.english);
     EXPECT_EQ(PlainLinkError(c.error, Language::kChinese), c.chinese);
   }
+}
+
+TEST(FailureTest, WhatTlsMayBeTheCauseOfIsToldApart) {
+  const std::string all = "failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.1:1: ";
+  for (const char* met : {"Tls handshake failed: SSL_ERROR_SSL", "Socket closed", "Endpoint read failed",
+                          "Trying to connect an http1.x server"}) {
+    EXPECT_TRUE(IsTlsFault(all + met)) << met;
+  }
+  EXPECT_FALSE(IsTlsFault(all + "Failed to connect to remote host: Connection refused"));
+  EXPECT_FALSE(IsTlsFault("Socket closed")) << "of a call under way";
+}
+
+dispatch::v1::LinkStatus DownLink(const absl::Status& why) {
+  dispatch::v1::LinkStatus link;
+  link.set_peer("110");
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
+  link.set_last_error(std::string(why.message()));
+  return link;
+}
+
+TEST(FailureTest, WhatThePeerRefusedIsSaidToBeThePeersWord) {
+  const auto unknown = [](std::string_view party) {
+    return DownLink(
+        error::SignatureInvalid(party, "2026-12", "the key is not known here", "本平台没有该公钥"));
+  };
+  EXPECT_EQ(
+      LinkErrorText(unknown("12345"), Language::kEnglish),
+      "110 says: the signature of 12345 by the key '2026-12' is refused: there is no such public key in "
+      "the configuration");
+  EXPECT_EQ(LinkErrorText(unknown("12345"), Language::kChinese),
+            "110 答复：12345 的签名（密钥 2026-12）被拒：配置中没有此公钥");
+  EXPECT_THAT(LinkErrorAdvice(unknown("12345"), Language::kEnglish),
+              AllOf(HasSubstr("110 must add the public key of '2026-12'"), HasSubstr("signing.keys")));
+  EXPECT_THAT(LinkErrorAdvice(unknown("12345"), Language::kChinese), HasSubstr("须由 110 将 '2026-12'"));
+  // What comes from the peer is refused here.
+  EXPECT_THAT(LinkErrorText(unknown("110"), Language::kEnglish), Not(HasSubstr("says")));
+  EXPECT_THAT(LinkErrorAdvice(unknown("110"), Language::kEnglish),
+              HasSubstr("add the public key of '2026-12' to those of 110"));
+  const auto expired = DownLink(error::SignatureInvalid("12345", "k", "the key has expired", "已过有效期"));
+  EXPECT_THAT(LinkErrorText(expired, Language::kEnglish), HasSubstr("110 says: "));
+  EXPECT_THAT(LinkErrorAdvice(expired, Language::kChinese), HasSubstr("请双方核对 12345 的密钥 'k'"));
+}
+
+TEST(FailureTest, AFullDiskIsSaidToBeWhose) {
+  dispatch::v1::LinkStatus link = DownLink(error::DiskFull());
+  EXPECT_EQ(LinkErrorText(link, Language::kEnglish), "110 says: its disk is full");
+  EXPECT_EQ(LinkErrorText(link, Language::kChinese), "110 答复：其磁盘已满");
+  EXPECT_THAT(LinkErrorAdvice(link, Language::kEnglish), HasSubstr("110 must make room"));
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_SPOOL);
+  EXPECT_THAT(LinkErrorAdvice(link, Language::kEnglish), HasSubstr("spool.out_directory"));
+  EXPECT_EQ(LinkErrorText(DownLink(error::PeerUnreachable("110")), Language::kEnglish),
+            error::PeerUnreachable("110").message());
+  EXPECT_EQ(LinkErrorAdvice(DownLink(error::PeerUnreachable("110")), Language::kEnglish), "");
+  // One's own.
+  const std::string own =
+      DescribeFailure({.status = error::DiskFull(), .service = "dispatch"}, Language::kEnglish);
+  EXPECT_THAT(own, AllOf(HasSubstr("make room"), HasSubstr("hotlinectl doctor"), Not(HasSubstr("10s"))));
+}
+
+TEST(FailureTest, AStoreThatDoesNotHealIsToBeStartedAgain) {
+  absl::Status status(absl::StatusCode::kUnavailable, "the store failed");
+  error::BadField(v1::ERROR_REASON_STORE_FAILED, "", "x", "x")
+      .ForEachPayload(
+          [&](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
+  const auto advice = [&](const std::string& service, Language language) {
+    return FailureAdvice({.status = status, .service = service}, language);
+  };
+  EXPECT_THAT(advice("dispatch", Language::kEnglish), HasSubstr("systemctl restart hotline-work-order"));
+  EXPECT_THAT(advice("work_order", Language::kChinese), HasSubstr("systemctl restart hotline-work-order"));
+  EXPECT_THAT(advice("escalation", Language::kEnglish), HasSubstr("systemctl restart hotline-escalation"));
+  EXPECT_THAT(FailureAdvice({.status = error::Overloaded("queue", absl::Seconds(1))}, Language::kEnglish),
+              Not(HasSubstr("restart")));
 }
 
 TEST(FailureTest, WhoMustWaitForTheReceiverIsToldOfTheRecall) {

@@ -397,6 +397,7 @@ TEST(OrderFormTest, FlagsOfPaths) {
   EXPECT_EQ(FlagForPath("content.caller.phone"), "phone");
   EXPECT_EQ(FlagForPath("content.assist_units[3]"), "assist");
   EXPECT_EQ(FlagForPath("content.place.manual_coordinates"), "lat");
+  EXPECT_EQ(FlagForPath("registration.content.caller.phone"), "phone");
   EXPECT_EQ(FlagForPath("content.cal"), "");
   EXPECT_EQ(FlagForPath("no_such_change.lead_unit"), "");
   EXPECT_EQ(FlagForPath(""), "");

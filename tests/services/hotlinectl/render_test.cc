@@ -44,6 +44,19 @@ TEST(RenderTest, OrdersInATable) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(RenderTest, ALinksNoteSaysWhoseWordsItGives) {
+  dispatch::v1::LinkStatus link;
+  link.set_peer("110");
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
+  link.set_last_error("the disk is full; nothing was done");
+  Table list = LinkTable(Language::kChinese);
+  AddLink(Language::kChinese, link, list);
+  EXPECT_THAT(list.Render({}), HasSubstr("110 答复：其磁盘已满"));
+  Table status = LinkStatusTable(Language::kEnglish);
+  AddLinkStatus(Language::kEnglish, link, absl::UnixEpoch(), status);
+  EXPECT_THAT(status.Render({}), HasSubstr("110 says: its disk is full"));
+}
+
 TEST(RenderTest, TimesAreOfBeijing) {
   google::protobuf::Timestamp time;
   EXPECT_EQ(TimeText(time), "-");

@@ -1385,6 +1385,32 @@ TEST_F(EngineTest, AnEmergencyPartsADeliveryAndTheRestIsAppliedAfterIt) {
   EXPECT_EQ(Verify(), "");
 }
 
+// It was said to have been received in 1970.
+TEST_F(EngineTest, AReceiptForNothingNamesNoTime) {
+  const auto receipt = [this](const exchange::v1::Envelope* envelope) {
+    workorder::v1::ApplyInboxRequest request;
+    request.set_peer("110");
+    if (envelope != nullptr) *request.add_envelopes() = *envelope;
+    exchange::v1::LinkReceipt told;
+    engine_->ApplyInbox({}, request, [&](absl::StatusOr<workorder::v1::ApplyInboxResponse> response) {
+      ASSERT_TRUE(response.ok()) << response.status();
+      told = response->receipt();
+    });
+    Commit();
+    return told;
+  };
+  const exchange::v1::LinkReceipt none = receipt(nullptr);
+  EXPECT_FALSE(none.has_receive_time());
+  EXPECT_EQ(none.head_hash(), LaneStart(exchange::v1::LANE_ORDINARY));
+  EXPECT_EQ(Pull(0)->incoming().received_through(), 0);
+  EXPECT_FALSE(Pull(0)->incoming().has_receive_time());
+  const exchange::v1::Envelope recall =
+      Envelope(exchange::v1::ENVELOPE_KIND_RECALL, "110-0000000000001-1", "");
+  const exchange::v1::LinkReceipt one = receipt(&recall);
+  EXPECT_EQ(one.received_through(), 1);
+  EXPECT_EQ(one.receive_time().seconds(), absl::ToUnixSeconds(steps_.clock()->Now()));
+}
+
 TEST_F(EngineTest, AnInboxIsAppliedInSequenceOnce) {
   std::vector<exchange::v1::Envelope> envelopes = BadOffers(4);
   const auto apply = [&](std::vector<int> indexes) {
@@ -1777,6 +1803,26 @@ class RecoverTest : public EngineTest {
   exchange::v1::Envelope offer_;
 };
 
+// By the number it found none, as if nobody had been called.
+TEST_F(RecoverTest, PartnersOrdersAreFoundByTheNumberOfTheIncidentToo) {
+  const auto list = [this](const std::string& parent_id) {
+    workorder::v1::ListWorkOrdersRequest request;
+    request.mutable_filter()->set_parent_id(parent_id);
+    std::string found = "no answer";
+    service_->ListWorkOrders(
+        {}, request, [&](absl::StatusOr<workorder::v1::ListWorkOrdersResponse> response) {
+          found = response.ok() ? "" : std::string(error::ReasonName(error::ReasonOf(response.status())));
+          if (!response.ok()) return;
+          for (const auto& order : response->orders()) found += order.id();
+        });
+    steps_.RunDue();
+    return found;
+  };
+  EXPECT_EQ(list(incident_.id()), part_.id());
+  EXPECT_EQ(list(incident_.number()), part_.id());
+  EXPECT_EQ(list("12345-20200101-000001"), "ORDER_NOT_FOUND");
+}
+
 TEST_F(RecoverTest, APartnersOrderFindsItsIncident) {
   steps_.Advance(absl::Minutes(1));
   Restore("incident.db");
@@ -1960,6 +2006,23 @@ TEST_F(EngineTest, AVerificationLooksAtSomething) {
   EXPECT_EQ(verify(2, 2), "intact 1");
   EXPECT_EQ(verify(2, 0), "intact 2");
   EXPECT_EQ(verify(0, 1), "intact 1");
+}
+
+TEST_F(EngineTest, AVerificationOfAStretchTellsTheHeadOfTheLog) {
+  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(Run(NewPush(StrCat("request-", i))).ok());
+  const auto head = [this](int64_t end) {
+    workorder::v1::VerifyLogRequest request;
+    request.set_end_sequence(end);
+    std::pair<int64_t, std::string> told;
+    service_->VerifyLog({}, request, [&](absl::StatusOr<workorder::v1::VerifyLogResponse> response) {
+      ASSERT_TRUE(response.ok()) << response.status();
+      told = {response->head_sequence(), response->head_hash()};
+    });
+    steps_.RunDue();
+    return told;
+  };
+  EXPECT_EQ(head(0).first, 3);
+  EXPECT_EQ(head(1), head(0));
 }
 
 // Asked for what it might have lost, the peer sends what is here, of which no
@@ -2254,6 +2317,40 @@ TEST_F(EngineTest, AListByTimeIsRightAfterTheClockWasAhead) {
     steps_.clock()->Advance(310 * kDay);
     ASSERT_TRUE(Run(NewPush("request-5")).ok());
   }
+}
+
+// What a peer does not understand moves nothing and is in no log of events: the operator is told.
+TEST_F(EngineTest, WhatAPeerHasRefusedIsHandedToWhoeverLogsIt) {
+  std::vector<Refusal> refusals;
+  engine_->set_on_commit([&refusals](const Committed& committed) {
+    refusals.insert(refusals.end(), committed.refusals.begin(), committed.refusals.end());
+  });
+  const Result pushed = Run(NewPush("request-1"));
+  ASSERT_TRUE(pushed.ok()) << pushed.status();
+  const std::string handoff_id = pushed->order().handoff().id();
+  exchange::v1::NotUnderstoodBody body;
+  body.set_kind(exchange::v1::ENVELOPE_KIND_MIRROR);
+  body.set_reason("WRONG_STATE");
+  body.set_sequence(2);
+  const exchange::v1::Envelope known =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, handoff_id, body.SerializeAsString());
+  ASSERT_TRUE(Apply("110", known));
+  const exchange::v1::Envelope unknown =
+      Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, "张三", body.SerializeAsString(), known);
+  ASSERT_TRUE(Apply("110", unknown));
+  ASSERT_EQ(refusals.size(), 2u);
+  EXPECT_EQ(refusals[0].peer, "110");
+  EXPECT_EQ(refusals[0].handoff_id, handoff_id);
+  EXPECT_EQ(refusals[0].body.kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+  EXPECT_EQ(refusals[0].body.sequence(), 2);
+  EXPECT_EQ(refusals[0].body.reason(), "WRONG_STATE");
+  EXPECT_EQ(refusals[1].handoff_id, "") << "what names no handoff may name anything";
+  EXPECT_EQ(engine_->counters().envelopes_refused, 2);
+  EXPECT_EQ(engine_->head_sequence(), 1) << "nothing moved";
+  // An offer goes back to the desk, which is no matter for the operator.
+  ASSERT_TRUE(Apply("110", Envelope(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, handoff_id, "", unknown)));
+  EXPECT_EQ(engine_->head_sequence(), 2);
+  EXPECT_EQ(refusals.size(), 2u);
 }
 
 TEST_F(EngineTest, NumbersStartAnewEachDayAndNeverGoBack) {

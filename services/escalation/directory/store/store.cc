@@ -66,7 +66,8 @@ class SqlStore final : public Store {
   absl::StatusOr<std::optional<Answered>> FindRequest(std::string_view request_id) override {
     // What that commit wrote this connection may see, and nobody after it.
     if (request_id == in_doubt_)
-      return error::OutcomeUnknown(Translate(absl::UnavailableError("a commit failed")));
+      return error::OutcomeUnknown(
+          Translate(absl::UnavailableError(absl::StrCat("a commit failed; ", ToAbsl(error::kUntilRestart)))));
     auto select = writer_->Prepare("SELECT digest, response FROM request WHERE id = ?1");
     if (!select.ok()) return Translate(select.status());
     sql::ScopedReset reset(select->get());

@@ -17,7 +17,6 @@ using type::v1::Rung;
 using type::v1::Urgency;
 
 constexpr size_t kListedOrders = 5;
-constexpr size_t kMaxNotices = 64;
 
 void Fill(const config::v1::UrgencySeconds& seconds,
           std::array<absl::Duration, type::v1::Urgency_ARRAYSIZE>* times) {

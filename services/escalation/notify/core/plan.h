@@ -94,6 +94,8 @@ struct Outcome {
 
 // A round is settled when for every person one contact has reached him, or all have failed.
 bool IsSettled(const std::vector<Outcome>& outcomes);
+// Most notices in a report; the rest of a round with more is left out.
+inline constexpr size_t kMaxNotices = 64;
 // The report of a round; what is not decided yet is left out, unless the round is over: then it was not
 // reached. `last`: no round follows, so that silence is no longer waited for.
 type::v1::NotificationReport MakeReport(const RungRef& rung, int round, const std::vector<Outcome>& outcomes,

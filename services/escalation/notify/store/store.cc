@@ -262,7 +262,9 @@ class SqlStore final : public Store {
   void Rollback() override { writer_->Rollback(); }
   absl::Status CheckDoubt() override {
     if (!in_doubt_) return absl::OkStatus();
-    return error::OutcomeUnknown(error::StoreFailed("notifications: a commit failed"), /*has_no_id=*/true);
+    return error::OutcomeUnknown(
+        error::StoreFailed(StrCat("notifications: a commit failed; ", error::kUntilRestart)),
+        /*has_no_id=*/true);
   }
 
   absl::StatusOr<int64_t> ReadCursor() override { return Number("SELECT planned FROM site WHERE id = 1"); }

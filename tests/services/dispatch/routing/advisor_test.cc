@@ -436,6 +436,14 @@ TEST(AdvisorTest, BoundsOfARequest) {
   EXPECT_EQ(field([](R&) {}), "");
   EXPECT_EQ(field([](R& r) { r.set_text("\xff"); }), "text");
   EXPECT_EQ(field([](R& r) { r.set_text(std::string(8001, 'a')); }), "text");
+  EXPECT_EQ(field([](R& r) { r.set_text(std::string("工资\0", 7)); }), "text");
+  EXPECT_EQ(field([](R& r) { r.set_text("工资\n拖欠"); }), "");
+  // Half typed, a number is no fault; what no number can be is one.
+  EXPECT_EQ(field([](R& r) { r.set_caller_phone("09"); }), "");
+  EXPECT_EQ(field([](R& r) { r.set_caller_phone(std::string(65, '1')); }), "caller_phone");
+  EXPECT_EQ(field([](R& r) { r.set_account(std::string(64, 'a')); }), "");
+  EXPECT_EQ(field([](R& r) { r.set_account(std::string(65, 'a')); }), "account");
+  EXPECT_EQ(field([](R& r) { r.set_account("a\nb"); }), "account");
   EXPECT_EQ(field([](R& r) { r.set_max_suggestions(11); }), "max_suggestions");
   EXPECT_EQ(field([](R& r) { r.set_received_by("119"); }), "received_by");
   EXPECT_EQ(field([](R& r) { r.mutable_facts()->set_belongs_to("119"); }), "facts.belongs_to");
@@ -464,6 +472,17 @@ TEST(AdvisorTest, BoundsOfARequest) {
   EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_TEXT_TOO_LONG);
   EXPECT_EQ(error::FieldOf(refused), "place.address");
   EXPECT_NE(error::ChineseOf(refused), "");
+}
+
+TEST(AdvisorTest, WithoutAListOfUnitsTheFormOfTheAccusedCounts) {
+  v1::SuggestRouteRequest request = Of("工资");
+  request.add_accused_units("rensheju");
+  request.add_accused_units("Rensheju");
+  const absl::Status refused = CheckAccusedUnits(request, {});
+  EXPECT_EQ(error::ReasonOf(refused), error::Reason::ERROR_REASON_FIELD_INVALID);
+  EXPECT_EQ(error::FieldOf(refused), "accused_units[1]");
+  request.mutable_accused_units()->RemoveLast();
+  EXPECT_TRUE(CheckAccusedUnits(request, {}).ok());
 }
 
 // A clause's word that the caller spelled otherwise stands nowhere in the text.

@@ -31,6 +31,7 @@
 #include "hotline/escalation/v1/report_service.grpc.pb.h"
 #include "hotline/workorder/v1/work_order_service.grpc.pb.h"
 #include "tests/operation/ctl.h"
+#include "tests/support/process.h"
 
 namespace hotline::test {
 namespace {
@@ -217,9 +218,15 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
     }
     return grpc::Status::OK;
   }
+  grpc::Status ReloadCatalogue(grpc::ServerContext* /*context*/,
+                               const dispatch::v1::ReloadCatalogueRequest* /*request*/,
+                               dispatch::v1::ReloadCatalogueResponse* /*response*/) override {
+    return {grpc::StatusCode::DEADLINE_EXCEEDED, "too long"};
+  }
   grpc::Status ListLinks(grpc::ServerContext* /*context*/, const dispatch::v1::ListLinksRequest* /*request*/,
                          dispatch::v1::ListLinksResponse* response) override {
     MutexLock lock(&mu_);
+    if (!links_.ok()) return rpc::ToGrpc(links_);
     *response->add_links() = link_;
     return grpc::Status::OK;
   }
@@ -227,6 +234,11 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
   void SetLink(dispatch::v1::LinkStatus link) {
     MutexLock lock(&mu_);
     link_ = std::move(link);
+  }
+  // What it is answered with, instead of a link.
+  void FailLinks(absl::Status links) {
+    MutexLock lock(&mu_);
+    links_ = std::move(links);
   }
   // How far the site's clock is ahead.
   void SetAhead(absl::Duration ahead) {
@@ -236,6 +248,7 @@ class Dispatch final : public dispatch::v1::DispatchService::Service {
 
  private:
   Mutex mu_;
+  absl::Status links_ ABSL_GUARDED_BY(mu_);
   dispatch::v1::LinkStatus link_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, absl::Time> offered_ ABSL_GUARDED_BY(mu_);
   absl::Duration ahead_ ABSL_GUARDED_BY(mu_);
@@ -434,6 +447,14 @@ TEST_F(PlayedTest, ACallToPartnersIsTelephonedUnlessItIsKnownToBeNoEmergency) {
   EXPECT_THAT(urgent.err, Not(HasSubstr(kTelephone)));
 }
 
+// It was to be repeated with a request id that there is none of, and each repeat trained another model.
+TEST_F(PlayedTest, AReloadThatTakesLongGoesOn) {
+  const Said late = Run({"catalogue", "reload"});
+  EXPECT_EQ(late.exit, 6);
+  EXPECT_THAT(late.err, AllOf(HasSubstr("the model is being trained; it will be in force"),
+                              HasSubstr("hotlinectl catalogue show"), Not(HasSubstr("request id"))));
+}
+
 TEST_F(PlayedTest, AListThatIsCutSaysSoToScriptsToo) {
   for (const Words& command : std::vector<Words>{{"list"},
                                                  {"deadlines"},
@@ -452,7 +473,7 @@ TEST_F(PlayedTest, AListThatIsCutSaysSoToScriptsToo) {
 }
 
 TEST_F(PlayedTest, APeerThatIsDownIsUnreachableToACommandToo) {
-  const Said said = Run({"--timeout", "100ms", "link", "reconcile", "110"});
+  const Said said = Run({"--timeout", "9s", "link", "reconcile", "110"});
   EXPECT_EQ(said.exit, 6) << said.err;
   EXPECT_THAT(said.err, AllOf(HasSubstr("PEER_UNREACHABLE"), HasSubstr("hotlinectl link status")));
 }
@@ -647,6 +668,133 @@ TEST_F(PlayedTest, DoctorSaysInWordsWhyAPeerIsDown) {
   EXPECT_THAT(out, AllOf(HasSubstr("cannot be reached: nobody listens at 127.0.0.1:3 (connection refused)"),
                          HasSubstr("无法连通：127.0.0.1:3 无程序监听（连接被拒绝）"),
                          Not(HasSubstr("failed to connect"))));
+}
+
+TEST_F(PlayedTest, DoctorSaysWhoRefusesAndWhatToDo) {
+  const std::string config = folder_.path() + "/site.yaml";
+  WriteFile(config,
+            "hotline: \"12345\"\n"
+            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
+            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  dispatch::v1::LinkStatus link;
+  link.set_peer("110");
+  link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
+  const auto look = [&](const absl::Status& why) {
+    link.set_last_error(std::string(why.message()));
+    dispatch_.SetLink(link);
+    return Run({"doctor", "--config", config, "--json"}).out;
+  };
+  const std::string key =
+      look(error::SignatureInvalid("12345", "2026-12", "the key is not known here", "本平台没有该公钥"));
+  EXPECT_THAT(key, AllOf(HasSubstr("takes nothing: 110 says: "), HasSubstr("110 must add the public key"),
+                         HasSubstr("须由 110 将"), Not(HasSubstr("look at the network"))));
+  EXPECT_THAT(look(error::DiskFull()),
+              AllOf(HasSubstr("110 says: its disk is full"), HasSubstr("110 must make room"),
+                    Not(HasSubstr("look at the network"))));
+}
+
+TEST_F(PlayedTest, DoctorAsksForAnotherRoleOnlyWhereTheRoleIsRefused) {
+  const std::string config = folder_.path() + "/site.yaml";
+  WriteFile(config,
+            "hotline: \"12345\"\n"
+            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
+            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  const auto look = [&](const absl::Status& why) {
+    dispatch_.FailLinks(why);
+    return Run({"--timeout", "3s", "doctor", "--config", config, "--json"}).out;
+  };
+  EXPECT_THAT(look(error::RoleForbidden("12345/desktop", "ListLinks")), HasSubstr("ask as the role admin"));
+  EXPECT_THAT(look(error::WorkOrderUnreachable("Connection refused")),
+              AllOf(HasSubstr("\"peers\""), Not(HasSubstr("ask as the role admin"))));
+}
+
+TEST_F(PlayedTest, ABackupIsLookedForByItsNameToo) {
+  const std::string config = folder_.path() + "/site.yaml";
+  WriteFile(config, absl::StrCat("hotline: \"12345\"\nbackup: {directory: \"", folder_.path(),
+                                 "/backups\"}\n"
+                                 "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+                                 "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"));
+  std::filesystem::create_directories(folder_.path() + "/backups/before-upgrade");
+  const Said named = Run({"backup", "verify", "before-upgrade", "--config", config});
+  EXPECT_EQ(named.exit, 9);
+  EXPECT_THAT(named.out, HasSubstr("there is none in " + folder_.path() + "/backups/before-upgrade"));
+  const Said bare = Run({"backup", "verify", "before-upgrade"});
+  EXPECT_EQ(bare.exit, 9);
+  EXPECT_THAT(bare.err, HasSubstr("give the folder of the backup"));
+  // As `restore` would refuse it.
+  std::filesystem::create_directories(folder_.path() + "/backups/before-upgrade/work_order");
+  WriteFile(folder_.path() + "/backups/before-upgrade/work_order/manifest.json",
+            R"({"formatVersion":1,"name":"before-upgrade","hotline":"110","service":"work_order"})");
+  const Said other = Run({"backup", "verify", "before-upgrade", "--config", config});
+  EXPECT_EQ(other.exit, 9);
+  EXPECT_THAT(other.out, HasSubstr("the backup is of hotline 110, the configuration of 12345"));
+}
+
+// ---- A service with TLS.
+
+class TlsTest : public testing::Test {
+ protected:
+  TlsTest() {
+    for (const char* name : {"ours", "other"}) {
+      auto process = Process::Start({HOTLINE_SOURCE_DIR "/deploy/certs/make", "--dir", Path(name), "--role",
+                                     "work_order", "--role", "desktop", "12345"},
+                                    Path(name) + ".log");
+      made_ = made_ && process.ok() && (*process)->Wait(absl::Seconds(60)) == 0;
+    }
+    if (!made_) return;
+    grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_root_certs = ReadFile(Path("ours/ca.crt"));
+    options.pem_key_cert_pairs.push_back(
+        {ReadFile(Path("ours/12345/work_order.key")), ReadFile(Path("ours/12345/work_order.crt"))});
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options), &port);
+    builder.RegisterService(&healthy_);
+    builder.RegisterService(&orders_);
+    server_ = builder.BuildAndStart();
+    address_ = absl::StrCat("127.0.0.1:", port);
+  }
+
+  std::string Path(const std::string& name) const { return folder_.path() + "/" + name; }
+  // With the authority of `ca` and the certificate of `own`; in plain text without.
+  Said Run(const std::string& ca, const std::string& own, const Words& command) {
+    Words arguments = {"--timeout", "10s", "--lang", "en", "--work-order", address_};
+    if (!ca.empty()) {
+      const std::string certificate = Path(own + "/12345/desktop");
+      arguments = Joined(arguments, {"--ca", Path(ca + "/ca.crt"), "--cert", certificate + ".crt", "--key",
+                                     certificate + ".key"});
+    }
+    return RunCtl(folder_, Joined(arguments, command));
+  }
+
+  TemporaryFolder folder_;
+  Healthy healthy_;
+  Orders orders_;
+  bool made_ = true;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+TEST_F(TlsTest, WhatTlsFailsAtIsSaid) {
+  ASSERT_TRUE(made_);
+  EXPECT_EQ(Run("ours", "ours", {"list"}).exit, 0);
+  const Said plain = Run("", "", {"list"});
+  EXPECT_EQ(plain.exit, 6);
+  EXPECT_THAT(plain.err, HasSubstr("give --ca, --cert and --key (or HOTLINE_CA"));
+  const Said stranger = Run("ours", "other", {"list"});
+  EXPECT_EQ(stranger.exit, 6);
+  EXPECT_THAT(stranger.err, HasSubstr(absl::StrCat(Path("other/12345/desktop.crt"), " is not issued by ",
+                                                   Path("ours/ca.crt"))));
+  const Said distrust = Run("other", "other", {"list"});
+  EXPECT_EQ(distrust.exit, 6);
+  EXPECT_THAT(distrust.err, AllOf(HasSubstr("the TLS handshake with"), HasSubstr("check the certificates")));
+  for (const Said& said : {plain, stranger, distrust}) {
+    EXPECT_THAT(said.err, AllOf(Not(HasSubstr("cannot reach")), Not(HasSubstr("ssl_transport_security"))));
+  }
+  EXPECT_THAT(Run("other", "other", {"health", "--service", "work_order"}).err,
+              HasSubstr("the TLS handshake with"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
+#include "common/contract/alarm.h"
 #include "common/error/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -503,6 +504,7 @@ TEST(Decide, AContentFitsAnOffer) {
   const auto refused = world.Execute(0, MakeRegistration(content, "110"));
   EXPECT_EQ(error::ReasonOf(refused.status()), Reason::ERROR_REASON_TEXT_TOO_LONG);
   EXPECT_EQ(error::FieldOf(refused.status()), "content");
+  EXPECT_EQ(error::FieldOf(world.Execute(0, MakeRegistration(content, "")).status()), "registration.content");
   EXPECT_NE(error::ChineseOf(refused.status()).find("超过224 KiB"), std::string::npos);
 }
 
@@ -906,6 +908,47 @@ TEST(Decide, ARequestWhoseTimeHasPassedNeedsAnotherTime) {
     EXPECT_EQ(decide().ok(), days == 366) << decide().status();
   }
   EXPECT_EQ(error::FieldOf(decide().status()), "extension_decision.until_time");
+}
+
+// Whoever had registered something else under it silenced an alarm, a rung or a notice: REQUEST_ID_REUSED.
+TEST(Decide, AnIdThatAServiceDerivesIsNoClients) {
+  World world;
+  const std::string id = world.Register(0, SampleContent(), true);
+  const auto refused = [&](Command command, const std::string& request_id) {
+    command.mutable_header()->set_request_id(request_id);
+    FitTo(world.Order(0, id), &command);
+    const absl::Status status =
+        Decide(&world.Order(0, id), command, NewOrder(), world.site(0), world.now()).status();
+    const bool by_id = error::FieldOf(status) == "header.request_id";
+    EXPECT_EQ(by_id, error::ReasonOf(status) == Reason::ERROR_REASON_REQUEST_ID_INVALID) << status;
+    EXPECT_EQ(by_id, error::ChineseOf(status).find("由系统服务专用") != std::string::npos) << status;
+    return by_id;
+  };
+  const Command alarm = ReceiptAlarm(id, world.Order(0, id).handoff().offer_time());
+  for (const std::string& derived : {alarm.header().request_id(), "escalate/" + id + "/receipt/1/urge",
+                                     "move/" + id + "/finish/3/2", "notify/" + id + "/finish/3/urge/1",
+                                     "retention/" + id + "/7", "ack/" + id + "/3/1/2", "disclose/" + id}) {
+    EXPECT_TRUE(refused(MakeRegistration(SampleContent(), ""), derived)) << derived;
+    EXPECT_TRUE(refused(MakeRegistration(SampleContent(), "110"), derived)) << derived;
+    EXPECT_TRUE(refused(MakeCommand(Act::kRecall, id, "", world.now()), derived)) << derived;
+  }
+  // What hotlinectl and a desk make is theirs.
+  for (const char* own : {"file-0123456789abcdef0123456789abcdef-1", "alarms/000001", "0193a5c0/escalate/1",
+                          "request/000001/110"}) {
+    EXPECT_FALSE(refused(MakeRegistration(SampleContent(), ""), own)) << own;
+  }
+  // The services go on.
+  EXPECT_FALSE(refused(alarm, alarm.header().request_id()));
+  for (const Act act : {Act::kRemind, Act::kUrge, Act::kDoubt, Act::kMoveDeadline, Act::kNotify}) {
+    EXPECT_FALSE(refused(MakeCommand(act, id, "", world.now()), "escalate/" + id + "/receipt/1/urge"));
+  }
+  EXPECT_FALSE(refused(MakeCommand(Act::kAcknowledge, id, "", world.now()), "ack/" + id + "/3/1/2"));
+  Command shown = MakeCommand(Act::kProgress, id, "", world.now());
+  shown.mutable_disclosure()->set_kind(type::v1::DISCLOSURE_KIND_CONTENT);
+  shown.mutable_disclosure()->set_role("supervisor");
+  EXPECT_FALSE(refused(shown, "disclose/" + id));
+  EXPECT_TRUE(refused(shown, "ack/" + id + "/3/1/2"));
+  EXPECT_EQ(world.fault(), "");
 }
 
 // A rung of escalation's on `id`, of the clock of `unit`.

@@ -2,6 +2,7 @@
 #include "services/work_order/core/governor.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "common/error/error.h"
@@ -171,6 +172,24 @@ TEST_F(GovernorTest, APreviewNamesTheGroundThatTheReturnWouldName) {
   request.set_ground(static_cast<type::v1::ReturnGround>(999));
   EXPECT_EQ(error::ReasonOf(PreviewReturn(Theirs(), request, world_.site(1), world_.now()).status()),
             Reason::ERROR_REASON_ENUM_INVALID);
+}
+
+// It named fields of the command that it is decided by.
+TEST_F(GovernorTest, APreviewNamesItsOwnFields) {
+  Push();
+  const auto refused = [&](const std::function<void(workorder::v1::PreviewReturnRequest&)>& edit) {
+    workorder::v1::PreviewReturnRequest request;
+    edit(request);
+    const absl::Status status = PreviewReturn(Theirs(), request, world_.site(1), world_.now()).status();
+    const std::string field = error::FieldOf(status);
+    EXPECT_EQ(status.message().find(field + ": "), 0u) << status;
+    EXPECT_EQ(error::ChineseOf(status).find("字段 " + field + "："), 0u) << status;
+    return field;
+  };
+  EXPECT_EQ(refused([](auto& r) { r.set_unit(std::string(33, 'x')); }), "unit");
+  EXPECT_EQ(refused([](auto& r) { r.set_ground(static_cast<type::v1::ReturnGround>(999)); }), "ground");
+  EXPECT_EQ(refused([](auto& r) { r.set_proposed_unit(std::string(33, 'x')); }), "proposed_unit");
+  EXPECT_EQ(refused([](auto& r) { r.set_proposed_hotline(std::string(33, 'x')); }), "proposed_hotline");
 }
 
 TEST_F(GovernorTest, WhatAPeersMachineCannotReadIsNoReturn) {

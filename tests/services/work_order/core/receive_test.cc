@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/sha256.h"
+#include "common/base/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/work_order/core/order.h"
@@ -364,7 +365,100 @@ TEST_F(ReceiveTest, AnOfferNotUnderstoodComesBack) {
   EXPECT_EQ(received.change.after.custody().holder(), "12345");
   const type::v1::HandoffReturn& returned = received.change.event.returned().handoff_return();
   EXPECT_EQ(returned.ground(), type::v1::RETURN_GROUND_NOT_UNDERSTOOD);
-  EXPECT_EQ(returned.reason(), "PHONE_INVALID: content.caller.phone: must be digits");
+  EXPECT_EQ(returned.reason(),
+            "字段 content.caller.phone：电话号码格式有误（PHONE_INVALID: must be digits）");
+  EXPECT_FALSE(received.refusal.has_value()) << "the desk has it";
+}
+
+// The desk read English, and the path twice.
+TEST_F(ReceiveTest, TheDeskIsToldInChineseWhatThePeerCannotRead) {
+  const auto reason = [&](const NotUnderstoodBody& body) {
+    const Received received = At(0, Wrap(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, HandoffOf(), body));
+    return received.change.event.returned().handoff_return().reason();
+  };
+  // What this software answers.
+  const NotUnderstoodBody answer = Refusal(At(1, OfferOf([](auto& content) { content.clear_title(); })));
+  EXPECT_EQ(reason(answer), "字段 content.title：必填（FIELD_REQUIRED: is required）");
+  NotUnderstoodBody body;
+  EXPECT_EQ(reason(body), "对方未说明原因（NOT_UNDERSTOOD）");
+  body.set_message("try again");
+  EXPECT_EQ(reason(body), "对方未说明原因（NOT_UNDERSTOOD: try again）");
+  body.set_reason("NEWER_REASON");
+  body.set_field("content.colour");
+  EXPECT_EQ(reason(body), "字段 content.colour：对方无法识别（NEWER_REASON: try again）");
+  body.set_field(std::string(1000, 'f'));
+  body.set_message(std::string(1000, 'm'));
+  EXPECT_EQ(CountCodePoints(reason(body)), 500);
+}
+
+// The order lay with nobody until the deadline to confirm, and no site said so.
+TEST_F(ReceiveTest, AnOfferComesBackWhateverIsSaidOfIt) {
+  Envelope envelope = Wrap(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, HandoffOf(), NotUnderstoodBody());
+  const auto reason = [&](const std::string& bytes) {
+    envelope.set_body(bytes);
+    const Received received = At(0, envelope);
+    EXPECT_TRUE(received.changes);
+    EXPECT_TRUE(received.envelopes.empty());
+    EXPECT_FALSE(received.refusal.has_value());
+    EXPECT_EQ(received.change.after.state(), type::v1::ORDER_STATE_RETURNED);
+    const std::string& text = received.change.event.returned().handoff_return().reason();
+    EXPECT_TRUE(CountCodePoints(text).has_value() && !HasControlCharacters(text, true));
+    return text;
+  };
+  EXPECT_EQ(reason(""), "对方未说明原因（NOT_UNDERSTOOD）");
+  EXPECT_EQ(reason("no body"), "对方未说明原因（NOT_UNDERSTOOD）");
+  EXPECT_EQ(reason("\x12\x01\xff"), "对方未说明原因（NOT_UNDERSTOOD）") << "a message that is no UTF-8";
+  EXPECT_EQ(reason(std::string(257 << 10, '\xff')), "对方未说明原因（NOT_UNDERSTOOD）");
+  NotUnderstoodBody body;
+  body.set_reason("FIELD_INVALID");
+  body.set_message(std::string("nul\0", 4));
+  for (const int kind : {0, 1, 42}) {
+    body.set_kind(static_cast<exchange::v1::EnvelopeKind>(kind));
+    body.set_sequence(kind == 1 ? 1000 : 0);
+    EXPECT_EQ(reason(body.SerializeAsString()), "内容不符合要求（FIELD_INVALID）") << kind;
+  }
+  body.set_message("as it is");
+  body.set_reason("please call 张三");
+  EXPECT_EQ(reason(body.SerializeAsString()), "对方未说明原因（NOT_UNDERSTOOD: as it is）");
+  // The lane's receipt, which came first, changes nothing of that.
+  WorkOrder order = Giver();
+  order.set_state(type::v1::ORDER_STATE_RECEIVED);
+  order.mutable_handoff()->set_link_sequence(7);
+  const auto changes = [&](const std::string& bytes) {
+    envelope.set_body(bytes);
+    return DecideEnvelope(&order, envelope, "110", Fresh(), world_.site(0), world_.now()).changes;
+  };
+  EXPECT_TRUE(changes(""));
+  // A recall behind the offer that the peer has no order for yet, of which it says no kind.
+  body.clear_kind();
+  body.set_sequence(8);
+  EXPECT_FALSE(changes(body.SerializeAsString()));
+  body.set_sequence(7);
+  EXPECT_TRUE(changes(body.SerializeAsString()));
+}
+
+// A mirror that a peer refused left no trace at all.
+TEST_F(ReceiveTest, WhatElseWasNotUnderstoodIsForTheOperator) {
+  NotUnderstoodBody body;
+  body.set_kind(exchange::v1::ENVELOPE_KIND_MIRROR);
+  body.set_reason("WRONG_STATE");
+  body.set_sequence(3);
+  const auto refusal = [&](const std::string& handoff_id) {
+    const Received received = At(0, Wrap(exchange::v1::ENVELOPE_KIND_NOT_UNDERSTOOD, handoff_id, body));
+    ExpectNothing(received);
+    return received.refusal.value_or(NotUnderstoodBody());
+  };
+  // Behind an offer that has no answer yet, too.
+  EXPECT_EQ(refusal(HandoffOf()).reason(), "WRONG_STATE");
+  Arrive();
+  EXPECT_EQ(refusal(HandoffOf()).reason(), "WRONG_STATE");
+  EXPECT_EQ(refusal(HandoffOf()).kind(), exchange::v1::ENVELOPE_KIND_MIRROR);
+  EXPECT_EQ(refusal(HandoffOf()).sequence(), 3);
+  EXPECT_EQ(refusal("12345-nosuch-1").reason(), "WRONG_STATE");
+  body.set_kind(exchange::v1::ENVELOPE_KIND_RECALL);
+  EXPECT_EQ(refusal(HandoffOf()).reason(), "WRONG_STATE") << "nobody recalled it";
+  body.set_reason("words");
+  EXPECT_EQ(refusal(HandoffOf()).reason(), "");
 }
 
 TEST_F(ReceiveTest, WhatIsNotUnderstoodLaterMovesNothing) {
@@ -381,6 +475,8 @@ TEST_F(ReceiveTest, NotUnderstoodIsNeverAnsweredSo) {
   ExpectNothing(DecideEnvelope(nullptr, envelope, "110", Fresh(), world_.site(0), world_.now()));
   envelope.set_handoff_id(HandoffOf());
   envelope.set_body("\x0a\xff");
+  EXPECT_TRUE(At(0, envelope).envelopes.empty());
+  Arrive();
   ExpectNothing(At(0, envelope));
 }
 
@@ -651,6 +747,31 @@ TEST_F(ReceiveTest, ASparseReturnCountsAndMayBeDisputed) {
          }));
   ASSERT_TRUE(not_read.changes);
   EXPECT_EQ(not_read.change.after.facts().return_count(), 0);
+}
+
+// It was read as one of an older epoch, and the acceptance was lost without a word.
+TEST_F(ReceiveTest, AMirrorThatNamesNoHolderIsAnswered) {
+  Arrive();
+  world_.Do(1, Act::kAccept, twin_);
+  for (const bool resync : {false, true}) {
+    const NotUnderstoodBody body = Refusal(At(0, MirrorWith(1, [&](MirrorBody& mirror) {
+                                                mirror.clear_custody();
+                                                mirror.set_resync(resync);
+                                              })));
+    EXPECT_EQ(body.reason(), "FIELD_REQUIRED");
+    EXPECT_EQ(body.field(), "custody");
+  }
+  const NotUnderstoodBody empty =
+      Refusal(At(0, MirrorWith(1, [](MirrorBody& mirror) { mirror.mutable_custody()->Clear(); })));
+  EXPECT_EQ(empty.field(), "custody.epoch");
+}
+
+TEST_F(ReceiveTest, ARecordNeedNotNameTheHolder) {
+  Arrive();
+  world_.Do(1, Act::kVoiceReturns, twin_);
+  const Received received = At(0, MirrorWith(1, [](MirrorBody& mirror) { mirror.clear_custody(); }));
+  ASSERT_TRUE(received.changes);
+  EXPECT_TRUE(received.change.event.has_voice_confirmed());
 }
 
 TEST_F(ReceiveTest, AnOlderEpochChangesNothing) {

@@ -157,6 +157,8 @@ TEST(RecusalTest, AnAccusedUnitNeitherLeadsNorAssists) {
   content.add_assist_units("gongan");
   const auto assist = world.Execute(0, MakeRegistration(content, "110"));
   EXPECT_EQ(error::FieldOf(assist.status()), "content.assist_units[0]");
+  EXPECT_EQ(error::FieldOf(world.Execute(0, MakeRegistration(content, "")).status()),
+            "registration.content.assist_units[0]");
   content.clear_assist_units();
 
   const auto id = world.Execute(0, MakeRegistration(content, "110"));

@@ -418,10 +418,26 @@ TEST(ValidateAction, ExactlyOne) {
   EXPECT_EQ(Say(ValidateAction(MakeRegistration(SampleContent(), "110"), TestSite(), kNow)), "OK");
   Command empty;
   empty.mutable_registration();
-  EXPECT_EQ(Say(ValidateAction(empty, TestSite(), kNow)), "FIELD_REQUIRED content");
+  EXPECT_EQ(Say(ValidateAction(empty, TestSite(), kNow)), "FIELD_REQUIRED registration.content");
   Command bad = MakeRegistration(SampleContent(), "110");
   bad.mutable_registration()->mutable_content()->clear_title();
   EXPECT_EQ(Say(ValidateAction(bad, TestSite(), kNow)), "FIELD_REQUIRED content.title");
+}
+
+// CreateWorkOrder was told of fields that only PushWorkOrder has.
+TEST(ValidateAction, AContentIsNamedWhereTheRequestHasIt) {
+  for (const bool push : {false, true}) {
+    const std::string path = push ? "content" : "registration.content";
+    Command bad = MakeRegistration(SampleContent(), push ? "110" : "");
+    OrderContent& content = *bad.mutable_registration()->mutable_content();
+    content.mutable_caller()->set_phone("x");
+    const absl::Status status = ValidateAction(bad, TestSite(), kNow);
+    EXPECT_EQ(Say(status), "PHONE_INVALID " + path + ".caller.phone");
+    EXPECT_EQ(status.message().find(path + ".caller.phone: "), 0u) << status;
+    content = SampleContent();
+    content.clear_urgency();
+    EXPECT_EQ(Say(ValidateAction(bad, TestSite(), kNow)), "FIELD_REQUIRED " + path + ".urgency");
+  }
 }
 
 TEST(ValidateAction, Offer) {
