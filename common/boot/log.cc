@@ -1,8 +1,8 @@
 #include "common/boot/log.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -16,7 +16,6 @@
 #include <functional>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -146,21 +145,27 @@ void RemoveAged(const std::string& file, absl::Time limit) {
 
 // A rotating file that is made again once it was removed or moved: nobody would find the lines, nor their
 // room on the disk, until the next start.
-class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
+class FileSink final : public spdlog::sinks::sink {
  public:
   // Throws if the file cannot be opened. `on_open` is called with it whenever one is opened.
   FileSink(std::string file, std::function<void(const std::string&)> on_open)
       : path_(std::move(file)), on_open_(std::move(on_open)), file_(Open()) {}
 
- protected:
-  void sink_it_(const spdlog::details::log_msg& line) override {
+  void log(const spdlog::details::log_msg& line) override {
+    MutexLock lock(&mu_);
     if (const auto now = std::chrono::steady_clock::now(); now >= next_look_) {
       next_look_ = now + kLookEvery;
       if (IsAway()) Reopen();
     }
     file_->log(line);
   }
-  void flush_() override { file_->flush(); }
+  void flush() override {
+    MutexLock lock(&mu_);
+    file_->flush();
+  }
+  // Lines come as they are to be.
+  void set_pattern(const std::string& /*pattern*/) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
 
  private:
   using Rotating = spdlog::sinks::rotating_file_sink_st;
@@ -179,12 +184,12 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
     file->set_pattern("%v");
     return file;
   }
-  bool IsAway() const {
+  bool IsAway() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     struct stat info = {};
     if (stat(path_.c_str(), &info) != 0) return errno == ENOENT || errno == ENOTDIR;
     return info.st_dev != device_ || info.st_ino != number_;
   }
-  void Reopen() {
+  void Reopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     try {
       file_ = Open();
     } catch (const spdlog::spdlog_ex&) {
@@ -194,10 +199,12 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   const std::string path_;
   const std::function<void(const std::string&)> on_open_;
+  Mutex mu_;
+  // Written while a file is opened: at the start, or under mu_.
   dev_t device_ = 0;
   ino_t number_ = 0;
-  std::chrono::steady_clock::time_point next_look_;  // at once
-  std::unique_ptr<Rotating> file_;                   // last: opening it notes which file it is
+  std::chrono::steady_clock::time_point next_look_ ABSL_GUARDED_BY(mu_);  // at once
+  std::unique_ptr<Rotating> file_ ABSL_GUARDED_BY(mu_);  // last: opening it notes which file it is
 };
 
 void AppendKey(std::string_view key, std::string* line) {

@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "common/base/request_id.h"
 #include "common/base/text.h"
-#include "common/contract/request_id.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "hotline/type/v1/command.pb.h"
 

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "common/base/request_id.h"
 #include "common/base/text.h"
-#include "common/contract/request_id.h"
 #include "common/error/error.h"
 #include "common/retention/erase.h"
 #include "services/work_order/core/governor.h"

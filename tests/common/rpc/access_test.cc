@@ -91,9 +91,10 @@ TEST(AccessTest, ARefusalNamesWhoMay) {
       << publishing;
   EXPECT_NE(error::ChineseOf(publishing).find("有权的身份：12345/supervisor, 12345/admin"),
             std::string::npos);
-  EXPECT_NE(std::string(CheckAccess(kSite, desktop, kExchange, "Deliver").message())
-                .find("who may: 110/dispatch, 119/dispatch"),
-            std::string::npos);
+  EXPECT_NE(
+      std::string(CheckAccess(kSite, {.hotline = "110", .role = "desktop"}, kExchange, "Deliver").message())
+          .find("who may: 110/dispatch, 119/dispatch"),
+      std::string::npos);
   EXPECT_EQ(std::string(CheckAccess(kSite, desktop, "hotline.other.v1.OtherService", "Any").message())
                 .find("who may"),
             std::string::npos);

@@ -1,8 +1,8 @@
 // What a peer says of an envelope that it could not use (`NotUnderstoodBody`): read so that an offer which
 // nobody has is not left hanging for the words with which it was refused. The giver's site and whoever
 // verifies its evidence read it alike.
-#ifndef COMMON_CONTRACT_NOT_UNDERSTOOD_H_
-#define COMMON_CONTRACT_NOT_UNDERSTOOD_H_
+#ifndef COMMON_ERROR_NOT_UNDERSTOOD_H_
+#define COMMON_ERROR_NOT_UNDERSTOOD_H_
 
 #include <algorithm>
 #include <string>
@@ -96,4 +96,4 @@ inline std::string ReturnReason(const exchange::v1::NotUnderstoodBody& body) {
 
 }  // namespace hotline
 
-#endif  // COMMON_CONTRACT_NOT_UNDERSTOOD_H_
+#endif  // COMMON_ERROR_NOT_UNDERSTOOD_H_

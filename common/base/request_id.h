@@ -3,8 +3,8 @@
 // ladder, a notice. So what begins like this is refused to clients, but in an acknowledgement, which a person
 // makes either way. Of what they derive from their own ids themselves (`<request>/<partner>` of a call of
 // partners, hotlinectl's `file-<digest>-<row>`) nothing is kept.
-#ifndef COMMON_CONTRACT_REQUEST_ID_H_
-#define COMMON_CONTRACT_REQUEST_ID_H_
+#ifndef COMMON_BASE_REQUEST_ID_H_
+#define COMMON_BASE_REQUEST_ID_H_
 
 #include <algorithm>
 #include <iterator>
@@ -40,4 +40,4 @@ inline std::string_view DerivedIds(std::string_view request_id) {
 
 }  // namespace hotline
 
-#endif  // COMMON_CONTRACT_REQUEST_ID_H_
+#endif  // COMMON_BASE_REQUEST_ID_H_
