@@ -356,9 +356,11 @@ struct FileIdentity {
     return info.st_dev != device || info.st_ino != number;
   }
   absl::Status GoneError() const {
-    return absl::UnavailableError(absl::StrCat(
-        path, " was moved or deleted while in use: stop the service, put it back, and only then start it; ",
-        ToAbsl(error::kUntilRestart)));
+    return absl::UnavailableError(absl::StrCat(path,
+                                               " was moved or deleted while in use: stop the service, put it "
+                                               "back, and only then start it (a start without it "
+                                               "makes an empty store); ",
+                                               ToAbsl(error::kUntilRestart)));
   }
 };
 

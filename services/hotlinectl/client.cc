@@ -45,9 +45,11 @@ constexpr Phrase kDoCertificate{
     "--cert）：本程序只调用本热线的服务"};
 
 constexpr Phrase kDoTls{
-    "check the certificates (--ca, --cert, --key): the authority of the site, this program's of the same and "
+    "if it was just restarted, try again; else check the certificates (--ca, --cert, --key): the authority "
+    "of the site, this program's of the same and "
     "not ended, as the service's own must not be (`hotlinectl doctor` there tells)",
-    "请核对证书（--ca、--cert、--key）：CA须为该平台的CA，本程序的证书须由其签发且在有效期内；"
+    "若服务刚刚重启，请重试；否则请核对证书（--ca、--cert、--"
+    "key）：CA须为该平台的CA，本程序的证书须由其签发且在有效期内；"
     "服务自身的证书也不得到期（可在该平台执行 hotlinectl doctor 查看）"};
 constexpr Phrase kDoGiveTls{
     "the service wants TLS, it seems: give --ca, --cert and --key (or HOTLINE_CA, HOTLINE_CERT, "

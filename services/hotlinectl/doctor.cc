@@ -389,11 +389,9 @@ class Examination {
       tls.set_key_file(arguments.key_file);
       tls.set_ca_file(arguments.ca_file);
     }
-    if (given || !arguments.site_named) {
-      LookAtTls(given ? "" : "admin", tls, seen);
-      own_tls_fails_ = unusable_.contains(tls.certificate_file()) || unusable_.contains(tls.ca_file()) ||
-                       unusable_.contains(tls.key_file());
-    }
+    LookAtTls(given ? "" : "admin", tls, seen);
+    own_tls_fails_ = unusable_.contains(tls.certificate_file()) || unusable_.contains(tls.ca_file()) ||
+                     unusable_.contains(tls.key_file());
     std::error_code code;
     if (fs::exists(site_.tls().certificate_file(), code)) LookAtTls("admin", site_.tls(), seen);
   }
@@ -474,7 +472,6 @@ class Examination {
   // Asks this machine's services, by what the configuration says of them unless the command line says
   // otherwise.
   Client& client() {
-    if (session_.arguments.site_named) return session_.client;
     if (own_client_ == nullptr) {
       own_arguments_ = AtSite(session_.arguments, site_);
       if (!own_arguments_.timeout.has_value()) own_arguments_.timeout = kHealthTimeout;
@@ -568,10 +565,15 @@ class Examination {
       if (program.target == Target::kEscalation && !FollowsTheLog()) {
         Add(Verdict::kFailed, what,
             {"runs, but cannot follow work_order's log", "已运行，但无法跟随工单日志"},
-            {"if work_order does not answer, start it; if it was restored without escalation's stores, stop "
+            {"if work_order does not answer, start it; if its data_dir was moved or its disk is not mounted, "
+             "an "
+             "empty store runs: stop it, move what lies there aside, put the folder back, start it; if it "
+             "was restored without escalation's "
+             "stores, stop "
              "escalation, remove escalation.db and report.db from its data_dir (they are rebuilt), put "
              "notify.db aside, leave directory.db and publications/, and start it",
-             "若work_order未运行请先启动；若只恢复了work_order，请停止escalation，删除其data_dir中的"
+             "若work_order未运行请先启动；若其data_dir曾被移走或磁盘未挂载，现运行的是空库：请停止该服务，"
+             "移开现有目录，放回原目录再启动；若只恢复了work_order，请停止escalation，删除其data_dir中的"
              "escalation.db、report.db（将自动重建），移走notify.db，保留directory.db和publications/"
              "，再启动"});
         continue;
@@ -846,10 +848,12 @@ class Examination {
   }
 
   void AddGone(const Words& what, const Program& program) {
-    Add(Verdict::kFailed, what, {"was moved or deleted while in use", "使用中被移走或删除"},
-        {StrCat("systemctl stop ", program.unit, ", put it back, systemctl start ", program.unit,
+    Add(Verdict::kFailed, what, {"was moved, deleted or replaced while in use", "使用中被移走、删除或替换"},
+        {StrCat("systemctl stop ", program.unit,
+                ", put back what it had (or leave what was restored), systemctl start ", program.unit,
                 ": what is written meanwhile goes nowhere"),
-         StrCat("执行 systemctl stop ", program.unit, "，放回原处，再 systemctl start ", program.unit,
+         StrCat("执行 systemctl stop ", program.unit,
+                "，放回原来的文件（或保留已恢复的），再 systemctl start ", program.unit,
                 "：此间写入的内容无处保存")});
   }
 
@@ -990,6 +994,9 @@ class Examination {
         const bool open_elsewhere = IsOpenElsewhere(file);
         const bool still = !open_elsewhere && !fs::exists(file + "-wal", code);
         const Words store = {StrCat("store ", file), StrCat("数据库 ", file)};
+        if (!open_elsewhere && RunsHere(program) && access((file + ".lock").c_str(), R_OK) == 0) {
+          AddGone(store, program);
+        }
         if (open_elsewhere && !running_.contains(program.name) && !own_tls_fails_) {
           Add(Verdict::kLook, store,
               {StrCat("a process has it open, though no ", program.name, " serves at its address"),

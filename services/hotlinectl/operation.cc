@@ -209,11 +209,13 @@ bool VerifyAndTell(Session& session, const std::string& folder, const config::v1
                    backup::Report* report, std::string_view only = {}) {
   *report = backup::Verify(folder, only);
   bool lacks = false;
+  int others = 0;
   if (site != nullptr) {
     // A backup whose parts are of several hotlines is told of as such.
     const auto other = std::find_if(report->parts.begin(), report->parts.end(),
                                     [&](const auto& part) { return part.hotline() != site->hotline(); });
     if (other != report->parts.end()) {
+      ++others;
       report->checks.push_back(
           {false,
            {"backup", "备份"},
@@ -247,10 +249,14 @@ bool VerifyAndTell(Session& session, const std::string& folder, const config::v1
                     Colour::kYellow);
   }
   if (!console.json()) {
-    console.OutLine(Paint(report->ok()
-                              ? Say(console.language(), say::kBackupSound, folder, report->head_sequence)
-                              : Say(console.language(), say::kBackupDamaged, folder),
-                          report->ok() ? Colour::kGreen : Colour::kRed, console.style().colour));
+    // Who reads the last line alone must not throw a good backup away.
+    const bool only_other = others == 1 && std::count_if(report->checks.begin(), report->checks.end(),
+                                                         [](const auto& check) { return !check.ok; }) == 1;
+    console.OutLine(Paint(
+        report->ok()
+            ? Say(console.language(), say::kBackupSound, folder, report->head_sequence)
+            : Say(console.language(), only_other ? say::kBackupOfOtherSite : say::kBackupDamaged, folder),
+        report->ok() ? Colour::kGreen : Colour::kRed, console.style().colour));
   }
   return report->ok();
 }

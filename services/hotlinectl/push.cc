@@ -256,6 +256,8 @@ class FilePush {
         lamps.has_server_time()) {
       // Said before now: so that what this run pushed is never taken for an earlier one's.
       *began_there_ = start_ + (FromTimestamp(lamps.server_time()) - SystemClock()->Now());
+    } else {
+      knows_known_ = false;
     }
     return *began_there_;
   }
@@ -359,8 +361,9 @@ class FilePush {
       written = WritePrivate(rejects, ExtractRows(bytes_, format_, rejects_), IfExists::kReplace);
     }
     if (console_.json()) {
-      console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_, ",\"known\":",
-                              known, ",\"failed\":", failed_, ",\"notTried\":", untried, "}}"));
+      console_.OutLine(StrCat("{\"summary\":{\"orders\":", total, ",\"pushed\":", pushed_,
+                              ",\"known\":", knows_known_ ? StrCat(known) : "null", ",\"failed\":", failed_,
+                              ",\"notTried\":", untried, "}}"));
     } else {
       // Those that were retried came later.
       std::sort(known_.begin(), known_.end());
@@ -369,6 +372,7 @@ class FilePush {
           Say(language, say::kImportDone, total, pushed_, known, failed_, untried,
               absl::StrFormat("%.1f", seconds),
               absl::StrFormat("%.0f", seconds > 0 ? static_cast<double>(pushed_ + known) / seconds : 0.0)));
+      if (!knows_known_) console_.ErrLine(Say(language, say::kKnownUnknown), Colour::kYellow);
       if (stopped_) console_.ErrLine(Say(language, say::kImportStopped), Colour::kYellow);
       if (!rejects.empty() && written && !rejects_.empty()) {
         console_.ErrLine(Say(language, say::kRejectsWritten, rejects_.size(), rejects));
@@ -391,6 +395,7 @@ class FilePush {
   // Before the next batch, because rows asked to come back.
   absl::Duration pause_;
   std::optional<absl::Time> began_there_;
+  bool knows_known_ = true;  // rows of an earlier run can be told from others
   int64_t pushed_ = 0;
   std::vector<int64_t> known_;  // rows that an earlier run pushed
   int64_t failed_ = 0;

@@ -114,6 +114,12 @@ class WorkOrderProcess final : public boot::Service {
           "numbers go on from there until its time has come",
           {{"order", FormatOrderId(heads->last_order_id)}});
     }
+    if (heads->last_order_id == 0) {
+      log::Warn(
+          "the store is empty: if this site has had orders, its data_dir was moved or its disk is not "
+          "mounted: stop the service, put it back, and only then start it",
+          {{"data_dir", config.work_order().data_dir()}});
+    }
     EngineOptions options;
     options.site = SiteOf(*environment.site);
     options.queue_limit = config.work_order().queue_limit();

@@ -208,8 +208,8 @@ TEST_F(DoctorTest, AStoreThatFailedOrIsGoneIsNamed) {
   const Said gone = Look(sites_.a, {"--json"});
   EXPECT_EQ(gone.exit, 9);
   EXPECT_THAT(LineWith(gone, "\"store " + store),
-              AllOf(HasSubstr("\"failed\""), HasSubstr("was moved or deleted while in use"),
-                    HasSubstr("systemctl stop hotline-escalation, put it back"), HasSubstr("放回原处")));
+              AllOf(HasSubstr("\"failed\""), HasSubstr("was moved, deleted or replaced while in use"),
+                    HasSubstr("systemctl stop hotline-escalation, put back"), HasSubstr("放回原来的文件")));
   EXPECT_EQ(LineWith(gone, "\"store " + sites_.a.folder() + "/work_order"), "") << "that one is there";
   // Nobody misses it while nothing runs: the next start makes it anew.
   EXPECT_EQ(sites_.a.Terminate(Service::kEscalation), 0);
@@ -222,6 +222,11 @@ TEST_F(DoctorTest, AStoreThatFailedOrIsGoneIsNamed) {
   std::filesystem::rename(folder, folder + ".away");
   EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"data " + folder),
               AllOf(HasSubstr("\"failed\""), HasSubstr("while in use")));
+  // Another one in its place, as a restore beside the running service would put there.
+  std::filesystem::copy(folder + ".away", folder, std::filesystem::copy_options::recursive);
+  EXPECT_THAT(LineWith(Look(sites_.a, {"--json"}), "\"store " + folder),
+              AllOf(HasSubstr("\"failed\""), HasSubstr("while in use")));
+  std::filesystem::remove_all(folder);
   std::filesystem::rename(folder + ".away", folder);
 }
 

@@ -139,6 +139,8 @@ Met WhatWasMet(std::string_view error) {
   constexpr std::string_view kHandshake = "handshake failed: ";
   if (const size_t at = rest.find(kHandshake); at != std::string_view::npos)
     return is(say::kLinkHandshake, rest.substr(at + kHandshake.size()));
+  // The other side went down in its midst.
+  if (tells({"handshaker shutdown"})) return is(say::kLinkClosed);
   if (tells({"andshake"})) return is(say::kLinkHandshake, rest);
   if (tells({"timed out", "Timeout"})) return is(say::kLinkTimeout);
   if (tells({"http1.x server"})) return is(say::kLinkNotOurs);

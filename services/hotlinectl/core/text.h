@@ -823,6 +823,10 @@ inline constexpr Phrase kImportDone{
 inline constexpr Phrase kRowsKnown{
     "known already, as an earlier run pushed them; nothing was pushed twice: rows $0",
     "此前已推送、本次未重复推送：第 $0 条"};
+inline constexpr Phrase kKnownUnknown{
+    "which rows an earlier run had pushed is not known, as escalation does not answer; nothing is pushed "
+    "twice",
+    "督办服务无应答，无法区分此前已推送的条目；不会重复推送"};
 inline constexpr Phrase kImportStopped{
     "stopped: the service cannot take more now. Running the same file again is safe.",
     "已停止：服务暂时无法接收。同一文件可重新执行，不会重复推送。"};

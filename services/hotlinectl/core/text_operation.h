@@ -43,6 +43,10 @@ inline constexpr Phrase kBackupWhole{"backup $0 is complete; copy it to another 
 inline constexpr Phrase kBackupSound{"$0 is whole: $1 events in the log", "$0 完整：日志共$1条事件"};
 inline constexpr Phrase kBackupDamaged{"$0 cannot be relied on: see the lines marked `FAILED`",
                                        "$0 不可用：见标为“未通过”的各行"};
+inline constexpr Phrase kBackupOfOtherSite{
+    "$0 belongs to another hotline than the configuration: give that site's --config; leave the backup as it "
+    "is",
+    "$0 属于其他热线：请用该热线的 --config 检查，不要改动该备份"};
 inline constexpr Phrase kBackupOneOfTwo{
     "$0 has no part of escalation: where a site has it, this is half a backup (`--config` tells)",
     "$0 缺少escalation部分：若平台设有该服务，这只是半份备份（可用 --config 判断）"};
@@ -66,8 +70,9 @@ inline constexpr Phrase kPartRestored{"$0 restored into $1", "$0 已恢复到 $1
 inline constexpr Phrase kPartSkipped{"$0: the configuration has no such service here; left out",
                                      "$0：配置中没有该服务，未恢复"};
 inline constexpr Phrase kRestoreRefused{"$0 exists already; nothing is written over", "$0已存在；不会覆盖"};
-inline constexpr Phrase kDoMoveAway{"move the whole folder away first, or restore into another data_dir",
-                                    "请先将整个目录移走，或恢复到其他 data_dir"};
+inline constexpr Phrase kDoMoveAway{
+    "stop the services, then move the whole folder away, or restore into another data_dir",
+    "请先停止各服务，再将整个目录移走，或恢复到其他 data_dir"};
 inline constexpr Phrase kRestoreInUse{"$0 is used by another process; nothing was restored",
                                       "$0正被其他进程使用，未恢复任何内容"};
 inline constexpr Phrase kDoStopServices{"stop the services first", "请先停止各服务"};

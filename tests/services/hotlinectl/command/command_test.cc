@@ -259,6 +259,7 @@ class Reports final : public ReportService::Service {
   grpc::Status ListLamps(grpc::ServerContext* /*context*/, const ListLampsRequest* /*request*/,
                          ListLampsResponse* response) override {
     MutexLock lock(&mu_);
+    if (away_) return {grpc::StatusCode::INTERNAL, "nobody can say"};
     *response->mutable_server_time() = ToTimestamp(absl::Now() + ahead_);
     return grpc::Status::OK;
   }
@@ -267,10 +268,15 @@ class Reports final : public ReportService::Service {
     MutexLock lock(&mu_);
     ahead_ = ahead;
   }
+  void SetAway(bool away) {
+    MutexLock lock(&mu_);
+    away_ = away;
+  }
 
  private:
   Mutex mu_;
   absl::Duration ahead_ ABSL_GUARDED_BY(mu_);
+  bool away_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 class Healthy final : public grpc::health::v1::Health::Service {
@@ -531,6 +537,12 @@ TEST_F(PlayedTest, AFileThatIsPushedAgainIsSaidToBeKnown) {
     EXPECT_THAT(json.out, AllOf(HasSubstr("\"known\":true"),
                                 HasSubstr("\"pushed\":0,\"known\":2,\"failed\":2,\"notTried\":0")));
   }
+  // Without the site's time nobody can tell, and nothing is claimed.
+  reports_.SetAway(true);
+  EXPECT_THAT(Run({"push", "--file", file}).err,
+              HasSubstr("which rows an earlier run had pushed is not known"));
+  EXPECT_THAT(Run({"--json", "push", "--file", file}).out, HasSubstr("\"known\":null"));
+  reports_.SetAway(false);
   globals_[1] = "zh";
   EXPECT_THAT(Run({"push", "--file", file}).out, HasSubstr("新推送 0，此前已推送 2，失败 2"));
 }
