@@ -139,8 +139,8 @@ Met WhatWasMet(std::string_view error) {
   constexpr std::string_view kHandshake = "handshake failed: ";
   if (const size_t at = rest.find(kHandshake); at != std::string_view::npos)
     return is(say::kLinkHandshake, rest.substr(at + kHandshake.size()));
-  // The other side went down in its midst.
-  if (tells({"handshaker shutdown"})) return is(say::kLinkClosed);
+  // Whether by a side that went down or by one that does not trust the other is not said.
+  if (tells({"handshaker shutdown"})) return is(say::kLinkBrokenOff);
   if (tells({"andshake"})) return is(say::kLinkHandshake, rest);
   if (tells({"timed out", "Timeout"})) return is(say::kLinkTimeout);
   if (tells({"http1.x server"})) return is(say::kLinkNotOurs);
@@ -353,7 +353,8 @@ std::string PlainLinkError(std::string_view error, Language language) {
 
 bool IsTlsFault(std::string_view error) {
   const Phrase* const met = WhatWasMet(error).phrase;
-  return met == &say::kLinkHandshake || met == &say::kLinkClosed || met == &say::kLinkNotOurs;
+  return met == &say::kLinkHandshake || met == &say::kLinkBrokenOff || met == &say::kLinkClosed ||
+         met == &say::kLinkNotOurs;
 }
 
 std::string LinkErrorText(const dispatch::v1::LinkStatus& link, Language language) {

@@ -735,6 +735,10 @@ inline constexpr Phrase kLinkOtherParty{"the certificate at $0 names another: $1
 inline constexpr Phrase kLinkNotOurs{
     "what listens at $0 does not speak this protocol (another program, or TLS on one side alone)",
     "$0 处监听的程序协议不符（并非本系统，或仅一方启用 TLS）"};
+inline constexpr Phrase kLinkBrokenOff{
+    "the TLS handshake with $0 was broken off (the other side went down, or one does not trust the other's "
+    "certificate)",
+    "与 $0 的 TLS 握手中断（对方停机，或双方之一不信任对方证书）"};
 inline constexpr Phrase kLinkClosed{
     "the connection to $0 was closed (the other side went down or refuses the certificate, or TLS on one "
     "side "

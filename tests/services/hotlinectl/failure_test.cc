@@ -311,10 +311,10 @@ TEST(FailureTest, WhatALinkMetIsSaidInWords) {
        "on one side alone)",
        "与 192.0.2.1:1 的连接已断开（对方停机或拒绝证书，或仅一方启用 TLS）"},
       {all + "ipv4:192.0.2.1:1: tcp handshaker shutdown",
-       "the connection to 192.0.2.1:1 was closed (the other side went down or refuses the certificate, or "
-       "TLS "
-       "on one side alone)",
-       "与 192.0.2.1:1 的连接已断开（对方停机或拒绝证书，或仅一方启用 TLS）"},
+       "the TLS handshake with 192.0.2.1:1 was broken off (the other side went down, or one does not trust "
+       "the "
+       "other's certificate)",
+       "与 192.0.2.1:1 的 TLS 握手中断（对方停机，或双方之一不信任对方证书）"},
       {all + "ipv4:192.0.2.1:1: Tls handshake failed: SSL_ERROR_SSL: certificate verify failed",
        "the TLS handshake with 192.0.2.1:1 failed (SSL_ERROR_SSL: certificate verify failed)",
        "与 192.0.2.1:1 的 TLS 握手失败（SSL_ERROR_SSL: certificate verify failed）"},
