@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/id.h"
+#include "common/base/request_id.h"
+#include "common/base/text.h"
 #include "common/error/error.h"
 
 namespace hotline::escalation {
@@ -14,7 +16,7 @@ void Discretion::Record(const CallContext& call, std::set<std::string> order_ids
   for (const std::string& order_id : order_ids) {
     type::v1::Command& command = *request.add_commands();
     type::v1::CommandHeader& header = *command.mutable_header();
-    header.set_request_id(absl::StrCat("disclose/", NewRequestId(call.now)));
+    header.set_request_id(absl::StrCat(ToAbsl(kDisclosureIds), NewRequestId(call.now)));
     header.set_order_id(order_id);
     header.mutable_actor()->set_account(call.account.empty() ? absl::StrCat("role/", role) : call.account);
     command.mutable_disclosure()->set_kind(kind);

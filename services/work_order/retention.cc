@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/id.h"
+#include "common/base/request_id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "common/contract/proto_time.h"
@@ -256,7 +257,7 @@ void Retention::Step(std::shared_ptr<Run> run) {
     if (!attestation.ok()) return run->ended(attestation.status(), *run, false);
     type::v1::Command& command = *request.add_commands();
     type::v1::CommandHeader& header = *command.mutable_header();
-    header.set_request_id(StrCat("retention/", order.id(), "/", order.version()));
+    header.set_request_id(StrCat(kRetentionIds, order.id(), "/", order.version()));
     header.set_order_id(order.id());
     // What is attested is the history up to here; that it was shown meanwhile, which makes nothing stale, has
     // no texts.

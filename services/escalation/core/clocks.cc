@@ -7,7 +7,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/id.h"
+#include "common/base/request_id.h"
 #include "common/base/sha256.h"
+#include "common/base/text.h"
 
 namespace hotline::escalation {
 
@@ -1062,7 +1064,7 @@ type::v1::Command MoveCommand(const OrderClocks& order, const OrderClock& clock,
   const std::string id = FormatOrderId(order.id);
   SetEscalationHeader(
       id,
-      absl::StrCat("move/", id, "/", ClockName(clock.kind), "/",
+      absl::StrCat(ToAbsl(kMoveIds), id, "/", ClockName(clock.kind), "/",
                    ArmingName(clock.armed_by, clock.assist_unit), "/", moved.rule.publication),
       &command);
   type::v1::DeadlineMove& move = *command.mutable_deadline_move();
@@ -1089,7 +1091,7 @@ type::v1::Command RungCommand(const OrderClocks& order, const OrderClock& clock,
   type::v1::Command command;
   const std::string id = FormatOrderId(order.id);
   SetEscalationHeader(id,
-                      absl::StrCat("escalate/", id, "/", ClockName(clock.kind), "/",
+                      absl::StrCat(ToAbsl(kRungIds), id, "/", ClockName(clock.kind), "/",
                                    ArmingName(clock.armed_by, clock.assist_unit), "/", RungName(rung)),
                       &command);
   type::v1::Escalation& escalation = *command.mutable_escalation();

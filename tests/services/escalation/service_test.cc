@@ -31,6 +31,15 @@ class ServiceTest : public testing::Test {
     EXPECT_TRUE(answer.has_value());
     return *std::move(answer);
   }
+  absl::StatusOr<v1::ExplainDeadlineResponse> Explain(const v1::ExplainDeadlineRequest& request) {
+    std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
+    world_.alive->service().ExplainDeadline(
+        CallContext{.now = world_.now()}, request,
+        [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
+    world_.executor->Run();
+    EXPECT_TRUE(answer.has_value());
+    return *std::move(answer);
+  }
   Reason ReasonOf(const v1::ListDeadlinesRequest& request) { return error::ReasonOf(List(request).status()); }
   // All pages of `request`, put together.
   std::vector<v1::Deadline> ListAll(v1::ListDeadlinesRequest request) {
@@ -280,13 +289,7 @@ TEST_F(ServiceTest, ADeadlineTooFarToExplainIsToldAsSuch) {
   const auto explain = [this](int64_t id) {
     v1::ExplainDeadlineRequest request;
     request.set_order_id(FormatOrderId(id));
-    std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
-    world_.alive->service().ExplainDeadline(
-        CallContext{.now = world_.now()}, request,
-        [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
-    world_.executor->Run();
-    EXPECT_TRUE(answer.has_value());
-    return answer.has_value() ? answer->status() : absl::InternalError("no answer");
+    return Explain(request).status();
   };
   const std::vector<absl::Duration> until = {absl::Hours(24 * 300), absl::Hours(24 * 1500),
                                              absl::Hours(24 * 365 * 230)};
@@ -317,37 +320,25 @@ TEST_F(ServiceTest, WithoutAKindTheDeadlineThatRunsIsExplained) {
   world_.Advance(absl::Seconds(1));
   v1::ExplainDeadlineRequest request;
   request.set_order_id(FormatOrderId(1));
-  std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
-  world_.alive->service().ExplainDeadline(
-      CallContext{.now = world_.now()}, request,
-      [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
-  world_.executor->Run();
-  ASSERT_TRUE(answer.has_value() && answer->ok()) << "there is no FINISH";
-  const v1::ClockDerivation& derivation = (*answer)->derivation();
+  const auto answer = Explain(request);
+  ASSERT_TRUE(answer.ok()) << "there is no FINISH";
+  const v1::ClockDerivation& derivation = answer->derivation();
   EXPECT_EQ(derivation.clock(), type::v1::CLOCK_KIND_PEER_ACCEPTANCE) << "the other one has stopped";
   // Its ends are as far apart as the limit.
   ASSERT_TRUE(derivation.has_limit());
   const absl::Time start = FromProto(derivation.limit().start_time());
   EXPECT_GT(start, FromProto(derivation.start_time()));
-  EXPECT_THAT((*answer)->text_zh(),
+  EXPECT_THAT(answer->text_zh(),
               testing::HasSubstr("起算：" + absl::FormatTime("%Y年%m月%d日%H:%M:%S", start, Beijing())));
 }
 
 TEST_F(ServiceTest, OfAPartyThatNobodyKnowsItIsNotSaidThatNothingIsDue) {
-  const auto list = [this](const std::string& party) {
-    v1::ListDeadlinesRequest request;
-    request.set_duty_party(party);
-    std::optional<absl::StatusOr<v1::ListDeadlinesResponse>> answer;
-    world_.alive->service().ListDeadlines(
-        CallContext{.now = world_.now()}, request,
-        [&](absl::StatusOr<v1::ListDeadlinesResponse> response) { answer = std::move(response); });
-    world_.executor->Run();
-    EXPECT_TRUE(answer.has_value());
-    return answer.has_value() ? answer->status() : absl::InternalError("no answer");
-  };
-  EXPECT_TRUE(list("").ok());
-  EXPECT_TRUE(list("rensheju").ok());
-  EXPECT_EQ(error::ReasonOf(list("nosuch")), type::v1::ERROR_REASON_UNIT_UNKNOWN);
+  v1::ListDeadlinesRequest request;
+  EXPECT_TRUE(List(request).ok());
+  request.set_duty_party("rensheju");
+  EXPECT_TRUE(List(request).ok());
+  request.set_duty_party("nosuch");
+  EXPECT_EQ(ReasonOf(request), type::v1::ERROR_REASON_UNIT_UNKNOWN);
 }
 
 TEST_F(ServiceTest, WhoAsksForAClockThatIsNotThereIsToldWhichAre) {
@@ -357,15 +348,10 @@ TEST_F(ServiceTest, WhoAsksForAClockThatIsNotThereIsToldWhichAre) {
   v1::ExplainDeadlineRequest request;
   request.set_order_id(FormatOrderId(1));
   request.set_clock(type::v1::CLOCK_KIND_FINISH);
-  std::optional<absl::StatusOr<v1::ExplainDeadlineResponse>> answer;
-  world_.alive->service().ExplainDeadline(
-      CallContext{.now = world_.now()}, request,
-      [&](absl::StatusOr<v1::ExplainDeadlineResponse> response) { answer = std::move(response); });
-  world_.executor->Run();
-  ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(error::ReasonOf(answer->status()), type::v1::ERROR_REASON_CLOCK_NOT_FOUND);
-  EXPECT_THAT(std::string(answer->status().message()), testing::HasSubstr("those it has: peer-receipt"));
-  EXPECT_THAT(error::ChineseOf(answer->status()),
+  const absl::Status none = Explain(request).status();
+  EXPECT_EQ(error::ReasonOf(none), type::v1::ERROR_REASON_CLOCK_NOT_FOUND);
+  EXPECT_THAT(std::string(none.message()), testing::HasSubstr("those it has: peer-receipt"));
+  EXPECT_THAT(error::ChineseOf(none),
               testing::HasSubstr("现有时限：" + ClockNameZh(type::v1::CLOCK_KIND_PEER_RECEIPT)));
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
+#include "common/base/request_id.h"
 #include "common/base/sha256.h"
 #include "common/base/text.h"
 #include "services/escalation/core/clocks.h"
@@ -327,8 +328,8 @@ type::v1::NotificationReport MakeReport(const RungRef& rung, int round, const st
 
 type::v1::Command ReportCommand(type::v1::NotificationReport report, int64_t order_id) {
   type::v1::Command command =
-      MakeCommand(order_id, StrCat("notify/", FormatOrderId(order_id), "/", ClockWord(report.clock()), "/",
-                                   ArmingName(report.armed_by_sequence(), report.assist_unit()), "/",
+      MakeCommand(order_id, StrCat(kNotificationIds, FormatOrderId(order_id), "/", ClockWord(report.clock()),
+                                   "/", ArmingName(report.armed_by_sequence(), report.assist_unit()), "/",
                                    RungWord(report.rung()), "/", report.round()));
   *command.mutable_notification_report() = std::move(report);
   return command;
@@ -336,9 +337,10 @@ type::v1::Command ReportCommand(type::v1::NotificationReport report, int64_t ord
 
 type::v1::Command AcknowledgeCommand(const RungRef& rung, std::string_view notification_id, absl::Time until,
                                      std::string_view account, std::string_view note) {
-  type::v1::Command command = MakeCommand(
-      rung.order_id, StrCat("ack/", notification_id, "/", ArmingName(rung.armed_by, rung.assist_unit), "/",
-                            static_cast<int>(rung.clock), "/", static_cast<int>(rung.rung)));
+  type::v1::Command command =
+      MakeCommand(rung.order_id, StrCat(kAcknowledgementIds, notification_id, "/",
+                                        ArmingName(rung.armed_by, rung.assist_unit), "/",
+                                        static_cast<int>(rung.clock), "/", static_cast<int>(rung.rung)));
   command.mutable_header()->mutable_actor()->set_account(std::string(account));
   type::v1::RungAcknowledgement& acknowledgement = *command.mutable_rung_acknowledgement();
   acknowledgement.set_clock(rung.clock);

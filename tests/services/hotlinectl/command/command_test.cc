@@ -431,6 +431,16 @@ class PlayedTest : public testing::Test {
   }
 
   Said Run(const Words& arguments) { return RunCtl(folder_, Joined(globals_, arguments)); }
+  // The configuration of a site with the peer 110, for doctor.
+  std::string SiteWithAPeer() const {
+    const std::string file = folder_.path() + "/site.yaml";
+    WriteFile(file,
+              "hotline: \"12345\"\n"
+              "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
+              "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
+              "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+    return file;
+  }
 
   TemporaryFolder folder_;
   Healthy healthy_;
@@ -636,12 +646,7 @@ TEST_F(PlayedTest, ALogTooLargeForAServiceIsVerifiedInABackup) {
 }
 
 TEST_F(PlayedTest, OfClocksThatAreApartDoctorTellsWhatIsCertain) {
-  const std::string config = folder_.path() + "/site.yaml";
-  WriteFile(config,
-            "hotline: \"12345\"\n"
-            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
-            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
-            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  const std::string config = SiteWithAPeer();
   dispatch::v1::LinkStatus link;
   link.set_peer("110");
   link.set_lane(exchange::v1::LANE_ORDINARY);
@@ -662,12 +667,7 @@ TEST_F(PlayedTest, OfClocksThatAreApartDoctorTellsWhatIsCertain) {
 }
 
 TEST_F(PlayedTest, DoctorSaysInWordsWhyAPeerIsDown) {
-  const std::string config = folder_.path() + "/site.yaml";
-  WriteFile(config,
-            "hotline: \"12345\"\n"
-            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
-            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
-            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  const std::string config = SiteWithAPeer();
   dispatch::v1::LinkStatus link;
   link.set_peer("110");
   link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
@@ -683,12 +683,7 @@ TEST_F(PlayedTest, DoctorSaysInWordsWhyAPeerIsDown) {
 }
 
 TEST_F(PlayedTest, DoctorSaysWhoRefusesAndWhatToDo) {
-  const std::string config = folder_.path() + "/site.yaml";
-  WriteFile(config,
-            "hotline: \"12345\"\n"
-            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
-            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
-            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  const std::string config = SiteWithAPeer();
   dispatch::v1::LinkStatus link;
   link.set_peer("110");
   link.set_transport(dispatch::v1::LINK_TRANSPORT_GRPC);
@@ -707,12 +702,7 @@ TEST_F(PlayedTest, DoctorSaysWhoRefusesAndWhatToDo) {
 }
 
 TEST_F(PlayedTest, DoctorAsksForAnotherRoleOnlyWhereTheRoleIsRefused) {
-  const std::string config = folder_.path() + "/site.yaml";
-  WriteFile(config,
-            "hotline: \"12345\"\n"
-            "work_order: {data_dir: none, listen: {address: \"127.0.0.1:1\"}}\n"
-            "dispatch: {listen: {address: \"127.0.0.1:2\"}}\n"
-            "peers: [{hotline: \"110\", address: \"127.0.0.1:3\"}]\n");
+  const std::string config = SiteWithAPeer();
   const auto look = [&](const absl::Status& why) {
     dispatch_.FailLinks(why);
     return Run({"--timeout", "3s", "doctor", "--config", config, "--json"}).out;
